@@ -39,7 +39,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         imports = write_imports(Path(scratch) / "imports.binpb")
         if arguments.image:
-            run_protoc(imports, [f"--descriptor_set_out={arguments.image}", "--include_imports", "--include_source_info"])
+            image = f"--descriptor_set_out={arguments.image}"
+            run_protoc(imports, [image, "--include_imports", "--include_source_info"])
             return 0
         fresh = Path(scratch) / "generated"
         generate(fresh, imports)
@@ -67,9 +68,10 @@ def write_imports(path: Path) -> Path:
 def generate(target: Path, imports: Path) -> None:
     """Generate everything into `target`."""
     target.mkdir(parents=True)
-    outputs = ["python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out"]
-    run_protoc(imports, [f"--{output}={target}" for output in outputs])
-    run_protoc(imports, [f"--python_out={target}", f"--mypy_out={target}"], [VALIDATE])
+    stubs = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
+    services = [f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}"]
+    run_protoc(imports, [*stubs, *services])
+    run_protoc(imports, stubs, [VALIDATE])
     # Python's own descriptors drop comments; reflection serves these instead, so `describe` is the manual.
     contract = target / "library" / "contract.binpb"
     run_protoc(imports, [f"--descriptor_set_out={contract}", "--include_source_info"])
@@ -78,7 +80,9 @@ def generate(target: Path, imports: Path) -> None:
 def run_protoc(imports: Path, options: list[str], files: list[str] | None = None) -> None:
     """Run protoc over `files`, by default the whole contract."""
     contract = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
-    call(["protoc", f"--descriptor_set_in={imports}", f"-I{PROTOS}", *options, *(files or contract)])
+    # The plugins of this interpreter's environment, which need not be on the PATH.
+    plugins = [f"--plugin={path}" for path in Path(sys.executable).parent.glob("protoc-gen-mypy*")]
+    call(["protoc", *plugins, f"--descriptor_set_in={imports}", f"-I{PROTOS}", *options, *(files or contract)])
 
 
 def call(arguments: list[str]) -> None:

@@ -1,0 +1,137 @@
+# `make` tells what there is. Everything here sets itself up: nothing but Python and this tree is needed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+# One shell for each recipe, and only what goes wrong or is asked for is printed.
+.ONESHELL:
+.SILENT:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The third-party clients that the tests speak through, where `make clients` puts them.
+CLIENTS := $(CURDIR)/.tools/bin
+# The whole contract with all that it imports, for buf, which would else ask a registry for the imports.
+IMAGE := .tools/contract.binpb
+# Whether an interpreter will do: new enough, and able to make a virtual environment.
+FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+##@ Use
+
+.PHONY: run
+run: $(VENV)/run.stamp ## Start both servers, with the sample catalogue in an empty library
+	exec $(BIN)/library up
+
+.PHONY: clean
+clean: ## Remove the environment, the clients and all caches (not .data: that is the library)
+	rm -rf $(VENV) .tools build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Prove
+
+.PHONY: test
+test: $(VENV)/develop.stamp ## Run all tests; say `make test ARGS="-k loan"` for some
+	PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
+
+.PHONY: check-style
+check-style: $(VENV)/develop.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: check-types
+check-types: $(VENV)/develop.stamp
+	$(BIN)/mypy
+
+.PHONY: check-layers
+check-layers: $(VENV)/develop.stamp
+	$(BIN)/lint-imports
+
+# `--path library`: the imports are in the image too, and are not ours to mend.
+.PHONY: check-contract
+check-contract: $(IMAGE)
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/buf lint $(IMAGE) --path library --config buf.yaml
+	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/buf breaking $(IMAGE) --path library --config buf.yaml --against protos/released.binpb
+	echo "The contract: linted, formatted, breaks no client, and generated/ is what it gives."
+
+.PHONY: bench
+bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md tells how to read them
+	$(BIN)/python -m benchmarks $(ARGS)
+
+##@ Change
+
+.PHONY: generate
+generate: $(VENV)/develop.stamp ## Make generated/ anew from protos/
+	$(BIN)/buf format protos --write
+	$(BIN)/python protos/generate.py
+
+.PHONY: format
+format: $(VENV)/develop.stamp ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+# Pins already there stay; `make lock ARGS=--upgrade` takes the newest. The second lock holds the first one's versions.
+.PHONY: lock
+lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a change of pyproject.toml
+	compile() { $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" $(ARGS) "$$@"; }
+	compile --extra build --output-file requirements.lock
+	compile --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+# What `make check` compares with. Run it with each release: from then on, what it holds must not break.
+.PHONY: release-contract
+release-contract: $(IMAGE) ## Keep the contract as it stands as the released one
+	$(BIN)/buf build $(IMAGE) --path library --exclude-source-info --output protos/released.binpb
+
+.PHONY: clients
+clients: ## Build grpcurl and Evans, which the tests use where they find them, into .tools/bin (needs Go)
+	command -v go >/dev/null || { echo "Go is missing: install Go 1.24 or newer, then run this again." >&2; exit 1; }
+	export GOBIN="$(CLIENTS)"
+	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+	cd .ci/evans && go install tool
+
+.PHONY: help
+help: ## Show this
+	awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- setting up ---
+
+# Always anew: it is quick, and a deleted file has no time to compare.
+.PHONY: $(IMAGE)
+$(IMAGE): $(VENV)/develop.stamp
+	mkdir -p $(@D)
+	$(BIN)/python protos/generate.py --image $@
+
+# A stamp is younger than what was installed, so a second call is quick and a changed lock installs again.
+$(VENV)/develop.stamp: requirements-dev.lock $(VENV)/run.stamp
+	echo "Installing what tests and checks need ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml $(BIN)/python
+	echo "Installing what the library needs ..."
+	pip() { $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$@"; }
+	pip --require-hashes -r requirements.lock
+	pip --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BIN)/python:
+	python="$(PYTHON)"
+	for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+		[ -n "$$python" ] && break
+		"$$candidate" -c "$(FITTING)" 2>/dev/null && python="$$candidate"
+	done
+	"$${python:-false}" -c "$(FITTING)" 2>/dev/null || {
+		echo "No Python 3.11 or newer that can make virtual environments was found." >&2
+		echo "On Debian or Ubuntu: sudo apt-get install python3 python3-venv" >&2
+		echo "Or name one yourself: make PYTHON=/path/to/python3.12" >&2
+		exit 1
+	}
+	rm -rf $(VENV)
+	"$$python" -m venv $(VENV)
