@@ -1,0 +1,1 @@
+"""The operator's command `library`: import books, see how both services are, run them."""

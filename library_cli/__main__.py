@@ -1,0 +1,187 @@
+"""The command `library`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import IO
+
+import click
+import grpc
+from rich.console import Console
+
+from library_cli import import_progress, status, up
+from library_cli.channel import connected, health_of
+from library_cli.csv_books import CsvBooks, NotBooks
+from library_cli.grpc_errors import CallFailed
+from library_cli.import_books import SAMPLE, Tally, book_count, import_rows
+
+admin_target_option = click.option(
+    "--admin-target",
+    envvar="LIBRARY_ADMIN_TARGET",
+    default="127.0.0.1:50052",
+    show_default=True,
+    show_envvar=True,
+    help="Where the admin service is, HOST:PORT.",
+)
+frontend_target_option = click.option(
+    "--frontend-target",
+    envvar="LIBRARY_FRONTEND_TARGET",
+    default="127.0.0.1:50051",
+    show_default=True,
+    show_envvar=True,
+    help="Where the frontend service is, HOST:PORT.",
+)
+
+
+class ImportStopped(click.ClickException):
+    """An import could not be done, or not to its end."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lending-library")
+def main() -> None:
+    """Run and look after a lending library."""
+
+
+@main.command("import", short_help="Add the books in a CSV file to the catalogue.")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
+@click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
+@click.option("--dry-run", is_flag=True, help="Check every row and say what would become of it, but add nothing.")
+@admin_target_option
+def import_command(file: Path | None, sample: bool, only_if_empty: bool, dry_run: bool, admin_target: str) -> None:
+    """Add the books in the CSV FILE to the catalogue; `-` is standard input.
+
+    The first line names the columns, in any order: title, authors (with `;` between them), isbn, publisher, category,
+    language, published_year, page_count, cover_uri, description, copies. Only title is required. The text is UTF-8.
+
+    A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
+    in the catalogue is reported and not added again, so an import can be repeated.
+
+    Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
+    """
+    if (file is None) is not sample:
+        raise click.UsageError("Give a FILE or --sample.")
+    path = SAMPLE if file is None else file
+    tally = Tally()
+    try:
+        with connected(admin_target) as channel:
+            if only_if_empty and (books := book_count(channel)):
+                click.echo(f"Nothing was imported, as the catalogue has books: {books}.")
+                return
+            with click.open_file(str(path), "rb") as source:
+                import_file(source, channel, tally, dry_run=dry_run)
+    except NotBooks as problem:
+        raise stopped(f"{path} {problem}.", tally) from problem
+    except (CallFailed, OSError) as problem:
+        raise stopped(str(problem), tally) from problem
+    except KeyboardInterrupt:
+        raise stopped("Interrupted.", tally, exit_status=130) from None
+    click.echo(import_progress.in_words(tally, dry_run).capitalize())
+    sys.exit(1 if tally.refused else 0)
+
+
+def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_run: bool) -> None:
+    """Import a file, telling on standard error how far it is and what does not go in; the tally is kept up to date."""
+    console = Console(stderr=True)
+    books = CsvBooks(source)
+    for column in books.unknown_columns:
+        import_progress.write(console, f"line 1: {column or 'a column without a name'}: unknown column, left out")
+    with import_progress.shown(console, size_in_bytes(source)) as tell:
+        for outcomes in import_rows(channel, books, validate_only=dry_run):
+            tally.count(outcomes)
+            import_progress.report(console, outcomes)
+            tell(books.bytes_read, tally)
+
+
+def size_in_bytes(source: IO[bytes]) -> int | None:
+    """Give the size of a file; None for what has none beforehand, such as a pipe."""
+    try:
+        found = os.fstat(source.fileno())
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def stopped(reason: str, tally: Tally, exit_status: int = 2) -> ImportStopped:
+    """Make the error of an import that did not come to its end; it says how far it came."""
+    if tally.line:
+        reason += f"\nUp to line {tally.line}: {import_progress.in_words(tally)}."
+        reason += " When it is imported again, what has an ISBN is not added twice."
+    return ImportStopped(reason, exit_status)
+
+
+@main.command("status", short_help="Show how both services are.")
+@click.option("--json", "json_wanted", is_flag=True, help="Tell all as JSON.")
+@admin_target_option
+@frontend_target_option
+def status_command(json_wanted: bool, admin_target: str, frontend_target: str) -> None:
+    """Show how both services are, what their stores hold, and what one has yet to tell the other.
+
+    A table on a terminal, lines of `service.key: value` elsewhere.
+
+    Exit status: 0 when both serve, 1 when one does not, or when rows are parked, which the admin service refused.
+    """
+    reports = {"admin": status.admin_report(admin_target), "frontend": status.frontend_report(frontend_target)}
+    console = Console()
+    if json_wanted:
+        click.echo(status.as_json(reports))
+    elif console.is_terminal:
+        status.print_tables(reports, console)
+    else:
+        for line in status.as_lines(reports):
+            click.echo(line)
+    sys.exit(0 if all(map(status.is_well, reports.values())) else 1)
+
+
+@main.command("health", short_help="Ask a service whether it serves.")
+@click.argument("target")
+def health_command(target: str) -> None:
+    """Ask the service at TARGET, HOST:PORT, whether it serves; made for the health checks of containers.
+
+    Exit status: 0 when it says SERVING, else 1.
+    """
+    try:
+        with connected(target) as channel:
+            health = health_of(channel)
+    except CallFailed as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(health)
+    sys.exit(0 if health == "SERVING" else 1)
+
+
+@main.command("up")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".data",
+    show_default=True,
+    help="Where the logs are, and the SQLite stores unless a variable names others.",
+)
+def up_command(data_dir: Path) -> None:
+    """Run both services on this machine until Ctrl-C or SIGTERM.
+
+    An empty catalogue gets a sample of well-known books. The variables of `library-admin serve` and
+    `library-frontend serve` are passed on.
+
+    Exit status: 0 when both were stopped as asked, 1 when one did not start or ended by itself.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise click.ClickException(str(problem)) from problem
+    problems = up.run(data_dir)
+    for problem_told in problems:
+        click.echo(f"Error: {problem_told}", err=True)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main(prog_name="library")

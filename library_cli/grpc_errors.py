@@ -1,0 +1,48 @@
+"""Tell a call that failed in one sentence, with what the server said about it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import grpc
+from google.rpc.error_details_pb2 import BadRequest, RequestInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+
+class CallFailed(Exception):
+    """A call was answered with an error, or not at all; the message is a sentence for whoever runs the command."""
+
+
+def explain(error: grpc.RpcError, target: str) -> str:
+    """Say what came of a call to the service at `target`: the fields at fault, and the id that the server's log has."""
+    said = " ".join((error.details() or "").split())
+    rich = rich_status(error)
+    if rich is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+        return f"Nothing answers at {target}; is the service running there? ({said})"
+    if rich is None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"The service at {target} took too long to answer; whether it did what was asked is not known."
+    if rich is None and error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return f"What answers at {target} is another service than this command needs ({said})."
+    sentence = f"The service at {target} answered {error.code().name}: {said}"
+    if rich is None:
+        return sentence
+    bad_request, request = BadRequest(), RequestInfo()
+    for detail in rich.details:
+        # Unpack leaves alone what is of another type.
+        detail.Unpack(bad_request)
+        detail.Unpack(request)
+    for violation in bad_request.field_violations:
+        if violation.description not in said:
+            sentence += f"; {violation.field}: {violation.description}"
+    return f"{sentence} (request id {request.request_id})" if request.request_id else sentence
+
+
+def rich_status(error: grpc.RpcError) -> Status | None:
+    """Give the `google.rpc.Status` that the server sent along; None where it sent none that goes with the error."""
+    try:
+        # What a stub raises is the call itself, which the types do not tell.
+        status: Status | None = rpc_status.from_call(cast("grpc.Call", error))
+    except ValueError:
+        return None
+    return status

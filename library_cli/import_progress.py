@@ -1,0 +1,45 @@
+"""Show how far an import is: a bar on a terminal, lines elsewhere; and every row that did not go in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ALREADY_THERE, ImportOutcome
+from library_cli.import_books import Tally
+
+
+@contextmanager
+def shown(console: Console, total_bytes: int | None) -> Iterator[Callable[[int, Tally], None]]:
+    """Give what is called after each batch, with the bytes read so far and the tally."""
+    if console.is_terminal:
+        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("", total=total_bytes)
+            yield lambda bytes_read, tally: progress.update(task, completed=bytes_read, description=in_words(tally))
+    else:
+        yield lambda _bytes_read, tally: write(console, f"up to line {tally.line}: {in_words(tally)}")
+
+
+def report(console: Console, outcomes: list[ImportOutcome]) -> None:
+    """Write a line for each problem of each row that did not go in."""
+    for outcome in outcomes:
+        if outcome.result == IMPORT_RESULT_ALREADY_THERE:
+            as_book = f" as book {outcome.book_id}" if outcome.book_id else ""
+            write(console, f"line {outcome.line}: isbn: already there{as_book}")
+        for problem in outcome.problems:
+            write(console, f"line {outcome.line}: {problem.field}: {problem.description}")
+
+
+def in_words(tally: Tally, dry_run: bool = False) -> str:
+    """Say what became of the rows."""
+    added, refused = ("would add", "would refuse") if dry_run else ("added", "refused")
+    return f"{added} {tally.added}, already there {tally.already_there}, {refused} {tally.refused}"
+
+
+def write(console: Console, line: str) -> None:
+    """Write a line as it is: not wrapped, and square brackets in it are no markup."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

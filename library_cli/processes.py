@@ -1,0 +1,173 @@
+"""The services as child processes: started, watched, and stopped in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from library_cli.channel import connected, health_of
+from library_cli.grpc_errors import CallFailed
+
+START_SECONDS = 120.0
+"""How long a service may take for each step of its start; migrating a large store needs some time."""
+
+STOP_SECONDS = 20.0
+"""How long a service may take to drain before it is killed; more than its own grace."""
+
+Answer = TypeVar("Answer")
+
+
+class CannotRun(Exception):
+    """A service did not start, or ended; the message says which, and where its log is."""
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came."""
+
+
+@dataclass
+class Service:
+    """A service that was started here."""
+
+    name: str
+    """`admin` or `frontend`."""
+    process: subprocess.Popen[bytes]
+    log: Path
+    log_start: int
+    """Where in the log this run begins, in bytes."""
+
+    def address(self) -> str | None:
+        """Where the service says that it listens; None before it has said so.
+
+        Its log tells, and nothing else: which port it took where it was to take a free one, and that it is this
+        process that listens there and not another one that had the port first.
+        """
+        events = [json_object(line) for line in self.log_lines()]
+        return next((str(event["address"]) for event in events if event.get("event") == "listening"), None)
+
+    def end(self) -> str:
+        """Tell how the process ended, and its last words."""
+        status = self.process.returncode
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
+        said = str(json_object(last).get("event", last)).removeprefix("Error: ")
+        return f"The {self.name} service {how}{': ' if said else ''}{said}\nIts log is {self.log}"
+
+    def log_lines(self) -> list[str]:
+        """Give what the process has logged so far."""
+        with self.log.open("rb") as file:
+            file.seek(self.log_start)
+            return file.read().decode("utf-8", "replace").splitlines()
+
+
+class Household:
+    """The services started here, and whether they are to stop."""
+
+    def __init__(self) -> None:
+        self._services: list[Service] = []
+        self._stop = threading.Event()
+
+    def start(self, name: str, log: Path, environment: Mapping[str, str]) -> str:
+        """Start a service, wait until it serves, and give the address under which it can be called from here.
+
+        Raises CannotRun and Stopped, as `wait` does.
+        """
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", f"{name}_server", "serve"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Ctrl-C on a terminal goes to every process of the session; the services are told by us, in order.
+                start_new_session=True,
+            )
+            service = Service(name, process, log, output.tell())
+        self._services.append(service)
+        address = callable_address(self.wait_for(service.address, f"the {name} service to listen"))
+        self.wait_for(lambda: serves(address), f"the {name} service to serve")
+        return address
+
+    def wait_for(self, answer: Callable[[], Answer | None], what: str) -> Answer:
+        """Ask until the answer is not None; raises as `wait` does, and CannotRun when that takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while (given := answer()) is None:
+            if time.monotonic() > deadline:
+                logs = ", ".join(str(service.log) for service in self._services)
+                raise CannotRun(
+                    f"Waited {START_SECONDS:.0f} seconds for {what}, in vain; the logs may tell why: {logs}"
+                )
+            self.wait(0.1)
+        return given
+
+    def wait(self, seconds: float) -> None:
+        """Wait. Raises Stopped when a signal came, CannotRun when a service has ended by itself."""
+        if self._stop.wait(seconds):
+            raise Stopped
+        for service in self._services:
+            if service.process.poll() is not None:
+                raise CannotRun(service.end())
+
+    def close(self) -> list[str]:
+        """Stop the services that run, the last started first; give a sentence for each that did not end well."""
+        complaints = []
+        for service in reversed(self._services):
+            if service.process.poll() is not None:
+                continue
+            service.process.terminate()
+            try:
+                service.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                service.process.kill()
+                service.process.wait()
+            if service.process.returncode:
+                complaints.append(service.end())
+        return complaints
+
+    @contextmanager
+    def stopped_by_signals(self) -> Iterator[None]:
+        """Let Ctrl-C, SIGTERM and a closed terminal end the waiting, so that the services are stopped in order."""
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stop.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serves(address: str) -> bool | None:
+    """Say True when the service at `address` serves, None while it does not."""
+    try:
+        with connected(address) as channel:
+            return health_of(channel, timeout=2) == "SERVING" or None
+    except CallFailed:
+        return None
+
+
+def callable_address(address: str) -> str:
+    """Give the address to call where a service listens: `0.0.0.0` is no place to go to, this machine is."""
+    host, _, port = address.rpartition(":")
+    return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]", "") else address
+
+
+def json_object(line: str) -> dict[str, object]:
+    """Read a line of a log; what is no JSON object, such as a line of a traceback, is an empty one."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}

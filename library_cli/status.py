@@ -1,0 +1,146 @@
+"""How both services are: asked of them, and told as a table, as lines or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich import filesize
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from library.admin.v1.status_service_pb2 import GetStatusRequest
+from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
+from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncStatus
+from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_cli.channel import ANSWER_SECONDS, connected, health_of
+from library_cli.grpc_errors import CallFailed
+
+Value: TypeAlias = "str | int | float | bool | list[dict[str, Value]] | None"
+Report: TypeAlias = dict[str, Value]
+"""What a service tells, by the names of its contract; besides `target`, `health`, and `error` where a call failed."""
+
+
+def admin_report(target: str) -> Report:
+    """Ask the admin service at `target`."""
+    return report(
+        target, lambda channel: StatusServiceStub(channel).GetStatus(GetStatusRequest(), timeout=ANSWER_SECONDS)
+    )
+
+
+def frontend_report(target: str) -> Report:
+    """Ask the frontend service at `target`."""
+    return report(target, sync_status)
+
+
+def sync_status(channel: grpc.Channel) -> SyncStatus:
+    """Ask a frontend service how far it is in step with the admin service."""
+    return SyncServiceStub(channel).GetSyncStatus(GetSyncStatusRequest(), timeout=ANSWER_SECONDS)
+
+
+def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
+    """Ask a service for its health and then its status; a call that fails ends the report with its `error`."""
+    told: Report = {"target": target, "health": "NO_ANSWER"}
+    try:
+        with connected(target) as channel:
+            told["health"] = health_of(channel)
+            told.update(fields_of(ask(channel)))
+    except CallFailed as failure:
+        told["error"] = str(failure)
+    return told
+
+
+def is_well(told: Report) -> bool:
+    """Whether a service serves and has told all, and none of its rows is parked."""
+    return told["health"] == "SERVING" and "error" not in told and not told.get("parked_row_count")
+
+
+def fields_of(message: Message) -> Report:
+    """Give a message's fields as plain values: times as RFC 3339, durations in seconds, what is not set as None."""
+    told: Report = {}
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.message_type is None:
+            told[field.name] = value
+        elif field.is_repeated:
+            told[field.name] = [fields_of(item) for item in value]
+        elif isinstance(value, Duration):
+            seconds = value.ToTimedelta().total_seconds()
+            told[f"{field.name}_seconds"] = seconds if message.HasField(field.name) else None
+        elif isinstance(value, Timestamp):
+            told[field.name] = value.ToJsonString() if message.HasField(field.name) else None
+    return told
+
+
+def as_json(reports: dict[str, Report]) -> str:
+    """Tell all for a program."""
+    return json.dumps(reports, indent=2, ensure_ascii=False)
+
+
+def as_lines(reports: dict[str, Report]) -> Iterator[str]:
+    """Tell all in lines of `service.key: value`; a parked row is one line."""
+    for service, told in reports.items():
+        for key, value in told.items():
+            if isinstance(value, list):
+                for row in value:
+                    yield one_line(f"{service}.{key}: {' '.join(str(part) for part in row.values())}")
+            else:
+                yield one_line(f"{service}.{key}: {plain(value)}")
+
+
+def plain(value: Value) -> str:
+    """Write a value as JSON has it, but text without quotes and None as nothing."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def one_line(text: str) -> str:
+    """Keep what a server says from breaking the line, or the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def print_tables(reports: dict[str, Report], console: Console) -> None:
+    """Tell all on a terminal: a table for each service, and one of the parked rows."""
+    for service, told in reports.items():
+        table = Table(title=f"{service} service", title_justify="left", show_header=False, min_width=60)
+        for key, value in told.items():
+            if not isinstance(value, list):
+                table.add_row(label(key), shown(key, value))
+        console.print(table)
+        parked = told.get("parked_rows")
+        if isinstance(parked, list) and parked:
+            rows = Table(title="parked rows: refused by the admin service", title_justify="left")
+            for column in parked[0]:
+                rows.add_column(column)
+            for row in parked:
+                rows.add_row(*(Text(plain(part)) for part in row.values()))
+            console.print(rows)
+
+
+def label(key: str) -> str:
+    """Make a field's name a reader's."""
+    return key.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
+
+
+def shown(key: str, value: Value) -> Text:
+    """Write a value for a reader, with its unit."""
+    if value in (None, ""):
+        return Text("-", style="dim")
+    if key == "health":
+        return Text(str(value), style="green" if value == "SERVING" else "bold red")
+    if key == "error" or key.endswith("_error"):
+        return Text(str(value), style="red")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if key.endswith("_bytes") and isinstance(value, int):
+        return Text(filesize.decimal(value))
+    if key.endswith("_seconds"):
+        return Text(f"{value:.1f} s")
+    if isinstance(value, int):
+        return Text(f"{value:,}", style="bold red" if key == "parked_row_count" and value else "")
+    return Text(str(value))
