@@ -53,10 +53,10 @@ check-layers: $(VENV)/develop.stamp
 # `--path library`: the imports are in the image too, and are not ours to mend.
 .PHONY: check-contract
 check-contract: $(IMAGE)
-	$(BIN)/python protos/generate.py --check
-	$(BIN)/buf lint $(IMAGE) --path library --config buf.yaml
 	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/buf lint $(IMAGE) --path library --config buf.yaml
 	$(BIN)/buf breaking $(IMAGE) --path library --config buf.yaml --against protos/released.binpb
+	$(BIN)/python protos/generate.py --check
 	echo "The contract: linted, formatted, breaks no client, and generated/ is what it gives."
 
 .PHONY: bench
