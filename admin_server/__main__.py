@@ -1,0 +1,77 @@
+"""The command `library-admin`."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+
+import click
+
+from admin_server import app
+from admin_server.records import accept_frontend
+from admin_server.store.models import MIGRATIONS, bind
+from service_kit.logs import set_up_logs
+from service_kit.migrations import migrate
+from service_kit.server import AddressTaken
+from service_kit.settings import as_json, database_setting, limits_for, open_store_for, server_settings
+from service_kit.store import StoreSettingsError, open_store
+
+PREFIX = "LIBRARY_ADMIN"
+DATABASE = database_setting(PREFIX, "sqlite:///.data/admin.db")
+
+
+@click.group()
+def commands() -> None:
+    """The library's admin service: the catalogue, and reports on users and loans."""
+
+
+@commands.command()
+@server_settings(PREFIX, listen="127.0.0.1:50052")
+@DATABASE
+def serve(
+    listen: str,
+    database_url: str,
+    threads: int | None,
+    concurrent_calls: int,
+    grace: float,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Bring the store up to date and serve until SIGTERM."""
+    set_up_logs(log_level, as_json=as_json(log_format))
+    store = open_store_for(database_url, threads)
+    app.run(store, listen, limits_for(store, threads, concurrent_calls, grace))
+
+
+@commands.command(name="migrate")
+@DATABASE
+def migrate_store(database_url: str) -> None:
+    """Bring the store up to date and end."""
+    for name in migrate(open_store(database_url), MIGRATIONS) or ["nothing to do"]:
+        click.echo(name)
+
+
+@commands.command(name="accept-frontend")
+@click.argument("frontend_id", type=click.UUID)
+@DATABASE
+def accept(frontend_id: uuid.UUID, database_url: str) -> None:
+    """Take the users and loans of this frontend from now on, and of no other.
+
+    Only when the frontend before it is gone for good: two that lend the same copies lend them twice.
+    """
+    store = open_store(database_url)
+    bind(store)
+    accept_frontend(store, str(frontend_id))
+    click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")
+
+
+def main() -> None:
+    """Run the command; a setting that is wrong is one plain sentence and exit status 2."""
+    try:
+        commands()
+    except (AddressTaken, StoreSettingsError) as error:
+        sys.exit(f"library-admin: {error}")
+
+
+if __name__ == "__main__":
+    main()

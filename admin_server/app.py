@@ -1,0 +1,33 @@
+"""Puts the admin service together and runs it: the only place where its parts are wired."""
+
+from __future__ import annotations
+
+from admin_server.epochs import begin_epoch
+from admin_server.rpc.servicers import services
+from admin_server.store.models import MIGRATIONS, bind
+from library_domain.contract import contract_descriptors
+from service_kit.clock import system_clock
+from service_kit.logs import logger
+from service_kit.migrations import migrate
+from service_kit.server import Limits, Server, wait_for_stop
+from service_kit.store import Store
+
+log = logger(__name__)
+
+
+def run(store: Store, listen: str, limits: Limits) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
+    bind(store)
+    server = Server(limits, contract_descriptors())
+    server.add(services(store, system_clock))
+    address = server.listen(listen)
+    log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
+    applied = migrate(store, MIGRATIONS)
+    begin_epoch(store, system_clock)
+    server.open()
+    log.info("serving", address=address, migrations_applied=applied)
+    wait_for_stop()
+    log.info("stopping", grace_seconds=limits.grace_seconds)
+    server.drain()
+    store.close()
+    log.info("stopped")

@@ -1,0 +1,296 @@
+"""The catalogue: librarians add, change, remove and look up books. Every change takes a revision for the frontend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import peewee
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book, Loan
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
+from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken, RequestIdReused
+from library_domain.isbn import normalized_isbn13
+from library_domain.search import book_words, query_words
+from service_kit.clock import Clock, timestamp
+from service_kit.errors import FieldInvalid
+from service_kit.full_text import has_words, match
+from service_kit.idempotency import request_digest
+from service_kit.ids import new_id
+from service_kit.paging import page, page_size, row_position
+from service_kit.revisions import take_revisions
+from service_kit.store import Store
+from service_kit.validation import check
+
+COPIED_FIELDS = (
+    "title",
+    "isbn",
+    "publisher",
+    "category",
+    "language",
+    "published_year",
+    "page_count",
+    "description",
+    "cover_uri",
+)
+"""Fields of a book that are called the same in AddBookRequest, in Book and in the table, and hold one plain value."""
+
+CHANGEABLE_FIELDS = (*COPIED_FIELDS, "authors", "total_copies", "state")
+
+
+def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Book:
+    """Add a book. A request id that came before, with the same arguments, gives the book added then."""
+    digest = request_digest(request) if request.request_id else ""
+    columns = {**book_columns(request), "request_id": request.request_id or None, "request_digest": digest}
+    try:
+        with store.writing():
+            if request.request_id:
+                earlier = Book.get_or_none(Book.request_id == request.request_id)
+                if earlier is not None:
+                    return _replayed(earlier, request.request_id, digest)
+            refuse_taken_isbn(columns["isbn"])
+            return book_message(insert_books([columns], clock())[0])
+    except peewee.IntegrityError:
+        # On PostgreSQL two calls can both have looked before either wrote; the second finds out here who was first.
+        with store.reading():
+            earlier = Book.get_or_none(Book.request_id == request.request_id) if request.request_id else None
+            if earlier is not None:
+                return _replayed(earlier, request.request_id, digest)
+            refuse_taken_isbn(columns["isbn"])
+        raise
+
+
+def get_book(store: Store, book_id: str) -> book_pb2.Book:
+    """Get a book, removed or not."""
+    with store.reading():
+        row = Book.get_or_none(Book.id == book_id)
+        if row is None:
+            raise BookNotFound(book_id=book_id)
+        return book_messages([row])[0]
+
+
+def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
+    """A page of the catalogue, oldest entry first, and the token of the next."""
+    query = Book.select().where(Book.key > row_position(request))
+    query = query.where(Book.state == request.state if request.state else IN_CATALOGUE)
+    if request.publisher:
+        query = query.where(Book.publisher == request.publisher)
+    if request.category:
+        query = query.where(Book.category == request.category)
+    if request.query:
+        words = match(store.database, query_words(request.query))
+        query = query.where(has_words(store.database, Book.key, Book.words, words))
+    with store.reading():
+        return _book_page(request, query)
+
+
+def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -> tuple[list[book_pb2.Book], str]:
+    """A page of the books that cannot be borrowed now, and the token of the next."""
+    query = Book.select().where(Book.key > row_position(request), NOT_BORROWABLE, IN_CATALOGUE)
+    with store.reading():
+        return _book_page(request, query)
+
+
+def update_book(store: Store, book: book_pb2.Book, mask: FieldMask, clock: Clock) -> book_pb2.Book:
+    """Change the fields that the mask names; with an etag only if the book is still as it was."""
+    fields = masked_fields(book, mask)
+    try:
+        with store.writing():
+            row = _locked_book(store, book.id)
+            if book.etag and book.etag != etag(row):
+                raise EtagMismatch(book_id=book.id)
+            if row.state == BOOK_STATE_REMOVED:
+                raise BookRemoved(book_id=book.id)
+            changed = changed_columns(row, book, fields)
+            refuse_taken_isbn(changed["isbn"], but=row.id)
+            for name, value in changed.items():
+                setattr(row, name, value)
+            row.update_time = clock()
+            row.revision = take_revisions()
+            row.save()
+            return book_messages([row])[0]
+    except peewee.IntegrityError:
+        with store.reading():
+            refuse_taken_isbn(normalized_isbn13(book.isbn), but=book.id)
+        raise
+
+
+def remove_book(store: Store, book_id: str, *, withdraw: bool, clock: Clock) -> book_pb2.Book:
+    """Remove a book; one with copies out only with `withdraw`. Its row stays, for its loans and for the frontend."""
+    with store.writing():
+        row = _locked_book(store, book_id)
+        if row.state != BOOK_STATE_REMOVED:
+            if row.on_loan and not withdraw:
+                raise BookOnLoan(book_id=book_id, copies_out=row.on_loan)
+            row.state = BOOK_STATE_REMOVED
+            row.update_time = clock()
+            row.revision = take_revisions()
+            row.save()
+        return book_messages([row])[0]
+
+
+def book_columns(request: AddBookRequest) -> dict[str, object]:
+    """The columns of a new book. Raises `FieldInvalid` for a wrong ISBN."""
+    columns: dict[str, object] = {name: getattr(request, name) for name in COPIED_FIELDS}
+    isbn = checked_isbn(request.isbn)
+    columns["isbn"] = isbn
+    columns["authors"] = json.dumps(list(request.authors), ensure_ascii=False)
+    columns["total_copies"] = request.copies if request.HasField("copies") else 1
+    columns["words"] = book_words(request.title, request.authors, isbn)
+    return columns
+
+
+def checked_isbn(isbn: str, field: str = "isbn") -> str:
+    """The ISBN as thirteen digits, or nothing for none. Raises `FieldInvalid`."""
+    try:
+        return normalized_isbn13(isbn)
+    except ValueError as error:
+        raise FieldInvalid((field, str(error))) from error
+
+
+def insert_books(books: Sequence[dict[str, object]], now: int) -> list[Book]:
+    """Insert new books within the present transaction, each with an id and a revision of its own."""
+    first = take_revisions(len(books))
+    rows = [
+        Book(id=new_id(), create_time=now, update_time=now, revision=first + place, **columns)
+        for place, columns in enumerate(books)
+    ]
+    Book.bulk_create(rows, batch_size=100)
+    stored = Book.select().where(Book.revision >= first, Book.revision < first + len(books)).order_by(Book.revision)
+    return list(stored)
+
+
+def refuse_taken_isbn(isbn: object, but: str = "") -> None:
+    """Raise `IsbnTaken` when a book of the catalogue, other than `but`, has this ISBN."""
+    if isbn:
+        holder = Book.get_or_none(Book.isbn == isbn, IN_CATALOGUE, Book.id != but)
+        if holder is not None:
+            raise IsbnTaken(book_id=holder.id, isbn=isbn)
+
+
+def masked_fields(book: book_pb2.Book, mask: FieldMask) -> list[str]:
+    """The fields that an update is about (AIP-134): those of the mask, or those that are set. Raises `FieldInvalid`."""
+    if list(mask.paths) == ["*"]:
+        return list(CHANGEABLE_FIELDS)
+    if not mask.paths:
+        return [field.name for field, _ in book.ListFields() if field.name in CHANGEABLE_FIELDS]
+    known = {field.name for field in book.DESCRIPTOR.fields}
+    problems = [
+        (
+            "update_mask",
+            f"{path} is read-only" if path in known else f"a book has no field {path[:100]}",
+        )
+        for path in mask.paths
+        if path not in CHANGEABLE_FIELDS
+    ]
+    if problems:
+        raise FieldInvalid(*problems)
+    return list(dict.fromkeys(mask.paths))
+
+
+def changed_columns(row: Book, book: book_pb2.Book, fields: Iterable[str]) -> dict[str, object]:
+    """The columns after an update, checked by the rules of AddBook. Raises `FieldInvalid`."""
+    merged = AddBookRequest(authors=json.loads(row.authors), copies=row.total_copies)
+    for name in COPIED_FIELDS:
+        setattr(merged, name, getattr(row, name))
+    state = row.state
+    for name in fields:
+        if name == "authors":
+            merged.authors[:] = book.authors
+        elif name == "total_copies":
+            merged.copies = book.total_copies
+        elif name == "state":
+            state = book.state
+        else:
+            setattr(merged, name, getattr(book, name))
+    try:
+        check(merged, prefix="book.")
+    except FieldInvalid as error:
+        renamed = [(field.replace("book.copies", "book.total_copies"), problem) for field, problem in error.problems]
+        raise FieldInvalid(*renamed) from error
+    if state not in (BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE):
+        raise FieldInvalid(("book.state", "must be BOOK_STATE_ACTIVE or BOOK_STATE_UNAVAILABLE; RemoveBook removes"))
+    merged.isbn = checked_isbn(merged.isbn, field="book.isbn")
+    return {**book_columns(merged), "state": state}
+
+
+def etag(row: Book) -> str:
+    """Stands for a version of the entry. The time is in it, because a restored store gives revisions a second time."""
+    return f"{row.revision:x}-{row.update_time:x}"
+
+
+def catalog_message(row: Book) -> book_pb2.Book:
+    """The book as the catalogue has it: what the frontend is told."""
+    return book_pb2.Book(
+        id=row.id,
+        title=row.title,
+        authors=json.loads(row.authors),
+        isbn=row.isbn,
+        publisher=row.publisher,
+        category=row.category,
+        language=row.language,
+        published_year=row.published_year,
+        page_count=row.page_count,
+        description=row.description,
+        cover_uri=row.cover_uri,
+        total_copies=row.total_copies,
+        state=book_pb2.BookState.ValueType(row.state),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+    )
+
+
+def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.Book:
+    """The book as librarians see it."""
+    book = catalog_message(row)
+    book.etag = etag(row)
+    if row.state == BOOK_STATE_ACTIVE:
+        book.available_copies = max(0, row.total_copies - row.on_loan)
+    if next_available_time is not None and not book.available_copies:
+        book.next_available_time.CopyFrom(timestamp(next_available_time))
+    return book
+
+
+def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
+    """The books as librarians see them, with the days when those that are out are expected back; one query for all."""
+    expected = _expected_back([row.id for row in rows if row.on_loan])
+    return [book_message(row, expected.get(row.id)) for row in rows]
+
+
+def _expected_back(book_ids: Sequence[str]) -> dict[str, int]:
+    """The earliest due time of the open loans of each book."""
+    if not book_ids:
+        return {}
+    query = (
+        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
+        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
+        .group_by(Loan.book_id)
+    )
+    return dict(query.tuples())
+
+
+def _book_page(
+    request: ListBooksRequest | ListUnavailableBooksRequest, query: peewee.ModelSelect
+) -> tuple[list[book_pb2.Book], str]:
+    rows = list(query.order_by(Book.key).limit(page_size(request) + 1))
+    pairs = list(zip(rows, book_messages(rows), strict=True))
+    return page(request, pairs, lambda pair: pair[1], lambda pair: pair[0].key)
+
+
+def _locked_book(store: Store, book_id: str) -> Book:
+    """The book, held until the transaction ends: on SQLite by the transaction itself, on PostgreSQL by its row."""
+    query = Book.select().where(Book.id == book_id)
+    row: Book | None = (query.for_update() if store.is_postgresql else query).first()
+    if row is None:
+        raise BookNotFound(book_id=book_id)
+    return row
+
+
+def _replayed(row: Book, request_id: str, digest: str) -> book_pb2.Book:
+    if row.request_digest != digest:
+        raise RequestIdReused(request_id=request_id)
+    return book_messages([row])[0]

@@ -1,0 +1,61 @@
+"""Epochs: how a store that was restored from a backup is noticed, even when it has moved on since.
+
+Every start of the service begins an epoch. A cursor or receipt names the epoch it was made in and a revision. It holds
+if this store knows the epoch, and the epoch reached the revision: then this store had the same history up to there. A
+backup does not know what came after it: neither the epochs, nor the later revisions of its last epoch.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from admin_server.store.models import Epoch
+from library_domain.errors import CursorExpired
+from service_kit.clock import Clock
+from service_kit.errors import FieldInvalid
+from service_kit.ids import new_id
+from service_kit.revisions import head_revision, take_revisions
+from service_kit.store import Store
+
+
+def begin_epoch(store: Store, clock: Clock) -> None:
+    """Begin an epoch, at the start of the service. It takes a revision, so that no two epochs share one."""
+    with store.writing():
+        Epoch.create(id=new_id(), first_revision=take_revisions(), start_time=clock())
+
+
+def current_epoch() -> Epoch:
+    """The epoch of this store's last start; asked of the store, because processes may share it."""
+    epoch: Epoch = Epoch.select().order_by(Epoch.number.desc()).get()
+    return epoch
+
+
+def position_token(epoch_id: str, revision: int) -> str:
+    """Write a position in this store's history as a cursor or receipt."""
+    return base64.urlsafe_b64encode(f"{epoch_id}:{revision}".encode()).decode()
+
+
+def position_revision(token: str, field: str) -> int:
+    """Read the revision of a cursor or receipt, 0 for an empty one.
+
+    Raises `FieldInvalid` for what is none at all, and `CursorExpired` for one of a past that this store lacks.
+    """
+    if not token:
+        return 0
+    try:
+        epoch_id, _, number = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii").partition(":")
+    except (UnicodeError, binascii.Error):
+        epoch_id = number = ""
+    if not (number.isascii() and number.isdigit()):
+        raise FieldInvalid((field, "must be what this service gave"))
+    revision = int(number)
+    epoch = Epoch.get_or_none(Epoch.id == epoch_id)
+    if epoch is None or revision > _last_revision(epoch):
+        raise CursorExpired()
+    return revision
+
+
+def _last_revision(epoch: Epoch) -> int:
+    later = Epoch.select(Epoch.first_revision).where(Epoch.number > epoch.number).order_by(Epoch.number).first()
+    return head_revision() if later is None else later.first_revision - 1

@@ -1,0 +1,86 @@
+"""Importing many books: each row goes in or has its reason why not, and the others are not held up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from admin_server.catalog import book_columns, insert_books
+from admin_server.store.models import IN_CATALOGUE, Book
+from library.admin.v1.catalog_service_pb2 import (
+    IMPORT_RESULT_ADDED,
+    IMPORT_RESULT_ALREADY_THERE,
+    IMPORT_RESULT_REFUSED,
+    FieldProblem,
+    ImportBooksRequest,
+    ImportOutcome,
+)
+from library_domain.errors import ImportTooLong
+from service_kit.clock import Clock
+from service_kit.errors import FieldInvalid
+from service_kit.store import Store
+from service_kit.validation import problems
+
+ROW_LIMIT = 20_000
+"""The most rows in one stream: their outcomes come back in one message."""
+
+BATCH_ROWS = 500
+"""How many rows are committed together: enough to make a commit cheap, few enough to let other writers in."""
+
+
+def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock) -> list[ImportOutcome]:
+    """Import the rows as they come, some hundreds to a transaction; give each its outcome.
+
+    Raises `ImportTooLong` after `ROW_LIMIT` rows, which are in.
+    """
+    rows = iter(rows)
+    outcomes: list[ImportOutcome] = []
+    isbns_seen: set[str] = set()  # in this stream, so that a dry run knows of earlier rows
+    while batch := list(islice(rows, min(BATCH_ROWS, ROW_LIMIT - len(outcomes)))):
+        outcomes += _import_batch(store, batch, isbns_seen, clock)
+        if len(outcomes) == ROW_LIMIT and next(rows, None) is not None:
+            raise ImportTooLong(row_limit=ROW_LIMIT)
+    return outcomes
+
+
+def _import_batch(
+    store: Store, batch: list[ImportBooksRequest], isbns_seen: set[str], clock: Clock
+) -> list[ImportOutcome]:
+    checked = [_checked(row) for row in batch]
+    outcomes = [ImportOutcome(line=row.line, problems=problems) for row, (_, problems) in zip(batch, checked, strict=True)]
+    fresh: list[tuple[ImportOutcome, dict[str, object]]] = []
+    with store.writing():
+        holders = _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
+        for row, outcome, (columns, _) in zip(batch, outcomes, checked, strict=True):
+            isbn = str(columns.get("isbn", ""))
+            if outcome.problems:
+                outcome.result = IMPORT_RESULT_REFUSED
+            elif isbn in holders or isbn in isbns_seen:
+                outcome.result = IMPORT_RESULT_ALREADY_THERE
+                outcome.book_id = holders.get(isbn, "")
+            else:
+                outcome.result = IMPORT_RESULT_ADDED
+                isbns_seen |= {isbn} - {""}
+                if not row.validate_only:
+                    fresh.append((outcome, columns))
+        if fresh:
+            for (outcome, _), book in zip(fresh, insert_books([columns for _, columns in fresh], clock()), strict=True):
+                outcome.book_id = book.id
+    return outcomes
+
+
+def _checked(row: ImportBooksRequest) -> tuple[dict[str, object], list[FieldProblem]]:
+    """The columns of a row, or what is wrong with it."""
+    wrong = problems(row.book)
+    try:
+        columns = book_columns(row.book)
+    except FieldInvalid as error:
+        columns = {}
+        wrong += error.problems
+    return columns, [FieldProblem(field=field, description=problem) for field, problem in wrong]
+
+
+def _holders(isbns: set[str]) -> dict[str, str]:
+    """Which books of the catalogue have these ISBNs: a dict of ISBN to book id."""
+    query = Book.select(Book.isbn, Book.id).where(Book.isbn.in_(isbns - {""}), IN_CATALOGUE)
+    return dict(query.tuples())

@@ -1,0 +1,1 @@
+"""The admin's servicers. Each method is three moves: (checked) request, one feature function, reply."""

@@ -1,0 +1,1 @@
+"""The admin's tables, and their migrations."""

@@ -1,0 +1,98 @@
+"""The admin's tables. Times are microseconds since 1970; `revision` is what the frontend's cursor counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import peewee
+
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library_domain.loans import LoanColumns
+from library_domain.users import UserColumns
+from service_kit.revisions import Counter
+from service_kit.store import Store
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Book(peewee.Model):
+    """A book, kept for ever: a removed one is a tombstone that the frontend has yet to hear of."""
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    title = peewee.TextField()
+    authors = peewee.TextField()  # a JSON array
+    isbn = peewee.CharField(13)
+    publisher = peewee.TextField()
+    category = peewee.TextField()
+    language = peewee.TextField()
+    published_year = peewee.IntegerField()
+    page_count = peewee.IntegerField()
+    description = peewee.TextField()
+    cover_uri = peewee.TextField()
+    total_copies = peewee.IntegerField()
+    state = peewee.SmallIntegerField(default=BOOK_STATE_ACTIVE)
+    create_time = peewee.BigIntegerField()
+    update_time = peewee.BigIntegerField()
+    revision = peewee.BigIntegerField(unique=True)
+    words = peewee.TextField()  # what the word index holds: see library_domain.search
+    on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has told of
+    request_id = peewee.CharField(36, null=True, unique=True)
+    request_digest = peewee.CharField(32, default="")
+
+    class Meta:
+        table_name = "book"
+
+
+# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
+NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= total_copies)")
+
+
+class User(UserColumns):
+    """A user, as the frontend told of it in its version `revision`."""
+
+    revision = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "user_account"
+
+
+class Loan(LoanColumns):
+    """A loan, as the frontend told of it in its version `revision`. Its book or user may not be known here."""
+
+    revision = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "loan"
+
+
+class Epoch(peewee.Model):
+    """A start of this service. Its revisions are those from `first_revision` to the next epoch's."""
+
+    number = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    first_revision = peewee.BigIntegerField()
+    start_time = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "epoch"
+
+
+class Frontend(peewee.Model):
+    """The one frontend whose users and loans are taken; no row before the first of them."""
+
+    one = peewee.IntegerField(primary_key=True, default=1)
+    id = peewee.CharField(36)
+    newest_revision = peewee.BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "frontend"
+
+
+MODELS = [Counter, Book, User, Loan, Epoch, Frontend]
+
+
+def bind(store: Store) -> None:
+    """Let the models work on this store. A process has one."""
+    store.database.bind(MODELS)

@@ -1,0 +1,35 @@
+"""What of a book is found by words: its title, its authors, its ISBN."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from library_domain.isbn import normalized_isbn13
+from service_kit.errors import FieldInvalid
+from service_kit.full_text import words_of
+
+_ISBN_LIKE = re.compile(r"(?:\d[ -]?){9}[\dXx]|(?:\d[ -]?){12}\d")
+
+
+def book_words(title: str, authors: Iterable[str], isbn: str) -> str:
+    """The words under which a book is found, as the word index wants them."""
+    return " ".join([*words_of(title), *words_of(" ".join(authors)), *words_of(isbn)])
+
+
+def query_words(query: str) -> list[str]:
+    """The words that a query asks for; an ISBN in it, however written, as its thirteen digits.
+
+    Raises `FieldInvalid` for a query without a word.
+    """
+    words = words_of(_ISBN_LIKE.sub(_as_isbn13, query))
+    if not words:
+        raise FieldInvalid(("query", "must have a word or a number to look for"))
+    return words
+
+
+def _as_isbn13(found: re.Match[str]) -> str:
+    try:
+        return normalized_isbn13(found.group())
+    except ValueError:
+        return found.group()

@@ -1,0 +1,142 @@
+"""Errors that a client is meant to read, and how they travel: google.rpc details beside the status (AIP-193).
+
+A feature raises a `ServiceError`; servicers do not catch it, `service_kit.servicer` answers the call with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+
+class ServiceError(Exception):
+    """A refusal with a reason.
+
+    Subclasses say the `status`, the `reason` (a name that programs compare) and the `message` (for people), in which
+    `{names}` stand for the values given; the values go to the client as ErrorInfo.metadata, too.
+    """
+
+    domain: ClassVar[str] = ""
+    status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    reason: ClassVar[str] = "INTERNAL"
+    message: ClassVar[str] = "The server failed."
+
+    def __init__(self, **values: object) -> None:
+        """Keep the values that the message speaks of."""
+        self.metadata: Mapping[str, str] = {name: str(value) for name, value in values.items()}
+        super().__init__(self.message.format(**values))
+
+    def details(self) -> Sequence[any_pb2.Any]:
+        """Give the google.rpc details that go with the status, ErrorInfo first."""
+        return [packed(error_details_pb2.ErrorInfo(domain=self.domain, reason=self.reason, metadata=self.metadata))]
+
+
+class FieldInvalid(ServiceError):
+    """One field or more is not acceptable. Give `FieldInvalid((field, what is wrong), …)`."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "FIELD_INVALID"
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        """Keep the problems: pairs of a field's path and what is wrong with it."""
+        super().__init__()
+        self.problems = problems
+        self.metadata = dict(problems)
+        self.args = ("; ".join(f"{field}: {problem}" for field, problem in problems),)
+
+    def details(self) -> Sequence[any_pb2.Any]:
+        """Add a BadRequest that names each field."""
+        bad_request = error_details_pb2.BadRequest()
+        for field, problem in self.problems:
+            bad_request.field_violations.add(field=field, description=problem)
+        return [*super().details(), packed(bad_request)]
+
+
+class NotFound(ServiceError):
+    """The thing that a request names is not there. Subclasses give its `resource_type`; its id is the first value."""
+
+    status = grpc.StatusCode.NOT_FOUND
+    resource_type: ClassVar[str] = ""
+
+    def details(self) -> Sequence[any_pb2.Any]:
+        """Add a ResourceInfo that names the missing thing."""
+        name = next(iter(self.metadata.values()))
+        missing = error_details_pb2.ResourceInfo(
+            resource_type=self.resource_type, resource_name=name, description=str(self)
+        )
+        return [*super().details(), packed(missing)]
+
+
+class AlreadyExists(ServiceError):
+    """What the request would make is there already."""
+
+    status = grpc.StatusCode.ALREADY_EXISTS
+
+
+class FailedPrecondition(ServiceError):
+    """Things are not so that this could be done. Trying again does not help until they change."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class Aborted(ServiceError):
+    """Somebody else was quicker. Read again, decide again."""
+
+    status = grpc.StatusCode.ABORTED
+
+
+class OutOfRange(ServiceError):
+    """The position that the request names is not in this sequence."""
+
+    status = grpc.StatusCode.OUT_OF_RANGE
+
+
+class ResourceExhausted(ServiceError):
+    """More than this server takes at a time."""
+
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Unavailable(ServiceError):
+    """Not now; try again."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class NotServing(Unavailable):
+    """The server is starting or stopping."""
+
+    reason = "NOT_SERVING"
+    message = "This server is starting or stopping; try again in a moment."
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not answer in time, or is full."""
+
+    reason = "STORE_UNAVAILABLE"
+    message = "The store did not answer in time; nothing was changed, try again."
+
+
+class InternalError(ServiceError):
+    """A fault of ours. It tells the client nothing but the request id, under which the log has the rest."""
+
+    message = "Something went wrong on the server; quote the request id to whoever runs it."
+
+
+def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.ResourceInfo
+           | error_details_pb2.RequestInfo) -> any_pb2.Any:  # fmt: skip
+    """Pack a detail as google.rpc.Status wants it."""
+    wrapped = any_pb2.Any()
+    wrapped.Pack(detail)
+    return wrapped
+
+
+def rich_status(error: ServiceError, request_id: str) -> status_pb2.Status:
+    """Build the google.rpc.Status of an error, with the request id among the details."""
+    code: int = error.status.value[0]
+    details = [*error.details(), packed(error_details_pb2.RequestInfo(request_id=request_id))]
+    return status_pb2.Status(code=code, message=str(error), details=details)

@@ -1,0 +1,58 @@
+"""Finding rows by the words in one of their text columns: FTS5 on SQLite, a GIN index over tsvector on PostgreSQL.
+
+The column holds words as `words_of` gives them, so that both engines, each with rules of its own, find the same rows.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import peewee
+
+
+def words_of(text: str) -> list[str]:
+    """Split a text into words: letters and digits, without case and accents, whatever stands between them."""
+    bare = (char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+    return "".join(char if char.isalnum() else " " for char in bare).split()
+
+
+def create_word_index(database: peewee.Database, table: str, key: str, column: str) -> None:
+    """Make the index over `table.column`, kept current by the database itself. `key` is the integer primary key."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        database.execute_sql(
+            f"CREATE INDEX {table}_{column} ON {table} USING gin (to_tsvector('simple'::regconfig, {column}))"
+        )
+        return
+    index = f"{table}_{column}"
+    insert = f"INSERT INTO {index} (rowid, {column}) VALUES (new.{key}, new.{column});"
+    delete = f"DELETE FROM {index} WHERE rowid = old.{key};"
+    database.execute_sql(
+        # The ascii tokenizer takes every other character for a letter, so it never splits what words_of joined.
+        f"CREATE VIRTUAL TABLE {index} USING fts5({column}, content='', contentless_delete=1, detail=none, tokenize=ascii)"
+    )
+    database.execute_sql(f"CREATE TRIGGER {index}_insert AFTER INSERT ON {table} BEGIN {insert} END")
+    database.execute_sql(f"CREATE TRIGGER {index}_delete AFTER DELETE ON {table} BEGIN {delete} END")
+    database.execute_sql(
+        f"CREATE TRIGGER {index}_update AFTER UPDATE OF {column} ON {table} "
+        f"WHEN new.{column} <> old.{column} BEGIN {delete} {insert} END"
+    )
+
+
+def has_words(database: peewee.Database, key: peewee.Field, column: peewee.Field, words: Any) -> peewee.Expression:
+    """The condition that a row has all the words. `words` is a value or a slot for what `match` gives."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        simple = peewee.SQL("'simple'::regconfig")
+        vector = peewee.fn.to_tsvector(simple, column)
+        return peewee.Expression(vector, "@@", peewee.fn.plainto_tsquery(simple, words))
+    table = f"{column.model._meta.table_name}_{column.column_name}"
+    index = peewee.Table(table)
+    found = index.select(peewee.SQL("rowid")).where(peewee.Expression(peewee.SQL(table), "MATCH", words))
+    return key.in_(found)
+
+
+def match(database: peewee.Database, words: list[str]) -> str:
+    """Write the words down as `has_words` wants them bound."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        return " ".join(words)
+    return " ".join(f'"{word}"' for word in words)

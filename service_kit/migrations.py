@@ -1,0 +1,29 @@
+"""Brings a store to the schema that the program was written for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playhouse.migrations import Runner
+
+from service_kit.store import Store
+
+_LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the same
+
+
+def migrate(store: Store, directory: Path) -> list[str]:
+    """Apply the migrations in `directory` that the store has not had yet, all or none; give their names.
+
+    Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do.
+    """
+    with store.writing():
+        if store.is_postgresql:
+            store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        applied: list[str] = Runner(store.database, str(directory)).up()
+    return applied
+
+
+def pending(store: Store, directory: Path) -> list[str]:
+    """Name the migrations that the store has not had yet."""
+    with store.reading():
+        return [migration.name for migration in Runner(store.database, str(directory)).status() if not migration.applied]

@@ -1,0 +1,98 @@
+"""Pages by key (AIP-158): a token says where the next page begins and to which arguments it belongs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from service_kit.errors import FieldInvalid
+
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1_000
+MAX_PAGE_BYTES = 2_000_000
+"""A page ends before it grows past this many bytes of rows: clients take 4 MB in a message unless told otherwise."""
+
+_FINGERPRINT_BYTES = 8
+
+
+class ListRequest(Protocol):
+    """A request for a page."""
+
+    page_size: int
+    page_token: str
+
+    def SerializeToString(self, deterministic: bool = ...) -> bytes:  # noqa: N802 - protobuf's name
+        """Give the request as bytes."""
+
+
+Row = TypeVar("Row")
+Item = TypeVar("Item", bound=Message)
+
+
+def page_size(request: ListRequest) -> int:
+    """How many rows the page may have: 0 means the default, and too many the most there is."""
+    return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def position(request: ListRequest) -> str:
+    """Where the page begins: what `page` was told of the last row before it, or "" at the beginning.
+
+    Raises `FieldInvalid` for a token that is none, or that belongs to other arguments.
+    """
+    if not request.page_token:
+        return ""
+    try:
+        token = base64.urlsafe_b64decode(request.page_token.encode("ascii") + b"==")
+        fingerprint, place = token[:_FINGERPRINT_BYTES], token[_FINGERPRINT_BYTES:].decode()
+    except (UnicodeError, binascii.Error):
+        fingerprint, place = b"", ""
+    if not place or fingerprint != _fingerprint(request):
+        raise FieldInvalid(("page_token", "must be the next_page_token of a page with the same arguments"))
+    return place
+
+
+def row_position(request: ListRequest) -> int:
+    """Like `position`, for lists in the order of an integer key that begins at 1."""
+    place = position(request)
+    return int(place) if place.isascii() and place.isdigit() else 0
+
+
+def page(
+    request: ListRequest, rows: Sequence[Row], convert: Callable[[Row], Item], place: Callable[[Row], object]
+) -> tuple[list[Item], str]:
+    """Turn rows into the items of a page and the token of the next.
+
+    Give one row more than `page_size`, where there is one: that is how the last page is known. `place` tells what
+    `position` shall give when the page after this row is asked for.
+    """
+    items: list[Item] = []
+    size, room = page_size(request), MAX_PAGE_BYTES
+    for row in rows[:size]:
+        item = convert(row)
+        room -= item.ByteSize()
+        if room < 0 and items:
+            break
+        items.append(item)
+    if len(items) == len(rows):
+        return items, ""
+    return items, _token(request, place(rows[len(items) - 1]))
+
+
+def _token(request: ListRequest, place: object) -> str:
+    return base64.urlsafe_b64encode(_fingerprint(request) + str(place).encode()).decode().rstrip("=")
+
+
+def _fingerprint(request: ListRequest) -> bytes:
+    """Tell apart requests that ask for different lists; the page's size may change from page to page."""
+    plain = type(request)()
+    plain.CopyFrom(request)  # type: ignore[attr-defined]
+    plain.page_token = ""
+    plain.page_size = 0
+    digest = hashlib.blake2b(plain.SerializeToString(deterministic=True), digest_size=_FINGERPRINT_BYTES)
+    digest.update(type(request).__name__.encode())
+    return digest.digest()

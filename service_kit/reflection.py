@@ -1,0 +1,83 @@
+"""Server reflection, v1 and v1alpha, with the comments of the contract, so that `grpcurl describe` is its manual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
+
+# Clients print error details readably only when reflection knows their types; this import puts them into the pool.
+_DETAILS = error_details_pb2.DESCRIPTOR
+
+
+class _CommentedReflection(reflection.ReflectionServicer):  # type: ignore[misc]
+    """The stock servicer, but for the files of the contract: Python's descriptors have dropped their comments."""
+
+    def __init__(self, service_names: Iterable[str], contract: bytes) -> None:
+        super().__init__(service_names)
+        files = descriptor_pb2.FileDescriptorSet.FromString(contract)
+        self._commented = {file.name: file.SerializeToString() for file in files.file}
+
+    def ServerReflectionInfo(  # noqa: N802 - the contract's name
+        self, request_iterator: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext
+    ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
+        requests = (self._of_service(request) for request in request_iterator)
+        for response in super().ServerReflectionInfo(requests, context):
+            files = response.file_descriptor_response.file_descriptor_proto
+            for index, plain in enumerate(files):
+                name = descriptor_pb2.FileDescriptorProto.FromString(plain).name
+                files[index] = self._commented.get(name, plain)
+            yield response
+
+    @staticmethod
+    def _of_service(request: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionRequest:
+        """Ask for the service where a client asks for one of its methods, which Python's pool does not find."""
+        service, _, _ = request.file_containing_symbol.rpartition(".")
+        try:
+            descriptor_pool.Default().FindServiceByName(service)
+        except KeyError:
+            return request
+        return reflection_pb2.ServerReflectionRequest(host=request.host, file_containing_symbol=service)
+
+
+def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: bytes) -> None:
+    """Serve both versions of reflection.
+
+    `contract` is a serialized FileDescriptorSet with source info. grpcio-reflection has only v1alpha, which Evans asks
+    for; v1, which grpcurl and buf ask for, has the same messages under another package.
+    """
+    _add_v1_descriptors()
+    names = [*service_names, f"{V1}.ServerReflection", f"{V1ALPHA}.ServerReflection"]
+    servicer = _CommentedReflection(names, contract)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    for package in (V1, V1ALPHA):
+        service = grpc.method_handlers_generic_handler(
+            f"{package}.ServerReflection", {"ServerReflectionInfo": handler}
+        )
+        server.add_generic_rpc_handlers((service,))
+
+
+def _add_v1_descriptors() -> None:
+    """Put grpc/reflection/v1/reflection.proto into the pool. No stubs are made of it: they would shadow grpcio."""
+    pool = descriptor_pool.Default()
+    text = reflection_pb2.DESCRIPTOR.serialized_pb
+    v1 = descriptor_pb2.FileDescriptorProto.FromString(text)
+    v1.name = v1.name.replace("v1alpha", "v1")
+    v1.package = V1
+    for message in v1.message_type:
+        for field in (field for field in message.field if field.type_name):
+            field.type_name = field.type_name.replace(V1ALPHA, V1)
+    for method in v1.service[0].method:
+        method.input_type = method.input_type.replace(V1ALPHA, V1)
+        method.output_type = method.output_type.replace(V1ALPHA, V1)
+    v1.ClearField("options")
+    pool.AddSerializedFile(v1.SerializeToString())

@@ -1,0 +1,140 @@
+"""A gRPC server that says when it is ready, sheds what is too much, and stops without losing what it has acknowledged."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from service_kit.errors import NotServing
+from service_kit.logs import logger
+from service_kit.reflection import add_reflection
+from service_kit.servicer import refuse
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""The most that one message may have, either way; gRPC's own default, so clients need no setting."""
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service and who answers for it: `add` is the generated add_…Servicer_to_server."""
+
+    descriptor: ServiceDescriptor
+    servicer: Any
+    add: Callable[[Any, grpc.Server], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes on at a time."""
+
+    threads: int
+    """Calls that run at the same time; more wait their turn."""
+    concurrent_calls: int
+    """Calls that run or wait; one more gets RESOURCE_EXHAUSTED at once."""
+    grace_seconds: float
+    """How long calls may go on after the server was told to stop."""
+
+
+class AddressTaken(Exception):
+    """The listening address is in use, or is none. The message says what to do."""
+
+
+class Server:
+    """One process's gRPC server: health, reflection, limits, drain."""
+
+    def __init__(self, limits: Limits, contract: bytes) -> None:
+        """Make a server that listens nowhere yet. `contract` is what reflection serves: see `add_reflection`."""
+        self._limits = limits
+        self._contract = contract
+        self._gate = _Gate()
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="call")
+        self._health = health.HealthServicer()
+        self._names: list[str] = []
+        self.grpc = grpc.server(
+            self._pool,
+            interceptors=[self._gate],
+            maximum_concurrent_rpcs=limits.concurrent_calls,
+            options=[
+                ("grpc.so_reuseport", 0),  # else a second server on the port would share it, silently
+                ("grpc.max_receive_message_length", MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MESSAGE_BYTES),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+            ],
+        )
+
+    def add(self, services: Iterable[Service]) -> None:
+        """Serve these, and health and reflection beside them."""
+        for service in services:
+            service.add(service.servicer, self.grpc)
+            self._names.append(service.descriptor.full_name)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        add_reflection(self.grpc, [*self._names, health.SERVICE_NAME], self._contract)
+        self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    def listen(self, address: str) -> str:
+        """Begin to listen; health says NOT_SERVING, and calls are refused until `open`. Gives the address, with its port.
+
+        Raises `AddressTaken`.
+        """
+        try:
+            port = self.grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise AddressTaken(
+                f"cannot listen on {address}: another program has the port, or the address is not this machine's. "
+                "Stop that program or listen elsewhere (--listen HOST:PORT)."
+            ) from error
+        self.grpc.start()
+        return f"{address.rpartition(':')[0]}:{port}"
+
+    def open(self) -> None:
+        """Let calls in: the store is ready."""
+        self._gate.is_open = True
+        self._report(health_pb2.HealthCheckResponse.SERVING)
+
+    def drain(self) -> None:
+        """Take no more calls and let those that run come to their end, so that none is acknowledged and lost."""
+        self._health.enter_graceful_shutdown()
+        self.grpc.stop(self._limits.grace_seconds).wait()
+        # A call that outlived the grace has lost its client, but still commits or rolls back: wait for it, too.
+        self._pool.shutdown(wait=True)
+
+    def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ["", *self._names]:
+            self._health.set(name, status)
+
+
+class _Gate(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls until the server is open, but for health and reflection."""
+
+    is_open = False
+
+    def __init__(self) -> None:
+        self._closed = grpc.unary_unary_rpc_method_handler(
+            lambda request, context: refuse(context, NotServing(), "before the store is ready")
+        )
+
+    def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        if self.is_open or handler_call_details.method.startswith("/grpc."):
+            return continuation(handler_call_details)
+        return self._closed
+
+
+def wait_for_stop() -> None:
+    """Wait in the main thread until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()

@@ -1,0 +1,99 @@
+"""What every servicer's methods have in common, so that a method is: check, call one feature function, convert."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import peewee
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from playhouse.pool import MaxConnectionsExceeded
+
+from service_kit.errors import InternalError, ServiceError, StoreUnavailable, rich_status
+from service_kit.logs import logger
+from service_kit.validation import check
+
+REQUEST_ID_HEADER = "x-request-id"
+_ACCEPTED_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READS = ("Get", "List")
+
+Servicer = TypeVar("Servicer")
+
+log = logger(__name__)
+
+
+def answers(service: ServiceDescriptor) -> Callable[[type[Servicer]], type[Servicer]]:
+    """Decorate a servicer of `service`: its methods check their requests and may raise `ServiceError`.
+
+    A decorator and not an interceptor, because grpcio-testing runs servicers without interceptors, and the tests are to
+    see what clients see.
+    """
+
+    def decorate(servicer: type[Servicer]) -> type[Servicer]:
+        for method in service.methods:
+            plain = servicer.__dict__.get(method.name)
+            if plain is None:
+                raise TypeError(f"{servicer.__name__} lacks {service.full_name}.{method.name}")
+            setattr(servicer, method.name, _answering(plain, f"{service.full_name}/{method.name}"))
+        return servicer
+
+    return decorate
+
+
+def _answering(plain: Callable[..., Message], name: str) -> Callable[..., Message]:
+    level = logging.DEBUG if name.rpartition("/")[2].startswith(_READS) else logging.INFO
+
+    @functools.wraps(plain)
+    def answer(servicer: object, request: Any, context: grpc.ServicerContext) -> Message:
+        try:
+            if isinstance(request, Message):  # a stream's messages are checked one by one, by who reads them
+                check(request)
+            reply = plain(servicer, request, context)
+        except ServiceError as error:
+            refusal = error
+        except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:
+            log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
+            refusal = StoreUnavailable()
+        except Exception:
+            log.exception("internal error", method=name, request_id=request_id(context))
+            refusal = InternalError()
+        else:
+            if log.isEnabledFor(level):
+                log.log(level, "answered", method=name, request_id=request_id(context))
+            return reply
+        refuse(context, refusal, name)
+
+    return answer
+
+
+def refuse(context: grpc.ServicerContext, error: ServiceError, method: str) -> NoReturn:
+    """End the call with an error, its details, and the request id that the log has, too."""
+    identity = request_id(context)
+    log.info("refused", method=method, request_id=identity, status=error.status.name, reason=error.reason)
+    # Not abort_with_status: grpcio-testing does not have it. This is what it does.
+    context.set_trailing_metadata(
+        (
+            ("grpc-status-details-bin", rich_status(error, identity).SerializeToString()),
+            (REQUEST_ID_HEADER, identity),
+        )
+    )
+    context.abort(error.status, str(error))
+    raise AssertionError("abort does not return")
+
+
+def request_id(context: grpc.ServicerContext) -> str:
+    """The id by which this call is found in the log: the client's own (`x-request-id`), or one made here."""
+    made: str | None = getattr(context, "_kit_request_id", None)
+    if made is None:
+        for key, value in context.invocation_metadata() or ():
+            if key == REQUEST_ID_HEADER and isinstance(value, str) and _ACCEPTED_REQUEST_ID.fullmatch(value):
+                made = value
+        made = made or uuid.uuid4().hex
+        context._kit_request_id = made  # type: ignore[attr-defined]
+    return made

@@ -1,0 +1,103 @@
+"""Settings that every server has: each a flag and a variable, the flag stronger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from service_kit.server import Limits
+from service_kit.store import Store, open_store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def setting(prefix: str, flag: str, **attributes: Any) -> Callable[[Command], Command]:
+    """A click option whose variable is named after its flag: `--sync-interval` is `PREFIX_SYNC_INTERVAL`."""
+    variable = f"{prefix}_{flag.removeprefix('--').replace('-', '_').upper()}"
+    return click.option(flag, envvar=variable, show_envvar=True, show_default=True, **attributes)
+
+
+def database_setting(prefix: str, default: str) -> Callable[[Command], Command]:
+    """Where the store is."""
+    return setting(
+        prefix,
+        "--database-url",
+        default=default,
+        help="sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
+    )
+
+
+def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
+    """Where a server listens, how much it takes on, how it logs."""
+    options = [
+        setting(prefix, "--listen", default=listen, help="HOST:PORT; port 0 takes a free one."),
+        setting(
+            prefix,
+            "--threads",
+            type=click.IntRange(1, 256),
+            default=None,
+            help="Calls that run at the same time.  [default: 4 on SQLite, 16 on PostgreSQL]",
+        ),
+        setting(
+            prefix,
+            "--concurrent-calls",
+            type=click.IntRange(1, 100_000),
+            default=256,
+            help="Calls that run or wait; one more is answered RESOURCE_EXHAUSTED at once.",
+        ),
+        setting(
+            prefix,
+            "--grace",
+            type=click.FloatRange(0, 600),
+            default=10.0,
+            help="Seconds that running calls have to end after SIGTERM.",
+        ),
+        *log_settings(prefix),
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def log_settings(prefix: str) -> list[Callable[[Command], Command]]:
+    """How a program logs."""
+    return [
+        setting(
+            prefix,
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            default="info",
+            help="The least that is logged; reads are logged at debug.",
+        ),
+        setting(
+            prefix,
+            "--log-format",
+            type=click.Choice(["auto", "json", "text"]),
+            default="auto",
+            help="auto is text on a terminal, else JSON lines.",
+        ),
+    ]
+
+
+def as_json(log_format: str) -> bool | None:
+    """What `set_up_logs` wants to know of --log-format."""
+    return {"auto": None, "json": True, "text": False}[log_format]
+
+
+def limits_for(store: Store, threads: int | None, concurrent_calls: int, grace: float) -> Limits:
+    """Limits that suit the engine.
+
+    With SQLite a few threads are quickest, since they trade Python's lock at each query; with PostgreSQL they mostly wait.
+    """
+    return Limits(threads or (16 if store.is_postgresql else 4), concurrent_calls, grace)
+
+
+def open_store_for(database_url: str, threads: int | None, spare: int = 4) -> Store:
+    """Open the store with a connection for each thread, and some for the jobs beside them."""
+    return open_store(database_url, connections=(threads or 16) + spare)

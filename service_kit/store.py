@@ -1,0 +1,182 @@
+"""A store is a database on SQLite or PostgreSQL, reached through peewee.
+
+    with store.writing():     one transaction: committed if no error is raised, rolled back if one is
+    with store.reading():     statements that each stand alone
+    with store.snapshot():    several reads of one moment
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import cysqlite
+import peewee
+from playhouse.cysqlite_ext import CySqliteDatabase
+from playhouse.pool import PooledPostgresqlDatabase
+
+SAFE_SQLITE = (3, 51, 3)
+"""Before it, a checkpoint that races a write in WAL mode can corrupt the file (sqlite.org/wal.html, the WAL-reset bug)."""
+
+BUSY_SECONDS = 5
+"""How long a statement waits for another writer, on either engine."""
+
+
+class StoreSettingsError(Exception):
+    """The store cannot be opened as the settings say. The message tells what to change."""
+
+
+class Store:
+    """An open database. Threads share it; each has a connection of its own while it works."""
+
+    def __init__(self, database: peewee.Database, url: str) -> None:
+        """Use `open_store`."""
+        self.database = database
+        self.url = url
+        self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
+        # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is fair
+        # and quicker; writers in other processes are waited for as SQLite does it.
+        self._writers: contextlib.AbstractContextManager[Any] = (
+            contextlib.nullcontext() if self.is_postgresql else threading.RLock()
+        )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction that may write: committed if no error is raised, rolled back if one is."""
+        with self._writers, self.reading():
+            # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
+            with self.database.atomic() if self.is_postgresql else self.database.atomic("IMMEDIATE"):
+                yield
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One transaction whose reads all see the store as it was at the first of them."""
+        with self.reading():
+            isolation = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
+            with self.database.atomic(**isolation):
+                yield
+
+    def reading(self) -> contextlib.AbstractContextManager[Any]:
+        """A connection for statements that each stand alone."""
+        return _PooledConnection(self.database) if self.is_postgresql else _NOTHING
+
+    def size_bytes(self) -> int:
+        """The bytes that the store takes on disk."""
+        if self.is_postgresql:
+            with self.reading():
+                size: int = self.database.execute_sql("SELECT pg_database_size(current_database())").fetchone()[0]
+                return size
+        files = (Path(f"{self.database.database}{suffix}") for suffix in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Close this thread's connection, and on PostgreSQL those that wait in the pool."""
+        self.database.close()
+        if isinstance(self.database, PooledPostgresqlDatabase):
+            self.database.close_all()
+
+    @property
+    def safe_url(self) -> str:
+        """The URL without its password, for logs."""
+        parts = urlsplit(self.url)
+        if parts.password is None:
+            return self.url
+        return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+
+
+_NOTHING = contextlib.nullcontext()
+
+
+class _PooledConnection:
+    """Takes a connection from the pool and gives it back; within another one, uses that."""
+
+    def __init__(self, database: peewee.Database) -> None:
+        self._database = database
+        self._taken = False
+
+    def __enter__(self) -> None:
+        self._taken = self._database.connect(reuse_if_open=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._taken:
+            self._database.close()
+
+
+class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
+    """peewee's pool, but it asks a connection whether it is alive only after it has been idle for a while.
+
+    The stock pool asks at every checkout, which doubles the round trips of a read.
+    """
+
+    trusted_seconds = 5.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._given_back: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+    def _can_reuse(self, conn: Any) -> bool:
+        self._given_back[conn] = time.monotonic()
+        reusable: bool = super()._can_reuse(conn)
+        return reusable
+
+    def _is_closed(self, conn: Any) -> bool:
+        if time.monotonic() - self._given_back.get(conn, 0) < self.trusted_seconds:
+            closed: bool = conn.closed
+            return closed
+        asked: bool = super()._is_closed(conn)
+        return asked
+
+
+def open_store(url: str, connections: int = 20) -> Store:
+    """Open the database at `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.
+
+    `connections` bounds the pool on PostgreSQL. Raises `StoreSettingsError`.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        return Store(_open_sqlite(url), url)
+    if scheme in ("postgresql", "postgres"):
+        return Store(_open_postgresql("postgresql" + url[len(scheme) :], connections), url)
+    raise StoreSettingsError(f"a database URL begins with sqlite:/// or postgresql://, and this does not: {url!r}")
+
+
+def _open_sqlite(url: str) -> peewee.Database:
+    if cysqlite.sqlite_version_info < SAFE_SQLITE:
+        raise StoreSettingsError(
+            f"SQLite {cysqlite.sqlite_version} can corrupt a store; install a cysqlite with SQLite 3.51.3 or newer"
+        )
+    path = url.removeprefix("sqlite:///")
+    if not path or path == url:
+        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
+    directory = Path(path).parent
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreSettingsError(f"cannot make the folder {directory} for the store: {error.strerror}") from error
+    if not os.access(directory, os.W_OK):
+        raise StoreSettingsError(f"cannot write to the folder {directory} of the store")
+    pragmas = {
+        "journal_mode": "wal",
+        "synchronous": "full",  # an acknowledged loan outlives a power cut
+        "foreign_keys": 1,
+        "cache_size": -32_768,  # KiB, for each connection
+    }
+    return CySqliteDatabase(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+
+
+def _open_postgresql(url: str, connections: int) -> peewee.Database:
+    return _PostgresqlPool(
+        url,
+        prefer_psycopg3=True,
+        max_connections=connections,
+        timeout=BUSY_SECONDS,
+        connect_timeout=BUSY_SECONDS,
+        options=f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s -c timezone=UTC",
+    )
