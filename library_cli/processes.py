@@ -21,8 +21,11 @@ from library_cli.grpc_errors import CallFailed
 START_SECONDS = 120.0
 """How long a service may take for each step of its start; migrating a large store needs some time."""
 
-STOP_SECONDS = 20.0
-"""How long a service may take to drain before it is killed; more than its own grace."""
+DEFAULT_GRACE_SECONDS = 10.0
+"""The servers' own default for how long calls may go on after SIGTERM."""
+
+DRAIN_SECONDS = 10.0
+"""How long a service may take to stop, beyond the grace that it gives its calls, before it is killed."""
 
 Answer = TypeVar("Answer")
 
@@ -45,6 +48,8 @@ class Service:
     log: Path
     log_start: int
     """Where in the log this run begins, in bytes."""
+    grace_seconds: float
+    """How long it lets calls go on after SIGTERM."""
 
     def address(self) -> str | None:
         """Where the service says that it listens; None before it has said so.
@@ -60,8 +65,9 @@ class Service:
         status = self.process.returncode
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
         last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
-        said = str(json_object(last).get("event", last)).removeprefix("Error: ")
-        return f"The {self.name} service {how}{': ' if said else ''}{said}\nIts log is {self.log}"
+        said = str(json_object(last).get("event", last)).removeprefix(f"library-{self.name}: ")
+        where = f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names."
+        return f"The {self.name} service {how}. {said}\n{where}"
 
     def log_lines(self) -> list[str]:
         """Give what the process has logged so far."""
@@ -83,6 +89,7 @@ class Household:
         Raises CannotRun and Stopped, as `wait` does.
         """
         with log.open("ab") as output:
+            log_start = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", f"{name}_server", "serve"],
                 env=environment,
@@ -92,7 +99,7 @@ class Household:
                 # Ctrl-C on a terminal goes to every process of the session; the services are told by us, in order.
                 start_new_session=True,
             )
-            service = Service(name, process, log, output.tell())
+        service = Service(name, process, log, log_start, grace_in(environment.get(f"LIBRARY_{name.upper()}_GRACE", "")))
         self._services.append(service)
         address = callable_address(self.wait_for(service.address, f"the {name} service to listen"))
         self.wait_for(lambda: serves(address), f"the {name} service to serve")
@@ -126,7 +133,7 @@ class Household:
                 continue
             service.process.terminate()
             try:
-                service.process.wait(STOP_SECONDS)
+                service.process.wait(service.grace_seconds + DRAIN_SECONDS)
             except subprocess.TimeoutExpired:
                 service.process.kill()
                 service.process.wait()
@@ -162,6 +169,14 @@ def callable_address(address: str) -> str:
     """Give the address to call where a service listens: `0.0.0.0` is no place to go to, this machine is."""
     host, _, port = address.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]", "") else address
+
+
+def grace_in(setting: str) -> float:
+    """Read the seconds of a grace setting; where it is not one, the service itself says so, and does not start."""
+    try:
+        return float(setting)
+    except ValueError:
+        return DEFAULT_GRACE_SECONDS
 
 
 def json_object(line: str) -> dict[str, object]:

@@ -1,0 +1,217 @@
+"""Books are read from CSV as people make it, and what cannot be read is told with its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
+from library_cli.csv_books import COLUMNS, LONGEST_LINE, CsvBooks, NotBooks
+from library_cli.import_books import SAMPLE
+
+
+def read(text: str | bytes) -> list[ImportBooksRequest | ImportOutcome]:
+    return list(CsvBooks(io.BytesIO(text.encode() if isinstance(text, str) else text)))
+
+
+def only_book(text: str) -> ImportBooksRequest:
+    [row] = read(text)
+    assert isinstance(row, ImportBooksRequest)
+    return row
+
+
+def complaints(text: str | bytes) -> list[tuple[int, str, str]]:
+    return [
+        (row.line, problem.field, problem.description)
+        for row in read(text)
+        if isinstance(row, ImportOutcome)
+        for problem in row.problems
+    ]
+
+
+def titles(text: str) -> list[tuple[int, str]]:
+    return [(row.line, row.book.title) for row in read(text) if isinstance(row, ImportBooksRequest)]
+
+
+def test_every_column_is_read_in_any_order() -> None:
+    book = only_book(
+        "copies,description,cover_uri,page_count,published_year,language,category,publisher,isbn,authors,title\n"
+        "2,A story.,http://example.org/c.png,-1,-750,grc,Epic,Nobody,0-14-026886-3,Homer; Robert Fagles ;,The Odyssey\n"
+    ).book
+    assert book.title == "The Odyssey"
+    assert list(book.authors) == ["Homer", "Robert Fagles"]
+    assert book.isbn == "9780140268867"
+    assert (book.publisher, book.category, book.language) == ("Nobody", "Epic", "grc")
+    assert (book.published_year, book.page_count, book.copies) == (-750, -1, 2)
+    assert (book.cover_uri, book.description) == ("http://example.org/c.png", "A story.")
+
+
+def test_only_the_title_is_needed() -> None:
+    book = only_book("title\nBeowulf\n").book
+    assert book.title == "Beowulf"
+    assert not book.HasField("copies")
+    assert (book.isbn, list(book.authors), book.published_year) == ("", [], 0)
+
+
+def test_names_of_columns_may_have_capitals_spaces_and_a_byte_order_mark() -> None:
+    assert read(b'\xef\xbb\xbf"Title", ISBN \r\nDune,9780441013593\r\n') == read("title,isbn\nDune,9780441013593\n")
+
+
+def test_unknown_columns_are_told() -> None:
+    books = CsvBooks(io.BytesIO(b"title,shelf,isbn,rating,\nDune,7,,5,\n"))
+    assert books.unknown_columns == ["shelf", "rating", ""]
+    assert [row.line for row in books] == [2]
+
+
+def test_blank_lines_and_rows_without_a_value_are_passed_over() -> None:
+    assert titles("title,isbn\n\nDune,\n,\n  , \nEmma,\n") == [(3, "Dune"), (6, "Emma")]
+
+
+def test_a_row_is_where_it_begins_however_many_lines_it_has() -> None:
+    text = 'title,description\n"Dune","one\ntwo\n\nthree"\nEmma,x\n"A\nB",y\nLast,z'
+    assert titles(text) == [(2, "Dune"), (6, "Emma"), (7, "A\nB"), (9, "Last")]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "reason"),
+    [
+        (",9780441013593,,,", "title", "is missing"),
+        ("Dune,9780441013594,,,", "isbn", "'9780441013594': the check digit does not fit"),
+        ("Dune,978044,,,", "isbn", "has 10 or 13 digits, but this has 6"),
+        ("Dune,,19x5,,", "published_year", "'19x5' is not a whole number"),
+        ("Dune,,1965.0,,", "published_year", "'1965.0' is not a whole number"),
+        ("Dune,,,many,", "page_count", "'many' is not a whole number"),
+        ("Dune,,,,1_000", "copies", "'1_000' is not a whole number"),
+        ("Dune,,,,12345678901", "copies", "of up to nine digits"),
+        ("Dune,,,,١٢", "copies", "is not a whole number"),
+        ("Dune,,,", "row", "has 4 values for 5 columns"),
+        ("Dune,,,,1,2", "row", "has 6 values for 5 columns"),
+        ('"Dune" novel,,,,', "row", "is no valid CSV"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_told_and_the_others_are_read(row: str, field: str, reason: str) -> None:
+    text = f"title,isbn,published_year,page_count,copies\nBefore,,,,\n{row}\nAfter,,,,\n"
+    [(line, told_field, told_reason)] = complaints(text)
+    assert (line, told_field) == (3, field)
+    assert reason in told_reason
+    assert titles(text) == [(2, "Before"), (4, "After")]
+
+
+def test_every_bad_value_of_a_row_is_told() -> None:
+    text = "title,isbn,published_year,page_count,copies\n,1,a,b,c\n"
+    assert [field for _, field, _ in complaints(text)] == ["title", "isbn", "published_year", "page_count", "copies"]
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_line_only() -> None:
+    text = 'title,authors\nOne,A\n"Two,B\n"Three",C\nFour,"D, E"\nFive,F\n'
+    assert [line for line, _, _ in complaints(text)] == [3]
+    assert titles(text) == [(2, "One"), (4, "Three"), (5, "Four"), (6, "Five")]
+
+
+def test_a_quote_that_is_not_closed_before_the_end_costs_its_own_line_only() -> None:
+    after = [(number, f"Book {number}") for number in range(3, 10_003)]
+    text = 'title,authors\n"Two,B\n' + "".join(f"{title},somebody\n" for _, title in after)
+    assert [line for line, _, _ in complaints(text)] == [2]
+    assert titles(text) == after
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "has no column 'title'"),
+        (b"\n\n", "has no column 'title'"),
+        (b"name,author\nDune,Frank Herbert\n", "has no column 'title' in its first line"),
+        (b"title;isbn\nDune;\n", "it has 'title;isbn'"),
+        (b"title,isbn,Title\nDune,,\n", "more than one column 'title'"),
+        (b'"title\n', "does not begin with a CSV line"),
+        ("title,isbn\nDune,\n".encode("utf-16"), "is no UTF-8 text (byte 0xff in line 1)"),
+        (b"PK\x03\x04\x14\x00\x08\x08\x08\x00\xd1\x21", "is no UTF-8 text (byte 0xd1 in line 1)"),
+        ("title\nDune\n\nL'Étranger\n".encode("latin-1"), "is no UTF-8 text (byte 0xc9 in line 4)"),
+        (b"\0" * (LONGEST_LINE + 1), "line 1 is longer than 1,048,576 bytes"),
+    ],
+)
+def test_a_file_that_is_no_csv_of_books_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(NotBooks) as refusal:
+        read(content)
+    assert reason in str(refusal.value)
+
+
+class Endless(io.RawIOBase):
+    """A file without an end, of which it is known how much was read."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.rows += 1
+        return b"title\n" if self.rows == 1 else b"Dune\n"
+
+
+def test_a_file_is_read_no_further_than_its_rows_are_asked_for() -> None:
+    endless = Endless()
+    source: IO[bytes] = endless  # type: ignore[assignment]  # it is all that CsvBooks needs of a file
+    books = iter(CsvBooks(source))
+    assert [next(books).line for _ in range(5)] == [2, 3, 4, 5, 6]
+    assert endless.rows == 6
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(st.lists(st.tuples(texts, texts).filter(lambda row: any(value.strip() for value in row)), max_size=8), st.data())
+def test_what_a_csv_writer_writes_is_read_with_its_lines(rows: list[tuple[str, str]], data: st.DataObject) -> None:
+    ending = data.draw(st.sampled_from(["\n", "\r\n"]))
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=ending)
+    # Before Python 3.13 the writer forgets that a lone carriage return needs quotes.
+    if any("\r" in value for row in rows for value in row) or data.draw(st.booleans()):
+        writer = csv.writer(file, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    writer.writerow(["title", "description"])
+    expected = []
+    for title, description in rows:
+        line = file.getvalue().count("\n") + 1
+        expected.append((line, title.strip(), description.strip()))
+        writer.writerow([title, description])
+    found = [
+        (row.line, row.book.title, row.book.description)
+        if isinstance(row, ImportBooksRequest)
+        else (row.line, "", row.problems[0].description)
+        for row in read(file.getvalue())
+    ]
+    assert found == [(line, title, description if title else "is missing") for line, title, description in expected]
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_books_or_refused(content: bytes, begins_well: bool) -> None:
+    try:
+        rows = read(b"title,isbn,copies\n" * begins_well + content)
+    except NotBooks:
+        return
+    lines = [row.line for row in rows]
+    assert lines == sorted(set(lines))
+    assert all(isinstance(row, ImportBooksRequest) or row.problems for row in rows)
+
+
+def test_the_sample_is_a_catalogue_without_a_fault() -> None:
+    with SAMPLE.open("rb") as file:
+        books = CsvBooks(file)
+        rows = list(books)
+    assert books.unknown_columns == []
+    assert all(isinstance(row, ImportBooksRequest) for row in rows)
+    sample = [row.book for row in rows if isinstance(row, ImportBooksRequest)]
+    assert len(sample) >= 60
+    isbns = [book.isbn for book in sample if book.isbn]
+    assert len(set(isbns)) == len(isbns)
+    assert all(book.authors and book.publisher and book.category and book.description for book in sample)
+    assert all(1 <= book.copies <= 3 for book in sample)
+
+
+def test_all_fields_of_the_contract_are_columns() -> None:
+    fields = {field.name for field in ImportBooksRequest().book.DESCRIPTOR.fields}
+    assert set(COLUMNS) == fields - {"request_id"}
