@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ALREADY_THERE, ImportOutcome
 from library_cli.import_books import Tally
+from library_cli.plain_text import one_line
 
 
 @contextmanager
@@ -41,5 +42,5 @@ def in_words(tally: Tally, dry_run: bool = False) -> str:
 
 
 def write(console: Console, line: str) -> None:
-    """Write a line as it is: not wrapped, and square brackets in it are no markup."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Write a line, not wrapped; square brackets in it are no markup."""
+    console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)

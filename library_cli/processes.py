@@ -67,7 +67,7 @@ class Service:
         last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
         said = str(json_object(last).get("event", last)).removeprefix(f"library-{self.name}: ")
         where = f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names."
-        return f"The {self.name} service {how}. {said}\n{where}"
+        return f"The {self.name} service {how}: {said or 'it said nothing'}\n{where}"
 
     def log_lines(self) -> list[str]:
         """Give what the process has logged so far."""

@@ -21,6 +21,7 @@ from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncStatu
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_cli.channel import ANSWER_SECONDS, connected, health_of
 from library_cli.grpc_errors import CallFailed
+from library_cli.plain_text import one_line
 
 Value: TypeAlias = "str | int | float | bool | list[dict[str, Value]] | None"
 Report: TypeAlias = dict[str, Value]
@@ -99,11 +100,6 @@ def plain(value: Value) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def one_line(text: str) -> str:
-    """Keep what a server says from breaking the line, or the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def print_tables(reports: dict[str, Report], console: Console) -> None:
     """Tell all on a terminal: a table for each service, and one of the parked rows."""
     for service, told in reports.items():
@@ -118,7 +114,7 @@ def print_tables(reports: dict[str, Report], console: Console) -> None:
             for column in parked[0]:
                 rows.add_column(column)
             for row in parked:
-                rows.add_row(*(Text(plain(part)) for part in row.values()))
+                rows.add_row(*(Text(one_line(plain(part))) for part in row.values()))
             console.print(rows)
 
 
@@ -132,9 +128,9 @@ def shown(key: str, value: Value) -> Text:
     if value in (None, ""):
         return Text("-", style="dim")
     if key == "health":
-        return Text(str(value), style="green" if value == "SERVING" else "bold red")
+        return Text(one_line(str(value)), style="green" if value == "SERVING" else "bold red")
     if key == "error" or key.endswith("_error"):
-        return Text(str(value), style="red")
+        return Text(one_line(str(value)), style="red")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if key.endswith("_bytes") and isinstance(value, int):
@@ -143,4 +139,4 @@ def shown(key: str, value: Value) -> Text:
         return Text(f"{value:.1f} s")
     if isinstance(value, int):
         return Text(f"{value:,}", style="bold red" if key == "parked_row_count" and value else "")
-    return Text(str(value))
+    return Text(one_line(str(value)))

@@ -1,0 +1,120 @@
+"""A call that fails is told in one sentence, whatever the reason."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from library.admin.v1.status_service_pb2 import GetStatusRequest, Status
+from library.admin.v1.status_service_pb2_grpc import StatusServiceServicer, StatusServiceStub
+from library.admin.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server as add_to_server
+from library_cli.channel import connected
+from library_cli.grpc_errors import CallFailed
+from service_kit.errors import FieldInvalid, NotServing, ServiceError
+from service_kit.servicer import refuse
+
+Ending = Callable[[grpc.ServicerContext], None]
+
+
+class Ends(StatusServiceServicer):
+    """A service whose every call ends in a certain way."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+
+    def GetStatus(self, request: GetStatusRequest, context: grpc.ServicerContext) -> Status:
+        self.ending(context)
+        return Status()
+
+
+@contextmanager
+def serving(ending: Ending) -> Iterator[str]:
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        add_to_server(Ends(ending), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(None).wait()
+
+
+def failure(target: str, timeout: float = 10) -> str:
+    with pytest.raises(CallFailed) as failed, connected(target) as channel:
+        StatusServiceStub(channel).GetStatus(
+            GetStatusRequest(), timeout=timeout, metadata=(("x-request-id", "request-7"),)
+        )
+    return str(failed.value)
+
+
+def refusing(error: ServiceError) -> Ending:
+    return lambda context: refuse(context, error, "test")
+
+
+def test_an_error_of_the_services_has_its_reason_fields_and_request_id() -> None:
+    with serving(refusing(FieldInvalid(("title", "is empty"), ("copies", "is 0")))) as target:
+        assert failure(target) == (
+            f"The service at {target} answered INVALID_ARGUMENT: title: is empty; copies: is 0 (request id request-7)"
+        )
+
+
+def test_fields_that_the_message_leaves_out_are_told() -> None:
+    error = FieldInvalid(("title", "is empty"), ("copies", "is 0"))
+    error.args = ("bad request",)
+    with serving(refusing(error)) as target:
+        assert "bad request; title: is empty; copies: is 0 (request id" in failure(target)
+
+
+def test_a_service_that_is_starting_is_not_taken_for_one_that_is_not_there() -> None:
+    with serving(refusing(NotServing())) as target:
+        assert "answered UNAVAILABLE: This server is starting or stopping" in failure(target)
+
+
+def test_an_error_without_details_is_told_as_it_is() -> None:
+    with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "two\nlines")) as target:
+        assert failure(target) == f"The service at {target} answered DATA_LOSS: two lines"
+
+
+def test_details_that_do_not_go_with_the_error_are_passed_over() -> None:
+    def lie(context: grpc.ServicerContext) -> None:
+        context.set_trailing_metadata((("grpc-status-details-bin", b"\x08\x05\x12\x03not"),))
+        context.abort(grpc.StatusCode.ABORTED, "mended on the way")
+
+    with serving(lie) as target:
+        assert failure(target) == f"The service at {target} answered ABORTED: mended on the way"
+
+
+def test_nothing_that_listens_is_told() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{unused.getsockname()[1]}"
+        assert failure(target).startswith(f"Nothing answers at {target}; is the service running there?")
+
+
+def test_an_answer_that_takes_too_long_is_told() -> None:
+    with serving(lambda context: time.sleep(1)) as target:
+        assert failure(target, timeout=0.2).startswith(f"The service at {target} took too long to answer")
+
+
+def test_another_service_at_the_address_is_told() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        assert f"What answers at {target} is another service" in failure(target)
+        server.stop(None).wait()
+
+
+def test_a_proxy_for_the_web_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "grpc_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(refusing(NotServing())) as target:
+        assert "answered UNAVAILABLE: This server is starting" in failure(target)

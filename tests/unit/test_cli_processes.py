@@ -1,0 +1,123 @@
+"""Services are started, watched and stopped: with small programs in their places that go wrong in every way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from library_cli import processes
+from library_cli.processes import CannotRun, Household, Stopped, callable_address
+
+SERVES = """
+    import signal, sys, threading
+    from concurrent.futures import ThreadPoolExecutor
+    import grpc
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print('{{"event": "listening", "address": "0.0.0.0:%d"}}' % port, file=sys.stderr, flush=True)
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    told.wait()
+    {at_the_end}
+"""
+
+
+@pytest.fixture
+def household() -> Iterator[Household]:
+    started = Household()
+    yield started
+    started.close()
+
+
+def start(household: Household, folder: Path, program: str, name: str = "trial", **variables: str) -> str:
+    package = folder / f"{name}_server"
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(textwrap.dedent(program))
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return household.start(name, folder / f"{name}.log", {**os.environ, "PYTHONPATH": path, **variables})
+
+
+def test_the_address_is_that_of_this_run_and_can_be_called(household: Household, tmp_path: Path) -> None:
+    (tmp_path / "trial.log").write_text('{"event": "listening", "address": "127.0.0.1:1"}\n')
+    address = start(household, tmp_path, SERVES.format(at_the_end=""))
+    host, port = address.split(":")
+    assert (host, int(port) > 1) == ("127.0.0.1", True)
+    socket.create_connection((host, int(port)), timeout=5).close()
+    assert household.close() == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
+    household: Household, tmp_path: Path
+) -> None:
+    with pytest.raises(CannotRun) as failure:
+        start(household, tmp_path, "import sys; sys.exit('library-trial: cannot listen on 127.0.0.1:1: it is taken')")
+    assert "The trial service ended with exit status 1: cannot listen on 127.0.0.1:1: it is taken" in str(failure.value)
+    assert str(tmp_path / "trial.log") in str(failure.value)
+
+
+def test_a_service_that_dies_later_is_told(household: Household, tmp_path: Path) -> None:
+    start(household, tmp_path, SERVES.format(at_the_end=""), name="lasting")
+    start(household, tmp_path, SERVES.format(at_the_end="").replace("told.wait()", "told.wait(1); sys.exit(3)"))
+    with pytest.raises(CannotRun, match="The trial service ended with exit status 3"):
+        household.wait_for(lambda: None, "its end")
+
+
+def test_a_service_that_never_listens_is_given_up(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "START_SECONDS", 0.5)
+    with pytest.raises(CannotRun, match=r"for the trial service to listen, in vain.*trial\.log"):
+        start(household, tmp_path, "import time; time.sleep(60)")
+
+
+def test_a_signal_ends_the_waiting(household: Household) -> None:
+    with household.stopped_by_signals():
+        threading.Timer(0.2, os.kill, [os.getpid(), 15]).start()
+        with pytest.raises(Stopped):
+            household.wait(30)
+
+
+def test_a_service_that_does_not_stop_is_killed_after_its_grace(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "DRAIN_SECONDS", 0.2)
+    start(
+        household,
+        tmp_path,
+        SERVES.format(at_the_end="__import__('time').sleep(60)"),
+        LIBRARY_TRIAL_GRACE="0.3",
+    )
+    began = time.monotonic()
+    [complaint] = household.close()
+    assert 0.5 <= time.monotonic() - began < 10
+    assert "The trial service was killed by SIGKILL" in complaint
+
+
+@pytest.mark.parametrize(
+    ("listens", "called"),
+    [
+        ("127.0.0.1:5", "127.0.0.1:5"),
+        ("0.0.0.0:5", "127.0.0.1:5"),
+        ("[::]:5", "127.0.0.1:5"),
+        ("[::1]:5", "[::1]:5"),
+        ("library.example:5", "library.example:5"),
+    ],
+)
+def test_an_address_to_listen_on_is_made_one_to_call(listens: str, called: str) -> None:
+    assert callable_address(listens) == called

@@ -1,0 +1,89 @@
+"""What both services tell is shown with its units: to people, to scripts, and to machines."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+
+from library.admin.v1.status_service_pb2 import Status
+from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
+from library_cli.status import Report, as_json, as_lines, fields_of, is_well, print_tables
+
+ADMIN: Report = {
+    "target": "127.0.0.1:50052",
+    "health": "SERVING",
+    **fields_of(
+        Status(book_count=5625, revision=7, epoch_time=Timestamp(seconds=1_000_000_000), store_size_bytes=1_500_000)
+    ),
+}
+SYNC = SyncStatus(
+    frontend_id="f",
+    cursor_age=Duration(seconds=2, nanos=500_000_000),
+    last_push_error="no\nway",
+    waiting_loan_count=3,
+    parked_row_count=1,
+    parked_rows=[ParkedRow(kind="loan", id="l1", reason="days: [red]is 0\x1b[2J")],
+)
+FRONTEND: Report = {"target": "127.0.0.1:50051", "health": "SERVING", **fields_of(SYNC)}
+
+
+def shown(reports: dict[str, Report]) -> str:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    print_tables(reports, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_numbers_stay_numbers_and_times_are_rfc_3339() -> None:
+    assert ADMIN["book_count"] == 5625
+    assert ADMIN["epoch_time"] == "2001-09-09T01:46:40Z"
+    assert FRONTEND["cursor_age_seconds"] == 2.5
+    assert FRONTEND["parked_rows"] == [{"kind": "loan", "id": "l1", "reason": "days: [red]is 0\x1b[2J"}]
+
+
+def test_what_has_not_happened_is_none() -> None:
+    told = fields_of(SyncStatus())
+    assert told["cursor_age_seconds"] is None
+    assert told["last_pull_time"] is None
+
+
+def test_every_field_of_the_contract_is_told() -> None:
+    assert len(fields_of(Status())) == len(Status.DESCRIPTOR.fields)
+    assert len(fields_of(SyncStatus())) == len(SyncStatus.DESCRIPTOR.fields)
+
+
+def test_json_is_the_reports() -> None:
+    reports = {"admin": ADMIN, "frontend": FRONTEND}
+    assert json.loads(as_json(reports)) == reports
+
+
+def test_lines_are_one_for_each_key_whatever_the_services_say() -> None:
+    lines = list(as_lines({"admin": ADMIN, "frontend": FRONTEND}))
+    assert "admin.health: SERVING" in lines
+    assert "admin.book_count: 5625" in lines
+    assert "frontend.cursor_age_seconds: 2.5" in lines
+    assert "frontend.last_pull_time: " in lines
+    assert "frontend.resyncing: false" in lines
+    assert "frontend.last_push_error: no way" in lines
+    assert "frontend.parked_rows: loan l1 days: [red]is 0 [2J" in lines
+
+
+def test_the_table_has_units_and_the_parked_rows() -> None:
+    text = shown({"admin": ADMIN, "frontend": FRONTEND})
+    assert "5,625" in text
+    assert "1.5 MB" in text
+    assert "2.5 s" in text
+    assert "days: [red]is 0" in text
+    assert "\x1b[2J" not in text
+
+
+def test_a_service_is_well_when_it_serves_and_no_row_is_parked() -> None:
+    assert is_well(ADMIN)
+    assert not is_well(FRONTEND)
+    assert is_well(FRONTEND | {"parked_row_count": 0})
+    assert not is_well(ADMIN | {"health": "NOT_SERVING"})
+    assert not is_well(ADMIN | {"error": "no answer"})
