@@ -99,6 +99,11 @@ def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_r
             tally.count(outcomes)
             import_progress.report(console, outcomes)
             tell(books.bytes_read, tally)
+    if books.mended_lines:
+        import_progress.write(
+            console,
+            f"{books.mended_lines} lines had control characters that are letters in Windows-1252; read as those",
+        )
 
 
 def size_in_bytes(source: IO[bytes]) -> int | None:

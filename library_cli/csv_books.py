@@ -25,6 +25,10 @@ TEXT_COLUMNS = ("title", "publisher", "category", "language", "cover_uri", "desc
 NUMBER_COLUMNS = ("published_year", "page_count", "copies")
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS, "authors", "isbn")
 
+WINDOWS_1252 = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+"""What these control characters of Unicode were meant to be: bytes of Windows-1252 that somebody took for Latin-1 on
+their way into a UTF-8 file. The HTML standard reads character references in the same way."""
+
 LONGEST_LINE = 2**20
 """In bytes. A file that is no text may have no line end at all, and must not be read whole to find that out."""
 
@@ -49,6 +53,11 @@ class CsvBooks:
     def bytes_read(self) -> int:
         """How much of the file has been read, in bytes."""
         return self._lines.bytes_read
+
+    @property
+    def mended_lines(self) -> int:
+        """How many lines had characters that are only right as Windows-1252, and were read so."""
+        return self._lines.mended
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         while True:
@@ -128,6 +137,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self.number = 0
         self.bytes_read = 0
+        self.mended = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -156,7 +166,11 @@ class _Lines:
         if len(line) == LONGEST_LINE:
             raise NotBooks(f"is no CSV: line {self.number + 1} is longer than {LONGEST_LINE:,} bytes")
         try:
-            return line.decode(encoding)
+            text = line.decode(encoding)
         except UnicodeDecodeError as error:
             wrong = f"byte 0x{line[error.start]:02x} in line {self.number + 1}"
             raise NotBooks(f"is no UTF-8 text ({wrong}); save it as CSV in UTF-8") from error
+        if not re.search("[\x80-\x9f]", text):
+            return text
+        self.mended += 1
+        return text.translate(WINDOWS_1252)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
-from library_cli.csv_books import COLUMNS, LONGEST_LINE, CsvBooks, NotBooks
+from library_cli.csv_books import COLUMNS, LONGEST_LINE, WINDOWS_1252, CsvBooks, NotBooks
 from library_cli.import_books import SAMPLE
 
 
@@ -66,6 +66,16 @@ def test_unknown_columns_are_told() -> None:
     books = CsvBooks(io.BytesIO(b"title,shelf,isbn,rating,\nDune,7,,5,\n"))
     assert books.unknown_columns == ["shelf", "rating", ""]
     assert [row.line for row in books] == [2]
+
+
+def test_control_characters_that_were_windows_1252_are_read_as_what_they_were() -> None:
+    books = CsvBooks(io.BytesIO("title\nNietzsche\x92s works\nNo\x81thing\nPlain – text\n".encode()))
+    assert [row.book.title for row in books if isinstance(row, ImportBooksRequest)] == [
+        "Nietzsche\u2019s works",
+        "No\x81thing",  # stands for nothing there, either: the service will refuse it
+        "Plain – text",
+    ]
+    assert books.mended_lines == 2
 
 
 def test_blank_lines_and_rows_without_a_value_are_passed_over() -> None:
@@ -161,7 +171,8 @@ def test_a_file_is_read_no_further_than_its_rows_are_asked_for() -> None:
     assert endless.rows == 6
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+MENDED = set(map(chr, WINDOWS_1252))
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30).filter(lambda text: not set(text) & MENDED)
 
 
 @given(st.lists(st.tuples(texts, texts).filter(lambda row: any(value.strip() for value in row)), max_size=8), st.data())
