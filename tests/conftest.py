@@ -1,0 +1,84 @@
+"""Fixtures for all tests: databases of both engines, stores on them, servers as processes, a clock to set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+from tests.support.postgresql import PostgresqlServer, running_postgresql
+from tests.support.processes import Servers
+from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server, started for the first test that wants it."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FreshDatabases:
+    """Fresh databases: `databases.migrated("admin", engine)` gives a URL."""
+    folder = tmp_path_factory.mktemp("databases")
+    return FreshDatabases(folder, lambda: request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn: who asks for it runs on both. A module's tests on SQLite go first, all of them."""
+    engine: Engine = request.param
+    if engine == "postgresql":
+        request.getfixturevalue("postgresql")
+    return engine
+
+
+@pytest.fixture
+def admin_url(databases: FreshDatabases, engine: Engine) -> str:
+    """A fresh, migrated database for an admin, on each engine."""
+    return databases.migrated("admin", engine)
+
+
+@pytest.fixture
+def frontend_url(databases: FreshDatabases, engine: Engine) -> str:
+    """A fresh, migrated database for a frontend, on each engine."""
+    return databases.migrated("frontend", engine)
+
+
+@pytest.fixture
+def admin_store(admin_url: str) -> Iterator[Store]:
+    """A fresh admin's store, on each engine, with the models at work on it."""
+    with bound_store("admin", admin_url) as store:
+        yield store
+
+
+@pytest.fixture
+def frontend_store(frontend_url: str) -> Iterator[Store]:
+    """A fresh frontend's store, on each engine, with the models at work on it."""
+    with bound_store("frontend", frontend_url) as store:
+        yield store
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """A clock that stands still until the test moves it."""
+    return SettableClock()
+
+
+@pytest.fixture
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Starts server processes that end with the test."""
+    started = Servers(tmp_path_factory.mktemp("servers"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def module_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Starts server processes that end with the module."""
+    started = Servers(tmp_path_factory.mktemp("servers"))
+    yield started
+    started.close()

@@ -1,0 +1,100 @@
+"""Generated stubs, all of a server at a time, and what its errors say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
+from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
+from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
+from library.admin.v1.user_service_pb2_grpc import UserServiceStub
+from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
+from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
+from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub as FrontendSyncServiceStub
+from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
+
+STATUS_DETAILS = "grpc-status-details-bin"
+
+_DETAILS: tuple[type[Message], ...] = (
+    error_details_pb2.ErrorInfo,
+    error_details_pb2.BadRequest,
+    error_details_pb2.ResourceInfo,
+    error_details_pb2.RequestInfo,
+)
+
+
+class AdminClient:
+    """Stubs of all the admin's services."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.catalog = AdminCatalogServiceStub(channel)
+        self.users = UserServiceStub(channel)
+        self.loans = LoanServiceStub(channel)
+        self.status = StatusServiceStub(channel)
+        self.sync = SyncServiceStub(channel)
+
+
+class FrontendClient:
+    """Stubs of all the frontend's services."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.members = MemberServiceStub(channel)
+        self.catalog = CatalogServiceStub(channel)
+        self.lending = LendingServiceStub(channel)
+        self.sync = FrontendSyncServiceStub(channel)
+
+
+@dataclass
+class Refusal:
+    """What an error tells the client."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str = ""
+    domain: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    """The BadRequest: each field's path, and what is wrong with it."""
+    resource: tuple[str, str] | None = None
+    """The ResourceInfo: the type and the name of what is missing."""
+    request_id: str = ""
+
+
+def open_channel(address: str) -> grpc.Channel:
+    """A channel to a server of this machine."""
+    return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+
+
+def refusal_of(error: grpc.RpcError) -> Refusal:
+    """Read the error of a call through a stub."""
+    call: Any = error  # the one that a stub raises is a grpc.Call, too
+    return read_refusal(call.code(), call.details() or "", call.trailing_metadata() or ())
+
+
+def read_refusal(code: grpc.StatusCode, message: str, trailing_metadata: object) -> Refusal:
+    """Read the google.rpc details in the trailing metadata, which hold the code and the message once more."""
+    assert isinstance(trailing_metadata, (tuple, list))
+    refusal = Refusal(code, message)
+    serialized = dict(trailing_metadata).get(STATUS_DETAILS)
+    if serialized is None:
+        return refusal
+    status = status_pb2.Status.FromString(serialized)
+    assert (status.code, status.message) == (code.value[0], message)
+    for packed in status.details:
+        detail = next(kind() for kind in _DETAILS if packed.TypeName() == kind.DESCRIPTOR.full_name)
+        packed.Unpack(detail)
+        if isinstance(detail, error_details_pb2.ErrorInfo):
+            refusal.reason, refusal.domain, refusal.metadata = detail.reason, detail.domain, dict(detail.metadata)
+        elif isinstance(detail, error_details_pb2.BadRequest):
+            refusal.fields = {violation.field: violation.description for violation in detail.field_violations}
+        elif isinstance(detail, error_details_pb2.ResourceInfo):
+            refusal.resource = (detail.resource_type, detail.resource_name)
+        elif isinstance(detail, error_details_pb2.RequestInfo):
+            refusal.request_id = detail.request_id
+    return refusal

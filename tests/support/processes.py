@@ -1,0 +1,204 @@
+"""The servers as real processes: started on a free port, stopped, killed, and started again where they were."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.support.clients import AdminClient, FrontendClient, open_channel
+from tests.support.stores import ServerName
+
+ROOT = Path(__file__).parents[2]
+
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+class ServerDied(Exception):
+    """A server ended when it should not have; the message has its log."""
+
+
+class ServerProcess:
+    """One server process after another, on one address and one store. Settings are variables, without their prefix."""
+
+    def __init__(self, name: ServerName, database_url: str, log: Path, settings: Mapping[str, str]) -> None:
+        self.name = name
+        self.database_url = database_url
+        self.log = log
+        self.settings = dict(settings)
+        self.address = ""
+        self._listen = "127.0.0.1:0"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._channels: list[grpc.Channel] = []
+
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it and wait until its health says SERVING; the second time, on the port that it had."""
+        self.launch()
+        self.wait_until_serving()
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
+        assert not self.is_running
+        variables = {"LISTEN": self._listen, "DATABASE_URL": self.database_url, "LOG_FORMAT": "json", **self.settings}
+        prefix = f"LIBRARY_{self.name.upper()}_"
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LIBRARY_")},
+            **{prefix + name: value for name, value in variables.items()},
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+        }
+        with self.log.open("ab") as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"{self.name}_server", "serve"],
+                env=environment,
+                cwd=self.log.parent,  # not the tree: nothing there may be needed, and nothing be left there
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the tests; they stop it
+            )
+
+    def wait_until_serving(self) -> None:
+        """Wait until its health says SERVING."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_serving():
+            if not self.is_running:
+                raise ServerDied(f"library-{self.name} ended instead of serving:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServerDied(f"library-{self.name} does not serve:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """Send SIGTERM and wait for the end; give the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """Send SIGKILL, as a crash would be; give the exit status."""
+        return self._end(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; give the exit status."""
+        assert self._process is not None
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise ServerDied(f"library-{self.name} did not stop:\n{self.log_tail()}") from None
+
+    def channel(self) -> grpc.Channel:
+        """A new channel to it, closed with it."""
+        channel = open_channel(self.address)
+        self._channels.append(channel)
+        return channel
+
+    def admin(self) -> AdminClient:
+        """Stubs for it, where it is an admin."""
+        assert self.name == "admin"
+        return AdminClient(self.channel())
+
+    def frontend(self) -> FrontendClient:
+        """Stubs for it, where it is a frontend."""
+        assert self.name == "frontend"
+        return FrontendClient(self.channel())
+
+    def log_events(self) -> list[dict[str, Any]]:
+        """What the present process has logged, a dict a line; lines that are no log (a traceback, say) are left out."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            lines = file.read().decode(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def log_tail(self, size: int = 20_000) -> str:
+        """The last of the log, as text, all processes of this server one after another."""
+        return f"--- {self.log} ---\n{self.log.read_bytes()[-size:].decode(errors='replace')}"
+
+    def close(self) -> None:
+        """Close the channels; end the process, if it runs."""
+        for channel in self._channels:
+            channel.close()
+        self._channels.clear()
+        if self.is_running:
+            self.stop()
+
+    def _end(self, number: signal.Signals) -> int:
+        self.send(number)
+        return self.wait()
+
+    def _is_serving(self) -> bool:
+        if not self.is_running:
+            return False
+        listening = next((event for event in self.log_events() if event.get("event") == "listening"), None)
+        if listening is None:
+            return False
+        self.address = self._listen = listening["address"]
+        with open_channel(self.address) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            try:
+                # Its type stubs forget what __init__ sets.
+                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined]
+                return bool(answer.status == SERVING)
+            except grpc.RpcError:
+                return False
+
+
+class Servers:
+    """The server processes of a test or a module; `close` ends all."""
+
+    def __init__(self, folder: Path) -> None:
+        """Logs go into `folder`."""
+        self._folder = folder
+        self._started: list[ServerProcess] = []
+
+    def start(self, name: ServerName, database_url: str, **settings: str) -> ServerProcess:
+        """Start a server on a free port and wait until it serves. Settings are variables without their prefix.
+
+        For example `start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.2")`.
+        """
+        server = self.prepare(name, database_url, **settings)
+        server.start()
+        return server
+
+    def prepare(self, name: ServerName, database_url: str, **settings: str) -> ServerProcess:
+        """The same, not started yet."""
+        log = self._folder / f"{name}-{len(self._started) + 1}.log"
+        server = ServerProcess(name, database_url, log, settings)
+        self._started.append(server)
+        return server
+
+    def close(self) -> None:
+        """End all of them, the last started first, and print their logs, which pytest shows when a test failed."""
+        for server in reversed(self._started):
+            server.close()
+            if server.log.exists():
+                print(server.log_tail())
+        self._started.clear()

@@ -1,0 +1,79 @@
+"""Stores for tests: each a fresh database, already migrated because it is copied from one that was."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from service_kit.migrations import migrate
+from service_kit.store import Store, open_store
+from tests.support.postgresql import PostgresqlServer
+
+ServerName = Literal["admin", "frontend"]
+Engine = Literal["sqlite", "postgresql"]
+
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+
+class FreshDatabases:
+    """Gives URLs of fresh databases of either engine, for the session."""
+
+    def __init__(self, folder: Path, postgresql: Callable[[], PostgresqlServer]) -> None:
+        """SQLite files go into `folder`; `postgresql` gives the server, and is asked only when one is wanted."""
+        self._folder = folder
+        self._postgresql = postgresql
+        self._templates: dict[tuple[ServerName, Engine], str] = {}
+        self._files = 0
+
+    def empty(self, engine: Engine) -> str:
+        """A database without a table; its URL."""
+        return self._new(engine, template=None)
+
+    def migrated(self, server: ServerName, engine: Engine) -> str:
+        """A database with the newest schema of that server, and nothing in it; its URL."""
+        if (server, engine) not in self._templates:
+            url = self.empty(engine)
+            store = open_store(url)
+            migrate(store, migrations_of(server))
+            store.close()
+            self._templates[server, engine] = url
+        return self.copy(self._templates[server, engine])
+
+    def copy(self, url: str) -> str:
+        """Another database with all that is in this one, to which nobody may be connected; its URL."""
+        engine: Engine = "sqlite" if url.startswith("sqlite:") else "postgresql"
+        return self._new(engine, template=url)
+
+    def _new(self, engine: Engine, template: str | None) -> str:
+        if engine == "postgresql":
+            server = self._postgresql()
+            return server.url(server.new_database(template and server.name_of(template)))
+        self._files += 1
+        file = self._folder / f"{self._files}" / "library.db"
+        file.parent.mkdir()
+        if template is not None:
+            source = Path(template.removeprefix("sqlite:///"))
+            for part in source.parent.glob(f"{source.name}*"):  # the log of what is not in the file yet, too
+                shutil.copy(part, file.parent)
+        return f"sqlite:///{file}"
+
+
+@contextmanager
+def bound_store(server: ServerName, url: str) -> Iterator[Store]:
+    """An open store that the server's models work on. They are bound for the whole process: one at a time."""
+    store = open_store(url)
+    importlib.import_module(f"{server}_server.store.models").bind(store)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def migrations_of(server: ServerName) -> Path:
+    """Where a server's migrations are."""
+    directory: Path = importlib.import_module(f"{server}_server.store.models").MIGRATIONS
+    return directory
