@@ -66,7 +66,7 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 
 
 def main() -> None:
-    """Run the command; a setting that is wrong is one plain sentence and exit status 2."""
+    """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
     try:
         commands()
     except (AddressTaken, StoreSettingsError) as error:

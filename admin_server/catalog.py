@@ -15,6 +15,7 @@ from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken, RequestIdReused
 from library_domain.isbn import normalized_isbn13
+from library_domain.loans import expected_back
 from library_domain.search import book_words, query_words
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
@@ -257,20 +258,8 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
 
 def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
     """The books as librarians see them, with the days when those that are out are expected back; one query for all."""
-    expected = _expected_back([row.id for row in rows if row.on_loan])
+    expected = expected_back(Loan, [row.id for row in rows if row.on_loan])
     return [book_message(row, expected.get(row.id)) for row in rows]
-
-
-def _expected_back(book_ids: Sequence[str]) -> dict[str, int]:
-    """The earliest due time of the open loans of each book."""
-    if not book_ids:
-        return {}
-    query = (
-        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
-        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
-        .group_by(Loan.book_id)
-    )
-    return dict(query.tuples())
 
 
 def _book_page(

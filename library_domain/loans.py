@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 import peewee
@@ -75,6 +76,18 @@ def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
         "fine_currency": loan.fine.currency_code,
         "fine_nanos": loan.fine.units * NANOS + loan.fine.nanos,
     }
+
+
+def expected_back(model: type[LoanColumns], book_ids: Sequence[str]) -> dict[str, int]:
+    """When a copy of each of these books is expected back: the earliest due time of its open loans, by book id."""
+    if not book_ids:
+        return {}
+    query = (
+        model.select(model.book_id, peewee.fn.MIN(model.due_time))
+        .where(model.book_id.in_(book_ids), model.return_time.is_null())
+        .group_by(model.book_id)
+    )
+    return dict(query.tuples())
 
 
 class ListLoansRequest(ListRequest, Protocol):

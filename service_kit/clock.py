@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -28,3 +29,8 @@ def timestamp(micros: int) -> Timestamp:
 def micros(time_of: Timestamp) -> int:
     """Convert a Timestamp to microseconds since 1970; anything finer is cut off."""
     return time_of.seconds * SECOND + time_of.nanos // 1_000
+
+
+def rfc3339(micros_since_1970: int) -> str:
+    """Write a time for people and programs, to the second: 2026-11-22T06:12:00Z."""
+    return datetime.fromtimestamp(micros_since_1970 // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

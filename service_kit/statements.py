@@ -1,9 +1,10 @@
-"""Statements whose SQL text is rendered by peewee once.
+"""Statements whose SQL text peewee renders once.
 
-Building a query costs more than running it, so what runs at every call is built when the server starts:
+Building a query costs more than running it, so what runs at every call is written down beside its rule and rendered at
+its first use:
 
-    find = Statement(database, Book.select(Book.title).where(Book.id == slot("id")))
-    find.row(id=…)
+    FIND = Statement(Book.select(Book.title).where(Book.id == slot("id")))
+    FIND.row(id=…)
 """
 
 from __future__ import annotations
@@ -18,38 +19,55 @@ class _Slot(NamedTuple):
     name: str
 
 
+class _Rendered(NamedTuple):
+    database: peewee.Database
+    sql: str
+    parameters: list[Any]
+
+    def filled(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple([values[each.name] if type(each) is _Slot else each for each in self.parameters])
+
+
 def slot(name: str) -> peewee.Value:
     """Stand in a query for a value that is given when it runs. It goes to the driver as it is, unconverted."""
     return peewee.Value(_Slot(name), converter=False, unpack=False)
 
 
 class Statement:
-    """A query rendered for one database."""
+    """A query of one model, rendered for the database that the model is bound to."""
 
-    def __init__(self, database: peewee.Database, query: Any) -> None:
-        """Render the query in the dialect of the database."""
-        self._database = database
-        self.sql, self._parameters = database.get_sql_context().sql(query).query()
+    def __init__(self, query: Any) -> None:
+        """Take the query as peewee builds it."""
+        self._query = query
+        self._rendered: _Rendered | None = None
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
-        """Run it and fetch all rows."""
-        rows: list[tuple[Any, ...]] = self._database.execute_sql(self.sql, self._filled(values)).fetchall()
-        return rows
+        """Run it and fetch all rows; none, for a statement that gives none."""
+        rendered = self._for_this_database()
+        cursor = rendered.database.execute_sql(rendered.sql, rendered.filled(values))
+        return cursor.fetchall() if cursor.description else []
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
         """Run it and fetch the first row, if there is one."""
-        row: tuple[Any, ...] | None = self._database.execute_sql(self.sql, self._filled(values)).fetchone()
-        return row
+        rows = self.rows(**values)
+        return rows[0] if rows else None
 
     def many(self, values: Iterable[Mapping[str, Any]]) -> None:
         """Run it once for each set of values."""
-        self._database.cursor().executemany(self.sql, [self._filled(each) for each in values])
+        rendered = self._for_this_database()
+        rendered.database.cursor().executemany(rendered.sql, [rendered.filled(each) for each in values])
 
     def plan(self, **values: Any) -> str:
         """The engine's plan for it, a step a line."""
-        explain = "EXPLAIN " if isinstance(self._database, peewee.PostgresqlDatabase) else "EXPLAIN QUERY PLAN "
-        rows = self._database.execute_sql(explain + self.sql, self._filled(values)).fetchall()
+        rendered = self._for_this_database()
+        explain = "EXPLAIN " if isinstance(rendered.database, peewee.PostgresqlDatabase) else "EXPLAIN QUERY PLAN "
+        rows = rendered.database.execute_sql(explain + rendered.sql, rendered.filled(values)).fetchall()
         return "\n".join(str(row[-1]) for row in rows)
 
-    def _filled(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple([values[each.name] if type(each) is _Slot else each for each in self._parameters])
+    def _for_this_database(self) -> _Rendered:
+        rendered = self._rendered
+        database = self._query.model._meta.database
+        if rendered is None or rendered.database is not database:
+            sql, parameters = database.get_sql_context().sql(self._query).query()
+            self._rendered = rendered = _Rendered(database, sql, parameters)
+        return rendered

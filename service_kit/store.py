@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import weakref
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,24 @@ class Store:
     def reading(self) -> contextlib.AbstractContextManager[Any]:
         """A connection for statements that each stand alone."""
         return _PooledConnection(self.database) if self.is_postgresql else _NOTHING
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Do something that one process at a time should do; gives False while another one is at it.
+
+        Only PostgreSQL, which many processes may share, is asked. It saves work, and correctness must not hang on it.
+        """
+        if not self.is_postgresql:
+            yield True
+            return
+        with self.reading():
+            key = zlib.crc32(name.encode())
+            (alone,) = self.database.execute_sql("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            try:
+                yield alone
+            finally:
+                if alone:
+                    self.database.execute_sql("SELECT pg_advisory_unlock(%s)", (key,))
 
     def size_bytes(self) -> int:
         """The bytes that the store takes on disk."""

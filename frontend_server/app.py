@@ -1,0 +1,41 @@
+"""Puts the frontend service together and runs it: the only place where its parts are wired."""
+
+from __future__ import annotations
+
+from frontend_server.lending import LendingRules
+from frontend_server.rpc.servicers import services
+from frontend_server.store.models import MIGRATIONS, bind, introduce
+from frontend_server.sync.sync import Sync
+from library_domain.contract import contract_descriptors
+from service_kit.clock import system_clock
+from service_kit.logs import logger
+from service_kit.migrations import migrate
+from service_kit.server import Limits, Server, wait_for_stop
+from service_kit.store import Store
+
+log = logger(__name__)
+
+
+def run(
+    store: Store, listen: str, limits: Limits, rules: LendingRules, admin_target: str, sync_interval: float
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
+    bind(store)
+    sync = Sync(store, admin_target, sync_interval, system_clock)
+    server = Server(limits, contract_descriptors())
+    server.add(services(store, rules, system_clock, sync))
+    address = server.listen(listen)
+    log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
+    applied = migrate(store, MIGRATIONS)
+    frontend_id = introduce(store)
+    sync.start()
+    server.open()
+    log.info(
+        "serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied
+    )
+    wait_for_stop()
+    log.info("stopping", grace_seconds=limits.grace_seconds)
+    server.drain()
+    sync.stop()
+    store.close()
+    log.info("stopped")

@@ -1,0 +1,122 @@
+"""The catalogue as patrons browse it. What of a book changes here, its copies, is put on top of the admin's message."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import peewee
+
+from frontend_server.store.models import CAN_BE_BORROWED, IN_CATALOGUE, Book, Loan
+from library.frontend.v1.catalog_service_pb2 import (
+    ListBooksRequest,
+    ListCategoriesRequest,
+    ListPublishersRequest,
+    ValueCount,
+)
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library_domain.errors import BookNotFound
+from library_domain.loans import expected_back
+from library_domain.search import query_words
+from service_kit.clock import timestamp
+from service_kit.full_text import has_words, match
+from service_kit.paging import page, page_size, position, row_position
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+
+Row = tuple[Any, ...]
+COLUMNS = (Book.key, Book.id, Book.message, Book.state, Book.total_copies, Book.on_loan)
+
+GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
+
+
+def get_book(store: Store, book_id: str) -> book_pb2.Book:
+    """Get a book, removed or not."""
+    with store.reading():
+        row = GET.row(id=book_id)
+        if row is None:
+            raise BookNotFound(book_id=book_id)
+        return _books([row])[0]
+
+
+def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
+    """A page of the books that can be borrowed now, or of all in the catalogue, and the token of the next."""
+    statement = _list_statement(
+        store.database,
+        by_publisher=bool(request.publisher),
+        by_category=bool(request.category),
+        by_words=bool(request.query),
+        unavailable_too=request.include_unavailable,
+    )
+    words = match(store.database, query_words(request.query)) if request.query else ""
+    with store.reading():
+        rows = statement.rows(
+            after=row_position(request),
+            publisher=request.publisher,
+            category=request.category,
+            words=words,
+            limit=page_size(request) + 1,
+        )
+        books = _books(rows)
+    return page(request, list(zip(rows, books, strict=True)), lambda pair: pair[1], lambda pair: pair[0][0])
+
+
+def list_publishers(store: Store, request: ListPublishersRequest) -> tuple[list[ValueCount], str]:
+    """A page of publishers with their numbers of books, and the token of the next."""
+    return _list_values(store, Book.publisher, request)
+
+
+def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[ValueCount], str]:
+    """A page of categories with their numbers of books, and the token of the next."""
+    return _list_values(store, Book.category, request)
+
+
+@functools.cache
+def _list_statement(
+    database: peewee.Database, *, by_publisher: bool, by_category: bool, by_words: bool, unavailable_too: bool
+) -> Statement:
+    query = Book.select(*COLUMNS).where(Book.key > slot("after"))
+    query = query.where(IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED)
+    if by_publisher:
+        query = query.where(Book.publisher == slot("publisher"))
+    if by_category:
+        query = query.where(Book.category == slot("category"))
+    if by_words:
+        query = query.where(has_words(database, Book.key, Book.words, slot("words")))
+    return Statement(query.order_by(Book.key).limit(slot("limit")))
+
+
+def _books(rows: Sequence[Row]) -> list[book_pb2.Book]:
+    """The books as patrons see them; those that are out with the time when one is expected back, one query for all."""
+    books = []
+    all_out = []
+    for _, _, message, state, total_copies, on_loan in rows:
+        book = book_pb2.Book.FromString(message)
+        book.state = state
+        if state == BOOK_STATE_ACTIVE and on_loan < total_copies:
+            book.available_copies = total_copies - on_loan
+        elif on_loan:
+            all_out.append(book)
+        books.append(book)
+    if all_out:
+        expected = expected_back(Loan, [book.id for book in all_out])
+        for book in all_out:
+            book.next_available_time.CopyFrom(timestamp(expected[book.id]))
+    return books
+
+
+def _list_values(
+    store: Store, column: peewee.Field, request: ListPublishersRequest | ListCategoriesRequest
+) -> tuple[list[ValueCount], str]:
+    query = (
+        Book.select(column, peewee.fn.COUNT(Book.key))
+        .where(column > position(request), IN_CATALOGUE if request.include_unavailable else CAN_BE_BORROWED)
+        .group_by(column)
+        .order_by(column)
+        .limit(page_size(request) + 1)
+    )
+    with store.reading():
+        rows = list(query.tuples())
+    return page(request, rows, lambda row: ValueCount(value=row[0], book_count=row[1]), lambda row: row[0])

@@ -1,0 +1,35 @@
+"""What a late return costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from library_domain.loans import NANOS
+from service_kit.clock import DAY
+
+
+@dataclass(frozen=True)
+class DailyFine:
+    """The price of each day that a book is late: billionths of a unit of an ISO 4217 currency."""
+
+    currency: str
+    nanos: int
+
+    @classmethod
+    def parse(cls, text: str) -> DailyFine:
+        """Read `0.20 EUR`. Raises ValueError."""
+        amount, _, currency = text.strip().partition(" ")
+        try:
+            nanos = int(Decimal(amount) * NANOS)
+        except (InvalidOperation, OverflowError):
+            nanos = -1
+        if not 0 <= nanos <= 1_000 * NANOS or not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+            raise ValueError(f"a fine is an amount up to 1000 and a currency, as in '0.20 EUR', and not {text!r}")
+        return cls(currency, nanos)
+
+
+def fine_nanos(daily: DailyFine, due_time: int, return_time: int) -> int:
+    """What is owed for a loan that came back at `return_time`: the daily fine for each day begun after it was due."""
+    days_begun = -((due_time - return_time) // DAY)
+    return max(0, days_begun) * daily.nanos

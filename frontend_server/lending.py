@@ -1,0 +1,217 @@
+"""Lending: who gets a copy, for how long, and what happens when it comes back.
+
+The database decides, not this program: a conditional update takes the copy, or changes no row, and that is the answer.
+All that one call changes is one transaction; the loan it writes is also what the push will tell the admin.
+Rows are taken in one order (loan, book, user, counter), so that no two transactions wait for each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import peewee
+
+from frontend_server.fines import DailyFine, fine_nanos
+from frontend_server.store.models import CAN_BE_BORROWED, Book, Loan, User
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ListLoansRequest, RenewLoanRequest
+from library.v1 import loan_pb2
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library_domain import loans
+from library_domain.errors import (
+    BookNotFound,
+    BookRemoved,
+    BookUnavailable,
+    LoanLimitReached,
+    LoanNotFound,
+    LoanOverdue,
+    LoanReturned,
+    NoCopyAvailable,
+    RenewalLimitReached,
+    RequestIdReused,
+    UserNotFound,
+)
+from library_domain.loans import expected_back, loan_message
+from service_kit.clock import DAY, Clock, rfc3339
+from service_kit.errors import ServiceError
+from service_kit.idempotency import request_digest
+from service_kit.ids import new_id
+from service_kit.revisions import take_revisions
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+
+RENEWAL_LIMIT = 3
+DAY_LIMIT = 365
+"""A loan lasts at most so many days, renewals included; the contract says so, too."""
+
+
+@dataclass(frozen=True)
+class LendingRules:
+    """What this library has decided."""
+
+    loan_limit: int
+    """How many loans a user may have out at a time."""
+    daily_fine: DailyFine
+
+
+TAKE_COPY = Statement(
+    Book.update(on_loan=Book.on_loan + 1).where(Book.id == slot("book_id"), CAN_BE_BORROWED).returning(Book.title)
+)
+TAKE_PLACE = Statement(
+    User.update(active_loan_count=User.active_loan_count + 1)
+    .where(User.id == slot("user_id"), User.state == USER_STATE_ACTIVE, User.active_loan_count < slot("loan_limit"))
+    .returning(User.key)
+)
+GIVE_COPY = Statement(Book.update(on_loan=Book.on_loan - 1).where(Book.id == slot("book_id"), Book.on_loan > 0))
+GIVE_PLACE = Statement(
+    User.update(active_loan_count=User.active_loan_count - 1)
+    .where(User.id == slot("user_id"), User.active_loan_count > 0)
+)  # fmt: skip
+LEND = Statement(
+    Loan.insert(
+        id=slot("id"),
+        book_id=slot("book_id"),
+        user_id=slot("user_id"),
+        book_title=slot("book_title"),
+        days=slot("days"),
+        borrow_time=slot("borrow_time"),
+        due_time=slot("due_time"),
+        request_id=slot("request_id"),
+        request_digest=slot("request_digest"),
+        revision=slot("revision"),
+    )
+)
+
+
+def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
+    """Lend a copy. A request id that came before, with the same arguments, gives the loan made then."""
+    digest = request_digest(request) if request.request_id else ""
+    now = clock()
+    try:
+        with store.writing():
+            loan = _earlier_loan(request.request_id, digest) or _lend(request, digest, rules, now)
+    except (ServiceError, peewee.IntegrityError):
+        # On PostgreSQL the same request may have been done beside this one, which then found the copy gone or the
+        # request id taken. That is no refusal: it has its loan.
+        with store.reading():
+            earlier = _earlier_loan(request.request_id, digest)
+        if earlier is None:
+            raise
+        loan = earlier
+    return loan_message(loan, now)
+
+
+def return_book(store: Store, loan_id: str, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
+    """Take a copy back, once."""
+    now = clock()
+    with store.writing():
+        loan = _loan(loan_id)
+        fine = fine_nanos(rules.daily_fine, loan.due_time, now)
+        came_back = Loan.update(
+            return_time=now, fine_nanos=fine, fine_currency=rules.daily_fine.currency if fine else ""
+        ).where(Loan.id == loan_id, Loan.return_time.is_null())
+        if not came_back.execute():
+            raise LoanReturned(loan_id=loan_id, return_time=rfc3339(_loan(loan_id).return_time))
+        GIVE_COPY.rows(book_id=loan.book_id)
+        GIVE_PLACE.rows(user_id=loan.user_id)
+        return loan_message(_changed(loan_id), now)
+
+
+def renew_loan(store: Store, request: RenewLoanRequest, clock: Clock) -> loan_pb2.Loan:
+    """Extend a loan that is not due yet, within the limits."""
+    now = clock()
+    with store.writing():
+        renewed = Loan.update(
+            days=Loan.days + request.days,
+            due_time=Loan.due_time + request.days * DAY,
+            renewal_count=Loan.renewal_count + 1,
+        ).where(
+            Loan.id == request.loan_id,
+            Loan.return_time.is_null(),
+            Loan.due_time >= now,
+            Loan.renewal_count < RENEWAL_LIMIT,
+            Loan.days + request.days <= DAY_LIMIT,
+        )
+        if not renewed.execute():
+            raise _why_not_renewed(_loan(request.loan_id), now)
+        return loan_message(_changed(request.loan_id), now)
+
+
+def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
+    """Get a loan."""
+    with store.reading():
+        return loan_message(_loan(loan_id), clock())
+
+
+def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
+    """A page of loans, oldest first, and the token of the next."""
+    with store.reading():
+        return loans.list_loans(Loan, request, clock())
+
+
+def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, now: int) -> Loan:
+    copy = TAKE_COPY.row(book_id=request.book_id)
+    if copy is None:
+        raise _why_no_copy(request.book_id)
+    if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
+        raise _why_no_place(request.user_id, rules)
+    values = {
+        "id": new_id(),
+        "book_id": request.book_id,
+        "user_id": request.user_id,
+        "book_title": copy[0],
+        "days": request.days,
+        "borrow_time": now,
+        "due_time": now + request.days * DAY,
+        "request_id": request.request_id or None,
+        "request_digest": digest,
+    }
+    LEND.rows(revision=take_revisions(), **values)
+    return Loan(**values)
+
+
+def _why_no_copy(book_id: str) -> ServiceError:
+    book = Book.get_or_none(Book.id == book_id)
+    if book is None:
+        return BookNotFound(book_id=book_id)
+    if book.state == BOOK_STATE_REMOVED:
+        return BookRemoved(book_id=book_id)
+    if book.state == BOOK_STATE_UNAVAILABLE:
+        return BookUnavailable(book_id=book_id)
+    expected = expected_back(Loan, [book_id]).get(book_id)
+    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected) if expected else "any moment")
+
+
+def _why_no_place(user_id: str, rules: LendingRules) -> ServiceError:
+    if User.get_or_none(User.id == user_id) is None:
+        return UserNotFound(user_id=user_id)
+    return LoanLimitReached(user_id=user_id, loan_limit=rules.loan_limit)
+
+
+def _why_not_renewed(loan: Loan, now: int) -> ServiceError:
+    if loan.return_time is not None:
+        return LoanReturned(loan_id=loan.id, return_time=rfc3339(loan.return_time))
+    if loan.due_time < now:
+        return LoanOverdue(loan_id=loan.id, due_time=rfc3339(loan.due_time))
+    return RenewalLimitReached(loan_id=loan.id, renewal_limit=RENEWAL_LIMIT, day_limit=DAY_LIMIT)
+
+
+def _earlier_loan(request_id: str, digest: str) -> Loan | None:
+    """The loan that this request made before, if it did. Raises `RequestIdReused`."""
+    earlier: Loan | None = Loan.get_or_none(Loan.request_id == request_id) if request_id else None
+    if earlier is not None and earlier.request_digest != digest:
+        raise RequestIdReused(request_id=request_id)
+    return earlier
+
+
+def _loan(loan_id: str) -> Loan:
+    loan: Loan | None = Loan.get_or_none(Loan.id == loan_id)
+    if loan is None:
+        raise LoanNotFound(loan_id=loan_id)
+    return loan
+
+
+def _changed(loan_id: str) -> Loan:
+    """Make a loan that this transaction changed due for pushing, and give it."""
+    Loan.update(revision=take_revisions(), park_reason="").where(Loan.id == loan_id).execute()
+    return _loan(loan_id)

@@ -1,0 +1,76 @@
+"""Members: people enrol with an e-mail address, once."""
+
+from __future__ import annotations
+
+import peewee
+from email_validator import EmailNotValidError, validate_email
+
+from frontend_server.store.models import User
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1 import user_pb2
+from library_domain.errors import EmailTaken, RequestIdReused, UserNotFound
+from library_domain.users import user_message
+from service_kit.clock import Clock
+from service_kit.errors import FieldInvalid
+from service_kit.idempotency import request_digest
+from service_kit.ids import new_id
+from service_kit.revisions import take_revisions
+from service_kit.store import Store
+
+
+def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_pb2.User:
+    """Enrol a user. A request id that came before, with the same arguments, gives the user enrolled then."""
+    email = checked_email(request.email)
+    names = {name: _checked_name(name, getattr(request, name)) for name in ("first_name", "last_name")}
+    digest = request_digest(request)
+    now = clock()
+    try:
+        with store.writing():
+            row = User.create(
+                id=new_id(),
+                email=email,
+                email_key=email.casefold(),
+                **names,
+                create_time=now,
+                update_time=now,
+                request_id=request.request_id or None,
+                request_digest=digest,
+                revision=take_revisions(),
+            )
+            return user_message(row, 0)
+    except peewee.IntegrityError as taken:
+        # The store decides who was first, by the request id or by the address.
+        with store.reading():
+            earlier = User.get_or_none(User.request_id == request.request_id) if request.request_id else None
+        if earlier is None:
+            raise EmailTaken() from taken
+        if earlier.request_digest != digest:
+            raise RequestIdReused(request_id=request.request_id) from taken
+        return user_message(earlier, earlier.active_loan_count)
+
+
+def get_user(store: Store, user_id: str) -> user_pb2.User:
+    """Get a user."""
+    with store.reading():
+        row = User.get_or_none(User.id == user_id)
+    if row is None:
+        raise UserNotFound(user_id=user_id)
+    return user_message(row, row.active_loan_count)
+
+
+def checked_email(email: str) -> str:
+    """The address in its normal form (RFC 5321 and 5322, by email-validator). Raises `FieldInvalid`."""
+    try:
+        # Not whether it can be reached from anywhere: a library may serve a company's or a school's own network.
+        address = validate_email(email, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise FieldInvalid(("email", str(error))) from error
+    if "." not in address.domain:
+        raise FieldInvalid(("email", "The part after the @-sign has no dot."))
+    return address.normalized
+
+
+def _checked_name(field: str, name: str) -> str:
+    if not name.strip():
+        raise FieldInvalid((field, "must have a letter"))
+    return name.strip()

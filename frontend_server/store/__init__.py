@@ -1,0 +1,1 @@
+"""The frontend's tables, and their migrations."""

@@ -1,0 +1,111 @@
+"""The frontend's tables. Times are microseconds since 1970.
+
+A user or loan whose `revision` is not its `pushed_revision` has yet to be told to the admin: the row is the outbox.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import peewee
+
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
+from library_domain.loans import LoanColumns
+from library_domain.users import UserColumns
+from service_kit.ids import new_id
+from service_kit.revisions import Counter
+from service_kit.store import Store
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Book(peewee.Model):
+    """The replica of a book: the admin's message as it came, and what is filtered by or decided on beside it.
+
+    `on_loan` is the frontend's own; all else is written only by the sync. A book that left the catalogue stays, removed.
+    """
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    message = peewee.BlobField()  # a serialized library.v1.Book
+    title = peewee.TextField()
+    publisher = peewee.TextField()
+    category = peewee.TextField()
+    total_copies = peewee.IntegerField()
+    state = peewee.SmallIntegerField()
+    words = peewee.TextField()  # what the word index holds: see library_domain.search
+    revision = peewee.BigIntegerField()  # the admin's
+    generation = peewee.BigIntegerField()  # of the last full reading of the catalogue that saw it
+    on_loan = peewee.IntegerField(default=0)
+
+    class Meta:
+        table_name = "book"
+
+
+# Written with literals, as the partial index is: an engine uses one only where it can see that it applies.
+CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies)")
+IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
+
+
+class PushedColumns(peewee.Model):
+    """What the push needs to know of a row."""
+
+    request_id = peewee.CharField(36, null=True, unique=True)
+    request_digest = peewee.CharField(32, default="")
+    revision = peewee.BigIntegerField()  # the frontend's own counter
+    pushed_revision = peewee.BigIntegerField(default=0)
+    park_reason = peewee.TextField(default="")  # why the admin refused this revision
+
+
+class User(UserColumns, PushedColumns):
+    """A user. `active_loan_count` is not told to the admin, which counts the loans that it is told of."""
+
+    email_key = peewee.TextField(unique=True)  # the address without its case
+    active_loan_count = peewee.IntegerField(default=0)
+
+    class Meta:
+        table_name = "user_account"
+
+
+class Loan(LoanColumns, PushedColumns):
+    """A loan."""
+
+    class Meta:
+        table_name = "loan"
+
+
+# Also literal for their partial indexes.
+IS_DUE = peewee.SQL("(revision <> pushed_revision AND park_reason = '')")
+IS_PARKED = peewee.SQL("park_reason <> ''")
+
+
+class SyncState(peewee.Model):
+    """The one row that says how far the sync has come."""
+
+    one = peewee.IntegerField(primary_key=True)
+    frontend_id = peewee.CharField(36)
+    cursor = peewee.TextField()  # all up to here has been applied
+    receipt = peewee.TextField()  # the admin's last for users and loans
+    generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
+    resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
+
+    class Meta:
+        table_name = "sync_state"
+
+
+MODELS = [Counter, Book, User, Loan, SyncState]
+
+
+def bind(store: Store) -> None:
+    """Let the models work on this store. A process has one."""
+    store.database.bind(MODELS)
+
+
+def introduce(store: Store) -> str:
+    """Give the store a name, the `frontend_id`, if it has none yet, and tell it."""
+    with store.writing():
+        SyncState.insert(
+            one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True
+        ).on_conflict_ignore().execute()
+        frontend_id: str = SyncState.get().frontend_id
+    return frontend_id

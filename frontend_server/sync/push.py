@@ -1,0 +1,123 @@
+"""Sync, upwards: tells the admin of users and loans. The row is the outbox: it is due while `pushed_revision` lags.
+
+Nothing is dropped: a row stays due until the admin has answered for just this revision of it. A row that the admin
+refuses is parked with the reason, so that it delays nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from frontend_server.store.models import IS_DUE, Loan, SyncState, User
+from library.sync.v1.sync_service_pb2 import (
+    RECORD_RESULT_REFUSED,
+    LoanRecord,
+    RecordLoansRequest,
+    RecordLoansResponse,
+    RecordUsersRequest,
+    RecordUsersResponse,
+    UserRecord,
+)
+from library_domain.loans import loan_message
+from library_domain.users import user_message
+from service_kit.clock import Clock
+from service_kit.logs import logger
+from service_kit.revisions import Counter, head_revision
+from service_kit.store import Store
+
+BATCH_ROWS = 100
+
+RecordUsers = Callable[[RecordUsersRequest], RecordUsersResponse]
+RecordLoans = Callable[[RecordLoansRequest], RecordLoansResponse]
+
+log = logger(__name__)
+
+
+def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clock: Clock) -> int:
+    """Tell the admin of all rows that are due; give how many that were.
+
+    Raises `grpc.RpcError` when the admin does not answer or takes another frontend's rows; what was answered is settled.
+    """
+    pushed = 0
+    while True:
+        with store.reading():
+            head = head_revision()
+        # Users before the loans that name them: the users of all loans up to `head` are told of first.
+        users = _push_users(store, record_users, head)
+        loans = _push_loans(store, record_loans, head, clock)
+        if not users + loans:
+            return pushed
+        pushed += users + loans
+
+
+def unpark(store: Store) -> None:
+    """Make the parked rows due again."""
+    with store.writing():
+        for model in (User, Loan):
+            model.update(park_reason="").where(model.park_reason != "").execute()
+
+
+def _push_users(store: Store, record_users: RecordUsers, head: int) -> int:
+    pushed = 0
+    while True:
+        state, rows = _due(store, User, head)
+        if not rows:
+            return pushed
+        records = [UserRecord(revision=row.revision, user=user_message(row, 0)) for row in rows]
+        _settle(store, state, rows, record_users(RecordUsersRequest(frontend_id=state.frontend_id, users=records)))
+        pushed += len(rows)
+
+
+def _push_loans(store: Store, record_loans: RecordLoans, head: int, clock: Clock) -> int:
+    pushed = 0
+    while True:
+        state, rows = _due(store, Loan, head)
+        if not rows:
+            return pushed
+        records = [LoanRecord(revision=row.revision, loan=loan_message(row, clock())) for row in rows]
+        _settle(store, state, rows, record_loans(RecordLoansRequest(frontend_id=state.frontend_id, loans=records)))
+        pushed += len(rows)
+
+
+def _due(store: Store, model: type[User] | type[Loan], head: int) -> tuple[SyncState, list[User] | list[Loan]]:
+    """The state of the sync, and of one moment with it the rows that are due, oldest change first."""
+    with store.snapshot():
+        state = SyncState.get()
+        due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(BATCH_ROWS)
+        return state, list(due)
+
+
+def _settle(
+    store: Store,
+    state: SyncState,
+    rows: Sequence[User] | Sequence[Loan],
+    answer: RecordUsersResponse | RecordLoansResponse,
+) -> None:
+    """Note what the admin answered, unless it has lost its past meanwhile: then the answer is worth nothing."""
+    with store.writing():
+        still = SyncState.update(receipt=answer.receipt).where(SyncState.generation == state.generation)
+        if not still.execute():
+            return
+        for row, outcome in zip(rows, answer.outcomes, strict=True):
+            model = type(row)
+            if outcome.result == RECORD_RESULT_REFUSED:
+                parked = model.update(park_reason=outcome.reason or "the admin gave no reason")
+                parked.where(model.key == row.key, model.revision == row.revision).execute()
+                log.error("row refused by the admin", table=model._meta.table_name, id=row.id, reason=outcome.reason)
+            else:
+                told = model.update(pushed_revision=row.revision)
+                told.where(model.key == row.key, model.pushed_revision < row.revision).execute()
+        if answer.newest_revision > head_revision():
+            _move_past(answer.newest_revision)
+
+
+def _move_past(newest_revision: int) -> None:
+    """Give all rows revisions that the admin has not seen, and make them due.
+
+    The admin has recorded a revision that this store never gave: so this store was restored from an old backup, and
+    without this the admin would take its changes for old ones.
+    """
+    log.warning("this store is older than what the admin recorded; telling users and loans anew")
+    Counter.update(revision=Counter.revision + newest_revision).execute()
+    for model in (User, Loan):
+        model.update(revision=model.revision + newest_revision, pushed_revision=0, park_reason="").execute()

@@ -1,0 +1,123 @@
+"""When the sync runs: on a schedule, and at once after a change.
+
+APScheduler runs the jobs. It sleeps by the wall clock, so when that is set back an hour, no job runs for an hour; hence
+a guard beside it, which keeps its own time by the monotonic clock and makes any job due that has not run for too long.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import grpc
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from service_kit.logs import logger
+
+BACKOFF_CAP_SECONDS = 5.0
+
+log = logger(__name__)
+
+
+def describe(error: Exception) -> str:
+    """Say what went wrong in one line."""
+    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
+        return f"{error.code().name}: {error.details()}"
+    return f"{type(error).__name__}: {error}"
+
+
+class Task:
+    """A job of the schedule: never twice at the same time, and after failures not at every turn."""
+
+    def __init__(self, name: str, work: Callable[[], object], interval: float) -> None:
+        """Name the work to be done every `interval` seconds."""
+        self.name = name
+        self._work = work
+        self._interval = interval
+        self._failures = 0
+        self._not_before = 0.0
+        self.started = time.monotonic()
+        self.is_running = False
+        self.is_wanted = False
+
+    def run(self) -> None:
+        """Do the work; once more when it was asked for while it ran."""
+        self.started = time.monotonic()
+        if self.started < self._not_before:
+            return
+        self.is_running = True
+        try:
+            self.is_wanted = True
+            while self.is_wanted:
+                self.is_wanted = False
+                self._work()
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            self._back_off()
+            if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
+                log.warning("sync failed", job=self.name, failures=self._failures, error=describe(error))
+        finally:
+            self.is_running = False
+
+    def forgive(self) -> None:
+        """Forget the failures: there is reason to think that it works again."""
+        self._failures, self._not_before = 0, 0.0
+
+    def _back_off(self) -> None:
+        cap = max(self._interval, BACKOFF_CAP_SECONDS)
+        pause = min(cap, self._interval * 2 ** min(self._failures, 10))
+        self._not_before = time.monotonic() + random.uniform(0.5, 1.0) * pause
+
+
+class Schedule:
+    """Runs tasks every `interval` seconds, and when woken."""
+
+    def __init__(self, tasks: list[Task], interval: float) -> None:
+        """Take the tasks; nothing runs before `start`."""
+        self._tasks = tasks
+        self._interval = interval
+        self._woken = threading.Event()
+        self._stopped = False
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            # One at a time, however late: a job that was missed is still to be done.
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+        )
+        self._guard = threading.Thread(target=self._keep_time, name="sync-guard", daemon=True)
+
+    def start(self) -> None:
+        """Run every task now, and then on schedule."""
+        for task in self._tasks:
+            self._scheduler.add_job(
+                task.run, "interval", seconds=self._interval, id=task.name, next_run_time=datetime.now(UTC)
+            )
+        self._scheduler.start()
+        self._guard.start()
+
+    def wake(self, task: Task) -> None:
+        """Run a task soon: there is something to do. Cheap, and many calls in a row come to one run."""
+        task.is_wanted = True
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Stop, after the tasks that run have come to their end."""
+        self._stopped = True
+        self._woken.set()
+        self._guard.join()
+        self._scheduler.shutdown(wait=True)
+
+    def _keep_time(self) -> None:
+        while True:
+            woken = self._woken.wait(timeout=self._interval)
+            self._woken.clear()
+            if self._stopped:
+                return
+            for task in self._tasks:
+                overdue = time.monotonic() - task.started > 2 * self._interval
+                # One that runs sees for itself, at its end, that it is wanted again.
+                if (task.is_wanted or overdue) and not task.is_running:
+                    self._scheduler.modify_job(task.name, next_run_time=datetime.now(UTC))

@@ -1,0 +1,139 @@
+"""The sync of one frontend process: its two tasks, when they run, and how they fare."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+
+from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SyncState, User
+from frontend_server.sync.pull import pull
+from frontend_server.sync.push import push, unpark
+from frontend_server.sync.schedule import Schedule, Task, describe
+from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
+from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_domain.errors import AdminUnavailable, OtherFrontend
+from service_kit.channel import error_info, open_channel
+from service_kit.clock import Clock, timestamp
+from service_kit.store import Store
+
+CALL_SECONDS = 10.0
+"""The deadline of each call to the admin."""
+
+PARKED_ROWS_SHOWN = 100
+
+
+@dataclass
+class Health:
+    """How one direction of the sync fares in this process."""
+
+    last_time: int | None = None
+    last_error: str = ""
+    ended_at: float = field(default_factory=time.monotonic)
+
+
+class Sync:
+    """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
+
+    def __init__(self, store: Store, admin_target: str, interval: float, clock: Clock) -> None:
+        """Prepare; nothing is sent before `start`."""
+        self._store = store
+        self._clock = clock
+        self._admin_target = admin_target
+        self._channel = open_channel(admin_target)
+        self._admin = SyncServiceStub(self._channel)
+        self._pull_health, self._push_health = Health(), Health()
+        self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
+        self._pull_task = Task("pull", self.pull, interval)
+        self._push_task = Task("push", self.push, interval)
+        self._schedule = Schedule([self._pull_task, self._push_task], interval)
+
+    def start(self) -> None:
+        """Begin to run on schedule."""
+        self._schedule.start()
+
+    def stop(self) -> None:
+        """Stop. What has not been pushed waits in the store."""
+        self._schedule.stop()
+        self._channel.close()
+
+    def something_to_push(self) -> None:
+        """Push soon: a user or loan has just been committed."""
+        self._schedule.wake(self._push_task)
+
+    def pull(self) -> None:
+        """Pull all there is. Raises `grpc.RpcError`."""
+        fetch = functools.partial(self._admin.ListCatalogChanges, timeout=CALL_SECONDS)
+        had_failed = bool(self._pull_health.last_error)
+        with self._pull_lock, self._store.alone("pull") as alone:
+            if alone:
+                self._watched(self._pull_health, lambda: pull(self._store, fetch))
+        if had_failed:
+            self._push_task.forgive()  # the admin is back
+            self.something_to_push()
+
+    def push(self) -> None:
+        """Push all that is due. Raises `grpc.RpcError`."""
+        users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS)
+        loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS)
+        with self._push_lock, self._store.alone("push") as alone:
+            if alone:
+                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock))
+
+    def sync_now(self, *, retry_parked: bool) -> SyncStatus:
+        """Pull and push, and tell how it stands then. Raises `AdminUnavailable` or `OtherFrontend`."""
+        if retry_parked:
+            unpark(self._store)
+        try:
+            self.pull()
+            self.push()
+        except grpc.RpcError as error:
+            raise self._as_service_error(error) from error
+        return self.status()
+
+    def status(self) -> SyncStatus:
+        """How far the two services are in step, as this process knows."""
+        with self._store.reading():
+            state = SyncState.get()
+            status = SyncStatus(
+                frontend_id=state.frontend_id,
+                admin_target=self._admin_target,
+                resyncing=state.resyncing,
+                last_pull_error=self._pull_health.last_error,
+                last_push_error=self._push_health.last_error,
+                waiting_user_count=User.select().where(IS_DUE).count(),
+                waiting_loan_count=Loan.select().where(IS_DUE).count(),
+                book_count=Book.select().count(),
+                store_size_bytes=self._store.size_bytes(),
+            )
+            for kind, model in (("user", User), ("loan", Loan)):
+                parked = model.select().where(IS_PARKED)
+                status.parked_row_count += parked.count()
+                for row in parked.order_by(model.key).limit(PARKED_ROWS_SHOWN - len(status.parked_rows)):
+                    status.parked_rows.append(ParkedRow(kind=kind, id=row.id, reason=row.park_reason))
+        if self._pull_health.last_time is not None:
+            status.last_pull_time.CopyFrom(timestamp(self._pull_health.last_time))
+            status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
+        if self._push_health.last_time is not None:
+            status.last_push_time.CopyFrom(timestamp(self._push_health.last_time))
+        return status
+
+    def _watched(self, health: Health, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:
+            health.last_error = describe(error)
+            raise
+        health.last_error = ""
+        health.last_time = self._clock()
+        health.ended_at = time.monotonic()
+
+    def _as_service_error(self, error: grpc.RpcError) -> Exception:
+        info = error_info(error)
+        if info.reason == OtherFrontend.reason:
+            return OtherFrontend(**info.metadata)
+        return AdminUnavailable(admin_target=self._admin_target, problem=describe(error))
