@@ -37,10 +37,14 @@ frontend_target_option = click.option(
 
 
 class ImportStopped(click.ClickException):
-    """An import could not be done, or not to its end."""
+    """An import could not be done, or not to its end; it says how far it came."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, tally: Tally, *, dry_run: bool, exit_code: int = 2) -> None:
+        if tally.line:
+            reason += f"\nUp to line {tally.line}: {import_progress.in_words(tally, dry_run=dry_run)}."
+            if not dry_run:
+                reason += " When it is imported again, what has an ISBN is not added twice."
+        super().__init__(reason)
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
 
 
@@ -79,12 +83,13 @@ def import_command(file: Path | None, sample: bool, only_if_empty: bool, dry_run
             with click.open_file(str(path), "rb") as source:
                 import_file(source, channel, tally, dry_run=dry_run)
     except NotBooks as problem:
-        raise stopped(f"{path} {problem}.", tally) from problem
+        name = "Standard input" if str(path) == "-" else path
+        raise ImportStopped(f"{name} {problem}.", tally, dry_run=dry_run) from problem
     except (CallFailed, OSError) as problem:
-        raise stopped(str(problem), tally) from problem
+        raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
     except KeyboardInterrupt:
-        raise stopped("Interrupted.", tally, exit_status=130) from None
-    click.echo(import_progress.in_words(tally, dry_run).capitalize())
+        raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
+    click.echo(import_progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
 
 
@@ -94,16 +99,14 @@ def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_r
     books = CsvBooks(source)
     for column in books.unknown_columns:
         import_progress.write(console, f"line 1: {column or 'a column without a name'}: unknown column, left out")
-    with import_progress.shown(console, size_in_bytes(source)) as tell:
+    with import_progress.shown(console, size_in_bytes(source), dry_run=dry_run) as tell:
         for outcomes in import_rows(channel, books, validate_only=dry_run):
             tally.count(outcomes)
             import_progress.report(console, outcomes)
             tell(books.bytes_read, tally)
     if books.mended_lines:
-        import_progress.write(
-            console,
-            f"{books.mended_lines} lines had control characters that are letters in Windows-1252; read as those",
-        )
+        mended = "had control characters that are letters in Windows-1252, and were read as those"
+        import_progress.write(console, f"{books.mended_lines} lines {mended}")
 
 
 def size_in_bytes(source: IO[bytes]) -> int | None:
@@ -113,14 +116,6 @@ def size_in_bytes(source: IO[bytes]) -> int | None:
     except OSError:
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def stopped(reason: str, tally: Tally, exit_status: int = 2) -> ImportStopped:
-    """Make the error of an import that did not come to its end; it says how far it came."""
-    if tally.line:
-        reason += f"\nUp to line {tally.line}: {import_progress.in_words(tally)}."
-        reason += " When it is imported again, what has an ISBN is not added twice."
-    return ImportStopped(reason, exit_status)
 
 
 @main.command("status", short_help="Show how both services are.")

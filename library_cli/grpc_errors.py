@@ -19,7 +19,8 @@ def explain(error: grpc.RpcError, target: str) -> str:
     said = " ".join((error.details() or "").split())
     rich = rich_status(error)
     if rich is None and error.code() is grpc.StatusCode.UNAVAILABLE:
-        return f"Nothing answers at {target}; is the service running there? ({said})"
+        cause = said.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        return f"Nothing answers at {target}; is the service running there? ({cause})"
     if rich is None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"The service at {target} took too long to answer; whether it did what was asked is not known."
     if rich is None and error.code() is grpc.StatusCode.UNIMPLEMENTED:

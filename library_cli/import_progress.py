@@ -14,15 +14,17 @@ from library_cli.plain_text import one_line
 
 
 @contextmanager
-def shown(console: Console, total_bytes: int | None) -> Iterator[Callable[[int, Tally], None]]:
+def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
     """Give what is called after each batch, with the bytes read so far and the tally."""
-    if console.is_terminal:
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("", total=total_bytes)
-            yield lambda bytes_read, tally: progress.update(task, completed=bytes_read, description=in_words(tally))
-    else:
-        yield lambda _bytes_read, tally: write(console, f"up to line {tally.line}: {in_words(tally)}")
+    if not console.is_terminal:
+        yield lambda _, tally: write(console, f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}")
+        return
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total_bytes)
+        yield lambda bytes_read, tally: progress.update(
+            task, completed=bytes_read, description=in_words(tally, dry_run=dry_run)
+        )
 
 
 def report(console: Console, outcomes: list[ImportOutcome]) -> None:
@@ -35,7 +37,7 @@ def report(console: Console, outcomes: list[ImportOutcome]) -> None:
             write(console, f"line {outcome.line}: {problem.field}: {problem.description}")
 
 
-def in_words(tally: Tally, dry_run: bool = False) -> str:
+def in_words(tally: Tally, *, dry_run: bool) -> str:
     """Say what became of the rows."""
     added, refused = ("would add", "would refuse") if dry_run else ("added", "refused")
     return f"{added} {tally.added}, already there {tally.already_there}, {refused} {tally.refused}"

@@ -1,0 +1,300 @@
+"""The operator's command `library`, run as people and scripts run it, against real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from library.admin.v1.catalog_service_pb2 import ListBooksRequest
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.v1.book_pb2 import Book
+from library_cli.import_books import SAMPLE
+from library_cli.processes import Household
+
+NOBODY = "127.0.0.1:1"
+"""A port where nothing listens: tcpmux, of 1988."""
+
+
+def start_admin(household: Household, folder: Path) -> str:
+    variables = {
+        "LIBRARY_ADMIN_LISTEN": "127.0.0.1:0",
+        "LIBRARY_ADMIN_DATABASE_URL": f"sqlite:///{folder}/admin.db",
+        "LIBRARY_ADMIN_LOG_FORMAT": "json",
+    }
+    return household.start("admin", folder / "admin.log", os.environ | variables)
+
+
+@pytest.fixture
+def household() -> Iterator[Household]:
+    started = Household()
+    yield started
+    assert started.close() == []
+
+
+@pytest.fixture
+def admin(household: Household, tmp_path: Path) -> str:
+    return start_admin(household, tmp_path)
+
+
+def environment(admin: str) -> dict[str, str]:
+    return os.environ | {"LIBRARY_ADMIN_TARGET": admin, "LIBRARY_FRONTEND_TARGET": NOBODY}
+
+
+def library(admin: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "library_cli", *arguments],
+        env=environment(admin),
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def catalogue(admin: str) -> list[Book]:
+    with grpc.insecure_channel(admin) as channel:
+        listed: list[Book] = []
+        request = ListBooksRequest(page_size=1000)
+        while True:
+            page = CatalogServiceStub(channel).ListBooks(request, timeout=10)
+            listed += page.books
+            if not page.next_page_token:
+                return listed
+            request.page_token = page.next_page_token
+
+
+def isbn(number: int) -> str:
+    digits = f"979{number:09d}"
+    return digits + str(-sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10)
+
+
+MIXED = """\
+copies,title,authors,isbn,published_year,shelf,description
+2,Dune,Frank Herbert,0-441-01359-7,1965,A1,"Sand,
+and spice"
+0,No copies,Nobody,,,,
+1,Wrong ISBN,Nobody,9780441013594,,,
+,Foundation,Isaac Asimov,978-0-553-29335-7,1951,,
+1,Dune again,Frank Herbert,9780441013593,,,
+x,,Nobody,,MCM,,
+1,Too few values
+,Ancient,Homer,,-7000,,
+3,"Gödel, Escher, Bach",Douglas R. Hofstadter,9780465026562,1979,,
+"""
+
+
+def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin: str, tmp_path: Path) -> None:
+    file = tmp_path / "mixed.csv"
+    file.write_text(MIXED, encoding="utf-8-sig")
+
+    done = library(admin, "import", str(file))
+
+    assert done.returncode == 1
+    assert done.stdout == "Added 3, already there 1, refused 5\n"
+    told = [line.partition(": ")[0::2] for line in done.stderr.splitlines()]
+    assert [line for line, _ in told] == [
+        "line 1", "line 4", "line 5", "line 7", "line 8", "line 8", "line 8", "line 9", "line 10", "up to line 11",
+    ]  # fmt: skip
+    reasons = [reason for _, reason in told]
+    assert reasons[0] == "shelf: unknown column, left out"
+    assert reasons[1].startswith("copies: ")
+    assert reasons[2].startswith("isbn: '9780441013594': the check digit does not fit")
+    assert re.fullmatch("isbn: already there as book [0-9a-f-]{36}", reasons[3])
+    assert [reason.split(":")[0] for reason in reasons[4:9]] == [
+        "title",
+        "published_year",
+        "copies",
+        "row",
+        "published_year",
+    ]
+
+    dune, foundation, hofstadter = catalogue(admin)
+    assert (dune.title, dune.isbn, dune.total_copies) == ("Dune", "9780441013593", 2)
+    assert (dune.published_year, dune.description, list(dune.authors)) == (1965, "Sand,\nand spice", ["Frank Herbert"])
+    assert (foundation.isbn, foundation.total_copies) == ("9780553293357", 1)
+    assert hofstadter.title == "Gödel, Escher, Bach"
+
+
+def test_a_second_import_adds_nothing_and_is_no_failure(admin: str, tmp_path: Path) -> None:
+    file = tmp_path / "books.csv"
+    file.write_text("title,isbn\nDune,9780441013593\nFoundation,0553293354\n")
+    first = library(admin, "import", str(file))
+    assert (first.returncode, first.stdout) == (0, "Added 2, already there 0, refused 0\n")
+    before = catalogue(admin)
+
+    second = library(admin, "import", str(file))
+
+    assert (second.returncode, second.stdout) == (0, "Added 0, already there 2, refused 0\n")
+    assert f"line 2: isbn: already there as book {before[0].id}" in second.stderr
+    assert catalogue(admin) == before
+
+
+def test_a_dry_run_says_what_an_import_then_does_and_adds_nothing(admin: str) -> None:
+    rows = [f"Book {number},{isbn(number)}," for number in range(2500)]
+    rows[2200] = f"Again,{isbn(7)},"  # two batches after the first one with this ISBN
+    rows[2300] = f"Bad,{isbn(2300)},0"
+    content = "\n".join(["title,isbn,copies", *rows]).encode()
+
+    dry = library(admin, "import", "-", "--dry-run", stdin=content)
+
+    assert (dry.returncode, dry.stdout) == (1, "Would add 2498, already there 1, would refuse 1\n")
+    assert "line 2202: isbn: already there" in dry.stderr
+    assert "line 2302: copies: " in dry.stderr
+    assert catalogue(admin) == []
+    real = library(admin, "import", "-", stdin=content)
+    assert (real.returncode, real.stdout) == (1, "Added 2498, already there 1, refused 1\n")
+    assert len(catalogue(admin)) == 2498
+
+
+def test_progress_is_told_batch_by_batch_where_no_terminal_is(admin: str) -> None:
+    content = "\n".join(["title,isbn", *(f"Book,{isbn(number)}" for number in range(2001))]).encode()
+    done = library(admin, "import", "-", stdin=content)
+    assert done.stderr.splitlines() == [
+        "up to line 1001: added 1000, already there 0, refused 0",
+        "up to line 2001: added 2000, already there 0, refused 0",
+        "up to line 2002: added 2001, already there 0, refused 0",
+    ]
+
+
+def test_a_terminal_sees_a_bar_and_the_bad_rows(admin: str, tmp_path: Path) -> None:
+    file = tmp_path / "books.csv"
+    file.write_text("title,isbn\n" + "".join(f"Book,{isbn(number)}\n" for number in range(1500)) + "Bad,1\n")
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "library_cli", "import", str(file)],
+        env=environment(admin) | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=its_end,
+    ) as running:
+        os.close(its_end)
+        seen = b""
+        while chunk := read(terminal):
+            seen += chunk
+        os.close(terminal)
+        assert running.stdout is not None
+        assert running.stdout.read() == b"Added 1500, already there 0, refused 1\n"
+    assert running.returncode == 1
+    assert "━" in seen.decode()
+    assert b"100%" in seen
+    assert b"line 1502: isbn: '1': an ISBN has 10 or 13 digits, but this has 1" in seen
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other end was closed
+        return b""
+
+
+def test_the_sample_goes_in_whole_but_only_into_an_empty_catalogue(admin: str) -> None:
+    with SAMPLE.open(encoding="utf-8") as file:
+        rows = len(file.readlines()) - 1
+    first = library(admin, "import", "--sample", "--only-if-empty")
+    assert (first.returncode, first.stdout) == (0, f"Added {rows}, already there 0, refused 0\n")
+    second = library(admin, "import", "--sample", "--only-if-empty")
+    assert second.returncode == 0
+    assert second.stdout == f"Nothing was imported, as the catalogue has books: {rows}.\n"
+    assert len(catalogue(admin)) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "is empty: its first line must name the columns."),
+        (b"name\nDune\n", "has no column 'title' in its first line"),
+        ("title\nL'Étranger\n".encode("latin-1"), "is no UTF-8 text (byte 0xc9 in line 2); save it as CSV in UTF-8."),
+        (None, "does not exist"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_a_sentence_and_exit_status_2(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    file = tmp_path / "books.csv"
+    if content is not None:
+        file.write_bytes(content)
+    done = library(NOBODY, "import", str(file))
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["import"], ["import", "--sample", __file__], ["import", "-", "--wrong"]])
+def test_a_wrong_command_line_is_exit_status_2(arguments: list[str]) -> None:
+    done = library(NOBODY, *arguments)
+    assert done.returncode == 2
+    assert "Usage: " in done.stderr
+
+
+def test_a_service_that_does_not_answer_is_exit_status_2() -> None:
+    done = library(NOBODY, "import", "--sample")
+    assert done.returncode == 2
+    assert f"Error: Nothing answers at {NOBODY}; is the service running there?" in done.stderr
+
+
+def feed(admin: str, first: int) -> subprocess.Popen[bytes]:
+    """Begin an import whose input goes on, and wait until its first batch is in."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "library_cli", "import", "-"],
+        env=environment(admin),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stdin is not None
+    assert running.stderr is not None
+    running.stdin.write(b"title,isbn\n" + b"".join(f"Book,{isbn(n)}\n".encode() for n in range(first)))
+    running.stdin.flush()
+    assert running.stderr.readline() == b"up to line 1001: added 1000, already there 0, refused 0\n"
+    return running
+
+
+def test_an_import_that_is_interrupted_says_how_far_it_came(admin: str) -> None:
+    running = feed(admin, first=1000)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert b"Interrupted.\nUp to line 1001: added 1000, already there 0, refused 0." in told
+    assert len(catalogue(admin)) == 1000
+
+
+def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(tmp_path: Path) -> None:
+    household = Household()
+    admin = start_admin(household, tmp_path)
+    running = feed(admin, first=1000)
+    assert household.close() == []
+    _, told = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
+    assert running.returncode == 2
+    assert f"Error: Nothing answers at {admin}".encode() in told
+    assert b"Up to line 1001: added 1000" in told
+
+
+def test_health_is_an_exit_status(admin: str) -> None:
+    up = library(admin, "health", admin)
+    assert (up.returncode, up.stdout) == (0, "SERVING\n")
+    down = library(admin, "health", NOBODY)
+    assert down.returncode == 1
+    assert f"Nothing answers at {NOBODY}" in down.stderr
+
+
+def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(admin: str) -> None:
+    library(admin, "import", "-", stdin=b"title\nDune\n")
+    done = library(admin, "status", "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["admin"]["health"] == "SERVING"
+    assert told["admin"]["book_count"] == 1
+    assert told["admin"]["store_size_bytes"] > 0
+    assert told["frontend"]["health"] == "NO_ANSWER"
+    assert NOBODY in told["frontend"]["error"]
