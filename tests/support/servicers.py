@@ -1,0 +1,54 @@
+"""Servicers run by grpcio-testing: no port and no interceptors, but codes and trailing metadata as clients see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+import grpc_testing
+from google.protobuf.message import Message
+
+from service_kit.server import Service
+from tests.support.clients import Refusal, read_refusal
+
+CALL_SECONDS = 10.0
+
+
+class ServicerRunner:
+    """Calls the methods of some services."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._methods = {
+            f"{service.descriptor.full_name}/{method.name}": method
+            for service in services
+            for method in service.descriptor.methods
+        }
+        servicers = {service.descriptor: service.servicer for service in services}
+        self._server = grpc_testing.server_from_dictionary(servicers, grpc_testing.strict_real_time())
+
+    def call(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Any:
+        """Call `package.Service/Method`; gives the reply, or a `Refusal` where the call was refused."""
+        rpc = self._server.invoke_unary_unary(self._methods[method], metadata, request, CALL_SECONDS)
+        return _outcome(rpc)
+
+    def call_with_stream(self, method: str, requests: Iterable[Message]) -> Any:
+        """The same for a method that takes a stream."""
+        rpc = self._server.invoke_stream_unary(self._methods[method], (), CALL_SECONDS)
+        for request in requests:
+            rpc.send_request(request)
+        rpc.requests_closed()
+        return _outcome(rpc)
+
+    def refusal(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Refusal:
+        """Call a method that is to refuse."""
+        outcome = self.call(method, request, metadata)
+        assert isinstance(outcome, Refusal), f"was to be refused, and answered {outcome}"
+        return outcome
+
+
+def _outcome(rpc: Any) -> Any:
+    reply, trailing_metadata, code, message = rpc.termination()
+    if code is grpc.StatusCode.OK:
+        return reply
+    return read_refusal(code, message, trailing_metadata)

@@ -1,0 +1,87 @@
+"""The errors in the code, the reasons in the contract and what its comments say of them are one and the same."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc import error_details_pb2
+
+import library_domain.errors
+from library.v1.error_reason_pb2 import ErrorReason
+from library_domain.contract import contract_descriptors
+from service_kit import errors
+from service_kit.errors import FieldInvalid, ServiceError, rich_status
+
+PREFIX = "ERROR_REASON_"
+
+
+ERRORS: list[type[ServiceError]] = [
+    found
+    for module in (errors, library_domain.errors)
+    for found in vars(module).values()
+    if isinstance(found, type) and issubclass(found, ServiceError) and found.__module__ == module.__name__
+    if not found.__subclasses__()  # those that have some only group them by status
+]
+
+
+def documented_statuses() -> dict[str, str]:
+    """What the contract's comment on each reason begins with: the reason's name to the status."""
+    files = FileDescriptorSet.FromString(contract_descriptors()).file
+    file = next(file for file in files if file.name == "library/v1/error_reason.proto")
+    comments = {tuple(location.path): location.leading_comments for location in file.source_code_info.location}
+    return {
+        value.name: comments[(5, 0, 2, index)].strip().partition(".")[0]
+        for index, value in enumerate(file.enum_type[0].value)
+        if value.number
+    }
+
+
+def test_every_error_has_a_reason_in_the_contract_and_every_reason_an_error() -> None:
+    raised = sorted(PREFIX + error.reason for error in ERRORS)
+    assert raised == sorted(name for name, number in ErrorReason.items() if number)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_an_error_has_the_status_that_the_contract_says(error: type[ServiceError]) -> None:
+    assert error.status.name == documented_statuses()[PREFIX + error.reason]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_an_error_belongs_to_this_library(error: type[ServiceError]) -> None:
+    assert error.domain == "lending-library"
+
+
+def test_a_missing_thing_is_named_with_its_type() -> None:
+    status = rich_status(library_domain.errors.BookNotFound(book_id="b-1"), request_id="r-1")
+    info, resource, request = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.ResourceInfo(),
+        error_details_pb2.RequestInfo(),
+    )
+    assert [detail.Unpack(kind) for detail, kind in zip(status.details, (info, resource, request), strict=True)]
+    assert status.code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert status.message == "No book has the id b-1."
+    assert (info.domain, info.reason, dict(info.metadata)) == (
+        "lending-library",
+        "BOOK_NOT_FOUND",
+        {"book_id": "b-1"},
+    )
+    assert (resource.resource_type, resource.resource_name) == ("library.v1.Book", "b-1")
+    assert request.request_id == "r-1"
+
+
+def test_wrong_fields_are_named_each() -> None:
+    status = rich_status(FieldInvalid(("title", "is empty"), ("copies", "is 0")), request_id="r-1")
+    bad_request = error_details_pb2.BadRequest()
+    assert status.details[1].Unpack(bad_request)
+    assert [(each.field, each.description) for each in bad_request.field_violations] == [
+        ("title", "is empty"),
+        ("copies", "is 0"),
+    ]
+    assert status.message == "title: is empty; copies: is 0"
+
+
+def test_a_message_that_lacks_a_value_is_a_fault_in_the_code_and_is_loud() -> None:
+    with pytest.raises(KeyError):
+        library_domain.errors.BookNotFound()
