@@ -9,45 +9,36 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
 from library.admin.v1.catalog_service_pb2 import ListBooksRequest
-from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from library.v1.book_pb2 import Book
 from library_cli.import_books import SAMPLE
-from library_cli.processes import Household
+from tests.support.clients import AdminClient, open_channel
+from tests.support.processes import ROOT, ServerProcess, Servers
 
 NOBODY = "127.0.0.1:1"
 """A port where nothing listens: tcpmux, of 1988."""
 
 
-def start_admin(household: Household, folder: Path) -> str:
-    variables = {
-        "LIBRARY_ADMIN_LISTEN": "127.0.0.1:0",
-        "LIBRARY_ADMIN_DATABASE_URL": f"sqlite:///{folder}/admin.db",
-        "LIBRARY_ADMIN_LOG_FORMAT": "json",
-    }
-    return household.start("admin", folder / "admin.log", os.environ | variables)
+@pytest.fixture
+def admin_process(servers: Servers, tmp_path: Path) -> ServerProcess:
+    return servers.start("admin", f"sqlite:///{tmp_path}/admin.db")
 
 
 @pytest.fixture
-def household() -> Iterator[Household]:
-    started = Household()
-    yield started
-    assert started.close() == []
-
-
-@pytest.fixture
-def admin(household: Household, tmp_path: Path) -> str:
-    return start_admin(household, tmp_path)
+def admin(admin_process: ServerProcess) -> str:
+    return admin_process.address
 
 
 def environment(admin: str) -> dict[str, str]:
-    return os.environ | {"LIBRARY_ADMIN_TARGET": admin, "LIBRARY_FRONTEND_TARGET": NOBODY}
+    return os.environ | {
+        "LIBRARY_ADMIN_TARGET": admin,
+        "LIBRARY_FRONTEND_TARGET": NOBODY,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+    }
 
 
 def library(admin: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
@@ -64,11 +55,11 @@ def library(admin: str, *arguments: str, stdin: bytes = b"") -> subprocess.Compl
 
 
 def catalogue(admin: str) -> list[Book]:
-    with grpc.insecure_channel(admin) as channel:
+    with open_channel(admin) as channel:
         listed: list[Book] = []
         request = ListBooksRequest(page_size=1000)
         while True:
-            page = CatalogServiceStub(channel).ListBooks(request, timeout=10)
+            page = AdminClient(channel).catalog.ListBooks(request, timeout=10)
             listed += page.books
             if not page.next_page_token:
                 return listed
@@ -111,14 +102,9 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
     assert reasons[0] == "shelf: unknown column, left out"
     assert reasons[1].startswith("copies: ")
     assert reasons[2].startswith("isbn: '9780441013594': the check digit does not fit")
-    assert re.fullmatch("isbn: already there as book [0-9a-f-]{36}", reasons[3])
-    assert [reason.split(":")[0] for reason in reasons[4:9]] == [
-        "title",
-        "published_year",
-        "copies",
-        "row",
-        "published_year",
-    ]
+    assert re.fullmatch("isbn: already there( as book [0-9a-f-]{36})?", reasons[3])
+    fields = [reason.split(":")[0] for reason in reasons[4:9]]
+    assert fields == ["title", "published_year", "copies", "row", "published_year"]
 
     dune, foundation, hofstadter = catalogue(admin)
     assert (dune.title, dune.isbn, dune.total_copies) == ("Dune", "9780441013593", 2)
@@ -269,14 +255,14 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(admin: str) -> None:
     assert len(catalogue(admin)) == 1000
 
 
-def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(tmp_path: Path) -> None:
-    household = Household()
-    admin = start_admin(household, tmp_path)
-    running = feed(admin, first=1000)
-    assert household.close() == []
+def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(
+    admin_process: ServerProcess,
+) -> None:
+    running = feed(admin_process.address, first=1000)
+    assert admin_process.stop() == 0
     _, told = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
     assert running.returncode == 2
-    assert f"Error: Nothing answers at {admin}".encode() in told
+    assert f"Error: Nothing answers at {admin_process.address}".encode() in told
     assert b"Up to line 1001: added 1000" in told
 
 
