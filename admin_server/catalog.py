@@ -263,7 +263,7 @@ def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
 
 
 def _book_page(
-    request: ListBooksRequest | ListUnavailableBooksRequest, query: peewee.ModelSelect
+    request: ListBooksRequest | ListUnavailableBooksRequest, query: peewee.ModelSelect[Book]
 ) -> tuple[list[book_pb2.Book], str]:
     rows = list(query.order_by(Book.key).limit(page_size(request) + 1))
     pairs = list(zip(rows, book_messages(rows), strict=True))

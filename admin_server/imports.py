@@ -18,6 +18,7 @@ from library.admin.v1.catalog_service_pb2 import (
 from library_domain.errors import ImportTooLong
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
+from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.validation import problems
 
@@ -47,7 +48,9 @@ def _import_batch(
     store: Store, batch: list[ImportBooksRequest], isbns_seen: set[str], clock: Clock
 ) -> list[ImportOutcome]:
     checked = [_checked(row) for row in batch]
-    outcomes = [ImportOutcome(line=row.line, problems=problems) for row, (_, problems) in zip(batch, checked, strict=True)]
+    outcomes = [
+        ImportOutcome(line=row.line, problems=problems) for row, (_, problems) in zip(batch, checked, strict=True)
+    ]
     fresh: list[tuple[ImportOutcome, dict[str, object]]] = []
     with store.writing():
         holders = _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
@@ -83,4 +86,4 @@ def _checked(row: ImportBooksRequest) -> tuple[dict[str, object], list[FieldProb
 def _holders(isbns: set[str]) -> dict[str, str]:
     """Which books of the catalogue have these ISBNs: a dict of ISBN to book id."""
     query = Book.select(Book.isbn, Book.id).where(Book.isbn.in_(isbns - {""}), IN_CATALOGUE)
-    return dict(query.tuples())
+    return dict(tuples(query))

@@ -31,12 +31,14 @@ from service_kit.revisions import head_revision, take_revisions
 from service_kit.store import Store
 from service_kit.validation import problems
 
+
 def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersResponse:
     """Record users. Raises `OtherFrontend`."""
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
         outcomes = [
-            _record(User, row.user.id, row.revision, user_columns(row.user), _user_problem(row)) for row in request.users
+            _record(User, row.user.id, row.revision, user_columns(row.user), _user_problem(row))
+            for row in request.users
         ]
         newest = _remember_newest(frontend, [row.revision for row in request.users])
         return RecordUsersResponse(outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest)
@@ -47,7 +49,8 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
         outcomes = [
-            _record(Loan, row.loan.id, row.revision, loan_columns(row.loan), _loan_problem(row)) for row in request.loans
+            _record(Loan, row.loan.id, row.revision, loan_columns(row.loan), _loan_problem(row))
+            for row in request.loans
         ]
         _count_copies_out({row.loan.book_id for row in request.loans})
         newest = _remember_newest(frontend, [row.revision for row in request.loans])
@@ -57,7 +60,8 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
 def accept_frontend(store: Store, frontend_id: str) -> None:
     """Take the users and loans of this frontend from now on, and of no other: an operator's decision."""
     with store.writing():
-        Frontend.replace(one=1, id=frontend_id, newest_revision=0).execute()
+        Frontend.delete().execute()
+        Frontend.create(id=frontend_id, newest_revision=0)
 
 
 def _record(

@@ -20,6 +20,7 @@ from library_domain.users import user_message
 from service_kit.clock import Clock, timestamp
 from service_kit.paging import page, page_size, position, row_position
 from service_kit.revisions import head_revision
+from service_kit.statements import tuples
 from service_kit.store import Store
 
 
@@ -47,7 +48,7 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
     is_open = Loan.return_time.is_null()
     with store.reading():
         who = Loan.select(Loan.user_id).where(is_open, Loan.user_id > position(request)).distinct()
-        user_ids = [user_id for (user_id,) in who.order_by(Loan.user_id).limit(page_size(request) + 1).tuples()]
+        user_ids = [user_id for (user_id,) in tuples(who.order_by(Loan.user_id).limit(page_size(request) + 1))]
         users = {row.id: row for row in User.select().where(User.id.in_(user_ids))}
         open_loans: dict[str, list[loan_pb2.Loan]] = defaultdict(list)
         for row in Loan.select().where(is_open, Loan.user_id.in_(user_ids)).order_by(Loan.user_id, Loan.key):
@@ -92,4 +93,4 @@ def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:
         .where(Loan.user_id.in_(list(user_ids)), Loan.return_time.is_null())
         .group_by(Loan.user_id)
     )
-    return dict(query.tuples())
+    return dict(tuples(query))

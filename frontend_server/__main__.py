@@ -20,7 +20,7 @@ PREFIX = "LIBRARY_FRONTEND"
 DATABASE = database_setting(PREFIX, "sqlite:///.data/frontend.db")
 
 
-class _Fine(click.ParamType):
+class _Fine(click.ParamType[DailyFine]):
     name = "AMOUNT CURRENCY"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DailyFine:
@@ -46,9 +46,7 @@ def commands() -> None:
     default=1.0,
     help="Seconds between two looks at the admin's catalogue.",
 )
-@setting(
-    PREFIX, "--loan-limit", type=click.IntRange(1, 10_000), default=100, help="Loans that a user may have out."
-)
+@setting(PREFIX, "--loan-limit", type=click.IntRange(1, 10_000), default=100, help="Loans that a user may have out.")
 @setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="What each day costs that a book is late.")
 def serve(
     listen: str,

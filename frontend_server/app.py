@@ -30,9 +30,7 @@ def run(
     frontend_id = introduce(store)
     sync.start()
     server.open()
-    log.info(
-        "serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied
-    )
+    log.info("serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied)
     wait_for_stop()
     log.info("stopping", grace_seconds=limits.grace_seconds)
     server.drain()

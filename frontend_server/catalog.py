@@ -23,7 +23,7 @@ from library_domain.search import query_words
 from service_kit.clock import timestamp
 from service_kit.full_text import has_words, match
 from service_kit.paging import page, page_size, position, row_position
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
 
 Row = tuple[Any, ...]
@@ -118,5 +118,5 @@ def _list_values(
         .limit(page_size(request) + 1)
     )
     with store.reading():
-        rows = list(query.tuples())
+        rows = tuples(query)
     return page(request, rows, lambda row: ValueCount(value=row[0], book_count=row[1]), lambda row: row[0])

@@ -111,7 +111,7 @@ def return_book(store: Store, loan_id: str, rules: LendingRules, clock: Clock) -
             return_time=now, fine_nanos=fine, fine_currency=rules.daily_fine.currency if fine else ""
         ).where(Loan.id == loan_id, Loan.return_time.is_null())
         if not came_back.execute():
-            raise LoanReturned(loan_id=loan_id, return_time=rfc3339(_loan(loan_id).return_time))
+            raise LoanReturned(loan_id=loan_id, return_time=rfc3339(_loan(loan_id).return_time or now))
         GIVE_COPY.rows(book_id=loan.book_id)
         GIVE_PLACE.rows(user_id=loan.user_id)
         return loan_message(_changed(loan_id), now)

@@ -12,6 +12,7 @@ from library.v1 import loan_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, LOAN_STATE_UNSPECIFIED
 from service_kit.clock import micros, timestamp
 from service_kit.paging import ListRequest, page, page_size, row_position
+from service_kit.statements import tuples
 
 NANOS = 1_000_000_000
 
@@ -87,7 +88,7 @@ def expected_back(model: type[LoanColumns], book_ids: Sequence[str]) -> dict[str
         .where(model.book_id.in_(book_ids), model.return_time.is_null())
         .group_by(model.book_id)
     )
-    return dict(query.tuples())
+    return dict(tuples(query))
 
 
 class ListLoansRequest(ListRequest, Protocol):
@@ -112,8 +113,6 @@ def list_loans(model: type[LoanModel], request: ListLoansRequest, now: int) -> t
         query = query.where(model.return_time.is_null(False))
     elif request.state != LOAN_STATE_UNSPECIFIED:
         overdue = model.due_time < now
-        query = query.where(
-            model.return_time.is_null(), overdue if request.state == LOAN_STATE_OVERDUE else ~overdue
-        )
+        query = query.where(model.return_time.is_null(), overdue if request.state == LOAN_STATE_OVERDUE else ~overdue)
     rows = list(query.order_by(model.key).limit(page_size(request) + 1))
     return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)

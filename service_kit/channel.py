@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
@@ -25,7 +28,8 @@ def open_channel(target: str) -> grpc.Channel:
 def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
     """The ErrorInfo that a failed call brought, or an empty one."""
     info = error_details_pb2.ErrorInfo()
-    for key, value in error.trailing_metadata() or ():
+    metadata = cast("grpc.Call", error).trailing_metadata() or ()
+    for key, value in cast("Iterable[tuple[str, bytes]]", metadata):
         if key == "grpc-status-details-bin":
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info):

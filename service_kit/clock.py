@@ -1,4 +1,4 @@
-"""Time as the stores keep it: whole microseconds since 1970, UTC, so that both engines hold and compare plain integers."""
+"""Time as the stores keep it: microseconds since 1970, UTC, so that both engines hold and compare plain integers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def create_word_index(database: peewee.Database, table: str, key: str, column: s
     delete = f"DELETE FROM {index} WHERE rowid = old.{key};"
     database.execute_sql(
         # The ascii tokenizer takes every other character for a letter, so it never splits what words_of joined.
-        f"CREATE VIRTUAL TABLE {index} USING fts5({column}, content='', contentless_delete=1, detail=none, tokenize=ascii)"
+        f"CREATE VIRTUAL TABLE {index} "
+        f"USING fts5({column}, content='', contentless_delete=1, detail=none, tokenize=ascii)"
     )
     database.execute_sql(f"CREATE TRIGGER {index}_insert AFTER INSERT ON {table} BEGIN {insert} END")
     database.execute_sql(f"CREATE TRIGGER {index}_delete AFTER DELETE ON {table} BEGIN {delete} END")

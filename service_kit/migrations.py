@@ -26,4 +26,6 @@ def migrate(store: Store, directory: Path) -> list[str]:
 def pending(store: Store, directory: Path) -> list[str]:
     """Name the migrations that the store has not had yet."""
     with store.reading():
-        return [migration.name for migration in Runner(store.database, str(directory)).status() if not migration.applied]
+        return [
+            migration.name for migration in Runner(store.database, str(directory)).status() if not migration.applied
+        ]

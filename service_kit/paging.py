@@ -28,7 +28,7 @@ class ListRequest(Protocol):
     page_size: int
     page_token: str
 
-    def SerializeToString(self, deterministic: bool = ...) -> bytes:  # noqa: N802 - protobuf's name
+    def SerializeToString(self, *, deterministic: bool = ...) -> bytes:  # noqa: N802 - protobuf's name
         """Give the request as bytes."""
 
 

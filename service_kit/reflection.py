@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -15,7 +16,7 @@ V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 _DETAILS = error_details_pb2.DESCRIPTOR
 
 
-class _CommentedReflection(reflection.ReflectionServicer):  # type: ignore[misc]
+class _CommentedReflection(reflection.ReflectionServicer):
     """The stock servicer, but for the files of the contract: Python's descriptors have dropped their comments."""
 
     def __init__(self, service_names: Iterable[str], contract: bytes) -> None:
@@ -24,7 +25,7 @@ class _CommentedReflection(reflection.ReflectionServicer):  # type: ignore[misc]
         self._commented = {file.name: file.SerializeToString() for file in files.file}
 
     def ServerReflectionInfo(  # noqa: N802 - the contract's name
-        self, request_iterator: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext
+        self, request_iterator: Iterable[reflection_pb2.ServerReflectionRequest], context: Any
     ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
         requests = (self._of_service(request) for request in request_iterator)
         for response in super().ServerReflectionInfo(requests, context):
@@ -60,9 +61,7 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     for package in (V1, V1ALPHA):
-        service = grpc.method_handlers_generic_handler(
-            f"{package}.ServerReflection", {"ServerReflectionInfo": handler}
-        )
+        service = grpc.method_handlers_generic_handler(f"{package}.ServerReflection", {"ServerReflectionInfo": handler})
         server.add_generic_rpc_handlers((service,))
 
 

@@ -1,4 +1,4 @@
-"""A gRPC server that says when it is ready, sheds what is too much, and stops without losing what it has acknowledged."""
+"""A gRPC server that says when it is ready, sheds what is too much, and stops without losing what it acknowledged."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ class Server:
         self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def listen(self, address: str) -> str:
-        """Begin to listen; health says NOT_SERVING, and calls are refused until `open`. Gives the address, with its port.
+        """Begin to listen; health says NOT_SERVING, and calls are refused until `open`.
 
-        Raises `AddressTaken`.
+        Gives the address with the port that was taken. Raises `AddressTaken`.
         """
         try:
             port = self.grpc.add_insecure_port(address)
@@ -109,18 +109,18 @@ class Server:
         # A call that outlived the grace has lost its client, but still commits or rolls back: wait for it, too.
         self._pool.shutdown(wait=True)
 
-    def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    def _report(self, status: int) -> None:
         for name in ["", *self._names]:
             self._health.set(name, status)
 
 
-class _Gate(grpc.ServerInterceptor):  # type: ignore[misc]
+class _Gate(grpc.ServerInterceptor):
     """Refuses calls until the server is open, but for health and reflection."""
 
     is_open = False
 
     def __init__(self) -> None:
-        self._closed = grpc.unary_unary_rpc_method_handler(
+        self._closed: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             lambda request, context: refuse(context, NotServing(), "before the store is ready")
         )
 

@@ -93,7 +93,7 @@ def as_json(log_format: str) -> bool | None:
 def limits_for(store: Store, threads: int | None, concurrent_calls: int, grace: float) -> Limits:
     """Limits that suit the engine.
 
-    With SQLite a few threads are quickest, since they trade Python's lock at each query; with PostgreSQL they mostly wait.
+    With SQLite a few threads are quickest, since they trade Python's lock at each query; with PostgreSQL they wait.
     """
     return Limits(threads or (16 if store.is_postgresql else 4), concurrent_calls, grace)
 

@@ -28,6 +28,11 @@ class _Rendered(NamedTuple):
         return tuple([values[each.name] if type(each) is _Slot else each for each in self.parameters])
 
 
+def tuples(query: Any) -> list[tuple[Any, ...]]:
+    """Run a query as peewee builds it and fetch its rows as they are; peewee's stubs would take them for models."""
+    return list(query.tuples())
+
+
 def slot(name: str) -> peewee.Value:
     """Stand in a query for a value that is given when it runs. It goes to the driver as it is, unconverted."""
     return peewee.Value(_Slot(name), converter=False, unpack=False)

@@ -1,8 +1,8 @@
 """A store is a database on SQLite or PostgreSQL, reached through peewee.
 
-    with store.writing():     one transaction: committed if no error is raised, rolled back if one is
-    with store.reading():     statements that each stand alone
-    with store.snapshot():    several reads of one moment
+with store.writing():     one transaction: committed if no error is raised, rolled back if one is
+with store.reading():     statements that each stand alone
+with store.snapshot():    several reads of one moment
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import cysqlite
 import peewee
 from playhouse.cysqlite_ext import CySqliteDatabase
 from playhouse.pool import PooledPostgresqlDatabase
 
 SAFE_SQLITE = (3, 51, 3)
-"""Before it, a checkpoint that races a write in WAL mode can corrupt the file (sqlite.org/wal.html, the WAL-reset bug)."""
+"""Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
 
 BUSY_SECONDS = 5
 """How long a statement waits for another writer, on either engine."""
@@ -51,18 +50,17 @@ class Store:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction that may write: committed if no error is raised, rolled back if one is."""
-        with self._writers, self.reading():
-            # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
-            with self.database.atomic() if self.is_postgresql else self.database.atomic("IMMEDIATE"):
-                yield
+        # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
+        lock_type = () if self.is_postgresql else ("IMMEDIATE",)
+        with self._writers, self.reading(), self.database.atomic(*lock_type):
+            yield
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """One transaction whose reads all see the store as it was at the first of them."""
-        with self.reading():
-            isolation = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
-            with self.database.atomic(**isolation):
-                yield
+        isolation = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
+        with self.reading(), self.database.atomic(**isolation):
+            yield
 
     def reading(self) -> contextlib.AbstractContextManager[Any]:
         """A connection for statements that each stand alone."""
@@ -167,10 +165,9 @@ def open_store(url: str, connections: int = 20) -> Store:
 
 
 def _open_sqlite(url: str) -> peewee.Database:
-    if cysqlite.sqlite_version_info < SAFE_SQLITE:
-        raise StoreSettingsError(
-            f"SQLite {cysqlite.sqlite_version} can corrupt a store; install a cysqlite with SQLite 3.51.3 or newer"
-        )
+    if CySqliteDatabase.server_version < SAFE_SQLITE:
+        version = ".".join(map(str, CySqliteDatabase.server_version))
+        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
     path = url.removeprefix("sqlite:///")
     if not path or path == url:
         raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
@@ -187,7 +184,8 @@ def _open_sqlite(url: str) -> peewee.Database:
         "foreign_keys": 1,
         "cache_size": -32_768,  # KiB, for each connection
     }
-    return CySqliteDatabase(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    database: peewee.Database = CySqliteDatabase(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    return database
 
 
 def _open_postgresql(url: str, connections: int) -> peewee.Database:

@@ -48,9 +48,10 @@ def _control_characters(message: Message, prefix: str = "") -> list[tuple[str, s
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
             pattern = _CONTROL_BUT_LAYOUT if field.name in MULTI_LINE_FIELDS else _CONTROL
-            if any(pattern.search(text) for text in ([value] if isinstance(value, str) else value)):
-                found.append((prefix + field.name, "must not contain control characters"))
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
-            if isinstance(value, Message):
-                found += _control_characters(value, f"{prefix}{field.name}.")
+            texts = {"": value} if isinstance(value, str) else {f"[{index}]": text for index, text in enumerate(value)}
+            for place, text in texts.items():
+                if pattern.search(text):
+                    found.append((prefix + field.name + place, "must not contain control characters"))
+        elif isinstance(value, Message):
+            found += _control_characters(value, f"{prefix}{field.name}.")
     return found

@@ -24,7 +24,7 @@ from service_kit.server import Service
 from service_kit.servicer import answers
 from service_kit.store import Store
 
-# ruff: noqa: D102, N802 - the methods are named and documented in the contract
+# ruff: noqa: D102 - the methods are named and documented in the contract
 
 _CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 _USERS = user_service_pb2.DESCRIPTOR.services_by_name["UserService"]
@@ -40,14 +40,10 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    def AddBook(
-        self, request: catalog_service_pb2.AddBookRequest, context: grpc.ServicerContext
-    ) -> book_pb2.Book:
+    def AddBook(self, request: catalog_service_pb2.AddBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return catalog.add_book(self._store, request, self._clock)
 
-    def GetBook(
-        self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext
-    ) -> book_pb2.Book:
+    def GetBook(self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return catalog.get_book(self._store, request.id)
 
     def ListBooks(
@@ -155,9 +151,7 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
 def services(store: Store, clock: Clock) -> list[Service]:
     """All that the admin serves."""
     return [
-        Service(
-            _CATALOG, CatalogServicer(store, clock), catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server
-        ),
+        Service(_CATALOG, CatalogServicer(store, clock), catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server),
         Service(_USERS, UserServicer(store, clock), user_service_pb2_grpc.add_UserServiceServicer_to_server),
         Service(_LOANS, LoanServicer(store, clock), loan_service_pb2_grpc.add_LoanServiceServicer_to_server),
         Service(_STATUS, StatusServicer(store), status_service_pb2_grpc.add_StatusServiceServicer_to_server),

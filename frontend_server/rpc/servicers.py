@@ -23,7 +23,7 @@ from service_kit.server import Service
 from service_kit.servicer import answers
 from service_kit.store import Store
 
-# ruff: noqa: D102, N802 - the methods are named and documented in the contract
+# ruff: noqa: D102 - the methods are named and documented in the contract
 
 _MEMBERS = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
 _CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
@@ -38,9 +38,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     def __init__(self, store: Store, clock: Clock, sync: Sync) -> None:
         self._store, self._clock, self._sync = store, clock, sync
 
-    def EnrollUser(
-        self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext
-    ) -> user_pb2.User:
+    def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.enroll_user(self._store, request, self._clock)
         self._sync.something_to_push()
         return user
@@ -62,9 +60,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         books, token = catalog.list_books(self._store, request)
         return catalog_service_pb2.ListBooksResponse(books=books, next_page_token=token)
 
-    def GetBook(
-        self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext
-    ) -> book_pb2.Book:
+    def GetBook(self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return catalog.get_book(self._store, request.id)
 
     def ListPublishers(
@@ -101,9 +97,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         self._sync.something_to_push()
         return loan
 
-    def RenewLoan(
-        self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext
-    ) -> loan_pb2.Loan:
+    def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
         loan = lending.renew_loan(self._store, request, self._clock)
         self._sync.something_to_push()
         return loan

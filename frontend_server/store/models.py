@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class Book(peewee.Model):
     """The replica of a book: the admin's message as it came, and what is filtered by or decided on beside it.
 
-    `on_loan` is the frontend's own; all else is written only by the sync. A book that left the catalogue stays, removed.
+    `on_loan` is the frontend's own; only the sync writes the rest. A book that left the catalogue stays, as removed.
     """
 
     key = peewee.BigAutoField()

@@ -1,8 +1,8 @@
 """Sync, downwards: reads catalogue changes from the admin, page by page, and applies each with its cursor.
 
-On `CURSOR_EXPIRED` the admin has lost its past, or this replica is new to it. Then the whole catalogue is read anew, by
-mark and sweep: each row seen gets the new generation, and only after the last page are those that were not seen removed.
-Patrons read and borrow all the while.
+On `CURSOR_EXPIRED` the admin has lost its past. Then the whole catalogue is read anew, by mark and sweep: each row seen
+gets the new generation, and those that were not seen are removed, but only after the last page, so patrons read and
+borrow all the while.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logger(__name__)
 
 REPLICATED = ("message", "title", "publisher", "category", "total_copies", "state", "words", "revision", "generation")
 
-# The newest version wins, whatever comes twice or late. In a new generation revisions begin anew: the admin's were lost.
+# The newest version wins, whatever comes twice or late. A new generation counts anew: the admin lost its revisions.
 APPLY = Statement(
     Book.insert(id=slot("id"), on_loan=0, **{name: slot(name) for name in REPLICATED}).on_conflict(
         conflict_target=[Book.id],
@@ -49,9 +49,7 @@ def pull(store: Store, fetch: Fetch) -> int:
         with store.reading():
             state = SyncState.get()
         try:
-            page = fetch(
-                ListCatalogChangesRequest(cursor=state.cursor, page_size=PAGE_SIZE, receipt=state.receipt)
-            )
+            page = fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=PAGE_SIZE, receipt=state.receipt))
         except grpc.RpcError as error:
             if error_info(error).reason != "CURSOR_EXPIRED" or not (state.cursor or state.receipt):
                 raise

@@ -7,6 +7,7 @@ refuses is parked with the reason, so that it delays nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from frontend_server.store.models import IS_DUE, Loan, SyncState, User
 from library.sync.v1.sync_service_pb2 import (
@@ -30,13 +31,15 @@ BATCH_ROWS = 100
 RecordUsers = Callable[[RecordUsersRequest], RecordUsersResponse]
 RecordLoans = Callable[[RecordLoansRequest], RecordLoansResponse]
 
+Row = TypeVar("Row", User, Loan)
+
 log = logger(__name__)
 
 
 def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clock: Clock) -> int:
     """Tell the admin of all rows that are due; give how many that were.
 
-    Raises `grpc.RpcError` when the admin does not answer or takes another frontend's rows; what was answered is settled.
+    Raises `grpc.RpcError` when the admin does not answer, or takes another frontend's rows; answers stay settled.
     """
     pushed = 0
     while True:
@@ -79,7 +82,7 @@ def _push_loans(store: Store, record_loans: RecordLoans, head: int, clock: Clock
         pushed += len(rows)
 
 
-def _due(store: Store, model: type[User] | type[Loan], head: int) -> tuple[SyncState, list[User] | list[Loan]]:
+def _due(store: Store, model: type[Row], head: int) -> tuple[SyncState, list[Row]]:
     """The state of the sync, and of one moment with it the rows that are due, oldest change first."""
     with store.snapshot():
         state = SyncState.get()
@@ -90,7 +93,7 @@ def _due(store: Store, model: type[User] | type[Loan], head: int) -> tuple[SyncS
 def _settle(
     store: Store,
     state: SyncState,
-    rows: Sequence[User] | Sequence[Loan],
+    rows: Sequence[Row],
     answer: RecordUsersResponse | RecordLoansResponse,
 ) -> None:
     """Note what the admin answered, unless it has lost its past meanwhile: then the answer is worth nothing."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import cast
 
 import grpc
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -24,8 +25,9 @@ log = logger(__name__)
 
 def describe(error: Exception) -> str:
     """Say what went wrong in one line."""
-    if isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call):
-        return f"{error.code().name}: {error.details()}"
+    if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
+        call = cast("grpc.Call", error)
+        return f"{call.code().name}: {call.details()}"
     return f"{type(error).__name__}: {error}"
 
 
@@ -55,7 +57,7 @@ class Task:
                 self.is_wanted = False
                 self._work()
             self._failures = 0
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
             self._failures += 1
             self._back_off()
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
@@ -112,7 +114,7 @@ class Schedule:
 
     def _keep_time(self) -> None:
         while True:
-            woken = self._woken.wait(timeout=self._interval)
+            self._woken.wait(timeout=self._interval)
             self._woken.clear()
             if self._stopped:
                 return

@@ -4,6 +4,7 @@ from peewee import (
     BigAutoField,
     BigIntegerField,
     CharField,
+    Database,
     IntegerField,
     Model,
     SmallIntegerField,
@@ -13,7 +14,7 @@ from peewee import (
 from service_kit.full_text import create_word_index
 
 
-def up(migrator, db):
+def up(migrator: object, db: Database) -> None:
     class Counter(Model):
         id = IntegerField(primary_key=True)
         revision = BigIntegerField()
@@ -114,8 +115,7 @@ def up(migrator, db):
     for statement in (
         # An ISBN belongs to one book of the catalogue; a removed one gives it free.
         "CREATE UNIQUE INDEX book_isbn ON book (isbn) WHERE isbn <> '' AND state <> 3",
-        "CREATE INDEX book_not_borrowable ON book (key) "
-        "WHERE (state = 2 OR on_loan >= total_copies) AND state <> 3",
+        "CREATE INDEX book_not_borrowable ON book (key) WHERE (state = 2 OR on_loan >= total_copies) AND state <> 3",
         "CREATE INDEX loan_open ON loan (key) WHERE return_time IS NULL",
         "CREATE INDEX loan_returned ON loan (key) WHERE return_time IS NOT NULL",
         "CREATE INDEX loan_open_user ON loan (user_id, key) WHERE return_time IS NULL",

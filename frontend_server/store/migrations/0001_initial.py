@@ -6,6 +6,7 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
+    Database,
     IntegerField,
     Model,
     SmallIntegerField,
@@ -15,7 +16,7 @@ from peewee import (
 from service_kit.full_text import create_word_index
 
 
-def up(migrator, db):
+def up(migrator: object, db: Database) -> None:
     class Counter(Model):
         id = IntegerField(primary_key=True)
         revision = BigIntegerField()
