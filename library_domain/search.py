@@ -9,7 +9,8 @@ from library_domain.isbn import normalized_isbn13
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
 
-_ISBN_LIKE = re.compile(r"(?:\d[ -]?){9}[\dXx]|(?:\d[ -]?){12}\d")
+# The longer one first, and whole numbers only: else the first ten digits of an ISBN-13 would be taken for an ISBN-10.
+_ISBN_LIKE = re.compile(r"(?<!\w)(?:(?:\d[ -]?){12}\d|(?:\d[ -]?){9}[\dXx])(?!\w)")
 
 
 def book_words(title: str, authors: Iterable[str], isbn: str) -> str:

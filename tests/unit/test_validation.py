@@ -84,7 +84,9 @@ def test_each_rule_of_a_book_is_applied_and_names_its_field(field: str, value: o
 
 CONTROL = ["\x00", "\x1b", "\x7f", "\x85", "\x9f", "\u2028", "\u2029", "\ufeff"]
 TEXT_FIELDS = [
-    field.name for field in AddBookRequest.DESCRIPTOR.fields if field.type == field.TYPE_STRING and field.name != "authors"
+    field.name
+    for field in AddBookRequest.DESCRIPTOR.fields
+    if field.type == field.TYPE_STRING and field.name != "authors"
 ]
 
 
