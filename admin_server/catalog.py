@@ -19,7 +19,7 @@ from library_domain.loans import expected_back
 from library_domain.search import book_words, query_words
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import has_words, match
+from service_kit.full_text import match, rows_with_words
 from service_kit.idempotency import request_digest
 from service_kit.ids import new_id
 from service_kit.paging import page, page_size, row_position
@@ -76,22 +76,23 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
 
 def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
     """A page of the catalogue, oldest entry first, and the token of the next."""
-    query = Book.select().where(Book.key > row_position(request))
-    query = query.where(Book.state == request.state if request.state else IN_CATALOGUE)
+    query = Book.select().where(Book.state == request.state if request.state else IN_CATALOGUE)
     if request.publisher:
         query = query.where(Book.publisher == request.publisher)
     if request.category:
         query = query.where(Book.category == request.category)
     if request.query:
         words = match(store.database, query_words(request.query))
-        query = query.where(has_words(store.database, Book.key, Book.words, words))
+        query = rows_with_words(store.database, query, Book.key, Book.words, words, row_position(request))
+    else:
+        query = query.where(Book.key > row_position(request)).order_by(Book.key)
     with store.reading():
         return _book_page(request, query)
 
 
 def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -> tuple[list[book_pb2.Book], str]:
     """A page of the books that cannot be borrowed now, and the token of the next."""
-    query = Book.select().where(Book.key > row_position(request), NOT_BORROWABLE, IN_CATALOGUE)
+    query = Book.select().where(Book.key > row_position(request), NOT_BORROWABLE, IN_CATALOGUE).order_by(Book.key)
     with store.reading():
         return _book_page(request, query)
 
@@ -265,7 +266,7 @@ def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
 def _book_page(
     request: ListBooksRequest | ListUnavailableBooksRequest, query: peewee.ModelSelect[Book]
 ) -> tuple[list[book_pb2.Book], str]:
-    rows = list(query.order_by(Book.key).limit(page_size(request) + 1))
+    rows = list(query.limit(page_size(request) + 1))
     pairs = list(zip(rows, book_messages(rows), strict=True))
     return page(request, pairs, lambda pair: pair[1], lambda pair: pair[0].key)
 

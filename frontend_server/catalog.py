@@ -21,7 +21,7 @@ from library_domain.errors import BookNotFound
 from library_domain.loans import expected_back
 from library_domain.search import query_words
 from service_kit.clock import timestamp
-from service_kit.full_text import has_words, match
+from service_kit.full_text import match, rows_with_words
 from service_kit.paging import page, page_size, position, row_position
 from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
@@ -77,15 +77,16 @@ def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[
 def _list_statement(
     database: peewee.Database, *, by_publisher: bool, by_category: bool, by_words: bool, unavailable_too: bool
 ) -> Statement:
-    query = Book.select(*COLUMNS).where(Book.key > slot("after"))
-    query = query.where(IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED)
+    query = Book.select(*COLUMNS).where(IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED)
     if by_publisher:
         query = query.where(Book.publisher == slot("publisher"))
     if by_category:
         query = query.where(Book.category == slot("category"))
     if by_words:
-        query = query.where(has_words(database, Book.key, Book.words, slot("words")))
-    return Statement(query.order_by(Book.key).limit(slot("limit")))
+        query = rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after"))
+    else:
+        query = query.where(Book.key > slot("after")).order_by(Book.key)
+    return Statement(query.limit(slot("limit")))
 
 
 def _books(rows: Sequence[Row]) -> list[book_pb2.Book]:
