@@ -8,19 +8,13 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from library.admin.v1.catalog_service_pb2 import ListBooksRequest
-from library.v1.book_pb2 import Book
 from library_cli.import_books import SAMPLE
-from tests.support.clients import AdminClient, open_channel
-from tests.support.processes import ROOT, ServerProcess, Servers
-
-NOBODY = "127.0.0.1:1"
-"""A port where nothing listens: tcpmux, of 1988."""
+from tests.support.library_command import COMMAND, NOBODY, catalogue, environment, library
+from tests.support.processes import ServerProcess, Servers
 
 
 @pytest.fixture
@@ -31,39 +25,6 @@ def admin_process(servers: Servers, tmp_path: Path) -> ServerProcess:
 @pytest.fixture
 def admin(admin_process: ServerProcess) -> str:
     return admin_process.address
-
-
-def environment(admin: str) -> dict[str, str]:
-    return os.environ | {
-        "LIBRARY_ADMIN_TARGET": admin,
-        "LIBRARY_FRONTEND_TARGET": NOBODY,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
-    }
-
-
-def library(admin: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "library_cli", *arguments],
-        env=environment(admin),
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def catalogue(admin: str) -> list[Book]:
-    with open_channel(admin) as channel:
-        listed: list[Book] = []
-        request = ListBooksRequest(page_size=1000)
-        while True:
-            page = AdminClient(channel).catalog.ListBooks(request, timeout=10)
-            listed += page.books
-            if not page.next_page_token:
-                return listed
-            request.page_token = page.next_page_token
 
 
 def isbn(number: int) -> str:
@@ -90,7 +51,7 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
     file = tmp_path / "mixed.csv"
     file.write_text(MIXED, encoding="utf-8-sig")
 
-    done = library(admin, "import", str(file))
+    done = library("import", str(file), admin=admin)
 
     assert done.returncode == 1
     assert done.stdout == "Added 3, already there 1, refused 5\n"
@@ -116,11 +77,11 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
 def test_a_second_import_adds_nothing_and_is_no_failure(admin: str, tmp_path: Path) -> None:
     file = tmp_path / "books.csv"
     file.write_text("title,isbn\nDune,9780441013593\nFoundation,0553293354\n")
-    first = library(admin, "import", str(file))
+    first = library("import", str(file), admin=admin)
     assert (first.returncode, first.stdout) == (0, "Added 2, already there 0, refused 0\n")
     before = catalogue(admin)
 
-    second = library(admin, "import", str(file))
+    second = library("import", str(file), admin=admin)
 
     assert (second.returncode, second.stdout) == (0, "Added 0, already there 2, refused 0\n")
     assert f"line 2: isbn: already there as book {before[0].id}" in second.stderr
@@ -133,20 +94,20 @@ def test_a_dry_run_says_what_an_import_then_does_and_adds_nothing(admin: str) ->
     rows[2300] = f"Bad,{isbn(2300)},0"
     content = "\n".join(["title,isbn,copies", *rows]).encode()
 
-    dry = library(admin, "import", "-", "--dry-run", stdin=content)
+    dry = library("import", "-", "--dry-run", stdin=content, admin=admin)
 
     assert (dry.returncode, dry.stdout) == (1, "Would add 2498, already there 1, would refuse 1\n")
     assert "line 2202: isbn: already there" in dry.stderr
     assert "line 2302: copies: " in dry.stderr
     assert catalogue(admin) == []
-    real = library(admin, "import", "-", stdin=content)
+    real = library("import", "-", stdin=content, admin=admin)
     assert (real.returncode, real.stdout) == (1, "Added 2498, already there 1, refused 1\n")
     assert len(catalogue(admin)) == 2498
 
 
 def test_progress_is_told_batch_by_batch_where_no_terminal_is(admin: str) -> None:
     content = "\n".join(["title,isbn", *(f"Book,{isbn(number)}" for number in range(2001))]).encode()
-    done = library(admin, "import", "-", stdin=content)
+    done = library("import", "-", stdin=content, admin=admin)
     assert done.stderr.splitlines() == [
         "up to line 1001: added 1000, already there 0, refused 0",
         "up to line 2001: added 2000, already there 0, refused 0",
@@ -159,8 +120,8 @@ def test_a_terminal_sees_a_bar_and_the_bad_rows(admin: str, tmp_path: Path) -> N
     file.write_text("title,isbn\n" + "".join(f"Book,{isbn(number)}\n" for number in range(1500)) + "Bad,1\n")
     terminal, its_end = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "library_cli", "import", str(file)],
-        env=environment(admin) | {"TERM": "xterm", "COLUMNS": "100"},
+        [*COMMAND, "import", str(file)],
+        env=environment(admin, TERM="xterm", COLUMNS="100"),
         stdout=subprocess.PIPE,
         stderr=its_end,
     ) as running:
@@ -187,9 +148,9 @@ def read(terminal: int) -> bytes:
 def test_the_sample_goes_in_whole_but_only_into_an_empty_catalogue(admin: str) -> None:
     with SAMPLE.open(encoding="utf-8") as file:
         rows = len(file.readlines()) - 1
-    first = library(admin, "import", "--sample", "--only-if-empty")
+    first = library("import", "--sample", "--only-if-empty", admin=admin)
     assert (first.returncode, first.stdout) == (0, f"Added {rows}, already there 0, refused 0\n")
-    second = library(admin, "import", "--sample", "--only-if-empty")
+    second = library("import", "--sample", "--only-if-empty", admin=admin)
     assert second.returncode == 0
     assert second.stdout == f"Nothing was imported, as the catalogue has books: {rows}.\n"
     assert len(catalogue(admin)) == rows
@@ -210,7 +171,7 @@ def test_a_file_that_cannot_be_imported_is_a_sentence_and_exit_status_2(
     file = tmp_path / "books.csv"
     if content is not None:
         file.write_bytes(content)
-    done = library(NOBODY, "import", str(file))
+    done = library("import", str(file))
     assert done.returncode == 2
     assert complaint in done.stderr
     assert done.stdout == ""
@@ -218,13 +179,13 @@ def test_a_file_that_cannot_be_imported_is_a_sentence_and_exit_status_2(
 
 @pytest.mark.parametrize("arguments", [["import"], ["import", "--sample", __file__], ["import", "-", "--wrong"]])
 def test_a_wrong_command_line_is_exit_status_2(arguments: list[str]) -> None:
-    done = library(NOBODY, *arguments)
+    done = library(*arguments)
     assert done.returncode == 2
     assert "Usage: " in done.stderr
 
 
 def test_a_service_that_does_not_answer_is_exit_status_2() -> None:
-    done = library(NOBODY, "import", "--sample")
+    done = library("import", "--sample")
     assert done.returncode == 2
     assert f"Error: Nothing answers at {NOBODY}; is the service running there?" in done.stderr
 
@@ -232,7 +193,7 @@ def test_a_service_that_does_not_answer_is_exit_status_2() -> None:
 def feed(admin: str, first: int) -> subprocess.Popen[bytes]:
     """Begin an import whose input goes on, and wait until its first batch is in."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "library_cli", "import", "-"],
+        [*COMMAND, "import", "-"],
         env=environment(admin),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -267,16 +228,16 @@ def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(
 
 
 def test_health_is_an_exit_status(admin: str) -> None:
-    up = library(admin, "health", admin)
+    up = library("health", admin, admin=admin)
     assert (up.returncode, up.stdout) == (0, "SERVING\n")
-    down = library(admin, "health", NOBODY)
+    down = library("health", NOBODY, admin=admin)
     assert down.returncode == 1
     assert f"Nothing answers at {NOBODY}" in down.stderr
 
 
 def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(admin: str) -> None:
-    library(admin, "import", "-", stdin=b"title\nDune\n")
-    done = library(admin, "status", "--json")
+    library("import", "-", stdin=b"title\nDune\n", admin=admin)
+    done = library("status", "--json", admin=admin)
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert told["admin"]["health"] == "SERVING"

@@ -1,0 +1,138 @@
+"""`library up`: both services as one library, opened and closed in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from tests.support.clients import FrontendClient, open_channel
+from tests.support.library_command import COMMAND, catalogue, environment, library
+
+
+class Up:
+    """`library up`, its two services on free ports."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        free = {"LIBRARY_ADMIN_LISTEN": "127.0.0.1:0", "LIBRARY_FRONTEND_LISTEN": "127.0.0.1:0"}
+        self.process = subprocess.Popen(
+            [*COMMAND, "up", "--data-dir", str(data_dir)],
+            env=environment(**(free | variables)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        self.admin = self.frontend = ""
+
+    def wait_until_open(self) -> str:
+        """Wait until both serve; give what it says, up to the lines to try."""
+        assert self.process.stdout is not None
+        said = ""
+        while "EnrollUser" not in said:
+            line = self.process.stdout.readline()
+            assert line, self.process.communicate()
+            said += line
+        found = re.search(r"patrons at (\S+), librarians at (\S+)\.\n", said)
+        assert found is not None
+        self.frontend, self.admin = found.groups()
+        return said
+
+    def end(self, number: signal.Signals | None = None) -> tuple[int, str]:
+        """Wait for its end, after a signal to all of its session if one is given; its status and what it says."""
+        if number is not None:
+            os.killpg(self.process.pid, number)
+        said, told = self.process.communicate(timeout=60)
+        return self.process.returncode, said + told
+
+    def services(self) -> list[psutil.Process]:
+        """The processes of the services, that of the admin first."""
+        return sorted(psutil.Process(self.process.pid).children(), key=lambda service: service.cmdline()[2])
+
+
+@pytest.fixture
+def started() -> Iterator[list[Up]]:
+    """What is put in here is ended with the test."""
+    ups: list[Up] = []
+    yield ups
+    for up in ups:
+        if up.process.poll() is None:
+            up.end(signal.SIGTERM)
+
+
+def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Path, started: list[Up]) -> None:
+    data_dir = tmp_path / "new" / "data"
+    up = Up(data_dir)
+    started.append(up)
+    said = up.wait_until_open()
+    assert f"grpcurl -plaintext {up.frontend} list\n" in said
+    with open_channel(up.frontend) as channel:
+        frontend = FrontendClient(channel)
+        assert frontend.catalog.ListBooks(ListBooksRequest(page_size=3), timeout=10).books
+        user = EnrollUserRequest(email="ada@example.org", first_name="Ada", last_name="Lovelace")
+        frontend.members.EnrollUser(user, timeout=10)
+    books = len(catalogue(up.admin))
+
+    table = library("status", admin=up.admin, frontend=up.frontend)
+    assert table.returncode == 0, table.stdout
+    assert f"admin.book_count: {books}\n" in table.stdout
+    assert f"frontend.book_count: {books}\n" in table.stdout
+    assert "frontend.waiting_loan_count: 0\n" in table.stdout
+    told = json.loads(library("status", "--json", admin=up.admin, frontend=up.frontend).stdout)
+    assert told["frontend"]["admin_target"] == up.admin
+    assert 0 <= told["frontend"]["cursor_age_seconds"] < 60
+    assert told["frontend"]["parked_rows"] == []
+
+    services = up.services()
+    status, said = up.end(signal.SIGTERM)
+    assert status == 0, said
+    assert not any(service.is_running() for service in services)
+
+    again = Up(data_dir)
+    started.append(again)
+    again.wait_until_open()
+    assert len(catalogue(again.admin)) == books
+    status, said = again.end(signal.SIGINT)
+    assert status == 0, said
+    for name in ("admin", "frontend"):
+        events = [json.loads(line)["event"] for line in (data_dir / f"{name}.log").read_text().splitlines()]
+        assert events.count("stopped") == 2
+
+
+@pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend")])
+def test_up_ends_when_a_service_dies_and_says_which(tmp_path: Path, started: list[Up], killed: int, name: str) -> None:
+    up = Up(tmp_path)
+    started.append(up)
+    up.wait_until_open()
+    services = up.services()
+    services[killed].kill()
+    status, said = up.end()
+    assert status == 1
+    assert f"Error: The {name} service was killed by SIGKILL" in said
+    assert f"Its log is {tmp_path}/{name}.log" in said
+    assert not any(service.is_running() for service in services)
+
+
+@pytest.mark.parametrize("name", ["admin", "frontend"])
+def test_up_says_that_a_port_is_taken(tmp_path: Path, started: list[Up], name: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        up = Up(tmp_path, **{f"LIBRARY_{name.upper()}_LISTEN": address})
+        started.append(up)
+        status, said = up.end()
+    assert status == 1
+    assert (
+        f"The {name} service ended with exit status 1: cannot listen on {address}: another program has the port" in said
+    )
