@@ -41,12 +41,15 @@ class FieldInvalid(ServiceError):
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "FIELD_INVALID"
 
+    MOST_TOLD: ClassVar[int] = 10
+    """Trailing metadata has a few thousand bytes, and past that a client sees no error of ours at all."""
+
     def __init__(self, *problems: tuple[str, str]) -> None:
-        """Keep the problems: pairs of a field's path and what is wrong with it."""
+        """Keep the first problems: pairs of a field's path and what is wrong with it."""
         super().__init__()
-        self.problems = problems
-        self.metadata = dict(problems)
-        self.args = ("; ".join(f"{field}: {problem}" for field, problem in problems),)
+        self.problems = [(field[:200], problem[:200]) for field, problem in problems[: self.MOST_TOLD]]
+        self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
+        self.args = ("; ".join(f"{field}: {problem}" for field, problem in self.problems),)
 
     def details(self) -> Sequence[any_pb2.Any]:
         """Add a BadRequest that names each field."""

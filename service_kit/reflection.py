@@ -10,6 +10,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from service_kit.servicer import STREAMS
+
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
 # Clients print error details readably only when reflection knows their types; this import puts them into the pool.
@@ -55,8 +57,13 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
     _add_v1_descriptors()
     names = [*service_names, f"{V1}.ServerReflection", f"{V1ALPHA}.ServerReflection"]
     servicer = _CommentedReflection(names, contract)
+
+    def answer(requests: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext) -> Any:
+        return servicer.ServerReflectionInfo(requests, context)
+
+    answer.experimental_thread_pool = STREAMS  # type: ignore[attr-defined]
     handler = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
+        answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )

@@ -7,6 +7,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -25,6 +26,9 @@ _READS = ("Get", "List")
 
 Servicer = TypeVar("Servicer")
 
+STREAMS = ThreadPoolExecutor(16, thread_name_prefix="stream")
+"""Where streams are served. Each holds a thread for as long as its client likes, and no other call must wait for it."""
+
 log = logger(__name__)
 
 
@@ -40,7 +44,10 @@ def answers(service: ServiceDescriptor) -> Callable[[type[Servicer]], type[Servi
             plain = servicer.__dict__.get(method.name)
             if plain is None:
                 raise TypeError(f"{servicer.__name__} lacks {service.full_name}.{method.name}")
-            setattr(servicer, method.name, _answering(plain, f"{service.full_name}/{method.name}"))
+            answer = _answering(plain, f"{service.full_name}/{method.name}")
+            if method.client_streaming or method.server_streaming:
+                answer.experimental_thread_pool = STREAMS  # type: ignore[attr-defined]
+            setattr(servicer, method.name, answer)
         return servicer
 
     return decorate
