@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
 
+from service_kit.logs import set_up_logs
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
 from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
+
+
+def pytest_configure() -> None:
+    """Log as the servers do, but to pytest, which shows it when a test fails."""
+    set_up_logs("info", as_json=True)
+    logging.root.handlers.clear()
 
 
 @pytest.fixture(scope="session")

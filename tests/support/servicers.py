@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
@@ -24,13 +24,14 @@ class ServicerRunner:
             for service in services
             for method in service.descriptor.methods
         }
-        servicers = {service.descriptor: service.servicer for service in services}
+        self._trailing_metadata: list[Any] = []
+        servicers = {service.descriptor: _Watched(service.servicer, self._trailing_metadata) for service in services}
         self._server = grpc_testing.server_from_dictionary(servicers, grpc_testing.strict_real_time())
 
     def call(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Any:
         """Call `package.Service/Method`; gives the reply, or a `Refusal` where the call was refused."""
         rpc = self._server.invoke_unary_unary(self._methods[method], metadata, request, CALL_SECONDS)
-        return _outcome(rpc)
+        return self._outcome(rpc)
 
     def call_with_stream(self, method: str, requests: Iterable[Message]) -> Any:
         """The same for a method that takes a stream."""
@@ -38,7 +39,7 @@ class ServicerRunner:
         for request in requests:
             rpc.send_request(request)
         rpc.requests_closed()
-        return _outcome(rpc)
+        return self._outcome(rpc)
 
     def refusal(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Refusal:
         """Call a method that is to refuse."""
@@ -46,9 +47,33 @@ class ServicerRunner:
         assert isinstance(outcome, Refusal), f"was to be refused, and answered {outcome}"
         return outcome
 
+    def _outcome(self, rpc: Any) -> Any:
+        reply, _, code, message = rpc.termination()
+        return reply if code is grpc.StatusCode.OK else read_refusal(code, message, self._trailing_metadata.pop())
 
-def _outcome(rpc: Any) -> Any:
-    reply, trailing_metadata, code, message = rpc.termination()
-    if code is grpc.StatusCode.OK:
-        return reply
-    return read_refusal(code, message, trailing_metadata)
+
+class _Watched:
+    """A servicer whose trailing metadata is noted: grpcio-testing drops it when a call is aborted, as gRPC does not."""
+
+    def __init__(self, servicer: Any, trailing_metadata: list[Any]) -> None:
+        self._servicer = servicer
+        self._trailing_metadata = trailing_metadata
+
+    def __getattr__(self, method: str) -> Callable[[Any, Any], Any]:
+        def watched(request: Any, context: Any) -> Any:
+            return getattr(self._servicer, method)(request, _NotingContext(context, self._trailing_metadata))
+
+        return watched
+
+
+class _NotingContext:
+    def __init__(self, context: Any, trailing_metadata: list[Any]) -> None:
+        self._context = context
+        self._trailing_metadata = trailing_metadata
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        self._context.set_trailing_metadata(metadata)
+        self._trailing_metadata[:] = [metadata]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)

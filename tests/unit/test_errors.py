@@ -82,6 +82,12 @@ def test_wrong_fields_are_named_each() -> None:
     assert status.message == "title: is empty; copies: is 0"
 
 
+def test_no_number_of_wrong_fields_outgrows_what_a_client_takes_as_metadata() -> None:
+    error = FieldInvalid(*((f"update_mask.paths[{index}]" + "x" * 500, "y" * 500) for index in range(1_000)))
+    assert rich_status(error, request_id="r-1").ByteSize() + len(str(error)) < 16_000
+    assert error.problems[0][0].startswith("update_mask.paths[0]")
+
+
 def test_a_message_that_lacks_a_value_is_a_fault_in_the_code_and_is_loud() -> None:
     with pytest.raises(KeyError):
         library_domain.errors.BookNotFound()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from library.admin.v1.catalog_service_pb2 import ListBooksRequest
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListUsersRequest
-from library.v1.book_pb2 import Book
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from service_kit.errors import FieldInvalid
 from service_kit.paging import MAX_PAGE_BYTES, page, page_size, position, row_position
 
@@ -55,7 +55,7 @@ def token(request: ListBooksRequest) -> str:
         ListBooksRequest(),
         ListBooksRequest(publisher="P", category="C"),
         ListBooksRequest(category="P"),
-        ListBooksRequest(publisher="P", state=1),
+        ListBooksRequest(publisher="P", state=BOOK_STATE_ACTIVE),
         ListBooksRequest(publisher="P", query="p"),
     ],
 )
