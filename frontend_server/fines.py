@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -21,12 +22,16 @@ class DailyFine:
         """Read `0.20 EUR`. Raises ValueError."""
         amount, _, currency = text.strip().partition(" ")
         try:
-            nanos = int(Decimal(amount) * NANOS)
-        except (InvalidOperation, OverflowError):
-            nanos = -1
-        if not 0 <= nanos <= 1_000 * NANOS or not (len(currency) == 3 and currency.isascii() and currency.isupper()):
-            raise ValueError(f"a fine is an amount up to 1000 and a currency, as in '0.20 EUR', and not {text!r}")
-        return cls(currency, nanos)
+            nanos = Decimal(amount) * NANOS
+            is_amount = 0 <= nanos <= 1_000 * NANOS and nanos == int(nanos)
+        except InvalidOperation:  # no number, or NaN
+            nanos, is_amount = Decimal(0), False
+        if not is_amount or not re.fullmatch("[A-Z]{3}", currency):
+            raise ValueError(
+                "a fine is an amount up to 1000, of at most 9 decimals, and a currency, as in '0.20 EUR', "
+                f"and not {text!r}"
+            )
+        return cls(currency, int(nanos))
 
 
 def fine_nanos(daily: DailyFine, due_time: int, return_time: int) -> int:

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import re
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from frontend_server import members
+from frontend_server.store.models import User
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1 import user_pb2
+from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library_domain.errors import EmailTaken, RequestIdReused, UserNotFound
+from service_kit.clock import timestamp
+from service_kit.ids import new_id
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch, at_once
+
+
+@pytest.fixture
+def branch(frontend_store: Store, clock: SettableClock) -> Branch:
+    return Branch(frontend_store, clock)
+
+
+def enroll(branch: Branch, email: str = "ada@example.org", **fields: str) -> user_pb2.User:
+    request = EnrollUserRequest(**{"email": email, "first_name": "Ada", "last_name": "Lovelace", **fields})
+    return members.enroll_user(branch.store, request, branch.clock)
+
+
+def test_an_enrolled_user_is_there(branch: Branch, clock: SettableClock) -> None:
+    user = enroll(branch, "ada@example.org", first_name="Ada", last_name="King, Countess of Lovelace")
+
+    assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", user.id)
+    assert user == user_pb2.User(
+        id=user.id,
+        email="ada@example.org",
+        first_name="Ada",
+        last_name="King, Countess of Lovelace",
+        state=USER_STATE_ACTIVE,
+        active_loan_count=0,
+        create_time=timestamp(clock.now),
+        update_time=timestamp(clock.now),
+    )
+    assert members.get_user(branch.store, user.id) == user
+    row = User.get()
+    assert row.revision != row.pushed_revision, "the admin is to be told of the user"
+
+
+def test_the_count_of_loans_follows_them_and_the_times_do_not(branch: Branch, clock: SettableClock) -> None:
+    user = enroll(branch)
+    loans = [branch.borrow(branch.book().id, user.id) for _ in range(3)]
+    clock.advance(days=1)
+    branch.bring_back(loans[0].id)
+
+    counted = members.get_user(branch.store, user.id)
+
+    assert counted.active_loan_count == 2
+    assert (counted.create_time, counted.update_time) == (user.create_time, user.update_time)
+
+
+def test_nobody_has_an_id_that_was_never_given(branch: Branch) -> None:
+    enroll(branch)
+    with pytest.raises(UserNotFound):
+        members.get_user(branch.store, new_id())
+
+
+def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
+    for first, second in [
+        ("ada@example.org", "ada@example.org"),
+        ("bob@example.org", "BOB@Example.ORG"),
+        ("Ada.Lovelace@example.org", "ada.lovelace@EXAMPLE.org"),
+        ("straße@example.org", "STRASSE@example.org"),
+        ("όσος@example.org", "ΌΣΟΣ@example.org"),
+        ("jose\u0301@example.org", "JOSÉ@example.org"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+    ]:
+        enroll(branch, first)
+        before = branch.contents()
+        with pytest.raises(EmailTaken):
+            enroll(branch, second, first_name="Somebody", last_name="Else")
+        after = branch.contents()
+        assert after == before
+
+
+def test_addresses_that_differ_in_more_than_case_are_different_people(branch: Branch) -> None:
+    emails = ["ada@example.org", "ada@example.com", "a.da@example.org", "ada+books@example.org", "àda@example.org"]
+    assert len({enroll(branch, email).id for email in emails}) == len(emails)
+
+
+def test_names_are_kept_as_people_write_them_without_the_space_around(branch: Branch) -> None:
+    user = enroll(branch, first_name="  María José ", last_name=" O'Brien-Müller 三郎 ")
+    assert (user.first_name, user.last_name) == ("María José", "O'Brien-Müller 三郎")
+
+
+def test_a_request_sent_again_gives_the_user_enrolled_first(branch: Branch, clock: SettableClock) -> None:
+    request_id = str(uuid4())
+    first = enroll(branch, request_id=request_id)
+    branch.borrow(branch.book().id, first.id)
+    before = branch.contents()
+    clock.advance(days=3)
+
+    again = enroll(branch, request_id=request_id)
+
+    assert again.active_loan_count == 1, "as the user stands now"
+    again.active_loan_count = 0
+    assert again == first
+    assert branch.contents() == before
+
+
+def test_a_request_id_serves_one_request(branch: Branch) -> None:
+    request_id = str(uuid4())
+    enroll(branch, "ada@example.org", request_id=request_id)
+    before = branch.contents()
+    for other in (
+        {"email": "bob@example.org"},
+        {"email": "Ada@example.org"},
+        {"first_name": "Adah"},
+        {"last_name": "Byron"},
+    ):
+        with pytest.raises(RequestIdReused) as refused:
+            enroll(branch, request_id=request_id, **other)
+        assert refused.value.metadata == {"request_id": request_id}
+    assert branch.contents() == before
+
+
+def test_a_refused_request_leaves_its_id_free(branch: Branch) -> None:
+    enroll(branch)
+    request_id = str(uuid4())
+    with pytest.raises(EmailTaken):
+        enroll(branch, request_id=request_id)
+    assert enroll(branch, "bob@example.org", request_id=request_id).email == "bob@example.org"
+
+
+def test_of_8_who_race_for_an_address_one_enrols(branch: Branch) -> None:
+    for number in range(20):
+        # Each writes it in a case of its own.
+        emails = [f"{'racer'[:i].upper()}{'racer'[i:]}{number}@example.org" for i in range(6)]
+        emails += [f"racer{number}@EXAMPLE.org", f"racer{number}@Example.org"]
+
+        outcomes = at_once(branch.store, [partial(enroll, branch, email) for email in emails])
+
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        assert [type(error) for error in refused] == [EmailTaken] * 7
+    assert User.select().count() == 20
+    branch.check()
+
+
+def test_8_copies_of_one_request_at_once_enrol_one_user_and_all_get_it(branch: Branch) -> None:
+    for number in range(20):
+        email, request_id = f"ada{number}@example.org", str(uuid4())
+
+        outcomes = at_once(branch.store, [partial(enroll, branch, email, request_id=request_id)] * 8)
+
+        assert all(isinstance(outcome, user_pb2.User) for outcome in outcomes), outcomes
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+    assert User.select().count() == 20
+    branch.check()
+
+
+def test_of_8_requests_that_race_under_one_id_one_is_done(branch: Branch) -> None:
+    request_id = str(uuid4())
+    emails = [f"racer{number}@example.org" for number in range(8)]
+
+    calls = [partial(enroll, branch, email, request_id=request_id) for email in emails]
+    outcomes = at_once(branch.store, calls)
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert [type(error) for error in refused] == [RequestIdReused] * 7
+    assert User.select().count() == 1

@@ -1,0 +1,131 @@
+"""A frontend's store for tests: books come into it as the sync brings them, people enrol and borrow as they do."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from frontend_server import lending, members
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, introduce
+from frontend_server.sync.pull import apply_page
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.v1 import book_pb2, loan_pb2, user_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from service_kit.clock import Clock
+from service_kit.ids import new_id
+from service_kit.statements import tuples
+from service_kit.store import Store
+
+RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
+
+Result = TypeVar("Result")
+
+
+class Branch:
+    """One library branch: a frontend's store, its clock and its rules."""
+
+    def __init__(self, store: Store, clock: Clock, rules: LendingRules = RULES) -> None:
+        self.store, self.clock, self.rules = store, clock, rules
+        self._revisions = itertools.count(1)
+        self._people = itertools.count(1)
+        introduce(store)
+
+    def receive(self, *books: book_pb2.Book) -> None:
+        """Take these books, new or changed, from the admin."""
+        changes = [BookChange(revision=next(self._revisions), book=book) for book in books]
+        page = ListCatalogChangesResponse(changes=changes, next_cursor=f"after {changes[-1].revision}")
+        assert apply_page(self.store, SyncState.get(), page)
+
+    def book(self, title: str = "Emma", *, copies: int = 1, **fields: Any) -> book_pb2.Book:
+        """Receive a new book."""
+        book = new_book(title, copies=copies, **fields)
+        self.receive(book)
+        return book
+
+    def user(self) -> user_pb2.User:
+        """Enrol somebody."""
+        email = f"patron{next(self._people)}@example.org"
+        request = EnrollUserRequest(email=email, first_name="Ada", last_name="Lovelace")
+        return members.enroll_user(self.store, request, self.clock)
+
+    def borrow(self, book_id: str, user_id: str, days: int = 14, request_id: str = "") -> loan_pb2.Loan:
+        """Borrow a book."""
+        request = BorrowBookRequest(book_id=book_id, user_id=user_id, days=days, request_id=request_id)
+        return lending.borrow_book(self.store, request, self.rules, self.clock)
+
+    def bring_back(self, loan_id: str) -> loan_pb2.Loan:
+        """Return a book."""
+        return lending.return_book(self.store, loan_id, self.rules, self.clock)
+
+    def renew(self, loan_id: str, days: int) -> loan_pb2.Loan:
+        """Renew a loan."""
+        return lending.renew_loan(self.store, RenewLoanRequest(loan_id=loan_id, days=days), self.clock)
+
+    def loan(self, loan_id: str) -> loan_pb2.Loan:
+        """Get a loan."""
+        return lending.get_loan(self.store, loan_id, self.clock)
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that is in the store: the rows of each table."""
+        with self.store.reading():
+            return {
+                model._meta.table_name: tuples(model.select().order_by(model._meta.primary_key)) for model in MODELS
+            }
+
+    def told_everything(self) -> None:
+        """Make the store as after a push: the admin knows every row."""
+        with self.store.writing():
+            for model in (User, Loan):
+                model.update(pushed_revision=model.revision).execute()
+
+    def check(self) -> None:
+        """Hold the store to what must always be so, whatever was done and how many did it at once."""
+        with self.store.snapshot():
+            books, users, loans = list(Book.select()), list(User.select()), list(Loan.select())
+        out = [loan for loan in loans if loan.return_time is None]
+        for book in books:
+            assert book.on_loan == sum(loan.book_id == book.id for loan in out), f"copies out of {book.id}"
+            assert 0 <= book.on_loan <= book.total_copies, f"copies of {book.id}"
+        for user in users:
+            assert user.active_loan_count == sum(loan.user_id == user.id for loan in out), f"loans of {user.id}"
+            assert 0 <= user.active_loan_count <= self.rules.loan_limit, f"loans of {user.id}"
+        revisions = [row.revision for row in (*users, *loans)]
+        assert len(set(revisions)) == len(revisions), "a revision was given twice"
+        request_ids = [loan.request_id for loan in loans if loan.request_id]
+        assert len(set(request_ids)) == len(request_ids), "a request was done twice"
+
+
+def new_book(title: str = "Emma", *, copies: int = 1, **fields: Any) -> book_pb2.Book:
+    """A book as the admin tells of it."""
+    return book_pb2.Book(
+        **{"id": new_id(), "title": title, "total_copies": copies, "state": BOOK_STATE_ACTIVE, **fields}
+    )
+
+
+def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
+    """Make these calls at the same moment, each in a thread with a connection of its own; what each gave or raised."""
+    start = threading.Barrier(len(calls))
+    outcomes: list[Result | Exception | None] = [None] * len(calls)
+
+    def run(number: int) -> None:
+        store.database.connect(reuse_if_open=True)
+        try:
+            start.wait()
+            outcomes[number] = calls[number]()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test is to see it
+            outcomes[number] = error
+        finally:
+            store.database.close()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [outcome for outcome in outcomes if outcome is not None]
