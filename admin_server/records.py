@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import peewee
 from google.protobuf.message import Message
 
-from admin_server.epochs import current_epoch, position_token
+from admin_server.epochs import current_epoch, position_revision, position_token
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
@@ -33,9 +33,10 @@ from service_kit.validation import problems
 
 
 def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersResponse:
-    """Record users. Raises `OtherFrontend`."""
+    """Record users. Raises `OtherFrontend` and `CursorExpired`."""
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
+        position_revision(request.receipt, "receipt")
         outcomes = [
             _record(User, row.user.id, row.revision, user_columns(row.user), _user_problem(row))
             for row in request.users
@@ -45,9 +46,13 @@ def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersRespon
 
 
 def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansResponse:
-    """Record loans, and count anew the copies that are out of their books. Raises `OtherFrontend`."""
+    """Record loans, and count anew the copies that are out of their books.
+
+    Raises `OtherFrontend` and `CursorExpired`.
+    """
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
+        position_revision(request.receipt, "receipt")
         outcomes = [
             _record(Loan, row.loan.id, row.revision, loan_columns(row.loan), _loan_problem(row))
             for row in request.loans
@@ -140,6 +145,7 @@ def _receipt(outcomes: list[RecordOutcome]) -> str:
 
     It takes a revision, so that a backup from before it does not reach it; last of all, because that makes others wait.
     """
-    if any(outcome.result == RECORD_RESULT_RECORDED for outcome in outcomes):
-        return position_token(current_epoch().id, take_revisions())
-    return position_token(current_epoch().id, head_revision())
+    recorded = any(outcome.result == RECORD_RESULT_RECORDED for outcome in outcomes)
+    revision = take_revisions() if recorded else head_revision()
+    # After the revision: a process that starts beside this one may just have begun an epoch.
+    return position_token(current_epoch().id, revision)

@@ -104,7 +104,8 @@ def _books(rows: Sequence[Row]) -> list[book_pb2.Book]:
     if all_out:
         expected = expected_back(Loan, [book.id for book in all_out])
         for book in all_out:
-            book.next_available_time.CopyFrom(timestamp(expected[book.id]))
+            if book.id in expected:  # else the last loan has come back since the rows were read
+                book.next_available_time.CopyFrom(timestamp(expected[book.id]))
     return books
 
 

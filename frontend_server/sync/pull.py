@@ -15,6 +15,7 @@ from peewee import EXCLUDED
 from frontend_server.store.models import Book, Loan, SyncState, User
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
+from library_domain.errors import CursorExpired
 from library_domain.search import book_words
 from service_kit.channel import error_info
 from service_kit.logs import logger
@@ -51,7 +52,7 @@ def pull(store: Store, fetch: Fetch) -> int:
         try:
             page = fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=PAGE_SIZE, receipt=state.receipt))
         except grpc.RpcError as error:
-            if error_info(error).reason != "CURSOR_EXPIRED" or not (state.cursor or state.receipt):
+            if not lost_its_past(error, state):
                 raise
             begin_resync(store, state)
             continue
@@ -80,6 +81,11 @@ def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse)
             swept = _sweep(state.generation)
             log.info("catalogue read anew", generation=state.generation, books_gone=swept)
     return True
+
+
+def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
+    """Whether the admin says that it does not have the past which `state` stands for."""
+    return error_info(error).reason == CursorExpired.reason and bool(state.cursor or state.receipt)
 
 
 def begin_resync(store: Store, state: SyncState) -> None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import grpc
+
 from frontend_server.store.models import IS_DUE, Loan, SyncState, User
+from frontend_server.sync.pull import begin_resync, lost_its_past
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
     LoanRecord,
@@ -44,13 +47,18 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
     pushed = 0
     while True:
         with store.reading():
-            head = head_revision()
-        # Users before the loans that name them: the users of all loans up to `head` are told of first.
-        users = _push_users(store, record_users, head)
-        loans = _push_loans(store, record_loans, head, clock)
-        if not users + loans:
+            head, state = head_revision(), SyncState.get()
+        try:
+            # Users before the loans that name them: the users of all loans up to `head` are told of first.
+            sent = _push_users(store, record_users, head) + _push_loans(store, record_loans, head, clock)
+        except grpc.RpcError as error:
+            if not lost_its_past(error, state):
+                raise
+            begin_resync(store, state)
+            continue
+        if not sent:
             return pushed
-        pushed += users + loans
+        pushed += sent
 
 
 def unpark(store: Store) -> None:
@@ -67,7 +75,8 @@ def _push_users(store: Store, record_users: RecordUsers, head: int) -> int:
         if not rows:
             return pushed
         records = [UserRecord(revision=row.revision, user=user_message(row, 0)) for row in rows]
-        _settle(store, state, rows, record_users(RecordUsersRequest(frontend_id=state.frontend_id, users=records)))
+        request = RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt)
+        _settle(store, state, rows, record_users(request))
         pushed += len(rows)
 
 
@@ -78,7 +87,8 @@ def _push_loans(store: Store, record_loans: RecordLoans, head: int, clock: Clock
         if not rows:
             return pushed
         records = [LoanRecord(revision=row.revision, loan=loan_message(row, clock())) for row in rows]
-        _settle(store, state, rows, record_loans(RecordLoansRequest(frontend_id=state.frontend_id, loans=records)))
+        request = RecordLoansRequest(frontend_id=state.frontend_id, loans=records, receipt=state.receipt)
+        _settle(store, state, rows, record_loans(request))
         pushed += len(rows)
 
 
@@ -96,9 +106,14 @@ def _settle(
     rows: Sequence[Row],
     answer: RecordUsersResponse | RecordLoansResponse,
 ) -> None:
-    """Note what the admin answered, unless it has lost its past meanwhile: then the answer is worth nothing."""
+    """Note what the admin answered, unless it has lost its past meanwhile: then the answer is worth nothing.
+
+    An answer that crossed another one is not noted either, since receipts must follow each other: its rows go again.
+    """
     with store.writing():
-        still = SyncState.update(receipt=answer.receipt).where(SyncState.generation == state.generation)
+        still = SyncState.update(receipt=answer.receipt).where(
+            SyncState.generation == state.generation, SyncState.receipt == state.receipt
+        )
         if not still.execute():
             return
         for row, outcome in zip(rows, answer.outcomes, strict=True):

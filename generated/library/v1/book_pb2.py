@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/book.proto\x12\nlibrary.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x03\n\x04\x42ook\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x03 \x03(\t\x12\x0c\n\x04isbn\x18\x04 \x01(\t\x12\x11\n\tpublisher\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0epublished_year\x18\x08 \x01(\x05\x12\x12\n\npage_count\x18\t \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x11\n\tcover_uri\x18\x0b \x01(\t\x12\x14\n\x0ctotal_copies\x18\x0c \x01(\x05\x12\x1e\n\x10\x61vailable_copies\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12$\n\x05state\x18\x0e \x01(\x0e\x32\x15.library.v1.BookState\x12=\n\x13next_available_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t*r\n\tBookState\x12\x1a\n\x16\x42OOK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42OOK_STATE_ACTIVE\x10\x01\x12\x1a\n\x16\x42OOK_STATE_UNAVAILABLE\x10\x02\x12\x16\n\x12\x42OOK_STATE_REMOVED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/book.proto\x12\nlibrary.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x04\x42ook\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x03 \x03(\t\x12\x0c\n\x04isbn\x18\x04 \x01(\t\x12\x11\n\tpublisher\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0epublished_year\x18\x08 \x01(\x05\x12\x12\n\npage_count\x18\t \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x11\n\tcover_uri\x18\x0b \x01(\t\x12\x14\n\x0ctotal_copies\x18\x0c \x01(\x05\x12\x1e\n\x10\x61vailable_copies\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12$\n\x05state\x18\x0e \x01(\x0e\x32\x15.library.v1.BookState\x12=\n\x13next_available_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t*r\n\tBookState\x12\x1a\n\x16\x42OOK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42OOK_STATE_ACTIVE\x10\x01\x12\x1a\n\x16\x42OOK_STATE_UNAVAILABLE\x10\x02\x12\x16\n\x12\x42OOK_STATE_REMOVED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.v1.book_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BOOK'].fields_by_name['id']._loaded_options = None
-  _globals['_BOOK'].fields_by_name['id']._serialized_options = b'\342A\001\003'
+  _globals['_BOOK'].fields_by_name['id']._serialized_options = b'\342A\001\003\272H\005r\003\260\001\001'
   _globals['_BOOK'].fields_by_name['available_copies']._loaded_options = None
   _globals['_BOOK'].fields_by_name['available_copies']._serialized_options = b'\342A\001\003'
   _globals['_BOOK'].fields_by_name['next_available_time']._loaded_options = None
@@ -43,8 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOK'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_BOOK'].fields_by_name['update_time']._loaded_options = None
   _globals['_BOOK'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
-  _globals['_BOOKSTATE']._serialized_start=594
-  _globals['_BOOKSTATE']._serialized_end=708
-  _globals['_BOOK']._serialized_start=104
-  _globals['_BOOK']._serialized_end=592
+  _globals['_BOOKSTATE']._serialized_start=631
+  _globals['_BOOKSTATE']._serialized_end=745
+  _globals['_BOOK']._serialized_start=133
+  _globals['_BOOK']._serialized_end=629
 # @@protoc_insertion_point(module_scope)

@@ -152,8 +152,13 @@ class RecordUsersRequest(_message.Message):
 
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
     USERS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
     """The name that the frontend's store gave itself at its first start."""
+    receipt: _builtins.str
+    """The last receipt, if there is one, as in ListCatalogChanges: a service that does not have the past it stands for
+    records nothing, since it lacks rows that it has answered for.
+    """
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserRecord]:
         """The users; 1 to 100."""
@@ -163,10 +168,11 @@ class RecordUsersRequest(_message.Message):
         *,
         frontend_id: _builtins.str = ...,
         users: _abc.Iterable[Global___UserRecord] | None = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "users", b"users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "receipt", b"receipt", "users", b"users"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,7 +216,7 @@ class RecordUsersResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     NEWEST_REVISION_FIELD_NUMBER: _builtins.int
     receipt: _builtins.str
-    """Stands for what is recorded; goes into the next ListCatalogChanges."""
+    """Stands for what is recorded; goes into the next request of any kind."""
     newest_revision: _builtins.int
     """The greatest version that was ever recorded of any row of this frontend. When it is greater than the frontend's
     own count, the frontend's store has been restored from an old backup.
@@ -242,8 +248,11 @@ class RecordLoansRequest(_message.Message):
 
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
     LOANS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
     """The name that the frontend's store gave itself at its first start."""
+    receipt: _builtins.str
+    """As in RecordUsersRequest."""
     @_builtins.property
     def loans(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoanRecord]:
         """The loans; 1 to 100."""
@@ -253,10 +262,11 @@ class RecordLoansRequest(_message.Message):
         *,
         frontend_id: _builtins.str = ...,
         loans: _abc.Iterable[Global___LoanRecord] | None = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "loans", b"loans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "loans", b"loans", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,7 +310,7 @@ class RecordLoansResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     NEWEST_REVISION_FIELD_NUMBER: _builtins.int
     receipt: _builtins.str
-    """Stands for what is recorded; goes into the next ListCatalogChanges."""
+    """Stands for what is recorded; goes into the next request of any kind."""
     newest_revision: _builtins.int
     """As in RecordUsersResponse."""
     @_builtins.property

@@ -74,7 +74,8 @@ class SyncServiceServicer:
         """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
 
         Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when another frontend's rows are recorded here. A row that is not acceptable is no error: its
+        `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
+        of a past that this service does not have. A row that is not acceptable is no error: its
         outcome says REFUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

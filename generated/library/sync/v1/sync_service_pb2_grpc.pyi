@@ -49,7 +49,8 @@ class SyncServiceStub:
     """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
 
     Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here. A row that is not acceptable is no error: its
+    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
+    of a past that this service does not have. A row that is not acceptable is no error: its
     outcome says REFUSED.
     """
     RecordLoans: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]
@@ -78,7 +79,8 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
 
     Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here. A row that is not acceptable is no error: its
+    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
+    of a past that this service does not have. A row that is not acceptable is no error: its
     outcome says REFUSED.
     """
     RecordLoans: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]  # type: ignore[assignment]
@@ -116,7 +118,8 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
 
         Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when another frontend's rows are recorded here. A row that is not acceptable is no error: its
+        `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
+        of a past that this service does not have. A row that is not acceptable is no error: its
         outcome says REFUSED.
         """
 
