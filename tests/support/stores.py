@@ -64,13 +64,22 @@ class FreshDatabases:
 
 @contextmanager
 def bound_store(server: ServerName, url: str) -> Iterator[Store]:
-    """An open store that the server's models work on. They are bound for the whole process: one at a time."""
+    """An open store that the server's models work on.
+
+    They are bound for the whole process, and both servers count their revisions by the same model: one at a time.
+    """
+    assert not _bound, f"{_bound[0].safe_url} is bound; a server of the other kind needs a process of its own"
     store = open_store(url)
     importlib.import_module(f"{server}_server.store.models").bind(store)
+    _bound.append(store)
     try:
         yield store
     finally:
+        _bound.clear()
         store.close()
+
+
+_bound: list[Store] = []
 
 
 def migrations_of(server: ServerName) -> Path:

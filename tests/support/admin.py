@@ -1,0 +1,166 @@
+"""An admin without a server around it: its use cases on a store, with shorthands for what many tests do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from admin_server import catalog, changes, imports, records, reports
+from admin_server.epochs import begin_epoch
+from library.admin.v1.catalog_service_pb2 import (
+    AddBookRequest,
+    ImportBooksRequest,
+    ImportOutcome,
+    ListBooksRequest,
+)
+from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
+from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
+from library.sync.v1.sync_service_pb2 import (
+    BookChange,
+    ListCatalogChangesRequest,
+    ListCatalogChangesResponse,
+    LoanRecord,
+    RecordLoansRequest,
+    RecordLoansResponse,
+    RecordUsersRequest,
+    RecordUsersResponse,
+    UserRecord,
+)
+from library.v1.book_pb2 import Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import USER_STATE_ACTIVE, User
+from service_kit.clock import DAY, timestamp
+from service_kit.ids import new_id
+from service_kit.paging import ListRequest
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+
+FRONTEND = str(uuid.UUID(int=0xF))
+"""The frontend whose rows are recorded, unless a test says otherwise."""
+
+
+Item = TypeVar("Item")
+
+
+class Admin:
+    """The use cases of the admin on one store, at a time that the test sets."""
+
+    def __init__(self, store: Store, clock: SettableClock) -> None:
+        """Begin an epoch, as a server does when it starts."""
+        self.store = store
+        self.clock = clock
+        self.restart()
+
+    def restart(self) -> None:
+        """Do what a start of the server does to the store."""
+        begin_epoch(self.store, self.clock)
+
+    def add(self, title: str, **fields: Any) -> Book:
+        """Add a book; `fields` as AddBookRequest has them."""
+        return catalog.add_book(self.store, AddBookRequest(title=title, **fields), self.clock)
+
+    def get(self, book_id: str) -> Book:
+        """Get a book."""
+        return catalog.get_book(self.store, book_id)
+
+    def update(self, book: Book, *paths: str) -> Book:
+        """Update a book by a mask of these paths."""
+        return catalog.update_book(self.store, book, FieldMask(paths=paths), self.clock)
+
+    def remove(self, book_id: str, *, withdraw: bool = False) -> Book:
+        """Remove a book."""
+        return catalog.remove_book(self.store, book_id, withdraw=withdraw, clock=self.clock)
+
+    def import_rows(self, *books: AddBookRequest, validate_only: bool = False) -> list[ImportOutcome]:
+        """Import these books, with lines from 1 on."""
+        rows = [
+            ImportBooksRequest(line=line, book=book, validate_only=validate_only) for line, book in enumerate(books, 1)
+        ]
+        return imports.import_books(self.store, rows, self.clock)
+
+    def books(self, page_size: int = 0, **filters: Any) -> list[Book]:
+        """List all books, page after page."""
+        request = ListBooksRequest(page_size=page_size, **filters)
+        return every_page(lambda: catalog.list_books(self.store, request), request)
+
+    def titles(self, **filters: Any) -> list[str]:
+        """List the titles of all books."""
+        return [book.title for book in self.books(**filters)]
+
+    def unavailable(self, page_size: int = 0) -> list[Book]:
+        """List all books that cannot be borrowed, page after page."""
+        request = ListUnavailableBooksRequest(page_size=page_size)
+        return every_page(lambda: catalog.list_unavailable_books(self.store, request), request)
+
+    def users(self, page_size: int = 0) -> list[User]:
+        """List all users, page after page."""
+        request = ListUsersRequest(page_size=page_size)
+        return every_page(lambda: reports.list_users(self.store, request), request)
+
+    def borrowers(self, page_size: int = 0) -> list[Borrower]:
+        """List all borrowers, page after page."""
+        request = ListBorrowersRequest(page_size=page_size)
+        return every_page(lambda: reports.list_borrowers(self.store, request, self.clock), request)
+
+    def loans(self, page_size: int = 0, **filters: Any) -> list[Loan]:
+        """List all loans, page after page."""
+        request = ListLoansRequest(page_size=page_size, **filters)
+        return every_page(lambda: reports.list_loans(self.store, request, self.clock), request)
+
+    def page_of_changes(self, cursor: str = "", receipt: str = "", page_size: int = 0) -> ListCatalogChangesResponse:
+        """One page of what changed since the cursor."""
+        request = ListCatalogChangesRequest(cursor=cursor, receipt=receipt, page_size=page_size)
+        return changes.list_catalog_changes(self.store, request)
+
+    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[BookChange], str]:
+        """All that changed since the cursor, page after page, and the cursor after it."""
+        found: list[BookChange] = []
+        while True:
+            page = self.page_of_changes(cursor, page_size=page_size)
+            found += page.changes
+            cursor = page.next_cursor
+            if not page.has_more:
+                return found, cursor
+
+    def record_users(self, *records_: UserRecord, frontend_id: str = FRONTEND) -> RecordUsersResponse:
+        """Record users as a frontend tells of them."""
+        return records.record_users(self.store, RecordUsersRequest(frontend_id=frontend_id, users=records_))
+
+    def record_loans(self, *records_: LoanRecord, frontend_id: str = FRONTEND) -> RecordLoansResponse:
+        """Record loans as a frontend tells of them."""
+        return records.record_loans(self.store, RecordLoansRequest(frontend_id=frontend_id, loans=records_))
+
+    def user_record(self, revision: int = 1, **fields: Any) -> UserRecord:
+        """A user that can be recorded; `fields` as User has them."""
+        now = timestamp(self.clock())
+        values = {"id": new_id(), "email": "a@example.org", "first_name": "Ada", "last_name": "L", **fields}
+        return UserRecord(
+            revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values)
+        )
+
+    def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> LoanRecord:
+        """A loan that can be recorded, made now for so many days; `fields` as Loan has them."""
+        now = self.clock()
+        values = {"id": new_id(), "book_id": new_id(), "user_id": new_id(), "book_title": "T", **fields}
+        loan = Loan(days=days, borrow_time=timestamp(now), due_time=timestamp(now + days * DAY), **values)
+        if returned:
+            loan.return_time.CopyFrom(timestamp(now))
+        return LoanRecord(revision=revision, loan=loan)
+
+
+def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListRequest) -> list[Item]:
+    """Ask for page after page, each with the token of the one before, and give all that came."""
+    found: list[Item] = []
+    while True:
+        items, request.page_token = list_page()
+        found += items
+        if not request.page_token:
+            return found
+
+
+def titles_of(books: Iterable[Book]) -> list[str]:
+    """The titles of books."""
+    return [book.title for book in books]
