@@ -105,15 +105,17 @@ class Household:
         self.wait_for(lambda: serves(address), f"the {name} service to serve")
         return address
 
-    def wait_for(self, answer: Callable[[], Answer | None], what: str) -> Answer:
-        """Ask until the answer is not None; raises as `wait` does, and CannotRun when that takes too long."""
-        deadline = time.monotonic() + START_SECONDS
+    def wait_for(self, answer: Callable[[], Answer | None], what: str, seconds: float | None = None) -> Answer:
+        """Ask until the answer is not None; raises as `wait` does, and CannotRun when it takes more than `seconds`.
+
+        Those are START_SECONDS unless given.
+        """
+        seconds = START_SECONDS if seconds is None else seconds
+        deadline = time.monotonic() + seconds
         while (given := answer()) is None:
             if time.monotonic() > deadline:
                 logs = ", ".join(str(service.log) for service in self._services)
-                raise CannotRun(
-                    f"Waited {START_SECONDS:.0f} seconds for {what}, in vain; the logs may tell why: {logs}"
-                )
+                raise CannotRun(f"Waited {seconds:.0f} seconds for {what}, in vain; the logs may tell why: {logs}")
             self.wait(0.1)
         return given
 
@@ -143,12 +145,17 @@ class Household:
 
     @contextmanager
     def stopped_by_signals(self) -> Iterator[None]:
-        """Let Ctrl-C, SIGTERM and a closed terminal end the waiting, so that the services are stopped in order."""
+        """Let Ctrl-C, SIGTERM and a closed terminal end the waiting, so that the services are stopped in order.
+
+        A signal that is ignored stays so: that is how `nohup` works.
+        """
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             self._stop.set()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, stop) for number in heeded}
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def run(data_dir: Path) -> list[str]:
                 household.wait(seconds=0.5)
         except Stopped:
             click.echo("Stopping, when the calls that run have come to their end.")
-        except (CannotRun, CallFailed) as failure:
+        except (CannotRun, CallFailed, OSError) as failure:
             problems.append(str(failure))
         finally:
             problems += household.close()
@@ -70,9 +71,8 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
     if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
         say("Waiting until the frontend service has the catalogue")
         with connected(frontend) as channel:
-            household.wait_for(
-                lambda: sync_status(channel).book_count >= books or None, "the frontend service to have the catalogue"
-            )
+            # However long a large catalogue takes: both services are well, and who waits is told what for.
+            household.wait_for(lambda: sync_status(channel).book_count >= books or None, "the catalogue", math.inf)
     return admin, frontend
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import textwrap
 import threading
@@ -88,9 +89,20 @@ def test_a_service_that_never_listens_is_given_up(
 
 def test_a_signal_ends_the_waiting(household: Household) -> None:
     with household.stopped_by_signals():
-        threading.Timer(0.2, os.kill, [os.getpid(), 15]).start()
+        threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
         with pytest.raises(Stopped):
             household.wait(30)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(household: Household) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with household.stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            household.wait(0.1)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_service_that_does_not_stop_is_killed_after_its_grace(
