@@ -13,7 +13,9 @@ import peewee
 
 def words_of(text: str) -> list[str]:
     """Split a text into words: letters and digits, without case and accents, whatever stands between them."""
-    bare = (char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+    # Taken apart first: a letter such as the mathematical bold A has a case only once it is an A.
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    bare = (char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
     return "".join(char if char.isalnum() else " " for char in bare).split()
 
 
