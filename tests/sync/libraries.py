@@ -1,0 +1,261 @@
+"""A whole library in one process: both services' own functions on real stores, and between them a wire that can fail.
+
+Every request and reply crosses the wire as bytes. What a server process does at its start (bind its models, begin an
+epoch, introduce itself) is done here, too, so a store can be closed, restored and opened again as with a process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+import admin_server.store.models
+import frontend_server.store.models
+from admin_server.catalog import catalog_message
+from admin_server.changes import list_catalog_changes
+from admin_server.epochs import begin_epoch
+from admin_server.records import record_loans, record_users
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.store.models import introduce
+from frontend_server.sync.pull import pull
+from frontend_server.sync.push import push
+from library.sync.v1.sync_service_pb2 import (
+    ListCatalogChangesRequest,
+    ListCatalogChangesResponse,
+    RecordLoansRequest,
+    RecordLoansResponse,
+    RecordUsersRequest,
+    RecordUsersResponse,
+)
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from service_kit.errors import ServiceError, rich_status
+from service_kit.revisions import Counter
+from service_kit.store import Store, open_store
+from service_kit.validation import check
+from tests.support.clients import STATUS_DETAILS
+from tests.support.clocks import SettableClock
+from tests.support.stores import Engine, FreshDatabases, ServerName
+
+RULES = LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR"))
+
+MODELS = {"admin": admin_server.store.models, "frontend": frontend_server.store.models}
+
+Rows = list[tuple[Any, ...]]
+Contents = dict[str, Rows]
+"""What a store holds: the rows of each table, by its name, in the order of their keys."""
+
+Reply = TypeVar("Reply", bound=Message)
+
+
+class WireError(grpc.RpcError):
+    """A call that failed, as a stub raises it."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, bytes], ...] = ()) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self._code, self._details, self._trailing_metadata = code, details, trailing_metadata
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        return self._trailing_metadata
+
+
+class Side:
+    """One server's store, open as its process would have it."""
+
+    def __init__(self, name: ServerName, databases: FreshDatabases, engine: Engine) -> None:
+        self.name = name
+        self._databases = databases
+        self._models = MODELS[name]
+        self.url = databases.migrated(name, engine)
+        self.store = self._opened()
+
+    def _opened(self) -> Store:
+        store = open_store(self.url)
+        with self._counting(store):
+            self._models.bind(store)
+        if not store.is_postgresql:
+            store.database.execute_sql("PRAGMA synchronous = off")  # no power cut is tested here
+        return store
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[Store]:
+        """Let this side work: both count revisions by one model, each in a process of its own, but not here."""
+        with self._counting(self.store):
+            yield self.store
+
+    @contextlib.contextmanager
+    def _counting(self, store: Store) -> Iterator[None]:
+        before = Counter._meta.database
+        Counter._meta.set_database(store.database)
+        try:
+            yield
+        finally:
+            Counter._meta.set_database(before)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def backup(self) -> str:
+        """A copy of the store, made while nobody is connected; its URL."""
+        self.store.close()
+        return self._databases.copy(self.url)
+
+    def restore(self, backup: str) -> None:
+        """Put the backup in the place of the store."""
+        self.store.close()
+        self.url = self._databases.copy(backup)
+        self.store = self._opened()
+
+    def contents(self) -> Contents:
+        """All rows of all tables."""
+        with self.at_work(), self.store.snapshot():
+            return {
+                model._meta.table_name: list(model.select().order_by(model._meta.primary_key).tuples())
+                for model in self._models.MODELS
+            }
+
+    def put_back(self, contents: Contents) -> None:
+        """Make the store hold just these rows: quicker than `restore`, for tests that do it often."""
+        with self.at_work(), self.store.writing():
+            for model in self._models.MODELS:
+                model.delete().execute()
+                rows = contents[model._meta.table_name]
+                if rows:
+                    model.insert_many(rows, fields=model._meta.sorted_fields).execute()
+
+
+class Fault(enum.Enum):
+    """What can become of a call."""
+
+    NONE = "it goes well"
+    REQUEST_LOST = "the request is lost"
+    REPLY_LOST = "the request is served, the reply is lost"
+    TWICE = "the request is served twice"
+    LATE = "the caller gives up, the request is served later"
+    MEANWHILE = "the reply is on its way while other things happen"
+
+
+class Wire:
+    """The calls from a frontend to an admin, each with the fault that is next in line."""
+
+    def __init__(self, admin: Side) -> None:
+        self._admin = admin
+        self.is_cut = False
+        self.faults: deque[Fault] = deque()
+        self.late: list[Callable[[], object]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.sent: list[Message] = []
+
+    def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
+        return self._call(list_catalog_changes, request, ListCatalogChangesResponse)
+
+    def record_users(self, request: RecordUsersRequest) -> RecordUsersResponse:
+        return self._call(record_users, request, RecordUsersResponse)
+
+    def record_loans(self, request: RecordLoansRequest) -> RecordLoansResponse:
+        return self._call(record_loans, request, RecordLoansResponse)
+
+    def _call(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
+        kept = request.SerializeToString()
+        self.sent.append(request)
+
+        def served() -> Reply:
+            return self._served(serve, type(request).FromString(kept), reply_type)
+
+        fault = self.faults.popleft() if self.faults else Fault.NONE
+        if self.is_cut or fault is Fault.REQUEST_LOST:
+            raise WireError(grpc.StatusCode.UNAVAILABLE, "connection refused")
+        if fault is Fault.LATE:
+            self.late.append(served)
+            raise WireError(grpc.StatusCode.DEADLINE_EXCEEDED, "deadline exceeded")
+        reply = served()
+        if fault is Fault.TWICE:
+            reply = served()
+        if fault is Fault.MEANWHILE:
+            self.meanwhile()
+        if fault is Fault.REPLY_LOST:
+            raise WireError(grpc.StatusCode.UNAVAILABLE, "connection reset")
+        return reply
+
+    def _served(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
+        try:
+            check(request)
+            with self._admin.at_work() as store:
+                reply = serve(store, request)
+        except ServiceError as error:
+            status = rich_status(error, "request-1").SerializeToString()
+            raise WireError(error.status, str(error), ((STATUS_DETAILS, status),)) from error
+        return reply_type.FromString(reply.SerializeToString())
+
+
+class Library:
+    """Both sides, the wire between them, and one clock."""
+
+    def __init__(self, databases: FreshDatabases, engine: Engine, *, start: bool = True) -> None:
+        self.clock = SettableClock()
+        self.admin = Side("admin", databases, engine)
+        self.frontend = Side("frontend", databases, engine)
+        self.wire = Wire(self.admin)
+        if start:
+            self.start_admin()
+            self.start_frontend()
+
+    def close(self) -> None:
+        self.admin.close()
+        self.frontend.close()
+
+    def start_admin(self) -> None:
+        """What an admin process does at its start."""
+        with self.admin.at_work() as store:
+            begin_epoch(store, self.clock)
+
+    def start_frontend(self) -> None:
+        """What a frontend process does at its start."""
+        with self.frontend.at_work() as store:
+            introduce(store)
+
+    def pull(self) -> int:
+        with self.frontend.at_work() as store:
+            return pull(store, self.wire.list_catalog_changes)
+
+    def push(self) -> int:
+        with self.frontend.at_work() as store:
+            return push(store, self.wire.record_users, self.wire.record_loans, self.clock)
+
+    def sync(self) -> None:
+        """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""
+        self.wire.faults.clear()
+        for _ in range(20):
+            before = self.admin.contents(), self.frontend.contents()
+            self.pull()
+            self.push()
+            if (self.admin.contents(), self.frontend.contents()) == before:
+                return
+        raise AssertionError("the sync does not come to rest")
+
+    # --- what each side holds, for comparing ---
+
+    def catalogue(self) -> dict[str, Book]:
+        """The books in the admin's catalogue, removed ones left out, as it tells the frontend of them."""
+        book = admin_server.store.models.Book
+        with self.admin.at_work():
+            return {row.id: catalog_message(row) for row in book.select() if row.state != BOOK_STATE_REMOVED}
+
+    def replica(self) -> dict[str, Book]:
+        """The same as the frontend has it."""
+        book = frontend_server.store.models.Book
+        with self.frontend.at_work():
+            rows = list(book.select())
+        return {row.id: Book.FromString(row.message) for row in rows if row.state != BOOK_STATE_REMOVED}

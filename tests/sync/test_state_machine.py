@@ -1,0 +1,412 @@
+"""Whatever is lost, doubled, late, restarted or restored: in the end both sides agree, and nothing is lent twice.
+
+A failure prints the steps that lead to it and a `reproduce_failure` line. `LIBRARY_TEST_EXAMPLES=2000` looks longer.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import Counter as Tally
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+import admin_server.store.models as admin_models
+import frontend_server.store.models as frontend_models
+from admin_server.catalog import add_book, remove_book, update_book
+from admin_server.epochs import position_revision
+from admin_server.imports import import_books
+from frontend_server.lending import borrow_book, renew_loan, return_book
+from frontend_server.members import enroll_user
+from google.protobuf.field_mask_pb2 import FieldMask
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
+from library_domain.errors import (
+    BookOnLoan,
+    BookRemoved,
+    BookUnavailable,
+    CursorExpired,
+    LoanLimitReached,
+    LoanOverdue,
+    LoanReturned,
+    NoCopyAvailable,
+    RenewalLimitReached,
+)
+from library_domain.loans import loan_message, loan_state
+from library_domain.users import user_message
+from service_kit.clock import micros
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.libraries import RULES, Contents, Fault, Library, WireError
+
+EXAMPLES: dict[Engine, int] = {"sqlite": 40, "postgresql": 12}
+STEPS = 40
+
+FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
+WHICH = st.integers(0, 30)
+"""Which of the things that there are, counted round."""
+
+
+@dataclass
+class Promised:
+    """What the frontend has acknowledged to its patrons, as they remember it."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    loans: dict[str, Loan] = field(default_factory=dict)
+    requests: dict[str, tuple[BorrowBookRequest, str]] = field(default_factory=dict)
+
+    def copy(self) -> Promised:
+        return replace(self, users=dict(self.users), loans=dict(self.loans), requests=dict(self.requests))
+
+
+class LibraryMachine(RuleBasedStateMachine):
+    """Librarians, patrons, the sync, and misfortunes, in any order."""
+
+    library: Library
+    empty: tuple[Contents, Contents]
+
+    def __init__(self) -> None:
+        super().__init__()
+        library = self.library
+        library.admin.put_back(self.empty[0])
+        library.frontend.put_back(self.empty[1])
+        library.wire.faults.clear()
+        library.wire.late.clear()
+        library.wire.meanwhile = self._meanwhile
+        library.start_admin()
+        library.start_frontend()
+        self.promised = Promised()
+        self.made = 0
+        self.admin_backups: list[Contents] = []
+        self.frontend_backups: list[tuple[Contents, Promised]] = []
+        self.happening: list[str] = []
+        self.loans_lost_by_restoring: set[str] = set()
+
+    def _number(self) -> int:
+        self.made += 1
+        return self.made
+
+    # --- librarians ---
+
+    @initialize(copies=st.lists(st.integers(1, 2), min_size=1, max_size=3))
+    def begin_with_books_and_a_user(self, copies: list[int]) -> None:
+        for count in copies:
+            self.add_book(count)
+        self.enroll()
+
+    @rule(copies=st.integers(1, 2))
+    def add_book(self, copies: int) -> None:
+        request = AddBookRequest(title=f"Book {self._number()}", authors=["Anne Author"], copies=copies)
+        with self.library.admin.at_work() as store:
+            add_book(store, request, self.library.clock)
+
+    @rule(count=st.integers(1, 4))
+    def import_books(self, count: int) -> None:
+        rows = [
+            ImportBooksRequest(line=line, book=AddBookRequest(title=f"Book {self._number()}", copies=1))
+            for line in range(1, count + 1)
+        ]
+        with self.library.admin.at_work() as store:
+            import_books(store, rows, self.library.clock)
+
+    @rule(which=WHICH, copies=st.integers(0, 3) | st.none(), circulates=st.booleans())
+    def update_book(self, which: int, copies: int | None, circulates: bool) -> None:
+        book_id = self._pick(which, self.library.catalogue())
+        if book_id is None:
+            return
+        book = Book(id=book_id, title=f"Book {self._number()}")
+        book.state = BOOK_STATE_ACTIVE if circulates else BOOK_STATE_UNAVAILABLE
+        paths = ["title", "state"]
+        if copies:
+            book.total_copies = copies
+            paths.append("total_copies")
+        with self.library.admin.at_work() as store:
+            update_book(store, book, FieldMask(paths=paths), self.library.clock)
+
+    @rule(which=WHICH, withdraw=st.booleans())
+    def remove_book(self, which: int, withdraw: bool) -> None:
+        book_id = self._pick(which, self.library.catalogue())
+        if book_id is None:
+            return
+        with self.library.admin.at_work() as store:
+            out = admin_models.Book.get(admin_models.Book.id == book_id).on_loan
+            try:
+                remove_book(store, book_id, withdraw=withdraw, clock=self.library.clock)
+            except BookOnLoan:
+                assert out
+                assert not withdraw
+            else:
+                assert withdraw or not out
+
+    # --- patrons ---
+
+    @rule()
+    def enroll(self) -> None:
+        number = self._number()
+        request = EnrollUserRequest(
+            email=f"reader{number}@example.org", first_name="Rita", last_name="Reader", request_id=str(uuid.UUID(int=number))
+        )
+        with self.library.frontend.at_work() as store:
+            user = enroll_user(store, request, self.library.clock)
+            assert enroll_user(store, request, self.library.clock) == user
+        self.promised.users[user.id] = user
+
+    @rule(which_book=WHICH, which_user=WHICH, days=st.integers(1, 20), twice=st.booleans())
+    def borrow(self, which_book: int, which_user: int, days: int, twice: bool) -> None:
+        with self.library.frontend.at_work() as store:
+            book_id = self._pick(which_book, [row.id for row in frontend_models.Book.select()])
+            user_id = self._pick(which_user, self.promised.users)
+            if book_id is None or user_id is None:
+                return
+            before = frontend_models.Book.get(frontend_models.Book.id == book_id)
+            free = before.state == BOOK_STATE_ACTIVE and before.on_loan < before.total_copies
+            request_id = str(uuid.UUID(int=self._number()))
+            request = BorrowBookRequest(book_id=book_id, user_id=user_id, days=days, request_id=request_id)
+            try:
+                loan = borrow_book(store, request, RULES, self.library.clock)
+            except (NoCopyAvailable, BookRemoved, BookUnavailable):
+                assert not free
+                return
+            except LoanLimitReached:
+                assert sum(loan.user_id == user_id and not loan.HasField("return_time") for loan in self._loans()) == 3
+                return
+            assert free, "a copy was lent that was not there"
+            if twice:
+                assert borrow_book(store, request, RULES, self.library.clock) == loan
+        self.promised.loans[loan.id] = loan
+
+    @rule(which=WHICH)
+    def return_book(self, which: int) -> None:
+        loan_id = self._pick(which, self.promised.loans)
+        if loan_id is None:
+            return
+        with self.library.frontend.at_work() as store:
+            try:
+                self.promised.loans[loan_id] = return_book(store, loan_id, RULES, self.library.clock)
+            except LoanReturned:
+                assert self.promised.loans[loan_id].HasField("return_time")
+
+    @rule(which=WHICH, days=st.integers(1, 5))
+    def renew(self, which: int, days: int) -> None:
+        loan_id = self._pick(which, self.promised.loans)
+        if loan_id is None:
+            return
+        with self.library.frontend.at_work() as store:
+            request = RenewLoanRequest(loan_id=loan_id, days=days)
+            try:
+                self.promised.loans[loan_id] = renew_loan(store, request, self.library.clock)
+            except (LoanReturned, LoanOverdue, RenewalLimitReached):
+                pass
+
+    @rule(days=st.sampled_from([0.01, 3, 15]))
+    def wait(self, days: float) -> None:
+        self.library.clock.advance(days=days)
+
+    # --- the sync, and what becomes of its calls ---
+
+    @rule(faults=FAULTS, happening=st.lists(st.sampled_from(["pull", "push", "borrow", "return", "admin back"]), max_size=2))
+    def pull(self, faults: list[Fault], happening: list[str]) -> None:
+        self._with_faults(faults, happening, self.library.pull)
+
+    @rule(faults=FAULTS, happening=st.lists(st.sampled_from(["pull", "push", "borrow", "return", "admin back"]), max_size=2))
+    def push(self, faults: list[Fault], happening: list[str]) -> None:
+        self._with_faults(faults, happening, self.library.push)
+
+    @precondition(lambda self: self.library.wire.late)
+    @rule(which=WHICH)
+    def deliver_late(self, which: int) -> None:
+        late = self.library.wire.late
+        try:
+            late.pop(which % len(late))()
+        except WireError as error:  # nobody hears the answer
+            assert "CURSOR_EXPIRED" in str(error.trailing_metadata())
+
+    def _with_faults(self, faults: list[Fault], happening: list[str], work: Any) -> None:
+        wire = self.library.wire
+        wire.faults.clear()
+        wire.faults.extend(faults)
+        self.happening = list(happening)
+        try:
+            work()
+        except WireError as error:
+            assert error.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), error
+        wire.faults.clear()
+
+    def _meanwhile(self) -> None:
+        """While a reply is on its way: another process of the frontend syncs, or the admin is restored."""
+        wire = self.library.wire
+        pending, self.happening = self.happening, []
+        faults = list(wire.faults)
+        wire.faults.clear()
+        for what in pending:
+            if what == "pull":
+                self.library.pull()
+            elif what == "push":
+                self.library.push()
+            elif what == "borrow":
+                self.borrow(1, 0, 7, False)
+            elif what == "return":
+                self.return_book(0)
+            elif self.admin_backups:
+                self.restore_admin(0)
+        wire.faults.extend(faults)
+
+    # --- misfortunes ---
+
+    @rule()
+    def restart_admin(self) -> None:
+        self.library.start_admin()
+
+    @rule()
+    def restart_frontend(self) -> None:
+        self.library.start_frontend()
+
+    @rule()
+    def back_up_admin(self) -> None:
+        self.admin_backups.append(self.library.admin.contents())
+
+    @precondition(lambda self: self.admin_backups)
+    @rule(which=WHICH)
+    def restore_admin(self, which: int) -> None:
+        self.library.admin.put_back(self.admin_backups[which % len(self.admin_backups)])
+        self.library.start_admin()
+
+    @rule()
+    def back_up_frontend(self) -> None:
+        self.frontend_backups.append((self.library.frontend.contents(), self.promised.copy()))
+
+    @precondition(lambda self: self.frontend_backups)
+    @rule(which=WHICH)
+    def restore_frontend(self, which: int) -> None:
+        # The process that sent them is gone, and its connection with it, long before the backup is in its place.
+        self.library.wire.late.clear()
+        contents, promised = self.frontend_backups[which % len(self.frontend_backups)]
+        self.library.frontend.put_back(contents)
+        self.loans_lost_by_restoring |= self.promised.loans.keys() - promised.loans.keys()
+        self.promised = promised.copy()
+        self.library.start_frontend()
+
+    # --- what always holds ---
+
+    @invariant()
+    def every_promise_is_kept(self) -> None:
+        assert {loan.id: loan for loan in self._loans()} == self._as_of_now(self.promised.loans)
+        with self.library.frontend.at_work():
+            users = {row.id: user_message(row, 0) for row in frontend_models.User.select()}
+        assert users == self.promised.users
+
+    @invariant()
+    def copies_and_places_are_counted(self) -> None:
+        open_loans = [loan for loan in self._loans() if not loan.HasField("return_time")]
+        of_book = Tally(loan.book_id for loan in open_loans)
+        of_user = Tally(loan.user_id for loan in open_loans)
+        with self.library.frontend.at_work():
+            for book in frontend_models.Book.select():
+                assert book.on_loan == of_book[book.id]
+            for user in frontend_models.User.select():
+                assert user.active_loan_count == of_user[user.id]
+
+    @invariant()
+    def the_cursor_passes_nothing_unapplied(self) -> None:
+        with self.library.frontend.at_work():
+            state = frontend_models.SyncState.get()
+            rows = {row.id: (row.generation, bytes(row.message)) for row in frontend_models.Book.select()}
+        with self.library.admin.at_work():
+            try:
+                reached = position_revision(state.cursor, "cursor")
+            except CursorExpired:
+                return
+            book = admin_models.Book
+            seen = list(book.select().where(book.revision <= reached))
+        catalogue = {row.id: row for row in seen}
+        for book_id in catalogue:
+            generation, message = rows[book_id]
+            assert generation == state.generation or not state.resyncing
+            assert Book.FromString(message).title == catalogue[book_id].title
+            assert Book.FromString(message).state == catalogue[book_id].state
+
+    def teardown(self) -> None:
+        try:
+            self._agree_in_the_end()
+        finally:
+            self.library.wire.late.clear()
+
+    def _agree_in_the_end(self) -> None:
+        library = self.library
+        while library.wire.late:
+            self.deliver_late(0)
+        library.sync()
+        assert library.replica() == library.catalogue()
+        with library.admin.at_work():
+            users = [user_message(row, 0) for row in admin_models.User.select()]
+            loans = [loan_message(row, library.clock()) for row in admin_models.Loan.select()]
+            copies_out = {row.id: row.on_loan for row in admin_models.Book.select()}
+        known = {user.id: user for user in users}
+        assert {user_id: known[user_id] for user_id in self.promised.users} == self.promised.users
+        recorded = {loan.id: loan for loan in loans}
+        assert len(recorded) == len(loans)
+        assert {loan_id: recorded[loan_id] for loan_id in self.promised.loans} == self._as_of_now(self.promised.loans)
+        # Loans that only a lost frontend store knew stay in the reports: they happened.
+        assert recorded.keys() - self.promised.loans.keys() <= self.loans_lost_by_restoring
+        open_loans = Tally(loan.book_id for loan in loans if not loan.HasField("return_time"))
+        assert copies_out == {book_id: open_loans[book_id] for book_id in copies_out}
+        with library.frontend.at_work():
+            waiting = frontend_models.IS_DUE
+            assert not frontend_models.User.select().where(waiting).count()
+            assert not frontend_models.Loan.select().where(waiting).count()
+
+    def _loans(self) -> list[Loan]:
+        with self.library.frontend.at_work():
+            return [loan_message(row, self.library.clock()) for row in frontend_models.Loan.select()]
+
+    def _as_of_now(self, loans: dict[str, Loan]) -> dict[str, Loan]:
+        """The loans with the state that they have by now: one that was promised active may be overdue."""
+        return {loan_id: _aged(loan, self.library.clock()) for loan_id, loan in loans.items()}
+
+    def _pick(self, which: int, things: Any) -> str | None:
+        names = sorted(things)
+        return names[which % len(names)] if names else None
+
+
+def _aged(loan: Loan, now: int) -> Loan:
+    aged = Loan()
+    aged.CopyFrom(loan)
+    if not loan.HasField("return_time"):
+        aged.state = loan_state(micros(loan.due_time), None, now)
+    return aged
+
+
+@pytest.fixture(scope="module")
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine, start=False)
+    yield library
+    library.close()
+
+
+def test_both_sides_agree_in_the_end(library: Library, engine: Engine) -> None:
+    class Machine(LibraryMachine):
+        pass
+
+    Machine.library = library
+    Machine.empty = library.admin.contents(), library.frontend.contents()
+    examples = int(os.environ.get("LIBRARY_TEST_EXAMPLES", EXAMPLES[engine]))
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
