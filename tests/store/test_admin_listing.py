@@ -1,0 +1,222 @@
+"""Lists of the catalogue on both engines: filters, words, pages that lose nothing and give nothing twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from admin_server import catalog
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest, ListBooksResponse
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book, BookState
+from service_kit.clock import DAY, timestamp
+from service_kit.errors import FieldInvalid
+from service_kit.full_text import words_of
+from service_kit.server import MESSAGE_BYTES
+from tests.support.admin import Admin, titles_of
+
+PUBLISHERS = ("Penguin", "penguin", "Faber & Faber")
+CATEGORIES = ("Fiction", "Travel")
+STATES = (BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED)
+
+
+@pytest.fixture
+def shelves(admin: Admin) -> list[Book]:
+    """Two books of each publisher, category and state."""
+    kinds = list(itertools.product(PUBLISHERS, CATEGORIES, STATES, range(2)))
+    for number, (publisher, category, state, _) in enumerate(kinds):
+        word = "odd" if number % 2 else "even"
+        book = admin.add(f"{word} {number}", publisher=publisher, category=category)
+        if state == BOOK_STATE_UNAVAILABLE:
+            admin.update(Book(id=book.id, state=state))
+        elif state == BOOK_STATE_REMOVED:
+            admin.remove(book.id)
+    return (
+        admin.books(state=BOOK_STATE_ACTIVE)
+        + admin.books(state=BOOK_STATE_UNAVAILABLE)
+        + admin.books(state=BOOK_STATE_REMOVED)
+    )
+
+
+def test_every_combination_of_filters_gives_what_it_says(admin: Admin, shelves: list[Book]) -> None:
+    assert len(shelves) == 36
+
+    def expected(publisher: str, category: str, state: BookState.ValueType, word: str) -> set[str]:
+        return {
+            book.id
+            for book in shelves
+            if publisher in ("", book.publisher)
+            and category in ("", book.category)
+            and (book.state == state if state else book.state != BOOK_STATE_REMOVED)
+            and word in ("", book.title.split()[0])
+        }
+
+    for publisher, category, state, word in itertools.product(
+        ("", *PUBLISHERS, "Nobody"), ("", *CATEGORIES), (0, *STATES), ("", "odd")
+    ):
+        found = admin.books(page_size=3, publisher=publisher, category=category, state=state, query=word)
+        assert [book.id for book in found] == sorted(expected(publisher, category, state, word))
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["emma", "EMMA", "Émma", "austen", "jane emma", "Emma, Jane Austen", "9780141439587", "978-0-14-143958-7"]
+    + ["0141439580", "0-14-143958-0 emma", "1st", "c"],
+)
+def test_a_book_is_found_by_its_words(admin: Admin, query: str) -> None:
+    admin.add("Other", authors=["Somebody"], isbn="9780306406157")
+    admin.add("Emma: 1st (C++) edition", authors=["Jane Austen"], isbn="9780141439587")
+    assert admin.titles(query=query) == ["Emma: 1st (C++) edition"]
+
+
+@pytest.mark.parametrize("query", ["emm", "mma", "emma smith", "9780141439588", "emmajane", "or", "a OR b", "emma*"])
+def test_a_book_is_not_found_by_other_words(admin: Admin, query: str) -> None:
+    admin.add("Emma", authors=["Jane Austen"], isbn="9780141439587")
+    assert admin.titles(query=query) == ([] if query != "emma*" else ["Emma"])
+
+
+@pytest.mark.parametrize("query", ["-", " ", "?!", "%", "''"])
+def test_a_query_without_a_word_is_refused(admin: Admin, query: str) -> None:
+    with pytest.raises(FieldInvalid, match="query"):
+        admin.titles(query=query)
+
+
+def test_what_looks_like_a_pattern_or_like_sql_is_text(admin: Admin) -> None:
+    admin.add("Robert'); DROP TABLE book;--", publisher="100%", category="_")
+    admin.add("Other", publisher="100 percent", category="x")
+    assert admin.titles(publisher="100%") == admin.titles(category="_") == ["Robert'); DROP TABLE book;--"]
+    assert admin.titles(query="'; drop table") == ["Robert'); DROP TABLE book;--"]
+    assert admin.titles(publisher="' OR 1=1 --") == []
+
+
+TITLES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=30)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(title=TITLES, author=TITLES)
+def test_a_book_is_found_by_every_word_of_any_title(admin: Admin, title: str, author: str) -> None:
+    book = admin.add(title, authors=[author])
+    for word in words_of(title) + words_of(author):
+        assert book.id in {found.id for found in admin.books(query=word, page_size=1_000)}, word
+    admin.remove(book.id)
+
+
+def test_pages_give_each_book_once_while_books_are_added_and_removed(admin: Admin) -> None:
+    there_all_the_time = [admin.add(f"T{number}").id for number in range(40)]
+    removed_meanwhile = [there_all_the_time.pop(index) for index in (35, 20, 3)]
+    request, seen = ListBooksRequest(page_size=4), list[str]()
+    for turn in itertools.count():
+        books, request.page_token = catalog.list_books(admin.store, request)
+        seen += [book.id for book in books]
+        if not request.page_token:
+            break
+        if turn < 10:
+            admin.add(f"new {turn}")
+        if turn < 3:
+            admin.remove(removed_meanwhile[turn])
+    assert len(seen) == len(set(seen))
+    assert set(there_all_the_time) <= set(seen)
+    assert len([book_id for book_id in seen if book_id not in there_all_the_time + removed_meanwhile]) == 10
+
+
+@pytest.mark.parametrize("filters", [{}, {"publisher": "P"}, {"query": "t"}, {"publisher": "P", "query": "t p"}])
+def test_pages_of_every_size_are_the_same_list(admin: Admin, filters: dict[str, str]) -> None:
+    for number in range(23):
+        admin.add(f"T {number}", publisher="P", authors=["P"])
+    whole = admin.titles(page_size=1_000, **filters)
+    assert whole == [f"T {number}" for number in range(23)]
+    for size in (1, 5, 22, 23, 24):
+        assert titles_of(admin.books(page_size=size, **filters)) == whole
+
+
+def test_a_token_goes_with_its_filters_only(admin: Admin) -> None:
+    for number in range(3):
+        admin.add(f"T{number}", publisher="P")
+    _, token = catalog.list_books(admin.store, ListBooksRequest(page_size=1, publisher="P"))
+    with pytest.raises(FieldInvalid, match="page_token"):
+        catalog.list_books(admin.store, ListBooksRequest(page_size=1, page_token=token))
+
+
+@pytest.fixture
+def long_books(admin: Admin) -> Iterator[Admin]:
+    """A thousand books with descriptions of 5,000 characters, some of which are three bytes each."""
+    books = [AddBookRequest(title=f"T{n}", description=("書" if n % 2 else "x") * 5_000) for n in range(1_000)]
+    admin.import_rows(*books)
+    return admin
+
+
+def test_a_list_of_long_books_stays_below_what_a_message_may_have_and_loses_none(long_books: Admin) -> None:
+    request, seen, pages = ListBooksRequest(page_size=1_000), list[str](), 0
+    while pages == 0 or request.page_token:
+        books, request.page_token = catalog.list_books(long_books.store, request)
+        reply = ListBooksResponse(books=books, next_page_token=request.page_token)
+        assert reply.ByteSize() < MESSAGE_BYTES
+        seen += [book.title for book in books]
+        pages += 1
+    assert seen == [f"T{number}" for number in range(1_000)]
+    assert pages > 3
+
+
+def test_the_changes_of_long_books_stay_below_what_a_message_may_have_and_lose_none(long_books: Admin) -> None:
+    cursor, seen, pages = "", list[str](), 0
+    while True:
+        page = long_books.page_of_changes(cursor, page_size=1_000)
+        assert page.ByteSize() < 1_100_000
+        seen += [change.book.title for change in page.changes]
+        cursor, pages = page.next_cursor, pages + 1
+        if not page.has_more:
+            break
+    assert seen == [f"T{number}" for number in range(1_000)]
+    assert pages > 7
+    assert long_books.changes(cursor)[0] == []
+
+
+# --- what cannot be borrowed ---
+
+
+def test_books_that_cannot_be_borrowed_are_listed_with_the_day_they_are_expected_back(admin: Admin) -> None:
+    admin.add("On the shelf")
+    half = admin.add("One of two out", copies=2)
+    out = admin.add("All out", copies=2)
+    binder = admin.add("At the binder's")
+    admin.update(Book(id=binder.id, state=BOOK_STATE_UNAVAILABLE))
+    binder_and_out = admin.add("At the binder's, one of two out", copies=2)
+    withdrawn = admin.add("Withdrawn")
+    loans = [(half, 5), (out, 9), (out, 7), (binder_and_out, 3), (withdrawn, 1)]
+    admin.record_loans(
+        *[admin.loan_record(number, days, book_id=book.id) for number, (book, days) in enumerate(loans, 1)]
+    )
+    admin.update(Book(id=binder_and_out.id, state=BOOK_STATE_UNAVAILABLE))
+    admin.remove(withdrawn.id, withdraw=True)
+
+    found = {book.title: book for book in admin.unavailable(page_size=1)}
+    assert list(found) == ["All out", "At the binder's", "At the binder's, one of two out"]
+    now = admin.clock()
+    assert found["All out"].next_available_time == timestamp(now + 7 * DAY)
+    assert not found["At the binder's"].HasField("next_available_time")
+    assert found["At the binder's, one of two out"].next_available_time == timestamp(now + 3 * DAY)
+    assert {book.available_copies for book in found.values()} == {0}
+
+
+def test_only_a_book_without_a_free_copy_says_when_one_is_expected(admin: Admin) -> None:
+    book = admin.add("Emma", copies=2)
+    admin.record_loans(admin.loan_record(1, 5, book_id=book.id))
+    assert not admin.get(book.id).HasField("next_available_time")
+    admin.record_loans(second := admin.loan_record(2, 9, book_id=book.id))
+    assert admin.get(book.id).next_available_time == timestamp(admin.clock() + 5 * DAY)
+    assert admin.books()[0] == admin.get(book.id)
+    second.revision = 3
+    second.loan.return_time.CopyFrom(timestamp(admin.clock()))
+    admin.record_loans(second)
+    assert admin.get(book.id).available_copies == 1
+    assert admin.unavailable() == []
+
+
+def test_an_overdue_book_is_expected_in_the_past(admin: Admin) -> None:
+    book = admin.add("Emma")
+    admin.record_loans(loan := admin.loan_record(1, 5, book_id=book.id))
+    admin.clock.advance(days=30)
+    assert admin.unavailable()[0].next_available_time == loan.loan.due_time
