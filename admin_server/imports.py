@@ -18,6 +18,7 @@ from library.admin.v1.catalog_service_pb2 import (
 from library_domain.errors import ImportTooLong
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
+from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.validation import problems
@@ -53,6 +54,10 @@ def _import_batch(
     ]
     fresh: list[tuple[ImportOutcome, dict[str, object]]] = []
     with store.writing():
+        if not all(row.validate_only for row in batch):
+            # Else, on PostgreSQL, another import could add one of these ISBNs between the look and the insert, and
+            # the whole batch would fail for it.
+            hold_revisions()
         holders = _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
         for row, outcome, (columns, _) in zip(batch, outcomes, checked, strict=True):
             isbn = str(columns.get("isbn", ""))

@@ -31,6 +31,11 @@ def take_revisions(count: int = 1) -> int:
     return last - count + 1
 
 
+def hold_revisions() -> None:
+    """Let nobody else take a revision until the present transaction ends: what it reads from now on stays as it is."""
+    take_revisions(0)
+
+
 def head_revision() -> int:
     """The last revision that was taken and committed, or taken by this transaction."""
     head: int = Counter._meta.database.execute_sql("SELECT revision FROM counter WHERE id = 1").fetchall()[0][0]

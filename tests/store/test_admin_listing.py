@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,14 @@ from hypothesis import strategies as st
 
 from admin_server import catalog
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest, ListBooksResponse
-from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book, BookState
+from library.v1.book_pb2 import (
+    BOOK_STATE_ACTIVE,
+    BOOK_STATE_REMOVED,
+    BOOK_STATE_UNAVAILABLE,
+    BOOK_STATE_UNSPECIFIED,
+    Book,
+    BookState,
+)
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
@@ -55,7 +61,7 @@ def test_every_combination_of_filters_gives_what_it_says(admin: Admin, shelves: 
         }
 
     for publisher, category, state, word in itertools.product(
-        ("", *PUBLISHERS, "Nobody"), ("", *CATEGORIES), (0, *STATES), ("", "odd")
+        ("", *PUBLISHERS, "Nobody"), ("", *CATEGORIES), (BOOK_STATE_UNSPECIFIED, *STATES), ("", "odd")
     ):
         found = admin.books(page_size=3, publisher=publisher, category=category, state=state, query=word)
         assert [book.id for book in found] == sorted(expected(publisher, category, state, word))
@@ -63,8 +69,10 @@ def test_every_combination_of_filters_gives_what_it_says(admin: Admin, shelves: 
 
 @pytest.mark.parametrize(
     "query",
-    ["emma", "EMMA", "Émma", "austen", "jane emma", "Emma, Jane Austen", "9780141439587", "978-0-14-143958-7"]
-    + ["0141439580", "0-14-143958-0 emma", "1st", "c"],
+    [
+        *("emma", "EMMA", "Émma", "austen", "jane emma", "Emma, Jane Austen", "1st", "c"),
+        *("9780141439587", "978-0-14-143958-7", "0141439580", "0-14-143958-0 emma"),
+    ],
 )
 def test_a_book_is_found_by_its_words(admin: Admin, query: str) -> None:
     admin.add("Other", authors=["Somebody"], isbn="9780306406157")
@@ -141,7 +149,7 @@ def test_a_token_goes_with_its_filters_only(admin: Admin) -> None:
 
 
 @pytest.fixture
-def long_books(admin: Admin) -> Iterator[Admin]:
+def long_books(admin: Admin) -> Admin:
     """A thousand books with descriptions of 5,000 characters, some of which are three bytes each."""
     books = [AddBookRequest(title=f"T{n}", description=("書" if n % 2 else "x") * 5_000) for n in range(1_000)]
     admin.import_rows(*books)
