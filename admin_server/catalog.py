@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import peewee
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -24,6 +24,7 @@ from service_kit.idempotency import request_digest
 from service_kit.ids import new_id
 from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
+from service_kit.statements import Statement, slot
 from service_kit.store import Store
 from service_kit.validation import check
 
@@ -42,6 +43,16 @@ COPIED_FIELDS = (
 
 CHANGEABLE_FIELDS = (*COPIED_FIELDS, "authors", "total_copies", "state")
 
+INSERT = Statement(
+    Book.insert(
+        state=BOOK_STATE_ACTIVE,
+        on_loan=0,
+        **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
+        **{name: slot(name) for name in ("id", "create_time", "update_time", "revision")},
+        **{name: slot(name) for name in ("request_id", "request_digest")},
+    )
+)
+
 
 def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Book:
     """Add a book. A request id that came before, with the same arguments, gives the book added then."""
@@ -54,7 +65,8 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
                 if earlier is not None:
                     return _replayed(earlier, request.request_id, digest)
             refuse_taken_isbn(columns["isbn"])
-            return book_message(insert_books([columns], clock())[0])
+            (book_id,) = insert_books([columns], clock())
+            return book_message(Book.get(Book.id == book_id))
     except peewee.IntegrityError:
         # On PostgreSQL two calls can both have looked before either wrote; the second finds out here who was first.
         with store.reading():
@@ -154,16 +166,13 @@ def checked_isbn(isbn: str, field: str = "isbn") -> str:
         raise FieldInvalid((field, str(error))) from error
 
 
-def insert_books(books: Sequence[dict[str, object]], now: int) -> list[Book]:
-    """Insert new books within the present transaction, each with an id and a revision of its own."""
+def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[str]:
+    """Insert new books within the present transaction, each with a revision of its own; give their ids."""
     first = take_revisions(len(books))
-    rows = [
-        Book(id=new_id(), create_time=now, update_time=now, revision=first + place, **columns)
-        for place, columns in enumerate(books)
-    ]
-    Book.bulk_create(rows, batch_size=100)
-    stored = Book.select().where(Book.revision >= first, Book.revision < first + len(books)).order_by(Book.revision)
-    return list(stored)
+    made_here = {"create_time": now, "update_time": now, "request_id": None, "request_digest": ""}
+    rows = [{**made_here, "id": new_id(), "revision": first + place, **book} for place, book in enumerate(books)]
+    INSERT.many(rows)
+    return [str(row["id"]) for row in rows]
 
 
 def refuse_taken_isbn(isbn: object, but: str = "") -> None:

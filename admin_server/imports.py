@@ -72,8 +72,10 @@ def _import_batch(
                 if not row.validate_only:
                     fresh.append((outcome, columns))
         if fresh:
-            for (outcome, _), book in zip(fresh, insert_books([columns for _, columns in fresh], clock()), strict=True):
-                outcome.book_id = book.id
+            for (outcome, _), book_id in zip(
+                fresh, insert_books([columns for _, columns in fresh], clock()), strict=True
+            ):
+                outcome.book_id = book_id
     return outcomes
 
 

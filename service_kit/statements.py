@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 import peewee
 
 
+# peewee has no executemany, so without this the errors of one would be the driver's own.
+_PEEWEE_ERRORS = peewee.__exception_wrapper__  # type: ignore[attr-defined]
+
+
 class _Slot(NamedTuple):
     name: str
 
@@ -60,7 +64,8 @@ class Statement:
     def many(self, values: Iterable[Mapping[str, Any]]) -> None:
         """Run it once for each set of values."""
         rendered = self._for_this_database()
-        rendered.database.cursor().executemany(rendered.sql, [rendered.filled(each) for each in values])
+        with _PEEWEE_ERRORS:
+            rendered.database.cursor().executemany(rendered.sql, [rendered.filled(each) for each in values])
 
     def plan(self, **values: Any) -> str:
         """The engine's plan for it, a step a line."""
