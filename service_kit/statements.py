@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import peewee
 
-
 # peewee has no executemany, so without this the errors of one would be the driver's own.
 _PEEWEE_ERRORS = peewee.__exception_wrapper__  # type: ignore[attr-defined]
 
