@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import peewee
@@ -18,7 +17,6 @@ from library.frontend.v1.catalog_service_pb2 import (
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.errors import BookNotFound
-from library_domain.loans import expected_back
 from library_domain.search import query_words
 from service_kit.clock import timestamp
 from service_kit.full_text import match, rows_with_words
@@ -27,7 +25,13 @@ from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
 
 Row = tuple[Any, ...]
-COLUMNS = (Book.key, Book.id, Book.message, Book.state, Book.total_copies, Book.on_loan)
+# Of one statement with the copies, and so of one moment: read after them, the last loan might have come back already.
+EXPECTED_BACK = peewee.Case(
+    None,
+    [(CAN_BE_BORROWED, peewee.SQL("NULL"))],
+    Loan.select(peewee.fn.MIN(Loan.due_time)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
+)
+COLUMNS = (Book.key, Book.message, Book.state, Book.total_copies, Book.on_loan, EXPECTED_BACK)
 
 GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
 
@@ -36,9 +40,9 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
     """Get a book, removed or not."""
     with store.reading():
         row = GET.row(id=book_id)
-        if row is None:
-            raise BookNotFound(book_id=book_id)
-        return _books([row])[0]
+    if row is None:
+        raise BookNotFound(book_id=book_id)
+    return _book(row)
 
 
 def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
@@ -59,8 +63,7 @@ def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.B
             words=words,
             limit=page_size(request) + 1,
         )
-        books = _books(rows)
-    return page(request, list(zip(rows, books, strict=True)), lambda pair: pair[1], lambda pair: pair[0][0])
+    return page(request, rows, _book, lambda row: row[0])
 
 
 def list_publishers(store: Store, request: ListPublishersRequest) -> tuple[list[ValueCount], str]:
@@ -89,24 +92,16 @@ def _list_statement(
     return Statement(query.limit(slot("limit")))
 
 
-def _books(rows: Sequence[Row]) -> list[book_pb2.Book]:
-    """The books as patrons see them; those that are out with the time when one is expected back, one query for all."""
-    books = []
-    all_out = []
-    for _, _, message, state, total_copies, on_loan in rows:
-        book = book_pb2.Book.FromString(message)
-        book.state = state
-        if state == BOOK_STATE_ACTIVE and on_loan < total_copies:
-            book.available_copies = total_copies - on_loan
-        elif on_loan:
-            all_out.append(book)
-        books.append(book)
-    if all_out:
-        expected = expected_back(Loan, [book.id for book in all_out])
-        for book in all_out:
-            if book.id in expected:  # else the last loan has come back since the rows were read
-                book.next_available_time.CopyFrom(timestamp(expected[book.id]))
-    return books
+def _book(row: Row) -> book_pb2.Book:
+    """The book as patrons see it."""
+    _, message, state, total_copies, on_loan, expected_back = row
+    book = book_pb2.Book.FromString(message)
+    book.state = state
+    if state == BOOK_STATE_ACTIVE and on_loan < total_copies:
+        book.available_copies = total_copies - on_loan
+    if expected_back is not None:
+        book.next_available_time.CopyFrom(timestamp(expected_back))
+    return book
 
 
 def _list_values(

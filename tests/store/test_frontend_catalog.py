@@ -1,0 +1,436 @@
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frontend_server import catalog
+from library.frontend.v1.catalog_service_pb2 import (
+    ListBooksRequest,
+    ListBooksResponse,
+    ListCategoriesRequest,
+    ListPublishersRequest,
+)
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library_domain.errors import BookNotFound
+from service_kit.clock import DAY, timestamp
+from service_kit.errors import FieldInvalid
+from service_kit.full_text import words_of
+from service_kit.ids import new_id
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch, at_once, new_book
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""What a gRPC client takes in one message unless it is told otherwise."""
+
+
+@pytest.fixture
+def branch(frontend_store: Store, clock: SettableClock) -> Branch:
+    return Branch(frontend_store, clock)
+
+
+def pages(branch: Branch, page_size: int = 1_000, **filters: Any) -> Iterator[list[book_pb2.Book]]:
+    request = ListBooksRequest(page_size=page_size, **filters)
+    while True:
+        books, request.page_token = catalog.list_books(branch.store, request)
+        assert len(books) <= page_size
+        yield books
+        if not request.page_token:
+            return
+
+
+def listed(branch: Branch, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:
+    return [book for page in pages(branch, page_size, **filters) for book in page]
+
+
+def titles(branch: Branch, **filters: Any) -> list[str]:
+    return [book.title for book in listed(branch, **filters)]
+
+
+def counts(branch: Branch, page_size: int = 1_000, *, include_unavailable: bool = False) -> tuple[dict[str, int], ...]:
+    """All publishers and all categories, each with its count, in the order in which they were listed."""
+    found: list[dict[str, int]] = []
+    lists: list[tuple[Any, Any]] = [
+        (catalog.list_publishers, ListPublishersRequest(page_size=page_size, include_unavailable=include_unavailable)),
+        (catalog.list_categories, ListCategoriesRequest(page_size=page_size, include_unavailable=include_unavailable)),
+    ]
+    for list_values, request in lists:
+        values: dict[str, int] = {}
+        while True:
+            page, request.page_token = list_values(branch.store, request)
+            assert len(page) <= page_size
+            assert not values.keys() & {value.value for value in page}, "a value was listed twice"
+            values.update({value.value: value.book_count for value in page})
+            if not request.page_token:
+                break
+        found.append(values)
+    return tuple(found)
+
+
+# --- what a book shows ---
+
+
+def test_a_book_shows_all_that_the_admin_told_and_the_copies_that_are_here(branch: Branch) -> None:
+    told = branch.book(
+        "Gödel, Escher, Bach",
+        copies=3,
+        authors=["Douglas R. Hofstadter"],
+        isbn="9780465026562",
+        publisher="Basic Books",
+        category="Science",
+        language="en",
+        published_year=1979,
+        page_count=777,
+        description="An eternal golden braid.\n\nA metaphorical fugue.",
+        cover_uri="https://example.org/geb.jpg",
+        create_time=timestamp(1_700_000_000_123_456),
+        update_time=timestamp(1_700_000_001_000_000),
+    )
+    branch.borrow(told.id, branch.user().id)
+
+    shown = catalog.get_book(branch.store, told.id)
+
+    told.available_copies = 2
+    assert shown == told
+    assert listed(branch) == [told]
+
+
+def test_a_book_that_is_out_leaves_the_list_and_shows_when_it_is_expected_back(
+    branch: Branch, clock: SettableClock
+) -> None:
+    book, user = branch.book(copies=2), branch.user()
+    assert titles(branch) == ["Emma"]
+    late = branch.borrow(book.id, user.id, 30)
+    soon = branch.borrow(book.id, user.id, 7)
+    made = clock.now
+
+    assert listed(branch) == []
+    [shown] = listed(branch, include_unavailable=True)
+    assert shown == catalog.get_book(branch.store, book.id)
+    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(made + 7 * DAY))
+
+    branch.renew(soon.id, 60)
+    assert catalog.get_book(branch.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+    clock.advance(days=40)  # it is overdue, and expected back none the less
+    assert catalog.get_book(branch.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+
+    branch.bring_back(late.id)
+    [shown] = listed(branch)
+    assert (shown.available_copies, shown.HasField("next_available_time")) == (1, False)
+
+
+def test_a_book_that_does_not_circulate_is_listed_only_when_asked_for(branch: Branch, clock: SettableClock) -> None:
+    book = branch.book(copies=2, state=BOOK_STATE_UNAVAILABLE)
+
+    assert listed(branch) == []
+    [shown] = listed(branch, include_unavailable=True)
+    assert (shown.state, shown.available_copies) == (BOOK_STATE_UNAVAILABLE, 0)
+    assert not shown.HasField("next_available_time"), "none is out"
+
+    book.state = BOOK_STATE_ACTIVE
+    branch.receive(book)
+    branch.borrow(book.id, branch.user().id, 7)
+    book.state = BOOK_STATE_UNAVAILABLE
+    branch.receive(book)
+    [shown] = listed(branch, include_unavailable=True)
+    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(clock.now + 7 * DAY))
+
+
+def test_a_removed_book_is_in_no_list_and_still_to_be_got(branch: Branch) -> None:
+    book = branch.book(publisher="Murray", category="Novels")
+    loan = branch.borrow(book.id, branch.user().id, 7)
+    book.state = BOOK_STATE_REMOVED
+    branch.receive(book)
+
+    for include_unavailable in (False, True):
+        assert listed(branch, include_unavailable=include_unavailable) == []
+        assert listed(branch, include_unavailable=include_unavailable, query="Emma") == []
+        assert counts(branch, include_unavailable=include_unavailable) == ({}, {})
+    shown = catalog.get_book(branch.store, book.id)
+    assert (shown.state, shown.available_copies) == (BOOK_STATE_REMOVED, 0)
+    assert shown.next_available_time == loan.due_time
+    branch.bring_back(loan.id)
+    assert not catalog.get_book(branch.store, book.id).HasField("next_available_time")
+
+
+def test_nobody_finds_a_book_that_never_was(branch: Branch) -> None:
+    branch.book()
+    with pytest.raises(BookNotFound):
+        catalog.get_book(branch.store, new_id())
+
+
+def test_a_book_read_while_it_is_lent_and_returned_is_either_here_or_expected_back(branch: Branch) -> None:
+    book, user = branch.book(), branch.user()
+    is_over = threading.Event()
+
+    def lend() -> None:
+        try:
+            for _ in range(150):
+                branch.bring_back(branch.borrow(book.id, user.id).id)
+        finally:
+            is_over.set()
+
+    def read() -> None:
+        while not is_over.is_set():
+            [listed_book] = listed(branch, include_unavailable=True)
+            for shown in (catalog.get_book(branch.store, book.id), listed_book):
+                assert shown.HasField("next_available_time") != bool(shown.available_copies)
+
+    assert at_once(branch.store, [lend, read, read]) == []
+
+
+# --- filters ---
+
+WORDS = ("", "emma", "AUSTEN", "austen emma", "9780141439587", "0-14-143958-0", "nowhere")
+
+
+def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
+    chance = random.Random(2)
+    books = [
+        new_book(
+            chance.choice(["Emma", "Persuasion", "Emma, annotated"]),
+            copies=chance.choice([1, 2]),
+            authors=chance.choice([["Jane Austen"], ["Emma Brown", "Ann Other"], []]),
+            isbn=chance.choice(["9780141439587", ""]),
+            publisher=chance.choice(["Murray", "murray", "Egerton"]),
+            category=chance.choice(["Novels", "Classics"]),
+            state=chance.choice([BOOK_STATE_ACTIVE, BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED]),
+        )
+        for _ in range(150)
+    ]
+    branch.receive(*books)
+    user = branch.user()
+    for book in books[::3]:
+        if book.state == BOOK_STATE_ACTIVE:
+            branch.borrow(book.id, user.id)
+    shown = [catalog.get_book(branch.store, book.id) for book in books]
+
+    def fits(book: book_pb2.Book, publisher: str, category: str, query: str) -> bool:
+        words = words_of(f"{book.title} {' '.join(book.authors)} {book.isbn}")
+        wanted = ["9780141439587"] if query == "0-14-143958-0" else words_of(query)
+        return publisher in ("", book.publisher) and category in ("", book.category) and {*wanted} <= {*words}
+
+    found = 0
+    for publisher, category, query, unavailable_too in itertools.product(
+        ("", "Murray", "Egerton", "Mur"), ("", "Novels", "Novel"), WORDS, (False, True)
+    ):
+        expected = [
+            book
+            for book in shown
+            if fits(book, publisher, category, query)
+            and (book.state != BOOK_STATE_REMOVED if unavailable_too else book.available_copies > 0)
+        ]
+        filters = {"publisher": publisher, "category": category, "query": query, "include_unavailable": unavailable_too}
+        assert listed(branch, page_size=7, **filters) == expected, filters
+        found += bool(expected)
+    assert found > 60, "the books hardly meet the filters"
+
+
+def test_a_changed_book_is_found_as_what_it_is_now(branch: Branch) -> None:
+    book = branch.book("Emma", authors=["Jane Austen"], publisher="Murray", category="Novels", isbn="9780141439587")
+    changed = new_book("Persuasion", id=book.id, authors=["A Lady"], publisher="Egerton", category="Classics")
+    branch.receive(changed)
+
+    for query in ("emma", "austen", "9780141439587"):
+        assert titles(branch, query=query) == []
+    assert titles(branch, publisher="Murray") == titles(branch, category="Novels") == []
+    assert titles(branch, query="persuasion lady", publisher="Egerton", category="Classics") == ["Persuasion"]
+    assert counts(branch) == ({"Egerton": 1}, {"Classics": 1})
+
+
+@pytest.mark.parametrize("unavailable_too", [False, True])
+def test_values_come_by_name_with_the_counts_of_what_is_listed(branch: Branch, unavailable_too: bool) -> None:
+    chance = random.Random(3)
+    names = ["Ace", "Bantam", "bantam", "Éditions", "Orion", "O'Reilly", "Zürich", "戦争", ""]
+    books = [
+        new_book(
+            publisher=chance.choice(names),
+            category=chance.choice(names[:4]),
+            state=chance.choice([BOOK_STATE_ACTIVE, BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED]),
+        )
+        for _ in range(120)
+    ]
+    # Of these none is to be seen.
+    books += [new_book(publisher="Gone", category="Gone", state=BOOK_STATE_REMOVED)]
+    branch.receive(*books)
+    user = branch.user()
+    for book in books[::2]:
+        if book.state == BOOK_STATE_ACTIVE:
+            branch.borrow(book.id, user.id)
+
+    shown = listed(branch, include_unavailable=unavailable_too)
+    publishers = Counter(book.publisher for book in shown if book.publisher)
+    categories = Counter(book.category for book in shown)
+    for page_size in (1, 3, 1_000):
+        listed_publishers, listed_categories = counts(branch, page_size, include_unavailable=unavailable_too)
+        assert list(listed_publishers.items()) == sorted(publishers.items())
+        assert list(listed_categories.items()) == sorted(categories.items())
+    for publisher, count in publishers.items():
+        assert len(listed(branch, publisher=publisher, include_unavailable=unavailable_too)) == count
+
+
+# --- words ---
+
+
+def test_books_are_found_by_words_of_title_author_and_isbn(branch: Branch) -> None:
+    branch.book("Les Misérables", authors=["Victor Hugo"], isbn="9780140444308")
+    branch.book("Straße der Ölsardinen", authors=["John Steinbeck"], isbn="9780140042382")
+    branch.book("戦争と平和", authors=["Лев Толстой"])
+    branch.book("Catch-22", authors=["Joseph Heller"], publisher="Vintage", category="War", description="Yossarian")
+    branch.book("1e5 C++ e4")
+
+    for query, expected in {
+        "misérables": "Les Misérables",
+        "MISERABLES": "Les Misérables",
+        "Mise\u0301rables": "Les Misérables",
+        "hugo les": "Les Misérables",
+        "Hugo, Victor: Les …": "Les Misérables",
+        "9780140444308": "Les Misérables",
+        "978-0-14-044430-8": "Les Misérables",
+        "0140444300": "Les Misérables",
+        "0-14-044430-0 hugo": "Les Misérables",
+        "STRASSE": "Straße der Ölsardinen",
+        "olsardinen": "Straße der Ölsardinen",
+        "0 14 004238 5": "Straße der Ölsardinen",
+        "戦争と平和": "戦争と平和",
+        "ТОЛСТОЙ": "戦争と平和",
+        "22": "Catch-22",
+        "catch 22": "Catch-22",
+        "1e5": "1e5 C++ e4",
+        "c e4": "1e5 C++ e4",
+    }.items():
+        assert titles(branch, query=query) == [expected], query
+    for query in ("hugo steinbeck", "misérable", "iserables", "vintage", "war", "yossarian", "978014044430", "und"):
+        assert titles(branch, query=query) == [], query
+
+
+def test_a_query_without_a_word_is_refused(branch: Branch) -> None:
+    for query in ("-", " ", "!?", "'", '"', "* % _"):
+        with pytest.raises(FieldInvalid) as refused:
+            catalog.list_books(branch.store, ListBooksRequest(query=query))
+        assert [field for field, _ in refused.value.problems] == ["query"]
+
+
+def test_what_a_word_index_takes_for_an_operator_is_a_word_here(branch: Branch) -> None:
+    branch.book("Near or not, and to be")
+    for query in ("NEAR(to be)", "or", "NOT", "and", "near AND not", '"to be', "to* be*", "to & be | ! 'or"):
+        assert titles(branch, query=query) == ["Near or not, and to be"], query
+    for query in ("title:be", "near AND far", "to | elsewhere", "NOT gone", "be*r"):
+        assert titles(branch, query=query) == [], query
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(title=st.text(st.characters(codec="utf-8"), max_size=40) | st.text("aA1eé.-_/@&<>;'0", max_size=20))
+def test_each_word_of_a_title_finds_the_book_whatever_its_characters(branch: Branch, title: str) -> None:
+    mark = new_id().replace("-", "")
+    book = branch.book(f"{title.replace(chr(0), '')} {mark}")
+    for word in words_of(book.title):
+        assert [found.id for found in listed(branch, query=f"{word} {mark}")] == [book.id]
+
+
+# --- pages ---
+
+
+def test_no_book_comes_twice_and_none_is_missed_while_books_are_lent_and_returned(branch: Branch) -> None:
+    books = [new_book(f"{number}", publisher="Murray") for number in range(300)]
+    branch.receive(*books)
+    user, reader = branch.user(), branch.user()
+    is_over = threading.Event()
+    restless = books[::3]
+
+    def lend() -> None:
+        chance = random.Random(4)
+        while not is_over.is_set():
+            some = chance.sample(restless, 10)
+            for loan in [branch.borrow(book.id, user.id) for book in some]:
+                branch.bring_back(loan.id)
+
+    def read() -> None:
+        try:
+            for turn in range(6):
+                filters = {"publisher": "Murray"} if turn % 2 else {}
+                ids = [book.id for book in listed(branch, page_size=20, **filters)]
+                assert len(set(ids)) == len(ids), "a book was listed twice"
+                assert ids == [book.id for book in books if book.id in set(ids)], "not in order"
+                assert {book.id for book in books} - {book.id for book in restless} <= set(ids), "a book was missed"
+                everything = listed(branch, page_size=20, include_unavailable=True, **filters)
+                assert [book.id for book in everything] == [book.id for book in books]
+        finally:
+            is_over.set()
+
+    assert reader.id != user.id
+    assert at_once(branch.store, [lend, read]) == []
+    branch.check()
+
+
+def test_a_page_token_goes_on_where_its_page_ended_though_that_book_is_out_now(branch: Branch) -> None:
+    books = [new_book(f"{number}") for number in range(5)]
+    branch.receive(*books)
+    request = ListBooksRequest(page_size=2)
+    _, request.page_token = catalog.list_books(branch.store, request)
+    user = branch.user()
+    for book in books[1:3]:
+        branch.borrow(book.id, user.id)
+    assert [book.title for book in catalog.list_books(branch.store, request)[0]] == ["3", "4"]
+
+
+def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
+    branch.receive(*[new_book("Emma", publisher="Murray", category="Novels") for _ in range(3)])
+    own = ListBooksRequest(page_size=1, publisher="Murray", query="emma")
+    _, token = catalog.list_books(branch.store, own)
+    own.page_size, own.page_token = 2, token
+    assert len(catalog.list_books(branch.store, own)[0]) == 2
+
+    for other in (
+        ListBooksRequest(page_token=token),
+        ListBooksRequest(page_token=token, publisher="Murray"),
+        ListBooksRequest(page_token=token, publisher="Murray", query="Emma"),
+        ListBooksRequest(page_token=token, publisher="Murray", query="emma", category="Novels"),
+        ListBooksRequest(page_token=token, publisher="Murray", query="emma", include_unavailable=True),
+        ListBooksRequest(page_token=token[:-1], publisher="Murray", query="emma"),
+        ListBooksRequest(page_token="no token", publisher="Murray", query="emma"),
+    ):
+        with pytest.raises(FieldInvalid) as refused:
+            catalog.list_books(branch.store, other)
+        assert [field for field, _ in refused.value.problems] == ["page_token"]
+
+    _, token = catalog.list_publishers(branch.store, ListPublishersRequest(page_size=1))
+    assert token == ""
+    branch.book(publisher="Egerton")
+    _, token = catalog.list_publishers(branch.store, ListPublishersRequest(page_size=1))
+    with pytest.raises(FieldInvalid):
+        catalog.list_publishers(branch.store, ListPublishersRequest(page_token=token, include_unavailable=True))
+    with pytest.raises(FieldInvalid):
+        catalog.list_categories(branch.store, ListCategoriesRequest(page_token=token))
+
+
+def test_the_size_of_a_page(branch: Branch) -> None:
+    branch.receive(*[new_book(f"{number}", publisher=f"{number}") for number in range(1_001)])
+    for page_size, expected in ((0, 50), (1, 1), (1_000, 1_000), (1_001, 1_000), (2**31 - 1, 1_000)):
+        assert len(catalog.list_books(branch.store, ListBooksRequest(page_size=page_size))[0]) == expected
+        assert len(catalog.list_publishers(branch.store, ListPublishersRequest(page_size=page_size))[0]) == expected
+
+
+def test_a_page_of_1000_books_with_5000_characters_each_fits_in_a_message_and_the_list_is_complete(
+    branch: Branch,
+) -> None:
+    books = [new_book(f"{number}", description="漢" * 5_000) for number in range(1_000)]
+    branch.receive(*books)
+
+    sizes, ids = [], []
+    for page in pages(branch, 1_000):
+        sizes.append(ListBooksResponse(books=page, next_page_token="x" * 100).ByteSize())
+        ids += [book.id for book in page]
+
+    assert max(sizes) < MESSAGE_BYTES
+    assert ids == [book.id for book in books]
+    assert min(sizes[:-1]) > MESSAGE_BYTES / 4, "pages are not so small for nothing"
