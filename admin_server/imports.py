@@ -18,6 +18,7 @@ from library.admin.v1.catalog_service_pb2 import (
 from library_domain.errors import ImportTooLong
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
+from service_kit.ids import new_id
 from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -37,45 +38,45 @@ def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock)
     """
     rows = iter(rows)
     outcomes: list[ImportOutcome] = []
-    isbns_seen: set[str] = set()  # in this stream, so that a dry run knows of earlier rows
+    # Which book has an ISBN; kept from batch to batch, so that a dry run knows of earlier rows.
+    holders: dict[str, str] = {}
     while batch := list(islice(rows, min(BATCH_ROWS, ROW_LIMIT - len(outcomes)))):
-        outcomes += _import_batch(store, batch, isbns_seen, clock)
+        outcomes += _import_batch(store, batch, holders, clock)
         if len(outcomes) == ROW_LIMIT and next(rows, None) is not None:
             raise ImportTooLong(row_limit=ROW_LIMIT)
     return outcomes
 
 
 def _import_batch(
-    store: Store, batch: list[ImportBooksRequest], isbns_seen: set[str], clock: Clock
+    store: Store, batch: list[ImportBooksRequest], holders: dict[str, str], clock: Clock
 ) -> list[ImportOutcome]:
     checked = [_checked(row) for row in batch]
     outcomes = [
         ImportOutcome(line=row.line, problems=problems) for row, (_, problems) in zip(batch, checked, strict=True)
     ]
-    fresh: list[tuple[ImportOutcome, dict[str, object]]] = []
+    fresh: list[dict[str, object]] = []
     with store.writing():
         if not all(row.validate_only for row in batch):
             # Else, on PostgreSQL, another import could add one of these ISBNs between the look and the insert, and
             # the whole batch would fail for it.
             hold_revisions()
-        holders = _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
+        holders |= _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
         for row, outcome, (columns, _) in zip(batch, outcomes, checked, strict=True):
             isbn = str(columns.get("isbn", ""))
             if outcome.problems:
                 outcome.result = IMPORT_RESULT_REFUSED
-            elif isbn in holders or isbn in isbns_seen:
+            elif isbn in holders:
                 outcome.result = IMPORT_RESULT_ALREADY_THERE
-                outcome.book_id = holders.get(isbn, "")
+                outcome.book_id = holders[isbn]
             else:
                 outcome.result = IMPORT_RESULT_ADDED
-                isbns_seen |= {isbn} - {""}
                 if not row.validate_only:
-                    fresh.append((outcome, columns))
+                    outcome.book_id = new_id()
+                    fresh.append({**columns, "id": outcome.book_id})
+                if isbn:
+                    holders[isbn] = outcome.book_id
         if fresh:
-            for (outcome, _), book_id in zip(
-                fresh, insert_books([columns for _, columns in fresh], clock()), strict=True
-            ):
-                outcome.book_id = book_id
+            insert_books(fresh, clock())
     return outcomes
 
 

@@ -62,7 +62,7 @@ def test_an_isbn_in_the_catalogue_or_in_an_earlier_row_is_not_doubled(admin: Adm
     other = AddBookRequest(title="Other", isbn="9780306406157")
     outcomes = admin.import_rows(EMMA, other, AddBookRequest(title="Other again", isbn="0-306-40615-2"))
     assert [outcome.result for outcome in outcomes] == [THERE, ADDED, THERE]
-    assert outcomes[0].book_id == there.id
+    assert [outcome.book_id for outcome in outcomes] == [there.id, outcomes[1].book_id, outcomes[1].book_id]
     assert admin.titles() == ["Emma", "Other"]
 
 
