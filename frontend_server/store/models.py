@@ -13,7 +13,7 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.loans import LoanColumns
 from library_domain.users import UserColumns
 from service_kit.ids import new_id
-from service_kit.revisions import Counter
+from service_kit.revisions import Counter, take_revisions
 from service_kit.store import Store
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -88,6 +88,7 @@ class SyncState(peewee.Model):
     receipt = peewee.TextField()  # the admin's last for users and loans
     generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
     resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
+    start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
 
     class Meta:
         table_name = "sync_state"
@@ -102,10 +103,14 @@ def bind(store: Store) -> None:
 
 
 def introduce(store: Store) -> str:
-    """Give the store a name, the `frontend_id`, if it has none yet, and tell it."""
+    """Begin at a start of the service: give the store a name, the `frontend_id`, if it has none yet, and tell it.
+
+    A start takes a revision, by which the push can tell whether this store is an old copy.
+    """
     with store.writing():
         SyncState.insert(
-            one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True
+            one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
         ).on_conflict_ignore().execute()
+        SyncState.update(start_revision=take_revisions()).execute()
         frontend_id: str = SyncState.get().frontend_id
     return frontend_id

@@ -99,8 +99,8 @@ def begin_resync(store: Store, state: SyncState) -> None:
             SyncState.generation == state.generation
         )
         if begun.execute():
-            User.update(pushed_revision=0, park_reason="").execute()
-            Loan.update(pushed_revision=0, park_reason="").execute()
+            for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
+                model.update(pushed_revision=0, park_reason="").execute()
             log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
 
 

@@ -49,6 +49,8 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
         with store.reading():
             head, state = head_revision(), SyncState.get()
         try:
+            if state.start_revision:
+                _prove_current(store, record_users)
             # Users before the loans that name them: the users of all loans up to `head` are told of first.
             sent = _push_users(store, record_users, head) + _push_loans(store, record_loans, head, clock)
         except grpc.RpcError as error:
@@ -64,8 +66,29 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
 def unpark(store: Store) -> None:
     """Make the parked rows due again."""
     with store.writing():
-        for model in (User, Loan):
+        for model in (Loan, User):
             model.update(park_reason="").where(model.park_reason != "").execute()
+
+
+def _prove_current(store: Store, record_users: RecordUsers) -> None:
+    """Find out whether this store is an old copy, restored from a backup, before anything since its start is told.
+
+    Whatever the admin knows was given before the start, so it has a smaller revision; unless it is of a past that this
+    copy lacks. That must be asked first: once the changes since the start are told, they hide it. A user whom the admin
+    knows is told again for its answer's sake; a store without users has nothing that could be older than the admin's.
+    """
+    with store.snapshot():
+        state = SyncState.get()
+        known = User.select().where(User.revision < state.start_revision).order_by(User.key).first()
+    newest = 0
+    if known is not None:
+        records = [UserRecord(revision=known.revision, user=user_message(known, 0))]
+        request = RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt)
+        newest = record_users(request).newest_revision
+    with store.writing():
+        proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
+        if proved.execute() and newest >= state.start_revision:
+            _move_past(newest)
 
 
 def _push_users(store: Store, record_users: RecordUsers, head: int) -> int:
@@ -130,12 +153,13 @@ def _settle(
 
 
 def _move_past(newest_revision: int) -> None:
-    """Give all rows revisions that the admin has not seen, and make them due.
+    """Give all rows a revision that the admin has not seen, and make them due.
 
     The admin has recorded a revision that this store never gave: so this store was restored from an old backup, and
     without this the admin would take its changes for old ones.
     """
     log.warning("this store is older than what the admin recorded; telling users and loans anew")
-    Counter.update(revision=Counter.revision + newest_revision).execute()
-    for model in (User, Loan):
-        model.update(revision=model.revision + newest_revision, pushed_revision=0, park_reason="").execute()
+    beyond = max(newest_revision, head_revision()) + 1
+    for model in (Loan, User):  # in the order of lending, and the counter last, as there
+        model.update(revision=beyond, pushed_revision=0, park_reason="").execute()
+    Counter.update(revision=beyond).where(Counter.revision < beyond).execute()

@@ -57,7 +57,9 @@ Reply = TypeVar("Reply", bound=Message)
 class WireError(grpc.RpcError):
     """A call that failed, as a stub raises it."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, bytes], ...] = ()) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[tuple[str, bytes], ...] = ()
+    ) -> None:
         super().__init__(f"{code.name}: {details}")
         self._code, self._details, self._trailing_metadata = code, details, trailing_metadata
 

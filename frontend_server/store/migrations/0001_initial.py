@@ -99,6 +99,7 @@ def up(migrator: object, db: Database) -> None:
         receipt = TextField()
         generation = BigIntegerField()
         resyncing = BooleanField()
+        start_revision = BigIntegerField()
 
         class Meta:
             table_name = "sync_state"

@@ -1,0 +1,169 @@
+"""Everything delivered five times over, shuffled, ends in the same stores as once."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from admin_server.catalog import add_book, remove_book, update_book
+from frontend_server.lending import borrow_book, renew_loan, return_book
+from frontend_server.members import enroll_user
+from frontend_server.store.models import SyncState
+from frontend_server.sync.pull import apply_page
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.sync.v1.sync_service_pb2 import (
+    ListCatalogChangesRequest,
+    ListCatalogChangesResponse,
+    RecordLoansRequest,
+    RecordUsersRequest,
+)
+from library.v1.book_pb2 import Book
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.libraries import RULES, Contents, Library
+
+TIMES = 5
+
+
+@pytest.fixture
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine)
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    seed = int(os.environ.get("LIBRARY_TEST_SEED") or random.randrange(1 << 32))
+    print(f"replay with LIBRARY_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+def test_changes_delivered_five_times_over_and_shuffled_end_as_once(library: Library, chance: random.Random) -> None:
+    books = [_add(library, f"Book {number}") for number in range(12)]
+    pages = [_page(library)]
+    for book in books[:6]:
+        _retitle(library, book)
+        pages.append(_page(library, size=2))
+        library.pull()  # keeps the first delivery, and moves the cursor for the next page
+    for book in books[3:9]:
+        with library.admin.at_work() as store:
+            remove_book(store, book.id, withdraw=True, clock=library.clock)
+        pages.append(_page(library))
+    library.pull()
+    pages.append(_page(library))
+    once = library.frontend.contents()
+
+    again = pages * TIMES
+    chance.shuffle(again)
+    with library.frontend.at_work() as store:
+        for state, page in again:
+            apply_page(store, state, page)
+
+    assert library.frontend.contents() == once
+    assert library.replica() == library.catalogue()
+
+
+def test_users_and_loans_delivered_five_times_over_and_shuffled_end_as_once(
+    library: Library, chance: random.Random
+) -> None:
+    sent = _life(library)
+    once = _without_counting(library.admin.contents())
+
+    again = sent * TIMES
+    chance.shuffle(again)
+    for request in again:
+        _deliver(library, request)
+
+    assert _without_counting(library.admin.contents()) == once
+    library.sync()
+    assert _without_counting(library.admin.contents()) == once
+
+
+def test_users_and_loans_may_come_in_any_order_from_the_first_time_on(library: Library, chance: random.Random) -> None:
+    fresh = library.admin.contents()
+    sent = _life(library)
+    once = _without_counting(library.admin.contents())
+    books = {name: rows for name, rows in library.admin.contents().items() if name == "book"}
+    library.admin.put_back({**fresh, "book": [(*row,) for row in books["book"]]})
+
+    again = sent * TIMES
+    chance.shuffle(again)
+    for request in again:
+        request.ClearField("receipt")  # that of an admin which is to be told for the first time
+        _deliver(library, request)
+
+    as_they_came = _without_counting(library.admin.contents())
+    for table in ("user_account", "loan"):  # the keys say in which order they came, and nothing else may
+        assert sorted(row[1:] for row in as_they_came[table]) == sorted(row[1:] for row in once[table])
+    assert as_they_came["book"] == once["book"]
+
+
+def _life(library: Library) -> list[Message]:
+    """Enrol, borrow, renew and return, told after each step; give all that was sent."""
+    books = [_add(library, f"Book {number}", copies=2) for number in range(4)]
+    library.sync()
+    library.wire.sent.clear()
+    users, loans = [], []
+    with library.frontend.at_work() as store:
+        for number in range(4):
+            request = EnrollUserRequest(email=f"r{number}@example.org", first_name="R", last_name=f"Reader {number}")
+            users.append(enroll_user(store, request, library.clock))
+        library.push()
+        for number, user in enumerate(users):
+            for book in books[: 1 + number % 3]:
+                borrow = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7, request_id=str(uuid.uuid4()))
+                if len([loan for loan in loans if loan.book_id == book.id]) < 2:
+                    loans.append(borrow_book(store, borrow, RULES, library.clock))
+                    library.push()
+        for loan in loans[::2]:
+            library.clock.advance(days=1)
+            renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=3), library.clock)
+            library.push()
+        for loan in loans[1:]:
+            library.clock.advance(days=4)
+            return_book(store, loan.id, RULES, library.clock)
+            library.push()
+    sent = [request for request in library.wire.sent if not isinstance(request, ListCatalogChangesRequest)]
+    assert len(sent) > len(loans) * 2
+    return sent
+
+
+def _deliver(library: Library, request: Message) -> None:
+    if isinstance(request, RecordUsersRequest):
+        library.wire.record_users(request)
+    else:
+        assert isinstance(request, RecordLoansRequest)
+        library.wire.record_loans(request)
+
+
+def _without_counting(contents: Contents) -> Contents:
+    """The rows but for the head revision, which receipts take from: a position in the history is no part of it."""
+    return {name: rows for name, rows in contents.items() if name != "counter"}
+
+
+def _page(library: Library, size: int = 0) -> tuple[SyncState, ListCatalogChangesResponse]:
+    """What the frontend would fetch now, with the state that it would fetch it in."""
+    with library.frontend.at_work():
+        state = SyncState.get()
+    return state, library.wire.list_catalog_changes(
+        ListCatalogChangesRequest(cursor=state.cursor, page_size=size, receipt=state.receipt)
+    )
+
+
+def _add(library: Library, title: str, copies: int = 1) -> Book:
+    with library.admin.at_work() as store:
+        return add_book(store, AddBookRequest(title=title, copies=copies), library.clock)
+
+
+def _retitle(library: Library, book: Book) -> None:
+    changed = Book(id=book.id, title=f"{book.title}, revised")
+    with library.admin.at_work() as store:
+        update_book(store, changed, FieldMask(paths=["title"]), library.clock)
