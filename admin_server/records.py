@@ -5,10 +5,13 @@ The newest version of a row wins, so a row that comes twice, late or out of orde
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import TypeVar
 
 import peewee
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from admin_server.epochs import current_epoch, position_revision, position_token
 from admin_server.store.models import Book, Frontend, Loan, User
@@ -24,12 +27,21 @@ from library.sync.v1.sync_service_pb2 import (
     RecordUsersResponse,
     UserRecord,
 )
+from library.v1.user_pb2 import UserState
 from library_domain.errors import OtherFrontend
-from library_domain.loans import loan_columns
+from library_domain.loans import NANOS, loan_columns
 from library_domain.users import user_columns
 from service_kit.revisions import head_revision, take_revisions
 from service_kit.store import Store
 from service_kit.validation import problems
+
+MOST_FINE_UNITS = 1_000_000_000
+"""More than any library ever asked for, in any currency, and far less than overflows."""
+
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)  # what a Timestamp may have, by its own documentation
+
+Row = TypeVar("Row")
 
 
 def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersResponse:
@@ -41,7 +53,7 @@ def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersRespon
             _record(User, row.user.id, row.revision, user_columns(row.user), _user_problem(row))
             for row in request.users
         ]
-        newest = _remember_newest(frontend, [row.revision for row in request.users])
+        newest = _remember_newest(frontend, [row.revision for row in _not_refused(request.users, outcomes)])
         return RecordUsersResponse(outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest)
 
 
@@ -57,8 +69,9 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
             _record(Loan, row.loan.id, row.revision, loan_columns(row.loan), _loan_problem(row))
             for row in request.loans
         ]
-        _count_copies_out({row.loan.book_id for row in request.loans})
-        newest = _remember_newest(frontend, [row.revision for row in request.loans])
+        taken = _not_refused(request.loans, outcomes)
+        _count_copies_out({row.loan.book_id for row in taken})
+        newest = _remember_newest(frontend, [row.revision for row in taken])
         return RecordLoansResponse(outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest)
 
 
@@ -88,29 +101,44 @@ def _record(
     return RecordOutcome(id=row_id, result=RECORD_RESULT_RECORDED if changed else RECORD_RESULT_UNCHANGED)
 
 
+def _not_refused(rows: Iterable[Row], outcomes: Iterable[RecordOutcome]) -> list[Row]:
+    return [row for row, outcome in zip(rows, outcomes, strict=True) if outcome.result != RECORD_RESULT_REFUSED]
+
+
 def _user_problem(record: UserRecord) -> str:
     """Why a user cannot be recorded; empty when it can."""
-    user = record.user
-    missing = [name for name in ("id", "email", "state", "create_time") if not _is_set(user, name)]
-    return _problem(record, missing)
+    wrong = _missing(record.user, "id", "email", "state", "create_time")
+    if record.user.state not in UserState.values():
+        wrong.append("state is none that is known here")
+    return _problem(record, record.user, wrong)
 
 
 def _loan_problem(record: LoanRecord) -> str:
     """Why a loan cannot be recorded; empty when it can."""
-    loan = record.loan
-    missing = [name for name in ("id", "book_id", "user_id", "borrow_time", "due_time") if not _is_set(loan, name)]
-    return _problem(record, missing)
+    wrong = _missing(record.loan, "id", "book_id", "user_id", "borrow_time", "due_time")
+    fine = record.loan.fine
+    if len(fine.currency_code) > 3 or not (0 <= fine.units <= MOST_FINE_UNITS and 0 <= fine.nanos < NANOS):
+        wrong.append("fine is no amount of money that could be owed")
+    return _problem(record, record.loan, wrong)
 
 
-def _is_set(message: Message, name: str) -> bool:
-    return any(field.name == name for field, _ in message.ListFields())
+def _missing(message: Message, *names: str) -> list[str]:
+    present = {field.name for field, _ in message.ListFields()}
+    return [f"{name} is not set" for name in names if name not in present]
 
 
-def _problem(record: UserRecord | LoanRecord, missing: list[str]) -> str:
-    """Put into words why a row cannot be recorded. That is for rows which make no sense; anything else has happened."""
-    wrong = [f"{name} is not set" for name in missing]
+def _problem(record: UserRecord | LoanRecord, message: Message, wrong: list[str]) -> str:
+    """Put into words why a row cannot be recorded. That is for rows which make no sense; anything else has happened.
+
+    What the store could not hold is found here, because there it would fail the rows beside it, at every try.
+    """
     if record.revision < 1:
         wrong.append("revision is not positive")
+    for field, value in message.ListFields():
+        if field.name in ("id", "book_id", "user_id") and not _UUID.fullmatch(value):
+            wrong.append(f"{field.name} is no UUID")
+        elif isinstance(value, Timestamp) and value.seconds not in _TIMESTAMP_SECONDS:
+            wrong.append(f"{field.name} is not in the years 1 to 9999")
     wrong += [f"{field} {problem}" for field, problem in problems(record)]
     return "; ".join(wrong)
 
@@ -126,7 +154,7 @@ def _admitted(store: Store, frontend_id: str) -> Frontend:
 
 
 def _remember_newest(frontend: Frontend, revisions: Iterable[int]) -> int:
-    newest = max(frontend.newest_revision, *revisions)
+    newest = max([frontend.newest_revision, *revisions])
     if newest > frontend.newest_revision:
         frontend.newest_revision = newest
         frontend.save()

@@ -1,0 +1,375 @@
+"""What the frontend tells of, on both engines: the newest version wins, whatever comes when and how often."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from admin_server.records import accept_frontend
+from admin_server.reports import get_status, get_user
+from admin_server.store.models import Book, Frontend, Loan, User
+from library.sync.v1.sync_service_pb2 import (
+    RECORD_RESULT_RECORDED,
+    RECORD_RESULT_REFUSED,
+    RECORD_RESULT_UNCHANGED,
+    LoanRecord,
+    RecordLoansResponse,
+    RecordUsersResponse,
+    UserRecord,
+)
+from library.v1 import book_pb2
+from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
+from library_domain.errors import OtherFrontend, UserNotFound
+from service_kit.clock import DAY, timestamp
+from service_kit.ids import new_id
+from service_kit.statements import tuples
+from tests.support.admin import FRONTEND, Admin
+
+OTHER_FRONTEND = str(uuid.UUID(int=0xE))
+
+RECORDED, UNCHANGED, REFUSED = RECORD_RESULT_RECORDED, RECORD_RESULT_UNCHANGED, RECORD_RESULT_REFUSED
+
+
+def results(response: RecordUsersResponse | RecordLoansResponse) -> list[int]:
+    return [outcome.result for outcome in response.outcomes]
+
+
+def test_a_recorded_user_is_there(admin: Admin) -> None:
+    record = admin.user_record(7, email="Ada@example.org")
+    response = admin.record_users(record)
+    assert (results(response), response.newest_revision) == ([RECORDED], 7)
+    assert response.outcomes[0].id == record.user.id
+    assert admin.users() == [record.user]
+
+
+def test_the_newest_version_wins(admin: Admin) -> None:
+    user_id = new_id()
+    old, new = (admin.user_record(revision, id=user_id, first_name=f"v{revision}") for revision in (3, 5))
+    assert results(admin.record_users(new)) == [RECORDED]
+    assert results(admin.record_users(old)) == [UNCHANGED]
+    assert results(admin.record_users(new)) == [UNCHANGED]
+    assert [user.first_name for user in admin.users()] == ["v5"]
+
+
+def test_versions_in_one_call_are_taken_in_any_order(admin: Admin) -> None:
+    user_id = new_id()
+    versions = [admin.user_record(revision, id=user_id, first_name=f"v{revision}") for revision in (2, 3, 1)]
+    assert results(admin.record_users(*versions)) == [RECORDED, RECORDED, UNCHANGED]
+    assert [user.first_name for user in admin.users()] == ["v3"]
+
+
+def test_a_loan_is_recorded_though_neither_book_nor_user_is_known(admin: Admin) -> None:
+    record = admin.loan_record(1, 14, book_title="Emma", renewal_count=2)
+    assert results(admin.record_loans(record)) == [RECORDED]
+    [loan] = admin.loans()
+    record.loan.state = LOAN_STATE_ACTIVE
+    assert loan == record.loan
+    [borrower] = admin.borrowers()
+    assert (borrower.user.id, borrower.user.email) == (record.loan.user_id, "")
+    assert list(borrower.loans) == [loan]
+
+
+def test_a_fine_is_kept_exactly(admin: Admin) -> None:
+    record = admin.loan_record(1, returned=True, fine=Money(currency_code="EUR", units=12, nanos=340_000_000))
+    admin.record_loans(record)
+    assert admin.loans()[0].fine == record.loan.fine
+
+
+def test_copies_out_are_counted_and_not_added_up(admin: Admin) -> None:
+    book = admin.add("Emma", copies=5)
+    first, second = (admin.loan_record(number, book_id=book.id) for number in (1, 2))
+    for _ in range(3):
+        admin.record_loans(first, second)
+    assert admin.get(book.id).available_copies == 3
+    back = admin.loan_record(3, returned=True, book_id=book.id, id=first.loan.id)
+    admin.record_loans(back)
+    admin.record_loans(first)  # late, and old
+    assert admin.get(book.id).available_copies == 4
+
+
+def test_a_book_with_more_loans_than_copies_has_none_to_lend_and_no_fewer(admin: Admin) -> None:
+    book = admin.add("Emma")
+    admin.record_loans(*(admin.loan_record(number, book_id=book.id) for number in (1, 2)))
+    assert admin.get(book.id).available_copies == 0
+
+
+# --- rows that make no sense ---
+
+BAD_USERS: dict[str, Callable[[UserRecord], object]] = {
+    "no id": lambda record: record.user.ClearField("id"),
+    "id that is none": lambda record: setattr(record.user, "id", "x" * 37),
+    "no e-mail": lambda record: record.user.ClearField("email"),
+    "no state": lambda record: record.user.ClearField("state"),
+    "no time": lambda record: record.user.ClearField("create_time"),
+    "revision 0": lambda record: setattr(record, "revision", 0),
+    "revision -1": lambda record: setattr(record, "revision", -1),
+    "control character": lambda record: setattr(record.user, "last_name", "a\x00b"),
+    "time out of range": lambda record: record.user.create_time.CopyFrom(Timestamp(seconds=2**62)),
+    "time before all": lambda record: record.user.update_time.CopyFrom(Timestamp(seconds=-(2**62))),
+    "unknown state": lambda record: setattr(record.user, "state", 2**31 - 1),
+}
+BAD_LOANS: dict[str, Callable[[LoanRecord], object]] = {
+    "no id": lambda record: record.loan.ClearField("id"),
+    "no book": lambda record: record.loan.ClearField("book_id"),
+    "no user": lambda record: record.loan.ClearField("user_id"),
+    "no borrow time": lambda record: record.loan.ClearField("borrow_time"),
+    "no due time": lambda record: record.loan.ClearField("due_time"),
+    "revision 0": lambda record: setattr(record, "revision", 0),
+    "id that is none": lambda record: setattr(record.loan, "id", "x" * 37),
+    "book that is none": lambda record: setattr(record.loan, "book_id", "x" * 37),
+    "user that is none": lambda record: setattr(record.loan, "user_id", "\x00"),
+    "control character": lambda record: setattr(record.loan, "book_title", "a\x1bb"),
+    "time out of range": lambda record: record.loan.due_time.CopyFrom(Timestamp(seconds=2**62)),
+    "return out of range": lambda record: record.loan.return_time.CopyFrom(Timestamp(seconds=2**62)),
+    "currency": lambda record: record.loan.fine.CopyFrom(Money(currency_code="EURO", units=1)),
+    "absurd fine": lambda record: record.loan.fine.CopyFrom(Money(currency_code="EUR", units=2**62)),
+}
+
+
+def test_a_user_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -> None:
+    for kind, spoil in BAD_USERS.items():
+        before, bad, after = (admin.user_record(1) for _ in range(3))
+        spoil(bad)
+        response = admin.record_users(before, bad, after)
+        assert results(response) == [RECORDED, REFUSED, RECORDED], kind
+        assert response.outcomes[1].reason
+        assert [user.id for user in admin.users()][-2:] == [before.user.id, after.user.id]
+    assert len(admin.users()) == 2 * len(BAD_USERS)
+
+
+def test_a_loan_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -> None:
+    for kind, spoil in BAD_LOANS.items():
+        before, bad, after = (admin.loan_record(1) for _ in range(3))
+        spoil(bad)
+        response = admin.record_loans(before, bad, after)
+        assert results(response) == [RECORDED, REFUSED, RECORDED], kind
+        assert response.outcomes[1].reason
+        assert [loan.id for loan in admin.loans()][-2:] == [before.loan.id, after.loan.id]
+    assert len(admin.loans()) == 2 * len(BAD_LOANS)
+
+
+def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:
+    record = admin.user_record(1)
+    record.user.email = ""
+    assert results(admin.record_users(record)) == [REFUSED]
+    record.user.email = "a@example.org"
+    assert results(admin.record_users(record)) == [RECORDED]
+
+
+# --- whose rows ---
+
+
+def test_a_second_frontend_is_refused_until_an_operator_says_otherwise(admin: Admin) -> None:
+    admin.record_users(admin.user_record(1))
+    with pytest.raises(OtherFrontend) as refused:
+        admin.record_users(admin.user_record(2), frontend_id=OTHER_FRONTEND)
+    assert refused.value.metadata == {"frontend_id": FRONTEND, "other_frontend_id": OTHER_FRONTEND}
+    with pytest.raises(OtherFrontend):
+        admin.record_loans(admin.loan_record(2), frontend_id=OTHER_FRONTEND)
+    assert (len(admin.users()), len(admin.loans())) == (1, 0)
+
+    accept_frontend(admin.store, OTHER_FRONTEND)
+    assert results(admin.record_users(admin.user_record(2), frontend_id=OTHER_FRONTEND)) == [RECORDED]
+    with pytest.raises(OtherFrontend):
+        admin.record_users(admin.user_record(3))
+    accept_frontend(admin.store, OTHER_FRONTEND)  # again changes nothing
+    assert Frontend.select().count() == 1
+
+
+def test_a_frontend_can_be_accepted_before_it_has_said_anything(admin: Admin) -> None:
+    accept_frontend(admin.store, OTHER_FRONTEND)
+    with pytest.raises(OtherFrontend):
+        admin.record_users(admin.user_record(1))
+
+
+# --- the newest revision, by which a frontend learns that its own store is old ---
+
+
+def test_the_newest_revision_of_any_row_is_told(admin: Admin) -> None:
+    assert admin.record_users(admin.user_record(5)).newest_revision == 5
+    assert admin.record_loans(admin.loan_record(9), admin.loan_record(7)).newest_revision == 9
+    assert admin.record_users(admin.user_record(6)).newest_revision == 9
+    admin.restart()
+    assert admin.record_users(admin.user_record(1)).newest_revision == 9
+
+
+def test_a_refused_row_is_no_version_that_was_recorded(admin: Admin) -> None:
+    absurd = admin.user_record(2**62)
+    absurd.user.email = ""
+    assert admin.record_users(admin.user_record(5), absurd).newest_revision == 5
+
+
+# --- everything five times over, shuffled ---
+
+
+def stored(admin: Admin) -> list[object]:
+    """All that is recorded, in an order that does not depend on the order of recording."""
+    with admin.store.reading():
+        users = tuples(User.select(*[column for column in User._meta.sorted_fields if column.name != "key"]))
+        loans = tuples(Loan.select(*[column for column in Loan._meta.sorted_fields if column.name != "key"]))
+        books = tuples(Book.select(Book.id, Book.on_loan))
+        newest = tuples(Frontend.select())
+    return [sorted(users), sorted(loans, key=str), sorted(books), newest]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_everything_five_times_over_and_shuffled_ends_as_once(admin: Admin, seed: int, sizes: list[int]) -> None:
+    rng = random.Random(seed)
+    for model in (User, Loan, Frontend):
+        model.delete().execute()
+    Book.update(on_loan=0).execute()
+    book_ids = [book.id for book in admin.books()] or [admin.add(f"T{number}", copies=4).id for number in range(4)]
+    user_ids = [new_id() for _ in range(4)]
+    loan_ids = [new_id() for _ in range(8)]
+    revision, records = 0, list[UserRecord | LoanRecord]()
+    returned: set[str] = set()
+    for _ in range(30):
+        revision += 1
+        if rng.random() < 0.3:
+            user_id = rng.choice(user_ids)
+            records.append(admin.user_record(revision, id=user_id, first_name=f"v{revision}"))
+            continue
+        loan_id = rng.choice(loan_ids)
+        if rng.random() < 0.4:
+            returned.add(loan_id)
+        number = loan_ids.index(loan_id)
+        fields = {"id": loan_id, "book_id": book_ids[number % 4], "user_id": user_ids[number % 3]}
+        records.append(admin.loan_record(revision, rng.randint(1, 30), returned=loan_id in returned, **fields))
+
+    for record in records:
+        send(admin, [record])
+    once = stored(admin)
+    for model in (User, Loan, Frontend):
+        model.delete().execute()
+    Book.update(on_loan=0).execute()
+
+    shuffled = records * 5
+    rng.shuffle(shuffled)
+    place = turn = 0
+    while place < len(shuffled):
+        size = sizes[turn % len(sizes)]
+        send(admin, shuffled[place : place + size])
+        place, turn = place + size, turn + 1
+    assert stored(admin) == once
+
+
+def send(admin: Admin, records: list[UserRecord | LoanRecord]) -> None:
+    if users := [record for record in records if isinstance(record, UserRecord)]:
+        admin.record_users(*users)
+    if loans := [record for record in records if isinstance(record, LoanRecord)]:
+        admin.record_loans(*loans)
+
+
+# --- reports ---
+
+
+def test_users_are_listed_page_by_page_with_what_they_have_out(admin: Admin) -> None:
+    people = [admin.user_record(number, email=f"p{number}@example.org") for number in range(1, 8)]
+    admin.record_users(*people)
+    first, second = people[0].user.id, people[1].user.id
+    admin.record_loans(
+        admin.loan_record(8, user_id=first),
+        admin.loan_record(9, user_id=first),
+        admin.loan_record(10, user_id=first, returned=True),
+        admin.loan_record(11, user_id=second),
+    )
+    for page_size in (1, 3, 7, 8):
+        users = admin.users(page_size)
+        assert [user.email for user in users] == [f"p{number}@example.org" for number in range(1, 8)]
+        assert [user.active_loan_count for user in users] == [2, 1, 0, 0, 0, 0, 0]
+
+
+def test_an_unknown_user_is_not_found(admin: Admin) -> None:
+    record = admin.user_record(1)
+    admin.record_users(record)
+    assert get_user(admin.store, record.user.id) == record.user
+    with pytest.raises(UserNotFound):
+        get_user(admin.store, new_id())
+
+
+def test_borrowers_are_those_with_books_out_each_with_those_loans(admin: Admin) -> None:
+    people = [admin.user_record(number) for number in range(1, 6)]
+    admin.record_users(*people)
+    ids = [person.user.id for person in people]
+    admin.record_loans(
+        *[admin.loan_record(number, user_id=ids[number % 3], book_title=f"T{number}") for number in range(10, 16)],
+        admin.loan_record(20, user_id=ids[3], returned=True),
+        stranger := admin.loan_record(21, book_title="Stranger"),
+    )
+    expected = {
+        ids[1]: ["T10", "T13"],
+        ids[2]: ["T11", "T14"],
+        ids[0]: ["T12", "T15"],
+        stranger.loan.user_id: ["Stranger"],
+    }
+    for page_size in (1, 2, 3, 4, 5):
+        borrowers = admin.borrowers(page_size)
+        assert {who.user.id: [loan.book_title for loan in who.loans] for who in borrowers} == expected
+        assert len(borrowers) == 4
+        assert [who.user.active_loan_count for who in borrowers if who.user.email] == [2, 2, 2]
+
+
+def test_loans_are_listed_by_user_book_and_state_by_the_clock(admin: Admin) -> None:
+    books, users = [new_id() for _ in range(2)], [new_id() for _ in range(2)]
+    records = [
+        admin.loan_record(number, days, returned=returned, book_id=books[book], user_id=users[user])
+        for number, (book, user, days, returned) in enumerate(
+            [(b, u, d, r) for b in range(2) for u in range(2) for d in (1, 10) for r in (False, True)], 1
+        )
+    ]
+    admin.record_loans(*records)
+    borrowed = admin.clock()
+    for days, overdue_days in ((0, []), (1, []), (1.1, [1]), (11, [1, 10])):
+        admin.clock.now = borrowed + round(days * DAY)
+
+        def state_of(record: LoanRecord, overdue_days: list[int] = overdue_days) -> int:
+            if record.loan.HasField("return_time"):
+                return LOAN_STATE_RETURNED
+            return LOAN_STATE_OVERDUE if record.loan.days in overdue_days else LOAN_STATE_ACTIVE
+
+        for book_id in ("", *books):
+            for user_id in ("", *users):
+                for state in (0, LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED):
+                    expected = [
+                        (record.loan.id, state_of(record))
+                        for record in records
+                        if book_id in ("", record.loan.book_id)
+                        and user_id in ("", record.loan.user_id)
+                        and state in (0, state_of(record))
+                    ]
+                    found = admin.loans(page_size=3, book_id=book_id, user_id=user_id, state=state)
+                    assert [(loan.id, loan.state) for loan in found] == expected
+
+
+def test_the_status_counts_what_there_is(admin: Admin) -> None:
+    empty = get_status(admin.store)
+    assert (empty.book_count, empty.user_count, empty.loan_count, empty.frontend_id) == (0, 0, 0, "")
+    admin.remove(admin.add("Gone").id)
+    admin.add("Here")
+    admin.record_users(admin.user_record(1))
+    admin.record_loans(admin.loan_record(2), admin.loan_record(3, returned=True))
+    status = get_status(admin.store)
+    assert (status.book_count, status.user_count, status.loan_count, status.open_loan_count) == (2, 1, 2, 1)
+    assert status.frontend_id == FRONTEND
+    assert status.revision > empty.revision
+    assert status.epoch == empty.epoch
+    assert status.store_size_bytes > 4_096
+    assert status.epoch_time == timestamp(admin.clock())
+    admin.restart()
+    assert get_status(admin.store).epoch != status.epoch
+
+
+def test_an_update_of_the_entry_and_a_loan_at_the_same_time_are_both_kept(admin: Admin) -> None:
+    book = admin.add("Emma", copies=3)
+    admin.record_loans(admin.loan_record(1, book_id=book.id))
+    admin.update(book_pb2.Book(id=book.id, total_copies=4))
+    admin.record_loans(admin.loan_record(2, book_id=book.id))
+    assert (admin.get(book.id).total_copies, admin.get(book.id).available_copies) == (4, 2)
