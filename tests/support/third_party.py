@@ -1,0 +1,160 @@
+"""Programs that others made to speak gRPC, run as people run them at a terminal: grpcurl, Evans, `buf curl`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+
+CALL_SECONDS = 30.0
+
+INSTALLED_BY = {
+    "grpcurl": "make clients",
+    "evans": "make clients",
+    "buf": "make test, which runs pytest with the tools of .venv on the PATH",
+}
+
+missing: set[str] = set()
+"""The programs that a test wanted and did not find; the end of the run tells them loudly, see tests/e2e/conftest.py."""
+
+
+def require(program: str) -> None:
+    """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
+    if shutil.which(program):
+        return
+    missing.add(program)
+    told = f"{program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}"
+    if os.environ.get("LIBRARY_REQUIRE_CLIENTS") == "1":
+        pytest.fail(told)
+    pytest.skip(told)
+
+
+@dataclass
+class Answer:
+    """What a program did: its exit status, and all that it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def reply(self) -> Any:
+        """The reply, where the call succeeded."""
+        assert self.status == 0, self.errors + self.output
+        return json.loads(self.output)
+
+    @property
+    def refusal(self) -> str:
+        """What it tells of an error, where the call was refused."""
+        assert self.status != 0, f"was to be refused, and answered {self.output}"
+        return self.errors + self.output
+
+
+class ThirdPartyClient(Protocol):
+    """What the tests do with each of them. A method is `package.Service/Method`, a request JSON by field names."""
+
+    def services(self, address: str) -> list[str]: ...
+
+    def methods(self, address: str, service: str) -> list[str]: ...
+
+    def call(self, address: str, method: str, request: dict[str, Any]) -> Answer: ...
+
+    def mask(self, path: str) -> Any:
+        """How it takes a google.protobuf.FieldMask: not all know the JSON that protobuf has for it."""
+
+
+class Grpcurl:
+    """It asks reflection v1 first, and v1alpha where that is not there."""
+
+    def services(self, address: str) -> list[str]:
+        return run("grpcurl", "-plaintext", address, "list").output.split()
+
+    def methods(self, address: str, service: str) -> list[str]:
+        return run("grpcurl", "-plaintext", address, "list", service).output.split()
+
+    def describe(self, address: str, symbol: str) -> str:
+        return succeeded(run("grpcurl", "-plaintext", address, "describe", symbol))
+
+    def call(self, address: str, method: str, request: dict[str, Any]) -> Answer:
+        return run("grpcurl", "-plaintext", "-d", json.dumps(request), address, method)
+
+    def mask(self, path: str) -> Any:
+        return {"paths": [path]}
+
+
+class Evans:
+    """It asks reflection v1alpha, and no other."""
+
+    def services(self, address: str) -> list[str]:
+        return self._cli(address, "list").output.split()
+
+    def methods(self, address: str, service: str) -> list[str]:
+        return self._cli(address, "list", service).output.split()
+
+    def describe(self, address: str, symbol: str) -> str:
+        return succeeded(self._cli(address, "desc", symbol))
+
+    def call(self, address: str, method: str, request: dict[str, Any]) -> Answer:
+        answer = self._cli(address, "call", method.replace("/", "."), stdin=json.dumps(request))
+        if answer.status:  # only then, as it surrounds a reply with headers
+            answer = self._cli(address, "call", "--enrich", method.replace("/", "."), stdin=json.dumps(request))
+        return answer
+
+    def mask(self, path: str) -> Any:
+        return {"paths": [path]}
+
+    def _cli(self, address: str, *arguments: str, stdin: str = "") -> Answer:
+        host, _, port = address.rpartition(":")
+        return run("evans", "--host", host, "--port", port, "--reflection", "cli", *arguments, stdin=stdin)
+
+
+class BufCurl:
+    """It needs to be told that a server speaks plain gRPC and HTTP/2 from the first byte. It describes nothing."""
+
+    def services(self, address: str) -> list[str]:
+        return self._curl("--list-services", f"http://{address}").output.split()
+
+    def methods(self, address: str, service: str) -> list[str]:
+        names = self._curl("--list-methods", f"http://{address}").output.split()
+        return [name.replace("/", ".") for name in names if name.startswith(f"{service}/")]
+
+    def call(self, address: str, method: str, request: dict[str, Any]) -> Answer:
+        answer = self._curl("--data", json.dumps(request), f"http://{address}/{method}")
+        if answer.errors.startswith("{"):
+            # It prints the types of the details, and their values as base64, in which the texts are to be read.
+            told = json.loads(answer.errors)
+            for detail in told["details"]:
+                value = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
+                answer.errors += f"\n{detail['type']}: {value.decode(errors='replace')}"
+        return answer
+
+    def mask(self, path: str) -> Any:
+        first, *rest = path.split("_")
+        return first + "".join(word.title() for word in rest)
+
+    def _curl(self, *arguments: str) -> Answer:
+        return run("buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments)
+
+
+CLIENTS: dict[str, ThirdPartyClient] = {"grpcurl": Grpcurl(), "evans": Evans(), "buf": BufCurl()}
+
+
+def run(program: str, *arguments: str, stdin: str = "") -> Answer:
+    """Run a program to its end."""
+    require(program)
+    done = subprocess.run(
+        [program, *arguments], input=stdin, capture_output=True, text=True, timeout=CALL_SECONDS, check=False
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def succeeded(answer: Answer) -> str:
+    """What a program wrote, where it succeeded."""
+    assert answer.status == 0, answer.errors + answer.output
+    return answer.output
