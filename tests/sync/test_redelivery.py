@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import uuid
 from collections.abc import Iterator
@@ -37,13 +36,6 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library = Library(databases, engine)
     yield library
     library.close()
-
-
-@pytest.fixture
-def chance() -> random.Random:
-    seed = int(os.environ.get("LIBRARY_TEST_SEED") or random.randrange(1 << 32))
-    print(f"replay with LIBRARY_TEST_SEED={seed}")
-    return random.Random(seed)
 
 
 def test_changes_delivered_five_times_over_and_shuffled_end_as_once(library: Library, chance: random.Random) -> None:
