@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from admin_server.store.models import Epoch
 from library_domain.errors import CursorExpired
@@ -17,6 +18,8 @@ from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.revisions import head_revision, take_revisions
 from service_kit.store import Store
+
+_POSITION = re.compile("(?P<epoch_id>[0-9a-f-]{36}):(?P<revision>[0-9]{1,18})")
 
 
 def begin_epoch(store: Store, clock: Clock) -> None:
@@ -44,13 +47,13 @@ def position_revision(token: str, field: str) -> int:
     if not token:
         return 0
     try:
-        epoch_id, _, number = base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii").partition(":")
+        position = _POSITION.fullmatch(base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii"))
     except (UnicodeError, binascii.Error):
-        epoch_id = number = ""
-    if not (number.isascii() and number.isdigit()):
+        position = None
+    if position is None:
         raise FieldInvalid((field, "must be what this service gave"))
-    revision = int(number)
-    epoch = Epoch.get_or_none(Epoch.id == epoch_id)
+    revision = int(position["revision"])
+    epoch = Epoch.get_or_none(Epoch.id == position["epoch_id"])
     if epoch is None or revision > _last_revision(epoch):
         raise CursorExpired()
     return revision
