@@ -1,0 +1,90 @@
+"""Migrations on both engines: once, all or none, whoever starts at the same moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from admin_server.store.models import MIGRATIONS
+from service_kit.migrations import migrate, pending
+from service_kit.store import Store, open_store
+from tests.support.processes import ROOT
+from tests.support.stores import Engine, FreshDatabases, ServerName, migrations_of
+
+SERVERS: tuple[ServerName, ...] = ("admin", "frontend")
+
+
+@pytest.fixture
+def empty_url(databases: FreshDatabases, engine: Engine) -> str:
+    return databases.empty(engine)
+
+
+@pytest.fixture
+def empty_store(empty_url: str) -> Iterator[Store]:
+    store = open_store(empty_url)
+    yield store
+    store.close()
+
+
+def test_a_store_is_migrated_once(empty_store: Store) -> None:
+    assert pending(empty_store, MIGRATIONS) == [file.stem for file in sorted(MIGRATIONS.glob("[0-9]*.py"))]
+    assert migrate(empty_store, MIGRATIONS) == ["0001_initial"]
+    assert pending(empty_store, MIGRATIONS) == []
+    assert migrate(empty_store, MIGRATIONS) == []
+
+
+def test_a_migration_that_fails_leaves_nothing_of_itself_or_of_those_before_it(
+    empty_store: Store, tmp_path: Path
+) -> None:
+    good = 'def up(migrator, db):\n    db.execute_sql("CREATE TABLE shelf (id INTEGER)")\n'
+    bad = 'def up(migrator, db):\n    db.execute_sql("CREATE TABLE room (id INTEGER)")\n    raise InterruptedError\n'
+    (tmp_path / "0001_shelf.py").write_text(good)
+    (tmp_path / "0002_room.py").write_text(bad)
+    with pytest.raises(InterruptedError):
+        migrate(empty_store, tmp_path)
+    assert empty_store.database.get_tables() == []
+    (tmp_path / "0002_room.py").write_text(bad.replace("    raise InterruptedError\n", ""))
+    assert migrate(empty_store, tmp_path) == ["0001_shelf", "0002_room"]
+    assert set(empty_store.database.get_tables()) >= {"shelf", "room"}
+
+
+MIGRATE = """
+import sys
+from pathlib import Path
+from service_kit.migrations import migrate
+from service_kit.store import open_store
+print("ready", flush=True)
+sys.stdin.readline()
+print(*migrate(open_store(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_four_processes_that_migrate_at_the_same_moment_do_it_once(empty_url: str, server: ServerName) -> None:
+    command = [sys.executable, "-c", MIGRATE, empty_url, str(migrations_of(server))]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+    assert [code for _, _, code in answers] == [0] * 4, answers
+    assert sorted(output for output, _, _ in answers) == ["\n"] * 3 + ["0001_initial\n"]
