@@ -1,0 +1,188 @@
+"""How the engines find rows among many: by the index made for it, and never by reading a table from end to end."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from frontend_server import catalog, lending, members
+from frontend_server.store.models import Book, Loan, User
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListCategoriesRequest, ListPublishersRequest
+from library.frontend.v1.lending_service_pb2 import ListLoansRequest
+from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE
+from library_domain.errors import NoCopyAvailable
+from service_kit.clock import DAY
+from service_kit.ids import new_id
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch, new_book
+from tests.support.stores import Engine, FreshDatabases, bound_store
+
+BOOKS, USERS, LOANS = 5_000, 500, 10_000
+
+ADD_USER = Statement(
+    User.insert(
+        id=slot("id"),
+        email=slot("id"),
+        email_key=slot("id"),
+        first_name="Ada",
+        last_name="Lovelace",
+        create_time=1,
+        update_time=1,
+        revision=slot("revision"),
+        pushed_revision=slot("revision"),
+    )
+)
+ADD_LOAN = Statement(
+    Loan.insert(
+        id=slot("id"),
+        book_id=slot("book_id"),
+        user_id=slot("user_id"),
+        book_title="Emma",
+        days=14,
+        borrow_time=1,
+        due_time=slot("due_time"),
+        return_time=slot("return_time"),
+        revision=slot("revision"),
+        pushed_revision=slot("revision"),
+    )
+)
+
+
+@dataclass
+class Town:
+    """A library that has been lending for years."""
+
+    branch: Branch
+    books: list[str]
+    users: list[str]
+    open_loan: str
+
+
+@pytest.fixture(scope="module")
+def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
+    """Few books are to be had and few loans are out, of all that there are."""
+    with bound_store("frontend", databases.migrated("frontend", engine)) as store:
+        clock = SettableClock()
+        branch = Branch(store, clock)
+        books = [
+            new_book(
+                f"Title {number} word{number % 1_000}",
+                publisher=f"Publisher {number % 250}",
+                category=f"Category {number // 20}",
+            )
+            for number in range(BOOKS)
+        ]
+        branch.receive(*books)
+        users = [new_id() for _ in range(USERS)]
+        loans = [
+            {
+                "id": new_id(),
+                "book_id": books[number % BOOKS].id,
+                "user_id": users[number % USERS],
+                "due_time": clock.now + (number % 3 - 1) * DAY,
+                "return_time": clock.now if number % 50 else None,
+                "revision": USERS + number + 1,
+            }
+            for number in range(LOANS)
+        ]
+        with store.writing():
+            ADD_USER.many({"id": user, "revision": number + 1} for number, user in enumerate(users))
+            ADD_LOAN.many(loans)
+            Book.update(on_loan=1).where(Book.id.not_in([book.id for book in books[::50]])).execute()
+        with store.reading():
+            store.database.execute_sql("VACUUM ANALYZE" if store.is_postgresql else "ANALYZE")
+        yield Town(branch, [book.id for book in books], users, str(loans[50]["id"]))
+
+
+def list_books(**filters: Any) -> Callable[[Town], object]:
+    return lambda town: catalog.list_books(town.branch.store, ListBooksRequest(**filters))
+
+
+def list_loans(town: Town, **filters: Any) -> object:
+    return lending.list_loans(town.branch.store, ListLoansRequest(**filters), town.branch.clock)
+
+
+def borrow_what_is_out(town: Town) -> None:
+    with pytest.raises(NoCopyAvailable):
+        town.branch.borrow(town.books[1], town.users[0], 14, new_id())
+
+
+OF_ALL, OF_WORDS = "INTEGER PRIMARY KEY|book_pkey", "VIRTUAL TABLE INDEX|book_words"
+OF_PUBLISHER = "book_publisher_key|book_publisher_category_key"
+PUBLISHER, CATEGORY = "Publisher 7", "Category 7"
+
+# What is asked, and the indexes that each of the engines may use for it.
+QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
+    "book": (lambda town: catalog.get_book(town.branch.store, town.books[9]), "book_id"),
+    "list": (list_books(), "book_can_be_borrowed"),
+    "list of all": (list_books(include_unavailable=True), OF_ALL),
+    "publisher": (list_books(publisher=PUBLISHER), OF_PUBLISHER),
+    "publisher of all": (list_books(publisher=PUBLISHER, include_unavailable=True), OF_PUBLISHER),
+    "category": (list_books(category=CATEGORY), "book_category_key"),
+    "category of all": (list_books(category=CATEGORY, include_unavailable=True), "book_category_key"),
+    "publisher and category": (
+        list_books(publisher=PUBLISHER, category="Category 0", include_unavailable=True),
+        "book_publisher_category_key",
+    ),
+    "words": (list_books(query="word77"), OF_WORDS),
+    "words of all": (list_books(query="word77 title", include_unavailable=True), OF_WORDS),
+    "words and publisher": (
+        list_books(query="word7", publisher=PUBLISHER, include_unavailable=True),
+        f"{OF_WORDS}|{OF_PUBLISHER}",
+    ),
+    "publishers": (
+        lambda town: catalog.list_publishers(town.branch.store, ListPublishersRequest(include_unavailable=True)),
+        OF_PUBLISHER,
+    ),
+    "categories": (
+        lambda town: catalog.list_categories(town.branch.store, ListCategoriesRequest(include_unavailable=True)),
+        "book_category_key",
+    ),
+    "user": (lambda town: members.get_user(town.branch.store, town.users[9]), "user_id"),
+    "loan": (lambda town: town.branch.loan(town.open_loan), "loan_id"),
+    "loans of a user": (lambda town: list_loans(town, user_id=town.users[9]), "loan_user_id_key"),
+    "loans of a book": (lambda town: list_loans(town, book_id=town.books[9]), "loan_book_id_key"),
+    "loans of both": (
+        lambda town: list_loans(town, book_id=town.books[9], user_id=town.users[9]),
+        "loan_book_id_key|loan_user_id_key",
+    ),
+    "active loans": (lambda town: list_loans(town, state=LOAN_STATE_ACTIVE), "loan_open"),
+    "overdue loans": (lambda town: list_loans(town, state=LOAN_STATE_OVERDUE), "loan_open"),
+    "borrowing": (
+        lambda town: town.branch.borrow(town.books[50], town.users[9], 14, new_id()),
+        "book_id .*user_id|loan_request_id .*book_id .*user_id",
+    ),
+    "borrowing what is out": (borrow_what_is_out, "book_id .*loan_open_book"),
+    "renewing": (lambda town: town.branch.renew(town.open_loan, 7), "loan_id .*loan_id"),
+    "returning": (lambda town: town.branch.bring_back(town.open_loan), "loan_id .*loan_id .*book_id .*user_id"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_answer_is_found_by_an_index(town: Town, question: str, caplog: pytest.LogCaptureFixture) -> None:
+    ask, indexes = QUESTIONS[question]
+
+    with caplog.at_level(logging.DEBUG, "peewee"):
+        ask(town)
+
+    plans = plans_of(town.branch.store, [record.msg for record in caplog.records if isinstance(record.msg, tuple)])
+    assert re.search(rf"\b(?:{indexes})\b", plans.replace("\n", " ")), plans
+    assert not re.search(r"Seq Scan|^SCAN (?!.*VIRTUAL TABLE INDEX)", plans, re.MULTILINE), plans
+
+
+def plans_of(store: Store, statements: list[tuple[str, tuple[object, ...]]]) -> str:
+    """The plans of what was run, a step a line; without the tables of a single row, which need no index."""
+    explain = "EXPLAIN (COSTS OFF) " if store.is_postgresql else "EXPLAIN QUERY PLAN "
+    steps = []
+    with store.reading():
+        for sql, parameters in statements:
+            if re.match(r'SELECT|UPDATE(?! "?counter)', sql) and "sync_state" not in sql:
+                steps += [str(row[-1]) for row in store.database.execute_sql(explain + sql, parameters).fetchall()]
+    return "\n".join(steps)
