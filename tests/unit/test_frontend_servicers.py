@@ -1,0 +1,373 @@
+"""The frontend's servicers on a real store: what a client sees of answers and refusals, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.rpc.servicers import services
+from frontend_server.sync.sync import Sync
+from library.frontend.v1.catalog_service_pb2 import (
+    GetBookRequest,
+    ListBooksRequest,
+    ListBooksResponse,
+    ListCategoriesRequest,
+    ListPublishersRequest,
+)
+from library.frontend.v1.lending_service_pb2 import (
+    BorrowBookRequest,
+    GetLoanRequest,
+    ListLoansRequest,
+    RenewLoanRequest,
+    ReturnBookRequest,
+)
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest, GetUserRequest
+from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRequest, SyncStatus
+from library.v1 import loan_pb2, user_pb2
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from service_kit.clock import DAY, rfc3339
+from service_kit.ids import new_id
+from tests.support.clients import Refusal
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch
+from tests.support.servicers import ServicerRunner
+from tests.support.stores import FreshDatabases, bound_store
+
+MEMBERS, CATALOG = "library.frontend.v1.MemberService", "library.frontend.v1.CatalogService"
+LENDING, SYNC = "library.frontend.v1.LendingService", "library.frontend.v1.SyncService"
+
+NO_ADMIN = "127.0.0.1:1"
+"""A port where nothing listens: tcpmux, of 1988."""
+
+BOOK_ID, USER_ID, LOAN_ID = new_id(), new_id(), new_id()
+
+
+class Desk:
+    """A branch, and its servicers."""
+
+    def __init__(self, branch: Branch, clock: SettableClock) -> None:
+        self.branch, self.clock = branch, clock
+        sync = Sync(branch.store, NO_ADMIN, 1.0, clock)
+        self.runner = ServicerRunner(services(branch.store, branch.rules, clock, sync))
+
+    def call(self, method: str, request: Message) -> Any:
+        """Call a method that is to answer."""
+        reply = self.runner.call(method, request)
+        assert not isinstance(reply, Refusal), reply
+        return reply
+
+    def refusal(self, method: str, request: Message) -> Refusal:
+        """Call a method that is to refuse and to change nothing."""
+        before = self.branch.contents()
+        refusal = self.runner.refusal(method, request)
+        assert self.branch.contents() == before
+        assert refusal.domain == "lending-library"
+        assert refusal.request_id
+        return refusal
+
+
+@pytest.fixture(scope="module")
+def desk(databases: FreshDatabases) -> Iterator[Desk]:
+    """A branch with a book, a user and a loan of long ago."""
+    with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
+        clock = SettableClock()
+        branch = Branch(store, clock, LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR")))
+        branch.borrow(branch.book("Persuasion").id, branch.user().id)
+        yield Desk(branch, clock)
+
+
+def enroll(**fields: str) -> EnrollUserRequest:
+    return EnrollUserRequest(**{"email": f"{uuid4()}@example.org", "first_name": "Ada", "last_name": "King", **fields})
+
+
+def borrow(**fields: Any) -> BorrowBookRequest:
+    return BorrowBookRequest(**{"book_id": BOOK_ID, "user_id": USER_ID, "days": 14, **fields})
+
+
+def renew(**fields: Any) -> RenewLoanRequest:
+    return RenewLoanRequest(**{"loan_id": LOAN_ID, "days": 14, **fields})
+
+
+NO_IDS = [
+    "",
+    "1",
+    "no id",
+    BOOK_ID[:-1],
+    BOOK_ID + "0",
+    BOOK_ID.replace("-", ""),
+    "{" + BOOK_ID + "}",
+    f" {BOOK_ID}",
+    f"{BOOK_ID}\n",
+    "g" + BOOK_ID[1:],
+    "' OR 1=1 --",
+    "../../etc/passwd",
+    "x" * 100_000,
+]
+NO_DAYS = [0, -1, -14, 366, 10_000, 2**31 - 1, -(2**31)]
+NO_EMAILS = [
+    "",
+    "a",
+    "ada",
+    "ada@",
+    "@example.org",
+    "ada@example",
+    "ada@@example.org",
+    "ada@exam ple.org",
+    "ada lovelace@example.org",
+    "ada@example..org",
+    ".ada@example.org",
+    "ada.@example.org",
+    "ada@-example.org",
+    "ada@example.org.",
+    "ada@.org",
+    "ada@example.org, bob@example.org",
+    "Ada <ada@example.org>",
+    "ada@[127.0.0.1]",
+    '"ada"@example.org',
+    "ada@" + "a" * 64 + ".org",
+    "ada\u200b@example.org",
+    "ada\x00@example.org",
+    "ada@example.org\n",
+    "   ",
+    "a" * 243 + "@example.org",
+]
+CONTROL = ["\x00", "\x07", "\x1b[31m", "\n", "\r", "\t", "\x7f", "\x85", "\u2028", "\ufeff"]
+
+BAD: list[tuple[str, Message, str]] = []
+"""Requests that are not acceptable: the method, the request, the field that is wrong."""
+
+for no_id in NO_IDS:
+    BAD += [
+        (f"{MEMBERS}/GetUser", GetUserRequest(id=no_id), "id"),
+        (f"{CATALOG}/GetBook", GetBookRequest(id=no_id), "id"),
+        (f"{LENDING}/GetLoan", GetLoanRequest(id=no_id), "id"),
+        (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=no_id), "loan_id"),
+        (f"{LENDING}/RenewLoan", renew(loan_id=no_id), "loan_id"),
+        (f"{LENDING}/BorrowBook", borrow(book_id=no_id), "book_id"),
+        (f"{LENDING}/BorrowBook", borrow(user_id=no_id), "user_id"),
+    ]
+    if no_id:
+        BAD += [
+            (f"{MEMBERS}/EnrollUser", enroll(request_id=no_id), "request_id"),
+            (f"{LENDING}/BorrowBook", borrow(request_id=no_id), "request_id"),
+            (f"{LENDING}/ListLoans", ListLoansRequest(user_id=no_id), "user_id"),
+            (f"{LENDING}/ListLoans", ListLoansRequest(book_id=no_id), "book_id"),
+        ]
+for no_days in NO_DAYS:
+    BAD += [
+        (f"{LENDING}/BorrowBook", borrow(days=no_days), "days"),
+        (f"{LENDING}/RenewLoan", renew(days=no_days), "days"),
+    ]
+for no_email in NO_EMAILS:
+    BAD += [(f"{MEMBERS}/EnrollUser", enroll(email=no_email), "email")]
+for name in ("first_name", "last_name"):
+    for no_name in ("", " ", "\u00a0\u2003", "x" * 101, "é" * 101, *[f"A{control}da" for control in CONTROL]):
+        BAD += [(f"{MEMBERS}/EnrollUser", enroll(**{name: no_name}), name)]
+for method, lists in (
+    (f"{CATALOG}/ListBooks", ListBooksRequest),
+    (f"{CATALOG}/ListPublishers", ListPublishersRequest),
+    (f"{CATALOG}/ListCategories", ListCategoriesRequest),
+    (f"{LENDING}/ListLoans", ListLoansRequest),
+):
+    BAD += [(method, lists(page_size=no_size), "page_size") for no_size in (-1, -50, -(2**31))]
+    BAD += [
+        (method, lists(page_token=no_token), "page_token")
+        for no_token in (
+            "x",
+            "AAAA",
+            "no token",
+            "é",
+            "x" * 2_001,
+            "\x00",
+            "AAAAAAAAAAAx",
+            "=",
+            "AAAAAAAAAAA5OTk5OTk5OTk5OTk5OTk5OTk5",
+        )
+    ]
+for name in ("publisher", "category", "query"):
+    for no_text in ("x" * 201, *[f"x{control}y" for control in CONTROL]):
+        BAD += [(f"{CATALOG}/ListBooks", ListBooksRequest(**{name: no_text}), name)]  # type: ignore[arg-type]
+BAD += [(f"{CATALOG}/ListBooks", ListBooksRequest(query=no_query), "query") for no_query in ("-", " ", '"', "%*")]
+BAD += [
+    (f"{LENDING}/ListLoans", ListLoansRequest(state=no_state), "state")  # type: ignore[arg-type]
+    for no_state in (4, 99, -1)
+]
+
+
+def test_every_bad_input_is_refused_with_its_field_and_changes_nothing(desk: Desk) -> None:
+    before = desk.branch.contents()
+    for method, request, field in BAD:
+        refusal = desk.runner.refusal(method, request)
+        assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT, (method, request)
+        assert (refusal.reason, refusal.domain) == ("FIELD_INVALID", "lending-library")
+        assert list(refusal.fields) == [field], (method, request)
+        assert refusal.fields[field]
+        assert refusal.metadata == {"fields": field}
+        assert refusal.request_id
+    assert desk.branch.contents() == before
+
+
+def test_all_that_is_wrong_is_told_at_once(desk: Desk) -> None:
+    refusal = desk.refusal(f"{LENDING}/BorrowBook", BorrowBookRequest(book_id="a", user_id="b", request_id="c"))
+    assert set(refusal.fields) == {"book_id", "user_id", "days", "request_id"}
+
+
+def test_a_page_token_of_other_arguments_is_refused(desk: Desk) -> None:
+    for _ in range(2):
+        desk.branch.book("Emma", publisher="Murray", category="Novels")
+    page: ListBooksResponse = desk.call(f"{CATALOG}/ListBooks", ListBooksRequest(page_size=1, publisher="Murray"))
+    token = page.next_page_token
+    assert token
+
+    for method, request in (
+        (f"{CATALOG}/ListBooks", ListBooksRequest(page_token=token)),
+        (f"{CATALOG}/ListBooks", ListBooksRequest(page_token=token, publisher="Murray", category="Novels")),
+        (f"{CATALOG}/ListPublishers", ListPublishersRequest(page_token=token)),
+        (f"{LENDING}/ListLoans", ListLoansRequest(page_token=token)),
+    ):
+        assert list(desk.refusal(method, request).fields) == ["page_token"]
+    assert len(desk.call(f"{CATALOG}/ListBooks", ListBooksRequest(page_token=token, publisher="Murray")).books) == 1
+
+
+def test_what_is_not_there_is_named(desk: Desk) -> None:
+    book, user = desk.branch.book(), desk.branch.user()
+    nothing = new_id()
+    for method, request, kind in (
+        (f"{CATALOG}/GetBook", GetBookRequest(id=nothing), "Book"),
+        (f"{LENDING}/BorrowBook", borrow(book_id=nothing, user_id=user.id), "Book"),
+        (f"{LENDING}/BorrowBook", borrow(book_id=book.id, user_id=nothing), "User"),
+        (f"{MEMBERS}/GetUser", GetUserRequest(id=nothing), "User"),
+        (f"{LENDING}/GetLoan", GetLoanRequest(id=nothing), "Loan"),
+        (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=nothing), "Loan"),
+        (f"{LENDING}/RenewLoan", renew(loan_id=nothing), "Loan"),
+    ):
+        refusal = desk.refusal(method, request)
+        assert refusal.code is grpc.StatusCode.NOT_FOUND
+        assert refusal.reason == f"{kind.upper()}_NOT_FOUND"
+        assert refusal.resource == (f"library.v1.{kind}", nothing)
+        assert refusal.metadata == {f"{kind.lower()}_id": nothing}
+
+
+def test_refusals_of_lending_tell_their_reason_and_what_it_is_about(desk: Desk) -> None:
+    branch, clock = desk.branch, desk.clock
+    user, out = branch.user(), branch.book()
+    loan = branch.borrow(out.id, user.id, 14)
+    due = rfc3339(clock.now + 14 * DAY)
+    removed, unavailable = branch.book(state=BOOK_STATE_REMOVED), branch.book(state=BOOK_STATE_UNAVAILABLE)
+    busy, many = branch.user(), branch.book(copies=10)
+    for _ in range(3):
+        branch.borrow(many.id, busy.id)
+    old, worn = branch.borrow(many.id, branch.user().id, 1), branch.borrow(many.id, branch.user().id, 30)
+    for _ in range(3):
+        branch.renew(worn.id, 1)
+    back = branch.bring_back(branch.borrow(many.id, branch.user().id).id)
+    returned = rfc3339(clock.now)
+    clock.advance(days=2)
+
+    for method, request, reason, metadata in (
+        (
+            "BorrowBook",
+            borrow(book_id=out.id, user_id=user.id),
+            "NO_COPY_AVAILABLE",
+            {"book_id": out.id, "next_available_time": due},
+        ),
+        ("BorrowBook", borrow(book_id=removed.id, user_id=user.id), "BOOK_REMOVED", {"book_id": removed.id}),
+        (
+            "BorrowBook",
+            borrow(book_id=unavailable.id, user_id=user.id),
+            "BOOK_UNAVAILABLE",
+            {"book_id": unavailable.id},
+        ),
+        (
+            "BorrowBook",
+            borrow(book_id=many.id, user_id=busy.id),
+            "LOAN_LIMIT_REACHED",
+            {"user_id": busy.id, "loan_limit": "3"},
+        ),
+        (
+            "ReturnBook",
+            ReturnBookRequest(loan_id=back.id),
+            "LOAN_RETURNED",
+            {"loan_id": back.id, "return_time": returned},
+        ),
+        ("RenewLoan", renew(loan_id=back.id), "LOAN_RETURNED", {"loan_id": back.id, "return_time": returned}),
+        (
+            "RenewLoan",
+            renew(loan_id=old.id),
+            "LOAN_OVERDUE",
+            {"loan_id": old.id, "due_time": rfc3339(clock.now - DAY)},
+        ),
+        (
+            "RenewLoan",
+            renew(loan_id=worn.id),
+            "RENEWAL_LIMIT_REACHED",
+            {"loan_id": worn.id, "renewal_limit": "3", "day_limit": "365"},
+        ),
+        (
+            "RenewLoan",
+            renew(loan_id=loan.id, days=352),
+            "RENEWAL_LIMIT_REACHED",
+            {"loan_id": loan.id, "renewal_limit": "3", "day_limit": "365"},
+        ),
+    ):
+        refusal = desk.refusal(f"{LENDING}/{method}", request)
+        assert refusal.code is grpc.StatusCode.FAILED_PRECONDITION
+        assert (refusal.reason, refusal.metadata) == (reason, metadata)
+        assert all(value in refusal.message for value in metadata.values()), "a person is told as much as a program"
+
+
+def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: Desk) -> None:
+    request_id = str(uuid4())
+    request = enroll(email="Emmy.Noether@example.org", request_id=request_id)
+    user: user_pb2.User = desk.call(f"{MEMBERS}/EnrollUser", request)
+    assert desk.call(f"{MEMBERS}/EnrollUser", request) == user
+    assert desk.call(f"{MEMBERS}/GetUser", GetUserRequest(id=user.id)) == user
+
+    taken = desk.refusal(f"{MEMBERS}/EnrollUser", enroll(email="emmy.noether@EXAMPLE.org"))
+    assert (taken.code, taken.reason, taken.metadata) == (grpc.StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN", {})
+    assert "noether" not in taken.message.lower()
+    reused = desk.refusal(f"{MEMBERS}/EnrollUser", enroll(request_id=request_id))
+    assert (reused.code, reused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    assert reused.metadata == {"request_id": request_id}
+
+    loan_request = borrow(book_id=desk.branch.book(copies=2).id, user_id=user.id, request_id=request_id)
+    loan: loan_pb2.Loan = desk.call(f"{LENDING}/BorrowBook", loan_request)
+    assert desk.call(f"{LENDING}/BorrowBook", loan_request) == loan
+    loan_request.days = 15
+    assert desk.refusal(f"{LENDING}/BorrowBook", loan_request).reason == "REQUEST_ID_REUSED"
+
+
+def test_a_loan_from_its_making_to_its_return(desk: Desk) -> None:
+    user, book = desk.branch.user(), desk.branch.book(publisher="Loan Press")
+    loan: loan_pb2.Loan = desk.call(f"{LENDING}/BorrowBook", borrow(book_id=book.id, user_id=user.id))
+    assert not desk.call(f"{CATALOG}/ListBooks", ListBooksRequest(publisher="Loan Press")).books
+    everything = ListBooksRequest(publisher="Loan Press", include_unavailable=True)
+    assert desk.call(f"{CATALOG}/ListBooks", everything).books[0].next_available_time == loan.due_time
+    assert desk.call(f"{LENDING}/ListLoans", ListLoansRequest(user_id=user.id)).loans == [loan]
+    renewed: loan_pb2.Loan = desk.call(f"{LENDING}/RenewLoan", renew(loan_id=loan.id, days=1))
+    assert renewed.days == 15
+    returned = desk.call(f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=loan.id))
+    assert desk.call(f"{LENDING}/GetLoan", GetLoanRequest(id=loan.id)) == returned
+    assert desk.call(f"{CATALOG}/GetBook", GetBookRequest(id=book.id)).available_copies == 1
+    values = desk.call(f"{CATALOG}/ListPublishers", ListPublishersRequest(page_size=1_000)).publishers
+    assert [value.book_count for value in values if value.value == "Loan Press"] == [1]
+    assert desk.call(f"{CATALOG}/ListCategories", ListCategoriesRequest()).next_page_token == ""
+
+
+def test_without_the_admin_lending_goes_on_and_the_sync_says_so(desk: Desk) -> None:
+    desk.call(f"{LENDING}/BorrowBook", borrow(book_id=desk.branch.book().id, user_id=desk.branch.user().id))
+    status: SyncStatus = desk.call(f"{SYNC}/GetSyncStatus", GetSyncStatusRequest())
+    assert status.waiting_loan_count > 0
+    assert status.admin_target == NO_ADMIN
+
+    refusal = desk.refusal(f"{SYNC}/SyncNow", SyncNowRequest())
+
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "ADMIN_UNAVAILABLE")
+    assert desk.call(f"{SYNC}/GetSyncStatus", GetSyncStatusRequest()).last_pull_error
