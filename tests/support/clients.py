@@ -67,8 +67,14 @@ class Refusal:
 
 
 def open_channel(address: str) -> grpc.Channel:
-    """A channel to a server of this machine."""
-    return grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+    """A channel to a server of this machine. It looks for one that was killed and started again at once."""
+    options = [
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.initial_reconnect_backoff_ms", 20),
+        ("grpc.min_reconnect_backoff_ms", 500),
+        ("grpc.max_reconnect_backoff_ms", 100),
+    ]
+    return grpc.insecure_channel(address, options=options)
 
 
 def refusal_of(error: grpc.RpcError) -> Refusal:

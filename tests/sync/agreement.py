@@ -1,0 +1,135 @@
+"""What both services show of the same things, read through their own calls, and whether they agree."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from library.admin.v1 import catalog_service_pb2 as admin_catalog_pb2
+from library.admin.v1 import loan_service_pb2, user_service_pb2
+from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, sync_service_pb2
+from library.v1.book_pb2 import Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
+from tests.support.clients import AdminClient, FrontendClient
+
+CALL_SECONDS = 30.0
+
+COUNTED_BY_THE_FRONTEND = ("available_copies", "next_available_time", "etag")
+"""Fields of a book that each service fills in for itself."""
+
+
+def all_pages(method: Callable[..., Any], request: Any, field: str) -> list[Any]:
+    """Everything that a List method gives, page after page."""
+    found: list[Any] = []
+    while True:
+        page = method(request, timeout=CALL_SECONDS)
+        found += getattr(page, field)
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
+
+
+def catalogue(admin: AdminClient) -> dict[str, Book]:
+    """The admin's catalogue, by id."""
+    request = admin_catalog_pb2.ListBooksRequest(page_size=1_000)
+    return _by_id(map(_told, all_pages(admin.catalog.ListBooks, request, "books")))
+
+
+def replica(frontend: FrontendClient) -> dict[str, Book]:
+    """The frontend's replica of it, by id."""
+    request = catalog_service_pb2.ListBooksRequest(page_size=1_000, include_unavailable=True)
+    return _by_id(map(_told, all_pages(frontend.catalog.ListBooks, request, "books")))
+
+
+def recorded_loans(admin: AdminClient) -> dict[str, Loan]:
+    """The loans that the admin was told of, by id."""
+    return _by_id(all_pages(admin.loans.ListLoans, loan_service_pb2.ListLoansRequest(page_size=1_000), "loans"))
+
+
+def loans(frontend: FrontendClient) -> dict[str, Loan]:
+    """The frontend's loans, by id."""
+    return _by_id(all_pages(frontend.lending.ListLoans, lending_service_pb2.ListLoansRequest(page_size=1_000), "loans"))
+
+
+def recorded_users(admin: AdminClient) -> dict[str, User]:
+    """The users that the admin was told of, by id, without the counts of their loans."""
+    users = all_pages(admin.users.ListUsers, user_service_pb2.ListUsersRequest(page_size=1_000), "users")
+    for user in users:
+        user.ClearField("active_loan_count")
+    return _by_id(users)
+
+
+def status(frontend: FrontendClient) -> sync_service_pb2.SyncStatus:
+    """How the frontend says that the sync stands."""
+    reply: sync_service_pb2.SyncStatus = frontend.sync.GetSyncStatus(
+        sync_service_pb2.GetSyncStatusRequest(), timeout=CALL_SECONDS
+    )
+    return reply
+
+
+def eventually(is_so: Callable[[], bool], what: str, seconds: float = 15.0) -> float:
+    """Wait until something is so; give the seconds that it took. A call that fails is one that is not so yet."""
+    began = time.monotonic()
+    while True:
+        try:
+            if is_so():
+                return time.monotonic() - began
+        except grpc.RpcError as error:
+            last: object = error
+        else:
+            last = "it was not so"
+        assert time.monotonic() - began < seconds, f"not within {seconds} s: {what} ({last})"
+        time.sleep(0.02)
+
+
+def wait_until_they_agree(admin: AdminClient, frontend: FrontendClient, seconds: float = 15.0) -> float:
+    """Wait, touching nothing, until both have the same books and loans; give the seconds that it took."""
+
+    def agree() -> bool:
+        return recorded_loans(admin) == loans(frontend) and catalogue(admin) == replica(frontend)
+
+    return eventually(agree, "both have the same books and loans", seconds)
+
+
+def assert_no_copy_was_lent_twice(all_loans: Iterable[Loan], copies: dict[str, int]) -> None:
+    """No book had at any time more copies out than it has."""
+    moments: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for loan in all_loans:
+        moments[loan.book_id].append((loan.borrow_time.ToMicroseconds(), +1))
+        if loan.HasField("return_time"):
+            moments[loan.book_id].append((loan.return_time.ToMicroseconds(), -1))
+    for book_id, changes in moments.items():
+        out = 0
+        for _, change in sorted(changes):  # of one moment, what came back first
+            out += change
+            assert out <= copies[book_id], f"{out} of {copies[book_id]} copies of {book_id} were out at a time"
+
+
+def assert_copies_are_counted(admin: AdminClient, all_loans: Iterable[Loan]) -> None:
+    """What the admin counts as available is what its open loans leave."""
+    out = Tally(loan.book_id for loan in all_loans if not loan.HasField("return_time"))
+    request = admin_catalog_pb2.ListBooksRequest(page_size=1_000)
+    for book in all_pages(admin.catalog.ListBooks, request, "books"):
+        assert book.available_copies == book.total_copies - out[book.id]
+
+
+def _told(book: Book) -> Book:
+    for name in COUNTED_BY_THE_FRONTEND:
+        book.ClearField(name)
+    return book
+
+
+def _by_id(things: Iterable[Any]) -> dict[str, Any]:
+    things = list(things)
+    by_id: dict[str, Any] = {thing.id: thing for thing in things}
+    assert len(by_id) == len(things), "something is there twice"
+    return by_id
+
+
