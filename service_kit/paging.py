@@ -72,22 +72,30 @@ def row_position(request: ListRequest) -> int:
 def page(
     request: ListRequest, rows: Sequence[Row], convert: Callable[[Row], Item], place: Callable[[Row], object]
 ) -> tuple[list[Item], str]:
-    """Turn rows into the items of a page and the token of the next.
+    """Turn rows into the items of a page and the token of the next. What to give is as with `page_rows`."""
+    pairs = [(row, convert(row)) for row in rows]
+    kept, token = page_rows(request, pairs, lambda pair: pair[1].ByteSize(), lambda pair: place(pair[0]))
+    return [item for _, item in kept], token
+
+
+def page_rows(
+    request: ListRequest, rows: Sequence[Row], byte_size: Callable[[Row], int], place: Callable[[Row], object]
+) -> tuple[Sequence[Row], str]:
+    """Tell which rows make the page, and the token of the next.
 
     Give one row more than `page_size`, where there is one: that is how the last page is known. `place` tells what
     `position` shall give when the page after this row is asked for.
     """
-    items: list[Item] = []
-    size, room = page_size(request), MAX_PAGE_BYTES
-    for row in rows[:size]:
-        item = convert(row)
-        room -= item.ByteSize()
-        if room < 0 and items:
+    room = MAX_PAGE_BYTES
+    count = 0
+    for row in rows[: page_size(request)]:
+        room -= byte_size(row)
+        if room < 0 and count:
             break
-        items.append(item)
-    if len(items) == len(rows):
-        return items, ""
-    return items, _token(request, place(rows[len(items) - 1]))
+        count += 1
+    if count == len(rows):
+        return rows, ""
+    return rows[:count], _token(request, place(rows[count - 1]))
 
 
 def _token_refused() -> FieldInvalid:

@@ -57,8 +57,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def ListBooks(
         self, request: catalog_service_pb2.ListBooksRequest, context: grpc.ServicerContext
     ) -> catalog_service_pb2.ListBooksResponse:
-        books, token = catalog.list_books(self._store, request)
-        return catalog_service_pb2.ListBooksResponse(books=books, next_page_token=token)
+        return catalog.list_books(self._store, request)
 
     def GetBook(self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return catalog.get_book(self._store, request.id)

@@ -41,9 +41,10 @@ def branch(frontend_store: Store, clock: SettableClock) -> Branch:
 def pages(branch: Branch, page_size: int = 1_000, **filters: Any) -> Iterator[list[book_pb2.Book]]:
     request = ListBooksRequest(page_size=page_size, **filters)
     while True:
-        books, request.page_token = catalog.list_books(branch.store, request)
-        assert len(books) <= page_size
-        yield books
+        page = catalog.list_books(branch.store, request)
+        assert len(page.books) <= page_size
+        yield list(page.books)
+        request.page_token = page.next_page_token
         if not request.page_token:
             return
 
@@ -376,19 +377,19 @@ def test_a_page_token_goes_on_where_its_page_ended_though_that_book_is_out_now(b
     books = [new_book(f"{number}") for number in range(5)]
     branch.receive(*books)
     request = ListBooksRequest(page_size=2)
-    _, request.page_token = catalog.list_books(branch.store, request)
+    request.page_token = catalog.list_books(branch.store, request).next_page_token
     user = branch.user()
     for book in books[1:3]:
         branch.borrow(book.id, user.id)
-    assert [book.title for book in catalog.list_books(branch.store, request)[0]] == ["3", "4"]
+    assert [book.title for book in catalog.list_books(branch.store, request).books] == ["3", "4"]
 
 
 def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
     branch.receive(*[new_book("Emma", publisher="Murray", category="Novels") for _ in range(3)])
     own = ListBooksRequest(page_size=1, publisher="Murray", query="emma")
-    _, token = catalog.list_books(branch.store, own)
+    token = catalog.list_books(branch.store, own).next_page_token
     own.page_size, own.page_token = 2, token
-    assert len(catalog.list_books(branch.store, own)[0]) == 2
+    assert len(catalog.list_books(branch.store, own).books) == 2
 
     for other in (
         ListBooksRequest(page_token=token),
@@ -416,7 +417,7 @@ def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
 def test_the_size_of_a_page(branch: Branch) -> None:
     branch.receive(*[new_book(f"{number}", publisher=f"{number}") for number in range(1_001)])
     for page_size, expected in ((0, 50), (1, 1), (1_000, 1_000), (1_001, 1_000), (2**31 - 1, 1_000)):
-        assert len(catalog.list_books(branch.store, ListBooksRequest(page_size=page_size))[0]) == expected
+        assert len(catalog.list_books(branch.store, ListBooksRequest(page_size=page_size)).books) == expected
         assert len(catalog.list_publishers(branch.store, ListPublishersRequest(page_size=page_size))[0]) == expected
 
 
