@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog_pb2
 from library.admin.v1 import loan_service_pb2, user_service_pb2
@@ -131,5 +130,3 @@ def _by_id(things: Iterable[Any]) -> dict[str, Any]:
     by_id: dict[str, Any] = {thing.id: thing for thing in things}
     assert len(by_id) == len(things), "something is there twice"
     return by_id
-
-

@@ -1,7 +1,7 @@
 """Server processes that start at once: each is forked from one that has imported all they need, and nothing more.
 
 Importing takes a second of a core, and these tests kill and start servers a hundred times. From the fork on, a server
-is what `library-… serve` is: its own process, its own settings, its own `main`. Run as a module, this is the forking one.
+is what `library-… serve` is: its own process, settings and `main`. Run as a module, this is the forking one.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ from tests.support.clients import STATUS_DETAILS
 from tests.support.clocks import SettableClock
 from tests.support.stores import Engine, FreshDatabases, ServerName
 
-RULES = LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR"))
+RULES = LendingRules(loan_limit=6, daily_fine=DailyFine.parse("0.20 EUR"))
 
 MODELS = {"admin": admin_server.store.models, "frontend": frontend_server.store.models}
 

@@ -1,0 +1,374 @@
+"""Stores restored from old backups, at either side: the two come to agree again, and nobody need do anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from admin_server.catalog import add_book
+from admin_server.epochs import position_revision
+from admin_server.store.models import Loan as RecordedLoan
+from frontend_server.lending import borrow_book, return_book
+from frontend_server.members import enroll_user
+from frontend_server.store.models import IS_DUE, SyncState
+from frontend_server.store.models import Loan as OwnLoan
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
+from library.admin.v1.status_service_pb2 import GetStatusRequest
+from library.frontend.v1.catalog_service_pb2 import GetBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
+from library_domain.errors import CursorExpired
+from library_domain.loans import loan_message
+from service_kit.store import open_store
+from tests.support.clients import AdminClient, FrontendClient
+from tests.support.processes import ServerProcess
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.agreement import (
+    catalogue,
+    eventually,
+    loans,
+    recorded_loans,
+    recorded_users,
+    replica,
+    status,
+    wait_until_they_agree,
+)
+from tests.sync.forked_servers import ForkedServers
+from tests.sync.libraries import RULES, Fault, Library
+
+INTERVAL = "0.2"
+
+
+@pytest.fixture
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine)
+    yield library
+    library.close()
+
+
+# --- the admin, with real processes ---
+
+
+def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
+    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+) -> None:
+    admin = servers.start("admin", databases.migrated("admin", engine))
+    frontend = servers.start(
+        "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL=INTERVAL
+    )
+    librarian, patron = admin.admin(), frontend.frontend()
+    old_books = [_add(librarian, f"Book {number}", copies=3) for number in range(20)]
+    eventually(lambda: len(replica(patron)) == 20, "the first books are there")
+    user = _enroll(patron, "rita")
+    first = [_borrow(patron, book, user) for book in old_books[:5]]
+    wait_until_they_agree(librarian, patron)
+    backup = _backup(databases, admin)
+
+    # 100 changes and 20 loans that the backup does not know, of books old and new.
+    new_books = [_add(librarian, f"New book {number}", copies=1) for number in range(60)]
+    for book in old_books[:15] + new_books[:15]:
+        _retitle(librarian, book)
+    for book in new_books[-10:]:
+        librarian.catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=10)
+    eventually(lambda: catalogue(librarian) == replica(patron), "the changes are there")
+    late_user = _enroll(patron, "luke")
+    later = [_borrow(patron, book, late_user) for book in old_books[:10] + new_books[:10]]
+    for loan in (first[0], later[0], later[19]):
+        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
+    wait_until_they_agree(librarian, patron)
+    old_revision = _revision(librarian)
+    generations = _resyncs(frontend)
+    admin.kill()
+
+    # Restored, and changed past the old revision before the frontend can see it.
+    admin.database_url = databases.copy(backup)
+    elsewhere = servers.start("admin", admin.database_url)
+    others = [_add(elsewhere.admin(), f"Other book {number}") for number in range(150)]
+    _retitle(elsewhere.admin(), old_books[3])
+    assert _revision(elsewhere.admin()) > old_revision
+    elsewhere.stop()
+    admin.start()
+
+    wait_until_they_agree(librarian, patron)
+    assert len(replica(patron)) == len(old_books) + len(others)
+    assert recorded_loans(librarian).keys() == {loan.id for loan in first + later}
+    assert recorded_users(librarian).keys() == {user.id, late_user.id}
+    assert _resyncs(frontend) == generations + 1
+    assert not status(patron).resyncing
+    gone = patron.catalog.GetBook(GetBookRequest(id=new_books[0].id), timeout=10)
+    assert gone.state == BOOK_STATE_REMOVED
+
+
+def test_an_admin_restored_from_a_backup_after_which_there_were_only_loans(
+    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+) -> None:
+    admin = servers.start("admin", databases.migrated("admin", engine))
+    frontend = servers.start(
+        "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL=INTERVAL
+    )
+    librarian, patron = admin.admin(), frontend.frontend()
+    books = [_add(librarian, f"Book {number}", copies=3) for number in range(20)]
+    eventually(lambda: len(replica(patron)) == 20, "the books are there")
+    user = _enroll(patron, "rita")
+    eventually(lambda: len(recorded_users(librarian)) == 1, "the user is recorded")
+    backup = _backup(databases, admin)
+    lent = [_borrow(patron, book, user) for book in books]
+    wait_until_they_agree(librarian, patron)
+    admin.stop()
+
+    admin.database_url = databases.copy(backup)
+    admin.start()
+
+    wait_until_they_agree(librarian, patron)
+    assert recorded_loans(librarian).keys() == {loan.id for loan in lent}
+
+
+# --- the admin, step by step ---
+
+
+@pytest.mark.parametrize("first", ["pull", "push"])
+def test_the_receipt_alone_tells_that_loans_were_forgotten(library: Library, first: str) -> None:
+    books, user = _begin(library)
+    library.sync()
+    backup = library.admin.backup()
+    for book in books:
+        _lend(library, book, user)
+        library.push()  # no pull, so the cursor stays where the backup still knows it
+    with library.frontend.at_work():
+        state = SyncState.get()
+    library.admin.restore(backup)
+    library.start_admin()
+    with library.admin.at_work():
+        position_revision(state.cursor, "cursor")
+        with pytest.raises(CursorExpired):
+            position_revision(state.receipt, "receipt")
+
+    if first == "push":  # a loan made while the admin was away goes to the restored one before any pull
+        _lend(library, books[0], user)
+        library.push()
+        assert _recorded(library) == _own(library), "the push itself is to notice"
+    library.sync()
+
+    assert _recorded(library) == _own(library)
+    assert len(_recorded(library)) == len(books) + (first == "push")
+
+
+def test_an_answer_of_the_admin_that_is_no_more_settles_nothing(library: Library) -> None:
+    books, user = _begin(library)
+    library.sync()
+    backup = library.admin.backup()
+    for book in books[:2]:
+        _lend(library, book, user)
+    library.sync()
+    _lend(library, books[2], user)
+
+    def admin_is_restored_and_seen() -> None:
+        library.admin.restore(backup)
+        library.start_admin()
+        library.pull()
+
+    _while_a_loan_is_told(library, admin_is_restored_and_seen)
+    with library.frontend.at_work():
+        assert SyncState.get().generation == 2
+    library.push()
+
+    assert _recorded(library) == _own(library)
+    assert len(_recorded(library)) == 3
+
+
+def test_of_two_answers_that_cross_the_older_receipt_does_not_stay(library: Library) -> None:
+    """Two processes of one frontend push at a time; a backup from between the two answers must not pass for newer."""
+    books, user = _begin(library)
+    library.sync()
+    _lend(library, books[0], user)
+    backups: list[str] = []
+
+    def another_process_tells_more() -> None:
+        backups.append(library.admin.backup())
+        _lend(library, books[1], user)
+        library.push()
+
+    _while_a_loan_is_told(library, another_process_tells_more)
+    library.admin.restore(backups[0])
+    library.start_admin()
+    library.sync()
+
+    assert _recorded(library) == _own(library)
+    assert len(_recorded(library)) == 2
+
+
+# --- the frontend ---
+
+
+@pytest.mark.parametrize("later_changes", [0, 1, 12], ids=["untouched", "behind", "overtaken"])
+def test_a_frontend_restored_from_a_backup(library: Library, later_changes: int) -> None:
+    books, user = _begin(library)
+    library.sync()
+    kept = [_lend(library, book, user) for book in books[:2]]
+    library.sync()
+    backup = library.frontend.backup()
+    with library.frontend.at_work() as store:
+        return_book(store, kept[0].id, RULES, library.clock)
+    lost = _lend(library, books[2], user)
+    library.sync()
+    library.frontend.restore(backup)
+    library.start_frontend()
+
+    library.wire.is_cut = True  # it lends on its own for a while, and its revisions overtake those that it lost
+    with library.frontend.at_work() as store:
+        for number in range(later_changes):
+            _enroll_here(library, f"late{number}")
+        if later_changes:
+            return_book(store, kept[1].id, RULES, library.clock)
+    library.wire.is_cut = False
+    library.sync()
+
+    recorded = _recorded(library)
+    assert recorded.pop(lost.id) == lost  # it happened, though the frontend has lost it
+    assert recorded == _own(library)
+    assert not recorded[kept[0].id].HasField("return_time")
+    assert library.replica() == library.catalogue()
+
+
+def test_a_frontend_that_is_no_old_copy_tells_nothing_twice_when_it_starts(library: Library) -> None:
+    books, user = _begin(library)
+    for book in books[:3]:
+        _lend(library, book, user)
+    library.sync()
+    before = library.frontend.contents()
+
+    library.start_frontend()
+    _enroll_here(library, "late")
+    library.wire.sent.clear()
+    library.sync()
+
+    assert [len(request.users) for request in library.wire.sent if hasattr(request, "users")] == [1, 1]
+    assert not [request for request in library.wire.sent if hasattr(request, "loans")]
+    assert library.frontend.contents()["loan"] == before["loan"]
+
+
+def test_a_frontend_process_restored_from_a_backup(
+    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+) -> None:
+    admin = servers.start("admin", databases.migrated("admin", engine))
+    frontend = servers.start(
+        "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL=INTERVAL
+    )
+    librarian, patron = admin.admin(), frontend.frontend()
+    books = [_add(librarian, f"Book {number}", copies=3) for number in range(10)]
+    eventually(lambda: len(replica(patron)) == 10, "the books are there")
+    user = _enroll(patron, "rita")
+    kept = [_borrow(patron, book, user) for book in books[:5]]
+    wait_until_they_agree(librarian, patron)
+    backup = _backup(databases, frontend)
+    for loan in kept[:3]:
+        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
+    lost = [_borrow(patron, book, user) for book in books[5:]]
+    wait_until_they_agree(librarian, patron)
+    frontend.kill()
+
+    frontend.database_url = databases.copy(backup)
+    frontend.start()
+
+    def agree_on_what_is_left() -> bool:
+        recorded = recorded_loans(librarian)
+        assert all(recorded.pop(loan.id) for loan in lost)
+        return recorded == loans(patron)
+
+    eventually(agree_on_what_is_left, "the admin has the loans as the frontend has them")
+    assert loans(patron).keys() == {loan.id for loan in kept}
+    assert catalogue(librarian) == replica(patron)
+
+
+# --- steps ---
+
+
+def _begin(library: Library) -> tuple[list[Book], User]:
+    with library.admin.at_work() as store:
+        books = [
+            add_book(store, AddBookRequest(title=f"Book {number}", copies=2), library.clock) for number in range(5)
+        ]
+    library.pull()
+    return books, _enroll_here(library, "rita")
+
+
+def _enroll_here(library: Library, name: str) -> User:
+    request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
+    with library.frontend.at_work() as store:
+        return enroll_user(store, request, library.clock)
+
+
+def _lend(library: Library, book: Book, user: User) -> Loan:
+    request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
+    with library.frontend.at_work() as store:
+        return borrow_book(store, request, RULES, library.clock)
+
+
+def _own(library: Library) -> dict[str, Loan]:
+    with library.frontend.at_work():
+        assert not OwnLoan.select().where(IS_DUE).count()
+        return {row.id: loan_message(row, library.clock()) for row in OwnLoan.select()}
+
+
+def _recorded(library: Library) -> dict[str, Loan]:
+    with library.admin.at_work():
+        return {row.id: loan_message(row, library.clock()) for row in RecordedLoan.select()}
+
+
+def _while_a_loan_is_told(library: Library, something: Callable[[], object]) -> None:
+    """Push one loan, and let something happen while the admin's answer is on its way."""
+    library.wire.meanwhile = something
+    library.wire.faults.append(Fault.MEANWHILE)
+    library.push()
+    assert not library.wire.faults
+
+
+def _backup(databases: FreshDatabases, server: ServerProcess) -> str:
+    """A backup as operators make one: of SQLite while the server runs, of PostgreSQL here while it does not."""
+    if server.database_url.startswith("sqlite:"):
+        url = databases.empty("sqlite")
+        store = open_store(server.database_url)
+        store.database.execute_sql("VACUUM INTO ?", (url.removeprefix("sqlite:///"),))
+        store.close()
+        return url
+    server.stop()
+    url = databases.copy(server.database_url)
+    server.start()
+    return url
+
+
+def _resyncs(frontend: ServerProcess) -> int:
+    """How often the catalogue was read anew because the admin had lost its past."""
+    return sum(str(event["event"]).startswith("the admin lost its past") for event in frontend.log_events())
+
+
+def _revision(librarian: AdminClient) -> int:
+    reply = librarian.status.GetStatus(GetStatusRequest(), timeout=10)
+    return int(reply.revision)
+
+
+def _add(librarian: AdminClient, title: str, copies: int = 1) -> Book:
+    book: Book = librarian.catalog.AddBook(AddBookRequest(title=title, copies=copies), timeout=10)
+    return book
+
+
+def _retitle(librarian: AdminClient, book: Book) -> None:
+    changed = Book(id=book.id, title=f"{book.title}, revised")
+    librarian.catalog.UpdateBook(UpdateBookRequest(book=changed, update_mask=FieldMask(paths=["title"])), timeout=10)
+
+
+def _enroll(patron: FrontendClient, name: str) -> User:
+    request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
+    user: User = patron.members.EnrollUser(request, timeout=10)
+    return user
+
+
+def _borrow(patron: FrontendClient, book: Book, user: User) -> Loan:
+    request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
+    loan: Loan = patron.lending.BorrowBook(request, timeout=10)
+    return loan
