@@ -126,6 +126,26 @@ class _PooledConnection:
             self._database.close()
 
 
+class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
+    """SQLite, but processes that open a new file at the same moment wait for one another.
+
+    The first of them makes it a WAL file. The others, about to do the same, are told at once that it is locked: the
+    timeout that SQLite has for statements does not hold there.
+    """
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                opened: bool = super().connect(reuse_if_open)
+            except peewee.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return opened
+
+
 class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     """peewee's pool, but it asks a connection whether it is alive only after it has been idle for a while.
 
@@ -184,8 +204,7 @@ def _open_sqlite(url: str) -> peewee.Database:
         "foreign_keys": 1,
         "cache_size": -32_768,  # KiB, for each connection
     }
-    database: peewee.Database = CySqliteDatabase(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
-    return database
+    return _SqliteFile(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
 
 
 def _open_postgresql(url: str, connections: int) -> peewee.Database:
