@@ -25,16 +25,21 @@ def set_up_logs(level: str = "info", *, as_json: bool | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    # Tracebacks without local variables, which hold what people sent and, near a connection, the store's password.
     if as_json:
-        last += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        last += [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     else:
-        last += [structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.plain_traceback
+        last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
     # At every run of a job it says so twice; what the job did is logged by the job.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # Its statements come with their values: names and addresses of people.
+    logging.getLogger("peewee").setLevel(logging.INFO)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import peewee
 from playhouse.migrations import Runner
 
-from service_kit.store import Store
+from service_kit.store import Store, StoreSettingsError
 
 _LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the same
 
@@ -14,12 +15,17 @@ _LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the 
 def migrate(store: Store, directory: Path) -> list[str]:
     """Apply the migrations in `directory` that the store has not had yet, all or none; give their names.
 
-    Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do.
+    Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do. Raises
+    `StoreSettingsError` where the database refuses: since PostgreSQL 15 not every user may make tables, for one.
     """
-    with store.writing():
-        if store.is_postgresql:
-            store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        applied: list[str] = Runner(store.database, str(directory)).up()
+    try:
+        with store.writing():
+            if store.is_postgresql:
+                store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            applied: list[str] = Runner(store.database, str(directory)).up()
+    except peewee.DatabaseError as error:
+        message = f"cannot bring the store {store.safe_url} up to date: {store.said(error)}"
+        raise StoreSettingsError(message) from error
     return applied
 
 

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 import grpc
-import peewee
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
-from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.errors import InternalError, ServiceError, StoreUnavailable, rich_status
 from service_kit.logs import logger
+from service_kit.store import is_unavailable
 from service_kit.validation import check
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -64,12 +63,13 @@ def _answering(plain: Callable[..., Message], name: str) -> Callable[..., Messag
             reply = plain(servicer, request, context)
         except ServiceError as error:
             refusal = error
-        except (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded) as error:
-            log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
-            refusal = StoreUnavailable()
-        except Exception:
-            log.exception("internal error", method=name, request_id=request_id(context))
-            refusal = InternalError()
+        except Exception as error:
+            if is_unavailable(error):
+                log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
+                refusal = StoreUnavailable()
+            else:
+                log.exception("internal error", method=name, request_id=request_id(context))
+                refusal = InternalError()
         else:
             if log.isEnabledFor(level):
                 log.log(level, "answered", method=name, request_id=request_id(context))

@@ -16,11 +16,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import peewee
 from playhouse.cysqlite_ext import CySqliteDatabase
-from playhouse.pool import PooledPostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
@@ -101,11 +100,16 @@ class Store:
 
     @property
     def safe_url(self) -> str:
-        """The URL without its password, for logs."""
-        parts = urlsplit(self.url)
-        if parts.password is None:
+        """The URL for logs: without its password, and without parameters, where there may be one, too."""
+        if not self.is_postgresql:
             return self.url
-        return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+        scheme, slashes, rest = self.url.partition("://")
+        user, at, host = rest.rpartition("@")
+        return scheme + slashes + user.partition(":")[0] + at + host.partition("?")[0]
+
+    def said(self, error: Exception) -> str:
+        """What the database says in an error, in one line; libpq repeats a URL that it cannot read, so without it."""
+        return " ".join(str(error).replace(self.url, self.safe_url).split())
 
 
 _NOTHING = contextlib.nullcontext()
@@ -171,17 +175,36 @@ class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
         return asked
 
 
+def is_unavailable(error: Exception) -> bool:
+    """Whether an error means that a store is away, busy or full, and not that a statement is wrong.
+
+    SQLite says OperationalError of both; a wrong statement has result code 1, SQLITE_ERROR: sqlite.org/rescode.html.
+    """
+    if isinstance(error, peewee.OperationalError):
+        return "(code=1," not in str(error)
+    return isinstance(error, (peewee.InterfaceError, MaxConnectionsExceeded))
+
+
 def open_store(url: str, connections: int = 20) -> Store:
     """Open the database at `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.
 
-    `connections` bounds the pool on PostgreSQL. Raises `StoreSettingsError`.
+    `connections` bounds the pool on PostgreSQL. Raises `StoreSettingsError`, also when nothing can be reached there.
     """
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme == "sqlite":
-        return Store(_open_sqlite(url), url)
-    if scheme in ("postgresql", "postgres"):
-        return Store(_open_postgresql("postgresql" + url[len(scheme) :], connections), url)
-    raise StoreSettingsError(f"a database URL begins with sqlite:/// or postgresql://, and this does not: {url!r}")
+        store = Store(_open_sqlite(url), url)
+    elif scheme in ("postgresql", "postgres"):
+        url = "postgresql" + url.removeprefix(scheme)
+        store = Store(_open_postgresql(url, connections), url)
+    else:
+        # Not what it is instead: it may hold a password.
+        raise StoreSettingsError("a database URL begins with sqlite:/// or postgresql://, and this one does not")
+    try:
+        with store.reading():
+            store.database.connection()
+    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+        raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
+    return store
 
 
 def _open_sqlite(url: str) -> peewee.Database:
