@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -10,9 +11,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service_kit.servicer import STREAMS
-
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
+
+STREAMS = ThreadPoolExecutor(1_000, thread_name_prefix="reflection")
+"""Where reflection is served. A client holds its stream, and so a thread, for as long as it likes: an Evans prompt that
+is left open all day is not to keep the next client, or an import, waiting. Threads come as they are needed, and the
+server's limit of concurrent calls bounds them."""
 
 # Clients print error details readably only when reflection knows their types; this import puts them into the pool.
 _DETAILS = error_details_pb2.DESCRIPTOR
