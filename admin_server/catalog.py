@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import peewee
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -42,6 +43,28 @@ COPIED_FIELDS = (
 """Fields of a book that are called the same in AddBookRequest, in Book and in the table, and hold one plain value."""
 
 CHANGEABLE_FIELDS = (*COPIED_FIELDS, "authors", "total_copies", "state")
+
+
+class CatalogRow(NamedTuple):
+    """What `catalog_message` reads of a book, as a plain row: a first sync reads too many to make models of them."""
+
+    id: str
+    title: str
+    authors: str
+    isbn: str
+    publisher: str
+    category: str
+    language: str
+    published_year: int
+    page_count: int
+    description: str
+    cover_uri: str
+    total_copies: int
+    state: int
+    create_time: int
+    update_time: int
+    revision: int
+
 
 INSERT = Statement(
     Book.insert(
@@ -234,7 +257,7 @@ def etag(row: Book) -> str:
     return f"{row.revision:x}-{row.update_time:x}"
 
 
-def catalog_message(row: Book) -> book_pb2.Book:
+def catalog_message(row: Book | CatalogRow) -> book_pb2.Book:
     """The book as the catalogue has it: what the frontend is told."""
     return book_pb2.Book(
         id=row.id,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from admin_server.catalog import catalog_message
+from admin_server.catalog import CatalogRow, catalog_message
 from admin_server.epochs import current_epoch, position_revision, position_token
 from admin_server.store.models import Book
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from service_kit.revisions import head_revision
+from service_kit.statements import Statement, slot
 from service_kit.store import Store
 
 DEFAULT_PAGE_SIZE = 500
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_BYTES = 1_000_000
+
+CHANGED = Statement(
+    Book.select(*[getattr(Book, name) for name in CatalogRow._fields])
+    .where(Book.revision > slot("after"))
+    .order_by(Book.revision)
+    .limit(slot("limit"))
+)
 
 
 def list_catalog_changes(store: Store, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
@@ -25,7 +33,7 @@ def list_catalog_changes(store: Store, request: ListCatalogChangesRequest) -> Li
         after = position_revision(request.cursor, "cursor")
         position_revision(request.receipt, "receipt")
         head, epoch = head_revision(), current_epoch()
-        rows = list(Book.select().where(Book.revision > after).order_by(Book.revision).limit(size + 1))
+        rows = [CatalogRow._make(row) for row in CHANGED.rows(after=after, limit=size + 1)]
     response = ListCatalogChangesResponse()
     room = MAX_PAGE_BYTES
     for row in rows[:size]:

@@ -15,7 +15,7 @@ _ISBN_LIKE = re.compile(r"(?<!\w)(?:(?:\d[ -]?){12}\d|(?:\d[ -]?){9}[\dXx])(?!\w
 
 def book_words(title: str, authors: Iterable[str], isbn: str) -> str:
     """The words under which a book is found, as the word index wants them."""
-    return " ".join([*words_of(title), *words_of(" ".join(authors)), *words_of(isbn)])
+    return " ".join(words_of(" ".join([title, *authors, isbn])))
 
 
 def query_words(query: str) -> list[str]:

@@ -5,18 +5,23 @@ The column holds words as `words_of` gives them, so that both engines, each with
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 import peewee
+
+_WORD = re.compile(r"[^\W_]+")  # letters and digits, as str.isalnum has them
 
 
 def words_of(text: str) -> list[str]:
     """Split a text into words: letters and digits, without case and accents, whatever stands between them."""
     # Taken apart first: a letter such as the mathematical bold A has a case only once it is an A.
     folded = unicodedata.normalize("NFKD", text).casefold()
-    bare = (char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
-    return "".join(char if char.isalnum() else " " for char in bare).split()
+    if not folded.isascii():
+        bare = (char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
+        folded = "".join(bare)
+    return _WORD.findall(folded)
 
 
 def create_word_index(database: peewee.Database, table: str, key: str, column: str) -> None:
