@@ -6,6 +6,7 @@ a guard beside it, which keeps its own time by the monotonic clock and makes any
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -19,6 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from service_kit.logs import logger
 
 BACKOFF_CAP_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.1
 
 log = logger(__name__)
 
@@ -65,6 +67,13 @@ class Task:
         finally:
             self.is_running = False
 
+    def is_due(self) -> bool:
+        """Whether it should run at once: it was asked for, or the schedule has passed it over."""
+        now = time.monotonic()
+        if self.is_running or now < self._not_before:
+            return False
+        return self.is_wanted or now - self.started > 2 * self._interval
+
     def forgive(self) -> None:
         """Forget the failures: there is reason to think that it works again."""
         self._failures, self._not_before = 0, 0.0
@@ -89,6 +98,8 @@ class Schedule:
             # One at a time, however late: a job that was missed is still to be done.
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
+        # A turn is passed over while the task still runs: as it should be, and not to be told at each turn of an outage.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._guard = threading.Thread(target=self._keep_time, name="sync-guard", daemon=True)
 
     def start(self) -> None:
@@ -114,12 +125,12 @@ class Schedule:
 
     def _keep_time(self) -> None:
         while True:
-            self._woken.wait(timeout=self._interval)
+            # One that is wanted may be about to end, or be backing off: it is looked at again soon.
+            some_wait = any(task.is_wanted for task in self._tasks)
+            self._woken.wait(timeout=min(self._interval, LOOK_AGAIN_SECONDS) if some_wait else self._interval)
             self._woken.clear()
             if self._stopped:
                 return
             for task in self._tasks:
-                overdue = time.monotonic() - task.started > 2 * self._interval
-                # One that runs sees for itself, at its end, that it is wanted again.
-                if (task.is_wanted or overdue) and not task.is_running:
+                if task.is_due():
                     self._scheduler.modify_job(task.name, next_run_time=datetime.now(UTC))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
+import signal
 import time
 
 import pytest
@@ -105,13 +105,13 @@ def test_lending_goes_on_without_the_admin_who_hears_of_all_of_it_later(
     with at_work([patron]):
         eventually(lambda: len(patron.loans) > 5, "books are borrowed")
         lent_before = len(patron.loans)
-        {"stopped": admin.stop, "killed": admin.kill, "frozen": lambda: os.kill(admin.pid, 19)}[how]()
+        {"stopped": admin.stop, "killed": admin.kill, "frozen": lambda: admin.send(signal.SIGSTOP)}[how]()
         time.sleep(1.5)
         assert len(patron.loans) > lent_before + 20
         assert any(loan.HasField("return_time") for loan in patron.loans.values())
         assert len(patron.users) > 1
         if how == "frozen":
-            os.kill(admin.pid, 18)
+            admin.send(signal.SIGCONT)
         else:
             admin.start()
 

@@ -1,0 +1,247 @@
+"""The sync runs when it should: whatever the wall clock does, soon after a change, and not too often after failures."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
+
+import apscheduler.executors.base
+import apscheduler.job
+import apscheduler.schedulers.base
+import apscheduler.triggers.interval
+import pytest
+
+import frontend_server.sync.schedule
+from frontend_server.sync.schedule import BACKOFF_CAP_SECONDS, Schedule, Task
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from tests.support.stores import FreshDatabases
+from tests.sync.agreement import eventually, loans, recorded_loans, recorded_users, replica, status
+from tests.sync.forked_servers import ForkedServers
+
+INTERVAL = 0.1
+
+READS_THE_WALL_CLOCK = (
+    apscheduler.executors.base,
+    apscheduler.job,
+    apscheduler.schedulers.base,
+    apscheduler.triggers.interval,
+    frontend_server.sync.schedule,
+)
+
+
+class WallClock:
+    """The time of day as the scheduler sees it: that of the machine, until somebody sets it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shift = timedelta()
+        clock = self
+
+        class ShiftedDatetime(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> ShiftedDatetime:
+                return super().now(tz) + clock.shift
+
+        for module in READS_THE_WALL_CLOCK:
+            if hasattr(module, "datetime"):
+                monkeypatch.setattr(module, "datetime", ShiftedDatetime)
+
+
+@pytest.fixture
+def wall_clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    return WallClock(monkeypatch)
+
+
+class Runs:
+    """A task's work, which notes when it was done and fails when told to."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.fails = False
+
+    def __call__(self) -> None:
+        self.times.append(time.monotonic())
+        if self.fails:
+            raise ConnectionError("nobody is there")
+
+    def since(self, moment: float) -> int:
+        return sum(begun > moment for begun in self.times)
+
+
+@contextmanager
+def running(*tasks: Task, interval: float) -> Iterator[Schedule]:
+    schedule = Schedule(list(tasks), interval)
+    schedule.start()
+    try:
+        yield schedule
+    finally:
+        schedule.stop()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_jobs_run_on_when_the_wall_clock_is_set(wall_clock: WallClock, hours: int) -> None:
+    work = Runs()
+    with running(Task("pull", work, INTERVAL), interval=INTERVAL):
+        eventually(lambda: len(work.times) > 3, "it runs on schedule")
+        wall_clock.shift += timedelta(hours=hours)
+        then = time.monotonic()
+        eventually(lambda: work.since(then) > 5, "it runs on", seconds=3)
+
+
+def test_without_its_guard_it_would_not(wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the guard is for: set back by an hour, the scheduler alone sleeps for an hour. Else the test above is void."""
+    monkeypatch.setattr(Schedule, "_keep_time", lambda schedule: None)
+    work = Runs()
+    with running(Task("pull", work, INTERVAL), interval=INTERVAL):
+        eventually(lambda: len(work.times) > 3, "it runs on schedule")
+        wall_clock.shift -= timedelta(hours=1)
+        time.sleep(3 * INTERVAL)  # the sleep that it was in when the clock was set ends
+        then = time.monotonic()
+        time.sleep(10 * INTERVAL)
+        assert work.since(then) == 0
+
+
+def test_a_wake_does_not_wait_for_the_interval() -> None:
+    work = Runs()
+    task = Task("push", work, 3600)
+    with running(task, interval=3600) as schedule:
+        eventually(lambda: len(work.times) == 1, "it runs at the start")
+        for _ in range(50):
+            then = time.monotonic()
+            schedule.wake(task)
+            eventually(lambda then=then: work.since(then) > 0, "it runs when woken", seconds=2)
+
+
+def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
+    began, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work() -> None:
+        began.release()
+        assert go_on.acquire(timeout=10)
+
+    task = Task("push", work, 3600)
+    with running(task, interval=3600) as schedule:
+        assert began.acquire(timeout=5)
+        for _ in range(3):
+            schedule.wake(task)
+        go_on.release()
+        assert began.acquire(timeout=5), "it was woken while it ran, perhaps after it had looked"
+        go_on.release()
+        assert not began.acquire(timeout=0.5), "three wakes come to one run"
+
+
+def test_a_wake_at_the_very_end_of_a_run_is_not_lost() -> None:
+    """The run has just seen that nobody wants more, and does not yet say that it is over."""
+    work = Runs()
+    task = Task("push", work, 3600)
+    with running(task, interval=3600) as schedule:
+        eventually(lambda: len(work.times) == 1 and not task.is_running, "it runs at the start")
+        task.is_running = True
+        schedule.wake(task)
+        time.sleep(0.3)
+        task.is_running = False
+        eventually(lambda: len(work.times) == 2, "the wake is heard", seconds=2)
+
+
+def test_it_never_runs_twice_at_a_time() -> None:
+    at_work = threading.Lock()
+    runs = itertools.count()
+    overlaps: list[int] = []
+
+    def work() -> None:
+        if not at_work.acquire(blocking=False):
+            overlaps.append(next(runs))
+            return
+        next(runs)
+        time.sleep(0.005)
+        at_work.release()
+
+    task = Task("push", work, 0.01)
+    with running(task, interval=0.01) as schedule:
+        for _ in range(200):
+            schedule.wake(task)
+            time.sleep(0.002)
+    assert next(runs) > 20
+    assert not overlaps
+
+
+def test_failures_are_answered_with_patience_but_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(frontend_server.sync.schedule.time, "monotonic", lambda: now[0])
+    work = Runs()
+    work.fails = True
+    task = Task("push", work, 1.0)
+
+    moments = []
+    while now[0] < 1_120:
+        before = len(work.times)
+        task.run()
+        if len(work.times) > before:
+            moments.append(now[0])
+        now[0] += 0.125
+
+    pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert pauses[0] <= 2.125
+    assert max(pauses) <= BACKOFF_CAP_SECONDS + 0.125
+    assert min(pauses[3:]) >= BACKOFF_CAP_SECONDS / 2
+    assert len({round(pause, 3) for pause in pauses}) > 3, "many frontends must not come back in step"
+    last = len(work.times)
+    task.forgive()
+    task.run()
+    assert len(work.times) == last + 1, "forgiven, it runs at once"
+    work.fails = False
+    now[0] += BACKOFF_CAP_SECONDS
+    task.run()
+    task.run()
+    assert len(work.times) == last + 3, "after it went well, nothing is held against it"
+
+
+def test_a_wake_waits_for_the_end_of_the_pause_and_no_longer() -> None:
+    work = Runs()
+    work.fails = True
+    task = Task("push", work, 0.2)
+    with running(task, interval=3600) as schedule:
+        eventually(lambda: len(work.times) == 1 and not task.is_running, "it runs at the start, and fails")
+        schedule.wake(task)
+        work.fails = False
+        eventually(lambda: len(work.times) == 2, "it runs after the pause", seconds=2)
+        assert work.times[1] - work.times[0] >= 0.2
+
+
+def test_a_loan_is_at_the_admin_long_before_the_next_interval(
+    servers: ForkedServers, databases: FreshDatabases
+) -> None:
+    admin = servers.start("admin", databases.migrated("admin", "sqlite"))
+    book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=30), timeout=10)
+    frontend = servers.start(
+        "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="3600"
+    )
+    patron, librarian = frontend.frontend(), admin.admin()
+    eventually(lambda: len(replica(patron)) == 1, "the first pull does not wait either")
+    enroll = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
+    user = patron.members.EnrollUser(enroll, timeout=10)
+    eventually(lambda: user.id in recorded_users(librarian), "the user is recorded", seconds=3)
+    for _ in range(20):
+        borrow = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
+        loan = patron.lending.BorrowBook(borrow, timeout=10)
+        eventually(lambda loan=loan: loan.id in recorded_loans(librarian), "the loan is recorded", seconds=3)
+    assert recorded_loans(librarian) == loans(patron)
+
+
+def test_an_admin_that_hangs_fills_no_log(servers: ForkedServers, databases: FreshDatabases) -> None:
+    admin = servers.start("admin", databases.migrated("admin", "sqlite"))
+    frontend = servers.start(
+        "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"
+    )
+    eventually(lambda: not status(frontend.frontend()).resyncing, "the first pull is done")
+    admin.send(signal.SIGSTOP)
+    time.sleep(1.5)
+    admin.send(signal.SIGCONT)
+    noise = [event for event in frontend.log_events() if event["level"] in ("warning", "error")]
+    assert len(noise) <= 2, noise
