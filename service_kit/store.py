@@ -125,7 +125,11 @@ class _PooledConnection:
     def __enter__(self) -> None:
         self._taken = self._database.connect(reuse_if_open=True)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, (peewee.OperationalError, peewee.InterfaceError)) and isinstance(
+            self._database, _PostgresqlPool
+        ):
+            self._database.trust_no_connection()
         if self._taken:
             self._database.close()
 
@@ -161,6 +165,10 @@ class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._given_back: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+    def trust_no_connection(self) -> None:
+        """Ask each that waits in the pool before it is used: where one was cut, so were the others, most likely."""
+        self._given_back.clear()
 
     def _can_reuse(self, conn: Any) -> bool:
         self._given_back[conn] = time.monotonic()
