@@ -1,0 +1,236 @@
+"""No list reads the whole table to give a page, and an idle poll reads no book at all: the engines' own plans say so.
+
+The plans are those of the statements that the use cases really run. `pytest -s` prints them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from admin_server import catalog, changes, reports
+from admin_server.store.models import Book, Loan, User
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
+from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
+from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListUsersRequest
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
+from service_kit.clock import DAY
+from service_kit.ids import new_id
+from service_kit.store import Store
+from tests.support.admin import Admin
+from tests.support.clocks import SettableClock
+from tests.support.stores import Engine, FreshDatabases, bound_store
+
+ROWS = 4_000
+GROWING_TABLES = ('"book"', '"loan"', '"user_account"')
+
+
+@pytest.fixture(scope="module")
+def admin(databases: FreshDatabases, engine: Engine) -> Iterator[Admin]:
+    """A store with enough rows that reading all of a table would be the worse plan, and with statistics of them."""
+    with bound_store("admin", databases.migrated("admin", engine)) as store:
+        admin = Admin(store, SettableClock())
+        admin.import_rows(
+            *(
+                AddBookRequest(
+                    title=f"Title {number} w{number % 40}",
+                    isbn="" if number % 3 else f"978{number:09}",
+                    publisher=f"P{number % 50}",
+                    category=f"C{number % 50}",
+                    description="d" * 200,
+                )
+                for number in range(ROWS)
+            )
+        )
+        book_ids = [row.id for row in Book.select(Book.id)]
+        now = admin.clock()
+        common: dict[str, Any] = {"revision": 1, "renewal_count": 0, "fine_currency": "", "fine_nanos": 0, "days": 14}
+        user_ids = [new_id() for _ in range(ROWS // 2)]
+        with store.writing():
+            Book.update(state=BOOK_STATE_UNAVAILABLE).where(Book.key.in_(range(1, ROWS, 97))).execute()
+            Book.update(state=BOOK_STATE_REMOVED).where(Book.key.in_(range(1, ROWS, 89))).execute()
+            Book.update(on_loan=1).where(Book.key.in_(range(1, ROWS, 83))).execute()
+            times = {"create_time": now, "update_time": now}
+            users = [{"id": each, "email": "e", "first_name": "f", "last_name": "l", **times} for each in user_ids]
+            User.insert_many([{**user, "state": 1, "revision": 1} for user in users]).execute()
+            loans = [
+                {
+                    **common,
+                    "id": new_id(),
+                    "book_id": book_ids[number * 7 % len(book_ids)],
+                    "user_id": user_ids[number % len(user_ids)],
+                    "book_title": "T",
+                    "borrow_time": now,
+                    "due_time": now + (number % 30 - 15) * DAY,
+                    "return_time": None if number % 20 == 0 else now,
+                }
+                for number in range(ROWS)
+            ]
+            for begin in range(0, ROWS, 500):
+                Loan.insert_many(loans[begin : begin + 500]).execute()
+        with store.reading():
+            store.database.execute_sql("ANALYZE")
+        yield admin
+
+
+@contextmanager
+def statements_of(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are run meanwhile, each with its values, as peewee logs them."""
+    run: list[tuple[str, Any]] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            sql, values = cast(tuple[str, Any], record.msg)
+            run.append((sql, values))
+
+    log, listener = logging.getLogger("peewee"), Listener()
+    log.addHandler(listener)
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    try:
+        yield run
+    finally:
+        log.setLevel(level)
+        log.removeHandler(listener)
+
+
+def plans_of(admin: Admin, use_case: Callable[[], object]) -> list[str]:
+    """Run a use case, and give the engine's plan for each statement that it ran on a table that grows."""
+    store = admin.store
+    with statements_of(store) as run:
+        use_case()
+    assert run
+    explain = "EXPLAIN " if store.is_postgresql else "EXPLAIN QUERY PLAN "
+    plans = []
+    with store.reading():
+        for sql, values in run:
+            if not any(table in sql for table in GROWING_TABLES):
+                continue
+            rows = store.database.execute_sql(explain + sql, values).fetchall()
+            plan = "\n".join(f"    {row[-1]}" for row in rows)
+            print(f"\n  {sql[:20]} … {sql[sql.index('FROM') :][:300]}\n{plan}")
+            plans.append(plan)
+    return plans
+
+
+def assert_no_table_is_read_whole(plans: list[str]) -> None:
+    for plan in plans:
+        for line in plan.splitlines():
+            assert "Seq Scan" not in line, plan
+            # SQLite: SEARCH goes by an index, and so does SCAN … USING INDEX, in its order and ended by the limit.
+            assert not line.strip().startswith("SCAN") or "USING" in line or "VIRTUAL TABLE" in line, plan
+
+
+LISTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "publisher": {"publisher": "P7"},
+    "category": {"category": "C7"},
+    "publisher and category": {"publisher": "P7", "category": "C7"},
+    "removed": {"state": BOOK_STATE_REMOVED},
+    "unavailable": {"state": BOOK_STATE_UNAVAILABLE},
+    "words": {"query": "w7"},
+    "words and publisher": {"query": "w7", "publisher": "P7"},
+    "no such publisher": {"publisher": "nobody"},
+    "no such word": {"query": "nowhere"},
+}
+
+
+@pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
+def test_every_list_of_books_goes_by_an_index(admin: Admin, filters: dict[str, Any]) -> None:
+    request = ListBooksRequest(page_size=20, **filters)
+    first = plans_of(admin, lambda: catalog.list_books(admin.store, request))
+    assert_no_table_is_read_whole(first)
+    request.page_token = catalog.list_books(admin.store, request)[1]
+    assert_no_table_is_read_whole(plans_of(admin, lambda: catalog.list_books(admin.store, request)))
+
+
+def test_the_index_of_words_is_used(admin: Admin) -> None:
+    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, ListBooksRequest(query="w7")))
+    assert ("book_words" in plan) if admin.store.is_postgresql else ("VIRTUAL TABLE" in plan)
+
+
+def test_the_index_of_a_filter_is_used(admin: Admin) -> None:
+    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, ListBooksRequest(publisher="P7")))
+    assert "publisher" in plan
+
+
+LOANS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "user": {"user_id": "USER"},
+    "book": {"book_id": "BOOK"},
+    "user and book": {"user_id": "USER", "book_id": "BOOK"},
+    "active": {"state": LOAN_STATE_ACTIVE},
+    "overdue": {"state": LOAN_STATE_OVERDUE},
+    "returned": {"state": LOAN_STATE_RETURNED},
+    "user's active": {"user_id": "USER", "state": LOAN_STATE_ACTIVE},
+    "book's returned": {"book_id": "BOOK", "state": LOAN_STATE_RETURNED},
+}
+
+
+@pytest.mark.parametrize("filters", LOANS.values(), ids=LOANS.keys())
+def test_every_list_of_loans_goes_by_an_index(admin: Admin, filters: dict[str, Any]) -> None:
+    some = Loan.select().where(Loan.return_time.is_null()).first()
+    assert some is not None
+    ids = {"USER": some.user_id, "BOOK": some.book_id}
+    request = ListLoansRequest(page_size=20, **{name: ids.get(value, value) for name, value in filters.items()})
+    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_loans(admin.store, request, admin.clock)))
+
+
+def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
+    store = admin.store
+    users, borrowers = ListUsersRequest(page_size=20), ListBorrowersRequest(page_size=20)
+    unavailable = ListUnavailableBooksRequest(page_size=20)
+    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_users(store, users)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_borrowers(store, borrowers, admin.clock)))
+    plans = plans_of(admin, lambda: catalog.list_unavailable_books(store, unavailable))
+    assert_no_table_is_read_whole(plans)
+    assert "book_not_borrowable" in plans[0]
+
+
+def test_a_poll_goes_by_the_index_of_revisions(admin: Admin) -> None:
+    middle = admin.page_of_changes(page_size=1_000).next_cursor
+    request = ListCatalogChangesRequest(cursor=middle, page_size=20)
+    plans = plans_of(admin, lambda: changes.list_catalog_changes(admin.store, request))
+    assert_no_table_is_read_whole(plans)
+    assert any("revision" in plan for plan in plans)
+
+
+def test_an_idle_poll_reads_no_book(admin: Admin) -> None:
+    middle = admin.page_of_changes(page_size=1_000).next_cursor
+    _, end = admin.changes(middle, page_size=1_000)
+
+    def books_read_from(cursor: str) -> int:
+        request = ListCatalogChangesRequest(cursor=cursor, page_size=20)
+        return books_read_by(admin, lambda: changes.list_catalog_changes(admin.store, request))
+
+    assert books_read_from(middle) == 21  # one more than the page, to know that it is not the last
+    assert books_read_from(end) == 0
+
+
+def books_read_by(admin: Admin, use_case: Callable[[], object]) -> int:
+    """How many rows of the table `book` its statements fetch, by the engine's own count."""
+    store = admin.store
+    with statements_of(store) as run:
+        use_case()
+    about_books = [(sql, values) for sql, values in run if '"book"' in sql]
+    print(*[sql for sql, _ in run], sep="\n")
+    fetched = 0
+    with store.reading():
+        for sql, values in about_books:
+            if store.is_postgresql:
+                rows = store.database.execute_sql("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, values).fetchone()
+                fetched += rows_of_plan(rows[0][0]["Plan"])
+            else:
+                fetched += len(store.database.execute_sql(sql, values).fetchall())
+    return fetched
+
+
+def rows_of_plan(plan: dict[str, Any]) -> int:
+    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if plan.get("Relation Name") == "book" else 0
+    return int(own) + sum(rows_of_plan(child) for child in plan.get("Plans", []))
