@@ -98,7 +98,7 @@ class Schedule:
             # One at a time, however late: a job that was missed is still to be done.
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
-        # A turn is passed over while the task still runs: as it should be, and not to be told at each turn of an outage.
+        # A turn is passed over while the task still runs: as it should be, and no news at each turn of an outage.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._guard = threading.Thread(target=self._keep_time, name="sync-guard", daemon=True)
 

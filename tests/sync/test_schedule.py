@@ -95,7 +95,7 @@ def test_jobs_run_on_when_the_wall_clock_is_set(wall_clock: WallClock, hours: in
 
 
 def test_without_its_guard_it_would_not(wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the guard is for: set back by an hour, the scheduler alone sleeps for an hour. Else the test above is void."""
+    """What the guard is for: set back an hour, the scheduler alone sleeps for an hour. Else the test above is void."""
     monkeypatch.setattr(Schedule, "_keep_time", lambda schedule: None)
     work = Runs()
     with running(Task("pull", work, INTERVAL), interval=INTERVAL):

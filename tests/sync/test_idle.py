@@ -1,0 +1,74 @@
+"""A poll with nothing new writes nothing, on either side, and reads no book: else it would cost more with each book."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from admin_server.imports import import_books
+from frontend_server.members import enroll_user
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.libraries import Library, Side
+
+BOOKS = 2_000
+
+
+@pytest.fixture
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine)
+    with library.admin.at_work() as store:
+        rows = [ImportBooksRequest(line=i, book=AddBookRequest(title=f"Book {i}")) for i in range(1, BOOKS + 1)]
+        import_books(store, rows, library.clock)
+    with library.frontend.at_work() as store:
+        request = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
+        enroll_user(store, request, library.clock)
+    library.sync()
+    for side in (library.admin, library.frontend):
+        side.store.database.execute_sql("ANALYZE")
+    yield library
+    library.close()
+
+
+def test_an_idle_poll_writes_nothing(library: Library, caplog: pytest.LogCaptureFixture) -> None:
+    before = library.admin.contents(), library.frontend.contents()
+    with caplog.at_level(logging.DEBUG, logger="peewee"):
+        assert library.pull() == 0
+        assert library.push() == 0
+    statements = [str(record.args[0] if record.args else record.msg).lower() for record in caplog.records]
+    assert any("from" in statement and "sync_state" in statement for statement in statements), "nothing was seen"
+    assert not [each for each in statements if any(verb in each for verb in ("insert ", "update ", "delete "))]
+    assert (library.admin.contents(), library.frontend.contents()) == before
+
+
+def test_an_idle_poll_reads_no_book(library: Library, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="peewee"):
+        for side in (library.admin, library.frontend):
+            read = books_read(side)
+            library.pull()
+            library.push()
+            # Where it asks for what lies past the end of an index, PostgreSQL's planner looks up the last entry.
+            assert books_read(side) - read <= 2
+    of_books = [
+        record.msg for record in caplog.records if isinstance(record.msg, tuple) and '"book"' in str(record.msg[0])
+    ]
+    if not library.admin.store.is_postgresql:  # which does not count the rows that it reads: so, ask for its plan
+        assert len(of_books) == 2, "one look at the admin for each pull, and none at the frontend"
+        sql, parameters = of_books[0]
+        plan = library.admin.store.database.execute_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+        assert [str(row[-1]) for row in plan] == ["SEARCH t1 USING INDEX book_revision (revision>?)"]
+        assert not library.admin.store.database.execute_sql(sql, parameters).fetchall()
+
+
+def books_read(side: Side) -> int:
+    """How many rows of the book table have ever been read, as PostgreSQL counts; 0 on SQLite."""
+    if not side.store.is_postgresql:
+        return 0
+    with side.store.reading():
+        side.store.database.execute_sql("SELECT pg_stat_force_next_flush()")
+        side.store.database.execute_sql("SELECT 1")
+        sql = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'book'"
+        return int(side.store.database.execute_sql(sql).fetchone()[0])
