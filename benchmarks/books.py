@@ -1,0 +1,112 @@
+"""Made-up books of realistic size, the same at every run, and stores filled with them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from admin_server.store import models as admin_models
+from frontend_server.store import models as frontend_models
+from frontend_server.sync.pull import apply_page
+from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
+from library_domain.search import book_words
+from service_kit.clock import micros, timestamp
+from service_kit.ids import new_id
+from service_kit.migrations import migrate
+from service_kit.revisions import take_revisions
+from service_kit.store import Store
+
+SEED = 20261122
+CHUNK = 1_000
+ADDED = 1_790_000_000_000_000
+"""When the books were added, in microseconds since 1970."""
+
+DESCRIPTION_CHARACTERS = (60, 1_140)
+"""The least and the most; 600 on average, as in real catalogues."""
+
+Item = TypeVar("Item")
+
+_CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+
+
+def made_books(count: int) -> Iterator[Book]:
+    """Make books with ids in their order. Titles, authors and descriptions are of 5,000 words that read like none."""
+    chance = random.Random(SEED)
+    syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
+    vocabulary = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(5_000)]
+    prose = " ".join(chance.choices(vocabulary, k=100_000))
+    publishers = [f"{word.title()} Press" for word in vocabulary[:1_500]]
+    categories = [word.title() for word in vocabulary[1_500:1_800]]
+    for number in range(count):
+        start, length = chance.randrange(len(prose) - 2_000), chance.randint(*DESCRIPTION_CHARACTERS)
+        yield Book(
+            id=new_id(),
+            title=" ".join(chance.choices(vocabulary, k=chance.randint(2, 7))).capitalize(),
+            authors=[" ".join(chance.choices(vocabulary, k=2)).title() for _ in range(chance.choice((1, 1, 1, 2)))],
+            isbn=f"978{number:010d}",  # the check digit is left out of the game: nothing here reads it
+            publisher=chance.choice(publishers),
+            category=chance.choice(categories),
+            language="en-GB",
+            published_year=chance.randint(1950, 2025),
+            page_count=chance.randint(80, 900),
+            description=prose[start : start + length],
+            cover_uri=f"https://covers.example/{number}.jpg",
+            total_copies=chance.randint(1, 5),
+            state=BOOK_STATE_ACTIVE,
+            create_time=timestamp(ADDED + number),
+            update_time=timestamp(ADDED + number),
+        )
+
+
+def fill_admin(store: Store, count: int) -> None:
+    """Migrate an admin's store and put books into its table, past the service."""
+    admin_models.bind(store)
+    migrate(store, admin_models.MIGRATIONS)
+    names = [name for name in admin_models.Book._meta.sorted_field_names if name != "key"]
+    parameters = ", ".join([store.database.param] * len(names))
+    insert = f"INSERT INTO book ({', '.join(names)}) VALUES ({parameters})"
+    with store.writing():
+        first = take_revisions(count)
+        rows = (_admin_row(book, first + place, names) for place, book in enumerate(made_books(count)))
+        cursor = store.database.cursor()
+        for chunk in _chunks(rows):
+            cursor.executemany(insert, chunk)
+
+
+def fill_frontend(store: Store, count: int) -> list[str]:
+    """Migrate a frontend's store and apply books to it as its sync does; give their ids."""
+    frontend_models.bind(store)
+    migrate(store, frontend_models.MIGRATIONS)
+    frontend_models.introduce(store)
+    ids: list[str] = []
+    for number, chunk in enumerate(_chunks(made_books(count)), start=1):
+        changes = [BookChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]
+        state = frontend_models.SyncState.get()
+        page = ListCatalogChangesResponse(changes=changes, next_cursor=str(number), has_more=True)
+        assert apply_page(store, state, page)
+        ids += [book.id for book in chunk]
+    return ids
+
+
+def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...]:
+    values = {
+        "authors": json.dumps(list(book.authors), ensure_ascii=False),
+        "create_time": micros(book.create_time),
+        "update_time": micros(book.update_time),
+        "revision": revision,
+        "words": book_words(book.title, book.authors, book.isbn),
+        "on_loan": 0,
+        "request_id": None,
+        "request_digest": "",
+    }
+    return tuple([values[name] if name in values else getattr(book, name) for name in names])
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,89 @@
+"""BorrowBook against a bare transaction of the same statements on the same store, with gRPC around both and without."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterator
+
+from benchmarks.bare_loan import BareLoans
+from benchmarks.books import SEED
+from benchmarks.callers import Round, Workload
+from benchmarks.frontend_with_ceilings import BARE_LOAN, RULES
+from benchmarks.ground import ENGINES, Engine, Ground, opened
+from benchmarks.results import Result, compared, in_turns
+from frontend_server.lending import borrow_book
+from frontend_server.members import enroll_user
+from frontend_server.store.models import Book, bind
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1.loan_pb2 import Loan
+from service_kit.clock import system_clock
+from service_kit.store import Store
+
+BORROW = "/library.frontend.v1.LendingService/BorrowBook"
+USERS = 200
+REQUESTS = 20_000
+
+
+def borrowing(ground: Ground) -> Iterator[Result]:
+    """Loans of books at random to users at random; both sides write the same rows."""
+    for engine in ENGINES:
+        url, book_ids = ground.frontend_store(engine)
+        with opened(url) as store:
+            requests = _requests(store, book_ids)
+            yield _one_at_a_time(ground, engine, store, requests)
+        yield _through_grpc(ground, engine, [request.SerializeToString() for request in requests])
+
+
+def _one_at_a_time(ground: Ground, engine: Engine, store: Store, requests: list[BorrowBookRequest]) -> Result:
+    bare = BareLoans(store)
+    order = itertools.cycle(requests)
+
+    def measured(lend: Callable[[BorrowBookRequest], object]) -> Round:
+        begin = time.perf_counter()
+        for request in itertools.islice(order, ground.scale.loans):
+            lend(request)
+        return Round(ground.scale.loans, time.perf_counter() - begin, 0.0)
+
+    with store.reading():  # one connection for all rounds
+        product, yardstick = in_turns(
+            lambda: measured(lambda each: borrow_book(store, each, RULES, system_clock)),
+            lambda: measured(lambda each: bare.lend(each.book_id, each.user_id, each.days)),
+            ground.scale.pairs,
+        )
+    return compared("lending, one at a time", engine, ("borrow_book", product), ("bare transaction", yardstick))
+
+
+def _through_grpc(ground: Ground, engine: Engine, requests: list[bytes]) -> Result:
+    with ground.frontend_with_ceilings(engine) as server:
+
+        def measured(workload: Workload) -> Round:
+            return ground.callers.round(server.address, server.pid, workload, ground.scale.seconds)
+
+        product, yardstick = in_turns(
+            lambda: measured(Workload(BORROW, requests, Loan)),
+            lambda: measured(Workload(BARE_LOAN, requests)),
+            ground.scale.pairs,
+        )
+    return compared("BorrowBook", engine, ("BorrowBook", product), ("bare transaction in a handler", yardstick))
+
+
+def _requests(store: Store, book_ids: list[str]) -> list[BorrowBookRequest]:
+    bind(store)
+    with store.writing():
+        Book.update(total_copies=1_000_000).execute()  # enough for every round
+    users = [
+        enroll_user(
+            store,
+            EnrollUserRequest(email=f"reader{number}@example.org", first_name="Jo", last_name=f"Reader {number}"),
+            system_clock,
+        )
+        for number in range(USERS)
+    ]
+    chance = random.Random(SEED)
+    return [
+        BorrowBookRequest(book_id=chance.choice(book_ids), user_id=chance.choice(users).id, days=14)
+        for _ in range(REQUESTS)
+    ]

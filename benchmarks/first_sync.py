@@ -1,0 +1,124 @@
+"""A new frontend reads the whole catalogue, against `executemany` of the same rows into the same table."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from benchmarks.ground import Ground, opened, settle
+from benchmarks.results import Result
+from frontend_server.store.models import MIGRATIONS
+from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
+from service_kit.migrations import migrate
+from tests.support.processes import ServerProcess
+
+CHUNK = 1_000
+PATIENCE_SECONDS = 1_800.0
+
+
+@dataclass(frozen=True)
+class _Sync:
+    seconds: float
+    admin_micros: float
+    frontend_micros: float
+    admin_megabytes: float
+    frontend_megabytes: float
+
+
+def first_sync(ground: Ground) -> Iterator[Result]:
+    """Both server processes as they are run, on SQLite; the clock runs from when the frontend serves."""
+    count = ground.scale.many_books
+    admin_url = ground.admin_store(count)
+    syncs, inserts = [], []
+    for _ in range(ground.scale.sync_pairs):
+        frontend_url = ground.new_database("SQLite")
+        syncs.append(_synced(ground, admin_url, frontend_url, count))
+        inserts.append(_inserted(ground, frontend_url, count))
+        ground.drop(frontend_url)
+    admin_peak = max(each.admin_megabytes for each in syncs)
+    frontend_peak = max(each.frontend_megabytes for each in syncs)
+    best = min(syncs, key=lambda each: each.seconds)
+    yield Result(
+        f"first sync of {count:,}",
+        "SQLite",
+        f"sync: {best.seconds:,.1f} s, {count / best.seconds:,.0f} books/s",
+        f"executemany: {min(inserts):,.1f} s, {count / min(inserts):,.0f} books/s",
+        [insert / sync.seconds for sync, insert in zip(syncs, inserts, strict=True)],
+        target=0.33,
+        remarks=[
+            f"a book takes {best.admin_micros:.0f} µs in the admin, {best.frontend_micros:.0f} µs in the frontend",
+            f"peak memory: {admin_peak:.0f} MB in the admin, {frontend_peak:.0f} MB in the frontend",
+        ],
+    )
+
+
+def _synced(ground: Ground, admin_url: str, frontend_url: str, count: int) -> _Sync:
+    admin = ground.servers.start("admin", admin_url)
+    before = _cpu_seconds(admin)
+    frontend = ground.servers.start("frontend", frontend_url, ADMIN_TARGET=admin.address)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while "catalogue read anew" not in _times(frontend):
+        if time.monotonic() > end or not frontend.is_running:
+            raise RuntimeError(f"the sync did not come to its end:\n{frontend.log_tail()}")
+        time.sleep(0.2)
+    times = _times(frontend)
+    stored = frontend.frontend().sync.GetSyncStatus(GetSyncStatusRequest()).book_count
+    if stored != count:
+        raise RuntimeError(f"{stored:,} books are there where {count:,} should be")
+    sync = _Sync(
+        (times["catalogue read anew"] - times["serving"]).total_seconds(),
+        (_cpu_seconds(admin) - before) / count * 1_000_000,
+        _cpu_seconds(frontend) / count * 1_000_000,
+        _peak_megabytes(admin),
+        _peak_megabytes(frontend),
+    )
+    frontend.stop()
+    admin.stop()
+    return sync
+
+
+def _inserted(ground: Ground, source_url: str, count: int) -> float:
+    """Write the rows of one frontend's table into another's, in one transaction; the seconds, reading left out."""
+    target_url = ground.new_database("SQLite")
+    seconds = 0.0
+    with opened(source_url) as source, opened(target_url) as target:
+        migrate(target, MIGRATIONS)
+        rows = source.database.connection().cursor().execute("SELECT * FROM book ORDER BY key")
+        columns = ", ".join("?" * len(source.database.get_columns("book")))
+        cursor = target.database.connection().cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        while chunk := rows.fetchmany(CHUNK):
+            begin = time.perf_counter()
+            cursor.executemany(f"INSERT INTO book VALUES ({columns})", chunk)
+            seconds += time.perf_counter() - begin
+        begin = time.perf_counter()
+        cursor.execute("COMMIT")
+        seconds += time.perf_counter() - begin
+        (stored,) = cursor.execute("SELECT COUNT(*) FROM book").fetchone()
+        assert stored == count
+        settle(target)
+    ground.drop(target_url)
+    return seconds
+
+
+def _times(server: ServerProcess) -> dict[str, datetime]:
+    return {event["event"]: datetime.fromisoformat(event["timestamp"]) for event in server.log_events()}
+
+
+def _cpu_seconds(server: ServerProcess) -> float:
+    times = psutil.Process(server.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _peak_megabytes(server: ServerProcess) -> float:
+    """The most that a process has had in memory, as Linux counts it."""
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found.group(1)) / 1_024

@@ -1,0 +1,81 @@
+"""The frontend server, with handlers beside the product's own that do as little as a call can.
+
+    python -m benchmarks.frontend_with_ceilings DATABASE_URL
+
+The server object, its limits, its gate and its threads are the product's; the handlers go into it as any service does.
+No sync runs: it is measured by itself. The process says `listening ADDRESS`, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import grpc
+
+from benchmarks.bare_loan import BareLoans
+from frontend_server.catalog import list_books
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.rpc.servicers import services
+from frontend_server.store.models import bind
+from frontend_server.sync.sync import Sync
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library_domain.contract import contract_descriptors
+from service_kit.clock import system_clock
+from service_kit.logs import set_up_logs
+from service_kit.server import Server
+from service_kit.settings import limits_for, open_store_for
+from service_kit.store import Store
+
+NO_OP = "/benchmarks.Ceilings/NoOp"
+READY_MADE = "/benchmarks.Ceilings/ReadyMade"
+BARE_LOAN = "/benchmarks.Ceilings/BareLoan"
+
+PAGE_SIZE = 50
+
+RULES = LendingRules(loan_limit=1_000_000, daily_fine=DailyFine.parse("0.20 EUR"))
+"""Without a limit that a benchmark's few users would run into."""
+
+
+def ceilings(store: Store) -> grpc.GenericRpcHandler:
+    """Handlers that parse nothing and check nothing: an empty reply, a page's ready bytes, a bare transaction."""
+    page = list_books(store, ListBooksRequest(page_size=PAGE_SIZE)).SerializeToString()
+    loans = BareLoans(store)
+
+    def bare_loan(request: bytes, context: grpc.ServicerContext) -> bytes:
+        wanted = BorrowBookRequest.FromString(request)
+        loans.lend(wanted.book_id, wanted.user_id, wanted.days)
+        return b""
+
+    handlers = {
+        NO_OP: lambda request, context: b"",
+        READY_MADE: lambda request, context: page,
+        BARE_LOAN: bare_loan,
+    }
+    service = NO_OP.split("/")[1]
+    return grpc.method_handlers_generic_handler(
+        service,
+        {path.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(each) for path, each in handlers.items()},
+    )
+
+
+def main(database_url: str) -> None:
+    """Serve until standard input ends."""
+    set_up_logs("warning", as_json=True)
+    store = open_store_for(database_url, threads=None)
+    bind(store)
+    server = Server(limits_for(store, None, concurrent_calls=256, grace=1.0), contract_descriptors())
+    sync = Sync(store, "127.0.0.1:1", interval=3600, clock=system_clock)
+    server.add(services(store, RULES, system_clock, sync))
+    server.grpc.add_generic_rpc_handlers((ceilings(store),))
+    address = server.listen("127.0.0.1:0")
+    server.open()
+    print("listening", address, flush=True)
+    sys.stdin.read()
+    server.drain()
+    store.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

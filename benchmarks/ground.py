@@ -1,0 +1,174 @@
+"""What the benchmarks stand on: stores of both engines, server processes, callers; and how large it all is."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.books import fill_admin, fill_frontend
+from benchmarks.callers import Callers
+from service_kit.store import Store, open_store
+from tests.support.postgresql import PostgresqlServer, running_postgresql
+from tests.support.processes import ROOT, Servers
+
+Engine = Literal["SQLite", "PostgreSQL"]
+ENGINES: tuple[Engine, ...] = ("SQLite", "PostgreSQL")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    books: int
+    """Of the frontend that is read and lent from."""
+    many_books: int
+    """Of the first sync, and of the idle poll."""
+    pairs: int
+    seconds: float
+    """Of each round of calls."""
+    loans: int
+    """Of each round of loans without gRPC."""
+    sync_pairs: int
+
+
+FULL = Scale(books=100_000, many_books=1_000_000, pairs=5, seconds=1.0, loans=300, sync_pairs=2)
+QUICK = Scale(books=5_000, many_books=10_000, pairs=2, seconds=0.4, loans=100, sync_pairs=1)
+
+FEW_BOOKS = 1_000
+"""Of the small catalogue that an idle poll is compared with."""
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """A frontend with ceilings, running."""
+
+    address: str
+    pid: int
+
+
+class Ground:
+    """Makes what benchmarks ask for; `close` through the exit stack ends all of it."""
+
+    def __init__(self, folder: Path, scale: Scale, ending: contextlib.ExitStack) -> None:
+        """Everything is made in the folder, and ends with the stack."""
+        self.folder = folder
+        self.scale = scale
+        self._ending = ending
+        self._files = 0
+        self._book_ids: dict[Engine, list[str]] = {}
+
+    @functools.cached_property
+    def callers(self) -> Callers:
+        """The processes that call servers."""
+        return self._ending.enter_context(Callers())
+
+    @functools.cached_property
+    def servers(self) -> Servers:
+        """Starts the product's own server processes."""
+        servers = Servers(self.folder)
+        self._ending.callback(_quietly, servers.close)
+        return servers
+
+    @functools.cached_property
+    def _postgresql(self) -> PostgresqlServer:
+        server = self._ending.enter_context(running_postgresql())
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            # The tests' server does not wait for the disk. One that keeps loans does.
+            connection.execute(sql.SQL("ALTER SYSTEM RESET ALL"))
+            connection.execute(sql.SQL("SELECT pg_reload_conf()"))
+        return server
+
+    def new_database(self, engine: Engine) -> str:
+        """An empty database; its URL."""
+        if engine == "PostgreSQL":
+            return self._postgresql.url(self._postgresql.new_database())
+        self._files += 1
+        return f"sqlite:///{self.folder / f'{self._files}.db'}"
+
+    def drop(self, url: str) -> None:
+        """Remove a SQLite database that is done with; the next one needs the room."""
+        file = Path(urlsplit(url).path.removeprefix("/"))
+        for part in file.parent.glob(f"{file.name}*"):
+            part.unlink()
+
+    @functools.cached_property
+    def frontend_urls(self) -> dict[Engine, str]:
+        """Where the frontends' stores with `scale.books` are, as far as they have been made."""
+        return {}
+
+    def frontend_store(self, engine: Engine) -> tuple[str, list[str]]:
+        """A frontend's store with `scale.books`: its URL and the books' ids. Made once."""
+        if engine not in self.frontend_urls:
+            self.frontend_urls[engine] = self.new_database(engine)
+            with opened(self.frontend_urls[engine]) as store:
+                self._book_ids[engine] = fill_frontend(store, self.scale.books)
+                settle(store)
+        return self.frontend_urls[engine], self._book_ids[engine]
+
+    @functools.cache  # noqa: B019 - there is one ground, and it lasts as long as the program
+    def admin_store(self, count: int) -> str:
+        """An admin's store on SQLite with so many books; its URL. Made once."""
+        url = self.new_database("SQLite")
+        with opened(url) as store:
+            fill_admin(store, count)
+            settle(store)
+        return url
+
+    @contextlib.contextmanager
+    def frontend_with_ceilings(self, engine: Engine) -> Iterator[Frontend]:
+        """A frontend server on `frontend_store`, with the handlers to compare with."""
+        url, _ = self.frontend_store(engine)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.frontend_with_ceilings", url],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline().split()
+            if said[:1] != ["listening"]:
+                raise RuntimeError(f"the server did not start, exit status {process.wait()}")
+            yield Frontend(said[1], process.pid)
+        finally:
+            process.communicate()  # closes its standard input, at which it stops, and waits
+
+
+def _quietly(close: Callable[[], None]) -> None:
+    """Close without the logs, which are printed for tests that fail."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        close()
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Store]:
+    """An open store, closed at the end."""
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def settle(store: Store) -> None:
+    """Let the engine do now what it would else do while it is measured."""
+    if store.is_postgresql:
+        with store.reading():
+            store.database.execute_sql("VACUUM ANALYZE")
+            store.database.execute_sql("CHECKPOINT")
+    else:
+        store.database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")

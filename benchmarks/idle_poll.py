@@ -1,0 +1,41 @@
+"""What the frontend asks every second, and mostly for nothing: it must not cost more where the catalogue is large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.callers import PROCESSES, Round, Workload
+from benchmarks.ground import FEW_BOOKS, Ground
+from benchmarks.results import Result, compared, in_turns
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
+from tests.support.processes import ServerProcess
+
+METHOD = "/library.sync.v1.SyncService/ListCatalogChanges"
+
+
+def idle_poll(ground: Ground) -> Iterator[Result]:
+    """ListCatalogChanges with a cursor behind which nothing waits, at a large and at a small catalogue."""
+    sizes = (ground.scale.many_books, FEW_BOOKS)
+    servers = [ground.servers.start("admin", ground.admin_store(size)) for size in sizes]
+    polls = [_poll(server) for server in servers]
+
+    def measured(place: int) -> Round:
+        server = servers[place]
+        return ground.callers.round(server.address, server.pid, polls[place], ground.scale.seconds)
+
+    many, few = in_turns(lambda: measured(0), lambda: measured(1), ground.scale.pairs)
+    for server in servers:
+        server.stop()
+    names = [f"{size:,} books" for size in sizes]
+    yield compared("idle poll", "SQLite", (names[0], many), (names[1], few), target=0.9)
+
+
+def _poll(server: ServerProcess) -> Workload:
+    """The poll of a frontend that has everything."""
+    sync = server.admin().sync
+    cursor = ""
+    while (page := sync.ListCatalogChanges(ListCatalogChangesRequest(cursor=cursor, page_size=1_000))).has_more:
+        cursor = page.next_cursor
+    request = ListCatalogChangesRequest(cursor=page.next_cursor, page_size=1_000)
+    assert not sync.ListCatalogChanges(request).changes
+    return Workload(METHOD, [request.SerializeToString()] * PROCESSES, ListCatalogChangesResponse)
