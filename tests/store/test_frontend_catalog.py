@@ -275,6 +275,7 @@ def test_values_come_by_name_with_the_counts_of_what_is_listed(branch: Branch, u
         listed_publishers, listed_categories = counts(branch, page_size, include_unavailable=unavailable_too)
         assert list(listed_publishers.items()) == sorted(publishers.items())
         assert list(listed_categories.items()) == sorted(categories.items())
+        assert "Gone" not in listed_publishers.keys() | listed_categories.keys()
     for publisher, count in publishers.items():
         assert len(listed(branch, publisher=publisher, include_unavailable=unavailable_too)) == count
 

@@ -11,7 +11,9 @@ import pytest
 
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
-from frontend_server.store.models import Book, Loan, User
+from frontend_server.store.models import Book, Loan, SyncState, User
+from frontend_server.sync.pull import begin_resync
+from frontend_server.sync.push import unpark
 from library.v1 import loan_pb2
 from library_domain.errors import LoanLimitReached, LoanReturned, NoCopyAvailable, RenewalLimitReached, RequestIdReused
 from service_kit.store import Store
@@ -27,7 +29,7 @@ def branch(frontend_store: Store, clock: SettableClock) -> Branch:
     return Branch(frontend_store, clock)
 
 
-def race(branches: list[Branch], rounds: int) -> list[list[object]]:
+def race(branches: list[Branch], rounds: int, *, with_request_ids: bool) -> list[list[object]]:
     """Each branch's thread tries for the last copy of a book a round, all at the same moment; the outcomes by round."""
     books = [new_book(f"Round {number}") for number in range(rounds)]
     branches[0].receive(*books)
@@ -39,7 +41,8 @@ def race(branches: list[Branch], rounds: int) -> list[list[object]]:
         for book, outcome in zip(books, outcomes, strict=True):
             next_round.wait()
             try:
-                outcome.append(branches[number].borrow(book.id, users[number].id))
+                request_id = str(uuid4()) if with_request_ids else ""
+                outcome.append(branches[number].borrow(book.id, users[number].id, 14, request_id))
             except Exception as error:  # noqa: BLE001 - whatever it is, the test is to see it
                 outcome.append(error)
 
@@ -63,13 +66,13 @@ def test_of_16_who_race_for_the_last_copy_one_gets_it_a_thousand_times(
 ) -> None:
     rules = LendingRules(loan_limit=ROUNDS, daily_fine=DailyFine("EUR", 0))
     branches = [Branch(frontend_store, clock, rules) for _ in range(THREADS)]
-    check_one_winner_each(branches[0], race(branches, ROUNDS))
+    check_one_winner_each(branches[0], race(branches, ROUNDS, with_request_ids=False))
 
 
 def test_so_they_do_where_only_the_database_stands_between_them(frontend_store: Store, clock: SettableClock) -> None:
     # A store lets one writer of its process at a time to SQLite. Stores of their own are as processes of their own.
     branches = [Branch(Store(frontend_store.database, frontend_store.url), clock) for _ in range(THREADS)]
-    check_one_winner_each(branches[0], race(branches, 30))
+    check_one_winner_each(branches[0], race(branches, 30, with_request_ids=True))
 
 
 def test_no_more_copies_are_lent_than_there_are(branch: Branch) -> None:
@@ -168,3 +171,28 @@ def test_a_crowd_that_borrows_renews_and_returns_leaves_the_books_balanced(branc
     assert at_once(branch.store, [partial(patron, seed) for seed in range(THREADS)]) == []
     branch.check()
     assert Loan.select().count() > 20
+
+
+def test_lending_goes_on_while_all_rows_are_marked_to_be_told_anew(branch: Branch) -> None:
+    book, users = branch.book(copies=100), [branch.user() for _ in range(4)]
+    is_over = threading.Event()
+
+    def patron(user_id: str) -> None:
+        for _ in range(30):
+            loan = branch.borrow(book.id, user_id)
+            branch.renew(loan.id, 1)
+            branch.bring_back(loan.id)
+
+    def lend() -> None:
+        try:
+            assert at_once(branch.store, [partial(patron, user.id) for user in users]) == []
+        finally:
+            is_over.set()
+
+    def mark() -> None:
+        while not is_over.is_set():
+            begin_resync(branch.store, SyncState.get())
+            unpark(branch.store)
+
+    assert at_once(branch.store, [lend, mark]) == []
+    branch.check()
