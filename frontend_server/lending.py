@@ -90,10 +90,9 @@ LEND = Statement(
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Lend a copy. A request id that came before, with the same arguments, gives the loan made then."""
     digest = request_digest(request) if request.request_id else ""
-    now = clock()
     try:
         with store.writing():
-            loan = _earlier_loan(request.request_id, digest) or _lend(request, digest, rules, now)
+            loan = _earlier_loan(request.request_id, digest) or _lend(request, digest, rules, clock)
     except (ServiceError, peewee.IntegrityError):
         # On PostgreSQL the same request may have been done beside this one, which then found the copy gone or the
         # request id taken. That is no refusal: it has its loan.
@@ -102,7 +101,7 @@ def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, c
         if earlier is None:
             raise
         loan = earlier
-    return loan_message(loan, now)
+    return loan_message(loan, clock())
 
 
 def return_book(store: Store, loan_id: str, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
@@ -153,12 +152,14 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
         return loans.list_loans(Loan, request, clock())
 
 
-def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, now: int) -> Loan:
+def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, clock: Clock) -> Loan:
     copy = TAKE_COPY.row(book_id=request.book_id)
     if copy is None:
         raise _why_no_copy(request.book_id)
     if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
         raise _why_no_place(request.user_id, rules)
+    # Not before the copy is taken: while this waited for it, it was another's, and the loans would say it was both's.
+    now = clock()
     values = {
         "id": new_id(),
         "book_id": request.book_id,
