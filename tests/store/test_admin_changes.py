@@ -180,7 +180,7 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
         receipt_before = admin.record_users(admin.user_record(1)).receipt
     backup = databases.copy(admin_url)
     with bound_store("admin", admin_url) as store:
-        admin = Admin(store, clock)
+        admin = Admin(store, clock, runs_on=True)
         for _ in range(restarts):
             admin.restart()
         admin.add("lost")
@@ -209,7 +209,7 @@ def test_a_store_that_only_forgot_loans_is_noticed_by_the_receipt(databases: Fre
         receipt = admin.record_users(admin.user_record(1)).receipt
     backup = databases.copy(admin_url)
     with bound_store("admin", admin_url) as store:
-        admin = Admin(store, clock)
+        admin = Admin(store, clock, runs_on=True)
         admin.page_of_changes(cursor, receipt)
         later_receipt = admin.record_loans(admin.loan_record(2)).receipt
     with bound_store("admin", backup) as store:

@@ -155,9 +155,18 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
     assert ("book_words" in plan) if admin.store.is_postgresql else ("VIRTUAL TABLE" in plan)
 
 
-def test_the_index_of_a_filter_is_used(admin: Admin) -> None:
-    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, ListBooksRequest(publisher="P7")))
-    assert "publisher" in plan
+@pytest.mark.parametrize(
+    ("request_", "index"),
+    [
+        (ListBooksRequest(publisher="P7"), "book_publisher_key"),
+        (ListBooksRequest(category="C7"), "book_category_key"),
+        (ListBooksRequest(publisher="P7", category="C7"), "book_publisher_category_key"),
+        (ListBooksRequest(state=BOOK_STATE_UNAVAILABLE), "book_state_key"),
+    ],
+)
+def test_the_index_of_a_filter_is_used(admin: Admin, request_: ListBooksRequest, index: str) -> None:
+    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, request_))
+    assert index in plan
 
 
 LOANS: dict[str, dict[str, Any]] = {

@@ -48,11 +48,12 @@ Item = TypeVar("Item")
 class Admin:
     """The use cases of the admin on one store, at a time that the test sets."""
 
-    def __init__(self, store: Store, clock: SettableClock) -> None:
-        """Begin an epoch, as a server does when it starts."""
+    def __init__(self, store: Store, clock: SettableClock, *, runs_on: bool = False) -> None:
+        """Begin an epoch, as a server does when it starts; unless it runs on, and only the test was away."""
         self.store = store
         self.clock = clock
-        self.restart()
+        if not runs_on:
+            self.restart()
 
     def restart(self) -> None:
         """Do what a start of the server does to the store."""
