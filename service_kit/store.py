@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import peewee
-from playhouse.cysqlite_ext import CySqliteDatabase
+from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
 SAFE_SQLITE = (3, 51, 3)
@@ -152,6 +152,13 @@ class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
                 time.sleep(0.01)
             else:
                 return opened
+
+    def _add_conn_hooks(self, conn: Any) -> None:
+        # Built with STAT4, SQLite plans a statement anew each time that a value is bound to it by which an index is
+        # searched, for the statistics may speak for another plan. There are none here, and planning takes longer than
+        # many a search. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
+        conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        super()._add_conn_hooks(conn)
 
 
 class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
