@@ -20,9 +20,6 @@ from tests.support.clients import AdminClient, FrontendClient
 
 CALL_SECONDS = 30.0
 
-COUNTED_BY_THE_FRONTEND = ("available_copies", "next_available_time", "etag")
-"""Fields of a book that each service fills in for itself."""
-
 
 def all_pages(method: Callable[..., Any], request: Any, field: str) -> list[Any]:
     """Everything that a List method gives, page after page."""
@@ -88,6 +85,16 @@ def eventually(is_so: Callable[[], bool], what: str, seconds: float = 15.0) -> f
         time.sleep(0.02)
 
 
+def holds(frontend: FrontendClient, count: int) -> Callable[[], bool]:
+    """Whether the frontend's replica has so many books."""
+    return lambda: len(replica(frontend)) == count
+
+
+def knows(frontend: FrontendClient, book: Book) -> Callable[[], bool]:
+    """Whether the frontend's replica has the book."""
+    return lambda: book.id in replica(frontend)
+
+
 def wait_until_they_agree(admin: AdminClient, frontend: FrontendClient, seconds: float = 15.0) -> float:
     """Wait, touching nothing, until both have the same books and loans; give the seconds that it took."""
 
@@ -120,8 +127,10 @@ def assert_copies_are_counted(admin: AdminClient, all_loans: Iterable[Loan]) -> 
 
 
 def _told(book: Book) -> Book:
-    for name in COUNTED_BY_THE_FRONTEND:
-        book.ClearField(name)
+    """The book without what each service fills in for itself."""
+    book.ClearField("available_copies")
+    book.ClearField("next_available_time")
+    book.ClearField("etag")
     return book
 
 

@@ -69,7 +69,7 @@ class WireError(grpc.RpcError):
     def details(self) -> str:
         return self._details
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self) -> Any:
         return self._trailing_metadata
 
 
@@ -157,7 +157,7 @@ class Wire:
         self.is_cut = False
         self.faults: deque[Fault] = deque()
         self.late: list[Callable[[], object]] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], object] = lambda: None
         self.sent: list[Message] = []
 
     def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:

@@ -25,6 +25,8 @@ from library.sync.v1.sync_service_pb2 import (
     RecordUsersRequest,
 )
 from library.v1.book_pb2 import Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import RULES, Contents, Library
 
@@ -103,7 +105,8 @@ def _life(library: Library) -> list[Message]:
     books = [_add(library, f"Book {number}", copies=2) for number in range(4)]
     library.sync()
     library.wire.sent.clear()
-    users, loans = [], []
+    users: list[User] = []
+    loans: list[Loan] = []
     with library.frontend.at_work() as store:
         for number in range(4):
             request = EnrollUserRequest(email=f"r{number}@example.org", first_name="R", last_name=f"Reader {number}")

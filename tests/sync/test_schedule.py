@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 
@@ -21,6 +22,8 @@ from frontend_server.sync.schedule import BACKOFF_CAP_SECONDS, Schedule, Task
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1.loan_pb2 import Loan
+from tests.support.clients import AdminClient
 from tests.support.stores import FreshDatabases
 from tests.sync.agreement import eventually, loans, recorded_loans, recorded_users, replica, status
 from tests.sync.forked_servers import ForkedServers
@@ -73,6 +76,9 @@ class Runs:
     def since(self, moment: float) -> int:
         return sum(begun > moment for begun in self.times)
 
+    def ran_since(self, moment: float) -> Callable[[], bool]:
+        return lambda: self.since(moment) > 0
+
 
 @contextmanager
 def running(*tasks: Task, interval: float) -> Iterator[Schedule]:
@@ -115,7 +121,7 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
         for _ in range(50):
             then = time.monotonic()
             schedule.wake(task)
-            eventually(lambda then=then: work.since(then) > 0, "it runs when woken", seconds=2)
+            eventually(work.ran_since(then), "it runs when woken", seconds=2)
 
 
 def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
@@ -173,7 +179,7 @@ def test_it_never_runs_twice_at_a_time() -> None:
 
 def test_failures_are_answered_with_patience_but_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000.0]
-    monkeypatch.setattr(frontend_server.sync.schedule.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     work = Runs()
     work.fails = True
     task = Task("push", work, 1.0)
@@ -230,7 +236,7 @@ def test_a_loan_is_at_the_admin_long_before_the_next_interval(
     for _ in range(20):
         borrow = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
         loan = patron.lending.BorrowBook(borrow, timeout=10)
-        eventually(lambda loan=loan: loan.id in recorded_loans(librarian), "the loan is recorded", seconds=3)
+        eventually(functools.partial(_is_recorded, librarian, loan), "the loan is recorded", seconds=3)
     assert recorded_loans(librarian) == loans(patron)
 
 
@@ -245,3 +251,7 @@ def test_an_admin_that_hangs_fills_no_log(servers: ForkedServers, databases: Fre
     admin.send(signal.SIGCONT)
     noise = [event for event in frontend.log_events() if event["level"] in ("warning", "error")]
     assert len(noise) <= 2, noise
+
+
+def _is_recorded(librarian: AdminClient, loan: Loan) -> bool:
+    return loan.id in recorded_loans(librarian)

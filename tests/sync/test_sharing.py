@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 
@@ -22,6 +23,8 @@ from tests.sync.agreement import (
     assert_no_copy_was_lent_twice,
     catalogue,
     eventually,
+    holds,
+    knows,
     loans,
     recorded_loans,
     recorded_users,
@@ -54,7 +57,7 @@ def test_processes_that_share_a_store_lend_and_sync_as_one(
         frontend.wait_until_serving()
     clients = [frontend.frontend() for frontend in frontends]
     for client in clients:
-        eventually(lambda client=client: len(replica(client)) == 300, "the catalogue is there")
+        eventually(holds(client, 300), "the catalogue is there")
     books = list(catalogue(librarian).values())
     wanted = books[:10]  # few, so that patrons of different processes want the same copy
     patrons = [Patron(frontend.frontend(), wanted, random.Random(chance.random())) for frontend in frontends]
@@ -91,17 +94,16 @@ def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDat
         servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05").frontend() for _ in range(2)
     ]
     store = open_store(url)
-    taken = False
-    while not taken:
-        with store.alone("pull") as taken:
-            if taken:
-                time.sleep(0.3)  # whatever ran has ended
-                book = admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
-                time.sleep(0.5)
-                assert not any(replica(client) for client in clients)
+    with contextlib.ExitStack() as held:
+        while not held.enter_context(store.alone("pull")):
+            held.close()
+        time.sleep(0.3)  # whatever ran has ended
+        book = admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
+        time.sleep(0.5)
+        assert not any(replica(client) for client in clients)
     store.close()
     for client in clients:
-        eventually(lambda client=client: replica(client).keys() == {book.id}, "the book is there")
+        eventually(knows(client, book), "the book is there")
 
 
 def test_processes_that_start_at_the_same_moment_read_the_catalogue_once(
@@ -118,7 +120,7 @@ def test_processes_that_start_at_the_same_moment_read_the_catalogue_once(
         frontend.wait_until_serving()
     for frontend in frontends:
         client = frontend.frontend()
-        eventually(lambda client=client: len(replica(client)) == 2_500, "the catalogue is there", seconds=30)
+        eventually(holds(client, 2_500), "the catalogue is there", seconds=30)
         frontend.stop()  # then its statistics are complete
     sql = "SELECT n_tup_ins, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'book'"
     with psycopg.connect(url, autocommit=True) as connection:
@@ -132,8 +134,7 @@ def test_a_killed_process_leaves_its_turn_to_the_others(servers: ForkedServers, 
     for number in range(5):
         first.kill()
         book = admin.admin().catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=10)
-        other = second.frontend()
-        eventually(lambda book=book, other=other: book.id in replica(other), "the other one pulls", seconds=5)
+        eventually(knows(second.frontend(), book), "the other one pulls", seconds=5)
         first.start()
         first, second = second, first
     assert loans(second.frontend()) == {}

@@ -1,0 +1,119 @@
+"""A page and its cursor are applied together or not at all, whoever dies or meddles while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import frontend_server.sync.pull
+from admin_server.catalog import add_book, remove_book
+from frontend_server.store.models import SyncState
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.v1.book_pb2 import Book
+from service_kit.statements import Statement
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.libraries import Fault, Library, WireError
+
+BOOKS = 7
+
+
+@pytest.fixture
+def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    monkeypatch.setattr(frontend_server.sync.pull, "PAGE_SIZE", 3)
+    library = Library(databases, engine)
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def books(library: Library) -> list[Book]:
+    return [_add(library, f"Book {number}") for number in range(BOOKS)]
+
+
+def test_who_dies_while_a_page_is_applied_has_not_moved_the_cursor(
+    library: Library, books: list[Book], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = iter([True, False])
+    many = Statement.many
+
+    class Died(Exception):
+        pass
+
+    def applied_or_died(statement: Statement, values: Any) -> None:
+        many(statement, values)
+        if not next(pages, True):
+            raise Died
+
+    monkeypatch.setattr(Statement, "many", applied_or_died)
+    with pytest.raises(Died):
+        library.pull()
+
+    assert library.replica().keys() == {book.id for book in books[:3]}, "the second page is not half there"
+    library.pull()
+    assert library.replica() == library.catalogue()
+    assert len(library.replica()) == BOOKS
+
+
+@pytest.mark.parametrize("fault", [Fault.REQUEST_LOST, Fault.REPLY_LOST])
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_who_loses_a_page_goes_on_from_the_one_before(
+    library: Library, books: list[Book], fault: Fault, page: int
+) -> None:
+    library.wire.faults.extend([Fault.NONE] * page + [fault])
+    with pytest.raises(WireError):
+        library.pull()
+    assert library.replica().keys() == {book.id for book in books[: 3 * page]}
+    library.pull()
+    assert library.replica() == library.catalogue()
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_of_two_who_pull_at_a_time_the_slower_one_changes_nothing(
+    library: Library, books: list[Book], page: int
+) -> None:
+    """And it does not put the cursor back, nor bring an older state of a book back."""
+
+    def the_other_is_quicker() -> None:
+        with library.admin.at_work() as store:
+            for book in books[:4]:
+                remove_book(store, book.id, withdraw=False, clock=library.clock)
+        _add(library, "One more book")
+        library.pull()
+
+    library.wire.meanwhile = the_other_is_quicker
+    library.wire.faults.extend([Fault.NONE] * page + [Fault.MEANWHILE])
+    library.pull()
+
+    assert library.replica() == library.catalogue()
+    assert library.pull() == 0, "the cursor has not gone back"
+
+
+def test_a_resync_removes_nothing_before_its_last_page(library: Library, books: list[Book]) -> None:
+    backup = library.admin.backup()
+    later = _add(library, "A book that the backup does not know")
+    library.pull()
+    library.admin.restore(backup)
+    library.start_admin()
+
+    library.wire.faults.extend([Fault.NONE, Fault.NONE, Fault.NONE, Fault.REQUEST_LOST])
+    with pytest.raises(WireError):
+        library.pull()  # it is told to begin anew, and reads two of three pages
+    with library.frontend.at_work():
+        state = SyncState.get()
+    assert state.resyncing
+    assert state.generation == 2
+    assert library.replica().keys() == {later.id, *(book.id for book in books)}
+
+    library.start_frontend()
+    library.pull()
+    assert library.replica() == library.catalogue()
+    assert later.id not in library.replica()
+    with library.frontend.at_work():
+        assert not SyncState.get().resyncing
+
+
+def _add(library: Library, title: str) -> Book:
+    with library.admin.at_work() as store:
+        return add_book(store, AddBookRequest(title=title), library.clock)
