@@ -27,6 +27,9 @@ NO_ADMIN = "127.0.0.1:1"
 
 MEGABYTE = 1024 * 1024
 
+CUT_OFF = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""How a call ends that a stopping server does not answer; gRPC itself cancels those that it has not begun with."""
+
 
 def fill(database_url: str, books: int) -> tuple[list[str], str]:
     """Put single copies and a user into a frontend's store; the ids of the books, and the user's."""
@@ -136,7 +139,7 @@ class Flood:
             try:
                 loan = self._desk.lending.BorrowBook(request, timeout=20)
             except grpc.RpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE, error
+                assert error.code() in CUT_OFF, error
                 with self._lock:
                     self.unanswered.append(request)
                 return
