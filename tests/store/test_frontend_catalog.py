@@ -28,6 +28,7 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, at_once, new_book
+from tests.support.stores import FreshDatabases, bound_store
 
 MESSAGE_BYTES = 4 * 1024 * 1024
 """What a gRPC client takes in one message unless it is told otherwise."""
@@ -337,6 +338,25 @@ def test_each_word_of_a_title_finds_the_book_whatever_its_characters(branch: Bra
     book = branch.book(f"{title.replace(chr(0), '')} {mark}")
     for word in words_of(book.title):
         assert [found.id for found in listed(branch, query=f"{word} {mark}")] == [book.id]
+
+
+def test_postgresql_finds_a_word_without_reading_through_all_that_was_added_lately(databases: FreshDatabases) -> None:
+    with bound_store("frontend", databases.migrated("frontend", "postgresql")) as store:
+        branch = Branch(store, SettableClock())
+        branch.receive(*[new_book(f"Title {number} word{number}", authors=["Jane Austen"]) for number in range(6_000)])
+        found = (
+            "SELECT key FROM book WHERE to_tsvector('simple'::regconfig, words) @@ plainto_tsquery('simple', 'word7')"
+        )
+        with store.reading():
+            store.database.execute_sql("ANALYZE book")
+            store.database.execute_sql("SET enable_seqscan = off")
+            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {found}"
+            [[[explained]]] = store.database.execute_sql(explain).fetchall()
+
+    plan = explained["Plan"]
+    assert plan["Plans"][0]["Index Name"] == "book_words"
+    assert plan["Actual Rows"] == 1
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 40
 
 
 # --- pages ---
