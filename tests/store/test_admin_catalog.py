@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -213,59 +214,49 @@ def test_a_named_field_that_is_not_set_is_emptied(admin: Admin) -> None:
     assert (after.isbn, list(after.authors), after.published_year, after.title) == ("", [], 0, "Emma")
 
 
-@pytest.mark.parametrize(
-    ("paths", "problem"),
-    [
-        (["no_such_field"], "no field no_such_field"),
-        (["title", "shelf"], "no field shelf"),
-        (["id"], "id is read-only"),
-        (["available_copies"], "read-only"),
-        (["create_time"], "read-only"),
-        (["etag"], "read-only"),
-        (["*", "title"], "no field"),
-        (["title.first"], "no field"),
-        ([""], "no field"),
-    ],
-)
-def test_a_path_that_cannot_be_changed_is_refused(admin: Admin, paths: list[str], problem: str) -> None:
+WRONG_MASKS: list[tuple[list[str], str]] = [
+    (["no_such_field"], "no field no_such_field"),
+    (["title", "shelf"], "no field shelf"),
+    (["id"], "id is read-only"),
+    (["available_copies"], "read-only"),
+    (["create_time"], "read-only"),
+    (["etag"], "read-only"),
+    (["*", "title"], "no field"),
+    (["title.first"], "no field"),
+    ([""], "no field"),
+]
+WRONG_VALUES: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "title", "book.title"),
+    ({"title": "x" * 501}, "title", "book.title"),
+    ({}, "total_copies", "book.total_copies"),
+    ({"total_copies": -1}, "total_copies", "book.total_copies"),
+    ({"total_copies": 10_001}, "total_copies", "book.total_copies"),
+    ({"isbn": "9780141439588"}, "isbn", "book.isbn"),
+    ({"authors": ["a", ""]}, "authors", "book.authors[1]"),
+    ({"page_count": -1}, "page_count", "book.page_count"),
+    ({"cover_uri": "nowhere"}, "cover_uri", "book.cover_uri"),
+    ({}, "state", "book.state"),
+    ({"state": BOOK_STATE_REMOVED}, "state", "book.state"),
+    ({"state": 9}, "state", "book.state"),
+]
+
+
+def test_a_path_that_cannot_be_changed_is_refused(admin: Admin) -> None:
     before = admin.add("Emma")
-    with pytest.raises(FieldInvalid, match="update_mask") as refused:
-        admin.update(Book(id=before.id, title="changed"), *paths)
-    assert problem in str(refused.value)
+    for paths, problem in WRONG_MASKS:
+        with pytest.raises(FieldInvalid, match="update_mask") as refused:
+            admin.update(Book(id=before.id, title="changed"), *paths)
+        assert problem in str(refused.value)
     assert admin.get(before.id) == before
 
 
-@pytest.mark.parametrize(
-    ("fields", "path", "named"),
-    [
-        ({}, "title", "book.title"),
-        ({"title": "x" * 501}, "title", "book.title"),
-        ({}, "total_copies", "book.total_copies"),
-        ({"total_copies": -1}, "total_copies", "book.total_copies"),
-        ({"total_copies": 10_001}, "total_copies", "book.total_copies"),
-        ({"isbn": "9780141439588"}, "isbn", "book.isbn"),
-        ({"authors": ["a", ""]}, "authors", "book.authors[1]"),
-        ({"page_count": -1}, "page_count", "book.page_count"),
-        ({"cover_uri": "nowhere"}, "cover_uri", "book.cover_uri"),
-        ({}, "state", "book.state"),
-        ({"state": BOOK_STATE_REMOVED}, "state", "book.state"),
-        ({"state": 9}, "state", "book.state"),
-    ],
-)
-def test_a_value_that_add_would_refuse_is_refused_and_nothing_is_changed(
-    admin: Admin, fields: dict[str, object], path: str, named: str
-) -> None:
+def test_a_value_that_add_would_refuse_is_refused_and_nothing_is_changed(admin: Admin) -> None:
     before = admin.add("Emma", **EMMA)
-    sent = Book(id=before.id)
-    for name, value in fields.items():
-        if isinstance(value, list):
-            sent.authors[:] = value
-        else:
-            setattr(sent, name, value)
-    with pytest.raises(FieldInvalid) as refused:
-        admin.update(sent, path)
-    assert [field for field, _ in refused.value.problems] == [named]
-    assert admin.get(before.id) == before
+    for fields, path, named in WRONG_VALUES:
+        with pytest.raises(FieldInvalid) as refused:
+            admin.update(Book(id=before.id, **fields), path)
+        assert [field for field, _ in refused.value.problems] == [named]
+        assert admin.get(before.id) == before
 
 
 def test_an_etag_holds_for_one_version(admin: Admin) -> None:

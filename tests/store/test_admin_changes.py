@@ -76,16 +76,15 @@ def test_a_refused_change_takes_no_revision(admin: Admin) -> None:
     assert head_revision() == before
 
 
-@pytest.mark.parametrize("page_size", [1, 3, 7, 8, 9])
-def test_pages_may_end_anywhere(admin: Admin, page_size: int) -> None:
+def test_pages_may_end_anywhere(admin: Admin) -> None:
     ids = [admin.add(f"T{number}").id for number in range(8)]
-    changes, cursor = admin.changes(page_size=page_size)
-    assert [change.book.id for change in changes] == ids
-    revisions = [change.revision for change in changes]
-    assert revisions == sorted(set(revisions))
-    page = admin.page_of_changes(page_size=8)
-    assert not page.has_more
-    assert admin.changes(cursor) == ([], cursor)
+    for page_size in (1, 3, 7, 8, 9):
+        changes, cursor = admin.changes(page_size=page_size)
+        assert [change.book.id for change in changes] == ids
+        revisions = [change.revision for change in changes]
+        assert revisions == sorted(set(revisions))
+        assert admin.changes(cursor) == ([], cursor)
+    assert not admin.page_of_changes(page_size=8).has_more
 
 
 def test_a_book_that_changes_while_pages_are_read_is_told_again_and_none_is_lost(admin: Admin) -> None:
@@ -133,20 +132,20 @@ def forged(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        *("x", "é", "\x00", "====", "A" * 200),
-        *map(forged, ("1", ":", "a:", "a:-1", "a:1", "\x00:1", f"{'0' * 35}\x00:1")),
-        *(forged(NOWHERE + rest) for rest in ("", ":", ":-1", ":1.0", ":١", ":1:2", ":1\n", ":" + "9" * 100)),
-    ],
-)
-def test_garbage_is_no_cursor_and_no_receipt(admin: Admin, garbage: str) -> None:
+GARBAGE = [
+    *("x", "é", "\x00", "====", "A" * 200),
+    *map(forged, ("1", ":", "a:", "a:-1", "a:1", "\x00:1", f"{'0' * 35}\x00:1")),
+    *(forged(NOWHERE + rest) for rest in ("", ":", ":-1", ":1.0", ":١", ":1:2", ":1\n", ":" + "9" * 100)),
+]
+
+
+def test_garbage_is_no_cursor_and_no_receipt(admin: Admin) -> None:
     admin.add("Emma")
-    with pytest.raises(FieldInvalid, match="cursor"):
-        admin.page_of_changes(garbage)
-    with pytest.raises(FieldInvalid, match="receipt"):
-        admin.page_of_changes(receipt=garbage)
+    for garbage in GARBAGE:
+        with pytest.raises(FieldInvalid, match="cursor"):
+            admin.page_of_changes(garbage)
+        with pytest.raises(FieldInvalid, match="receipt"):
+            admin.page_of_changes(receipt=garbage)
 
 
 def test_a_cursor_of_a_store_that_never_was_this_one_has_expired(admin: Admin) -> None:

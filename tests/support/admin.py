@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -160,8 +160,3 @@ def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListReq
         found += items
         if not request.page_token:
             return found
-
-
-def titles_of(books: Iterable[Book]) -> list[str]:
-    """The titles of books."""
-    return [book.title for book in books]
