@@ -219,7 +219,7 @@ def stored(admin: Admin) -> list[object]:
     return [sorted(users), sorted(loans, key=str), sorted(books), newest]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_everything_five_times_over_and_shuffled_ends_as_once(admin: Admin, seed: int, sizes: list[int]) -> None:
     rng = random.Random(seed)
