@@ -123,8 +123,8 @@ def assert_no_table_is_read_whole(plans: list[str]) -> None:
     for plan in plans:
         for line in plan.splitlines():
             assert "Seq Scan" not in line, plan
-            # SQLite: SEARCH goes by an index, and so does SCAN … USING INDEX, in its order and ended by the limit.
-            assert not line.strip().startswith("SCAN") or "USING" in line or "VIRTUAL TABLE" in line, plan
+            # SQLite: SEARCH goes to a place in an index, SCAN begins at the beginning, but for the index of words.
+            assert not line.strip().startswith("SCAN") or "VIRTUAL TABLE" in line, plan
 
 
 LISTS: dict[str, dict[str, Any]] = {
@@ -205,9 +205,9 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
 def test_a_poll_goes_by_the_index_of_revisions(admin: Admin) -> None:
     middle = admin.page_of_changes(page_size=1_000).next_cursor
     request = ListCatalogChangesRequest(cursor=middle, page_size=20)
-    plans = plans_of(admin, lambda: changes.list_catalog_changes(admin.store, request))
-    assert_no_table_is_read_whole(plans)
-    assert any("revision" in plan for plan in plans)
+    [plan] = plans_of(admin, lambda: changes.list_catalog_changes(admin.store, request))
+    assert_no_table_is_read_whole([plan])
+    assert ("Index Cond: (revision >" if admin.store.is_postgresql else "(revision>?)") in plan
 
 
 def test_an_idle_poll_reads_no_book(admin: Admin) -> None:
