@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from admin_server.epochs import position_token
 from benchmarks.callers import PROCESSES, Round, Workload
 from benchmarks.ground import FEW_BOOKS, Ground
 from benchmarks.results import Result, compared, in_turns
+from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
 from tests.support.processes import ServerProcess
 
@@ -32,10 +34,8 @@ def idle_poll(ground: Ground) -> Iterator[Result]:
 
 def _poll(server: ServerProcess) -> Workload:
     """The poll of a frontend that has everything."""
-    sync = server.admin().sync
-    cursor = ""
-    while (page := sync.ListCatalogChanges(ListCatalogChangesRequest(cursor=cursor, page_size=1_000))).has_more:
-        cursor = page.next_cursor
-    request = ListCatalogChangesRequest(cursor=page.next_cursor, page_size=1_000)
-    assert not sync.ListCatalogChanges(request).changes
+    admin = server.admin()
+    status = admin.status.GetStatus(GetStatusRequest())
+    request = ListCatalogChangesRequest(cursor=position_token(status.epoch, status.revision), page_size=1_000)
+    assert not admin.sync.ListCatalogChanges(request).changes
     return Workload(METHOD, [request.SerializeToString()] * PROCESSES, ListCatalogChangesResponse)
