@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -134,7 +134,13 @@ class _Gate(grpc.ServerInterceptor):
 
 def wait_for_stop() -> None:
     """Wait in the main thread until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
+    # Not an Event: a handler that sets one while the main thread is about to wait for it waits for ever. The byte is
+    # written as the signal comes, whatever the thread, so it is there even when it comes before the wait begins.
+    waiting, written = socket.socketpair()
+    with waiting, written:
+        written.setblocking(False)
+        signal.set_wakeup_fd(written.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        waiting.recv(1)
+        signal.set_wakeup_fd(-1)

@@ -1,0 +1,54 @@
+"""A server told to stop stops, whatever the moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service_kit.server import wait_for_stop
+
+
+@pytest.fixture(autouse=True)
+def _handlers_as_before() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("step", range(1, 41))
+def test_a_signal_is_heard_at_whatever_step_of_the_wait_it_comes(step: int) -> None:
+    """With an Event, a handler that ran while `wait` held the Event's lock waited for that lock for ever."""
+    steps = 0
+
+    def stop_at_the_step(*_: object) -> None:
+        nonlocal steps
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # the last that it sets
+            steps += 1
+            if steps == step:
+                sys.setprofile(None)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    late = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))  # where it waits before it comes to the step
+    late.start()
+    sys.setprofile(stop_at_the_step)
+    try:
+        wait_for_stop()
+    finally:
+        sys.setprofile(None)
+        late.cancel()
+        late.join()
+
+
+def test_ctrl_c_is_heard() -> None:
+    sender = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    sender.start()
+    wait_for_stop()
+    sender.join()
