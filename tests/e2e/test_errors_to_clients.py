@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -132,6 +133,13 @@ def test_the_admin_is_as_discreet(fresh_admin: ServerProcess) -> None:
         assert secret not in fresh_admin.log_tail(1_000_000)
 
 
+def until_open(server: ServerProcess) -> None:
+    """Wait for a server whose log is text, where `wait_until_serving` finds nothing."""
+    deadline = time.monotonic() + 30
+    while "serving" not in server.log.read_text().rpartition("listening")[2] and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_a_traceback_as_text_has_no_values_either(servers: Servers, databases: FreshDatabases) -> None:
     server = servers.start("frontend", databases.migrated("frontend", "sqlite"))
     # What `make run` and a terminal show; only its address is first learnt from a log in JSON.
@@ -139,6 +147,7 @@ def test_a_traceback_as_text_has_no_values_either(servers: Servers, databases: F
     server.settings["LOG_FORMAT"] = "text"
     server.launch()
     client = server.frontend()
+    until_open(server)
     run_sql(server, "ALTER TABLE user_account RENAME TO moved_away")
     person = EnrollUserRequest(email="ada@example.org", first_name="Ada", last_name="Lovelace")
     with pytest.raises(grpc.RpcError) as error:
