@@ -47,13 +47,15 @@ class Statement:
     def __init__(self, query: Any) -> None:
         """Take the query as peewee builds it."""
         self._query = query
+        # Not asked of the cursor after it ran: psycopg takes a while to describe the columns.
+        self._gives_rows = isinstance(query, peewee.SelectBase) or bool(query._returning)
         self._rendered: _Rendered | None = None
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Run it and fetch all rows; none, for a statement that gives none."""
         rendered = self._for_this_database()
         cursor = rendered.database.execute_sql(rendered.sql, rendered.filled(values))
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if self._gives_rows else []
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
         """Run it and fetch the first row, if there is one."""
