@@ -155,7 +155,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, clock: Clock) -> Loan:
     copy = TAKE_COPY.row(book_id=request.book_id)
     if copy is None:
-        raise _why_no_copy(request.book_id)
+        raise _why_no_copy(request.book_id, clock())
     if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
         raise _why_no_place(request.user_id, rules)
     # Not before the copy is taken: while this waited for it, it was another's, and the loans would say it was both's.
@@ -175,7 +175,7 @@ def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, clock: C
     return Loan(**values)
 
 
-def _why_no_copy(book_id: str) -> ServiceError:
+def _why_no_copy(book_id: str, now: int) -> ServiceError:
     # Rendered once like the rest: of those who race for the last copy, all but one come here.
     book = BOOK_STATE.row(book_id=book_id)
     if book is None:
@@ -185,7 +185,7 @@ def _why_no_copy(book_id: str) -> ServiceError:
     if book[0] == BOOK_STATE_UNAVAILABLE:
         return BookUnavailable(book_id=book_id)
     [[expected]] = EXPECTED_BACK.rows(book_id=book_id)
-    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected) if expected else "any moment")
+    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected or now))
 
 
 def _why_no_place(user_id: str, rules: LendingRules) -> ServiceError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import protovalidate
+from google.api.field_behavior_pb2 import REQUIRED, field_behavior
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -27,8 +29,13 @@ def check(request: Message, prefix: str = "") -> None:
 def problems(request: Message) -> list[tuple[str, str]]:
     """List what is wrong with the request, as pairs of a field's path and a description."""
     found = [(_path(violation), violation.proto.message) for violation in protovalidate.collect_violations(request)]
-    found += _control_characters(request)
+    found += _unfit_texts(request)
     return found
+
+
+@functools.cache
+def _is_required(field: FieldDescriptor) -> bool:
+    return REQUIRED in field.GetOptions().Extensions[field_behavior]  # type: ignore[index]
 
 
 def _path(violation: protovalidate.Violation) -> str:
@@ -42,8 +49,12 @@ def _path(violation: protovalidate.Violation) -> str:
     return path
 
 
-def _control_characters(message: Message, prefix: str = "") -> list[tuple[str, str]]:
-    """Find texts with control characters: they have no place in a name, and forge lines in logs and terminals."""
+def _unfit_texts(message: Message, prefix: str = "") -> list[tuple[str, str]]:
+    """Find texts that no rule of the contract speaks of, because they are unfit in any field.
+
+    Control characters have no place in a name, and forge lines in logs and terminals; and where a text is required,
+    blanks are none.
+    """
     found: list[tuple[str, str]] = []
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
@@ -52,6 +63,8 @@ def _control_characters(message: Message, prefix: str = "") -> list[tuple[str, s
             for place, text in texts.items():
                 if pattern.search(text):
                     found.append((prefix + field.name + place, "must not contain control characters"))
+                elif text.isspace() and _is_required(field):
+                    found.append((prefix + field.name + place, "must not be blank"))
         elif isinstance(value, Message):
-            found += _control_characters(value, f"{prefix}{field.name}.")
+            found += _unfit_texts(value, f"{prefix}{field.name}.")
     return found

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import grpc
 from peewee import EXCLUDED
 
-from frontend_server.store.models import Book, Loan, SyncState, User
+from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SyncState, User
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library_domain.errors import CursorExpired
@@ -78,6 +78,8 @@ def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse)
             return False
         APPLY.many(rows)
         if ends_resync:
+            if store.is_postgresql:  # which else plans by an empty table until it comes round to look
+                store.database.execute_sql("ANALYZE book")
             swept = _sweep(state.generation)
             log.info("catalogue read anew", generation=state.generation, books_gone=swept)
     return True
@@ -95,9 +97,13 @@ def begin_resync(store: Store, state: SyncState) -> None:
     pushes of before void: they came from the admin that is no more.
     """
     with store.writing():
-        begun = SyncState.update(cursor="", receipt="", generation=SyncState.generation + 1, resyncing=True).where(
-            SyncState.generation == state.generation
-        )
+        begun = SyncState.update(
+            cursor="",
+            receipt="",
+            generation=SyncState.generation + 1,
+            resyncing=True,
+            start_revision=NOTHING_IS_SURE,
+        ).where(SyncState.generation == state.generation)
         if begun.execute():
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()

@@ -164,3 +164,8 @@ def test_all_problems_are_told_at_once_and_under_a_prefix_where_one_is_given() -
         check(AddBookRequest(page_count=-1), prefix="book.")
     assert [field for field, _ in refused.value.problems] == ["book.title", "book.page_count"]
     assert refused.value.metadata == {"fields": "book.title, book.page_count"}
+
+
+def test_a_required_text_is_not_blank() -> None:
+    assert problems(AddBookRequest(title=" \u3000")) == [("title", "must not be blank")]
+    assert problems(AddBookRequest(title="t", publisher=" ")) == []
