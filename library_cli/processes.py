@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -81,7 +80,7 @@ class Household:
 
     def __init__(self) -> None:
         self._services: list[Service] = []
-        self._stop = threading.Event()
+        self._is_stopping = False
 
     def start(self, name: str, log: Path, environment: Mapping[str, str]) -> str:
         """Start a service, wait until it serves, and give the address under which it can be called from here.
@@ -121,7 +120,11 @@ class Household:
 
     def wait(self, seconds: float) -> None:
         """Wait. Raises Stopped when a signal came, CannotRun when a service has ended by itself."""
-        if self._stop.wait(seconds):
+        # In short sleeps, not on an Event: a handler that sets one which is about to be waited for never returns.
+        deadline = time.monotonic() + seconds
+        while not self._is_stopping and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+        if self._is_stopping:
             raise Stopped
         for service in self._services:
             if service.process.poll() is not None:
@@ -151,7 +154,7 @@ class Household:
         """
 
         def stop(_number: int, _frame: FrameType | None) -> None:
-            self._stop.set()
+            self._is_stopping = True
 
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
