@@ -94,6 +94,9 @@ class SyncState(peewee.Model):
         table_name = "sync_state"
 
 
+NOTHING_IS_SURE = -1
+"""As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
+
 MODELS = [Counter, Book, User, Loan, SyncState]
 
 

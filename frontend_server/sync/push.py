@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, Loan, SyncState, User
+from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User
 from frontend_server.sync.pull import begin_resync, lost_its_past
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
@@ -51,6 +51,7 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
         try:
             if state.start_revision:
                 _prove_current(store, record_users)
+                continue
             # Users before the loans that name them: the users of all loans up to `head` are told of first.
             sent = _push_users(store, record_users, head) + _push_loans(store, record_loans, head, clock)
         except grpc.RpcError as error:
@@ -76,12 +77,14 @@ def _prove_current(store: Store, record_users: RecordUsers) -> None:
     Whatever the admin knows was given before the start, so it has a smaller revision; unless it is of a past that this
     copy lacks. That must be asked first: once the changes since the start are told, they hide it. A user whom the admin
     knows is told again for its answer's sake; a store without users has nothing that could be older than the admin's.
+
+    After the admin lost its past nothing is sure: it may have been restored to one that this store has lost, in turn.
     """
     with store.snapshot():
         state = SyncState.get()
-        known = User.select().where(User.revision < state.start_revision).order_by(User.key).first()
+        known = User.select().order_by(User.revision).first()
     newest = 0
-    if known is not None:
+    if known is not None and (known.revision < state.start_revision or state.start_revision == NOTHING_IS_SURE):
         records = [UserRecord(revision=known.revision, user=user_message(known, 0))]
         request = RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt)
         newest = record_users(request).newest_revision

@@ -235,6 +235,33 @@ def test_a_frontend_restored_from_a_backup(library: Library, later_changes: int)
     assert library.replica() == library.catalogue()
 
 
+def test_both_restored_and_then_the_admin_from_the_past_that_was_lost(library: Library) -> None:
+    """The admin then knows revisions that this frontend gave in a life which neither side should remember."""
+    books, user = _begin(library)
+    kept = _lend(library, books[0], user)
+    library.sync()
+    early_admin, early_frontend = library.admin.backup(), library.frontend.backup()
+    with library.frontend.at_work() as store:
+        return_book(store, kept.id, RULES, library.clock)
+    library.sync()
+    lost_admin = library.admin.backup()
+
+    library.admin.restore(early_admin)
+    library.frontend.restore(early_frontend)
+    library.start_admin()
+    library.start_frontend()
+    library.sync()
+    for number in range(12):
+        _enroll_here(library, f"late{number}")
+    library.sync()
+    library.admin.restore(lost_admin)
+    library.start_admin()
+    library.sync()
+
+    assert _recorded(library) == _own(library)
+    assert not _own(library)[kept.id].HasField("return_time")
+
+
 def test_a_frontend_that_is_no_old_copy_tells_nothing_twice_when_it_starts(library: Library) -> None:
     books, user = _begin(library)
     for book in books[:3]:
