@@ -20,6 +20,7 @@ from typing import Any
 import peewee
 from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
+from psycopg.pq import Format
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
@@ -172,6 +173,12 @@ class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._given_back: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+    def cursor(self, named_cursor: str | None = None) -> Any:
+        cursor = super().cursor(named_cursor)
+        # As text, the messages in a page would come as hexadecimal digits: twice the bytes, and digits to read.
+        cursor.format = Format.BINARY
+        return cursor
 
     def trust_no_connection(self) -> None:
         """Ask each that waits in the pool before it is used: where one was cut, so were the others, most likely."""
