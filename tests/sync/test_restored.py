@@ -181,6 +181,21 @@ def test_an_answer_of_the_admin_that_is_no_more_settles_nothing(library: Library
     assert len(_recorded(library)) == 3
 
 
+def test_what_changes_while_it_is_told_is_told_again(library: Library) -> None:
+    books, user = _begin(library)
+    library.sync()
+    loan = _lend(library, books[0], user)
+
+    def it_comes_back() -> None:
+        with library.frontend.at_work() as store:
+            return_book(store, loan.id, RULES, library.clock)
+
+    _while_a_loan_is_told(library, it_comes_back)
+
+    assert _recorded(library) == _own(library)
+    assert _recorded(library)[loan.id].HasField("return_time")
+
+
 def test_of_two_answers_that_cross_the_older_receipt_does_not_stay(library: Library) -> None:
     """Two processes of one frontend push at a time; a backup from between the two answers must not pass for newer."""
     books, user = _begin(library)
