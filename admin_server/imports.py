@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import NamedTuple
 
 from admin_server.catalog import book_columns, insert_books
 from admin_server.store.models import IN_CATALOGUE, Book
@@ -31,38 +32,50 @@ BATCH_ROWS = 500
 """How many rows are committed together: enough to make a commit cheap, few enough to let other writers in."""
 
 
+OUTCOME_BYTES = 3_000_000
+"""The most that the outcomes of one stream may weigh: more might not fit into the reply, with the rows already in."""
+
+PROBLEMS_TOLD = 3
+"""How many problems of a row are told."""
+
+
+class _Row(NamedTuple):
+    line: int
+    validate_only: bool
+    columns: dict[str, object]
+    problems: list[FieldProblem]
+
+
 def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock) -> list[ImportOutcome]:
     """Import the rows as they come, some hundreds to a transaction; give each its outcome.
 
-    Raises `ImportTooLong` after `ROW_LIMIT` rows, which are in.
+    Raises `ImportTooLong` after `ROW_LIMIT` rows, or fewer if they have too much wrong with them; those are in.
     """
-    rows = iter(rows)
+    checked = (_checked(row) for row in rows)  # one by one, so that what is too large does not pile up
     outcomes: list[ImportOutcome] = []
+    room = OUTCOME_BYTES
     # Which book has an ISBN; kept from batch to batch, so that a dry run knows of earlier rows.
     holders: dict[str, str] = {}
-    while batch := list(islice(rows, min(BATCH_ROWS, ROW_LIMIT - len(outcomes)))):
-        outcomes += _import_batch(store, batch, holders, clock)
-        if len(outcomes) == ROW_LIMIT and next(rows, None) is not None:
-            raise ImportTooLong(row_limit=ROW_LIMIT)
+    while batch := list(islice(checked, min(BATCH_ROWS, ROW_LIMIT - len(outcomes)))):
+        latest = _import_batch(store, batch, holders, clock)
+        outcomes += latest
+        room -= sum(outcome.ByteSize() for outcome in latest)
+        if (len(outcomes) == ROW_LIMIT or room < 0) and next(checked, None) is not None:
+            raise ImportTooLong(row_limit=len(outcomes))
     return outcomes
 
 
-def _import_batch(
-    store: Store, batch: list[ImportBooksRequest], holders: dict[str, str], clock: Clock
-) -> list[ImportOutcome]:
-    checked = [_checked(row) for row in batch]
-    outcomes = [
-        ImportOutcome(line=row.line, problems=problems) for row, (_, problems) in zip(batch, checked, strict=True)
-    ]
+def _import_batch(store: Store, batch: list[_Row], holders: dict[str, str], clock: Clock) -> list[ImportOutcome]:
+    outcomes = [ImportOutcome(line=row.line, problems=row.problems) for row in batch]
     fresh: list[dict[str, object]] = []
     with store.writing():
         if not all(row.validate_only for row in batch):
             # Else, on PostgreSQL, another import could add one of these ISBNs between the look and the insert, and
             # the whole batch would fail for it.
             hold_revisions()
-        holders |= _holders({str(columns["isbn"]) for columns, problems in checked if not problems})
-        for row, outcome, (columns, _) in zip(batch, outcomes, checked, strict=True):
-            isbn = str(columns.get("isbn", ""))
+        holders |= _holders({str(row.columns["isbn"]) for row in batch if not row.problems})
+        for row, outcome in zip(batch, outcomes, strict=True):
+            isbn = str(row.columns.get("isbn", ""))
             if outcome.problems:
                 outcome.result = IMPORT_RESULT_REFUSED
             elif isbn in holders:
@@ -72,7 +85,7 @@ def _import_batch(
                 outcome.result = IMPORT_RESULT_ADDED
                 if not row.validate_only:
                     outcome.book_id = new_id()
-                    fresh.append({**columns, "id": outcome.book_id})
+                    fresh.append({**row.columns, "id": outcome.book_id})
                 if isbn:
                     holders[isbn] = outcome.book_id
         if fresh:
@@ -80,15 +93,16 @@ def _import_batch(
     return outcomes
 
 
-def _checked(row: ImportBooksRequest) -> tuple[dict[str, object], list[FieldProblem]]:
+def _checked(row: ImportBooksRequest) -> _Row:
     """The columns of a row, or what is wrong with it."""
     wrong = problems(row.book)
+    columns: dict[str, object] = {}
     try:
         columns = book_columns(row.book)
     except FieldInvalid as error:
-        columns = {}
         wrong += error.problems
-    return columns, [FieldProblem(field=field, description=problem) for field, problem in wrong]
+    told = [FieldProblem(field=field, description=problem) for field, problem in wrong[:PROBLEMS_TOLD]]
+    return _Row(row.line, row.validate_only, columns, told)
 
 
 def _holders(isbns: set[str]) -> dict[str, str]:

@@ -78,8 +78,9 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
 def accept_frontend(store: Store, frontend_id: str) -> None:
     """Take the users and loans of this frontend from now on, and of no other: an operator's decision."""
     with store.writing():
-        Frontend.delete().execute()
-        Frontend.create(id=frontend_id, newest_revision=0)
+        # The newest revision stays: a frontend that comes back restored from a backup has to move past it.
+        Frontend.insert(id=frontend_id, newest_revision=0).on_conflict_ignore().execute()
+        Frontend.update(id=frontend_id).execute()
 
 
 def _record(

@@ -19,6 +19,10 @@ def open_channel(target: str) -> grpc.Channel:
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.min_reconnect_backoff_ms", 500),
             ("grpc.max_reconnect_backoff_ms", 2_000),
+            # A connection that has gone silent (a machine lost its power) is given up after this, not after a TCP
+            # timeout of a quarter of an hour.
+            ("grpc.keepalive_time_ms", 15_000),
+            ("grpc.keepalive_timeout_ms", 5_000),
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
             ("grpc.enable_http_proxy", 0),
         ],

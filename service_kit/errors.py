@@ -47,9 +47,9 @@ class FieldInvalid(ServiceError):
     def __init__(self, *problems: tuple[str, str]) -> None:
         """Keep the first problems: pairs of a field's path and what is wrong with it."""
         super().__init__()
-        self.problems = [(field[:200], problem[:200]) for field, problem in problems[: self.MOST_TOLD]]
+        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems[: self.MOST_TOLD]]
         self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
-        self.args = ("; ".join(f"{field}: {problem}" for field, problem in self.problems),)
+        self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
 
     def details(self) -> Sequence[any_pb2.Any]:
         """Add a BadRequest that names each field."""
@@ -121,13 +121,17 @@ class StoreUnavailable(Unavailable):
     """The store did not answer in time, or is full."""
 
     reason = "STORE_UNAVAILABLE"
-    message = "The store did not answer in time; nothing was changed, try again."
+    message = "The store did not answer in time; try again, with the same request id if the call has one."
 
 
 class InternalError(ServiceError):
     """A fault of ours. It tells the client nothing but the request id, under which the log has the rest."""
 
     message = "Something went wrong on the server; quote the request id to whoever runs it."
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.ResourceInfo

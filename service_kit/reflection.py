@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -11,12 +10,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
+from service_kit.servicer import PATIENT
 
-STREAMS = ThreadPoolExecutor(1_000, thread_name_prefix="reflection")
-"""Where reflection is served. A client holds its stream, and so a thread, for as long as it likes: an Evans prompt that
-is left open all day is not to keep the next client, or an import, waiting. Threads come as they are needed, and the
-server's limit of concurrent calls bounds them."""
+V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
 # Clients print error details readably only when reflection knows their types; this import puts them into the pool.
 _DETAILS = error_details_pb2.DESCRIPTOR
@@ -65,7 +61,8 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
     def answer(requests: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext) -> Any:
         return servicer.ServerReflectionInfo(requests, context)
 
-    answer.experimental_thread_pool = STREAMS  # type: ignore[attr-defined]
+    # An Evans prompt that is left open all day is not to keep other calls waiting.
+    answer.experimental_thread_pool = PATIENT  # type: ignore[attr-defined]
     handler = grpc.stream_stream_rpc_method_handler(
         answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

@@ -6,7 +6,7 @@ import functools
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
@@ -25,14 +25,19 @@ _READS = ("Get", "List")
 
 Servicer = TypeVar("Servicer")
 
-STREAMS = ThreadPoolExecutor(16, thread_name_prefix="stream")
-"""Where streams are served. Each holds a thread for as long as its client likes, and no other call must wait for it."""
+PATIENT = ThreadPoolExecutor(1_000, thread_name_prefix="patient")
+"""Where calls are served that hold a thread for as long as a client or another service likes, so that no other call has
+to wait for them. Threads come as they are needed, and the server's limit of concurrent calls bounds them."""
 
 log = logger(__name__)
 
 
-def answers(service: ServiceDescriptor) -> Callable[[type[Servicer]], type[Servicer]]:
+def answers(
+    service: ServiceDescriptor, waits_for_others: Container[str] = ()
+) -> Callable[[type[Servicer]], type[Servicer]]:
     """Decorate a servicer of `service`: its methods check their requests and may raise `ServiceError`.
+
+    `waits_for_others` names those methods that wait for another service; like streams, they have threads of their own.
 
     A decorator and not an interceptor, because grpcio-testing runs servicers without interceptors, and the tests are to
     see what clients see.
@@ -44,8 +49,8 @@ def answers(service: ServiceDescriptor) -> Callable[[type[Servicer]], type[Servi
             if plain is None:
                 raise TypeError(f"{servicer.__name__} lacks {service.full_name}.{method.name}")
             answer = _answering(plain, f"{service.full_name}/{method.name}")
-            if method.client_streaming or method.server_streaming:
-                answer.experimental_thread_pool = STREAMS  # type: ignore[attr-defined]
+            if method.client_streaming or method.server_streaming or method.name in waits_for_others:
+                answer.experimental_thread_pool = PATIENT  # type: ignore[attr-defined]
             setattr(servicer, method.name, answer)
         return servicer
 

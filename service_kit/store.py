@@ -41,8 +41,8 @@ class Store:
         self.database = database
         self.url = url
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
-        # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is fair
-        # and quicker; writers in other processes are waited for as SQLite does it.
+        # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
+        # quicker; writers in other processes are waited for as SQLite does it.
         self._writers: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext() if self.is_postgresql else threading.RLock()
         )
@@ -83,6 +83,11 @@ class Store:
             finally:
                 if alone:
                     self.database.execute_sql("SELECT pg_advisory_unlock(%s)", (key,))
+
+    def lift_time_limit(self) -> None:
+        """Let the statements of the present transaction take as long as they must: for those that change every row."""
+        if self.is_postgresql:
+            self.database.execute_sql("SET LOCAL statement_timeout = 0")
 
     def size_bytes(self) -> int:
         """The bytes that the store takes on disk."""
@@ -259,5 +264,7 @@ def _open_postgresql(url: str, connections: int) -> peewee.Database:
         max_connections=connections,
         timeout=BUSY_SECONDS,
         connect_timeout=BUSY_SECONDS,
-        options=f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s -c timezone=UTC",
+        # A process that freezes in a transaction, or whose machine is gone, must not hold its locks for ever.
+        options=f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s "
+        "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC",
     )

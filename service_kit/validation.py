@@ -7,9 +7,10 @@ import re
 
 import protovalidate
 from google.api.field_behavior_pb2 import REQUIRED, field_behavior
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from buf.validate import validate_pb2
 from service_kit.errors import FieldInvalid
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -19,18 +20,57 @@ MULTI_LINE_FIELDS = frozenset({"description"})
 """Fields in which line breaks and tabs are part of the text."""
 
 
+MOST_ITEMS = 1_000
+"""More items than any list of ours takes. Rules are tried on each, which for a full message takes many seconds."""
+
+
 def check(request: Message, prefix: str = "") -> None:
-    """Raise `FieldInvalid` with every problem of the request; field paths begin with `prefix`."""
+    """Raise `FieldInvalid` with every problem of the request; field paths begin with `prefix`.
+
+    UUIDs in it are made lower case: case does not matter in what comes in (RFC 9562), and does in a store.
+    """
     found = problems(request)
     if found:
         raise FieldInvalid(*((prefix + field, problem) for field, problem in found))
+    _lower_uuids(request)
 
 
 def problems(request: Message) -> list[tuple[str, str]]:
     """List what is wrong with the request, as pairs of a field's path and a description."""
+    too_long = _too_long_lists(request)
+    if too_long:
+        return too_long
     found = [(_path(violation), violation.proto.message) for violation in protovalidate.collect_violations(request)]
     found += _unfit_texts(request)
     return found
+
+
+def _too_long_lists(message: Message, prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for field, value in message.ListFields():
+        if field.is_repeated:
+            if len(value) > MOST_ITEMS:
+                found.append((prefix + field.name, f"must have at most {MOST_ITEMS} items"))
+        elif isinstance(value, Message):
+            found += _too_long_lists(value, f"{prefix}{field.name}.")
+    return found
+
+
+def _lower_uuids(message: Message) -> None:
+    for name in _uuid_fields(message.DESCRIPTOR):
+        text: str = getattr(message, name)
+        if not text.islower():
+            setattr(message, name, text.lower())
+    for field, value in message.ListFields():
+        if isinstance(value, Message) and _uuid_fields(field.message_type):
+            _lower_uuids(value)
+
+
+@functools.cache
+def _uuid_fields(message: Descriptor) -> tuple[str, ...]:
+    """The fields of a message that the contract says are UUIDs."""
+    rules = {field.name: field.GetOptions().Extensions[validate_pb2.field] for field in message.fields}
+    return tuple(name for name, rule in rules.items() if rule.string.uuid)
 
 
 @functools.cache

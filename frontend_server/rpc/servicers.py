@@ -111,7 +111,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return lending_service_pb2.ListLoansResponse(loans=loans, next_page_token=token)
 
 
-@answers(_SYNC)
+@answers(_SYNC, waits_for_others={"SyncNow"})
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.frontend.v1.SyncService."""
 

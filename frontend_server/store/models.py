@@ -114,6 +114,7 @@ def introduce(store: Store) -> str:
         SyncState.insert(
             one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
         ).on_conflict_ignore().execute()
-        SyncState.update(start_revision=take_revisions()).execute()
+        # A start not proved yet keeps its revision: nothing was told since, so the earliest is the one to prove.
+        SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
         frontend_id: str = SyncState.get().frontend_id
     return frontend_id

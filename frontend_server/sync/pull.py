@@ -105,6 +105,7 @@ def begin_resync(store: Store, state: SyncState) -> None:
             start_revision=NOTHING_IS_SURE,
         ).where(SyncState.generation == state.generation)
         if begun.execute():
+            store.lift_time_limit()
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()
             log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")

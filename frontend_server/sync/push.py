@@ -91,7 +91,7 @@ def _prove_current(store: Store, record_users: RecordUsers) -> None:
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
         if proved.execute() and newest >= state.start_revision:
-            _move_past(newest)
+            _move_past(store, newest)
 
 
 def _push_users(store: Store, record_users: RecordUsers, head: int) -> int:
@@ -142,6 +142,9 @@ def _settle(
         )
         if not still.execute():
             return
+        if answer.newest_revision > head_revision():
+            _move_past(store, answer.newest_revision)  # and so these rows go again, too
+            return
         for row, outcome in zip(rows, answer.outcomes, strict=True):
             model = type(row)
             if outcome.result == RECORD_RESULT_REFUSED:
@@ -151,17 +154,16 @@ def _settle(
             else:
                 told = model.update(pushed_revision=row.revision)
                 told.where(model.key == row.key, model.pushed_revision < row.revision).execute()
-        if answer.newest_revision > head_revision():
-            _move_past(answer.newest_revision)
 
 
-def _move_past(newest_revision: int) -> None:
+def _move_past(store: Store, newest_revision: int) -> None:
     """Give all rows a revision that the admin has not seen, and make them due.
 
     The admin has recorded a revision that this store never gave: so this store was restored from an old backup, and
     without this the admin would take its changes for old ones.
     """
     log.warning("this store is older than what the admin recorded; telling users and loans anew")
+    store.lift_time_limit()
     beyond = max(newest_revision, head_revision()) + 1
     for model in (Loan, User):  # in the order of lending, and the counter last, as there
         model.update(revision=beyond, pushed_revision=0, park_reason="").execute()

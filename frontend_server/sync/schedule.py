@@ -26,11 +26,11 @@ log = logger(__name__)
 
 
 def describe(error: Exception) -> str:
-    """Say what went wrong in one line."""
+    """Say what went wrong in one line that anybody may read: what a database says is for the log alone."""
     if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
         call = cast("grpc.Call", error)
         return f"{call.code().name}: {call.details()}"
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}; the log of this server has more"
 
 
 class Task:
@@ -63,7 +63,7 @@ class Task:
             self._failures += 1
             self._back_off()
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
-                log.warning("sync failed", job=self.name, failures=self._failures, error=describe(error))
+                log.warning("sync failed", job=self.name, failures=self._failures, error=str(error))
         finally:
             self.is_running = False
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import grpc
@@ -57,31 +58,34 @@ class Sync:
         self._schedule.start()
 
     def stop(self) -> None:
-        """Stop. What has not been pushed waits in the store."""
+        """Stop, after the page or batch that is under way. What has not been pushed waits in the store."""
+        self._channel.close()  # ends a long pull or push at its next call
         self._schedule.stop()
-        self._channel.close()
 
     def something_to_push(self) -> None:
         """Push soon: a user or loan has just been committed."""
         self._schedule.wake(self._push_task)
 
-    def pull(self) -> None:
-        """Pull all there is. Raises `grpc.RpcError`."""
+    def pull(self, *, asked_for: bool = False) -> None:
+        """Pull all there is, unless another process of this store is at it and nobody asked.
+
+        Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
+        """
         fetch = functools.partial(self._admin.ListCatalogChanges, timeout=CALL_SECONDS)
         had_failed = bool(self._pull_health.last_error)
-        with self._pull_lock, self._store.alone("pull") as alone:
-            if alone:
+        with self._turn(self._pull_lock), self._store.alone("pull") as alone:
+            if alone or asked_for:
                 self._watched(self._pull_health, lambda: pull(self._store, fetch))
         if had_failed:
             self._push_task.forgive()  # the admin is back
             self.something_to_push()
 
-    def push(self) -> None:
-        """Push all that is due. Raises `grpc.RpcError`."""
+    def push(self, *, asked_for: bool = False) -> None:
+        """Push all that is due, unless another process of this store is at it and nobody asked. Raises as `pull`."""
         users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS)
         loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS)
-        with self._push_lock, self._store.alone("push") as alone:
-            if alone:
+        with self._turn(self._push_lock), self._store.alone("push") as alone:
+            if alone or asked_for:
                 self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock))
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
@@ -89,8 +93,8 @@ class Sync:
         if retry_parked:
             unpark(self._store)
         try:
-            self.pull()
-            self.push()
+            self.pull(asked_for=True)
+            self.push(asked_for=True)
         except grpc.RpcError as error:
             raise self._as_service_error(error) from error
         return self.status()
@@ -121,6 +125,15 @@ class Sync:
         if self._push_health.last_time is not None:
             status.last_push_time.CopyFrom(timestamp(self._push_health.last_time))
         return status
+
+    @contextlib.contextmanager
+    def _turn(self, lock: threading.Lock) -> Iterator[None]:
+        if not lock.acquire(timeout=CALL_SECONDS):
+            raise AdminUnavailable(admin_target=self._admin_target, problem="a sync is still under way")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:

@@ -85,7 +85,8 @@ def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
 
 
 def test_addresses_that_differ_in_more_than_case_are_different_people(branch: Branch) -> None:
-    emails = ["ada@example.org", "ada@example.com", "a.da@example.org", "ada+books@example.org", "àda@example.org", "ada@desk.local"]
+    emails = ["ada@example.org", "ada@example.com", "a.da@example.org", "ada+books@example.org", "àda@example.org"]
+    emails += ["ada@desk.local"]
     assert len({enroll(branch, email).id for email in emails}) == len(emails)
 
 

@@ -169,3 +169,16 @@ def test_all_problems_are_told_at_once_and_under_a_prefix_where_one_is_given() -
 def test_a_required_text_is_not_blank() -> None:
     assert problems(AddBookRequest(title=" \u3000")) == [("title", "must not be blank")]
     assert problems(AddBookRequest(title="t", publisher=" ")) == []
+
+
+def test_a_list_of_a_hundred_thousand_is_refused_at_once() -> None:
+    # Tried item by item, as the rules go, it held up the whole server for some ten seconds.
+    assert problems(AddBookRequest(title="t", authors=[""] * 100_000)) == [("authors", "must have at most 1000 items")]
+    request = UpdateBookRequest(book=Book(id=str(uuid.UUID(int=1)), authors=[""] * 1_001))
+    assert problems(request) == [("book.authors", "must have at most 1000 items")]
+
+
+def test_a_uuid_is_the_same_in_capitals() -> None:
+    request = UpdateBookRequest(book=Book(id=str(uuid.UUID(int=0xABC)).upper()))
+    check(request)
+    assert request.book.id == str(uuid.UUID(int=0xABC))

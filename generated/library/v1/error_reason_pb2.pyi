@@ -69,7 +69,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_SERVING: _ErrorReason.ValueType  # 21
     """UNAVAILABLE. The server is starting or stopping; try again in a moment."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 22
-    """UNAVAILABLE. The store did not answer in time, or is full; nothing was changed, try again."""
+    """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 23
     """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
 
@@ -126,7 +126,7 @@ ERROR_REASON_ADMIN_UNAVAILABLE: ErrorReason.ValueType  # 20
 ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 21
 """UNAVAILABLE. The server is starting or stopping; try again in a moment."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
-"""UNAVAILABLE. The store did not answer in time, or is full; nothing was changed, try again."""
+"""UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
 """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

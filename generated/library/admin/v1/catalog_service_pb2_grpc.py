@@ -131,7 +131,8 @@ class CatalogServiceServicer:
         and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
         send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
 
-        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream; what came before is in.
+        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
+        refused; what came before is in, and the metadata says how many rows that is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

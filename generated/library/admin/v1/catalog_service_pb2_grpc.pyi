@@ -73,7 +73,8 @@ class CatalogServiceStub:
     and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
     send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
 
-    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream; what came before is in.
+    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
+    refused; what came before is in, and the metadata says how many rows that is.
     """
 
 @_typing.type_check_only
@@ -120,7 +121,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
     send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
 
-    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream; what came before is in.
+    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
+    refused; what came before is in, and the metadata says how many rows that is.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -200,7 +202,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
         send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
 
-        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream; what came before is in.
+        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
+        refused; what came before is in, and the metadata says how many rows that is.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

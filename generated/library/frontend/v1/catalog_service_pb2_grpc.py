@@ -65,8 +65,8 @@ class CatalogServiceServicer:
     """
 
     def ListBooks(self, request, context):
-        """Lists the books that can be borrowed now, oldest entry first; with `include_unavailable` those that cannot, too,
-        but never removed ones.
+        """Lists the books that can be borrowed now, in the order in which they came to this service; with
+        `include_unavailable` those that cannot, too, but never removed ones.
 
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list. Books lent or returned between two pages come and go; no book is listed twice.

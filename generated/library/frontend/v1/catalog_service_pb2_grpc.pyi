@@ -37,8 +37,8 @@ class CatalogServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CatalogServiceAsyncStub: ...
     ListBooks: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]
-    """Lists the books that can be borrowed now, oldest entry first; with `include_unavailable` those that cannot, too,
-    but never removed ones.
+    """Lists the books that can be borrowed now, in the order in which they came to this service; with
+    `include_unavailable` those that cannot, too, but never removed ones.
 
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list. Books lent or returned between two pages come and go; no book is listed twice.
@@ -70,8 +70,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBooks: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]  # type: ignore[assignment]
-    """Lists the books that can be borrowed now, oldest entry first; with `include_unavailable` those that cannot, too,
-    but never removed ones.
+    """Lists the books that can be borrowed now, in the order in which they came to this service; with
+    `include_unavailable` those that cannot, too, but never removed ones.
 
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list. Books lent or returned between two pages come and go; no book is listed twice.
@@ -106,8 +106,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListBooksResponse, _abc.Awaitable[_catalog_service_pb2.ListBooksResponse]]:
-        """Lists the books that can be borrowed now, oldest entry first; with `include_unavailable` those that cannot, too,
-        but never removed ones.
+        """Lists the books that can be borrowed now, in the order in which they came to this service; with
+        `include_unavailable` those that cannot, too, but never removed ones.
 
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list. Books lent or returned between two pages come and go; no book is listed twice.
