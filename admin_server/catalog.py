@@ -216,7 +216,7 @@ def masked_fields(book: book_pb2.Book, mask: FieldMask) -> list[str]:
     problems = [
         (
             "update_mask",
-            f"{path} is read-only" if path in known else f"a book has no field {path[:40]!a}",
+            f"{path} is read-only" if path in known else f"a book has no field {path[:40]}",
         )
         for path in mask.paths
         if path not in CHANGEABLE_FIELDS

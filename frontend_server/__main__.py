@@ -46,7 +46,7 @@ def commands() -> None:
     default=1.0,
     help="Seconds between two looks at the admin's catalogue.",
 )
-@setting(PREFIX, "--loan-limit", type=click.IntRange(1, 1_000), default=100, help="Loans that a user may have out.")
+@setting(PREFIX, "--loan-limit", type=click.IntRange(1, 10_000), default=100, help="Loans that a user may have out.")
 @setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="What each day costs that a book is late.")
 def serve(
     listen: str,

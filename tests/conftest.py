@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,8 @@ def pytest_configure() -> None:
     """Log as the servers do, but to pytest, which shows it when a test fails."""
     set_up_logs("info", as_json=True)
     logging.root.handlers.clear()
+    # A shell ignores it for what it starts in the background, and so would every process that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

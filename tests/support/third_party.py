@@ -14,22 +14,20 @@ import pytest
 
 CALL_SECONDS = 30.0
 
+NOT_TRIED = "NOT TRIED"
+"""How the skip of a test without its client begins; the end of the run tells them loudly, see tests/e2e/conftest.py."""
+
 INSTALLED_BY = {
     "grpcurl": "make clients",
     "evans": "make clients",
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
 }
 
-missing: set[str] = set()
-"""The programs that a test wanted and did not find; the end of the run tells them loudly, see tests/e2e/conftest.py."""
-
-
 def require(program: str) -> None:
     """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
     if shutil.which(program):
         return
-    missing.add(program)
-    told = f"{program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}"
+    told = f"{NOT_TRIED}: {program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}"
     if os.environ.get("LIBRARY_REQUIRE_CLIENTS") == "1":
         pytest.fail(told)
     pytest.skip(told)
