@@ -189,6 +189,13 @@ def test_a_frontend_can_be_accepted_before_it_has_said_anything(admin: Admin) ->
         admin.record_users(admin.user_record(1))
 
 
+def test_a_frontend_that_is_accepted_again_is_told_what_was_recorded_of_it(admin: Admin) -> None:
+    admin.record_users(admin.user_record(140))
+    accept_frontend(admin.store, OTHER_FRONTEND)
+    accept_frontend(admin.store, FRONTEND)
+    assert admin.record_users(admin.user_record(102)).newest_revision == 140  # else it would not move past its old self
+
+
 # --- the newest revision, by which a frontend learns that its own store is old ---
 
 
