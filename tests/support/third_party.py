@@ -23,6 +23,7 @@ INSTALLED_BY = {
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
 }
 
+
 def require(program: str) -> None:
     """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
     if shutil.which(program):
