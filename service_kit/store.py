@@ -178,6 +178,18 @@ class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._given_back: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+        self._ever_opened: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def _connect(self) -> Any:
+        conn = super()._connect()
+        self._ever_opened.add(conn)
+        return conn
+
+    def close_all(self) -> None:
+        """Close every connection, also those that the stock pool has dropped or that a thread took to its end."""
+        super().close_all()
+        for conn in list(self._ever_opened):
+            conn.close()
 
     def cursor(self, named_cursor: str | None = None) -> Any:
         cursor = super().cursor(named_cursor)
