@@ -52,8 +52,8 @@ def first_sync(ground: Ground) -> Iterator[Result]:
         [insert / sync.seconds for sync, insert in zip(syncs, inserts, strict=True)],
         target=0.33,
         remarks=[
-            f"a book takes {best.admin_micros:.0f} µs in the admin, {best.frontend_micros:.0f} µs in the frontend",
-            f"peak memory: {admin_peak:.0f} MB in the admin, {frontend_peak:.0f} MB in the frontend",
+            f"processor time: admin {best.admin_micros:.0f} µs a book, frontend {best.frontend_micros:.0f} µs",
+            f"peak memory: admin {admin_peak:.0f} MB, frontend {frontend_peak:.0f} MB",
         ],
     )
 
