@@ -27,7 +27,7 @@ from tests.sync.agreement import (
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.patrons import Librarian, Patron, at_work
 
-KILLS: dict[Engine, int] = {"sqlite": 50, "postgresql": 10}
+KILLS: dict[Engine, int] = {"sqlite": 50, "postgresql": 50}
 BOOKS = 30
 COPIES = 2
 
