@@ -83,19 +83,18 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
     columns = {**book_columns(request), "request_id": request.request_id or None, "request_digest": digest}
     try:
         with store.writing():
-            if request.request_id:
-                earlier = Book.get_or_none(Book.request_id == request.request_id)
-                if earlier is not None:
-                    return _replayed(earlier, request.request_id, digest)
+            earlier = _earlier_book(request.request_id, digest)
+            if earlier is not None:
+                return earlier
             refuse_taken_isbn(columns["isbn"])
             (book_id,) = insert_books([columns], clock())
             return book_message(Book.get(Book.id == book_id))
     except peewee.IntegrityError:
         # On PostgreSQL two calls can both have looked before either wrote; the second finds out here who was first.
         with store.reading():
-            earlier = Book.get_or_none(Book.request_id == request.request_id) if request.request_id else None
+            earlier = _earlier_book(request.request_id, digest)
             if earlier is not None:
-                return _replayed(earlier, request.request_id, digest)
+                return earlier
             refuse_taken_isbn(columns["isbn"])
         raise
 
@@ -312,7 +311,11 @@ def _locked_book(store: Store, book_id: str) -> Book:
     return row
 
 
-def _replayed(row: Book, request_id: str, digest: str) -> book_pb2.Book:
+def _earlier_book(request_id: str, digest: str) -> book_pb2.Book | None:
+    """The book that this request added before, if it did. Raises `RequestIdReused`."""
+    row = Book.get_or_none(Book.request_id == request_id) if request_id else None
+    if row is None:
+        return None
     if row.request_digest != digest:
         raise RequestIdReused(request_id=request_id)
     return book_messages([row])[0]
