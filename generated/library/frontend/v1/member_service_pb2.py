@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/user.proto\"\x98\x01\n\x11\x45nrollUserRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12!\n\nfirst_name\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12 \n\tlast_name\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x32\x99\x01\n\rMemberService\x12\x46\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\x12@\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.Userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/user.proto\"\x98\x01\n\x11\x45nrollUserRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12!\n\nfirst_name\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12 \n\tlast_name\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x32\xc7\x01\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,10 +45,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETUSERREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
-  _globals['_ENROLLUSERREQUEST']._serialized_start=151
-  _globals['_ENROLLUSERREQUEST']._serialized_end=303
-  _globals['_GETUSERREQUEST']._serialized_start=305
-  _globals['_GETUSERREQUEST']._serialized_end=347
-  _globals['_MEMBERSERVICE']._serialized_start=350
-  _globals['_MEMBERSERVICE']._serialized_end=503
+  _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._loaded_options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/users:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._loaded_options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002\020\022\016/v1/users/{id}'
+  _globals['_ENROLLUSERREQUEST']._serialized_start=181
+  _globals['_ENROLLUSERREQUEST']._serialized_end=333
+  _globals['_GETUSERREQUEST']._serialized_start=335
+  _globals['_GETUSERREQUEST']._serialized_end=377
+  _globals['_MEMBERSERVICE']._serialized_start=380
+  _globals['_MEMBERSERVICE']._serialized_end=579
 # @@protoc_insertion_point(module_scope)
