@@ -1,0 +1,43 @@
+"""What a target offers, ready for use: its types, and the HTTP rules of its methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protobuf import DescService, Registry
+from protobuf.wkt import FileDescriptorSet
+
+from rest_server.http_rules import HttpRule, RuleInvalid, full_name, rules_of
+from rest_server.reflection import Description
+from service_kit.logs import logger
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A target's contract."""
+
+    target: str
+    """HOST:PORT."""
+    description: Description
+    registry: Registry
+    """All types that its files have."""
+    services: tuple[DescService, ...]
+    rules: tuple[HttpRule, ...]
+
+
+def compiled(target: str, description: Description) -> Contract:
+    """Make the contract from a server's description of itself. A rule that is none is left out, and logged.
+
+    Raises ValueError where the files contradict each other.
+    """
+    registry = FileDescriptorSet.from_binary(description.files).to_registry()
+    services = tuple(service for name in description.services if (service := registry.service(name)) is not None)
+    rules: list[HttpRule] = []
+    for method in (method for service in services for method in service.methods):
+        try:
+            rules += rules_of(method, registry)
+        except RuleInvalid as problem:
+            log.warning("rule left out", target=target, method=full_name(method), problem=str(problem))
+    return Contract(target, description, registry, services, tuple(rules))
