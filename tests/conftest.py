@@ -13,6 +13,7 @@ from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
+from tests.support.rest import RestServers
 from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
 
 
@@ -91,5 +92,21 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def module_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Starts server processes that end with the module."""
     started = Servers(tmp_path_factory.mktemp("servers"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def rest_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
+    """Starts library-rest processes that end with the test."""
+    started = RestServers(tmp_path_factory.mktemp("rest"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def module_rest_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
+    """Starts library-rest processes that end with the module."""
+    started = RestServers(tmp_path_factory.mktemp("rest"))
     yield started
     started.close()

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,17 @@ class ServerDied(Exception):
     """A server ended when it should not have; the message has its log."""
 
 
-class ServerProcess:
-    """One server process after another, on one address and one store. Settings are variables, without their prefix."""
+class ServingProcess(ABC):
+    """One process after another of a server, on one address. Settings are variables, without their prefix."""
 
-    def __init__(self, name: ServerName, database_url: str, log: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, name: str, log: Path, settings: Mapping[str, str]) -> None:
         self.name = name
-        self.database_url = database_url
         self.log = log
         self.settings = dict(settings)
         self.address = ""
         self._listen = "127.0.0.1:0"
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
-        self._channels: list[grpc.Channel] = []
 
     @property
     def pid(self) -> int:
@@ -56,18 +55,17 @@ class ServerProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it and wait until its health says SERVING; the second time, on the port that it had."""
+        """Start it and wait until it serves; the second time, on the port that it had."""
         self.launch()
         self.wait_until_serving()
 
     def launch(self) -> None:
         """Start it and wait for nothing."""
         assert not self.is_running
-        variables = {"LISTEN": self._listen, "DATABASE_URL": self.database_url, "LOG_FORMAT": "json", **self.settings}
         prefix = f"LIBRARY_{self.name.upper()}_"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LIBRARY_")},
-            **{prefix + name: value for name, value in variables.items()},
+            **{prefix + name: value for name, value in self.variables().items()},
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
         }
         with self.log.open("ab") as output:
@@ -82,15 +80,17 @@ class ServerProcess:
                 start_new_session=True,  # Ctrl-C is for the tests; they stop it
             )
 
+    def variables(self) -> dict[str, str]:
+        """Its settings, as variables without their prefix."""
+        return {"LISTEN": self._listen, "LOG_FORMAT": "json", **self.settings}
+
+    def wait_until_listening(self) -> None:
+        """Wait until it has said at which address it listens."""
+        self._wait_until("listen", self._is_listening)
+
     def wait_until_serving(self) -> None:
         """Wait until its health says SERVING."""
-        deadline = time.monotonic() + START_SECONDS
-        while not self._is_serving():
-            if not self.is_running:
-                raise ServerDied(f"library-{self.name} ended instead of serving:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                raise ServerDied(f"library-{self.name} does not serve:\n{self.log_tail()}")
-            time.sleep(0.02)
+        self._wait_until("serve", self._is_serving)
 
     def stop(self) -> int:
         """Send SIGTERM and wait for the end; give the exit status."""
@@ -115,6 +115,62 @@ class ServerProcess:
             self._process.wait()
             raise ServerDied(f"library-{self.name} did not stop:\n{self.log_tail()}") from None
 
+    def log_events(self) -> list[dict[str, Any]]:
+        """What the present process has logged, a dict a line; lines that are no log (a traceback, say) are left out."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            lines = file.read().decode(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def log_tail(self, size: int = 20_000) -> str:
+        """The last of the log, as text, all processes of this server one after another."""
+        return f"--- {self.log} ---\n{self.log.read_bytes()[-size:].decode(errors='replace')}"
+
+    def close(self) -> None:
+        """End the process, if it runs."""
+        if self.is_running:
+            self.stop()
+
+    @abstractmethod
+    def _is_healthy(self) -> bool:
+        """Whether its health, at its address, says SERVING."""
+
+    def _is_listening(self) -> bool:
+        listening = next((event for event in self.log_events() if event.get("event") == "listening"), None)
+        if listening is None:
+            return False
+        self.address = self._listen = listening["address"]
+        return True
+
+    def _is_serving(self) -> bool:
+        return self.is_running and self._is_listening() and self._is_healthy()
+
+    def _wait_until(self, done: str, is_done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_done():
+            if not self.is_running:
+                raise ServerDied(f"library-{self.name} ended and did not {done}:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServerDied(f"library-{self.name} does not {done}:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def _end(self, number: signal.Signals) -> int:
+        self.send(number)
+        return self.wait()
+
+
+class ServerProcess(ServingProcess):
+    """A gRPC server of the library, on one store."""
+
+    def __init__(self, name: ServerName, database_url: str, log: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(name, log, settings)
+        self.database_url = database_url
+        self._channels: list[grpc.Channel] = []
+
+    def variables(self) -> dict[str, str]:
+        """The store with the rest."""
+        return {"DATABASE_URL": self.database_url, **super().variables()}
+
     def channel(self) -> grpc.Channel:
         """A new channel to it, closed with it."""
         channel = open_channel(self.address)
@@ -131,36 +187,14 @@ class ServerProcess:
         assert self.name == "frontend"
         return FrontendClient(self.channel())
 
-    def log_events(self) -> list[dict[str, Any]]:
-        """What the present process has logged, a dict a line; lines that are no log (a traceback, say) are left out."""
-        with self.log.open("rb") as file:
-            file.seek(self._log_start)
-            lines = file.read().decode(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-
-    def log_tail(self, size: int = 20_000) -> str:
-        """The last of the log, as text, all processes of this server one after another."""
-        return f"--- {self.log} ---\n{self.log.read_bytes()[-size:].decode(errors='replace')}"
-
     def close(self) -> None:
         """Close the channels; end the process, if it runs."""
         for channel in self._channels:
             channel.close()
         self._channels.clear()
-        if self.is_running:
-            self.stop()
+        super().close()
 
-    def _end(self, number: signal.Signals) -> int:
-        self.send(number)
-        return self.wait()
-
-    def _is_serving(self) -> bool:
-        if not self.is_running:
-            return False
-        listening = next((event for event in self.log_events() if event.get("event") == "listening"), None)
-        if listening is None:
-            return False
-        self.address = self._listen = listening["address"]
+    def _is_healthy(self) -> bool:
         with open_channel(self.address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             try:

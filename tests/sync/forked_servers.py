@@ -32,7 +32,7 @@ class Forkery:
             start_new_session=True,
         )
 
-    def fork(self, name: ServerName, environment: Mapping[str, str], log: Path) -> int:
+    def fork(self, name: str, environment: Mapping[str, str], log: Path) -> int:
         """Start a server; give its process id."""
         order = {"name": name, "environment": dict(environment), "log": str(log)}
         _pipe(self._process.stdin).write(json.dumps(order).encode() + b"\n")
@@ -79,8 +79,7 @@ class ForkedServer(ServerProcess):
         assert not self.is_running
         self.log.touch()
         self._log_start = self.log.stat().st_size
-        variables = {"LISTEN": self._listen, "DATABASE_URL": self.database_url, "LOG_FORMAT": "json", **self.settings}
-        environment = {f"LIBRARY_{self.name.upper()}_{name}": value for name, value in variables.items()}
+        environment = {f"LIBRARY_{self.name.upper()}_{name}": value for name, value in self.variables().items()}
         self._pid = self._forkery.fork(self.name, environment, self.log)
 
     def send(self, number: signal.Signals) -> None:
