@@ -97,6 +97,7 @@ class ListLoansRequest(ListRequest, Protocol):
     user_id: str
     book_id: str
     state: loan_pb2.LoanState.ValueType
+    only_open: bool
 
 
 LoanModel = TypeVar("LoanModel", bound=LoanColumns)
@@ -109,6 +110,8 @@ def list_loans(model: type[LoanModel], request: ListLoansRequest, now: int) -> t
         query = query.where(model.user_id == request.user_id)
     if request.book_id:
         query = query.where(model.book_id == request.book_id)
+    if request.only_open:
+        query = query.where(model.return_time.is_null())
     if request.state == LOAN_STATE_RETURNED:
         query = query.where(model.return_time.is_null(False))
     elif request.state != LOAN_STATE_UNSPECIFIED:

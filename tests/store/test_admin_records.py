@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from admin_server.records import accept_frontend
-from admin_server.reports import get_status, get_user
+from admin_server.reports import get_status, get_user, list_loans
 from admin_server.store.models import Book, Frontend, Loan, User
+from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
@@ -28,6 +30,7 @@ from library.v1 import book_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
 from library_domain.errors import OtherFrontend, UserNotFound
 from service_kit.clock import DAY, timestamp
+from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.statements import tuples
 from tests.support.admin import FRONTEND, Admin
@@ -324,7 +327,7 @@ def test_borrowers_are_those_with_books_out_each_with_those_loans(admin: Admin) 
         assert [who.user.active_loan_count for who in borrowers if who.user.email] == [2, 2, 2]
 
 
-def test_loans_are_listed_by_user_book_and_state_by_the_clock(admin: Admin) -> None:
+def test_loans_are_listed_by_every_filter_by_the_clock(admin: Admin) -> None:
     books, users = [new_id() for _ in range(2)], [new_id() for _ in range(2)]
     records = [
         admin.loan_record(number, days, returned=returned, book_id=books[book], user_id=users[user])
@@ -342,18 +345,31 @@ def test_loans_are_listed_by_user_book_and_state_by_the_clock(admin: Admin) -> N
                 return LOAN_STATE_RETURNED
             return LOAN_STATE_OVERDUE if record.loan.days in overdue_days else LOAN_STATE_ACTIVE
 
-        for book_id in ("", *books):
-            for user_id in ("", *users):
-                for state in (0, LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED):
-                    expected = [
-                        (record.loan.id, state_of(record))
-                        for record in records
-                        if book_id in ("", record.loan.book_id)
-                        and user_id in ("", record.loan.user_id)
-                        and state in (0, state_of(record))
-                    ]
-                    found = admin.loans(page_size=3, book_id=book_id, user_id=user_id, state=state)
-                    assert [(loan.id, loan.state) for loan in found] == expected
+        states = (0, LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED)
+        for book_id, user_id, state, only_open in product(("", *books), ("", *users), states, (False, True)):
+            expected = [
+                (record.loan.id, state_of(record))
+                for record in records
+                if book_id in ("", record.loan.book_id)
+                and user_id in ("", record.loan.user_id)
+                and state in (0, state_of(record))
+                and not (only_open and record.loan.HasField("return_time"))
+            ]
+            filters = {"book_id": book_id, "user_id": user_id, "state": state, "only_open": only_open}
+            found = admin.loans(page_size=3, **filters)
+            assert [(loan.id, loan.state) for loan in found] == expected
+
+
+def test_a_page_token_of_the_loans_that_are_out_is_good_for_those_only(admin: Admin) -> None:
+    admin.record_loans(*(admin.loan_record(number) for number in (1, 2)))
+    request = ListLoansRequest(page_size=1, only_open=True)
+    _, request.page_token = list_loans(admin.store, request, admin.clock)
+    for other in (ListLoansRequest(), ListLoansRequest(only_open=True, state=LOAN_STATE_ACTIVE)):
+        other.page_token = request.page_token
+        with pytest.raises(FieldInvalid, match="page_token"):
+            list_loans(admin.store, other, admin.clock)
+    [second], end = list_loans(admin.store, request, admin.clock)
+    assert (second.id, end) == (admin.loans()[1].id, "")
 
 
 def test_the_status_counts_what_there_is(admin: Admin) -> None:

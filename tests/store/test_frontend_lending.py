@@ -366,7 +366,7 @@ def listed(branch: Branch, page_size: int, **filters: object) -> list[loan_pb2.L
             return loans
 
 
-def test_loans_are_listed_oldest_first_by_user_book_and_state(branch: Branch, clock: SettableClock) -> None:
+def test_loans_are_listed_oldest_first_by_every_filter(branch: Branch, clock: SettableClock) -> None:
     users, books = [branch.user() for _ in range(3)], [branch.book(copies=100) for _ in range(3)]
     ids = [
         branch.borrow(book.id, user.id, days).id
@@ -380,14 +380,16 @@ def test_loans_are_listed_oldest_first_by_user_book_and_state(branch: Branch, cl
 
     states = (LOAN_STATE_UNSPECIFIED, LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED)
     user_ids, book_ids = ["", *(user.id for user in users)], ["", *(book.id for book in books)]
-    for user_id, book_id, state in itertools.product(user_ids, book_ids, states):
+    for user_id, book_id, state, only_open in itertools.product(user_ids, book_ids, states, (False, True)):
         expected = [
             loan
             for loan in everything
             if user_id in ("", loan.user_id) and book_id in ("", loan.book_id) and state in (0, loan.state)
+            if not (only_open and loan.HasField("return_time"))
         ]
+        filters = {"user_id": user_id, "book_id": book_id, "state": state, "only_open": only_open}
         for page_size in (1, 5, 1_000):
-            assert listed(branch, page_size, user_id=user_id, book_id=book_id, state=state) == expected
+            assert listed(branch, page_size, **filters) == expected
 
 
 def test_a_page_token_of_loans_is_good_for_its_own_filters_only(branch: Branch) -> None:
@@ -402,6 +404,7 @@ def test_a_page_token_of_loans_is_good_for_its_own_filters_only(branch: Branch) 
         ListLoansRequest(user_id=branch.user().id),
         ListLoansRequest(user_id=user.id, book_id=book.id),
         ListLoansRequest(user_id=user.id, state=LOAN_STATE_ACTIVE),
+        ListLoansRequest(user_id=user.id, only_open=True),
         ListLoansRequest(),
     ]
     for other in others:

@@ -154,6 +154,16 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
         "loan_book_id_key|loan_user_id_key",
     ),
     "active loans": (lambda town: list_loans(town, state=LOAN_STATE_ACTIVE), "loan_open"),
+    "open loans": (lambda town: list_loans(town, only_open=True), "loan_open"),
+    # The loans of one user, or the loans that are out: an engine takes what it counts to be fewer.
+    "open loans of a user": (
+        lambda town: list_loans(town, user_id=town.users[9], only_open=True),
+        "loan_user_id_key|loan_open",
+    ),
+    "open loans of a book": (
+        lambda town: list_loans(town, book_id=town.books[9], only_open=True),
+        "loan_open_book|loan_book_id_key",
+    ),
     "overdue loans": (lambda town: list_loans(town, state=LOAN_STATE_OVERDUE), "loan_open"),
     "borrowing": (
         lambda town: town.branch.borrow(town.books[50], town.users[9], 14, new_id()),
