@@ -10,12 +10,14 @@ from typing import IO
 
 import click
 import grpc
+from click.core import ParameterSource
 from rich.console import Console
 
 from library_cli import import_progress, status, up
 from library_cli.channel import connected, health_of
 from library_cli.csv_books import CsvBooks, NotBooks
 from library_cli.grpc_errors import CallFailed
+from library_cli.http_health import health_at, is_http_url
 from library_cli.import_books import SAMPLE, Tally, book_count, import_rows
 
 admin_target_option = click.option(
@@ -34,6 +36,13 @@ frontend_target_option = click.option(
     show_envvar=True,
     help="Where the frontend service is, HOST:PORT.",
 )
+
+
+def http_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Let through what is a URL of a web server."""
+    if not is_http_url(value):
+        raise click.BadParameter(f"{value!r} is no URL such as http://127.0.0.1:8080.")
+    return value
 
 
 class ImportStopped(click.ClickException):
@@ -118,18 +127,36 @@ def size_in_bytes(source: IO[bytes]) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-@main.command("status", short_help="Show how both services are.")
+@main.command("status", short_help="Show how the services are.")
 @click.option("--json", "json_wanted", is_flag=True, help="Tell all as JSON.")
 @admin_target_option
 @frontend_target_option
-def status_command(json_wanted: bool, admin_target: str, frontend_target: str) -> None:
-    """Show how both services are, what their stores hold, and what one has yet to tell the other.
+@click.option(
+    "--rest-url",
+    envvar="LIBRARY_REST_URL",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    show_envvar=True,
+    callback=http_url,
+    help="Where the REST service is.",
+)
+@click.pass_context
+def status_command(
+    context: click.Context, json_wanted: bool, admin_target: str, frontend_target: str, rest_url: str
+) -> None:
+    """Show how the services are, what their stores hold, and what one has yet to tell the other.
 
     A table on a terminal, lines of `service.key: value` elsewhere.
 
-    Exit status: 0 when both serve, 1 when one does not, or when rows are parked, which the admin service refused.
+    Exit status: 0 when all serve, 1 when one does not, or when rows are parked, which the admin service refused. A
+    REST service that does not answer only counts when --rest-url or its variable says where it should be.
     """
-    reports = {"admin": status.admin_report(admin_target), "frontend": status.frontend_report(frontend_target)}
+    reports = {
+        "admin": status.admin_report(admin_target),
+        "frontend": status.frontend_report(frontend_target),
+        "rest": status.rest_report(rest_url),
+    }
+    rest_counts = context.get_parameter_source("rest_url") is not ParameterSource.DEFAULT
     console = Console()
     if json_wanted:
         click.echo(status.as_json(reports))
@@ -138,19 +165,24 @@ def status_command(json_wanted: bool, admin_target: str, frontend_target: str) -
     else:
         for line in status.as_lines(reports):
             click.echo(line)
-    sys.exit(0 if all(map(status.is_well, reports.values())) else 1)
+    sys.exit(0 if status.all_are_well(reports, rest_counts=rest_counts) else 1)
 
 
 @main.command("health", short_help="Ask a service whether it serves.")
 @click.argument("target")
 def health_command(target: str) -> None:
-    """Ask the service at TARGET, HOST:PORT, whether it serves; made for the health checks of containers.
+    """Ask the service at TARGET whether it serves; made for the health checks of containers.
+
+    TARGET is HOST:PORT for a gRPC service, and a URL, as in http://127.0.0.1:8080/healthz, for the REST service.
 
     Exit status: 0 when it says SERVING, else 1.
     """
     try:
-        with connected(target) as channel:
-            health = health_of(channel)
+        if is_http_url(target):
+            health = health_at(target)["status"]
+        else:
+            with connected(target) as channel:
+                health = health_of(channel)
     except CallFailed as problem:
         raise click.ClickException(str(problem)) from problem
     click.echo(health)
@@ -166,12 +198,12 @@ def health_command(target: str) -> None:
     help="Where the logs are, and the SQLite stores unless a variable names others.",
 )
 def up_command(data_dir: Path) -> None:
-    """Run both services on this machine until Ctrl-C or SIGTERM.
+    """Run the services on this machine until Ctrl-C or SIGTERM: admin, frontend, and HTTP and JSON before both.
 
-    An empty catalogue gets a sample of well-known books. The variables of `library-admin serve` and
-    `library-frontend serve` are passed on.
+    An empty catalogue gets a sample of well-known books. The variables of `library-admin serve`,
+    `library-frontend serve` and `library-rest serve` are passed on.
 
-    Exit status: 0 when both were stopped as asked, 1 when one did not start or ended by itself.
+    Exit status: 0 when all were stopped as asked, 1 when one did not start or ended by itself.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from library_cli.channel import connected, health_of
 from library_cli.grpc_errors import CallFailed
+from library_cli.http_health import health_at
 
 START_SECONDS = 120.0
 """How long a service may take for each step of its start; migrating a large store needs some time."""
@@ -42,7 +43,7 @@ class Service:
     """A service that was started here."""
 
     name: str
-    """`admin` or `frontend`."""
+    """`admin`, `frontend` or `rest`."""
     process: subprocess.Popen[bytes]
     log: Path
     log_start: int
@@ -65,7 +66,10 @@ class Service:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
         last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
         said = str(json_object(last).get("event", last)).removeprefix(f"library-{self.name}: ")
-        where = f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names."
+        where = (
+            f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names, "
+            f"such as LIBRARY_{self.name.upper()}_LISTEN=HOST:PORT."
+        )
         return f"The {self.name} service {how}: {said or 'it said nothing'}\n{where}"
 
     def log_lines(self) -> list[str]:
@@ -82,10 +86,10 @@ class Household:
         self._services: list[Service] = []
         self._is_stopping = False
 
-    def start(self, name: str, log: Path, environment: Mapping[str, str]) -> str:
+    def start(self, name: str, log: Path, environment: Mapping[str, str], serves: Callable[[str], bool]) -> str:
         """Start a service, wait until it serves, and give the address under which it can be called from here.
 
-        Raises CannotRun and Stopped, as `wait` does.
+        `serves` is asked with that address until it says so. Raises CannotRun and Stopped, as `wait` does.
         """
         with log.open("ab") as output:
             log_start = output.tell()
@@ -101,7 +105,7 @@ class Household:
         service = Service(name, process, log, log_start, grace_in(environment.get(f"LIBRARY_{name.upper()}_GRACE", "")))
         self._services.append(service)
         address = callable_address(self.wait_for(service.address, f"the {name} service to listen"))
-        self.wait_for(lambda: serves(address), f"the {name} service to serve")
+        self.wait_for(lambda: serves(address) or None, f"the {name} service to serve")
         return address
 
     def wait_for(self, answer: Callable[[], Answer | None], what: str, seconds: float | None = None) -> Answer:
@@ -166,13 +170,21 @@ class Household:
                 signal.signal(number, handler)
 
 
-def serves(address: str) -> bool | None:
-    """Say True when the service at `address` serves, None while it does not."""
+def serves_grpc(address: str) -> bool:
+    """Whether the gRPC service at `address` says that it serves."""
     try:
         with connected(address) as channel:
-            return health_of(channel, timeout=2) == "SERVING" or None
+            return health_of(channel, timeout=2) == "SERVING"
     except CallFailed:
-        return None
+        return False
+
+
+def serves_http(address: str) -> bool:
+    """Whether the REST service at `address` says that it serves, and so all that it stands before."""
+    try:
+        return health_at(f"http://{address}", timeout=2)["status"] == "SERVING"
+    except CallFailed:
+        return False
 
 
 def callable_address(address: str) -> str:

@@ -1,4 +1,4 @@
-"""How both services are: asked of them, and told as a table, as lines or as JSON."""
+"""How the services are: asked of them, and told as a table, as lines or as JSON."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncStatu
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_cli.channel import ANSWER_SECONDS, connected, health_of
 from library_cli.grpc_errors import CallFailed
+from library_cli.http_health import health_at
 from library_cli.plain_text import one_line
 
 Value: TypeAlias = "str | int | float | bool | list[dict[str, Value]] | None"
 Report: TypeAlias = dict[str, Value]
-"""What a service tells, by the names of its contract; besides `target`, `health`, and `error` where a call failed."""
+"""What a service tells, by the names of its contract; besides `target`, `health`, and `error` where a call failed.
+
+The REST service has a `url` instead of the `target`."""
+
+NO_ANSWER = "NO_ANSWER"
+"""The `health` of a service that did not tell it."""
 
 
 def admin_report(target: str) -> Report:
@@ -47,7 +53,7 @@ def sync_status(channel: grpc.Channel) -> SyncStatus:
 
 def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
     """Ask a service for its health and then its status; a call that fails ends the report with its `error`."""
-    told: Report = {"target": target, "health": "NO_ANSWER"}
+    told: Report = {"target": target, "health": NO_ANSWER}
     try:
         with connected(target) as channel:
             told["health"] = health_of(channel)
@@ -55,6 +61,25 @@ def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
     except CallFailed as failure:
         told["error"] = str(failure)
     return told
+
+
+def rest_report(url: str) -> Report:
+    """Ask the REST service at `url`."""
+    told: Report = {"url": url, "health": NO_ANSWER}
+    try:
+        answer = health_at(url)
+    except CallFailed as failure:
+        return {**told, "error": str(failure)}
+    told["health"] = answer.pop("status")
+    return {**told, **answer}
+
+
+def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
+    """Whether all that is told is well. A REST service that does not answer is not needed, unless it `rest_counts`."""
+    return all(
+        is_well(told) or (service == "rest" and told["health"] == NO_ANSWER and not rest_counts)
+        for service, told in reports.items()
+    )
 
 
 def is_well(told: Report) -> bool:

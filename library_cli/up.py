@@ -1,4 +1,4 @@
-"""Run the whole library on this machine: both services, and books in it from the first moment."""
+"""Run the whole library on this machine: its three services, and books in it from the first moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from library_cli.channel import connected
 from library_cli.csv_books import CsvBooks
 from library_cli.grpc_errors import CallFailed
 from library_cli.import_books import SAMPLE, book_count, import_rows
-from library_cli.processes import CannotRun, Household, Stopped
+from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
 from library_cli.status import sync_status
 
 TRY_IT = """\
@@ -24,11 +24,12 @@ Try it:
   grpcurl -plaintext -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
   grpcurl -plaintext -d '{{"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}}' \
 {frontend} library.frontend.v1.MemberService/EnrollUser
+  curl 'http://{rest}/v1/books?page_size=3'
 """
 
 
 def run(data_dir: Path) -> list[str]:
-    """Run both services until a signal stops them or one ends by itself.
+    """Run the services until a signal stops them or one ends by itself.
 
     Gives a sentence for all that went wrong; none when they ran and stopped as they should.
     """
@@ -38,9 +39,11 @@ def run(data_dir: Path) -> list[str]:
         try:
             with progress_told() as say:
                 admin, frontend = open_library(household, data_dir, say)
+                rest = open_rest(household, data_dir, [frontend, admin], say)
             click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
-            click.echo(f"Logs are in {data_dir}. Ctrl-C stops both.\n")
-            click.echo(TRY_IT.format(frontend=frontend))
+            click.echo(f"HTTP and JSON for both: http://{rest}, with a page to try it at http://{rest}/docs.")
+            click.echo(f"Logs are in {data_dir}. Ctrl-C stops all.\n")
+            click.echo(TRY_IT.format(frontend=frontend, rest=rest))
             while True:
                 household.wait(seconds=0.5)
         except Stopped:
@@ -53,12 +56,13 @@ def run(data_dir: Path) -> list[str]:
 
 
 def open_library(household: Household, data_dir: Path, say: Callable[[str], None]) -> tuple[str, str]:
-    """Start both services, with the sample in an empty catalogue, and wait until patrons see the catalogue.
+    """Start admin and frontend, with the sample in an empty catalogue, and wait until patrons see the catalogue.
 
     Gives the addresses of the admin and the frontend service. Raises CannotRun, Stopped and CallFailed.
     """
     say("Starting the admin service")
-    admin = household.start("admin", data_dir / "admin.log", environment("admin", data_dir))
+    settings = environment("admin", DATABASE_URL=f"sqlite:///{data_dir}/admin.db")
+    admin = household.start("admin", data_dir / "admin.log", settings, serves_grpc)
     with connected(admin) as channel, SAMPLE.open("rb") as sample:
         if book_count(channel) == 0:
             say("Loading the sample catalogue")
@@ -66,14 +70,24 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
                 pass
         books = book_count(channel)
     say("Starting the frontend service")
-    settings = {"LIBRARY_FRONTEND_ADMIN_TARGET": admin} | environment("frontend", data_dir)
-    frontend = household.start("frontend", data_dir / "frontend.log", settings)
+    settings = environment("frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin)
+    frontend = household.start("frontend", data_dir / "frontend.log", settings, serves_grpc)
     if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
         say("Waiting until the frontend service has the catalogue")
         with connected(frontend) as channel:
             # However long a large catalogue takes: both services are well, and who waits is told what for.
             household.wait_for(lambda: sync_status(channel).book_count >= books or None, "the catalogue", math.inf)
     return admin, frontend
+
+
+def open_rest(household: Household, data_dir: Path, targets: list[str], say: Callable[[str], None]) -> str:
+    """Start the REST service before the services at `targets`, unless others are set, and give its address.
+
+    Raises CannotRun and Stopped.
+    """
+    say("Starting the REST service")
+    settings = environment("rest", TARGET=" ".join(targets))
+    return household.start("rest", data_dir / "rest.log", settings, serves_http)
 
 
 @contextmanager
@@ -87,10 +101,10 @@ def progress_told() -> Iterator[Callable[[str], None]]:
         yield lambda text: click.echo(f"{text} ...", err=True)
 
 
-def environment(name: str, data_dir: Path) -> dict[str, str]:
-    """Give the variables for a service: those that are set, and for a store that is not, one in `data_dir`."""
+def environment(name: str, **defaults: str) -> dict[str, str]:
+    """Give the variables for a service: those that are set, and the defaults, named without their prefix, of others."""
     prefix = f"LIBRARY_{name.upper()}"
-    variables = {f"{prefix}_DATABASE_URL": f"sqlite:///{data_dir / name}.db"} | os.environ
+    variables = {f"{prefix}_{setting}": value for setting, value in defaults.items()} | os.environ
     # The log is read for the address, see `processes.Service.address`, so it must have that line, as JSON.
     variables[f"{prefix}_LOG_FORMAT"] = "json"
     if variables.get(f"{prefix}_LOG_LEVEL") != "debug":

@@ -36,6 +36,26 @@ SERVES = """
 """
 
 
+SERVES_HTTP_THE_THIRD_TIME = """
+    import sys
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Healthz(BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_GET(self):
+            Healthz.asked += 1
+            serves = self.path == "/healthz" and self.asked > 2
+            self.send_response(200 if serves else 503)
+            self.end_headers()
+            self.wfile.write(b'{"status": "%s"}' % (b"SERVING" if serves else b"NOT_SERVING"))
+
+    server = HTTPServer(("127.0.0.1", 0), Healthz)
+    print('{"event": "listening", "address": "127.0.0.1:%d"}' % server.server_port, file=sys.stderr, flush=True)
+    server.serve_forever()
+"""
+
+
 @pytest.fixture
 def household() -> Iterator[Household]:
     started = Household()
@@ -44,12 +64,18 @@ def household() -> Iterator[Household]:
 
 
 def start(household: Household, folder: Path, program: str, name: str = "trial", **variables: str) -> str:
+    settings = settings_for(folder, program, name) | variables
+    return household.start(name, folder / f"{name}.log", settings, processes.serves_grpc)
+
+
+def settings_for(folder: Path, program: str, name: str = "trial") -> dict[str, str]:
+    """Write the program as the package of a service, and give the variables with which it is found."""
     package = folder / f"{name}_server"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(textwrap.dedent(program))
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    return household.start(name, folder / f"{name}.log", {**os.environ, "PYTHONPATH": path, **variables})
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def test_the_address_is_that_of_this_run_and_can_be_called(household: Household, tmp_path: Path) -> None:
@@ -63,6 +89,18 @@ def test_the_address_is_that_of_this_run_and_can_be_called(household: Household,
         socket.create_connection((host, int(port)), timeout=5)
 
 
+def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(household: Household, tmp_path: Path) -> None:
+    log = tmp_path / "trial.log"
+    asked: list[bool] = []
+
+    def serves(address: str) -> bool:
+        asked.append(processes.serves_http(address))
+        return asked[-1]
+
+    household.start("trial", log, settings_for(tmp_path, SERVES_HTTP_THE_THIRD_TIME), serves)
+    assert asked == [False, False, True]
+
+
 def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
     household: Household, tmp_path: Path
 ) -> None:
@@ -70,6 +108,7 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
         start(household, tmp_path, "import sys; sys.exit('library-trial: cannot listen on 127.0.0.1:1: it is taken')")
     assert "The trial service ended with exit status 1: cannot listen on 127.0.0.1:1: it is taken" in str(failure.value)
     assert str(tmp_path / "trial.log") in str(failure.value)
+    assert "such as LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
 
 
 def test_a_service_that_dies_later_is_told(household: Household, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from library.admin.v1.status_service_pb2 import Status
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
-from library_cli.status import Report, as_json, as_lines, fields_of, is_well, print_tables
+from library_cli.status import Report, all_are_well, as_json, as_lines, fields_of, is_well, print_tables
 
 ADMIN: Report = {
     "target": "127.0.0.1:50052",
@@ -87,3 +87,16 @@ def test_a_service_is_well_when_it_serves_and_no_row_is_parked() -> None:
     assert is_well(FRONTEND | {"parked_row_count": 0})
     assert not is_well(ADMIN | {"health": "NOT_SERVING"})
     assert not is_well(ADMIN | {"error": "no answer"})
+
+
+def test_a_rest_service_that_does_not_answer_counts_where_it_was_named() -> None:
+    url = "http://127.0.0.1:8080"
+    serving: Report = {"url": url, "health": "SERVING"}
+    silent: Report = {"url": url, "health": "NO_ANSWER", "error": "Nothing answers"}
+    waiting: Report = {"url": url, "health": "NOT_SERVING"}
+    for rest_counts in (True, False):
+        assert all_are_well({"admin": ADMIN, "rest": serving}, rest_counts=rest_counts)
+        assert not all_are_well({"admin": ADMIN, "rest": waiting}, rest_counts=rest_counts)
+        assert not all_are_well({"admin": ADMIN | {"health": "NO_ANSWER"}, "rest": serving}, rest_counts=rest_counts)
+    assert all_are_well({"admin": ADMIN, "rest": silent}, rest_counts=False)
+    assert not all_are_well({"admin": ADMIN, "rest": silent}, rest_counts=True)

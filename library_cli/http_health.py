@@ -1,0 +1,57 @@
+"""The REST service's health, asked for over HTTP."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
+
+from library_cli.channel import ANSWER_SECONDS
+from library_cli.grpc_errors import CallFailed
+from library_cli.plain_text import one_line
+
+PATH = "/healthz"
+
+ANSWER_BYTES = 65536
+"""What is read of an answer; that of the REST service is far shorter."""
+
+# A proxy set for the web would be asked for the library's own services, too, and does not know them.
+_OPENER = build_opener(ProxyHandler({}))
+
+
+def is_http_url(address: str) -> bool:
+    """Whether it is an address for HTTP, and not HOST:PORT, as the gRPC services have it."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an IPv6 address with half its brackets
+        return False
+
+
+def health_at(url: str, timeout: float = ANSWER_SECONDS) -> dict[str, str]:
+    """Ask the REST service at `url`, which may end in /healthz, how it is; gives what it says, `status` before all.
+
+    The timeout is in seconds. Raises CallFailed, with a sentence for the user, where no REST service answers.
+    """
+    url = url.rstrip("/").removesuffix(PATH)
+    try:
+        with _OPENER.open(url + PATH, timeout=timeout) as answer:
+            said = answer.read(ANSWER_BYTES)
+    except HTTPError as refusal:  # 503 while it does not serve, and its body is the answer
+        with refusal:
+            said = refusal.read(ANSWER_BYTES)
+    except (OSError, HTTPException) as failure:
+        cause = one_line(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
+        raise CallFailed(f"Nothing answers at {url}; is the REST service running there? ({cause})") from failure
+    try:
+        told = json.loads(said)
+    except ValueError:
+        told = None
+    match told:
+        case {"status": str()}:
+            return {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+        case {"error": {"message": str(message)}}:
+            raise CallFailed(f"The REST service at {url} answered: {one_line(message)}")
+    raise CallFailed(f"What answers at {url} is another program than the REST service.")

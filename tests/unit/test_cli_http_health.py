@@ -1,0 +1,105 @@
+"""The REST service's health is read from whatever answers at its address, and told as it is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from library_cli.grpc_errors import CallFailed
+from library_cli.http_health import health_at, is_http_url
+
+
+class Answering(HTTPServer):
+    """A web server that answers everything alike, and remembers what it was asked for."""
+
+    status = HTTPStatus.OK
+    body = b""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.asked: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Answering
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Answering]:
+    with Answering() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", ["", "/", "/healthz", "/healthz/"])
+def test_it_is_asked_at_its_own_path(server: Answering, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody; and not to be asked
+    server.body = b'{"status": "SERVING"}'
+    assert health_at(server.url + path) == {"status": "SERVING"}
+    assert server.asked == ["/healthz"]
+
+
+def test_what_it_says_while_it_does_not_serve_is_an_answer(server: Answering) -> None:
+    server.status, server.body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"status": "NOT_SERVING", "missing": ["a:1"]}'
+    assert health_at(server.url) == {"status": "NOT_SERVING", "missing": '["a:1"]'}
+
+
+def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
+    server.status = HTTPStatus.FORBIDDEN
+    server.body = b'{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "The host is \\u001b[2J none."}}'
+    with pytest.raises(CallFailed, match=r"answered: The host is  \[2J none\.$"):
+        health_at(server.url)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status": 1}', b'{"error": "none"}', b"\xff\xfe"])
+def test_another_program_is_told_apart(server: Answering, body: bytes) -> None:
+    server.body = body
+    with pytest.raises(CallFailed, match="is another program than the REST service"):
+        health_at(server.url)
+
+
+def test_silence_is_told_with_its_cause() -> None:
+    with pytest.raises(CallFailed, match=r"^Nothing answers at http://127\.0\.0\.1:1; .*Connection refused"):
+        health_at("http://127.0.0.1:1")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(CallFailed, match=r"Nothing answers .*timed out"):
+            health_at(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080/healthz", True),
+        ("https://library.example", True),
+        ("127.0.0.1:8080", False),
+        ("localhost:8080", False),
+        ("file:///etc/passwd", False),
+        ("http://", False),
+        ("http://:8080", False),
+        ("http://[::1", False),
+        ("http://host:port", False),
+    ],
+)
+def test_a_url_is_told_from_host_and_port(address: str, is_one: bool) -> None:
+    assert is_http_url(address) is is_one
