@@ -1,0 +1,112 @@
+"""Every method has its HTTP path, and verb, path and body follow from what the method does (AIP-127, 131 to 136)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+from google.api.annotations_pb2 import http
+from google.api.http_pb2 import HttpRule
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+
+from library_domain.contract import contract_descriptors
+
+FILES = FileDescriptorSet.FromString(contract_descriptors()).file
+METHODS = {
+    f"{file.package}.{service.name}/{method.name}": method
+    for file in FILES
+    for service in file.service
+    for method in service.method
+}
+MESSAGES = {f".{file.package}.{message.name}": message for file in FILES for message in file.message_type}
+
+# How a method's name begins, and what it does by that: what reads changes nothing, and may be asked again.
+VERBS = {"Get": "get", "List": "get", "Update": "patch", "Remove": "delete"}
+CREATES = ("Add", "Enroll")
+
+
+def rules(method: str) -> list[HttpRule]:
+    """A method's rule, and the further ones that come with it."""
+    # Its stub does not say which message the extension extends.
+    rule: HttpRule = METHODS[method].options.Extensions[http]  # type: ignore[index]
+    return [rule, *rule.additional_bindings]
+
+
+def verb(rule: HttpRule) -> str:
+    return rule.WhichOneof("pattern") or ""
+
+
+def path(rule: HttpRule) -> str:
+    return str(getattr(rule, verb(rule), ""))
+
+
+def first_word(method: str) -> str:
+    word = re.match("[A-Z][a-z]*", method.rpartition("/")[2])
+    assert word
+    return word[0]
+
+
+def field(message: DescriptorProto, name: str) -> FieldDescriptorProto:
+    """The field of a message that a rule names, which may be one of a message within it: `book.id`."""
+    outer, _, inner = name.partition(".")
+    [found] = [each for each in message.field if each.name == outer]
+    return field(MESSAGES[found.type_name], inner) if inner else found
+
+
+def request(method: str) -> DescriptorProto:
+    return MESSAGES[METHODS[method].input_type]
+
+
+def test_the_contract_has_the_methods_of_both_services() -> None:
+    packages = {method.rpartition(".")[0] for method in METHODS}
+    assert packages == {"library.admin.v1", "library.frontend.v1", "library.sync.v1"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_a_path_of_its_version(method: str) -> None:
+    version = "/v1/" if method.startswith("library.frontend.v1.") else "/admin/v1/"
+    assert all(path(rule).startswith(version) for rule in rules(method))
+
+
+def test_no_two_rules_are_for_the_same_calls() -> None:
+    # Both services may stand behind one front. What a variable is called tells no path from another.
+    calls = Counter((verb(rule), re.sub(r"{[^}]*}", "{}", path(rule))) for method in METHODS for rule in rules(method))
+    assert [call for call, count in calls.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_verb_is_what_the_method_does(method: str) -> None:
+    assert {verb(rule) for rule in rules(method)} == {VERBS.get(first_word(method), "post")}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_body_is_what_is_written_and_what_reads_or_removes_has_none(method: str) -> None:
+    for rule in rules(method):
+        if verb(rule) == "patch":
+            # The rest of the request, such as the update mask, are parameters (AIP-134).
+            assert field(request(method), rule.body).type_name == METHODS[method].output_type
+        else:
+            assert rule.body == ("*" if verb(rule) == "post" else "")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_variable_of_a_path_is_a_text_in_the_request(method: str) -> None:
+    for rule in rules(method):
+        for name in re.findall(r"{([^}]*)}", path(rule)):
+            named = field(request(method), name)
+            assert (named.type, named.label) == (FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.LABEL_OPTIONAL)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_changed_or_removed_is_the_one_thing_that_the_path_ends_with(method: str) -> None:
+    for rule in rules(method):
+        if verb(rule) in ("patch", "delete"):
+            assert re.search(r"/{(\w+\.)?id}$", path(rule))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_done_otherwise_than_by_making_something_is_named_after_a_colon(method: str) -> None:
+    for rule in rules(method):
+        if verb(rule) == "post":
+            assert (":" in path(rule)) == (first_word(method) not in CREATES)
