@@ -1,0 +1,170 @@
+"""What people see: the start page, which tells a newcomer what there is, and Swagger UI to try it.
+
+Nothing on them comes from another address, and their Content-Security-Policy makes the browser hold to that.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+STATIC = Path(__file__).with_name("static")
+
+FILES = frozenset({"docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css"})
+"""All that is served below `/docs/`: what the two pages load, and no more of what the packages have."""
+
+HEADERS = {
+    # For each page itself, and for the files, which may be opened as pages, too.
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'self'",
+            # Swagger UI has its small icons in its style sheet, and shows an image that a call answers from a blob.
+            "img-src 'self' data: blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Asked for again each time, and answered with 304: after an upgrade no browser shows pages of two releases.
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True)
+class PathSummary:
+    """One way to call a method: `GET`, `/v1/shelves/{id}`, and what it does in a sentence."""
+
+    verb: str
+    path: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class ServiceSummary:
+    """A service by its full name, what it is for in a sentence, and all its paths."""
+
+    name: str
+    summary: str
+    paths: Sequence[PathSummary]
+
+
+@dataclass(frozen=True)
+class ContractSummary:
+    """What the server at an address offers; `services` is None as long as that is not learnt."""
+
+    target: str
+    services: Sequence[ServiceSummary] | None
+
+
+def page_routes(contracts: Callable[[], Sequence[ContractSummary]]) -> list[BaseRoute]:
+    """Give the routes `/` and `/docs`, and the files that they need below `/docs/`.
+
+    `contracts` is asked at each request, as a contract may be learnt, or change, at any time.
+    """
+
+    async def start(request: Request) -> Response:
+        return start_page(request, contracts())
+
+    return [
+        Route("/", start),
+        Route("/docs", docs_page),
+        Route("/docs/", docs_page_without_slash),
+        # Finding the package that has Swagger UI does not import it, and so not Flask either.
+        Mount("/docs", DocsFiles(directory=STATIC, packages=[("flask_swagger_ui", "dist")])),
+    ]
+
+
+def start_page(request: Request, contracts: Sequence[ContractSummary]) -> Response:
+    """Answer with the start page: as HTML to who says that it reads HTML, as plain text to all others, like curl."""
+    form, media_type = ("html", "text/html") if accepts_html(request) else ("txt", "text/plain")
+    base = str(request.base_url).rstrip("/")
+    text = _TEMPLATES.get_template(f"start.{form}").render(
+        contracts=contracts, base=base, curl=shlex.join(["curl", base + path_to_try(contracts)])
+    )
+    return Response(text, media_type=media_type, headers=HEADERS | {"Vary": "Accept"})
+
+
+async def docs_page(_request: Request) -> Response:
+    """Answer with the page on which Swagger UI shows `/openapi.json`."""
+    return FileResponse(STATIC / "docs.html", headers=HEADERS)
+
+
+async def docs_page_without_slash(_request: Request) -> Response:
+    """Send who typed one `/` more to where the page's links are right; also below a proxy's prefix."""
+    return RedirectResponse("../docs", headers=HEADERS)
+
+
+class DocsFiles(StaticFiles):
+    """The files that the pages load, with the pages' headers."""
+
+    def lookup_path(self, path: str) -> tuple[str, Any]:
+        """Find one of FILES; no other is there."""
+        return super().lookup_path(path) if path in FILES else ("", None)
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Answer with a file, or that it has not changed."""
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(HEADERS)
+        return response
+
+
+def accepts_html(request: Request) -> bool:
+    """Tell whether HTML is named among what the client accepts; `*/*` does not name it (RFC 9110, 12.5.1)."""
+    for media_range in request.headers.get("accept", "").lower().split(","):
+        media_type, *parameters = (part.strip() for part in media_range.split(";"))
+        if media_type == "text/html" and not any(is_zero_weight(parameter) for parameter in parameters):
+            return True
+    return False
+
+
+def is_zero_weight(parameter: str) -> bool:
+    """Tell whether a parameter of a media range says that it is not acceptable: `q=0`."""
+    name, _, weight = parameter.partition("=")
+    return name.strip() == "q" and weight.strip() in ("0", "0.", "0.0", "0.00", "0.000")
+
+
+def path_to_try(contracts: Sequence[ContractSummary]) -> str:
+    """Choose what a newcomer can call as it is printed: a GET without variables, else `/healthz`."""
+    paths = [path for contract in contracts for service in contract.services or () for path in service.paths]
+    return next((path.path for path in paths if is_plain_get(path)), "/healthz")
+
+
+def is_plain_get(path: PathSummary) -> bool:
+    """Tell whether it is called by its path alone, with nothing to fill in."""
+    return path.verb == "GET" and not set(path.path) & set("{}*")
+
+
+def on_one_line(value: Any) -> Any:
+    """Give foreign text as one line of what can be shown: a contract's comment may have control characters.
+
+    To a terminal some of them are commands.
+    """
+    if type(value) is not str:  # no Markup, which is text of the template itself
+        return value
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in value
+    )
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=jinja2.select_autoescape(["html"]),
+    finalize=on_one_line,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.tests["plain_get"] = is_plain_get
