@@ -1,4 +1,4 @@
-# One image for both servers and the operator's command: `library-admin`, `library-frontend`, `library`.
+# One image for the servers and the operator's command: `library-admin`, `library-frontend`, `library-rest`, `library`.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build

@@ -21,6 +21,7 @@ INSTALLED_BY = {
     "grpcurl": "make clients",
     "evans": "make clients",
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
+    "curl": "the system's package manager",
 }
 
 
