@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.descriptor_pool import Default as default_pool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from service_kit.channel import open_channel
@@ -32,7 +32,7 @@ class Description:
     services: tuple[str, ...]
     """Full names, in the server's order."""
     files: bytes
-    """A serialized FileDescriptorSet, each file behind those that it imports; with comments where the server has them."""
+    """A serialized FileDescriptorSet, each file behind those that it imports, with comments if the server has them."""
 
 
 def describe(target: str) -> Description:
@@ -80,7 +80,7 @@ def _found(name: str, find: Callable[[str], FileDescriptorProto]) -> FileDescrip
     except KeyError:
         # Some servers leave out what everybody has.
         file = FileDescriptorProto()
-        default_pool().FindFileByName(name).CopyToProto(file)
+        descriptor_pool.Default().FindFileByName(name).CopyToProto(file)
         return file
 
 
@@ -99,7 +99,7 @@ def _code(error: grpc.RpcError) -> grpc.StatusCode:
     return code
 
 
-_Details = namedtuple("_Details", "method timeout metadata credentials wait_for_ready compression")  # noqa: PYI024
+_Details = namedtuple("_Details", "method timeout metadata credentials wait_for_ready compression")
 
 
 class _Asking(grpc.StreamStreamClientInterceptor):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -32,7 +32,7 @@ def database_setting(prefix: str, default: str) -> Callable[[Command], Command]:
 def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
     """Where a server listens, how much it takes on, how it logs."""
     options = [
-        setting(prefix, "--listen", default=listen, help="HOST:PORT; port 0 takes a free one."),
+        listen_setting(prefix, listen),
         setting(
             prefix,
             "--threads",
@@ -47,27 +47,31 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             default=256,
             help="Calls that run or wait; one more is answered RESOURCE_EXHAUSTED at once.",
         ),
-        setting(
-            prefix,
-            "--grace",
-            type=click.FloatRange(0, 600),
-            default=10.0,
-            help="Seconds that running calls have to end after SIGTERM.",
-        ),
-        *log_settings(prefix),
+        grace_setting(prefix),
+        log_settings(prefix),
     ]
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return _together(options)
 
 
-def log_settings(prefix: str) -> list[Callable[[Command], Command]]:
+def listen_setting(prefix: str, default: str) -> Callable[[Command], Command]:
+    """Where a server listens."""
+    return setting(prefix, "--listen", default=default, help="HOST:PORT; port 0 takes a free one.")
+
+
+def grace_setting(prefix: str) -> Callable[[Command], Command]:
+    """How a server stops."""
+    return setting(
+        prefix,
+        "--grace",
+        type=click.FloatRange(0, 600),
+        default=10.0,
+        help="Seconds that running calls have to end after SIGTERM.",
+    )
+
+
+def log_settings(prefix: str) -> Callable[[Command], Command]:
     """How a program logs."""
-    return [
+    options: list[Callable[[Command], Command]] = [
         setting(
             prefix,
             "--log-level",
@@ -83,6 +87,18 @@ def log_settings(prefix: str) -> list[Callable[[Command], Command]]:
             help="auto is text on a terminal, else JSON lines.",
         ),
     ]
+    return _together(options)
+
+
+def _together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Several settings as one, in this order in the help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def as_json(log_format: str) -> bool | None:

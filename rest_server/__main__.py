@@ -1,0 +1,111 @@
+"""The command `library-rest`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rest_server import app
+from rest_server.calls import Limits
+from service_kit.logs import set_up_logs
+from service_kit.server import AddressTaken
+from service_kit.settings import as_json, grace_setting, listen_setting, log_settings, setting
+
+PREFIX = "LIBRARY_REST"
+
+
+@click.group()
+def commands() -> None:
+    """HTTP and JSON for gRPC servers that have reflection."""
+
+
+@commands.command()
+@listen_setting(PREFIX, "127.0.0.1:8080")
+@setting(
+    PREFIX,
+    "--target",
+    multiple=True,
+    default=("127.0.0.1:50051", "127.0.0.1:50052"),
+    help="HOST:PORT of a gRPC server; may be given several times. In the variable, spaces are between them.",
+)
+@setting(
+    PREFIX,
+    "--timeout",
+    type=click.FloatRange(0, 3_600, min_open=True),
+    default=30.0,
+    help="Seconds for a request and its answer, where the header Grpc-Timeout does not ask for less.",
+)
+@setting(
+    PREFIX,
+    "--body-bytes",
+    type=click.IntRange(1),
+    default=4 * 1024 * 1024,
+    help="The most that a body may have, or a line of a streamed one.",
+)
+@setting(
+    PREFIX,
+    "--stream-bytes",
+    type=click.IntRange(1),
+    default=64 * 1024 * 1024,
+    help="The most that a streamed body may have.",
+)
+@setting(
+    PREFIX,
+    "--concurrent-calls",
+    type=click.IntRange(1, 100_000),
+    default=256,
+    help="Calls that run at the same time; one more is answered 429 at once.",
+)
+@setting(
+    PREFIX,
+    "--cors-origin",
+    multiple=True,
+    help="An origin, as https://library.example, whose pages may call; may be given several times.  [default: none]",
+)
+@setting(
+    PREFIX,
+    "--allowed-host",
+    multiple=True,
+    help="A name that clients may know this server by; may be given several times.  "
+    "[default: loopback names on a loopback address, else any]",
+)
+@setting(
+    PREFIX,
+    "--contract-interval",
+    type=click.FloatRange(0.1, 86_400),
+    default=10.0,
+    help="Seconds between two looks at what a gRPC server offers.",
+)
+@grace_setting(PREFIX)
+@log_settings(PREFIX)
+def serve(
+    listen: str,
+    target: tuple[str, ...],
+    timeout: float,
+    body_bytes: int,
+    stream_bytes: int,
+    concurrent_calls: int,
+    cors_origin: tuple[str, ...],
+    allowed_host: tuple[str, ...],
+    contract_interval: float,
+    grace: float,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Serve until SIGTERM. The gRPC servers may be started later, and may change."""
+    set_up_logs(log_level, as_json=as_json(log_format))
+    limits = Limits(timeout, body_bytes, stream_bytes, concurrent_calls)
+    app.run(app.Settings(listen, target, limits, cors_origin, allowed_host, contract_interval, grace))
+
+
+def main() -> None:
+    """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
+    try:
+        commands()
+    except AddressTaken as error:
+        sys.exit(f"library-rest: {error}")
+
+
+if __name__ == "__main__":
+    main()

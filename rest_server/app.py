@@ -1,0 +1,165 @@
+"""Put the server together: the only place that knows all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.routing import Mount
+
+from rest_server.bodies import NDJSON
+from rest_server.calls import Limits
+from rest_server.connections import BoundedConnection
+from rest_server.documents import Documents
+from rest_server.gateway import Gateway
+from rest_server.guard import LOOPBACK_NAMES, Guard, host_name
+from rest_server.headers import REQUEST_ID
+from rest_server.pages import page_routes
+from rest_server.targets import Target
+from service_kit.logs import logger
+from service_kit.server import AddressTaken
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the server is run."""
+
+    listen: str
+    """HOST:PORT."""
+    targets: Sequence[str]
+    """HOST:PORT of each gRPC server."""
+    limits: Limits
+    cors_origins: Sequence[str]
+    allowed_hosts: Sequence[str]
+    """Names under which it may be asked; where there are none, loopback names on a loopback address, else any."""
+    contract_interval: float
+    """Seconds between two looks at what a target offers."""
+    grace: float
+    """Seconds that running calls have to end after SIGTERM."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises AddressTaken."""
+    quieten_libraries()
+    with listening_socket(settings.listen) as listening:
+        host, port = listening.getsockname()[:2]
+        asyncio.run(_serve(settings, listening, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+
+
+def quieten_libraries() -> None:
+    """Leave out what the libraries say of each start and of each file that they read."""
+    for name in ("grpc_reflection", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+async def _serve(settings: Settings, listening: socket.socket, address: str) -> None:
+    config = uvicorn.Config(
+        application(settings),
+        http=BoundedConnection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.grace)),
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    log.info("listening", address=address, targets=list(settings.targets), docs=f"http://{address}/docs")
+    await server.serve(sockets=[listening])
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """Leave signals alone: uvicorn would send itself each again at the end, and the exit status were not 0."""
+        yield
+
+
+def listening_socket(listen: str) -> socket.socket:
+    """Listen at HOST:PORT. Raises AddressTaken."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    # Of TCP by name: asyncio sends small answers at once only on sockets that say so, others wait 40 ms for an
+    # acknowledgement.
+    listening = socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, int(port)))
+        listening.listen(1024)
+    except (OSError, ValueError, OverflowError) as error:
+        listening.close()
+        raise AddressTaken(
+            f"cannot listen on {listen}: {error}. Stop the program that has the port or listen elsewhere "
+            "(--listen HOST:PORT)."
+        ) from error
+    return listening
+
+
+def application(settings: Settings) -> Starlette:
+    """Make the ASGI application, which begins to learn what its targets offer when it is started."""
+    targets: list[Target] = []
+    gateway = Gateway(targets, settings.limits)
+    documents = Documents(targets, gateway)
+
+    @contextlib.asynccontextmanager
+    async def following(_app: Starlette) -> AsyncIterator[None]:
+        # Here and not before, since a channel belongs to the event loop that it is made in.
+        targets.extend(Target(address, settings.contract_interval) for address in settings.targets)
+        following = [asyncio.create_task(target.follow(gateway.learn)) for target in targets]
+        yield
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        for target in targets:
+            await target.channel.close()
+
+    return Starlette(
+        routes=[*documents.routes(), *page_routes(documents.summaries), Mount("/", gateway)],
+        middleware=list(_middleware(settings)),
+        lifespan=following,
+    )
+
+
+def _middleware(settings: Settings) -> Iterator[Middleware]:
+    is_local = host_name(settings.listen) in LOOPBACK_NAMES
+    hosts = settings.allowed_hosts or (LOOPBACK_NAMES if is_local else ())
+    yield Middleware(Guard, hosts, settings.cors_origins)
+    if settings.cors_origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=[
+                "authorization",
+                "content-type",
+                "grpc-timeout",
+                "idempotency-key",
+                "if-none-match",
+                REQUEST_ID,
+            ],
+            expose_headers=["etag", REQUEST_ID],
+        )
+    # Not the streams: their lines would wait until there is enough to compress.
+    yield Middleware(
+        GZipMiddleware,
+        minimum_size=1_000,
+        compresslevel=5,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, NDJSON),
+    )

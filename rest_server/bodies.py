@@ -1,0 +1,80 @@
+"""Read bodies, no longer and no larger than agreed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import grpc
+from starlette.requests import Request
+
+from rest_server.errors import Refusal
+
+JSON, NDJSON = "application/json", "application/x-ndjson"
+
+# The last is what `curl -d` says of any body. A page of another site can send that, too, which is why
+# rest_server/guard.py looks at where a request comes from.
+_JSON_TYPES = ("", JSON, NDJSON, "application/jsonl", "application/x-www-form-urlencoded")
+
+
+def media_type(request: Request) -> str:
+    """The body's type without its parameters; empty where none is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_is_json(request: Request) -> None:
+    """Raises Refusal, MEDIA_TYPE_UNSUPPORTED."""
+    given = media_type(request)
+    if given not in _JSON_TYPES and not given.endswith("+json"):
+        raise Refusal(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "MEDIA_TYPE_UNSUPPORTED",
+            f"A body of type {given} is not understood; send JSON, with the header Content-Type: {JSON}.",
+            http_status=415,
+            media_type=given,
+        )
+
+
+async def whole_body(request: Request, most_bytes: int) -> bytes:
+    """Read all of it. Raises Refusal, BODY_TOO_LARGE."""
+    parts = [part async for part in _parts(request, most_bytes)]
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> AsyncIterator[bytes]:
+    """Read a body line by line as it comes, and leave out empty lines. Raises Refusal, BODY_TOO_LARGE."""
+    begun = bytearray()
+    async for part in _parts(request, most_bytes):
+        *whole, rest = part.split(b"\n")
+        for end in whole:
+            begun += end
+            if line := begun.strip():
+                _check_size(len(line), most_bytes_a_line, "line")
+                yield bytes(line)
+            begun.clear()
+        begun += rest
+        _check_size(len(begun), most_bytes_a_line, "line")
+    if line := begun.strip():
+        yield bytes(line)
+
+
+async def _parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal():
+        _check_size(int(announced), most_bytes, "body")
+    read = 0
+    async for part in request.stream():
+        read += len(part)
+        _check_size(read, most_bytes, "body")
+        if part:
+            yield part
+
+
+def _check_size(size: int, most_bytes: int, what: str) -> None:
+    if size > most_bytes:
+        raise Refusal(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "BODY_TOO_LARGE",
+            f"A {what} may have {most_bytes} bytes at most.",
+            http_status=413,
+            most_bytes=str(most_bytes),
+        )

@@ -1,0 +1,194 @@
+"""One call of a target for one HTTP request, of each of gRPC's four kinds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import grpc
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Send
+
+from rest_server.bodies import NDJSON, check_is_json, lines, media_type, whole_body
+from rest_server.errors import FieldsInvalid, Refusal, body_of_failed_call, body_of_refusal
+from rest_server.headers import REQUEST_ID, metadata, names_tag, seconds_to_answer
+from rest_server.operations import Operation
+
+MOST_PARAMETERS = 200
+"""In a query; far more than any request has fields."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server takes on."""
+
+    seconds: float
+    """What a client has to send its request and to be answered."""
+    body_bytes: int
+    """A body, or a line of a streamed one."""
+    stream_bytes: int
+    """A streamed body."""
+    concurrent_calls: int
+    """Calls that run at the same time; one more is refused."""
+
+
+class Call:
+    """Calls an operation for a request, and sends its answer.
+
+    Until an answer has begun, what goes wrong goes up as it comes: Refusal, AioRpcError, ClientDisconnect. After that
+    it is the last line of the stream.
+    """
+
+    def __init__(
+        self, operation: Operation, request: Request, segments: Sequence[str], request_id: str, limits: Limits
+    ) -> None:
+        """`segments` are those of the path, as `Routes.find` gives them."""
+        self._operation = operation
+        self._request = request
+        self._segments = segments
+        self._request_id = request_id
+        self._limits = limits
+        seconds = seconds_to_answer(request.headers, limits.seconds)
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._metadata = metadata(request.headers, request_id)
+        self._query = parameters(request.scope["query_string"])
+
+    async def answer(self, send: Send) -> int:
+        """Call and answer; gives the HTTP status."""
+        if self._operation.takes_body() and not self._operation.takes_raw_body:
+            check_is_json(self._request)
+        if self._operation.reads_stream:
+            return await self._answer_to_stream(send)
+        async with self._in_time():
+            body = await whole_body(self._request, self._limits.body_bytes)
+        call = self._operation.call(self._message(body), timeout=self._seconds_left(), metadata=self._metadata)
+        if self._operation.writes_stream:
+            return await self._send_stream(call, send)
+        return await self._send_whole(await call, send)
+
+    async def _answer_to_stream(self, send: Send) -> int:
+        call = self._operation.call(timeout=self._seconds_left(), metadata=self._metadata)
+        writing = asyncio.create_task(self._write(call))
+        try:
+            if self._operation.writes_stream:
+                return await self._send_stream(call, send, writing)
+            await writing
+            return await self._send_whole(await call, send)
+        finally:
+            writing.cancel()
+            call.cancel()
+
+    async def _write(self, call: Any) -> None:
+        """Send the body's lines on. Raises Refusal for a line that is no message, and cancels the call for it."""
+        try:
+            async with self._in_time():
+                if not self._operation.takes_body():
+                    await call.write(self._message(b""))
+                else:
+                    number = 0
+                    async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
+                        number += 1
+                        await call.write(self._message_in_line(line, number))
+                await call.done_writing()
+        except asyncio.InvalidStateError:
+            pass  # the target has answered without reading to the end
+        except Refusal:
+            call.cancel()
+            raise
+
+    def _message(self, body: bytes) -> bytes:
+        key = self._request.headers.get("idempotency-key")
+        return self._operation.request_from(self._segments, self._query, body, media_type(self._request), key)
+
+    def _message_in_line(self, line: bytes, number: int) -> bytes:
+        try:
+            return self._message(line)
+        except FieldsInvalid as error:
+            raise FieldsInvalid(*((f"line {number}: {field}", problem) for field, problem in error.problems)) from error
+        except Refusal as error:
+            raise Refusal(error.code, error.reason, f"line {number}: {error}") from error
+
+    async def _send_whole(self, reply: bytes, send: Send) -> int:
+        content, content_type, tag = self._operation.answer_from(reply)
+        headers = {REQUEST_ID: self._request_id}
+        status = 200
+        if tag and self._request.method in ("GET", "HEAD"):
+            headers["etag"] = tag
+            if names_tag(self._request.headers.get("if-none-match", ""), tag):
+                status, content = 304, b""
+        # Not Response's own media_type, which adds a charset to text that may be in any.
+        headers["content-type"] = content_type
+        await Response(content, status, headers)(self._request.scope, self._request.receive, send)
+        return status
+
+    async def _send_stream(self, call: Any, send: Send, writing: asyncio.Task[None] | None = None) -> int:
+        """Answer with each message as it comes; the first one is waited for, since it may be an error instead."""
+        try:
+            reply = await self._next(call, writing)
+            content, content_type = b"", NDJSON
+            if reply is not grpc.aio.EOF:
+                content, content_type = self._operation.part_from(reply)
+            await self._begin(send, content_type)
+            try:
+                while reply is not grpc.aio.EOF:
+                    await send({"type": "http.response.body", "body": content, "more_body": True})
+                    if writing is None and await self._request.is_disconnected():
+                        return 499
+                    reply = await self._next(call, writing)
+                    if reply is not grpc.aio.EOF:
+                        content, _ = self._operation.part_from(reply)
+                last = b""
+            except grpc.aio.AioRpcError as error:
+                last = body_of_failed_call(error, self._operation.registry) + b"\n"
+            except Refusal as refusal:
+                last = body_of_refusal(refusal, self._request_id) + b"\n"
+            await send({"type": "http.response.body", "body": last})
+            return 200
+        finally:
+            call.cancel()
+
+    async def _next(self, call: Any, writing: asyncio.Task[None] | None) -> Any:
+        """The next message, or EOF. What stopped the writing is the cause of what the reading meets then."""
+        try:
+            return await call.read()
+        except (grpc.aio.AioRpcError, asyncio.CancelledError):
+            if writing is not None and writing.done() and not writing.cancelled():
+                writing.result()
+            raise
+
+    async def _begin(self, send: Send, content_type: str) -> None:
+        headers = [(b"content-type", content_type.encode()), (REQUEST_ID.encode(), self._request_id.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    def _seconds_left(self) -> float:
+        return max(self._deadline - asyncio.get_running_loop().time(), 0)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Wait for the request's body no longer than for its answer."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                yield
+        except TimeoutError as error:
+            raise Refusal(
+                grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "The request did not come to its end in time."
+            ) from error
+
+
+def parameters(query: bytes) -> list[tuple[str, str]]:
+    """Read a query string. Raises FieldsInvalid."""
+    if not query:
+        return []
+    try:
+        return parse_qsl(
+            query.decode("latin-1"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+        )
+    except UnicodeDecodeError as error:
+        raise FieldsInvalid(("query", "must be UTF-8, percent-encoded")) from error
+    except ValueError as error:
+        raise FieldsInvalid(("query", f"has more than {MOST_PARAMETERS} parameters")) from error

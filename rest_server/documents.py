@@ -1,0 +1,92 @@
+"""What this server says of itself: its health, its OpenAPI document, and what the start page tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.metadata import version
+
+from protobuf import DescMethod, DescService
+from protobuf.plugin import get_comments
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from rest_server.bodies import JSON
+from rest_server.gateway import Gateway
+from rest_server.headers import names_tag
+from rest_server.http_rules import HttpRule
+from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
+from rest_server.targets import Target
+
+TITLE = "HTTP and JSON for gRPC"
+
+
+class Documents:
+    """Answers about the targets as they are now."""
+
+    def __init__(self, targets: Sequence[Target], gateway: Gateway) -> None:
+        self._targets = targets
+        self._gateway = gateway
+        self._written: tuple[Sequence[HttpRule], bytes, str] = ((), b"", "")
+
+    def routes(self) -> list[BaseRoute]:
+        """Give the paths of the documents for machines."""
+        return [Route("/healthz", self.health), Route("/openapi.json", self.openapi)]
+
+    async def health(self, _request: Request) -> Response:
+        """Say SERVING, with 200, once the contracts of all targets are learnt; before, NOT_SERVING, with 503."""
+        serving = {target.address: in_words(target.contract is not None) for target in self._targets}
+        is_serving = all(target.contract for target in self._targets)
+        return JSONResponse({"status": in_words(is_serving), "targets": serving}, 200 if is_serving else 503)
+
+    async def openapi(self, request: Request) -> Response:
+        """Give the OpenAPI document; it is written anew when a contract has changed."""
+        rules = self._gateway.rules
+        if self._written[0] is not rules:
+            document = await asyncio.to_thread(self._document, rules)
+            self._written = (rules, document, f'"{sha256(document).hexdigest()[:32]}"')
+        _, document, tag = self._written
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if names_tag(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        return Response(document, headers=headers, media_type=JSON)
+
+    def summaries(self) -> list[ContractSummary]:
+        """Tell what each target offers, for people."""
+        rules = self._gateway.rules
+        found = []
+        for target in self._targets:
+            contract = target.contract
+            services = None if contract is None else [_summary(service, rules) for service in contract.services]
+            found.append(ContractSummary(target.address, services))
+        return found
+
+    def _document(self, rules: Sequence[HttpRule]) -> bytes:
+        from rest_server import openapi
+
+        contracts = [target.contract for target in self._targets if target.contract]
+        document = openapi.document(contracts, rules, title=TITLE, version=version("lending-library"))
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def in_words(is_serving: bool) -> str:
+    """A health as grpc.health.v1 names it."""
+    return "SERVING" if is_serving else "NOT_SERVING"
+
+
+def _summary(service: DescService, rules: Sequence[HttpRule]) -> ServiceSummary:
+    own = [
+        PathSummary(rule.verb, rule.path, _first_sentence(rule.method))
+        for rule in rules
+        if rule.method.parent is service
+    ]
+    return ServiceSummary(service.type_name, _first_sentence(service), own)
+
+
+def _first_sentence(described: DescService | DescMethod) -> str:
+    """The first sentence of its comment."""
+    paragraph = (get_comments(described).leading or "").strip().partition("\n\n")[0]
+    return " ".join(paragraph.split()).partition(". ")[0].rstrip(".")

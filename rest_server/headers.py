@@ -1,0 +1,59 @@
+"""What HTTP's headers ask for, in gRPC's terms."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import grpc
+from starlette.datastructures import Headers
+
+from rest_server.errors import FieldsInvalid
+
+REQUEST_ID = "x-request-id"
+PASSED_ON = "authorization"
+
+_ACCEPTED_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
+_SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+
+
+def request_id(headers: Headers) -> str:
+    """The client's own id for this request, or a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _ACCEPTED_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
+    """What goes to the target beside the request. Raises FieldsInvalid."""
+    passed = grpc.aio.Metadata((REQUEST_ID, request_id))
+    if (value := headers.get(PASSED_ON)) is not None:
+        if not (value.isascii() and value.isprintable()):
+            raise FieldsInvalid((PASSED_ON, "must be printable ASCII"))
+        passed.add(PASSED_ON, value)
+    return passed
+
+
+def seconds_to_answer(headers: Headers, most: float) -> float:
+    """How long an answer may take: what Grpc-Timeout asks for, but not more than `most`. Raises FieldsInvalid."""
+    text = headers.get("grpc-timeout")
+    if text is None:
+        return most
+    match = _TIMEOUT.fullmatch(text)
+    if match is None:
+        raise FieldsInvalid(("grpc-timeout", "must be a number of at most 8 digits and a unit: 500m, 10S, 1M"))
+    return min(most, int(match[1]) * _SECONDS[match[2]])
+
+
+def entity_tag(etag: str) -> str | None:
+    """A resource's etag as HTTP writes it, in quotes; None for one that HTTP cannot have."""
+    quoted = etag if _ETAG.fullmatch(etag) else f'"{etag}"'
+    return quoted if _ETAG.fullmatch(quoted) else None
+
+
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Whether If-None-Match has this tag, weak or strong: for reading, either will do (RFC 9110, 13.1.2)."""
+    return if_none_match.strip() == "*" or tag.removeprefix("W/") in (
+        f'"{match[1]}"' for match in _ETAG.finditer(if_none_match)
+    )

@@ -1,0 +1,143 @@
+"""An operation: a method of a target, called by one of its HTTP rules."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import grpc
+from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Registry, ScalarType, message_to_json_value
+
+from rest_server.bodies import JSON, NDJSON
+from rest_server.contract import Contract
+from rest_server.errors import FieldsInvalid, Refusal
+from rest_server.headers import entity_tag
+from rest_server.http_rules import WHOLE, HttpRule, full_name, message_of
+from rest_server.path_templates import Template
+from rest_server.requests import json_of, message_from
+from rest_server.targets import Target
+
+HTTP_BODY = "google.api.HttpBody"
+"""Content of any type, which goes as it is and not as JSON."""
+
+
+class Operation:
+    """Makes requests of its method from HTTP, and HTTP answers from its method's."""
+
+    def __init__(self, rule: HttpRule, contract: Contract, target: Target) -> None:
+        """`rule` is one of the target's contract."""
+        self.rule = rule
+        self.target = target
+        self.name = full_name(rule.method)
+        kind = rule.method.proto
+        self.reads_stream, self.writes_stream = bool(kind.client_streaming), bool(kind.server_streaming)
+        self.call = _callable(target.channel, self.name, self.reads_stream, self.writes_stream)
+        """Calls the method with serialized messages."""
+        self.takes_raw_body = _body_type(rule) == HTTP_BODY
+        self._registry: Registry = contract.registry
+        self._input: DescMessage = rule.method.input
+        self._output: DescMessage = rule.method.output
+        self._answered_field = _field(self._output, rule.response_body)
+        self._answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
+        self._etag_field = next((field for field in self._output.fields if _is_etag(field)), None)
+
+    @property
+    def verb(self) -> str:
+        """The HTTP verb; `*` for any."""
+        return self.rule.verb
+
+    @property
+    def template(self) -> Template:
+        """The paths."""
+        return self.rule.template
+
+    @property
+    def registry(self) -> Registry:
+        """All types that its target described."""
+        return self._registry
+
+    def takes_body(self) -> bool:
+        """Whether its rule has a body."""
+        return bool(self.rule.body)
+
+    def request_from(
+        self,
+        path: Sequence[str],
+        query: Iterable[tuple[str, str]],
+        body: bytes,
+        media_type: str,
+        idempotency_key: str | None,
+    ) -> bytes:
+        """Make the serialized request from all parts of the HTTP request. Raises Refusal."""
+        message = message_from(self.rule, self._registry, path, query, self._json(body, media_type), idempotency_key)
+        return message.to_binary()
+
+    def _json(self, body: bytes, media_type: str) -> Any:
+        if self.takes_raw_body:
+            return {"content_type": media_type, "data": b64encode(body).decode()}
+        if not body.strip():
+            # An action without arguments is often sent without a body.
+            return {} if self.rule.body == WHOLE else None
+        value = json_of(body)
+        if self.takes_body():
+            return value
+        if value != {}:
+            raise FieldsInvalid(("body", f"must be empty: {self.rule.verb} {self.rule.path} takes query parameters"))
+        return None
+
+    def answer_from(self, reply: bytes) -> tuple[bytes, str, str | None]:
+        """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
+        message = self._output.type.from_binary(reply)
+        etag = entity_tag(message[self._etag_field]) if self._etag_field and message[self._etag_field] else None
+        if self._answers_raw:
+            content: Any = message if self._answered_field is None else message[self._answered_field]
+            return bytes(content.data), content.content_type or "application/octet-stream", etag
+        return self._in_json(message).encode(), JSON, etag
+
+    def part_from(self, reply: bytes) -> tuple[bytes, str]:
+        """Make a part of a streamed answer, a line of JSON unless it is raw; gives the answer's media type, too."""
+        content, content_type, _ = self.answer_from(reply)
+        return (content, content_type) if self._answers_raw else (content + b"\n", NDJSON)
+
+    def _in_json(self, message: Message) -> str:
+        try:
+            if self._answered_field is None:
+                return message.to_json(registry=self._registry, always_emit_implicit=True)
+            whole: Any = message_to_json_value(message, registry=self._registry, always_emit_implicit=True)
+            return json.dumps(whole.get(self._answered_field.json_name), ensure_ascii=False, separators=(",", ":"))
+        except ValueError as error:  # an Any of a type that the target does not describe
+            raise Refusal(
+                grpc.StatusCode.INTERNAL, "ANSWER_UNREADABLE", f"The answer of {self.name} has no JSON: {error}."
+            ) from error
+
+    def _answered_type(self) -> DescMessage | None:
+        return message_of(self._answered_field) if self._answered_field else None
+
+
+def _callable(channel: grpc.aio.Channel, name: str, reads_stream: bool, writes_stream: bool) -> Callable[..., Any]:
+    kinds: dict[tuple[bool, bool], Callable[[str], Callable[..., Any]]] = {
+        (False, False): channel.unary_unary,
+        (False, True): channel.unary_stream,
+        (True, False): channel.stream_unary,
+        (True, True): channel.stream_stream,
+    }
+    return kinds[reads_stream, writes_stream](f"/{name}")
+
+
+def _field(message: DescMessage, name: str) -> DescField | None:
+    return next((field for field in message.fields if field.name == name), None)
+
+
+def _body_type(rule: HttpRule) -> str:
+    if rule.body == WHOLE:
+        return rule.method.input.type_name
+    field = _field(rule.method.input, rule.body)
+    message = message_of(field) if field else None
+    return message.type_name if message else ""
+
+
+def _is_etag(field: DescField) -> bool:
+    is_text = isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
+    return field.name == "etag" and is_text

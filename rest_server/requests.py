@@ -1,0 +1,242 @@
+"""Make a method's request from an HTTP request: path variables, query parameters and body, each to its fields."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import grpc
+from protobuf import (
+    DescEnum,
+    DescField,
+    DescFieldValueEnum,
+    DescFieldValueList,
+    DescFieldValueMap,
+    DescFieldValueMessage,
+    DescFieldValueScalar,
+    DescMessage,
+    Message,
+    Registry,
+    ScalarType,
+    message_from_json_value,
+)
+
+from rest_server.errors import FieldsInvalid, Refusal
+from rest_server.field_problems import problems_of
+from rest_server.http_rules import WHOLE, HttpRule, field_named, message_of
+
+Json = Any
+"""What json.loads gives."""
+
+REQUEST_ID = "request_id"
+"""The field of AIP-155, which the header Idempotency-Key fills."""
+
+MOST_NESTING = 100
+"""Of objects and lists in a body; protobuf's own parsers stop there, too."""
+
+_WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
+_TEXT_IN_JSON = {"google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"}
+_BOOLEANS = {"true": True, "false": False}
+_WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
+_FLOATING = (ScalarType.DOUBLE, ScalarType.FLOAT)
+
+
+def message_from(
+    rule: HttpRule,
+    registry: Registry,
+    path: Sequence[str],
+    query: Iterable[tuple[str, str]],
+    body: Json | None,
+    idempotency_key: str | None,
+) -> Message:
+    """Make the request of a rule's method.
+
+    `path` are the segments as they came; `body` is what the body's JSON says, None for no body. Raises FieldsInvalid.
+    """
+    tree: dict[str, Json] = {}
+    if body is not None:
+        _put_body(tree, rule, body)
+    _put_query(tree, rule, query)
+    _put_path(tree, rule, path)
+    if idempotency_key:
+        _put_request_id(tree, rule.method.input, idempotency_key)
+    return from_json(rule.method.input, tree, registry)
+
+
+def from_json(message: DescMessage, value: Json, registry: Registry) -> Message:
+    """Make a message from JSON. Raises FieldsInvalid, naming each field that cannot be had from it."""
+    try:
+        return message_from_json_value(message.type, value, registry=registry)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise FieldsInvalid(*problems_of(message, value, registry)) from error
+
+
+def json_of(body: bytes) -> Json:
+    """Read a body. Raises Refusal, BODY_INVALID."""
+    try:
+        if body.count(b"{") + body.count(b"[") > MOST_NESTING and _depth(body) > MOST_NESTING:
+            raise Refusal(
+                grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", f"The body is nested over {MOST_NESTING} deep."
+            )
+        return json.loads(body.decode(), parse_constant=_no_json)
+    except UnicodeDecodeError as error:
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", "The body is not UTF-8.") from error
+    except ValueError as error:
+        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", f"The body is no JSON: {error}.") from error
+
+
+def _no_json(constant: str) -> NoReturn:
+    """NaN and Infinity, which Python would read; protobuf has them as texts."""
+    raise ValueError(f"{constant} is written in quotes")
+
+
+def _depth(body: bytes) -> int:
+    """How deep objects and lists are nested; brackets inside of texts count for nothing."""
+    depth = deepest = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+        if token[0] in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in (b"]", b"}"):
+            depth -= 1
+    return deepest
+
+
+def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:
+    if rule.body != WHOLE:
+        tree[rule.body] = body
+    elif isinstance(body, dict):
+        tree.update(body)
+    else:
+        raise FieldsInvalid(("body", "must be a JSON object"))
+
+
+def _put_query(tree: dict[str, Json], rule: HttpRule, query: Iterable[tuple[str, str]]) -> None:
+    texts: dict[str, list[str]] = {}
+    for name, text in query:
+        texts.setdefault(name, []).append(text)
+    problems = []
+    for name, values in texts.items():
+        try:
+            _put_parameter(tree, rule, name, values)
+        except _NotBindable as problem:
+            problems.append((name, str(problem)))
+    if problems:
+        raise FieldsInvalid(*problems)
+
+
+class _NotBindable(Exception):
+    """A parameter that no field can be had from; the message says why."""
+
+
+def _put_parameter(tree: dict[str, Json], rule: HttpRule, name: str, values: Sequence[str]) -> None:
+    fields = _fields_along(rule.method.input, name.split("."))
+    if rule.body == WHOLE:
+        raise _NotBindable("belongs into the body; this method has no query parameters")
+    if fields[0].name == rule.body:
+        raise _NotBindable("belongs into the body")
+    names = tuple(field.name for field in fields)
+    if any(variable.field_path == names for variable in rule.template.variables):
+        raise _NotBindable("is given by the path")
+    field = fields[-1]
+    if isinstance(field.value, DescFieldValueList):
+        value: Json = [_json_of_text(text, field.value.element) for text in values]
+    elif len(values) > 1:
+        raise _NotBindable("is given more than once")
+    else:
+        value = _json_of_text(values[0], _type_of(field))
+    _put(tree, names, value)
+
+
+def _fields_along(message: DescMessage, names: Sequence[str]) -> Sequence[DescField]:
+    fields: list[DescField] = []
+    within: DescMessage | None = message
+    for name in names:
+        field = None if within is None else field_named(within, name)
+        if field is None:
+            raise _NotBindable("is no parameter of this method")
+        fields.append(field)
+        within = message_of(field)
+    return fields
+
+
+def _put_path(tree: dict[str, Json], rule: HttpRule, path: Sequence[str]) -> None:
+    """Path variables last: what else names their fields must agree."""
+    for variable in rule.template.variables:
+        name = ".".join(variable.field_path)
+        field = _fields_along(rule.method.input, variable.field_path)[-1]
+        try:
+            value = _json_of_text(variable.value(path), _type_of(field))
+        except _NotBindable as problem:
+            raise FieldsInvalid((name, str(problem))) from problem
+        given = _taken(tree, rule.method.input, variable.field_path)
+        if given is not None and given != value:
+            raise FieldsInvalid((name, "differs from the one in the path"))
+        _put(tree, variable.field_path, value)
+
+
+def _put_request_id(tree: dict[str, Json], message: DescMessage, key: str) -> None:
+    """The header's value may be in quotes, as the IETF's draft has it, or bare, as most clients send it."""
+    if not any(field.name == REQUEST_ID for field in message.fields):
+        return
+    key = key.strip().strip('"')
+    given = _taken(tree, message, [REQUEST_ID])
+    if given and given != key:
+        raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
+    tree[REQUEST_ID] = key
+
+
+def _taken(tree: dict[str, Json], message: DescMessage, field_path: Sequence[str]) -> Json | None:
+    """Take out what is at a field, under either of its names; None where nothing is."""
+    *outer, last = _fields_along(message, field_path)
+    here: Json = tree
+    for field in outer:
+        here = next((here[name] for name in (field.name, field.json_name) if name in here), None)
+        if not isinstance(here, dict):
+            return None
+    given = [here.pop(name) for name in dict.fromkeys((last.name, last.json_name)) if name in here]
+    return given[0] if given else None
+
+
+def _put(tree: dict[str, Json], field_path: Sequence[str], value: Json) -> None:
+    for name in field_path[:-1]:
+        inner = tree.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return  # the body has no object there: that is told when the message is made
+        tree = inner
+    tree[field_path[-1]] = value
+
+
+def _type_of(field: DescField) -> ScalarType | DescEnum | DescMessage:
+    match field.value:
+        case DescFieldValueScalar(scalar=scalar):
+            return scalar
+        case DescFieldValueEnum(enum=enum):
+            return enum
+        case DescFieldValueMessage(message=message):
+            return message
+        case DescFieldValueList() | DescFieldValueMap():
+            raise _NotBindable("is a list or a map")
+
+
+def _json_of_text(text: str, kind: ScalarType | DescEnum | DescMessage) -> Json:
+    """What a parameter's text would be in JSON; the rest is checked where the message is made from it."""
+    match kind:
+        case DescMessage(type_name=name) if name in _TEXT_IN_JSON:
+            return text
+        case DescMessage(type_name=name) if _WRAPPER.fullmatch(name):
+            return _json_of_text(text, _type_of(kind.fields[0]))
+        case DescMessage():
+            raise _NotBindable("is a message; give its fields one by one, as in name.field=value")
+        case DescEnum():
+            return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
+        case ScalarType.STRING | ScalarType.BYTES:
+            return text
+        case ScalarType.BOOL:
+            return _BOOLEANS.get(text, text)
+        case _ if kind in _FLOATING:
+            return text
+        case _:
+            return int(text) if _WHOLE_NUMBER.fullmatch(text) else text

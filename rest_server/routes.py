@@ -1,0 +1,112 @@
+"""Find the rule that a request's verb and path call for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from rest_server.http_rules import WHOLE
+from rest_server.path_templates import ONE, REST, Template, decoded
+
+
+class PathUnknown(Exception):
+    """No rule has such a path."""
+
+
+class VerbNotAllowed(Exception):
+    """The path is known, for other verbs."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        """Keep the verbs that the path has."""
+        super().__init__(", ".join(allowed))
+        self.allowed = allowed
+
+
+class Routed(Protocol):
+    """What can be found: it has a verb and a path template."""
+
+    @property
+    def verb(self) -> str:
+        """`GET`, `POST` …; `*` for any."""
+
+    @property
+    def template(self) -> Template:
+        """Which paths."""
+
+
+Route = TypeVar("Route", bound=Routed)
+
+
+@dataclass
+class _Node(Generic[Route]):
+    """A place in the tree of paths, one segment below its parent."""
+
+    literals: dict[str, _Node[Route]] = field(default_factory=dict)
+    one: _Node[Route] | None = None
+    ends: dict[str, dict[str, Route]] = field(default_factory=dict)
+    """Where a path ends here: by the path's verb (`borrow`), by the HTTP verb."""
+    rest: dict[str, dict[str, Route]] = field(default_factory=dict)
+    """The same for paths whose `**` begins here."""
+
+
+class Routes(Generic[Route]):
+    """All rules, as a tree of path segments, so that the time to find one does not grow with their number.
+
+    A literal goes before a variable, a path's verb before none, and of two rules for the same the first one stands.
+    """
+
+    def __init__(self) -> None:
+        self._root: _Node[Route] = _Node()
+
+    def add(self, route: Route) -> Route:
+        """Add a rule, unless its paths are another's already; gives the one that stands."""
+        node, segments = self._root, route.template.segments
+        has_rest = bool(segments) and segments[-1] == REST
+        for segment in segments[:-1] if has_rest else segments:
+            if segment == ONE:
+                node.one = node.one or _Node()
+                node = node.one
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        by_verb = (node.rest if has_rest else node.ends).setdefault(route.template.verb, {})
+        return by_verb.setdefault(route.verb, route)
+
+    def find(self, verb: str, path: str) -> tuple[Route, Sequence[str]]:
+        """Find the rule for a path as it came, percent-encoded; gives the path's segments, too, less its verb.
+
+        Raises PathUnknown, VerbNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
+        """
+        allowed: dict[str, None] = {}
+        for segments, path_verb in _readings(path):
+            for by_verb in _matches(self._root, [decoded(segment) for segment in segments], path_verb):
+                route = by_verb.get(verb) or by_verb.get(WHOLE)
+                if route is not None:
+                    return route, segments
+                allowed.update(dict.fromkeys(by_verb))
+        if allowed:
+            raise VerbNotAllowed(sorted(allowed))
+        raise PathUnknown(path)
+
+
+def _readings(path: str) -> Iterator[tuple[Sequence[str], str]]:
+    """Read what follows the last colon as the path's verb, and then as a part of its last segment."""
+    *segments, last = path[1:].split("/")
+    name, colon, verb = last.rpartition(":")
+    if colon and verb:
+        yield [*segments, name], decoded(verb)
+    yield [*segments, last], ""
+
+
+def _matches(node: _Node[Route], segments: Sequence[str], path_verb: str, depth: int = 0) -> Iterator[dict[str, Route]]:
+    """Walk the tree, literals first; a dead end is gone back from."""
+    if depth == len(segments):
+        if path_verb in node.ends:
+            yield node.ends[path_verb]
+    else:
+        if (literal := node.literals.get(segments[depth])) is not None:
+            yield from _matches(literal, segments, path_verb, depth + 1)
+        if node.one is not None and segments[depth]:
+            yield from _matches(node.one, segments, path_verb, depth + 1)
+    if path_verb in node.rest:
+        yield node.rest[path_verb]
