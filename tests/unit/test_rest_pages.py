@@ -180,7 +180,7 @@ def test_pages_and_files_are_sealed(served: Served, path: str) -> None:
     assert allowed == {"'self'", "'none'", "data:", "blob:"}
     assert "blob:" not in policy.get("script-src", policy["default-src"])
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

@@ -1,0 +1,300 @@
+"""`/docs` and the start page in a real browser: nothing comes from elsewhere, and a book is borrowed from the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api.annotations_pb2 import http
+from google.api.http_pb2 import HttpRule
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
+
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.lending_service_pb2 import ListLoansRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
+from library.v1.book_pb2 import Book
+from library.v1.user_pb2 import User
+from library_domain.contract import contract_descriptors
+from tests.support.clients import FrontendClient
+from tests.support.library_command import catalogue, library
+from tests.support.processes import Servers
+from tests.support.rest import RestProcess, RestServers
+from tests.support.stores import FreshDatabases
+from tests.support.third_party import require
+
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""What it is called, by those who package it."""
+
+WAIT_MS = 20_000
+"""For what a page is to show."""
+
+PHONE, DESKTOP = (390, 844), (1280, 1024)
+
+
+@dataclass
+class OpenLibrary:
+    """Both services with the sample catalogue, and library-rest before them."""
+
+    rest: RestProcess
+    frontend: FrontendClient
+
+    def patron(self, name: str) -> User:
+        request = EnrollUserRequest(email=f"{name}@example.org", first_name=name.title(), last_name="L.")
+        return self.frontend.members.EnrollUser(request, timeout=10)
+
+    def book_with_one_copy(self) -> Book:
+        books = self.frontend.catalog.ListBooks(ListBooksRequest(page_size=100), timeout=10).books
+        return next(book for book in books if book.available_copies == book.total_copies == 1)
+
+
+@dataclass
+class Opened:
+    """A page of library-rest in the browser, and what it did there."""
+
+    page: Page
+    base: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """Of the console, and of scripts that failed."""
+
+    def listen(self) -> None:
+        self.page.on("request", self._note_request)
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.base}{path}")
+
+    def check(self) -> None:
+        """Hold the page to what each must be: at home, and without a complaint."""
+        assert self.requests
+        assert [url for url in self.requests if not url.startswith(f"{self.base}/")] == []
+        assert self.complaints == []
+
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith("data:"):  # in the page itself: nobody is asked
+            self.requests.append(request.url)
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """The browser's program."""
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None:
+        require("chromium")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    arguments = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        # Only the server is to be reached, whoever asks: by that the browser's own requests stay here, too.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # its sandbox is not for root
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def opened_library(
+    chromium: str, module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases
+) -> OpenLibrary:
+    admin = module_servers.start("admin", databases.migrated("admin", "sqlite"))
+    url = databases.migrated("frontend", "sqlite")
+    frontend = module_servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1")
+    assert library("import", "--sample", admin=admin.address).returncode == 0
+    client, books = frontend.frontend(), len(catalogue(admin.address))
+    deadline = time.monotonic() + 20
+    while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).book_count < books:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return OpenLibrary(module_rest_servers.start([frontend.address, admin.address]), client)
+
+
+@contextmanager
+def opened(
+    browser: Browser, rest: RestProcess, path: str, size: tuple[int, int] = DESKTOP, **how: Any
+) -> Iterator[Opened]:
+    """Open a page, and hold it to `Opened.check` at the end."""
+    with browser.new_context(viewport={"width": size[0], "height": size[1]}, **how) as context:
+        context.set_default_timeout(WAIT_MS)
+
+        def keep_home(route: Route) -> None:
+            # What is stopped here has been noted, and fails the test.
+            if route.request.url.startswith(f"{rest.url}/"):
+                route.continue_()
+            else:
+                route.abort()
+
+        context.route("**/*", keep_home)
+        here = Opened(context.new_page(), rest.url)
+        here.listen()
+        here.open(path)
+        yield here
+        here.check()
+
+
+def operations_of_the_contract() -> set[tuple[str, str]]:
+    """Verb and path of each HTTP rule, variables without their names."""
+    files = FileDescriptorSet.FromString(contract_descriptors()).file
+    methods = [method for file in files for service in file.service for method in service.method]
+    # Its stub does not say which message the extension extends.
+    rules: list[HttpRule] = [method.options.Extensions[http] for method in methods]  # type: ignore[index]
+    rules += [further for rule in rules for further in rule.additional_bindings]
+    verbs = [(rule.WhichOneof("pattern") or "", rule) for rule in rules]
+    return {(verb.upper(), without_names(getattr(rule, verb))) for verb, rule in verbs}
+
+
+def without_names(path: str) -> str:
+    return re.sub(r"{[^}]*}", "{}", path)
+
+
+def operation(page: Page, verb: str, path: str) -> Locator:
+    """A method on the page of Swagger UI."""
+    return page.locator(f".opblock-{verb.lower()}", has=page.locator(f"[data-path='{path}']"))
+
+
+def execute(operation: Locator) -> tuple[int, Any]:
+    """Click on Execute, and read the status and the JSON of the answer."""
+    page = operation.page
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        operation.get_by_role("button", name="Execute").click()
+    # What an earlier click gave is shown until then.
+    expect(operation.locator(".loading-container")).to_have_count(0)
+    live = operation.locator(".live-responses-table tbody tr.response").first
+    status = int(live.locator(".response-col_status").inner_text().split()[0])
+    return status, json.loads(live.locator(".highlight-code code").inner_text())
+
+
+def test_docs_show_all_methods_and_ask_nobody_else(browser: Browser, opened_library: OpenLibrary) -> None:
+    with opened(browser, opened_library.rest, "/docs") as here:
+        operations = here.page.locator(".opblock")
+        operations.first.wait_for()
+        shown = {
+            (each.locator(".opblock-summary-method").inner_text(), path or "")
+            for each in operations.all()
+            for path in [each.locator(".opblock-summary-path").get_attribute("data-path")]
+        }
+        assert {(verb, without_names(path)) for verb, path in shown} >= operations_of_the_contract()
+        here.page.wait_for_load_state("networkidle")
+    assert f"{here.base}/openapi.json" in here.requests
+    assert f"{here.base}/docs/swagger-ui-bundle.js" in here.requests
+
+
+def test_a_book_is_borrowed_from_the_page(browser: Browser, opened_library: OpenLibrary, tmp_path: Path) -> None:
+    book, user = opened_library.book_with_one_copy(), opened_library.patron("ada")
+    with opened(browser, opened_library.rest, "/docs") as here:
+        borrow = operation(here.page, "POST", "/v1/books/{book_id}:borrow")
+        borrow.locator(".opblock-summary-control").click()
+        borrow.locator("tr[data-param-name='book_id'] input").fill(book.id)
+        borrow.locator("textarea.body-param__text").fill(json.dumps({"userId": user.id, "days": 21}))
+        status, loan = execute(borrow)
+        assert (status, loan["bookId"], loan["userId"], loan["days"]) == (200, book.id, user.id, 21)
+        assert loan["bookTitle"] == book.title
+
+        borrow.locator(".live-responses-table").scroll_into_view_if_needed()
+        screenshot = tmp_path / "borrowed.png"
+        here.page.screenshot(path=screenshot)
+        assert screenshot.stat().st_size > 10_000
+    loans = opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
+    assert [(lent.id, lent.book_id, lent.days) for lent in loans] == [(loan["id"], book.id, 21)]
+
+
+def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLibrary) -> None:
+    book, user = opened_library.book_with_one_copy(), opened_library.patron("bob")
+    with opened(browser, opened_library.rest, "/docs") as here:
+        borrow = operation(here.page, "POST", "/v1/books/{book_id}:borrow")
+        borrow.locator(".opblock-summary-control").click()
+        borrow.locator("tr[data-param-name='book_id'] input").fill(book.id)
+        borrow.locator("textarea.body-param__text").fill(json.dumps({"userId": user.id, "days": 0}))
+        status, answer = execute(borrow)
+        assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        # The browser itself tells of every answer of 400 and above.
+        assert [words for words in here.complaints if "400" not in words] == []
+        here.complaints.clear()
+    assert not opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
+
+
+def test_the_browser_holds_the_page_to_its_policy(browser: Browser, opened_library: OpenLibrary) -> None:
+    """So that what a later Swagger UI may ask for is stopped where people use it, and not only noted here."""
+    with opened(browser, opened_library.rest, "/docs") as here:
+        here.page.locator(".opblock").first.wait_for()
+        stopped = here.page.evaluate(
+            """() => new Promise(told => {
+                document.addEventListener("securitypolicyviolation", event => told(event.blockedURI));
+                fetch("http://elsewhere.example/").catch(() => {});
+            })"""
+        )
+        assert stopped == "http://elsewhere.example/"
+        assert here.complaints
+        here.complaints.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_fit_the_screen(
+    browser: Browser,
+    opened_library: OpenLibrary,
+    path: str,
+    size: tuple[int, int],
+    scheme: str,
+    tmp_path: Path,
+) -> None:
+    with opened(browser, opened_library.rest, path, size, color_scheme=scheme) as here:
+        here.page.get_by_text("library.frontend.v1.LendingService").first.wait_for()
+        assert here.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        ground = here.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        ground = here.page.evaluate("getComputedStyle(document.body).backgroundColor") if path == "/" else ground
+        lightness = max(map(int, re.findall(r"\d+", ground)[:3]))
+        assert (lightness < 64) == (scheme == "dark")
+        here.page.screenshot(path=tmp_path / "page.png", full_page=True)
+
+
+def test_the_start_page_is_true(browser: Browser, opened_library: OpenLibrary) -> None:
+    rest = opened_library.rest
+    with opened(browser, rest, "/") as here:
+        rows = here.page.locator("tbody tr").all()
+        shown = {tuple(cell.inner_text() for cell in row.locator("code").all()) for row in rows}
+        assert {(verb, without_names(path)) for verb, path in shown} >= operations_of_the_contract()
+        curl, refusal = (block.inner_text() for block in here.page.locator("pre").all())
+        for link in here.page.locator("a").all():
+            address = link.get_attribute("href") or ""
+            assert rest.request("GET", here.page.evaluate("a => new URL(a, location).pathname", address)).status == 200
+
+    command, url = shlex.split(curl)
+    assert command == "curl"
+    assert url.startswith(f"{rest.url}/v1/")
+    assert rest.request("GET", url.removeprefix(rest.url)).status == 200
+    asked = rest.request("GET", "/no-such-path")
+    assert asked.status == 404
+    assert without_request_id(json.loads(refusal)) == without_request_id(asked.json())
+
+
+def without_request_id(answer: Any) -> Any:
+    details = answer["error"]["details"]
+    assert all(len(detail.pop("requestId", "0" * 32)) == 32 for detail in details)
+    return answer
