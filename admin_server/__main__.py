@@ -10,11 +10,12 @@ import click
 from admin_server import app
 from admin_server.records import accept_frontend
 from admin_server.store.models import MIGRATIONS, bind
+from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
-from service_kit.server import AddressTaken
-from service_kit.settings import as_json, database_setting, limits_for, open_store_for, server_settings
+from service_kit.settings import as_json, server_settings
 from service_kit.store import StoreSettingsError, open_store
+from service_kit.store_settings import database_setting, limits_for, open_store_for
 
 PREFIX = "LIBRARY_ADMIN"
 DATABASE = database_setting(PREFIX, "sqlite:///.data/admin.db")

@@ -25,8 +25,8 @@ from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import set_up_logs
 from service_kit.server import Server
-from service_kit.settings import limits_for, open_store_for
 from service_kit.store import Store
+from service_kit.store_settings import limits_for, open_store_for
 
 NO_OP = "/benchmarks.Ceilings/NoOp"
 READY_MADE = "/benchmarks.Ceilings/ReadyMade"

@@ -10,11 +10,12 @@ from frontend_server import app
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.store.models import MIGRATIONS
+from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
-from service_kit.server import AddressTaken
-from service_kit.settings import as_json, database_setting, limits_for, open_store_for, server_settings, setting
+from service_kit.settings import as_json, server_settings, setting
 from service_kit.store import StoreSettingsError, open_store
+from service_kit.store_settings import database_setting, limits_for, open_store_for
 
 PREFIX = "LIBRARY_FRONTEND"
 DATABASE = database_setting(PREFIX, "sqlite:///.data/frontend.db")

@@ -8,8 +8,8 @@ import click
 
 from rest_server import app
 from rest_server.calls import Limits
+from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
-from service_kit.server import AddressTaken
 from service_kit.settings import as_json, grace_setting, listen_setting, log_settings, setting
 
 PREFIX = "LIBRARY_REST"

@@ -26,8 +26,8 @@ from rest_server.guard import LOOPBACK_NAMES, Guard, host_name
 from rest_server.headers import REQUEST_ID
 from rest_server.pages import page_routes
 from rest_server.targets import Target
+from service_kit.addresses import AddressTaken
 from service_kit.logs import logger
-from service_kit.server import AddressTaken
 
 log = logger(__name__)
 
@@ -105,10 +105,7 @@ def listening_socket(listen: str) -> socket.socket:
         listening.listen(1024)
     except (OSError, ValueError, OverflowError) as error:
         listening.close()
-        raise AddressTaken(
-            f"cannot listen on {listen}: {error}. Stop the program that has the port or listen elsewhere "
-            "(--listen HOST:PORT)."
-        ) from error
+        raise AddressTaken(listen) from error
     return listening
 
 

@@ -1,6 +1,6 @@
 """Connections whose clients must send their headers soon, and not endlessly.
 
-uvicorn bounds neither; behind it `rest_server.guard` bounds what came whole.
+uvicorn bounds neither; after it `rest_server.guard` bounds what came whole.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from rest_server.guard import HEADER_BYTES
+from rest_server.headers import HEADER_BYTES
 
 HEADER_SECONDS = 10.0
 """From a connection's or a request's first byte to the end of its headers."""

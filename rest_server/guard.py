@@ -1,9 +1,9 @@
 """Keep out requests that a browser was tricked into, and those that are too large to look at.
 
 Whoever runs this server on their own machine has a browser there, too. A page of any site may send requests to
-127.0.0.1: from its own origin, or, once its name has been made to mean 127.0.0.1 (DNS rebinding), as if this server were
-that site. So a request that changes something has to come from no page at all (curl), from our own pages, or from an
-origin that is allowed; and on a loopback address the name that was asked for has to be a loopback one.
+127.0.0.1: from its own origin, or, once its name has been made to mean 127.0.0.1 (DNS rebinding), as if this server
+were that site. So a request that changes something has to come from no page at all (curl), from our own pages, or from
+an origin that is allowed; and on a loopback address the name that was asked for has to be a loopback one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rest_server.bodies import JSON
 from rest_server.errors import Refusal, body_of_refusal
-from rest_server.headers import REQUEST_ID, request_id
+from rest_server.headers import HEADER_BYTES, REQUEST_ID, request_id
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-
-HEADER_BYTES = 32 * 1024
-"""All headers of a request together, and as much for its path and query."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 

@@ -10,6 +10,9 @@ from starlette.datastructures import Headers
 
 from rest_server.errors import FieldsInvalid
 
+HEADER_BYTES = 32 * 1024
+"""The most that the headers of a request may have together, and as much for its path and query."""
+
 REQUEST_ID = "x-request-id"
 PASSED_ON = "authorization"
 

@@ -10,19 +10,11 @@ import grpc
 
 from rest_server.contract import Contract, compiled
 from rest_server.reflection import NotLearnt, describe
+from service_kit import channel
 from service_kit.logs import logger
 
 RETRY_SECONDS = 1.0
 """How long after a look that failed the next one is made, while the target's contract is not known."""
-
-CHANNEL_OPTIONS = [
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 500),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.keepalive_time_ms", 15_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.enable_http_proxy", 0),
-]
 
 log = logger(__name__)
 
@@ -35,7 +27,7 @@ class Target:
         self.address = address
         self.contract: Contract | None = None
         """None until it is learnt; kept while the server is away."""
-        self.channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self.channel = grpc.aio.insecure_channel(address, options=channel.OPTIONS)
         self._interval_seconds = interval_seconds
         self._look_due = asyncio.Event()
         self._problem = ""

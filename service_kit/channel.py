@@ -8,25 +8,28 @@ from typing import cast
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from service_kit.server import MESSAGE_BYTES
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""The most that one message may have, either way; gRPC's own default, so clients need no setting."""
+
+OPTIONS = [
+    # A lost server is looked for again within a second or two, not minutes as by default.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A connection that has gone silent (a machine lost its power) is given up after this, not after a TCP timeout of a
+    # quarter of an hour.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    # A proxy set for the web would be asked for these servers, too, and does not know them.
+    ("grpc.enable_http_proxy", 0),
+]
+"""Of every channel to a service of ours."""
 
 
 def open_channel(target: str) -> grpc.Channel:
-    """Open a channel that looks for a lost server again within a second or two, not minutes as by default."""
-    return grpc.insecure_channel(
-        target,
-        options=[
-            ("grpc.initial_reconnect_backoff_ms", 200),
-            ("grpc.min_reconnect_backoff_ms", 500),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
-            # A connection that has gone silent (a machine lost its power) is given up after this, not after a TCP
-            # timeout of a quarter of an hour.
-            ("grpc.keepalive_time_ms", 15_000),
-            ("grpc.keepalive_timeout_ms", 5_000),
-            ("grpc.max_receive_message_length", MESSAGE_BYTES),
-            ("grpc.enable_http_proxy", 0),
-        ],
-    )
+    """Open a channel to HOST:PORT."""
+    return grpc.insecure_channel(target, options=OPTIONS)
 
 
 def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:

@@ -13,13 +13,12 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from service_kit.addresses import AddressTaken
+from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
-
-MESSAGE_BYTES = 4 * 1024 * 1024
-"""The most that one message may have, either way; gRPC's own default, so clients need no setting."""
 
 log = logger(__name__)
 
@@ -43,10 +42,6 @@ class Limits:
     """Calls that run or wait; one more gets RESOURCE_EXHAUSTED at once."""
     grace_seconds: float
     """How long calls may go on after the server was told to stop."""
-
-
-class AddressTaken(Exception):
-    """The listening address is in use, or is none. The message says what to do."""
 
 
 class Server:
@@ -90,10 +85,7 @@ class Server:
         try:
             port = self.grpc.add_insecure_port(address)
         except RuntimeError as error:
-            raise AddressTaken(
-                f"cannot listen on {address}: another program has the port, or the address is not this machine's. "
-                "Stop that program or listen elsewhere (--listen HOST:PORT)."
-            ) from error
+            raise AddressTaken(address) from error
         self.grpc.start()
         return f"{address.rpartition(':')[0]}:{port}"
 

@@ -7,9 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from service_kit.server import Limits
-from service_kit.store import Store, open_store
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -17,16 +14,6 @@ def setting(prefix: str, flag: str, **attributes: Any) -> Callable[[Command], Co
     """A click option whose variable is named after its flag: `--sync-interval` is `PREFIX_SYNC_INTERVAL`."""
     variable = f"{prefix}_{flag.removeprefix('--').replace('-', '_').upper()}"
     return click.option(flag, envvar=variable, show_envvar=True, show_default=True, **attributes)
-
-
-def database_setting(prefix: str, default: str) -> Callable[[Command], Command]:
-    """Where the store is."""
-    return setting(
-        prefix,
-        "--database-url",
-        default=default,
-        help="sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
-    )
 
 
 def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
@@ -104,16 +91,3 @@ def _together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comm
 def as_json(log_format: str) -> bool | None:
     """What `set_up_logs` wants to know of --log-format."""
     return {"auto": None, "json": True, "text": False}[log_format]
-
-
-def limits_for(store: Store, threads: int | None, concurrent_calls: int, grace: float) -> Limits:
-    """Limits that suit the engine.
-
-    With SQLite a few threads are quickest, since they trade Python's lock at each query; with PostgreSQL they wait.
-    """
-    return Limits(threads or (16 if store.is_postgresql else 4), concurrent_calls, grace)
-
-
-def open_store_for(database_url: str, threads: int | None, spare: int = 4) -> Store:
-    """Open the store with a connection for each thread, and some for the jobs beside them."""
-    return open_store(database_url, connections=(threads or 16) + spare)
