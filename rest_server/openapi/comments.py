@@ -1,0 +1,77 @@
+"""The comments of a contract, as the Markdown and the summaries that a reader of its page sees."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from protobuf import DescEnum, DescEnumValue, DescField, DescMessage, DescMethod, DescService
+from protobuf.plugin import get_comments
+
+from rest_server.errors import HTTP_STATUS
+
+_INTERNAL = re.compile(r"\(--.*?--\)", re.DOTALL)
+"""A remark between its authors, by AIP-192."""
+
+_KEEPS_ITS_LINE = re.compile(r"\s{2,}|[-*+|#>]|\d+[.)]\s|```")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])")
+_ERRORS = re.compile(r"errors?\b[^.;]*?:", re.IGNORECASE)
+_CODE = re.compile(rf"(?<![`\w])(?:{'|'.join(code.name for code in HTTP_STATUS if HTTP_STATUS[code] >= 400)})(?![`\w])")
+_TRAILING = re.compile(r"([\s;,.]|\s(or|and))*$")
+
+
+class MethodText(NamedTuple):
+    """What a method's comment says."""
+
+    summary: str
+    """Its first sentence, without the full stop."""
+    description: str
+    """All the rest, but what it says of errors."""
+    errors: dict[int, str]
+    """What it says of the errors with an HTTP status, by status."""
+
+
+def text_of(described: DescEnum | DescEnumValue | DescField | DescMessage | DescMethod | DescService) -> str:
+    """The comment on something, each paragraph in one line; empty without one."""
+    comment = _INTERNAL.sub("", "\n".join(get_comments(described).lines()))
+    return "\n\n".join(text for paragraph in re.split(r"\n\s*\n", comment) if (text := _in_one_line(paragraph)))
+
+
+def text_of_method(method: DescMethod) -> MethodText:
+    """Tell apart what a method's comment says."""
+    paragraphs = text_of(method).split("\n\n")
+    of_errors = [paragraph for paragraph in paragraphs if _ERRORS.match(paragraph) and _CODE.search(paragraph)]
+    errors: dict[int, list[str]] = {}
+    for paragraph in of_errors or paragraphs:
+        for status, text in _errors_in(paragraph):
+            errors.setdefault(status, []).append(text)
+    first, *others = [paragraph for paragraph in paragraphs if paragraph not in of_errors] or [""]
+    summary, _, rest = _first_sentence(first).partition("\n")
+    description = "\n\n".join(paragraph for paragraph in (rest, *others) if paragraph)
+    return MethodText(
+        summary.removesuffix("."), description, {code: "; ".join(errors[code]) for code in sorted(errors)}
+    )
+
+
+def _in_one_line(paragraph: str) -> str:
+    """Join the lines that an editor broke, as some pages show each break; lists and code keep theirs."""
+    joined = ""
+    for line in paragraph.strip("\n").splitlines():
+        joined += ("\n" if _KEEPS_ITS_LINE.match(line) else " ") + line.rstrip() if joined else line.strip()
+    return joined
+
+
+def _first_sentence(paragraph: str) -> str:
+    """Put the first sentence into a line of its own."""
+    return _SENTENCE_END.sub("\n", paragraph, count=1)
+
+
+def _errors_in(paragraph: str) -> list[tuple[int, str]]:
+    """Cut the paragraph at the names of codes; gives each piece with the code's HTTP status."""
+    starts = [match.start() for match in _CODE.finditer(paragraph)]
+    pieces = [paragraph[start:end] for start, end in pairwise([*starts, len(paragraph)])]
+    return [(_STATUS_NAMED[piece.split(maxsplit=1)[0].rstrip(",.;:")], _TRAILING.sub("", piece)) for piece in pieces]
+
+
+_STATUS_NAMED = {code.name: status for code, status in HTTP_STATUS.items()}

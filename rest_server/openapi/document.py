@@ -1,0 +1,153 @@
+"""The OpenAPI document of all that is served: https://spec.openapis.org/oas/v3.1.1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from protobuf import DescService
+
+from rest_server.contract import Contract
+from rest_server.errors import HTTP_STATUS
+from rest_server.http_rules import HttpRule
+from rest_server.openapi.comments import text_of
+from rest_server.openapi.components import named, with_references
+from rest_server.openapi.field_rules import Schema
+from rest_server.openapi.operations import JSON, operation
+from rest_server.openapi.paths import PathParameter, path_of, path_parameters, shape
+from rest_server.openapi.schemas import Schemas
+
+ANY = "*"
+"""A rule's verb that stands for all."""
+
+_SLOTS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+"""The verbs that OpenAPI 3.1 has a place for."""
+
+_OTHERS = "x-additionalOperations"
+"""Where operations with other verbs are. From OpenAPI 3.2 on it has this name without the `x-`."""
+
+
+def document(
+    contracts: Sequence[Contract], rules: Iterable[HttpRule], *, title: str, version: str, description: str = ""
+) -> dict[str, Any]:
+    """Describe the rules, which are those of the contracts' services. The same arguments give the same document.
+
+    Of two rules that OpenAPI cannot tell apart, the first one is described.
+    """
+    schemas_of: dict[DescService, Schemas] = {}
+    every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
+    for contract, schemas in zip(contracts, every_schemas, strict=True):
+        schemas_of.update(dict.fromkeys(contract.services, schemas))
+    paths: dict[str, Schema] = {}
+    parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
+    operation_ids: set[str] = set()
+    services: dict[str, DescService] = {}
+    for rule in rules:
+        own = path_parameters(rule)
+        # The same path under other names would be the same path twice.
+        first = parameters_of.setdefault(shape(rule.template), own)
+        parameters = [one._replace(name=known.name) for one, known in zip(own, first, strict=True)]
+        path = path_of(rule.template, parameters)
+        slots, slot = _slot(paths.setdefault(path, {}), rule)
+        if slot in slots:
+            continue
+        service = rule.method.parent
+        made = operation(rule, parameters, schemas_of[service])
+        made["operationId"] = _free(f"{service.type_name}.{rule.method.name}", operation_ids)
+        slots[slot] = made
+        services.setdefault(service.type_name, service)
+    components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
+    names = named(components)
+    described = {names[key]: with_references(schema, names) for key, schema in components.items()}
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": title, "version": version, **({"description": description} if description else {})},
+        "tags": [_tag(services[name]) for name in sorted(services)],
+        "security": [{}, {"bearer": []}],
+        "paths": with_references(paths, names),
+        "components": {
+            "schemas": {**dict(sorted(described.items())), "http-error": _ERROR_SCHEMA},
+            "responses": {"Error": _ERROR_RESPONSE},
+            "parameters": {"If-None-Match": _IF_NONE_MATCH},
+            "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
+            "securitySchemes": {"bearer": _BEARER},
+        },
+    }
+
+
+def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:
+    """Where in a path item the rule's operation goes."""
+    if rule.verb == ANY:
+        return item, "post" if rule.body else "get"
+    if rule.verb.lower() in _SLOTS:
+        return item, rule.verb.lower()
+    others: Schema = item.setdefault(_OTHERS, {})
+    return others, rule.verb
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Make a name unique by a number, and take it."""
+    names = [name, *(f"{name}.{number}" for number in range(2, len(taken) + 3))]
+    free = next(name for name in names if name not in taken)
+    taken.add(free)
+    return free
+
+
+def _tag(service: DescService) -> Schema:
+    text = text_of(service)
+    return {"name": service.type_name, **({"description": text} if text else {})}
+
+
+_ERROR_SCHEMA: Schema = {
+    "description": "An error, by [AIP-193](https://google.aip.dev/193).",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["code", "status", "message", "details"],
+            "properties": {
+                "code": {"type": "integer", "description": "The HTTP status."},
+                "status": {
+                    "type": "string",
+                    "enum": [code.name for code, status in HTTP_STATUS.items() if status >= 400],
+                    "description": "The code, of google.rpc.Code.",
+                },
+                "message": {"type": "string", "description": "What is wrong, in English."},
+                "details": {
+                    "type": "array",
+                    "description": "What programs can tell it by: google.rpc.ErrorInfo, with a `reason`, and others.",
+                    "items": {"type": "object", "required": ["@type"], "properties": {"@type": {"type": "string"}}},
+                },
+            },
+        }
+    },
+}
+
+_REQUEST_ID: Schema = {
+    "description": "The request's id, which the logs have, too. It is the one that the request came with, if it did.",
+    "schema": {"type": "string"},
+}
+
+_ETAG: Schema = {"description": "The version of what was answered.", "schema": {"type": "string"}}
+
+_ERROR_RESPONSE: Schema = {
+    "description": "The request was refused, or it failed.",
+    "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+    "content": {JSON: {"schema": {"$ref": "#/components/schemas/http-error"}}},
+}
+
+_IF_NONE_MATCH: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an earlier answer: answer only if there is another version by now.",
+    "schema": {"type": "string"},
+}
+
+_BEARER: Schema = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Goes on to the server behind as it is. Whether it wants a token is that server's matter.",
+}

@@ -1,0 +1,309 @@
+"""What a contract says of a field's values: google.api.field_behavior, and buf.validate as JSON Schema has it.
+
+A rule that JSON Schema cannot express (CEL, lengths in bytes, times) is left out, so a schema may let through what the
+server refuses, and never refuses what the server lets through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from protobuf import (
+    DescEnum,
+    DescField,
+    DescFieldValueEnum,
+    DescFieldValueList,
+    DescFieldValueMap,
+    DescFieldValueMessage,
+    DescFieldValueScalar,
+    DescMessage,
+    Message,
+    Oneof,
+    Registry,
+    ScalarType,
+)
+
+Schema = dict[str, Any]
+
+# Numbers that google/api/field_behavior.proto and buf/validate/validate.proto have given out.
+REQUIRED, OUTPUT_ONLY, INPUT_ONLY = 2, 3, 4
+_IF_ZERO_VALUE, _ALWAYS = 1, 3
+
+INTEGERS_64 = frozenset(
+    {ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64, ScalarType.UINT64, ScalarType.FIXED64}
+)
+"""Strings in JSON, as not every reader's numbers hold them."""
+
+_FORMATS: Mapping[str, Schema] = {
+    "email": {"format": "email"},
+    "hostname": {"format": "hostname"},
+    "ipv4": {"format": "ipv4"},
+    "ipv6": {"format": "ipv6"},
+    "uri": {"format": "uri"},
+    "uri_ref": {"format": "uri-reference"},
+    "uuid": {"format": "uuid"},
+    "tuuid": {"pattern": "^[0-9a-fA-F]{32}$"},
+}
+_NO_ECMA = re.compile(r"\(\?[^:]|\\[AzQEpPC]|\[\[:")
+"""What RE2, of buf.validate, has and ECMA 262, of JSON Schema, has not or otherwise."""
+
+
+class FieldRules:
+    """Reads the annotations of a contract's fields, where the contract has them."""
+
+    def __init__(self, registry: Registry) -> None:
+        """The annotations are found by their names, so their files need not be known here."""
+        self._behavior = registry.extension("google.api.field_behavior")
+        self._rules = registry.extension("buf.validate.field")
+
+    def behaviors(self, field: DescField) -> frozenset[int]:
+        """The numbers of a field's google.api.field_behavior."""
+        options: Any = field.proto.options
+        if self._behavior is None or options is None or self._behavior.type not in options:
+            return frozenset()
+        return frozenset(map(int, options[self._behavior.type]))
+
+    def is_set_always(self, field: DescField) -> bool:
+        """Whether the rules want a field that tells unset from zero to be set."""
+        rules = self._of(field)
+        return rules is not None and bool(_given(rules, "required"))
+
+    def refuse_zero(self, field: DescField) -> bool:
+        """Whether the rules refuse the field's zero value, and so, without presence, its absence."""
+        rules = self._of(field)
+        if rules is None or _given(rules, "ignore") in (_IF_ZERO_VALUE, _ALWAYS):
+            return False
+        return self.is_set_always(field) or _refuse_any(_constraints(rules, field.value), _zeros(field.value))
+
+    def constrain(self, schema: Schema, field: DescField, *, is_never_zero: bool = False) -> Schema:
+        """Add what the rules say of the field's values to their schema. Gives a new one.
+
+        `is_never_zero` where the value cannot be the zero value, as in a path.
+        """
+        rules = self._of(field)
+        if rules is None or _given(rules, "ignore") == _ALWAYS:
+            return schema
+        constraints, zeros = _constraints(rules, field.value), _zeros(field.value)
+        may_be_zero = _given(rules, "ignore") == _IF_ZERO_VALUE and not is_never_zero
+        if may_be_zero and _refuse_any(constraints, zeros):
+            return schema | {"anyOf": [constraints, _schema_of_zero(zeros)]}
+        return _merged(schema, constraints)
+
+    def _of(self, field: DescField) -> Message | None:
+        options: Any = field.proto.options
+        if self._rules is None or options is None or self._rules.type not in options:
+            return None
+        rules: Message = options[self._rules.type]
+        return rules
+
+
+def _given(message: Message, name: str) -> Any:
+    """The value of a field that is set; None where it is not, or where the version of the rules has no such field."""
+    field = next((field for field in message.desc().fields if field.name == name), None)
+    return message[field] if field is not None and field in message else None
+
+
+def _constraints(rules: Message, value: Any) -> Schema:
+    """Say in JSON Schema what rules (buf.validate.FieldRules) say."""
+    match getattr(rules, "type", None):
+        case Oneof(field="string", value=typed):
+            return _of_string(typed)
+        case Oneof(field="repeated", value=typed) if isinstance(value, DescFieldValueList):
+            return _of_list(typed, value)
+        case Oneof(field="map", value=typed) if isinstance(value, DescFieldValueMap):
+            return _of_map(typed, value)
+        case Oneof(field="enum", value=typed):
+            return _of_enum(typed, _element(value))
+        case Oneof(field="bool", value=typed):
+            return _chosen(typed, lambda one: [one])
+        case Oneof(field="bytes" | "any" | "duration" | "timestamp" | "field_mask"):
+            return {}
+        case Oneof(value=typed):
+            is_text = _element(value) in INTEGERS_64
+            return _of_number(typed) | _chosen(typed, lambda one: [one, str(one)] if is_text else [one])
+    return {}
+
+
+def _element(value: Any) -> Any:
+    """The scalar type or the enum of a field's value, or of an element, or of what a wrapper wraps; None for others."""
+    match value:
+        case DescEnum() | ScalarType():
+            return value
+        case DescFieldValueScalar(scalar=scalar):
+            return scalar
+        case DescFieldValueEnum(enum=enum):
+            return enum
+        case DescFieldValueMessage(message=message) if is_wrapper(message):
+            return _element(message.fields[0].value)
+        case DescMessage() if is_wrapper(value):
+            return _element(value.fields[0].value)
+    return None
+
+
+def is_wrapper(message: DescMessage) -> bool:
+    """Whether it is one of google/protobuf/wrappers.proto, which in JSON is what it wraps."""
+    return message.file.name == "google/protobuf/wrappers.proto"
+
+
+def _of_string(rules: Message) -> Schema:
+    found: Schema = {}
+    for keyword, names in (
+        ("minLength", ("min_len", "len")),
+        ("maxLength", ("max_len", "len", "max_bytes", "len_bytes")),
+    ):
+        lengths = [length for name in names if (length := _given(rules, name)) is not None]
+        if lengths:
+            found[keyword] = int(min(lengths))
+    patterns = [
+        pattern
+        for name, form in (("pattern", "{}"), ("prefix", "^{}"), ("suffix", "{}$"), ("contains", "{}"))
+        if (text := _given(rules, name)) is not None
+        and not (name == "pattern" and _NO_ECMA.search(text))
+        and (pattern := form.format(text if name == "pattern" else _escaped(text)))
+    ]
+    if len(patterns) == 1:
+        found["pattern"] = patterns[0]
+    elif patterns:
+        found["allOf"] = [{"pattern": pattern} for pattern in patterns]
+    for name, schema in _FORMATS.items():
+        if _given(rules, name):
+            found |= schema
+    return found | _chosen(rules, lambda one: [one])
+
+
+def _escaped(text: str) -> str:
+    """Escape for ECMA 262, which has fewer escapes than Python makes."""
+    return re.sub(r"[\\^$.*+?()\[\]{}|/]", r"\\\g<0>", text)
+
+
+def _of_number(rules: Message) -> Schema:
+    bounds = {
+        "minimum": _given(rules, "gte"),
+        "exclusiveMinimum": _given(rules, "gt"),
+        "maximum": _given(rules, "lte"),
+        "exclusiveMaximum": _given(rules, "lt"),
+    }
+    found = {keyword: bound for keyword, bound in bounds.items() if bound is not None}
+    lower = [bound for keyword, bound in found.items() if keyword.lower().endswith("minimum")]
+    upper = [bound for keyword, bound in found.items() if keyword.lower().endswith("maximum")]
+    if lower and upper and lower[0] > upper[0]:
+        # The rules' way to say: outside of both.
+        return {"anyOf": [{keyword: bound} for keyword, bound in found.items()]}
+    return found
+
+
+def _of_enum(rules: Message, enum: Any) -> Schema:
+    if not isinstance(enum, DescEnum):
+        return {}
+    names = {value.number: value.json_name or value.name for value in enum.values}
+    return _chosen(rules, lambda one: [names[one]] if one in names else [])
+
+
+def _of_list(rules: Message, value: DescFieldValueList) -> Schema:
+    found = _sizes(rules, ("minItems", "min_items"), ("maxItems", "max_items"), ("uniqueItems", "unique"))
+    of_items = _given(rules, "items")
+    return found | ({"items": _constraints(of_items, value.element)} if of_items is not None else {})
+
+
+def _of_map(rules: Message, value: DescFieldValueMap) -> Schema:
+    found = _sizes(rules, ("minProperties", "min_pairs"), ("maxProperties", "max_pairs"))
+    of_keys, of_values = _given(rules, "keys"), _given(rules, "values")
+    if of_keys is not None and value.key is ScalarType.STRING:
+        found["propertyNames"] = _constraints(of_keys, value.key)
+    if of_values is not None:
+        found["additionalProperties"] = _constraints(of_values, value.value)
+    return found
+
+
+def _sizes(rules: Message, *keywords: tuple[str, str]) -> Schema:
+    return {keyword: given for keyword, name in keywords if (given := _given(rules, name)) is not None}
+
+
+def _chosen(rules: Message, forms: Any) -> Schema:
+    """`const`, `in` and `not_in`; `forms` gives the forms in JSON of a value."""
+    found: Schema = {}
+    constant, allowed, refused = (_given(rules, name) for name in ("const", "in", "not_in"))
+    if constant is not None or allowed:
+        found["enum"] = [form for one in ([constant] if constant is not None else allowed) for form in forms(one)]
+    if refused:
+        found["not"] = {"enum": [form for one in refused for form in forms(one)]}
+    return found
+
+
+def _zeros(value: Any) -> Sequence[Any]:
+    """The forms in JSON of what is there when nothing is set."""
+    match value:
+        case DescFieldValueList():
+            return [[]]
+        case DescFieldValueMap():
+            return [{}]
+    match _element(value):
+        case DescEnum() as enum:
+            return [value.json_name or value.name for value in enum.values if value.number == 0]
+        case ScalarType.STRING:
+            return [""]
+        case ScalarType.BOOL:
+            return [False]
+        case scalar:
+            return [0, "0"] if scalar in INTEGERS_64 else [0]
+
+
+def _schema_of_zero(zeros: Sequence[Any]) -> Schema:
+    match zeros:
+        case [[]]:
+            return {"maxItems": 0}
+        case [{}]:
+            return {"maxProperties": 0}
+        case [""]:
+            return {"maxLength": 0}
+    return {"enum": list(zeros)}
+
+
+def _refuse_any(constraints: Schema, zeros: Sequence[Any]) -> bool:
+    return any(_refuses(keyword, constraint, zeros) for keyword, constraint in constraints.items())
+
+
+def _refuses(keyword: str, constraint: Any, zeros: Sequence[Any]) -> bool:
+    """Whether a constraint refuses what is there when nothing is set."""
+    match keyword:
+        case "enum":
+            return not any(zero in constraint for zero in zeros)
+        case "not":
+            return any(zero in constraint["enum"] for zero in zeros)
+        case "allOf":
+            return any(_refuse_any(schema, zeros) for schema in constraint)
+        case "anyOf":
+            return all(_refuse_any(schema, zeros) for schema in constraint)
+    return keyword in _REFUSES_ZERO and _REFUSES_ZERO[keyword](constraint)
+
+
+def _finds_in_nothing(pattern: str) -> bool:
+    try:
+        return re.search(pattern, "") is not None
+    except re.error:
+        return False
+
+
+_REFUSES_ZERO: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("minLength", "minItems", "minProperties", "minimum"), lambda least: bool(least > 0)),
+    "exclusiveMinimum": lambda below: bool(below >= 0),
+    "maximum": lambda most: bool(most < 0),
+    "exclusiveMaximum": lambda above: bool(above <= 0),
+    "format": lambda name: bool(name != "uri-reference"),
+    "pattern": lambda pattern: not _finds_in_nothing(pattern),
+}
+
+
+def _merged(schema: Schema, constraints: Schema) -> Schema:
+    """Add constraints to a schema, those on elements to that of its elements."""
+    merged = dict(schema)
+    for keyword, constraint in constraints.items():
+        if keyword in ("items", "additionalProperties", "propertyNames") and isinstance(merged.get(keyword), dict):
+            merged[keyword] = _merged(merged[keyword], constraint)
+        elif keyword == "enum" and isinstance(names := merged.get("enum"), Sequence):
+            merged["enum"] = [name for name in names if name in constraint]
+        elif constraint != {}:
+            merged[keyword] = constraint
+    return merged

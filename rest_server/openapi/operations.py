@@ -1,0 +1,207 @@
+"""One HTTP rule as an OpenAPI operation: its parameters, its body, its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from protobuf import DescField, DescFieldValueScalar, DescMessage, ScalarType
+
+from rest_server.http_rules import WHOLE, HttpRule, field_named, message_of
+from rest_server.openapi.comments import text_of, text_of_method
+from rest_server.openapi.field_rules import Schema
+from rest_server.openapi.paths import PathParameter, pattern
+from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
+
+JSON, LINES = "application/json", "application/x-ndjson"
+
+RAW = "google.api.HttpBody"
+"""A message that is sent as it is, with a media type of its own."""
+
+ERROR = "#/components/responses/Error"
+ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
+"""A hyphen, which no message has in its name."""
+
+
+def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Schema:
+    """The operation, without an operationId. Its path parameters have the names that `path` gives."""
+    method = rule.method
+    text = text_of_method(method)
+    made: Schema = {"tags": [method.parent.type_name], "summary": text.summary or method.name}
+    if text.description:
+        made["description"] = text.description
+    if method.deprecated or method.parent.deprecated:
+        made["deprecated"] = True
+    parameters = [*_in_path(rule, path, schemas), *_in_query(rule, schemas), *_in_headers(rule, schemas)]
+    if parameters:
+        made["parameters"] = parameters
+    if (body := _request_body(rule, schemas)) is not None:
+        made["requestBody"] = body
+    made["responses"] = {"200": _answer(rule, schemas)}
+    if has_etag(rule):
+        made["responses"]["304"] = {"description": "It is still the version that `If-None-Match` names."}
+    for status, told in text.errors.items():
+        made["responses"][str(status)] = {"description": told, "content": {JSON: {"schema": ERROR_SCHEMA}}}
+    made["responses"]["default"] = {"$ref": ERROR}
+    return made
+
+
+def has_etag(rule: HttpRule) -> bool:
+    """Whether the answer is an entity that can be asked for again only if it changed."""
+    message = rule.method.output
+    if rule.response_body and (field := field_named(message, rule.response_body)) is not None:
+        message = message_of(field) or message
+    etag = field_named(message, "etag")
+    is_text = (
+        etag is not None and isinstance(etag.value, DescFieldValueScalar) and etag.value.scalar is ScalarType.STRING
+    )
+    return rule.verb == "GET" and rule.method.method_kind == "unary" and is_text
+
+
+def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Iterator[Schema]:
+    for parameter in path:
+        schema: Schema = {"type": "string"}
+        description = ""
+        if parameter.variable is not None:
+            field = _field_at(rule.method.input, parameter.variable.field_path)
+            description = text_of(field)
+            form, name = pattern(rule.template, parameter.variable), ".".join(parameter.variable.field_path)
+            if parameter.is_whole:
+                schema = schemas.rules.constrain(schemas.value(field.value, Use.PARAMETER), field, is_never_zero=True)
+            else:
+                description = f"A part of `{name}`, which is `{form}`. {description}".rstrip()
+            if parameter.is_whole and parameter.name != name:
+                description = f"`{name}`: {description}".removesuffix(": ")
+        if parameter.goes_on:
+            description = f"{description}\n\nAny number of segments, with slashes between them.".strip()
+        yield {
+            "name": parameter.name,
+            "in": "path",
+            "required": True,
+            **({"description": description} if description else {}),
+            "schema": schema,
+        }
+
+
+def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
+    """All fields that neither the path nor the body has."""
+    if rule.body == WHOLE or rule.method.input.type_name == RAW:
+        return
+    bound = {variable.field_path for variable in rule.template.variables} | {(rule.body,)}
+    for chain in _leaves(rule.method.input, (), ()):
+        field_path = tuple(field.name for field in chain)
+        if any(field_path[: len(path)] == path for path in bound):
+            continue
+        described = schemas.field(chain[-1], Use.PARAMETER)
+        made: Schema = {"name": ".".join(field_path), "in": "query"}
+        if all(schemas.is_required(field) for field in chain):
+            made["required"] = True
+        for keyword in ("description", "deprecated"):
+            if keyword in described:
+                made[keyword] = described.pop(keyword)
+        described.pop("readOnly", None)
+        yield {**made, "schema": described}
+
+
+def _leaves(
+    message: DescMessage, chain: tuple[DescField, ...], within: tuple[DescMessage, ...]
+) -> Iterator[tuple[DescField, ...]]:
+    """Each field that a parameter can hold, behind the fields that it is in. A message in itself is left out."""
+    for field in message.fields:
+        below = message_of(field)
+        if fits_a_parameter(field):
+            yield (*chain, field)
+        elif (
+            below is not None and below not in (*within, message) and not below.type_name.startswith("google.protobuf.")
+        ):
+            yield from _leaves(below, (*chain, field), (*within, message))
+
+
+def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
+    request_id = field_named(rule.method.input, "request_id")
+    bound = [variable.field_path for variable in rule.template.variables]
+    if request_id is not None and ("request_id",) not in bound and rule.method.method_kind == "unary":
+        yield {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": f"Another way to give `{request_id.name}`. {text_of(request_id)}".rstrip(),
+            "schema": schemas.rules.constrain(
+                schemas.value(request_id.value, Use.PARAMETER), request_id, is_never_zero=True
+            ),
+        }
+    if has_etag(rule):
+        yield {"$ref": "#/components/parameters/If-None-Match"}
+
+
+def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
+    if not rule.body:
+        return None
+    method = rule.method
+    message: DescMessage | None = method.input
+    if rule.body == WHOLE:
+        without = [variable.field_path for variable in rule.template.variables]
+        schema = (
+            schemas.object(method.input, Use.REQUEST, without)
+            if without
+            else schemas.message(method.input, Use.REQUEST)
+        )
+        is_required = any(schemas.is_required(field) for field in method.input.fields if (field.name,) not in without)
+        if without and not schema["properties"]:
+            return None  # the path says it all
+    else:
+        field = _field_at(method.input, (rule.body,))
+        without = [
+            variable.field_path[1:] for variable in rule.template.variables if variable.field_path[0] == rule.body
+        ]
+        schema, message = schemas.field(field, Use.REQUEST, without), message_of(field)
+        is_required = schemas.is_required(field)
+    if message is not None and message.type_name == RAW:
+        content: Schema = {"*/*": {}}
+    elif method.method_kind in ("client_streaming", "bidi_streaming"):
+        content = {LINES: _lines([schema])}
+    else:
+        content = {JSON: {"schema": schema}}
+    return {"content": content, "required": True} if is_required else {"content": content}
+
+
+def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
+    method = rule.method
+    message: DescMessage | None = method.output
+    if rule.response_body:
+        field = _field_at(method.output, (rule.response_body,))
+        schema, message = schemas.field(field, Use.ANSWER), message_of(field)
+        description = schema.get("description", "")
+    else:
+        schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
+    if message is not None and message.type_name == RAW:
+        content: Schema = {"*/*": {}}
+    elif method.method_kind in ("server_streaming", "bidi_streaming"):
+        content = {LINES: _lines([schema, ERROR_SCHEMA])}
+        description += (
+            "\n\nOne message a line, as they come. An error behind the first message is a last line of its own."
+        )
+    else:
+        content = {JSON: {"schema": schema}}
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    if has_etag(rule):
+        headers["ETag"] = {"$ref": "#/components/headers/ETag"}
+    return {"description": description.strip() or "The answer.", "headers": headers, "content": content}
+
+
+def _lines(alternatives: Sequence[Schema]) -> Schema:
+    """A body of JSON values, one a line. OpenAPI 3.1 knows it as text only; what is in it JSON Schema can tell."""
+    items = alternatives[0] if len(alternatives) == 1 else {"anyOf": list(alternatives)}
+    return {
+        "schema": {
+            "type": "string",
+            "contentMediaType": LINES,
+            "contentSchema": {"type": "array", "items": items},
+        }
+    }
+
+
+def _field_at(message: DescMessage, field_path: Sequence[str]) -> DescField:
+    """The field that a rule names; that it is there was seen when the rule was compiled."""
+    name, *below = field_path
+    field = next(field for field in message.fields if field.name == name)
+    inner = message_of(field)
+    return _field_at(inner, below) if below and inner is not None else field

@@ -1,0 +1,71 @@
+"""Path templates as OpenAPI has them, where a variable is one segment and is a variable of one path only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from rest_server.http_rules import HttpRule
+from rest_server.path_templates import ONE, REST, Template, Variable
+
+_UNRESERVED = "!$&'()*+,;=:@"
+"""What a segment may have unencoded, by RFC 3986, besides letters, digits and `-._~`."""
+
+
+class PathParameter(NamedTuple):
+    """A wildcard of a path."""
+
+    name: str
+    variable: Variable | None
+    """The variable that it is, or is a part of; None for a wildcard outside of all."""
+    is_whole: bool
+    """Whether it is all of the variable."""
+    goes_on: bool
+    """Whether it is `**`, and so any number of segments."""
+
+
+def shape(template: Template) -> tuple[str, ...]:
+    """What tells paths apart in OpenAPI: all but the names of the variables."""
+    return (*("{}" if segment in (ONE, REST) else segment for segment in template.segments), template.verb)
+
+
+def path_of(template: Template, parameters: list[PathParameter]) -> str:
+    """The path in OpenAPI's form, with the parameters' names."""
+    names = iter(parameter.name for parameter in parameters)
+    segments = [
+        f"{{{next(names)}}}" if segment in (ONE, REST) else quote(segment, _UNRESERVED) for segment in template.segments
+    ]
+    return "/" + "/".join(segments) + (f":{quote(template.verb, _UNRESERVED)}" if template.verb else "")
+
+
+def path_parameters(rule: HttpRule) -> list[PathParameter]:
+    """The wildcards of a path, named after the fields that they are; what is part of one, after the segment before."""
+    parameters: list[PathParameter] = []
+    for position, segment in enumerate(rule.template.segments):
+        if segment not in (ONE, REST):
+            continue
+        variable = _covering(rule.template, position)
+        is_whole = variable is not None and pattern(rule.template, variable) == segment
+        if variable is not None and is_whole:
+            name = ".".join(variable.field_path)
+        else:
+            before = rule.template.segments[position - 1] if position else ""
+            name = before if before and before not in (ONE, REST) else "segment"
+        taken = {parameter.name for parameter in parameters}
+        names = [name, *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
+        free = next(name for name in names if name not in taken)
+        parameters.append(PathParameter(free, variable, is_whole, segment == REST))
+    return parameters
+
+
+def pattern(template: Template, variable: Variable) -> str:
+    """How a variable is made of segments: `shelves/*/books/*`."""
+    return "/".join(template.segments[variable.start : variable.end])
+
+
+def _covering(template: Template, position: int) -> Variable | None:
+    for variable in template.variables:
+        end = len(template.segments) if variable.end is None else variable.end
+        if variable.start <= position < end:
+            return variable
+    return None

@@ -1,0 +1,231 @@
+"""Messages and enums as JSON Schemas, by protobuf's mapping to JSON.
+
+Answers and requests differ. An answer has every field without presence, 64-bit integers as strings, and nothing else. A
+request may leave out what its rules let it, and give 64-bit integers as numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from enum import Enum
+
+from protobuf import (
+    DescEnum,
+    DescField,
+    DescFieldValue,
+    DescFieldValueEnum,
+    DescFieldValueList,
+    DescFieldValueMap,
+    DescFieldValueMessage,
+    DescFieldValueScalar,
+    DescMessage,
+    Registry,
+    ScalarType,
+)
+
+from rest_server.openapi.comments import text_of
+from rest_server.openapi.field_rules import (
+    INPUT_ONLY,
+    INTEGERS_64,
+    OUTPUT_ONLY,
+    REQUIRED,
+    FieldRules,
+    Schema,
+    is_wrapper,
+)
+
+
+class Use(Enum):
+    """Where a value stands, on which its form depends."""
+
+    ANSWER = "answer"
+    REQUEST = "input"
+    PARAMETER = "parameter"
+    """In the path or the query, where all is text and numbers need no quotes."""
+
+
+_RANGES: Mapping[ScalarType, tuple[int, int]] = {
+    **dict.fromkeys((ScalarType.INT32, ScalarType.SINT32, ScalarType.SFIXED32), (-(2**31), 2**31 - 1)),
+    **dict.fromkeys((ScalarType.UINT32, ScalarType.FIXED32), (0, 2**32 - 1)),
+    **dict.fromkeys((ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64), (-(2**63), 2**63 - 1)),
+    **dict.fromkeys((ScalarType.UINT64, ScalarType.FIXED64), (0, 2**64 - 1)),
+}
+
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$"
+_DURATION = "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$"
+
+_WELL_KNOWN: Mapping[str, Schema] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Duration": {"type": "string", "pattern": _DURATION, "examples": ["3.5s"]},
+    "google.protobuf.FieldMask": {"type": "string", "examples": ["title,publishedYear"]},
+    "google.protobuf.Struct": {"type": "object"},
+    "google.protobuf.ListValue": {"type": "array"},
+    "google.protobuf.Value": {},
+    "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}},
+}
+_TEXTS = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask")
+
+# protobuf-py's numbers for DescField.presence.
+_IMPLICIT, _LEGACY_REQUIRED = 2, 3
+
+
+class Schemas:
+    """The schemas of one contract. Those that were asked for, and what they refer to, are in `components`."""
+
+    def __init__(self, registry: Registry, ordinal: int) -> None:
+        """`ordinal` tells this contract's types from those of others in the same document."""
+        self.rules = FieldRules(registry)
+        self.components: dict[str, Schema] = {}
+        self._ordinal = ordinal
+
+    def message(self, message: DescMessage, use: Use) -> Schema:
+        """The schema of a message's values: a reference, unless protobuf has a form of its own for it."""
+        if is_wrapper(message):
+            return self.value(message.fields[0].value, use)
+        if message.type_name in _WELL_KNOWN:
+            if use is Use.ANSWER and message.type_name == "google.protobuf.Timestamp":
+                return {**_WELL_KNOWN[message.type_name], "pattern": _TIME}
+            return dict(_WELL_KNOWN[message.type_name])
+        key = self._key(message, use)
+        if key not in self.components:
+            self.components[key] = {}  # for messages that hold themselves
+            self.components[key] = self.object(message, use)
+        return {"$ref": key}
+
+    def object(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
+        """The schema of a message's fields, but for those with the paths in `without`."""
+        fields = [field for field in message.fields if (field.name,) not in without]
+        schema: Schema = {"type": "object"}
+        if text := text_of(message):
+            schema["description"] = text
+        if required := [field.json_name for field in fields if self._is_required(field, use)]:
+            schema["required"] = required
+        properties: Schema = {}
+        for field in fields:
+            below = [path[1:] for path in without if path[0] == field.name]
+            properties[field.json_name] = self.field(field, use, below)
+        schema |= {"properties": properties, "additionalProperties": False}
+        if message.proto.extension_range:
+            schema["patternProperties"] = {"^\\[.+\\]$": {}}
+        groups = [_at_most_one(oneof.fields) for oneof in message.oneofs]
+        if len(groups) == 1:
+            schema["oneOf"] = groups[0]
+        elif groups:
+            schema["allOf"] = [{"oneOf": group} for group in groups]
+        return schema
+
+    def field(self, field: DescField, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
+        """The schema of a field's values, with what its comment and its annotations say."""
+        if without and isinstance(field.value, DescFieldValueMessage):
+            schema = self.object(field.value.message, use, without)
+        else:
+            schema = self.value(field.value, use)
+        if use is not Use.ANSWER:
+            schema = self.rules.constrain(schema, field)
+        if text := text_of(field):
+            schema["description"] = text
+        behaviors = self.rules.behaviors(field)
+        if OUTPUT_ONLY in behaviors:
+            schema["readOnly"] = True
+        if INPUT_ONLY in behaviors and use is Use.REQUEST:
+            schema["writeOnly"] = True
+        if field.deprecated:
+            schema["deprecated"] = True
+        return schema
+
+    def value(self, value: DescFieldValue | DescMessage | DescEnum | ScalarType, use: Use) -> Schema:
+        """The schema of a value."""
+        match value:
+            case DescFieldValueList(element=element):
+                return {"type": "array", "items": self.value(element, use)}
+            case DescFieldValueMap(key=key, value=element):
+                names = {} if key is ScalarType.STRING else {"propertyNames": _key_in_json(key)}
+                return {"type": "object", "additionalProperties": self.value(element, use), **names}
+            case DescFieldValueMessage(message=message):
+                return self.message(message, use)
+            case DescFieldValueEnum(enum=enum):
+                return self._enum(enum)
+            case DescFieldValueScalar(scalar=scalar):
+                return _scalar(scalar, use)
+            case DescMessage():
+                return self.message(value, use)
+            case DescEnum():
+                return self._enum(value)
+        return _scalar(value, use)
+
+    def is_required(self, field: DescField) -> bool:
+        """Whether a request has to have the field."""
+        behaviors = self.rules.behaviors(field)
+        if OUTPUT_ONLY in behaviors:
+            return False
+        if REQUIRED in behaviors or self.rules.is_set_always(field) or field.presence == _LEGACY_REQUIRED:
+            return True
+        return field.presence == _IMPLICIT and self.rules.refuse_zero(field)
+
+    def _is_required(self, field: DescField, use: Use) -> bool:
+        if use is Use.ANSWER:
+            return field.presence in (_IMPLICIT, _LEGACY_REQUIRED)
+        return self.is_required(field)
+
+    def _enum(self, enum: DescEnum) -> Schema:
+        if enum.type_name == "google.protobuf.NullValue":
+            return {"type": "null"}
+        key = self._key(enum, Use.ANSWER)
+        if key not in self.components:
+            names = [value.json_name or value.name for value in enum.values]
+            texts = [f"- `{name}`: {text_of(value)}" for name, value in zip(names, enum.values, strict=True)]
+            paragraphs = [text_of(enum), "\n".join(text for text in texts if not text.endswith(": "))]
+            schema: Schema = {"type": "string", "enum": names}
+            if description := "\n\n".join(paragraph for paragraph in paragraphs if paragraph):
+                schema["description"] = description
+            self.components[key] = schema
+        return {"$ref": key}
+
+    def _key(self, described: DescMessage | DescEnum, use: Use) -> str:
+        return f"{described.type_name} {Use.ANSWER.value if use is Use.ANSWER else Use.REQUEST.value} {self._ordinal}"
+
+
+def fits_a_parameter(field: DescField) -> bool:
+    """Whether a value of the field, or of its elements, is a piece of text."""
+    match field.value:
+        case DescFieldValueList(element=DescMessage() as message) | DescFieldValueMessage(message=message):
+            return is_wrapper(message) or message.type_name in _TEXTS
+    return not isinstance(field.value, DescFieldValueMap)
+
+
+def has_own_form(message: DescMessage) -> bool:
+    """Whether protobuf has a form in JSON for it that is not that of its fields."""
+    return is_wrapper(message) or message.type_name in _WELL_KNOWN
+
+
+def _scalar(scalar: ScalarType, use: Use) -> Schema:
+    match scalar:
+        case ScalarType.BOOL:
+            return {"type": "boolean"}
+        case ScalarType.STRING:
+            return {"type": "string"}
+        case ScalarType.BYTES:
+            return {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}
+        case ScalarType.FLOAT | ScalarType.DOUBLE:
+            name = scalar.name.lower()
+            return {"type": ["number", "string"], "format": name, "pattern": "^(-?Infinity|NaN)$"}
+    low, high = _RANGES[scalar]
+    name = f"{'int' if low else 'uint'}{high.bit_length() + bool(low)}"
+    if scalar in INTEGERS_64 and use is not Use.PARAMETER:
+        text = {"format": name, "pattern": "^-?[0-9]{1,19}$" if low else "^[0-9]{1,20}$"}
+        return {"type": "string", **text} if use is Use.ANSWER else {"type": ["string", "integer"], **text}
+    limits = {} if use is Use.ANSWER else {"minimum": low, "maximum": high}
+    return {"type": "integer", "format": name, **limits}
+
+
+def _key_in_json(key: ScalarType) -> Schema:
+    if key is ScalarType.BOOL:
+        return {"enum": ["true", "false"]}
+    return {"pattern": "^-?[0-9]+$" if _RANGES[key][0] else "^[0-9]+$"}
+
+
+def _at_most_one(fields: Sequence[DescField]) -> list[Schema]:
+    """Alternatives: each field of a oneof alone, and none."""
+    each: list[Schema] = [{"required": [field.json_name]} for field in fields]
+    return [*each, {"not": {"anyOf": each}}]
