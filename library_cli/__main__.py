@@ -179,7 +179,7 @@ def health_command(target: str) -> None:
     """
     try:
         if is_http_url(target):
-            health = health_at(target)["status"]
+            health = health_at(target).status
         else:
             with connected(target) as channel:
                 health = health_of(channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -17,6 +18,16 @@ PATH = "/healthz"
 ANSWER_BYTES = 65536
 """What is read of an answer; that of the REST service is far shorter."""
 
+
+@dataclass(frozen=True)
+class Health:
+    """What a REST service says of itself; a health is named as grpc.health.v1 names it, such as `SERVING`."""
+
+    status: str
+    targets: dict[str, str]
+    """The gRPC services that it stands before, HOST:PORT, each with SERVING once its contract is known."""
+
+
 # A proxy set for the web would be asked for the library's own services, too, and does not know them.
 _OPENER = build_opener(ProxyHandler({}))
 
@@ -30,8 +41,8 @@ def is_http_url(address: str) -> bool:
         return False
 
 
-def health_at(url: str, timeout: float = ANSWER_SECONDS) -> dict[str, str]:
-    """Ask the REST service at `url`, which may end in /healthz, how it is; gives what it says, `status` before all.
+def health_at(url: str, timeout: float = ANSWER_SECONDS) -> Health:
+    """Ask the REST service at `url`, which may end in /healthz, how it is.
 
     The timeout is in seconds. Raises CallFailed, with a sentence for the user, where no REST service answers.
     """
@@ -50,8 +61,8 @@ def health_at(url: str, timeout: float = ANSWER_SECONDS) -> dict[str, str]:
     except ValueError:
         told = None
     match told:
-        case {"status": str()}:
-            return {key: value if isinstance(value, str) else json.dumps(value) for key, value in told.items()}
+        case {"status": str(status), "targets": {**targets}}:
+            return Health(status, {str(target): str(health) for target, health in targets.items()})
         case {"error": {"message": str(message)}}:
             raise CallFailed(f"The REST service at {url} answered: {one_line(message)}")
     raise CallFailed(f"What answers at {url} is another program than the REST service.")

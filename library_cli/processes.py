@@ -182,7 +182,7 @@ def serves_grpc(address: str) -> bool:
 def serves_http(address: str) -> bool:
     """Whether the REST service at `address` says that it serves, and so all that it stands before."""
     try:
-        return health_at(f"http://{address}", timeout=2)["status"] == "SERVING"
+        return health_at(f"http://{address}", timeout=2).status == "SERVING"
     except CallFailed:
         return False
 

@@ -65,13 +65,12 @@ def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
 
 def rest_report(url: str) -> Report:
     """Ask the REST service at `url`."""
-    told: Report = {"url": url, "health": NO_ANSWER}
     try:
-        answer = health_at(url)
+        health = health_at(url)
     except CallFailed as failure:
-        return {**told, "error": str(failure)}
-    told["health"] = answer.pop("status")
-    return {**told, **answer}
+        return {"url": url, "health": NO_ANSWER, "error": str(failure)}
+    targets: list[Report] = [{"target": target, "health": known} for target, known in health.targets.items()]
+    return {"url": url, "health": health.status, "targets": targets}
 
 
 def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
@@ -110,7 +109,7 @@ def as_json(reports: dict[str, Report]) -> str:
 
 
 def as_lines(reports: dict[str, Report]) -> Iterator[str]:
-    """Tell all in lines of `service.key: value`; a parked row is one line."""
+    """Tell all in lines of `service.key: value`; a parked row is one line, and so is a target."""
     for service, told in reports.items():
         for key, value in told.items():
             if isinstance(value, list):
@@ -132,15 +131,22 @@ def print_tables(reports: dict[str, Report], console: Console) -> None:
         for key, value in told.items():
             if not isinstance(value, list):
                 table.add_row(label(key), shown(key, value))
+        for target in rows_of(told, "targets"):
+            table.add_row(one_line(f"target {target['target']}"), shown("health", target["health"]))
         console.print(table)
-        parked = told.get("parked_rows")
-        if isinstance(parked, list) and parked:
+        if parked := rows_of(told, "parked_rows"):
             rows = Table(title="parked rows: refused by the admin service", title_justify="left")
             for column in parked[0]:
                 rows.add_column(column)
             for row in parked:
                 rows.add_row(*(Text(one_line(plain(part))) for part in row.values()))
             console.print(rows)
+
+
+def rows_of(told: Report, key: str) -> list[Report]:
+    """Give a list in a report; none where the report has no such list."""
+    value = told.get(key)
+    return value if isinstance(value, list) else []
 
 
 def label(key: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from library_cli.import_books import SAMPLE
 from tests.support.library_command import COMMAND, NOBODY, catalogue, environment, library
 from tests.support.processes import ServerProcess, Servers
+from tests.support.rest import RestServers
 
 
 @pytest.fixture
@@ -243,9 +244,47 @@ def test_health_is_an_exit_status(used_admin: str) -> None:
     assert f"Nothing answers at {NOBODY}" in down.stderr
 
 
+def test_health_of_the_rest_service_is_an_exit_status(used_admin: str, rest_servers: RestServers) -> None:
+    rest = rest_servers.start([used_admin])
+    for url in (rest.url, f"{rest.url}/healthz"):
+        done = subprocess.run(
+            [*COMMAND, "health", url],
+            env=environment(http_proxy=f"http://{NOBODY}"),  # which is for the web, and not to be asked
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "SERVING\n"), done.stderr
+    down = library("health", f"http://{NOBODY}/healthz")
+    assert down.returncode == 1
+    assert f"Nothing answers at http://{NOBODY}; is the REST service running there?" in down.stderr
+    other = library("health", f"http://{used_admin}")
+    assert other.returncode == 1
+    assert f"Nothing answers at http://{used_admin}" in other.stderr
+
+
+def test_health_of_a_rest_service_that_waits_for_its_target(used_admin: str, rest_servers: RestServers) -> None:
+    rest = rest_servers.prepare([used_admin, NOBODY])
+    rest.launch()
+    rest.wait_until_listening()
+    done = library("health", rest.url)
+    assert (done.returncode, done.stdout) == (1, "NOT_SERVING\n")
+    told = json.loads(library("status", "--json", "--rest-url", rest.url).stdout)["rest"]
+    assert told["health"] == "NOT_SERVING"
+    assert told["targets"] == [{"target": used_admin, "health": "SERVING"}, {"target": NOBODY, "health": "NOT_SERVING"}]
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://[::1"])
+def test_status_wants_a_url_for_the_rest_service(url: str) -> None:
+    done = library("status", "--rest-url", url)
+    assert done.returncode == 2
+    assert "is no URL such as http://127.0.0.1:8080" in done.stderr
+
+
 def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(used_admin: str) -> None:
     library("import", "-", stdin=b"title\nDune\n", admin=used_admin)
-    done = library("status", "--json", admin=used_admin)
+    done = library("status", "--json", "--rest-url", f"http://{NOBODY}", admin=used_admin)
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert told["admin"]["health"] == "SERVING"
@@ -253,3 +292,5 @@ def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(used_
     assert told["admin"]["store_size_bytes"] > 0
     assert told["frontend"]["health"] == "NO_ANSWER"
     assert NOBODY in told["frontend"]["error"]
+    assert told["rest"]["health"] == "NO_ANSWER"
+    assert NOBODY in told["rest"]["error"]

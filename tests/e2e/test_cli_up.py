@@ -1,4 +1,4 @@
-"""`library up`: both services as one library, opened and closed in order."""
+"""`library up`: the services as one library, opened and closed in order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 import pytest
@@ -18,13 +20,14 @@ from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from tests.support.clients import FrontendClient, open_channel
 from tests.support.library_command import COMMAND, catalogue, environment, library
+from tests.support.processes import Servers
 
 
 class Up:
-    """`library up`, its two services on free ports."""
+    """`library up`, its services on free ports."""
 
     def __init__(self, data_dir: Path, **variables: str) -> None:
-        free = {"LIBRARY_ADMIN_LISTEN": "127.0.0.1:0", "LIBRARY_FRONTEND_LISTEN": "127.0.0.1:0"}
+        free = {f"LIBRARY_{name}_LISTEN": "127.0.0.1:0" for name in ("ADMIN", "FRONTEND", "REST")}
         self.process = subprocess.Popen(
             [*COMMAND, "up", "--data-dir", str(data_dir)],
             env=environment(**(free | variables)),
@@ -33,20 +36,30 @@ class Up:
             start_new_session=True,
             text=True,
         )
-        self.admin = self.frontend = ""
+        self.admin = self.frontend = self.rest = ""
 
     def wait_until_open(self) -> str:
-        """Wait until both serve; give what it says, up to the lines to try."""
+        """Wait until all serve; give what it says, up to the lines to try."""
         assert self.process.stdout is not None
         said = ""
-        while "EnrollUser" not in said:
+        while "  curl " not in said:
             line = self.process.stdout.readline()
             assert line, self.process.communicate()
             said += line
         found = re.search(r"patrons at (\S+), librarians at (\S+)\.\n", said)
         assert found is not None
         self.frontend, self.admin = found.groups()
+        found = re.search(r"HTTP and JSON for both: (\S+), with a page to try it at (\S+)\.\n", said)
+        assert found is not None
+        self.rest = found[1]
+        assert found[2] == f"{self.rest}/docs"
         return said
+
+    def get(self, path: str) -> bytes:
+        """Fetch a page of the REST service."""
+        with build_opener(ProxyHandler({})).open(self.rest + path, timeout=10) as answer:
+            body: bytes = answer.read()
+            return body
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str]:
         """Wait for its end, after a signal to all of its session if one is given; its status and what it says."""
@@ -56,7 +69,7 @@ class Up:
         return self.process.returncode, said + told
 
     def services(self) -> list[psutil.Process]:
-        """The processes of the services, that of the admin first."""
+        """The processes of the services, those of the admin, the frontend and REST."""
         return sorted(psutil.Process(self.process.pid).children(), key=lambda service: service.cmdline()[2])
 
 
@@ -76,6 +89,10 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     started.append(up)
     said = up.wait_until_open()
     assert f"grpcurl -plaintext {up.frontend} list\n" in said
+    assert f"curl '{up.rest}/v1/books?page_size=3'\n" in said
+    assert len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3
+    assert json.loads(up.get("/admin/v1/status"))["bookCount"] == str(len(catalogue(up.admin)))
+    assert b"<html" in up.get("/docs")
     with open_channel(up.frontend) as channel:
         frontend = FrontendClient(channel)
         assert frontend.catalog.ListBooks(ListBooksRequest(page_size=3), timeout=10).books
@@ -83,12 +100,17 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
         frontend.members.EnrollUser(user, timeout=10)
     books = len(catalogue(up.admin))
 
-    table = library("status", admin=up.admin, frontend=up.frontend)
+    table = library("status", "--rest-url", up.rest, admin=up.admin, frontend=up.frontend)
     assert table.returncode == 0, table.stdout
+    assert f"rest.url: {up.rest}\nrest.health: SERVING\n" in table.stdout
+    assert f"rest.targets: {up.admin} SERVING\n" in table.stdout
     assert f"admin.book_count: {books}\n" in table.stdout
     assert f"frontend.book_count: {books}\n" in table.stdout
     assert "frontend.waiting_loan_count: 0\n" in table.stdout
-    told = json.loads(library("status", "--json", admin=up.admin, frontend=up.frontend).stdout)
+    by_default = library("status", "--json", admin=up.admin, frontend=up.frontend)
+    told = json.loads(by_default.stdout)
+    # Whatever has port 8080 of this machine: only a REST service that says that it does not serve is not well.
+    assert by_default.returncode == (told["rest"]["health"] not in ("SERVING", "NO_ANSWER")), told["rest"]
     assert told["frontend"]["admin_target"] == up.admin
     assert 0 <= told["frontend"]["cursor_age_seconds"] < 60
     assert told["frontend"]["parked_rows"] == []
@@ -104,12 +126,26 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     assert len(catalogue(again.admin)) == books
     status, said = again.end(signal.SIGINT)
     assert status == 0, said
-    for name in ("admin", "frontend"):
-        events = [json.loads(line)["event"] for line in (data_dir / f"{name}.log").read_text().splitlines()]
-        assert events.count("stopped") == 2
+    stopped = []
+    for name in ("rest", "frontend", "admin"):
+        events = [json.loads(line) for line in (data_dir / f"{name}.log").read_text().splitlines()]
+        stopped.append([event["timestamp"] for event in events if event["event"] == "stopped"])
+    for times in zip(*stopped, strict=True):
+        assert list(times) == sorted(times)
+    assert [len(times) for times in stopped] == [2, 2, 2]
 
 
-@pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend")])
+def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: list[Up], servers: Servers) -> None:
+    other = servers.start("admin", f"sqlite:///{tmp_path}/other.db")
+    up = Up(tmp_path, LIBRARY_REST_TARGET=other.address)
+    started.append(up)
+    up.wait_until_open()
+    assert json.loads(up.get("/admin/v1/status"))["bookCount"] == "0"
+    with pytest.raises(HTTPError, match="404"):
+        up.get("/v1/books")
+
+
+@pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend"), (2, "rest")])
 def test_up_ends_when_a_service_dies_and_says_which(tmp_path: Path, started: list[Up], killed: int, name: str) -> None:
     up = Up(tmp_path)
     started.append(up)
@@ -123,7 +159,7 @@ def test_up_ends_when_a_service_dies_and_says_which(tmp_path: Path, started: lis
     assert not any(service.is_running() for service in services)
 
 
-@pytest.mark.parametrize("name", ["admin", "frontend"])
+@pytest.mark.parametrize("name", ["admin", "frontend", "rest"])
 def test_up_says_that_a_port_is_taken(tmp_path: Path, started: list[Up], name: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -133,6 +169,7 @@ def test_up_says_that_a_port_is_taken(tmp_path: Path, started: list[Up], name: s
         started.append(up)
         status, said = up.end()
     assert status == 1
-    assert (
-        f"The {name} service ended with exit status 1: cannot listen on {address}: another program has the port" in said
+    assert re.search(
+        rf"The {name} service ended with exit status 1: cannot listen on {address}: .*listen elsewhere", said
     )
+    assert f"such as LIBRARY_{name.upper()}_LISTEN=HOST:PORT" in said

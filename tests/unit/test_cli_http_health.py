@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from library_cli.grpc_errors import CallFailed
-from library_cli.http_health import health_at, is_http_url
+from library_cli.http_health import Health, health_at, is_http_url
 
 
 class Answering(HTTPServer):
@@ -50,16 +50,16 @@ def server() -> Iterator[Answering]:
 
 
 @pytest.mark.parametrize("path", ["", "/", "/healthz", "/healthz/"])
-def test_it_is_asked_at_its_own_path(server: Answering, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody; and not to be asked
-    server.body = b'{"status": "SERVING"}'
-    assert health_at(server.url + path) == {"status": "SERVING"}
+def test_it_is_asked_at_its_own_path(server: Answering, path: str) -> None:
+    server.body = b'{"status": "SERVING", "targets": {"a:1": "SERVING"}}'
+    assert health_at(server.url + path) == Health("SERVING", {"a:1": "SERVING"})
     assert server.asked == ["/healthz"]
 
 
 def test_what_it_says_while_it_does_not_serve_is_an_answer(server: Answering) -> None:
-    server.status, server.body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"status": "NOT_SERVING", "missing": ["a:1"]}'
-    assert health_at(server.url) == {"status": "NOT_SERVING", "missing": '["a:1"]'}
+    server.status = HTTPStatus.SERVICE_UNAVAILABLE
+    server.body = b'{"status": "NOT_SERVING", "targets": {"a:1": "SERVING", "b:2": "NOT_SERVING"}}'
+    assert health_at(server.url) == Health("NOT_SERVING", {"a:1": "SERVING", "b:2": "NOT_SERVING"})
 
 
 def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
@@ -69,7 +69,7 @@ def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
         health_at(server.url)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status": 1}', b'{"error": "none"}', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status": "UP"}', b'{"error": "none"}', b"\xff\xfe"])
 def test_another_program_is_told_apart(server: Answering, body: bytes) -> None:
     server.body = body
     with pytest.raises(CallFailed, match="is another program than the REST service"):

@@ -48,7 +48,7 @@ SERVES_HTTP_THE_THIRD_TIME = """
             serves = self.path == "/healthz" and self.asked > 2
             self.send_response(200 if serves else 503)
             self.end_headers()
-            self.wfile.write(b'{"status": "%s"}' % (b"SERVING" if serves else b"NOT_SERVING"))
+            self.wfile.write(b'{"status": "%s", "targets": {}}' % (b"SERVING" if serves else b"NOT_SERVING"))
 
     server = HTTPServer(("127.0.0.1", 0), Healthz)
     print('{"event": "listening", "address": "127.0.0.1:%d"}' % server.server_port, file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -79,6 +80,16 @@ def test_the_table_has_units_and_the_parked_rows() -> None:
     assert "2.5 s" in text
     assert "days: [red]is 0" in text
     assert "\x1b[2J" not in text
+
+
+def test_what_the_rest_service_stands_before_is_told() -> None:
+    rest: Report = {
+        "url": "http://127.0.0.1:8080",
+        "health": "NOT_SERVING",
+        "targets": [{"target": "a:1", "health": "SERVING"}, {"target": "b:2", "health": "NOT_SERVING"}],
+    }
+    assert "rest.targets: b:2 NOT_SERVING" in list(as_lines({"rest": rest}))
+    assert re.search(r"target b:2 +\S NOT_SERVING", shown({"rest": rest}))
 
 
 def test_a_service_is_well_when_it_serves_and_no_row_is_parked() -> None:
