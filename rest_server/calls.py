@@ -16,7 +16,7 @@ from starlette.types import Send
 
 from rest_server.bodies import NDJSON, check_is_json, lines, media_type, whole_body
 from rest_server.errors import FieldsInvalid, Refusal, body_of_failed_call, body_of_refusal
-from rest_server.headers import REQUEST_ID, metadata, names_tag, seconds_to_answer
+from rest_server.headers import NOT_SNIFFED, REQUEST_ID, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 
 MOST_PARAMETERS = 200
@@ -115,7 +115,7 @@ class Call:
 
     async def _send_whole(self, reply: bytes, send: Send) -> int:
         content, content_type, tag = self._operation.answer_from(reply)
-        headers = {REQUEST_ID: self._request_id}
+        headers = {REQUEST_ID: self._request_id, **NOT_SNIFFED}
         status = 200
         if tag and self._request.method in ("GET", "HEAD"):
             headers["etag"] = tag
@@ -144,7 +144,7 @@ class Call:
                         content, _ = self._operation.part_from(reply)
                 last = b""
             except grpc.aio.AioRpcError as error:
-                last = body_of_failed_call(error, self._operation.registry) + b"\n"
+                last = body_of_failed_call(error, self._operation.registry, self._request_id) + b"\n"
             except Refusal as refusal:
                 last = body_of_refusal(refusal, self._request_id) + b"\n"
             await send({"type": "http.response.body", "body": last})

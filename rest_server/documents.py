@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from rest_server import openapi
 from rest_server.bodies import JSON
 from rest_server.gateway import Gateway
 from rest_server.headers import names_tag
@@ -65,8 +66,6 @@ class Documents:
         return found
 
     def _document(self, rules: Sequence[HttpRule]) -> bytes:
-        from rest_server import openapi
-
         contracts = [target.contract for target in self._targets if target.contract]
         document = openapi.document(contracts, rules, title=TITLE, version=version("lending-library"))
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

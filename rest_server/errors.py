@@ -39,6 +39,16 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
 # So that json_format finds the types of details that a target's reflection need not have.
 _DETAILS = error_details_pb2.DESCRIPTOR
 
+ERROR_INFO, BAD_REQUEST, REQUEST_INFO = (
+    f"type.googleapis.com/google.rpc.{name}" for name in ("ErrorInfo", "BadRequest", "RequestInfo")
+)
+
+UNANSWERED = {
+    grpc.StatusCode.UNAVAILABLE: ("TARGET_UNAVAILABLE", "The service behind this did not answer; try again"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "The service behind this did not answer in time"),
+}
+"""What gRPC itself says when nobody else does: a reason for programs, and words for people."""
+
 DETAILS_METADATA = "grpc-status-details-bin"
 
 
@@ -66,7 +76,7 @@ class Refusal(Exception):
     def details(self) -> list[dict[str, Any]]:
         """The error's details in JSON, ErrorInfo first."""
         info = {"reason": self.reason, "domain": DOMAIN, "metadata": self.metadata}
-        return [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info}]
+        return [{"@type": ERROR_INFO, **info}]
 
 
 class FieldsInvalid(Refusal):
@@ -86,17 +96,17 @@ class FieldsInvalid(Refusal):
         violations = [{"field": field, "description": problem} for field, problem in self.problems]
         return [
             *super().details(),
-            {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations},
+            {"@type": BAD_REQUEST, "fieldViolations": violations},
         ]
 
 
 def body_of_refusal(refusal: Refusal, request_id: str) -> bytes:
     """The body for a request that is refused here."""
-    asked = {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id}
-    return _body(refusal.http_status, refusal.code, str(refusal), [*refusal.details(), asked])
+    details = [*refusal.details(), {"@type": REQUEST_INFO, "requestId": request_id}]
+    return _body(refusal.http_status, refusal.code, str(refusal), details)
 
 
-def body_of_failed_call(error: grpc.aio.AioRpcError, registry: Registry) -> bytes:
+def body_of_failed_call(error: grpc.aio.AioRpcError, registry: Registry, request_id: str) -> bytes:
     """The body for a call that its target answered with an error; its details as far as their types are known."""
     code = error.code()
     details: list[Any] = []
@@ -104,7 +114,15 @@ def body_of_failed_call(error: grpc.aio.AioRpcError, registry: Registry) -> byte
         if key == DETAILS_METADATA and isinstance(value, bytes):
             status = status_pb2.Status.FromString(value)
             details = [_detail_in_json(detail, registry) for detail in status.details]
-    return _body(HTTP_STATUS[code], code, error.details() or "", details)
+    message = error.details() or ""
+    told = {detail["@type"] for detail in details}
+    if code in UNANSWERED and ERROR_INFO not in told:
+        reason, words = UNANSWERED[code]
+        message = f"{words} ({message})"
+        details.append({"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}})
+    if REQUEST_INFO not in told:
+        details.append({"@type": REQUEST_INFO, "requestId": request_id})
+    return _body(HTTP_STATUS[code], code, message, details)
 
 
 def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:

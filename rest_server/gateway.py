@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from rest_server.bodies import JSON
 from rest_server.calls import Call, Limits
 from rest_server.errors import HTTP_STATUS, FieldsInvalid, Refusal, body_of_failed_call, body_of_refusal
-from rest_server.headers import REQUEST_ID, request_id
+from rest_server.headers import NOT_SNIFFED, REQUEST_ID, request_id
 from rest_server.http_rules import HttpRule
 from rest_server.operations import Operation
 from rest_server.routes import PathUnknown, Routes, VerbNotAllowed
@@ -67,7 +67,8 @@ class Gateway:
             status = HTTP_STATUS[error.code()]
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
-            await self._send(request, send, identity, status, body_of_failed_call(error, operation.registry))
+            body = body_of_failed_call(error, operation.registry, identity)
+            await self._send(request, send, identity, status, body)
         except ClientDisconnect:
             status = 499
         except Exception:
@@ -141,7 +142,7 @@ class Gateway:
         body: bytes,
         headers: dict[str, str] | None = None,
     ) -> None:
-        response = Response(body, status, {REQUEST_ID: identity, **(headers or {})}, JSON)
+        response = Response(body, status, {REQUEST_ID: identity, **NOT_SNIFFED, **(headers or {})}, JSON)
         await response(request.scope, request.receive, send)
 
     @staticmethod

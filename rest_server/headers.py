@@ -14,6 +14,9 @@ HEADER_BYTES = 32 * 1024
 """The most that the headers of a request may have together, and as much for its path and query."""
 
 REQUEST_ID = "x-request-id"
+NOT_SNIFFED = {"x-content-type-options": "nosniff"}
+"""Answers hold what people wrote; no browser is to take one for a page."""
+
 PASSED_ON = "authorization"
 
 _ACCEPTED_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

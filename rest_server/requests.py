@@ -132,6 +132,8 @@ class _NotBindable(Exception):
 
 
 def _put_parameter(tree: dict[str, Json], rule: HttpRule, name: str, values: Sequence[str]) -> None:
+    if name.count(".") > MOST_NESTING:
+        raise _NotBindable(f"is nested over {MOST_NESTING} deep")
     fields = _fields_along(rule.method.input, name.split("."))
     if rule.body == WHOLE:
         raise _NotBindable("belongs into the body; this method has no query parameters")
@@ -172,7 +174,7 @@ def _put_path(tree: dict[str, Json], rule: HttpRule, path: Sequence[str]) -> Non
         except _NotBindable as problem:
             raise FieldsInvalid((name, str(problem))) from problem
         given = _taken(tree, rule.method.input, variable.field_path)
-        if given is not None and given != value:
+        if given is not None and str(given) != str(value):  # a number may be written as a text
             raise FieldsInvalid((name, "differs from the one in the path"))
         _put(tree, variable.field_path, value)
 

@@ -13,6 +13,9 @@ from rest_server.reflection import NotLearnt, describe
 from service_kit import channel
 from service_kit.logs import logger
 
+PAUSE_SECONDS = 0.2
+"""Between two looks at least."""
+
 RETRY_SECONDS = 1.0
 """How long after a look that failed the next one is made, while the target's contract is not known."""
 
@@ -45,6 +48,8 @@ class Target:
                 if await self._learn():
                     changed()
                 wait = RETRY_SECONDS if self.contract is None else self._interval_seconds
+                # Signs of change may come with every call: they hasten a look, but not without a pause.
+                await asyncio.sleep(PAUSE_SECONDS)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._look_due.wait(), wait)
 
