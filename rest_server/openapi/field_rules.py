@@ -65,6 +65,10 @@ class FieldRules:
             return frozenset()
         return frozenset(map(int, options[self._behavior.type]))
 
+    def is_read_only(self, field: DescField) -> bool:
+        """Whether answers have the field, and requests have no say in it."""
+        return OUTPUT_ONLY in self.behaviors(field)
+
     def is_set_always(self, field: DescField) -> bool:
         """Whether the rules want a field that tells unset from zero to be set."""
         rules = self._of(field)

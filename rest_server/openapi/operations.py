@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from protobuf import DescField, DescFieldValueScalar, DescMessage, ScalarType
 
@@ -46,15 +47,12 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -
 
 
 def has_etag(rule: HttpRule) -> bool:
-    """Whether the answer is an entity that can be asked for again only if it changed."""
-    message = rule.method.output
-    if rule.response_body and (field := field_named(message, rule.response_body)) is not None:
-        message = message_of(field) or message
-    etag = field_named(message, "etag")
-    is_text = (
-        etag is not None and isinstance(etag.value, DescFieldValueScalar) and etag.value.scalar is ScalarType.STRING
-    )
-    return rule.verb == "GET" and rule.method.method_kind == "unary" and is_text
+    """Whether the answer is an entity that can be asked for again only if it has changed."""
+    etag = next((field for field in rule.method.output.fields if field.name == "etag"), None)
+    match etag and etag.value:
+        case DescFieldValueScalar(scalar=ScalarType.STRING):
+            return rule.verb == "GET" and rule.method.method_kind == "unary"
+    return False
 
 
 def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Iterator[Schema]:
@@ -135,32 +133,33 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
 def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
     if not rule.body:
         return None
-    method = rule.method
-    message: DescMessage | None = method.input
+    without = _given_by_path(rule, schemas)
     if rule.body == WHOLE:
-        without = [variable.field_path for variable in rule.template.variables]
-        schema = (
-            schemas.object(method.input, Use.REQUEST, without)
-            if without
-            else schemas.message(method.input, Use.REQUEST)
-        )
-        is_required = any(schemas.is_required(field) for field in method.input.fields if (field.name,) not in without)
-        if without and not schema["properties"]:
+        message: DescMessage | None = rule.method.input
+        fields = [field for field in rule.method.input.fields if (field.name,) not in without]
+        if without and not fields:
             return None  # the path says it all
+        make = partial(schemas.object, without=without) if without else schemas.message
+        schema = make(rule.method.input, Use.REQUEST)
+        is_required = any(schemas.is_required(field) for field in fields)
     else:
-        field = _field_at(method.input, (rule.body,))
-        without = [
-            variable.field_path[1:] for variable in rule.template.variables if variable.field_path[0] == rule.body
-        ]
-        schema, message = schemas.field(field, Use.REQUEST, without), message_of(field)
+        field = _field_at(rule.method.input, (rule.body,))
+        message = message_of(field)
+        schema = schemas.field(field, Use.REQUEST, [path[1:] for path in without if path[0] == rule.body])
         is_required = schemas.is_required(field)
     if message is not None and message.type_name == RAW:
         content: Schema = {"*/*": {}}
-    elif method.method_kind in ("client_streaming", "bidi_streaming"):
+    elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
         content = {LINES: _lines([schema])}
     else:
         content = {JSON: {"schema": schema}}
     return {"content": content, "required": True} if is_required else {"content": content}
+
+
+def _given_by_path(rule: HttpRule, schemas: Schemas) -> list[tuple[str, ...]]:
+    """The fields that the path has. Read-only ones may still be in the body, which is often an answer sent back."""
+    paths = [variable.field_path for variable in rule.template.variables]
+    return [path for path in paths if not schemas.rules.is_read_only(_field_at(rule.method.input, path))]
 
 
 def _answer(rule: HttpRule, schemas: Schemas) -> Schema:

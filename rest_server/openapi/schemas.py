@@ -27,7 +27,6 @@ from rest_server.openapi.comments import text_of
 from rest_server.openapi.field_rules import (
     INPUT_ONLY,
     INTEGERS_64,
-    OUTPUT_ONLY,
     REQUIRED,
     FieldRules,
     Schema,
@@ -125,10 +124,9 @@ class Schemas:
             schema = self.rules.constrain(schema, field)
         if text := text_of(field):
             schema["description"] = text
-        behaviors = self.rules.behaviors(field)
-        if OUTPUT_ONLY in behaviors:
+        if self.rules.is_read_only(field):
             schema["readOnly"] = True
-        if INPUT_ONLY in behaviors and use is Use.REQUEST:
+        if use is Use.REQUEST and INPUT_ONLY in self.rules.behaviors(field):
             schema["writeOnly"] = True
         if field.deprecated:
             schema["deprecated"] = True
@@ -156,10 +154,13 @@ class Schemas:
 
     def is_required(self, field: DescField) -> bool:
         """Whether a request has to have the field."""
-        behaviors = self.rules.behaviors(field)
-        if OUTPUT_ONLY in behaviors:
+        if self.rules.is_read_only(field):
             return False
-        if REQUIRED in behaviors or self.rules.is_set_always(field) or field.presence == _LEGACY_REQUIRED:
+        if (
+            REQUIRED in self.rules.behaviors(field)
+            or self.rules.is_set_always(field)
+            or field.presence == _LEGACY_REQUIRED
+        ):
             return True
         return field.presence == _IMPLICIT and self.rules.refuse_zero(field)
 
