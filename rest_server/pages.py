@@ -14,12 +14,12 @@ from typing import Any
 import jinja2
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 STATIC = Path(__file__).with_name("static")
 
-FILES = frozenset({"docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css"})
+FILES = ("docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css")
 """All that is served below `/docs/`: what the two pages load, and no more of what the packages have."""
 
 HEADERS = {
@@ -36,7 +36,7 @@ HEADERS = {
         ]
     ),
     "X-Content-Type-Options": "nosniff",
-    # Not "no-referrer": by the Fetch standard a browser then has reasons to call a page's own POST one of origin "null".
+    # Not "no-referrer": by the Fetch standard a page's own POST may then come from the origin "null".
     "Referrer-Policy": "same-origin",
     # Asked for again each time, and answered with 304: after an upgrade no browser shows pages of two releases.
     "Cache-Control": "no-cache",
@@ -78,12 +78,13 @@ def page_routes(contracts: Callable[[], Sequence[ContractSummary]]) -> list[Base
     async def start(request: Request) -> Response:
         return start_page(request, contracts())
 
+    # Finding the package that has Swagger UI does not import it, and so not Flask either.
+    files = StaticFiles(directory=STATIC, packages=[("flask_swagger_ui", "dist")])
     return [
         Route("/", start),
         Route("/docs", docs_page),
         Route("/docs/", docs_page_without_slash),
-        # Finding the package that has Swagger UI does not import it, and so not Flask either.
-        Mount("/docs", DocsFiles(directory=STATIC, packages=[("flask_swagger_ui", "dist")])),
+        *(file_route(files, name) for name in FILES),
     ]
 
 
@@ -107,18 +108,15 @@ async def docs_page_without_slash(_request: Request) -> Response:
     return RedirectResponse("../docs", headers=HEADERS)
 
 
-class DocsFiles(StaticFiles):
-    """The files that the pages load, with the pages' headers."""
+def file_route(files: StaticFiles, name: str) -> Route:
+    """Give the route of a file. One for each, so that whatever else is asked for is refused as anywhere."""
 
-    def lookup_path(self, path: str) -> tuple[str, Any]:
-        """Find one of FILES; no other is there."""
-        return super().lookup_path(path) if path in FILES else ("", None)
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Answer with a file, or that it has not changed."""
-        response = super().file_response(*args, **kwargs)
+    async def file(request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
         response.headers.update(HEADERS)
         return response
+
+    return Route(f"/docs/{name}", file)
 
 
 def accepts_html(request: Request) -> bool:
