@@ -37,7 +37,7 @@ MOST_NESTING = 100
 """Of objects and lists in a body; protobuf's own parsers stop there, too."""
 
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
-_TEXT_IN_JSON = {"google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"}
+_UNDERSCORE = re.compile("_([a-z])")
 _BOOLEANS = {"true": True, "false": False}
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
 _FLOATING = (ScalarType.DOUBLE, ScalarType.FLOAT)
@@ -226,7 +226,10 @@ def _type_of(field: DescField) -> ScalarType | DescEnum | DescMessage:
 def _json_of_text(text: str, kind: ScalarType | DescEnum | DescMessage) -> Json:
     """What a parameter's text would be in JSON; the rest is checked where the message is made from it."""
     match kind:
-        case DescMessage(type_name=name) if name in _TEXT_IN_JSON:
+        case DescMessage(type_name="google.protobuf.FieldMask"):
+            # In a query a mask may name fields as the contract does, as all other parameters may.
+            return _UNDERSCORE.sub(lambda match: match[1].upper(), text)
+        case DescMessage(type_name="google.protobuf.Timestamp" | "google.protobuf.Duration"):
             return text
         case DescMessage(type_name=name) if _WRAPPER.fullmatch(name):
             return _json_of_text(text, _type_of(kind.fields[0]))
