@@ -138,7 +138,8 @@ def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | 
            | error_details_pb2.RequestInfo) -> any_pb2.Any:  # fmt: skip
     """Pack a detail as google.rpc.Status wants it."""
     wrapped = any_pb2.Any()
-    wrapped.Pack(detail)
+    # Metadata in the order of its keys: else it is another in each process, and so are the bytes of the same error.
+    wrapped.Pack(detail, deterministic=True)
     return wrapped
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -86,6 +88,12 @@ def test_no_number_of_wrong_fields_outgrows_what_a_client_takes_as_metadata() ->
     error = FieldInvalid(*((f"update_mask.paths[{index}]" + "x" * 500, "y" * 500) for index in range(1_000)))
     assert rich_status(error, request_id="r-1").ByteSize() + len(str(error)) < 16_000
     assert error.problems[0][0].startswith("update_mask.paths[0]")
+
+
+def test_the_metadata_is_in_the_order_of_its_keys() -> None:
+    metadata = dict.fromkeys(("key-e", "key-b", "key-d", "key-a", "key-c"), "")
+    packed = errors.packed(error_details_pb2.ErrorInfo(metadata=metadata))
+    assert re.findall(rb"key-.", packed.value) == sorted(key.encode() for key in metadata)
 
 
 def test_a_message_that_lacks_a_value_is_a_fault_in_the_code_and_is_loud() -> None:
