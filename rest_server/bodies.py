@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import grpc
 from starlette.requests import Request
 
-from rest_server.errors import Refusal
+from rest_server.errors import BodyTooLarge, MediaTypeUnsupported
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
@@ -22,26 +21,20 @@ def media_type(request: Request) -> str:
 
 
 def check_is_json(request: Request) -> None:
-    """Raises Refusal, MEDIA_TYPE_UNSUPPORTED."""
+    """Raises MediaTypeUnsupported."""
     given = media_type(request)
     if given not in _JSON_TYPES and not given.endswith("+json"):
-        raise Refusal(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "MEDIA_TYPE_UNSUPPORTED",
-            f"A body of type {given} is not understood; send JSON, with the header Content-Type: {JSON}.",
-            http_status=415,
-            media_type=given,
-        )
+        raise MediaTypeUnsupported(media_type=given[:100])
 
 
 async def whole_body(request: Request, most_bytes: int) -> bytes:
-    """Read all of it. Raises Refusal, BODY_TOO_LARGE."""
+    """Read all of it. Raises BodyTooLarge."""
     parts = [part async for part in _parts(request, most_bytes)]
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> AsyncIterator[bytes]:
-    """Read a body line by line as it comes, and leave out empty lines. Raises Refusal, BODY_TOO_LARGE."""
+    """Read a body line by line as it comes, and leave out empty lines. Raises BodyTooLarge."""
     begun = bytearray()
     async for part in _parts(request, most_bytes):
         *whole, rest = part.split(b"\n")
@@ -69,12 +62,6 @@ async def _parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
             yield part
 
 
-def _check_size(size: int, most_bytes: int, what: str) -> None:
+def _check_size(size: int, most_bytes: int, part: str) -> None:
     if size > most_bytes:
-        raise Refusal(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "BODY_TOO_LARGE",
-            f"A {what} may have {most_bytes} bytes at most.",
-            http_status=413,
-            most_bytes=str(most_bytes),
-        )
+        raise BodyTooLarge(part=part, most_bytes=most_bytes)

@@ -15,7 +15,14 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from rest_server.bodies import NDJSON, check_is_json, lines, media_type, whole_body
-from rest_server.errors import FieldsInvalid, Refusal, body_of_failed_call, body_of_refusal
+from rest_server.errors import (
+    BodyInvalid,
+    DeadlineExceeded,
+    FieldsInvalid,
+    Refusal,
+    failure_answer,
+    refusal_answer,
+)
 from rest_server.headers import NOT_SNIFFED, REQUEST_ID, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 
@@ -110,8 +117,8 @@ class Call:
             return self._message(line)
         except FieldsInvalid as error:
             raise FieldsInvalid(*((f"line {number}: {field}", problem) for field, problem in error.problems)) from error
-        except Refusal as error:
-            raise Refusal(error.code, error.reason, f"line {number}: {error}") from error
+        except BodyInvalid as error:
+            raise BodyInvalid(problem=f"line {number}: {error.metadata['problem']}") from error
 
     async def _send_whole(self, reply: bytes, send: Send) -> int:
         content, content_type, tag = self._operation.answer_from(reply)
@@ -144,10 +151,10 @@ class Call:
                         content, _ = self._operation.part_from(reply)
                 last = b""
             except grpc.aio.AioRpcError as error:
-                last = body_of_failed_call(error, self._operation.registry, self._request_id) + b"\n"
+                _, last = failure_answer(error, self._operation.registry, self._request_id)
             except Refusal as refusal:
-                last = body_of_refusal(refusal, self._request_id) + b"\n"
-            await send({"type": "http.response.body", "body": last})
+                _, last = refusal_answer(refusal, self._request_id)
+            await send({"type": "http.response.body", "body": last and last + b"\n"})
             return 200
         finally:
             call.cancel()
@@ -175,9 +182,7 @@ class Call:
             async with asyncio.timeout_at(self._deadline):
                 yield
         except TimeoutError as error:
-            raise Refusal(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "The request did not come to its end in time."
-            ) from error
+            raise DeadlineExceeded from error
 
 
 def parameters(query: bytes) -> list[tuple[str, str]]:

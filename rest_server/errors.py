@@ -1,16 +1,21 @@
-"""Errors as HTTP answers: the status by google.rpc.Code, the body as AIP-193 has it."""
+"""All that this server refuses by itself, and errors as HTTP answers.
+
+The HTTP status goes by google.rpc.Code, the body is as AIP-193 has it.
+"""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
 
 import grpc
 from google.protobuf import any_pb2, json_format
 from google.rpc import error_details_pb2, status_pb2
 from protobuf import Registry
+
+from service_kit.errors import FieldInvalid, InternalError, ServiceError, rich_status
 
 DOMAIN = "library-rest"
 """The domain of the reasons that this server gives itself; those of its targets have their own."""
@@ -39,90 +44,177 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
 # So that json_format finds the types of details that a target's reflection need not have.
 _DETAILS = error_details_pb2.DESCRIPTOR
 
-ERROR_INFO, BAD_REQUEST, REQUEST_INFO = (
-    f"type.googleapis.com/google.rpc.{name}" for name in ("ErrorInfo", "BadRequest", "RequestInfo")
-)
-
-UNANSWERED = {
-    grpc.StatusCode.UNAVAILABLE: ("TARGET_UNAVAILABLE", "The service behind this did not answer; try again"),
-    grpc.StatusCode.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", "The service behind this did not answer in time"),
-}
-"""What gRPC itself says when nobody else does: a reason for programs, and words for people."""
+_REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
 DETAILS_METADATA = "grpc-status-details-bin"
 
 
-class Refusal(Exception):
-    """A request that is answered here, without its target: a status, a reason, and what to do about it."""
+class Refusal(ServiceError):
+    """A request that is answered here, and not by its target. Subclasses are all that there are."""
 
-    def __init__(
-        self,
-        code: grpc.StatusCode,
-        reason: str,
-        message: str,
-        *,
-        http_status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        **metadata: str,
-    ) -> None:
-        """`http_status` where HTTP has a closer word than the code's; `metadata` are the values of the message."""
-        super().__init__(message)
-        self.code = code
-        self.http_status = http_status or HTTP_STATUS[code]
-        self.headers = dict(headers or {})
-        self.reason = reason
-        self.metadata = metadata
+    domain = DOMAIN
+    http_status: ClassVar[int | None] = None
+    """Where HTTP has a closer word for it than for its status in general."""
 
-    def details(self) -> list[dict[str, Any]]:
-        """The error's details in JSON, ErrorInfo first."""
-        info = {"reason": self.reason, "domain": DOMAIN, "metadata": self.metadata}
-        return [{"@type": ERROR_INFO, **info}]
+    def headers(self) -> dict[str, str]:
+        """Headers that the answer has because of it."""
+        return {}
 
 
-class FieldsInvalid(Refusal):
-    """One field or more of the request is not acceptable: pairs of its path and what is wrong."""
-
-    MOST_TOLD = 10
-
-    def __init__(self, *problems: tuple[str, str]) -> None:
-        """Keep the first problems."""
-        self.problems = [(field[:100], problem[:300]) for field, problem in problems[: self.MOST_TOLD]]
-        message = "; ".join(f"{field}: {problem}" for field, problem in self.problems)
-        names = ", ".join(dict.fromkeys(field for field, _ in self.problems))
-        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", message, fields=names)
-
-    def details(self) -> list[dict[str, Any]]:
-        """Add a BadRequest that names each field."""
-        violations = [{"field": field, "description": problem} for field, problem in self.problems]
-        return [
-            *super().details(),
-            {"@type": BAD_REQUEST, "fieldViolations": violations},
-        ]
+class FieldsInvalid(Refusal, FieldInvalid):
+    """A field or more is not acceptable. Give `FieldsInvalid((field, what is wrong), …)`."""
 
 
-def body_of_refusal(refusal: Refusal, request_id: str) -> bytes:
-    """The body for a request that is refused here."""
-    details = [*refusal.details(), {"@type": REQUEST_INFO, "requestId": request_id}]
-    return _body(refusal.http_status, refusal.code, str(refusal), details)
+class BodyInvalid(Refusal):
+    """The body is no JSON."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "BODY_INVALID"
+    message = "The body cannot be read: {problem}."
 
 
-def body_of_failed_call(error: grpc.aio.AioRpcError, registry: Registry, request_id: str) -> bytes:
-    """The body for a call that its target answered with an error; its details as far as their types are known."""
-    code = error.code()
-    details: list[Any] = []
-    for key, value in error.trailing_metadata():
-        if key == DETAILS_METADATA and isinstance(value, bytes):
-            status = status_pb2.Status.FromString(value)
-            details = [_detail_in_json(detail, registry) for detail in status.details]
-    message = error.details() or ""
-    told = {detail["@type"] for detail in details}
-    if code in UNANSWERED and ERROR_INFO not in told:
-        reason, words = UNANSWERED[code]
-        message = f"{words} ({message})"
-        details.append({"@type": ERROR_INFO, "reason": reason, "domain": DOMAIN, "metadata": {}})
-    if REQUEST_INFO not in told:
-        details.append({"@type": REQUEST_INFO, "requestId": request_id})
-    return _body(HTTP_STATUS[code], code, message, details)
+class BodyTooLarge(Refusal):
+    """A body, or a line of one, is longer than this server takes."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    http_status = 413
+    reason = "BODY_TOO_LARGE"
+    message = "A {part} may have {most_bytes} bytes at most."
+
+
+class MediaTypeUnsupported(Refusal):
+    """The body is said to be something else than JSON."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    http_status = 415
+    reason = "MEDIA_TYPE_UNSUPPORTED"
+    message = "A body of type {media_type} is not understood; send JSON, with Content-Type: application/json."
+
+
+class HeadersTooLarge(Refusal):
+    """The headers are longer than this server takes."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    http_status = 431
+    reason = "HEADERS_TOO_LARGE"
+    message = "The headers may have {most_bytes} bytes together."
+
+
+class PathTooLong(Refusal):
+    """Path and query are longer than this server takes."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    http_status = 414
+    reason = "PATH_TOO_LONG"
+    message = "Path and query may have {most_bytes} bytes together."
+
+
+class PathUnknown(Refusal):
+    """No rule has this path."""
+
+    status = grpc.StatusCode.NOT_FOUND
+    reason = "PATH_UNKNOWN"
+    message = "There is nothing at this path. /openapi.json and /docs tell what there is."
+
+
+class MethodNotAllowed(Refusal):
+    """The path is there, for other verbs."""
+
+    status = grpc.StatusCode.UNIMPLEMENTED
+    http_status = 405
+    reason = "METHOD_NOT_ALLOWED"
+    message = "This path takes {allowed}."
+
+    def headers(self) -> dict[str, str]:
+        """What HTTP wants to be told (RFC 9110, 15.5.6)."""
+        return {"allow": self.metadata["allowed"]}
+
+
+class HostRefused(Refusal):
+    """The request was for a server of another name."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+    reason = "HOST_REFUSED"
+    message = "This server is not known by that name. To let it be, start it with --allowed-host NAME."
+
+
+class OriginRefused(Refusal):
+    """A page of another site would change something."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+    reason = "ORIGIN_REFUSED"
+    message = "Pages of other sites may not change anything here. To let one, start this with --cors-origin ORIGIN."
+
+
+class TooManyCalls(Refusal):
+    """As many calls run as this server takes."""
+
+    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_CALLS"
+    message = "As many calls run as this server takes; try again in a moment."
+
+    def headers(self) -> dict[str, str]:
+        """When to try again, in seconds."""
+        return {"retry-after": "1"}
+
+
+class TargetUnknown(Refusal):
+    """What a target offers is not known yet, so neither is whether it has this path."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+    reason = "TARGET_UNKNOWN"
+    message = "What {targets} offers is not known yet, as it does not answer; try again in a moment."
+
+    def headers(self) -> dict[str, str]:
+        """When to try again, in seconds."""
+        return {"retry-after": "1"}
+
+
+class TargetUnavailable(Refusal):
+    """The target did not answer. What was asked may have been done all the same."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+    reason = "TARGET_UNAVAILABLE"
+    message = "The service behind this did not answer; try again ({problem})."
+
+
+class DeadlineExceeded(Refusal):
+    """The target did not answer in time, or the request did not come to its end. It may have been done all the same."""
+
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+    message = "There was no answer in time."
+
+
+class AnswerUnreadable(Refusal):
+    """The target's answer holds an Any of a type that it does not describe."""
+
+    status = grpc.StatusCode.INTERNAL
+    reason = "ANSWER_UNREADABLE"
+    message = "The answer of {method} cannot be written as JSON: {problem}."
+
+
+class Failed(Refusal, InternalError):
+    """A fault of this server."""
+
+
+def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
+    """Give HTTP status and body for a request that is refused here."""
+    status = rich_status(refusal, request_id)
+    http_status = refusal.http_status or HTTP_STATUS[refusal.status]
+    return http_status, _body(http_status, refusal.status, status.message, status.details, Registry(), request_id)
+
+
+def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: str) -> tuple[int, bytes]:
+    """Give HTTP status and body for a call that failed; its details as far as the registry has their types."""
+    code, message = error.code(), error.details() or ""
+    sent = [value for key, value in error.trailing_metadata() if key == DETAILS_METADATA and isinstance(value, bytes)]
+    if not sent and code is grpc.StatusCode.UNAVAILABLE:
+        return refusal_answer(TargetUnavailable(problem=message), request_id)
+    if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return refusal_answer(DeadlineExceeded(), request_id)
+    details = [detail for value in sent for detail in status_pb2.Status.FromString(value).details]
+    return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id)
 
 
 def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
@@ -138,6 +230,16 @@ def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
         return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
-def _body(http_status: int, code: grpc.StatusCode, message: str, details: Sequence[Any]) -> bytes:
-    error = {"code": http_status, "message": message, "status": code.name, "details": details}
+def _body(
+    http_status: int,
+    code: grpc.StatusCode,
+    message: str,
+    details: Iterable[any_pb2.Any],
+    registry: Registry,
+    request_id: str,
+) -> bytes:
+    in_json = [_detail_in_json(detail, registry) for detail in details]
+    if not any(detail["@type"] == _REQUEST_INFO for detail in in_json):
+        in_json.append({"@type": _REQUEST_INFO, "requestId": request_id})
+    error = {"code": http_status, "message": message, "status": code.name, "details": in_json}
     return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()

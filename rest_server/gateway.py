@@ -13,11 +13,22 @@ from starlette.types import Receive, Scope, Send
 
 from rest_server.bodies import JSON
 from rest_server.calls import Call, Limits
-from rest_server.errors import HTTP_STATUS, FieldsInvalid, Refusal, body_of_failed_call, body_of_refusal
+from rest_server.errors import (
+    HTTP_STATUS,
+    Failed,
+    FieldsInvalid,
+    MethodNotAllowed,
+    PathUnknown,
+    Refusal,
+    TargetUnknown,
+    TooManyCalls,
+    failure_answer,
+    refusal_answer,
+)
 from rest_server.headers import NOT_SNIFFED, REQUEST_ID, request_id
 from rest_server.http_rules import HttpRule
 from rest_server.operations import Operation
-from rest_server.routes import PathUnknown, Routes, VerbNotAllowed
+from rest_server.routes import Routes
 from rest_server.targets import Target
 from service_kit.logs import logger
 
@@ -60,37 +71,26 @@ class Gateway:
                 operation, segments = self._find(request)
                 status = await Call(operation, request, segments, identity, self._limits).answer(send)
         except Refusal as refusal:
-            status = refusal.http_status
-            await self._send(request, send, identity, status, body_of_refusal(refusal, identity), refusal.headers)
+            status, body = refusal_answer(refusal, identity)
+            await self._send(request, send, identity, status, body, refusal.headers())
         except grpc.aio.AioRpcError as error:
             assert operation is not None
-            status = HTTP_STATUS[error.code()]
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
-            body = body_of_failed_call(error, operation.registry, identity)
+            status, body = failure_answer(error, operation.registry, identity)
             await self._send(request, send, identity, status, body)
         except ClientDisconnect:
-            status = 499
+            status = HTTP_STATUS[grpc.StatusCode.CANCELLED]
         except Exception:
             log.exception("internal error", method=operation.name if operation else "", request_id=identity)
-            failure = Refusal(
-                grpc.StatusCode.INTERNAL,
-                "INTERNAL",
-                "Something went wrong here; quote the request id to whoever runs this server.",
-            )
-            status = failure.http_status
-            await self._send(request, send, identity, status, body_of_refusal(failure, identity))
+            status, body = refusal_answer(Failed(), identity)
+            await self._send(request, send, identity, status, body)
         self._log(request, operation, status, identity)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
         if self._running >= self._limits.concurrent_calls:
-            raise Refusal(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                "TOO_MANY_CALLS",
-                "As many calls run as this server takes; try again in a moment.",
-                headers={"Retry-After": "1"},
-            )
+            raise TooManyCalls
         self._running += 1
         try:
             yield
@@ -102,36 +102,17 @@ class Gateway:
         try:
             try:
                 return self._routes.find(verb, path)
-            except VerbNotAllowed:
+            except MethodNotAllowed:
                 if verb != "HEAD":
                     raise
                 return self._routes.find("GET", path)
-        except VerbNotAllowed as error:
-            raise Refusal(
-                grpc.StatusCode.UNIMPLEMENTED,
-                "METHOD_NOT_ALLOWED",
-                f"{verb} is not for this path; it takes {error}.",
-                http_status=405,
-                headers={"Allow": str(error)},
-                method=verb,
-            ) from error
         except UnicodeDecodeError as error:
             raise FieldsInvalid(("path", "must be UTF-8, percent-encoded")) from error
         except PathUnknown as error:
-            raise self._unknown(request.url.path) from error
-
-    def _unknown(self, path: str) -> Refusal:
-        missing = [target.address for target in self._targets if target.contract is None]
-        if missing:
-            return Refusal(
-                grpc.StatusCode.UNAVAILABLE,
-                "TARGET_UNAVAILABLE",
-                f"What {' and '.join(missing)} offers is not known yet, as it does not answer; try again in a moment.",
-                headers={"Retry-After": "1"},
-                targets=" ".join(missing),
-            )
-        message = "There is nothing at this path. /openapi.json and /docs tell what there is."
-        return Refusal(grpc.StatusCode.NOT_FOUND, "PATH_UNKNOWN", message, path=path[:200])
+            missing = [target.address for target in self._targets if target.contract is None]
+            if missing:
+                raise TargetUnknown(targets=" and ".join(missing)) from error
+            raise
 
     async def _send(
         self,

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import grpc
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rest_server.bodies import JSON
-from rest_server.errors import Refusal, body_of_refusal
+from rest_server.errors import HeadersTooLarge, HostRefused, OriginRefused, PathTooLong, Refusal, refusal_answer
 from rest_server.headers import HEADER_BYTES, REQUEST_ID, request_id
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -39,45 +38,23 @@ class Guard:
             refusal = self._refusal(scope, headers)
             if refusal is not None:
                 identity = request_id(headers)
-                fields = {REQUEST_ID: identity, **refusal.headers}
-                body = body_of_refusal(refusal, identity)
-                await Response(body, refusal.http_status, fields, JSON)(scope, receive, send)
+                status, body = refusal_answer(refusal, identity)
+                await Response(body, status, {REQUEST_ID: identity}, JSON)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Refusal | None:
         if sum(len(name) + len(value) for name, value in headers.raw) > HEADER_BYTES:
-            return Refusal(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "HEADERS_TOO_LARGE",
-                f"The headers have more than {HEADER_BYTES} bytes.",
-                http_status=431,
-            )
+            return HeadersTooLarge(most_bytes=HEADER_BYTES)
         if len(scope["raw_path"]) + len(scope["query_string"]) > HEADER_BYTES:
-            return Refusal(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "PATH_TOO_LONG",
-                f"Path and query have more than {HEADER_BYTES} bytes.",
-                http_status=414,
-            )
-        if self._hosts and host_name(headers.get("host", "")) not in self._hosts:
-            return Refusal(
-                grpc.StatusCode.PERMISSION_DENIED,
-                "HOST_REFUSED",
-                "This server is not known by that name. To let it be, start it with --allowed-host NAME.",
-                host=headers.get("host", "")[:200],
-            )
+            return PathTooLong(most_bytes=HEADER_BYTES)
+        host = headers.get("host", "")
+        if self._hosts and host_name(host) not in self._hosts:
+            return HostRefused(host=host[:200])
         origin = headers.get("origin")
-        if scope["method"] in _SAFE or origin is None or origin in self._origins:
+        if scope["method"] in _SAFE or origin in (None, f"http://{host}", f"https://{host}", *self._origins):
             return None
-        if origin in (f"http://{headers.get('host')}", f"https://{headers.get('host')}"):
-            return None
-        return Refusal(
-            grpc.StatusCode.PERMISSION_DENIED,
-            "ORIGIN_REFUSED",
-            "Pages of other sites may not change anything here. To let one, start this with --cors-origin ORIGIN.",
-            origin=origin[:200],
-        )
+        return OriginRefused(origin=str(origin)[:200])
 
 
 def host_name(host: str) -> str:

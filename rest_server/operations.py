@@ -12,7 +12,7 @@ from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Regi
 
 from rest_server.bodies import JSON, NDJSON
 from rest_server.contract import Contract
-from rest_server.errors import FieldsInvalid, Refusal
+from rest_server.errors import AnswerUnreadable, FieldsInvalid
 from rest_server.headers import entity_tag
 from rest_server.http_rules import WHOLE, HttpRule, full_name, message_of
 from rest_server.path_templates import Template
@@ -108,9 +108,7 @@ class Operation:
             whole: Any = message_to_json_value(message, registry=self._registry, always_emit_implicit=True)
             return json.dumps(whole.get(self._answered_field.json_name), ensure_ascii=False, separators=(",", ":"))
         except ValueError as error:  # an Any of a type that the target does not describe
-            raise Refusal(
-                grpc.StatusCode.INTERNAL, "ANSWER_UNREADABLE", f"The answer of {self.name} has no JSON: {error}."
-            ) from error
+            raise AnswerUnreadable(method=self.name, problem=error) from error
 
     def _answered_type(self) -> DescMessage | None:
         return message_of(self._answered_field) if self._answered_field else None

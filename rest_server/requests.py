@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-import grpc
 from protobuf import (
     DescEnum,
     DescField,
@@ -23,7 +22,7 @@ from protobuf import (
     message_from_json_value,
 )
 
-from rest_server.errors import FieldsInvalid, Refusal
+from rest_server.errors import BodyInvalid, FieldsInvalid
 from rest_server.field_problems import problems_of
 from rest_server.http_rules import WHOLE, HttpRule, field_named, message_of
 
@@ -40,7 +39,6 @@ _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|St
 _UNDERSCORE = re.compile("_([a-z])")
 _BOOLEANS = {"true": True, "false": False}
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
-_FLOATING = (ScalarType.DOUBLE, ScalarType.FLOAT)
 
 
 def message_from(
@@ -74,17 +72,15 @@ def from_json(message: DescMessage, value: Json, registry: Registry) -> Message:
 
 
 def json_of(body: bytes) -> Json:
-    """Read a body. Raises Refusal, BODY_INVALID."""
+    """Read a body. Raises BodyInvalid."""
     try:
         if body.count(b"{") + body.count(b"[") > MOST_NESTING and _depth(body) > MOST_NESTING:
-            raise Refusal(
-                grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", f"The body is nested over {MOST_NESTING} deep."
-            )
+            raise BodyInvalid(problem=f"it is nested over {MOST_NESTING} deep")
         return json.loads(body.decode(), parse_constant=_no_json)
     except UnicodeDecodeError as error:
-        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", "The body is not UTF-8.") from error
+        raise BodyInvalid(problem="it is not UTF-8") from error
     except ValueError as error:
-        raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "BODY_INVALID", f"The body is no JSON: {error}.") from error
+        raise BodyInvalid(problem=f"it is no JSON: {error}") from error
 
 
 def _no_json(constant: str) -> NoReturn:
@@ -226,22 +222,25 @@ def _type_of(field: DescField) -> ScalarType | DescEnum | DescMessage:
 def _json_of_text(text: str, kind: ScalarType | DescEnum | DescMessage) -> Json:
     """What a parameter's text would be in JSON; the rest is checked where the message is made from it."""
     match kind:
-        case DescMessage(type_name="google.protobuf.FieldMask"):
-            # In a query a mask may name fields as the contract does, as all other parameters may.
-            return _UNDERSCORE.sub(lambda match: match[1].upper(), text)
-        case DescMessage(type_name="google.protobuf.Timestamp" | "google.protobuf.Duration"):
-            return text
-        case DescMessage(type_name=name) if _WRAPPER.fullmatch(name):
-            return _json_of_text(text, _type_of(kind.fields[0]))
         case DescMessage():
-            raise _NotBindable("is a message; give its fields one by one, as in name.field=value")
-        case DescEnum():
-            return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
-        case ScalarType.STRING | ScalarType.BYTES:
-            return text
+            return _json_of_message_text(text, kind)
         case ScalarType.BOOL:
             return _BOOLEANS.get(text, text)
-        case _ if kind in _FLOATING:
+        case ScalarType.STRING | ScalarType.BYTES | ScalarType.DOUBLE | ScalarType.FLOAT:
             return text
-        case _:
+        case _:  # whole numbers, and enums, which have names and numbers
             return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
+
+
+def _json_of_message_text(text: str, message: DescMessage) -> Json:
+    """The same for those messages that are one text or number in JSON."""
+    match message.type_name:
+        case "google.protobuf.FieldMask":
+            # In a query a mask may name fields as the contract does, as all other parameters may.
+            return _UNDERSCORE.sub(lambda match: match[1].upper(), text)
+        case "google.protobuf.Timestamp" | "google.protobuf.Duration":
+            return text
+        case name if _WRAPPER.fullmatch(name):
+            return _json_of_text(text, _type_of(message.fields[0]))
+        case _:
+            raise _NotBindable("is a message; give its fields one by one, as in name.field=value")

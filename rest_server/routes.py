@@ -6,21 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from rest_server.errors import MethodNotAllowed, PathUnknown
 from rest_server.http_rules import WHOLE
 from rest_server.path_templates import ONE, REST, Template, decoded
-
-
-class PathUnknown(Exception):
-    """No rule has such a path."""
-
-
-class VerbNotAllowed(Exception):
-    """The path is known, for other verbs."""
-
-    def __init__(self, allowed: Sequence[str]) -> None:
-        """Keep the verbs that the path has."""
-        super().__init__(", ".join(allowed))
-        self.allowed = allowed
 
 
 class Routed(Protocol):
@@ -75,7 +63,7 @@ class Routes(Generic[Route]):
     def find(self, verb: str, path: str) -> tuple[Route, Sequence[str]]:
         """Find the rule for a path as it came, percent-encoded; gives the path's segments, too, less its verb.
 
-        Raises PathUnknown, VerbNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
+        Raises PathUnknown, MethodNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
         """
         allowed: dict[str, None] = {}
         for segments, path_verb in _readings(path):
@@ -85,8 +73,8 @@ class Routes(Generic[Route]):
                     return route, segments
                 allowed.update(dict.fromkeys(by_verb))
         if allowed:
-            raise VerbNotAllowed(sorted(allowed))
-        raise PathUnknown(path)
+            raise MethodNotAllowed(allowed=", ".join(sorted(allowed)))
+        raise PathUnknown
 
 
 def _readings(path: str) -> Iterator[tuple[Sequence[str], str]]:
