@@ -93,7 +93,7 @@ class Operation:
         etag = entity_tag(message[self._etag_field]) if self._etag_field and message[self._etag_field] else None
         if self._answers_raw:
             content: Any = message if self._answered_field is None else message[self._answered_field]
-            return bytes(content.data), content.content_type or "application/octet-stream", etag
+            return bytes(content.data), _media_type(content.content_type), etag
         return self._in_json(message).encode(), JSON, etag
 
     def part_from(self, reply: bytes) -> tuple[bytes, str]:
@@ -134,6 +134,11 @@ def _body_type(rule: HttpRule) -> str:
     field = _field(rule.method.input, rule.body)
     message = message_of(field) if field else None
     return message.type_name if message else ""
+
+
+def _media_type(given: str) -> str:
+    """What a target says of its content, unless it would break the header that it goes into."""
+    return given if given and given.isascii() and given.isprintable() else "application/octet-stream"
 
 
 def _is_etag(field: DescField) -> bool:

@@ -1,0 +1,51 @@
+"""All that library-rest refuses by itself: told in the documentation, and complete in what it tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rest_server.errors import DOMAIN, HTTP_STATUS, FieldsInvalid, Refusal, refusal_answer
+
+ERRORS = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+
+
+def kinds(kind: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    for narrower in kind.__subclasses__():
+        yield narrower
+        yield from kinds(narrower)
+
+
+def example(kind: type[Refusal]) -> Refusal:
+    if kind is FieldsInvalid:
+        return FieldsInvalid(("days", "must be a whole number"))
+    names = [name for _, name, _, _ in string.Formatter().parse(kind.message) if name]
+    return kind(**dict.fromkeys(names, "value"))
+
+
+def test_the_table_has_each_of_them_with_its_status() -> None:
+    told = re.findall(r"^\| `([A-Z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE)
+    made = {kind.reason: kind.http_status or HTTP_STATUS[kind.status] for kind in kinds()}
+    assert {reason: int(status) for reason, status in told} == made
+    assert len(told) == len(made)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_each_is_told_as_aip_193_has_it(kind: type[Refusal]) -> None:
+    refusal = example(kind)
+    http_status, body = refusal_answer(refusal, "some-request")
+    error = json.loads(body)["error"]
+    info, *others = error["details"]
+    assert (error["code"], error["status"], error["message"]) == (http_status, kind.status.name, str(refusal))
+    assert (info["@type"], info["reason"], info["domain"]) == (
+        "type.googleapis.com/google.rpc.ErrorInfo",
+        kind.reason,
+        DOMAIN,
+    )
+    assert others[-1] == {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "some-request"}
+    assert "{" not in error["message"]
