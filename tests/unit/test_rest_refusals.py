@@ -35,7 +35,7 @@ def test_the_table_has_each_of_them_with_its_status() -> None:
     assert len(told) == len(made)
 
 
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
 def test_each_is_told_as_aip_193_has_it(kind: type[Refusal]) -> None:
     refusal = example(kind)
     http_status, body = refusal_answer(refusal, "some-request")
