@@ -3,7 +3,6 @@ against the programs' own."""
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import subprocess
@@ -19,10 +18,12 @@ import pytest
 import admin_server.__main__
 import frontend_server.__main__
 import library_cli.__main__
+import rest_server.__main__
 from tests.support.library_command import environment, library
 from tests.support.processes import ROOT, Servers
+from tests.support.rest import RestServers
 from tests.support.stores import FreshDatabases
-from tests.support.third_party import require
+from tests.support.third_party import NOT_TRIED, require
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -33,6 +34,9 @@ PASSING = re.compile(
 )
 """What is another in each run: ids, request ids and times."""
 
+READS = re.compile(r"library status|curl -s '?127")
+"""The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""
+
 
 @dataclass
 class Session:
@@ -42,14 +46,23 @@ class Session:
     addresses: dict[str, str]
     ids: dict[str, str] = field(default_factory=dict)
 
-    def type(self, command: str) -> str:
-        """Run a command as printed; what it writes, either way."""
-        for printed, here in (self.addresses | self.ids).items():
-            command = command.replace(printed, here)
-        done = subprocess.run(
-            ["bash", "-c", command],
+    def __post_init__(self) -> None:
+        # So that curl fails where the answer is an error, as the other clients do. What it writes stays as it is.
+        (self.folder / ".curlrc").write_text("fail-with-body\n")
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as printed; what it writes either way is its output."""
+        here = self.addresses | self.ids
+        command = re.sub("|".join(map(re.escape, here)), lambda printed: here[printed[0]], command)
+        variables = {
+            "LIBRARY_REST_URL": f"http://{self.addresses['127.0.0.1:8080']}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
+            "CURL_HOME": str(self.folder),
+        }
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
             cwd=self.folder,
-            env=environment(self.addresses["127.0.0.1:50052"], self.addresses["127.0.0.1:50051"], PATH=self.path()),
+            env=environment(self.addresses["127.0.0.1:50052"], self.addresses["127.0.0.1:50051"], **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -57,18 +70,36 @@ class Session:
             timeout=60,
             check=False,
         )
-        return done.stdout
 
-    def path(self) -> str:
-        """Where `python` and `library` are the ones that this test runs with, as in an activated environment."""
-        return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    def type_and_compare(self, command: str, printed: str) -> None:
+        """Run a command and hold what it does to what is printed.
+
+        What one service has yet to tell the other is waited for, where a command only reads.
+        """
+        done = self.type(command)
+        if READS.match(command):
+            deadline = time.monotonic() + 10
+            while not is_alike(printed, done.stdout) and time.monotonic() < deadline:
+                time.sleep(0.1)
+                done = self.type(command)
+        self.compare(printed, done.stdout)
+        if "curl -s" in command:
+            assert (done.returncode == 0) == ('"error"' not in printed), done
 
     def compare(self, printed: str, written: str) -> None:
         """Hold what was written to what is printed, and learn which id stands for which."""
-        assert PASSING.sub(kind, tidy(written)) == PASSING.sub(kind, tidy(printed))
+        assert without_what_passes(written) == without_what_passes(printed)  # pytest shows how they differ
         for there, here in zip(PASSING.finditer(tidy(printed)), PASSING.finditer(tidy(written)), strict=True):
             if there["id"]:
                 assert self.ids.setdefault(there["id"], here["id"]) == here["id"]
+
+
+def is_alike(printed: str, written: str) -> bool:
+    return without_what_passes(written) == without_what_passes(printed)
+
+
+def without_what_passes(text: str) -> str:
+    return PASSING.sub(kind, tidy(text))
 
 
 def kind(passing: re.Match[str]) -> str:
@@ -90,15 +121,24 @@ def commands(block: str) -> list[tuple[str, str]]:
     return found
 
 
-def test_every_command_does_what_is_printed(servers: Servers, databases: FreshDatabases, tmp_path: Path) -> None:
-    require("grpcurl")
-    require("evans")
+def test_every_command_does_what_is_printed(
+    servers: Servers, rest_servers: RestServers, databases: FreshDatabases, tmp_path: Path
+) -> None:
+    for program in ("grpcurl", "evans", "curl"):
+        require(program)
+    if "--json" not in subprocess.run(["curl", "--help", "all"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip(f"{NOT_TRIED}: curl is older than 7.82, of March 2022, and has no --json")
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     assert library("import", "--sample", admin=admin.address).returncode == 0
     url = databases.migrated("frontend", "sqlite")
     frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1")
     until_said(lambda: library("status", admin=admin.address, frontend=frontend.address).stdout, "resyncing: false")
-    addresses = {"127.0.0.1:50051": frontend.address, "127.0.0.1:50052": admin.address}
+    rest = rest_servers.start([frontend.address, admin.address])
+    addresses = {
+        "127.0.0.1:50051": frontend.address,
+        "127.0.0.1:50052": admin.address,
+        "127.0.0.1:8080": rest.address,
+    }
     addresses["--port 50051"] = f"--port {frontend.address.rpartition(':')[2]}"
     session = Session(tmp_path, addresses)
 
@@ -110,11 +150,9 @@ def test_every_command_does_what_is_printed(servers: Servers, databases: FreshDa
             (tmp_path / "books.csv").write_text(block)
         elif language == "console":
             for command, printed in commands(block):
-                if command.startswith("library status"):  # what one service has told the other
-                    until_said(functools.partial(session.type, command), tidy(printed))
-                session.compare(printed, session.type(command))
+                session.type_and_compare(command, printed)
                 ran += 1
-    assert ran >= 12
+    assert ran >= 32
 
 
 def until_said(say: Callable[[], str], words: str) -> None:
@@ -124,7 +162,11 @@ def until_said(say: Callable[[], str], words: str) -> None:
         time.sleep(0.1)
 
 
-SERVERS = {"admin": admin_server.__main__.commands, "frontend": frontend_server.__main__.commands}
+SERVERS = {
+    "admin": admin_server.__main__.commands,
+    "frontend": frontend_server.__main__.commands,
+    "rest": rest_server.__main__.commands,
+}
 
 
 def settings_of(server: str) -> dict[str, str]:
@@ -134,7 +176,7 @@ def settings_of(server: str) -> dict[str, str]:
         assert isinstance(option, click.Option)
         (flag,) = option.opts
         assert option.envvar == f"LIBRARY_{server.upper()}_{flag[2:].replace('-', '_').upper()}"
-        default = option.default
+        default = " ".join(option.default) if isinstance(option.default, tuple) else option.default
         if not isinstance(default, (str, int, float)):
             said = re.search(r"\[default: (.*)\]", option.help or "")
             assert said is not None
@@ -145,10 +187,10 @@ def settings_of(server: str) -> dict[str, str]:
 
 
 def test_the_settings_of_the_servers_are_those_in_the_table() -> None:
-    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| (.*?) \| .+ \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$", README, re.MULTILINE)
     told = {
-        "admin": {flag: default for flag, default, _ in rows if default != "-"},
-        "frontend": {flag: default for flag, _, default in rows if default != "-"},
+        server: {flag: defaults[place] for flag, *defaults in rows if defaults[place] != "-"}
+        for place, server in enumerate(SERVERS)
     }
     assert told == {server: settings_of(server) for server in SERVERS}
 
@@ -174,6 +216,9 @@ def test_every_make_target_and_every_link_is_there() -> None:
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
 
 
-@pytest.mark.parametrize("folder", ["admin_server", "frontend_server", "library_domain", "service_kit", "library_cli"])
+PACKAGES = ["admin_server", "frontend_server", "rest_server", "library_domain", "service_kit", "library_cli"]
+
+
+@pytest.mark.parametrize("folder", PACKAGES)
 def test_the_tree_is_told(folder: str) -> None:
-    assert f"{folder}/" in README
+    assert f"\n{folder}/" in README
