@@ -5,7 +5,9 @@ Nothing on them comes from another address, and their Content-Security-Policy ma
 
 from __future__ import annotations
 
+import json
 import shlex
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
+
+from rest_server.errors import PathUnknown, refusal_answer
 
 STATIC = Path(__file__).with_name("static")
 
@@ -93,7 +97,10 @@ def start_page(request: Request, contracts: Sequence[ContractSummary]) -> Respon
     form, media_type = ("html", "text/html") if accepts_html(request) else ("txt", "text/plain")
     base = str(request.base_url).rstrip("/")
     text = _TEMPLATES.get_template(f"start.{form}").render(
-        contracts=contracts, base=base, curl=shlex.join(["curl", base + path_to_try(contracts)])
+        contracts=contracts,
+        base=base,
+        curl=shlex.join(["curl", base + path_to_try(contracts)]),
+        refusal=refusal_for_example(),
     )
     return Response(text, media_type=media_type, headers=HEADERS | {"Vary": "Accept"})
 
@@ -140,6 +147,12 @@ def path_to_try(contracts: Sequence[ContractSummary]) -> str:
     return next((path.path for path in paths if is_plain_get(path)), "/healthz")
 
 
+def refusal_for_example() -> Any:
+    """Give what a path that nothing is at is answered with."""
+    _, body = refusal_answer(PathUnknown(), uuid.uuid4().hex)
+    return json.loads(body)
+
+
 def is_plain_get(path: PathSummary) -> bool:
     """Tell whether it is called by its path alone, with nothing to fill in."""
     return path.verb == "GET" and not set(path.path) & set("{}*")
@@ -167,3 +180,5 @@ _TEMPLATES = jinja2.Environment(
     keep_trailing_newline=True,
 )
 _TEMPLATES.tests["plain_get"] = is_plain_get
+# In the order in which the answer has them.
+_TEMPLATES.policies["json.dumps_kwargs"] = {"sort_keys": False}

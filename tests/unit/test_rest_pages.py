@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from html import unescape
 from html.parser import HTMLParser
 
+import grpc
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from rest_server.pages import FILES, ContractSummary, PathSummary, ServiceSummary, page_routes
+from tests.support.rest import refusal_in
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 TARGET = "127.0.0.1:50051"
@@ -161,6 +165,35 @@ def test_no_control_character_of_a_contract_reaches_a_terminal(served: Served) -
     for page in (served.html(), served.text()):
         assert "a\ufffd[2Jb c\ufffdd" in page
         assert all(sign.isprintable() or sign == "\n" for sign in page)
+
+
+def test_a_refusal_is_shown_as_it_is_answered(served: Served) -> None:
+    (line,) = [line for line in served.text().splitlines() if line.startswith('  {"error"')]
+    shown = re.findall(r"<pre><code>({.*?})</code></pre>", served.html(), re.DOTALL)
+    for refusal in (json.loads(line), *(json.loads(unescape(block)) for block in shown)):
+        told = refusal_in(refusal)
+        assert (told.code, told.reason, told.domain) == (grpc.StatusCode.NOT_FOUND, "PATH_UNKNOWN", "library-rest")
+        assert told.request_id
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("comment", "shown"),
+    [
+        ("Lists them; with `all` more.", "Lists them; with <code>all</code> more."),
+        ("`a` and `<b>`", "<code>a</code> and <code>&lt;b&gt;</code>"),
+        ("One ` alone", "One ` alone"),
+        ("`a` and ` alone", "<code>a</code> and ` alone"),
+    ],
+)
+def test_code_in_comments_looks_like_it(served: Served, comment: str, shown: str) -> None:
+    service = ServiceSummary("g", comment, [PathSummary("GET", "/e", comment)])
+    served.contracts = [ContractSummary(TARGET, [service])]
+    page = served.html()
+    assert f"<p>{shown}</p>" in page
+    assert f"<td>{shown}</td>" in page
+    assert page.startswith("<!DOCTYPE html>")
+    assert comment in served.text()
 
 
 def test_a_contract_that_changes_is_shown_as_it_is_now(served: Served) -> None:
