@@ -43,7 +43,7 @@ class Settings:
     limits: Limits
     cors_origins: Sequence[str]
     allowed_hosts: Sequence[str]
-    """Names under which it may be asked; where there are none, loopback names on a loopback address, else any."""
+    """Names under which it may be asked, beside loopback names. Where there are none: any, but on a loopback address."""
     contract_interval: float
     """Seconds between two looks at what a target offers."""
     grace: float
@@ -136,7 +136,8 @@ def application(settings: Settings) -> Starlette:
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:
     is_local = host_name(settings.listen) in LOOPBACK_NAMES
-    hosts = settings.allowed_hosts or (LOOPBACK_NAMES if is_local else ())
+    # Loopback names beside those allowed, for checks of its health: no site can make one its own.
+    hosts = (*settings.allowed_hosts, *LOOPBACK_NAMES) if settings.allowed_hosts or is_local else ()
     yield Middleware(Guard, hosts, settings.cors_origins)
     if settings.cors_origins:
         yield Middleware(

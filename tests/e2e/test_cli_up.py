@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import psutil
 import pytest
@@ -55,9 +55,10 @@ class Up:
         assert found[2] == f"{self.rest}/docs"
         return said
 
-    def get(self, path: str) -> bytes:
-        """Fetch a page of the REST service."""
-        with build_opener(ProxyHandler({})).open(self.rest + path, timeout=10) as answer:
+    def get(self, path: str, host: str = "localhost") -> bytes:
+        """Fetch what is at a path of the REST service, asked for by that name."""
+        request = Request(self.rest + path, headers={"Host": host})
+        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
             body: bytes = answer.read()
             return body
 
@@ -137,12 +138,15 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
 
 def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: list[Up], servers: Servers) -> None:
     other = servers.start("admin", f"sqlite:///{tmp_path}/other.db")
-    up = Up(tmp_path, LIBRARY_REST_TARGET=other.address)
+    up = Up(tmp_path, LIBRARY_REST_TARGET=other.address, LIBRARY_REST_ALLOWED_HOST="library.example")
     started.append(up)
     up.wait_until_open()
-    assert json.loads(up.get("/admin/v1/status"))["bookCount"] == "0"
+    for host in ("library.example", "localhost"):
+        assert json.loads(up.get("/admin/v1/status", host))["bookCount"] == "0"
     with pytest.raises(HTTPError, match="404"):
         up.get("/v1/books")
+    with pytest.raises(HTTPError, match="403"):
+        up.get("/admin/v1/status", "elsewhere.example")
 
 
 @pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend"), (2, "rest")])
