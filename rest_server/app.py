@@ -43,7 +43,7 @@ class Settings:
     limits: Limits
     cors_origins: Sequence[str]
     allowed_hosts: Sequence[str]
-    """Names under which it may be asked, beside loopback names. Where there are none: any, but on a loopback address."""
+    """Names to answer under, beside loopback names. Where there are none: only those on a loopback address, else any."""
     contract_interval: float
     """Seconds between two looks at what a target offers."""
     grace: float
