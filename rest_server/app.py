@@ -43,7 +43,7 @@ class Settings:
     limits: Limits
     cors_origins: Sequence[str]
     allowed_hosts: Sequence[str]
-    """Names to answer under, beside loopback names. Where there are none: only those on a loopback address, else any."""
+    """Names to answer under, beside loopback names. Where there are none: those on a loopback address, else any."""
     contract_interval: float
     """Seconds between two looks at what a target offers."""
     grace: float
