@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 ONE, REST = "*", "**"
 
-_VERB = re.compile(r":([^/{}]*)$")
+_VERB = re.compile(r":([^/{}:*]*)$")
 _SEGMENT = re.compile(r"(\{[^{}]*\})|([^/{}]+)")
 _FIELD_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SLASH = re.compile("(%2[Ff])")
@@ -73,7 +73,7 @@ def parse(text: str) -> Template:
         raise TemplateInvalid(f"only a verb may follow `**` in {text!r}")
     if len({variable.field_path for variable in variables}) < len(variables):
         raise TemplateInvalid(f"two variables of {text!r} have the same name")
-    return Template(tuple(segments), decoded(verb[1]) if verb else "", tuple(variables))
+    return Template(tuple(segments), _segment(verb[1], text) if verb else "", tuple(variables))
 
 
 def decoded(segment: str) -> str:
@@ -97,12 +97,13 @@ def _parts(text: str, whole: str) -> list[str]:
 def _segment(text: str, whole: str) -> str:
     if text in (ONE, REST):
         return text
-    if not text or "*" in text:
-        raise TemplateInvalid(f"{text!r} is no segment for {whole!r}")
     try:
-        return decoded(text)
+        segment = decoded(text)
     except UnicodeDecodeError as error:
         raise TemplateInvalid(f"{text!r} in {whole!r} is not UTF-8") from error
+    if not segment or "*" in segment:
+        raise TemplateInvalid(f"{text!r} is no segment for {whole!r}")
+    return segment
 
 
 def _decoded_but_slashes(segment: str) -> str:

@@ -86,15 +86,21 @@ def _readings(path: str) -> Iterator[tuple[Sequence[str], str]]:
     yield [*segments, last], ""
 
 
-def _matches(node: _Node[Route], segments: Sequence[str], path_verb: str, depth: int = 0) -> Iterator[dict[str, Route]]:
-    """Walk the tree, literals first; a dead end is gone back from."""
-    if depth == len(segments):
-        if path_verb in node.ends:
-            yield node.ends[path_verb]
-    else:
-        if (literal := node.literals.get(segments[depth])) is not None:
-            yield from _matches(literal, segments, path_verb, depth + 1)
+def _matches(root: _Node[Route], segments: Sequence[str], path_verb: str) -> Iterator[dict[str, Route]]:
+    """Walk the tree, literals first; a dead end is gone back from. However deep the tree is, the stack is not."""
+    ahead = [(root, 0, False)]
+    while ahead:
+        node, depth, is_rest = ahead.pop()
+        if is_rest:
+            yield node.rest[path_verb]
+            continue
+        if path_verb in node.rest:
+            ahead.append((node, depth, True))
+        if depth == len(segments):
+            if path_verb in node.ends:
+                yield node.ends[path_verb]
+            continue
         if node.one is not None and segments[depth]:
-            yield from _matches(node.one, segments, path_verb, depth + 1)
-    if path_verb in node.rest:
-        yield node.rest[path_verb]
+            ahead.append((node.one, depth + 1, False))
+        if (literal := node.literals.get(segments[depth])) is not None:
+            ahead.append((literal, depth + 1, False))
