@@ -21,6 +21,12 @@ from grpc_tools import protoc
 PACKAGE = "transcoding.test.v1"
 
 _MESSAGES = Path(__file__).with_name("messages.proto")
+_RULES = "google/api/annotations.proto"
+_FOREIGN = {
+    "google.api.HttpBody": "google/api/httpbody.proto",
+    "google.protobuf.Empty": "google/protobuf/empty.proto",
+}
+"""Messages that methods may take or give themselves, and where they are."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +87,9 @@ class Contract:
 
     def _text(self, service: str) -> str:
         declarations = "\n".join(rule.declaration(name) for rule, name in self._methods.items())
-        return f"""
-            syntax = "proto3";
-            package {PACKAGE};
-            import "google/api/annotations.proto";
-            import "google/api/httpbody.proto";
-            import "{_MESSAGES.name}";
-            service {service} {{
-            {declarations}
-            }}
-        """
+        imported = [file for message, file in _FOREIGN.items() if message in declarations]
+        imports = "\n".join(f'import "{file}";' for file in (_RULES, _MESSAGES.name, *imported))
+        return f'syntax = "proto3";\npackage {PACKAGE};\n{imports}\nservice {service} {{\n{declarations}\n}}\n'
 
 
 def _compiled(service: str) -> FileDescriptorSet:
