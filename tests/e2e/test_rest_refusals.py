@@ -108,6 +108,7 @@ REFUSALS = [
         CHOSEN, "GET /chosen/a?chosen_number=1", "FIELD_INVALID", "chosen_text", id="path and query: one oneof"
     ),
     pytest.param(SIMPLE, "GET /simple/a?text=b", "FIELD_INVALID", "text", id="path field again in the query"),
+    pytest.param(SIMPLE, "GET /simple/a?text=a", "FIELD_INVALID", "text", id="path field again, the same"),
     pytest.param(
         NESTED, "GET /v6/messages/1/foo?sub.subfield=bar", "FIELD_INVALID", "sub.subfield", id="nested path field, too"
     ),
@@ -145,6 +146,14 @@ REFUSALS = [
     pytest.param(BODY, "POST /body {", "BODY_INVALID", NO_FIELD, id="body: half of an object"),
     pytest.param(BODY, "POST /body text=a", "BODY_INVALID", NO_FIELD, id="body: no JSON"),
     pytest.param(BODY, "POST /body {} {}", "BODY_INVALID", NO_FIELD, id="body: two values"),
+    pytest.param(BODY, 'POST /body {"text": "a", "text": "b"}', "BODY_INVALID", NO_FIELD, id="body: a name twice"),
+    pytest.param(
+        BODY,
+        'POST /body {"int32Value": 1, "int32_value": 1}',
+        "FIELD_INVALID",
+        "int32_value",
+        id="body: a field under both its names",
+    ),
     pytest.param(BODY, 'POST /body {"doubleValue": NaN}', "BODY_INVALID", NO_FIELD, id="body: NaN is no JSON"),
     pytest.param(BODY, "POST /body " + "[" * 5000, "BODY_INVALID", NO_FIELD, id="body: nested without end"),
     pytest.param(

@@ -12,6 +12,8 @@ from tests.support.transcoding.stand import Stand, standing
 
 QUERY = Rule('get: "/query"')
 BODY = Rule('post: "/body" body: "*"')
+OLDER_QUERY = Rule('get: "/older/{name}"', takes="Older")
+OLDER_BODY = Rule('put: "/older" body: "*"', takes="Older")
 
 # --- query parameters, and the request that they are ---
 
@@ -166,10 +168,33 @@ BODIES = [
     ),
 ]
 
+# --- messages of proto2, in either way ---
+
+OLDER = [
+    pytest.param(OLDER_QUERY, "GET /older/a", 'name: "a"', id="defaults are not sent"),
+    pytest.param(
+        OLDER_QUERY,
+        "GET /older/a?number=0&closed=FIRST&inner.text=b",
+        'name: "a" number: 0 closed: FIRST Inner { text: "b" }',
+        id="parameters",
+    ),
+    pytest.param(
+        OLDER_BODY,
+        'PUT /older {"name": "", "inner": {}, "[transcoding.test.v1.more]": "c"}',
+        'name: "" Inner {} [transcoding.test.v1.more]: "c"',
+        id="a body, and an extension",
+    ),
+]
+
+OLDER_REFUSALS = [
+    pytest.param("GET /older/a?closed=3", "closed", id="a number that a closed enum has not"),
+    pytest.param("PUT /older {}", "name", id="no value for a required field"),
+]
+
 
 @pytest.fixture(scope="module")
 def stand(module_rest_servers: RestServers) -> Iterator[Stand]:
-    with standing(module_rest_servers, [QUERY, BODY]) as both:
+    with standing(module_rest_servers, [QUERY, BODY, OLDER_QUERY, OLDER_BODY]) as both:
         yield both
 
 
@@ -185,3 +210,17 @@ def test_the_body_is_the_request(stand: Stand, body: str, seen: str) -> None:
     answer = stand.ask("POST /body", body)
     assert stand.seen() == [stand.call(BODY, seen)], answer.body
     assert (answer.status, answer.json()) == (200, stand.echo())
+
+
+@pytest.mark.parametrize(("rule", "http", "seen"), OLDER)
+def test_messages_of_proto2_are_as_good(stand: Stand, rule: Rule, http: str, seen: str) -> None:
+    answer = stand.ask(http)
+    assert stand.seen() == [stand.call(rule, seen)], answer.body
+    assert (answer.status, answer.json()) == (200, stand.echo())
+
+
+@pytest.mark.parametrize(("http", "named"), OLDER_REFUSALS)
+def test_what_proto2_refuses_is_refused(stand: Stand, http: str, named: str) -> None:
+    answer = stand.ask(http)
+    assert (answer.status, list(answer.refusal.fields)) == (400, [named])
+    assert stand.seen() == []

@@ -25,15 +25,16 @@ _RULES = "google/api/annotations.proto"
 _FOREIGN = {
     "google.api.HttpBody": "google/api/httpbody.proto",
     "google.protobuf.Empty": "google/protobuf/empty.proto",
+    "Older": "older.proto",
 }
-"""Messages that methods may take or give themselves, and where they are."""
+"""Messages that methods may take or give, and where they are when it is not messages.proto."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """A method, as its author would write it: the rule in its option, what it takes and what it gives.
 
-    Both are messages in messages.proto or full names, after the word `stream` where they are streams.
+    Both are messages of this folder or full names, after the word `stream` where they are streams.
     """
 
     text: str
@@ -77,7 +78,7 @@ class Contract:
         return text_format.Parse(text, parsed, descriptor_pool=self.pool)
 
     def message_type(self, name: str) -> Any:
-        """The class of a message, by its full name, or by its name in messages.proto."""
+        """The class of a message, by its full name, or by its name where it is of this folder."""
         full_name = name if "." in name else f"{PACKAGE}.{name}"
         return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(full_name))
 
