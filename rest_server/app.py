@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rest_server.bodies import NDJSON
 from rest_server.calls import Limits
@@ -67,7 +68,7 @@ def quieten_libraries() -> None:
 async def _serve(settings: Settings, listening: socket.socket, address: str) -> None:
     config = uvicorn.Config(
         application(settings),
-        http=BoundedConnection,
+        http=type("Connection", (BoundedConnection,), {"seconds": settings.limits.seconds}),
         ws="none",
         log_config=None,
         access_log=False,
@@ -128,10 +129,23 @@ def application(settings: Settings) -> Starlette:
             await target.channel.close()
 
     return Starlette(
-        routes=[*documents.routes(), *page_routes(documents.summaries), Mount("/", gateway)],
+        routes=[*documents.routes(), *page_routes(documents.summaries), _AllElse(gateway)],
         middleware=list(_middleware(settings)),
         lifespan=following,
     )
+
+
+class _AllElse(BaseRoute):
+    """All paths that no route before it has. A Mount would leave out those with an encoded line break."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def matches(self, _scope: Scope) -> tuple[Match, Scope]:
+        return Match.FULL, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 def _middleware(settings: Settings) -> Iterator[Middleware]:
