@@ -15,28 +15,23 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 _JSON_TYPES = ("", JSON, NDJSON, "application/jsonl", "application/x-www-form-urlencoded")
 
 
-def media_type(request: Request) -> str:
-    """The body's type without its parameters; empty where none is said."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def check_is_json(request: Request) -> None:
     """Raises MediaTypeUnsupported."""
-    given = media_type(request)
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in _JSON_TYPES and not given.endswith("+json"):
         raise MediaTypeUnsupported(media_type=given[:100])
 
 
 async def whole_body(request: Request, most_bytes: int) -> bytes:
     """Read all of it. Raises BodyTooLarge."""
-    parts = [part async for part in _parts(request, most_bytes)]
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    read = [part async for part in parts(request, most_bytes)]
+    return read[0] if len(read) == 1 else b"".join(read)
 
 
 async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> AsyncIterator[bytes]:
     """Read a body line by line as it comes, and leave out empty lines. Raises BodyTooLarge."""
     begun = bytearray()
-    async for part in _parts(request, most_bytes):
+    async for part in parts(request, most_bytes):
         *whole, rest = part.split(b"\n")
         for end in whole:
             begun += end
@@ -50,7 +45,8 @@ async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> As
         yield bytes(line)
 
 
-async def _parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+async def parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+    """Read a body in parts as they come. Raises BodyTooLarge."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal():
         _check_size(int(announced), most_bytes, "body")

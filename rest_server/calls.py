@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 import grpc
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Send
 
-from rest_server.bodies import NDJSON, check_is_json, lines, media_type, whole_body
+from rest_server.bodies import NDJSON, check_is_json, lines, parts, whole_body
 from rest_server.errors import (
     BodyInvalid,
     DeadlineExceeded,
     FieldsInvalid,
     Refusal,
+    Stopping,
     failure_answer,
     refusal_answer,
 )
@@ -69,48 +70,55 @@ class Call:
         """Call and answer; gives the HTTP status."""
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
+        options = {"timeout": self._seconds_left(), "metadata": self._metadata}
         if self._operation.reads_stream:
-            return await self._answer_to_stream(send)
-        async with self._in_time():
-            body = await whole_body(self._request, self._limits.body_bytes)
-        call = self._operation.call(self._message(body), timeout=self._seconds_left(), metadata=self._metadata)
-        if self._operation.writes_stream:
-            return await self._send_stream(call, send)
-        return await self._send_whole(await call, send)
-
-    async def _answer_to_stream(self, send: Send) -> int:
-        call = self._operation.call(timeout=self._seconds_left(), metadata=self._metadata)
-        writing = asyncio.create_task(self._write(call))
+            call = self._operation.call(**options)
+        else:
+            async with self._in_time():
+                body = await whole_body(self._request, self._limits.body_bytes)
+            call = self._operation.call(self._message(body), **{**options, "timeout": self._seconds_left()})
+        attending = asyncio.create_task(self._attend(call))
+        # Whatever it ends with is told by what waits for the call, or comes too late to be told.
+        attending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             if self._operation.writes_stream:
-                return await self._send_stream(call, send, writing)
-            await writing
-            return await self._send_whole(await call, send)
+                return await self._send_stream(call, send, attending)
+            return await self._send_whole(await self._outcome(call, attending), send)
         finally:
-            writing.cancel()
+            attending.cancel()
+            call.cancel()
+
+    async def _attend(self, call: Any) -> NoReturn:
+        """Send on what the client sends, and see whether it is still there. Raises what the call is cancelled for."""
+        try:
+            if self._operation.reads_stream:
+                with suppress(asyncio.InvalidStateError):  # the target has answered without reading to the end
+                    await self._write(call)
+            while (await self._request.receive())["type"] != "http.disconnect":
+                pass
+            raise ClientDisconnect
+        finally:
             call.cancel()
 
     async def _write(self, call: Any) -> None:
-        """Send the body's lines on. Raises Refusal for a line that is no message, and cancels the call for it."""
-        try:
-            async with self._in_time():
-                if not self._operation.takes_body():
-                    await call.write(self._message(b""))
-                else:
-                    number = 0
-                    async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
-                        number += 1
-                        await call.write(self._message_in_line(line, number))
-                await call.done_writing()
-        except asyncio.InvalidStateError:
-            pass  # the target has answered without reading to the end
-        except Refusal:
-            call.cancel()
-            raise
+        """Send the body's lines on. Raises Refusal for a line that is no message."""
+        async with self._in_time():
+            if not self._operation.takes_body():
+                await call.write(self._message(b""))
+            elif self._operation.takes_raw_body:
+                async for part in parts(self._request, self._limits.stream_bytes):
+                    await call.write(self._message(part))
+            else:
+                number = 0
+                async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
+                    number += 1
+                    await call.write(self._message_in_line(line, number))
+            await call.done_writing()
 
     def _message(self, body: bytes) -> bytes:
         key = self._request.headers.get("idempotency-key")
-        return self._operation.request_from(self._segments, self._query, body, media_type(self._request), key)
+        content_type = self._request.headers.get("content-type", "")
+        return self._operation.request_from(self._segments, self._query, body, content_type, key)
 
     def _message_in_line(self, line: bytes, number: int) -> bytes:
         try:
@@ -133,39 +141,36 @@ class Call:
         await Response(content, status, headers)(self._request.scope, self._request.receive, send)
         return status
 
-    async def _send_stream(self, call: Any, send: Send, writing: asyncio.Task[None] | None = None) -> int:
+    async def _send_stream(self, call: Any, send: Send, attending: asyncio.Task[NoReturn]) -> int:
         """Answer with each message as it comes; the first one is waited for, since it may be an error instead."""
+        reply = await self._outcome(call.read(), attending)
+        content, content_type = b"", NDJSON
+        if reply is not grpc.aio.EOF:
+            content, content_type = self._operation.part_from(reply)
+        await self._begin(send, content_type)
         try:
-            reply = await self._next(call, writing)
-            content, content_type = b"", NDJSON
-            if reply is not grpc.aio.EOF:
-                content, content_type = self._operation.part_from(reply)
-            await self._begin(send, content_type)
-            try:
-                while reply is not grpc.aio.EOF:
-                    await send({"type": "http.response.body", "body": content, "more_body": True})
-                    if writing is None and await self._request.is_disconnected():
-                        return 499
-                    reply = await self._next(call, writing)
-                    if reply is not grpc.aio.EOF:
-                        content, _ = self._operation.part_from(reply)
-                last = b""
-            except grpc.aio.AioRpcError as error:
-                _, last = failure_answer(error, self._operation.registry, self._request_id)
-            except Refusal as refusal:
-                _, last = refusal_answer(refusal, self._request_id)
-            await send({"type": "http.response.body", "body": last and last + b"\n"})
-            return 200
-        finally:
-            call.cancel()
+            while reply is not grpc.aio.EOF:
+                await send({"type": "http.response.body", "body": content, "more_body": True})
+                reply = await self._outcome(call.read(), attending)
+                if reply is not grpc.aio.EOF:
+                    content, _ = self._operation.part_from(reply)
+            last = b""
+        except grpc.aio.AioRpcError as error:
+            _, last = failure_answer(error, self._operation.registry, self._request_id)
+        except Refusal as refusal:
+            _, last = refusal_answer(refusal, self._request_id)
+        await send({"type": "http.response.body", "body": last and last + b"\n"})
+        return 200
 
-    async def _next(self, call: Any, writing: asyncio.Task[None] | None) -> Any:
-        """The next message, or EOF. What stopped the writing is the cause of what the reading meets then."""
+    async def _outcome(self, answer: Awaitable[Any], attending: asyncio.Task[NoReturn]) -> Any:
+        """What the target answers. When the call was cancelled, raises what it was cancelled for."""
         try:
-            return await call.read()
-        except (grpc.aio.AioRpcError, asyncio.CancelledError):
-            if writing is not None and writing.done() and not writing.cancelled():
-                writing.result()
+            return await answer
+        except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
+            if attending.done() and not attending.cancelled():
+                attending.result()
+            if isinstance(error, asyncio.CancelledError):
+                raise Stopping from error
             raise
 
     async def _begin(self, send: Send, content_type: str) -> None:

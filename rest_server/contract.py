@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from protobuf import DescService, Registry
 from protobuf.wkt import FileDescriptorSet
 
+from rest_server.fields import Fields
 from rest_server.http_rules import HttpRule, RuleInvalid, full_name, rules_of
 from rest_server.reflection import Description
 from service_kit.logs import logger
@@ -23,6 +24,8 @@ class Contract:
     description: Description
     registry: Registry
     """All types that its files have."""
+    fields: Fields
+    """The fields of those types."""
     services: tuple[DescService, ...]
     rules: tuple[HttpRule, ...]
 
@@ -36,8 +39,9 @@ def compiled(target: str, description: Description) -> Contract:
     services = tuple(service for name in description.services if (service := registry.service(name)) is not None)
     rules: list[HttpRule] = []
     for method in (method for service in services for method in service.methods):
-        try:
-            rules += rules_of(method, registry)
-        except RuleInvalid as problem:
-            log.warning("rule left out", target=target, method=full_name(method), problem=str(problem))
-    return Contract(target, description, registry, services, tuple(rules))
+        for rule in rules_of(method, registry):
+            if isinstance(rule, RuleInvalid):
+                log.warning("rule left out", target=target, method=full_name(method), problem=str(rule))
+            else:
+                rules.append(rule)
+    return Contract(target, description, registry, Fields(), services, tuple(rules))

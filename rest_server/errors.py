@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 import grpc
 from google.protobuf import any_pb2, json_format
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from protobuf import Registry
 
@@ -186,6 +187,14 @@ class DeadlineExceeded(Refusal):
     message = "There was no answer in time."
 
 
+class Stopping(Refusal):
+    """This server is stopping, and the call would have gone on for too long. It may have been done all the same."""
+
+    status = grpc.StatusCode.UNAVAILABLE
+    reason = "STOPPING"
+    message = "This server is stopping; try again in a moment."
+
+
 class AnswerUnreadable(Refusal):
     """The target's answer holds an Any of a type that it does not describe."""
 
@@ -213,8 +222,15 @@ def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: 
         return refusal_answer(TargetUnavailable(problem=message), request_id)
     if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return refusal_answer(DeadlineExceeded(), request_id)
-    details = [detail for value in sent for detail in status_pb2.Status.FromString(value).details]
+    details = [detail for value in sent for detail in _details_in(value)]
     return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id)
+
+
+def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
+    try:
+        return status_pb2.Status.FromString(value).details
+    except DecodeError:  # then the code and the message have to do
+        return []
 
 
 def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from protobuf import (
     message_from_json_value,
 )
 
-from rest_server.http_rules import field_named
+from rest_server.fields import Fields
 
 _WORDS = {
     ScalarType.STRING: "a text",
@@ -42,42 +42,75 @@ _MESSAGES_IN_WORDS = {
 }
 
 
-def problems_of(message: DescMessage, value: Any, registry: Registry) -> list[tuple[str, str]]:
-    """Give the path of each field that is not acceptable, and what is wrong with it. Never empty."""
-    found = list(_problems(message, value, registry, ""))
-    # Each field may be acceptable, and all of them together not: two of one oneof, say.
-    return found or [("body", "has fields that exclude one another")]
+Problem = tuple[str, str]
+"""The path of a field, and what is wrong with it."""
 
 
-def _problems(message: DescMessage, value: Any, registry: Registry, path: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, dict):
-        yield path.rstrip(".") or "body", "must be an object"
-        return
-    for name, part in value.items():
-        field = field_named(message, name)
-        if field is None:
-            yield path + name, f"is no field of {message.type_name}"
-        elif not _fits(message, name, part, registry):
-            yield from _problems_within(field, part, registry, path + field.name)
+class FieldProblems:
+    """Looks at JSON values for messages of a contract."""
+
+    def __init__(self, fields: Fields, registry: Registry) -> None:
+        self._fields = fields
+        self._registry = registry
+
+    def contradictions(self, message: DescMessage, value: Any, path: str = "") -> Iterator[Problem]:
+        """Find fields that are given twice, by both their names, and those of one oneof.
+
+        The parser takes the last one; protobuf's JSON mapping wants such a value to be refused.
+        """
+        if not isinstance(value, dict):
+            return
+        fields = self._fields.of(message)
+        given: dict[object, str] = {}
+        for name, part in value.items():
+            field = fields.get(name)
+            if field is None or part is None:
+                continue
+            choice = getattr(field.value, "oneof", None) or field
+            if choice in given:
+                yield path + field.name, f"cannot be given together with {given[choice]}"
+            given[choice] = name
+            for inner, element, inner_path in _within(field, part, path + field.name):
+                yield from self.contradictions(inner, element, inner_path)
+
+    def all(self, message: DescMessage, value: Any) -> list[Problem]:
+        """Find what keeps a value from being a message. Never empty."""
+        return list(self._misfits(message, value, "")) or [("body", "cannot be read as a whole")]
+
+    def _misfits(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield path.rstrip(".") or "body", "must be an object"
+            return
+        for name, part in value.items():
+            field = self._fields.of(message).get(name)
+            if field is None:
+                yield path + name, f"is no field of {message.type_name}"
+            elif not self._fits(message, name, part):
+                within = list(_within(field, part, path + field.name))
+                if not within:
+                    yield path + field.name, f"must be {_wanted(field)}"
+                for inner, element, inner_path in within:
+                    yield from self._misfits(inner, element, inner_path)
+
+    def _fits(self, message: DescMessage, name: str, part: Any) -> bool:
+        try:
+            message_from_json_value(message.type, {name: part}, registry=self._registry)
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return True
 
 
-def _problems_within(field: DescField, part: Any, registry: Registry, path: str) -> Iterator[tuple[str, str]]:
+def _within(field: DescField, part: Any, path: str) -> Iterator[tuple[DescMessage, Any, str]]:
+    """Give the messages in a field's value, each with what should be one and its path."""
     match field.value:
         case DescFieldValueMessage(message=message) if _is_plain(message):
-            yield from _problems(message, part, registry, f"{path}.")
+            yield message, part, f"{path}."
         case DescFieldValueList(element=DescMessage() as message) if _is_plain(message) and isinstance(part, list):
             for index, element in enumerate(part):
-                yield from _problems(message, element, registry, f"{path}[{index}].")
-        case _:
-            yield path, f"must be {_wanted(field)}"
-
-
-def _fits(message: DescMessage, name: str, part: Any, registry: Registry) -> bool:
-    try:
-        message_from_json_value(message.type, {name: part}, registry=registry)
-    except (ValueError, TypeError, OverflowError):
-        return False
-    return True
+                yield message, element, f"{path}[{index}]."
+        case DescFieldValueMap(value=DescMessage() as message) if _is_plain(message) and isinstance(part, dict):
+            for key, element in part.items():
+                yield message, element, f"{path}[{key}]."
 
 
 def _is_plain(message: DescMessage) -> bool:

@@ -48,24 +48,24 @@ def full_name(method: DescMethod) -> str:
     return f"{method.parent.type_name}/{method.name}"
 
 
-def rules_of(method: DescMethod, registry: Registry) -> list[HttpRule]:
+def rules_of(method: DescMethod, registry: Registry) -> Iterator[HttpRule | RuleInvalid]:
     """Give the rules that a method is annotated with, the first one first; for one without, the rule by default.
 
-    By default a method is called by its own name, with all fields in the body. Raises RuleInvalid.
+    By default a method is called by its own name, with all fields in the body. In a rule's place stands why it is none.
     """
     extension = registry.extension("google.api.http")
     options: Any = method.proto.options
     if extension is None or options is None or extension.type not in options:
-        return [_compiled(method, "POST", f"/{full_name(method)}", WHOLE, "")]
+        yield _compiled(method, "POST", f"/{full_name(method)}", WHOLE, "")
+        return
     annotation = options[extension.type]
-    if any(binding.additional_bindings for binding in annotation.additional_bindings):
-        raise RuleInvalid("an additional binding has additional bindings of its own")
-    return [_compiled(method, *_parts_of(rule)) for rule in (annotation, *annotation.additional_bindings)]
-
-
-def field_named(message: DescMessage, name: str) -> DescField | None:
-    """Find a field by its name in the .proto or in JSON."""
-    return next((field for field in message.fields if name in (field.name, field.json_name)), None)
+    for rule in (annotation, *annotation.additional_bindings):
+        try:
+            if rule is not annotation and rule.additional_bindings:
+                raise RuleInvalid("an additional binding has additional bindings of its own")
+            yield _compiled(method, *_parts_of(rule))
+        except RuleInvalid as problem:
+            yield problem
 
 
 def message_of(field: DescField) -> DescMessage | None:

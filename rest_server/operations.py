@@ -16,7 +16,7 @@ from rest_server.errors import AnswerUnreadable, FieldsInvalid
 from rest_server.headers import entity_tag
 from rest_server.http_rules import WHOLE, HttpRule, full_name, message_of
 from rest_server.path_templates import Template
-from rest_server.requests import json_of, message_from
+from rest_server.requests import NO_BODY, json_of, message_from
 from rest_server.targets import Target
 
 HTTP_BODY = "google.api.HttpBody"
@@ -36,7 +36,7 @@ class Operation:
         self.call = _callable(target.channel, self.name, self.reads_stream, self.writes_stream)
         """Calls the method with serialized messages."""
         self.takes_raw_body = _body_type(rule) == HTTP_BODY
-        self._registry: Registry = contract.registry
+        self._contract = contract
         self._input: DescMessage = rule.method.input
         self._output: DescMessage = rule.method.output
         self._answered_field = _field(self._output, rule.response_body)
@@ -56,7 +56,7 @@ class Operation:
     @property
     def registry(self) -> Registry:
         """All types that its target described."""
-        return self._registry
+        return self._contract.registry
 
     def takes_body(self) -> bool:
         """Whether its rule has a body."""
@@ -67,25 +67,25 @@ class Operation:
         path: Sequence[str],
         query: Iterable[tuple[str, str]],
         body: bytes,
-        media_type: str,
+        content_type: str,
         idempotency_key: str | None,
     ) -> bytes:
         """Make the serialized request from all parts of the HTTP request. Raises Refusal."""
-        message = message_from(self.rule, self._registry, path, query, self._json(body, media_type), idempotency_key)
+        message = message_from(self.rule, self._contract, path, query, self._json(body, content_type), idempotency_key)
         return message.to_binary()
 
-    def _json(self, body: bytes, media_type: str) -> Any:
+    def _json(self, body: bytes, content_type: str) -> Any:
         if self.takes_raw_body:
-            return {"content_type": media_type, "data": b64encode(body).decode()}
+            return {"content_type": content_type, "data": b64encode(body).decode()}
         if not body.strip():
             # An action without arguments is often sent without a body.
-            return {} if self.rule.body == WHOLE else None
+            return {} if self.rule.body == WHOLE else NO_BODY
         value = json_of(body)
         if self.takes_body():
             return value
         if value != {}:
             raise FieldsInvalid(("body", f"must be empty: {self.rule.verb} {self.rule.path} takes query parameters"))
-        return None
+        return NO_BODY
 
     def answer_from(self, reply: bytes) -> tuple[bytes, str, str | None]:
         """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
@@ -104,8 +104,8 @@ class Operation:
     def _in_json(self, message: Message) -> str:
         try:
             if self._answered_field is None:
-                return message.to_json(registry=self._registry, always_emit_implicit=True)
-            whole: Any = message_to_json_value(message, registry=self._registry, always_emit_implicit=True)
+                return message.to_json(registry=self._contract.registry, always_emit_implicit=True)
+            whole: Any = message_to_json_value(message, registry=self._contract.registry, always_emit_implicit=True)
             return json.dumps(whole.get(self._answered_field.json_name), ensure_ascii=False, separators=(",", ":"))
         except ValueError as error:  # an Any of a type that the target does not describe
             raise AnswerUnreadable(method=self.name, problem=error) from error

@@ -56,7 +56,11 @@ def _described(channel: grpc.Channel, version: str) -> Description:
     services = tuple(name for name in database.get_services() if not name.startswith(PLUMBING))
     files: dict[str, FileDescriptorProto] = {}
     for service in services:
-        for file in _with_imports(database.FindFileContainingSymbol(service), database.FindFileByName, files):
+        try:
+            described = database.FindFileContainingSymbol(service)
+        except KeyError:  # listed, and not described: the others are
+            continue
+        for file in _with_imports(described, database.FindFileByName, files):
             files[file.name] = file
     for message in (message for file in files.values() for message in file.message_type):
         _name_in_json(message)

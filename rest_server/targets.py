@@ -16,6 +16,9 @@ from service_kit.logs import logger
 PAUSE_SECONDS = 0.2
 """Between two looks at least."""
 
+CONNECT_SECONDS = 5.0
+"""How long the first connection is waited for once the contract is known."""
+
 RETRY_SECONDS = 1.0
 """How long after a look that failed the next one is made, while the target's contract is not known."""
 
@@ -60,7 +63,12 @@ class Target:
             if self.contract is not None and self.contract.description == description:
                 self._problem = ""
                 return False
-            self.contract = await asyncio.to_thread(compiled, self.address, description)
+            contract = await asyncio.to_thread(compiled, self.address, description)
+            if self.contract is None:
+                # It may have come up a moment ago, and this channel be pausing between two attempts.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.channel.channel_ready(), CONNECT_SECONDS)
+            self.contract = contract
         except (NotLearnt, ValueError) as problem:
             if str(problem) != self._problem:
                 log.warning("contract not learnt", target=self.address, problem=str(problem))

@@ -7,7 +7,7 @@ from functools import partial
 
 from protobuf import DescField, DescFieldValueScalar, DescMessage, ScalarType
 
-from rest_server.http_rules import WHOLE, HttpRule, field_named, message_of
+from rest_server.http_rules import WHOLE, HttpRule, message_of
 from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, pattern
@@ -115,7 +115,7 @@ def _leaves(
 
 
 def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
-    request_id = field_named(rule.method.input, "request_id")
+    request_id = next((field for field in rule.method.input.fields if field.name == "request_id"), None)
     bound = [variable.field_path for variable in rule.template.variables]
     if request_id is not None and ("request_id",) not in bound and rule.method.method_kind == "unary":
         yield {
