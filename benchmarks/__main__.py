@@ -17,11 +17,13 @@ from benchmarks.first_sync import first_sync
 from benchmarks.ground import FULL, QUICK, Ground
 from benchmarks.idle_poll import idle_poll
 from benchmarks.reads import get_book, list_books
+from benchmarks.rest import rest
 from benchmarks.results import Result
 
 BENCHMARKS: dict[str, Callable[[Ground], Iterator[Result]]] = {
     "get-book": get_book,
     "list-books": list_books,
+    "rest": rest,
     "idle-poll": idle_poll,
     "first-sync": first_sync,
     "borrowing": borrowing,

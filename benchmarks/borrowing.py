@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from benchmarks.bare_loan import BareLoans
 from benchmarks.books import SEED
-from benchmarks.callers import Round, Workload
+from benchmarks.callers import GrpcWorkload, Round
 from benchmarks.frontend_with_ceilings import BARE_LOAN, RULES
 from benchmarks.ground import ENGINES, Engine, Ground, opened
 from benchmarks.results import Result, compared, in_turns
@@ -59,12 +59,12 @@ def _one_at_a_time(ground: Ground, engine: Engine, store: Store, requests: list[
 def _through_grpc(ground: Ground, engine: Engine, requests: list[bytes]) -> Result:
     with ground.frontend_with_ceilings(engine) as server:
 
-        def measured(workload: Workload) -> Round:
-            return ground.callers.round(server.address, server.pid, workload, ground.scale.seconds)
+        def measured(workload: GrpcWorkload) -> Round:
+            return ground.callers.round(server.address, [server.pid], workload, ground.scale.seconds)
 
         product, yardstick = in_turns(
-            lambda: measured(Workload(BORROW, requests, Loan)),
-            lambda: measured(Workload(BARE_LOAN, requests)),
+            lambda: measured(GrpcWorkload(BORROW, requests, Loan)),
+            lambda: measured(GrpcWorkload(BARE_LOAN, requests)),
             ground.scale.pairs,
         )
     return compared("BorrowBook", engine, ("BorrowBook", product), ("bare transaction in a handler", yardstick))

@@ -22,6 +22,7 @@ from benchmarks.callers import Callers
 from service_kit.store import Store, open_store
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import ROOT, Servers
+from tests.support.rest import RestServers
 
 Engine = Literal["SQLite", "PostgreSQL"]
 ENGINES: tuple[Engine, ...] = ("SQLite", "PostgreSQL")
@@ -51,10 +52,11 @@ FEW_BOOKS = 1_000
 
 
 @dataclass(frozen=True)
-class Frontend:
-    """A frontend with ceilings, running."""
+class Listening:
+    """A process that serves."""
 
     address: str
+    """HOST:PORT."""
     pid: int
 
 
@@ -78,6 +80,13 @@ class Ground:
     def servers(self) -> Servers:
         """Starts the product's own server processes."""
         servers = Servers(self.folder)
+        self._ending.callback(_quietly, servers.close)
+        return servers
+
+    @functools.cached_property
+    def rest_servers(self) -> RestServers:
+        """Starts library-rest."""
+        servers = RestServers(self.folder)
         self._ending.callback(_quietly, servers.close)
         return servers
 
@@ -127,11 +136,17 @@ class Ground:
         return url
 
     @contextlib.contextmanager
-    def frontend_with_ceilings(self, engine: Engine) -> Iterator[Frontend]:
+    def frontend_with_ceilings(self, engine: Engine) -> Iterator[Listening]:
         """A frontend server on `frontend_store`, with the handlers to compare with."""
         url, _ = self.frontend_store(engine)
+        with self.process("frontend_with_ceilings", url) as frontend:
+            yield frontend
+
+    @contextlib.contextmanager
+    def process(self, module: str, argument: str) -> Iterator[Listening]:
+        """A module of the benchmarks as a process; it says `listening ADDRESS`, and ends when its input does."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.frontend_with_ceilings", url],
+            [sys.executable, "-m", f"benchmarks.{module}", argument],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -142,8 +157,8 @@ class Ground:
         try:
             said = process.stdout.readline().split()
             if said[:1] != ["listening"]:
-                raise RuntimeError(f"the server did not start, exit status {process.wait()}")
-            yield Frontend(said[1], process.pid)
+                raise RuntimeError(f"{module} did not start, exit status {process.wait()}")
+            yield Listening(said[1], process.pid)
         finally:
             process.communicate()  # closes its standard input, at which it stops, and waits
 

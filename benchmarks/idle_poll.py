@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from admin_server.epochs import position_token
-from benchmarks.callers import PROCESSES, Round, Workload
+from benchmarks.callers import PROCESSES, GrpcWorkload, Round
 from benchmarks.ground import FEW_BOOKS, Ground
 from benchmarks.results import Result, compared, in_turns
 from library.admin.v1.status_service_pb2 import GetStatusRequest
@@ -23,7 +23,7 @@ def idle_poll(ground: Ground) -> Iterator[Result]:
 
     def measured(place: int) -> Round:
         server = servers[place]
-        return ground.callers.round(server.address, server.pid, polls[place], ground.scale.seconds)
+        return ground.callers.round(server.address, [server.pid], polls[place], ground.scale.seconds)
 
     many, few = in_turns(lambda: measured(0), lambda: measured(1), ground.scale.pairs)
     for server in servers:
@@ -32,10 +32,10 @@ def idle_poll(ground: Ground) -> Iterator[Result]:
     yield compared("idle poll", "SQLite", (names[0], many), (names[1], few), target=0.9)
 
 
-def _poll(server: ServerProcess) -> Workload:
+def _poll(server: ServerProcess) -> GrpcWorkload:
     """The poll of a frontend that has everything."""
     admin = server.admin()
     status = admin.status.GetStatus(GetStatusRequest())
     request = ListCatalogChangesRequest(cursor=position_token(status.epoch, status.revision), page_size=1_000)
     assert not admin.sync.ListCatalogChanges(request).changes
-    return Workload(METHOD, [request.SerializeToString()] * PROCESSES, ListCatalogChangesResponse)
+    return GrpcWorkload(METHOD, [request.SerializeToString()] * PROCESSES, ListCatalogChangesResponse)

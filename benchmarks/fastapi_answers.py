@@ -1,0 +1,42 @@
+"""What the FastAPI yardsticks answer with: pydantic models of the contract's messages, named as JSON has them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Answer(BaseModel):
+    """Made from whatever has these attributes: a row of an ORM, a message."""
+
+    model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Book(Answer):
+    """`library.v1.Book`. Times are texts, as they go out."""
+
+    id: str
+    title: str
+    authors: list[str]
+    isbn: str
+    publisher: str
+    category: str
+    language: str
+    published_year: int
+    page_count: int
+    description: str
+    cover_uri: str
+    total_copies: int
+    available_copies: int
+    state: str
+    next_available_time: str | None
+    create_time: str
+    update_time: str
+    etag: str
+
+
+class Books(Answer):
+    """`library.frontend.v1.ListBooksResponse`."""
+
+    books: list[Book]
+    next_page_token: str
