@@ -70,13 +70,8 @@ class Call:
         """Call and answer; gives the HTTP status."""
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
-        options = {"timeout": self._seconds_left(), "metadata": self._metadata}
-        if self._operation.reads_stream:
-            call = self._operation.call(**options)
-        else:
-            async with self._in_time():
-                body = await whole_body(self._request, self._limits.body_bytes)
-            call = self._operation.call(self._message(body), **{**options, "timeout": self._seconds_left()})
+        request = () if self._operation.reads_stream else (await self._whole_message(),)
+        call = self._operation.call(*request, timeout=self._seconds_left(), metadata=self._metadata)
         attending = asyncio.create_task(self._attend(call))
         # Whatever it ends with is told by what waits for the call, or comes too late to be told.
         attending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
@@ -87,6 +82,10 @@ class Call:
         finally:
             attending.cancel()
             call.cancel()
+
+    async def _whole_message(self) -> bytes:
+        async with self._in_time():
+            return self._message(await whole_body(self._request, self._limits.body_bytes))
 
     async def _attend(self, call: Any) -> NoReturn:
         """Send on what the client sends, and see whether it is still there. Raises what the call is cancelled for."""
@@ -182,12 +181,14 @@ class Call:
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
-        """Wait for the request's body no longer than for its answer."""
+        """Wait for the request's body no longer than for its answer. Raises DeadlineExceeded, Stopping."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 yield
         except TimeoutError as error:
             raise DeadlineExceeded from error
+        except asyncio.CancelledError as error:
+            raise Stopping from error
 
 
 def parameters(query: bytes) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ class Gateway:
                 operation.target.look_again()
             status, body = failure_answer(error, operation.registry, identity)
             await self._send(request, send, identity, status, body)
-        except ClientDisconnect:
+        except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end
             status = HTTP_STATUS[grpc.StatusCode.CANCELLED]
         except Exception:
             log.exception("internal error", method=operation.name if operation else "", request_id=identity)
