@@ -93,12 +93,14 @@ class Behaviours:
 
     def _tick(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         ticks = 0
-        while context.is_active():
-            if self.tick.wait(POLL_SECONDS):
-                self.tick.clear()
-                ticks += 1
-                yield self.contract.message_type("Everything")(int32_value=ticks)
-        self.left.set()
+        try:
+            while context.is_active():
+                if self.tick.wait(POLL_SECONDS):
+                    self.tick.clear()
+                    ticks += 1
+                    yield self.contract.message_type("Everything")(int32_value=ticks)
+        finally:  # gRPC asks no further once a message could not be sent
+            self.left.set()
 
 
 def _code(number: int) -> grpc.StatusCode:
