@@ -1,0 +1,76 @@
+"""Contracts as library-rest learns them: the library's own, and any other, compiled from its text."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import google.api
+import grpc_tools
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc
+
+from buf.validate import validate_pb2
+from library.admin.v1 import catalog_service_pb2, loan_service_pb2, status_service_pb2, user_service_pb2
+from library.frontend.v1 import catalog_service_pb2 as patron_catalog_pb2
+from library.frontend.v1 import lending_service_pb2, member_service_pb2
+from library.frontend.v1 import sync_service_pb2 as frontend_sync_pb2
+from library.sync.v1 import sync_service_pb2
+from library_domain.contract import contract_descriptors
+from rest_server.contract import Contract, compiled
+from rest_server.reflection import Description
+
+TRANSCODING = Path(__file__).parent / "transcoding"
+"""Where messages.proto is, whose messages have a field of every kind."""
+
+_FRONTEND = (patron_catalog_pb2, lending_service_pb2, member_service_pb2, frontend_sync_pb2)
+_ADMIN = (catalog_service_pb2, loan_service_pb2, status_service_pb2, user_service_pb2, sync_service_pb2)
+
+
+def library_contracts() -> list[Contract]:
+    """The frontend's contract and the admin's, comments included."""
+    commented = {file.name: file for file in FileDescriptorSet.FromString(contract_descriptors()).file}
+    contracts = []
+    for name, modules in (("frontend", _FRONTEND), ("admin", _ADMIN)):
+        files: dict[str, FileDescriptorProto] = {}
+        for module in modules:
+            _add_with_imports(module.DESCRIPTOR, files)
+        services = tuple(
+            f"{file.package}.{service.name}"
+            for module in modules
+            for file in (files[module.DESCRIPTOR.name],)
+            for service in file.service
+        )
+        described = FileDescriptorSet(file=[commented.get(file.name, file) for file in files.values()])
+        contracts.append(compiled(name, Description(services, described.SerializeToString())))
+    return contracts
+
+
+def contract(text: str, *services: str) -> Contract:
+    """Compile a .proto as it stands in a server's source. Its services have the package `p`."""
+    roots = [
+        TRANSCODING,
+        importlib.resources.files(grpc_tools) / "_proto",  # google/protobuf
+        Path(google.api.__path__[0]).parents[1],  # google/api
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        source, rules, out = (Path(scratch) / name for name in ("p.proto", "rules.binpb", "contract.binpb"))
+        source.write_text(text)
+        files: dict[str, FileDescriptorProto] = {}
+        _add_with_imports(validate_pb2.DESCRIPTOR, files)
+        rules.write_bytes(FileDescriptorSet(file=files.values()).SerializeToString())
+        options = ["--include_imports", "--include_source_info", f"--descriptor_set_in={rules}"]
+        includes = [f"-I{root}" for root in (scratch, *roots)]
+        status = protoc.main(["protoc", *includes, *options, f"--descriptor_set_out={out}", str(source)])
+        assert status == 0, f"protoc refuses:\n{text}"
+        described = out.read_bytes()
+    return compiled("p", Description(tuple(f"p.{service}" for service in services), described))
+
+
+def _add_with_imports(file: Any, files: dict[str, FileDescriptorProto]) -> None:
+    for imported in file.dependencies:
+        _add_with_imports(imported, files)
+    if file.name not in files:
+        files[file.name] = FileDescriptorProto.FromString(file.serialized_pb)

@@ -1,0 +1,336 @@
+"""The schemas against what they describe: protobuf's JSON of any message, and what protovalidate says of values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import protovalidate
+import pytest
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescMessage
+
+from rest_server.contract import Contract
+from rest_server.openapi import document
+from tests.support.any_messages import messages
+from tests.support.described import contract, library_contracts
+
+ODD = """
+    syntax = "proto3";
+    package p;
+    import "messages.proto";
+    message Recursive {
+      Recursive left = 1;
+      repeated Recursive others = 2;
+      map<string, Recursive> named = 3;
+      oneof value { string text = 4; Recursive inner = 5; int64 number = 6; }
+      oneof second { bool yes = 7; Nested nested = 8; }
+      message Nested { enum Kind { KIND_UNSPECIFIED = 0; KIND_GOOD = 1; } Kind kind = 1; repeated Kind kinds = 2; }
+      reserved 9;
+    }
+    message Nothing {}
+    service Odd {
+      rpc CallEverything(transcoding.test.v1.Everything) returns (transcoding.test.v1.Everything);
+      rpc CallRecursive(Recursive) returns (Recursive);
+      rpc CallNothing(Nothing) returns (Nothing);
+    }
+"""
+
+PROTO2 = """
+    syntax = "proto2";
+    package p;
+    message Old {
+      required string name = 1;
+      optional int32 number = 2 [default = 7];
+      repeated int32 numbers = 3;
+      optional group Grouped = 4 { optional string inner = 5; }
+      extensions 100 to 200;
+    }
+    extend Old { optional string more = 100; }
+    service Proto2 { rpc CallOld(Old) returns (Old); }
+"""
+
+
+@cache
+def odd() -> Contract:
+    return contract(ODD, "Odd")
+
+
+@cache
+def proto2() -> Contract:
+    return contract(PROTO2, "Proto2")
+
+
+@cache
+def library() -> Sequence[Contract]:
+    return library_contracts()
+
+
+@cache
+def schemas(served: Contract) -> dict[str, Any]:
+    """The schemas of a contract's document, by name."""
+    found: dict[str, Any] = document([served], served.rules, title="t", version="1")["components"]["schemas"]
+    return found
+
+
+@cache
+def validator(served: Contract, name: str) -> jsonschema_rs.Draft202012Validator:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas(served)}}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def schema_of_requests(served: Contract, message: DescMessage) -> jsonschema_rs.Draft202012Validator:
+    """Requests have a schema of their own, where it is another one than that of answers."""
+    name = f"{message.type_name}-input"
+    return validator(served, name if name in schemas(served) else message.type_name)
+
+
+EXPLICIT = 1
+"""protobuf-py's number for fields that tell unset from zero, and so may be absent."""
+
+# To make the message smaller takes longer than to read it.
+SEARCH = settings(max_examples=20, deadline=None, phases=[Phase.reuse, Phase.generate])
+
+
+def any_of(served: Contract, message: DescMessage) -> tuple[DescMessage, ...]:
+    """What an Any may hold: something that is an object in JSON, and something that is not."""
+    duration = served.registry.message("google.protobuf.Duration")
+    return (message,) if duration is None else (message, duration)
+
+
+ANSWERS = [
+    pytest.param(served, message, id=message.type_name)
+    for served in (odd(), proto2(), *library())
+    for message in {rule.method.output.type_name: rule.method.output for rule in served.rules}.values()
+]
+REQUESTS = [
+    pytest.param(served, rule.method.input, id=rule.method.input.type_name)
+    for served in (odd(), proto2())
+    for rule in served.rules
+]
+
+
+@pytest.mark.parametrize(("served", "message"), ANSWERS)
+@SEARCH
+@given(data=st.data())
+def test_every_answer_is_as_its_schema_says(served: Contract, message: DescMessage, data: st.DataObject) -> None:
+    made = data.draw(messages(message, any_of(served, message)))
+
+    answer = json.loads(made.to_json(registry=served.registry, always_emit_implicit=True))
+
+    assert list(map(str, validator(served, message.type_name).iter_errors(answer))) == []
+
+
+@pytest.mark.parametrize(("served", "message"), ANSWERS)
+@SEARCH
+@given(data=st.data())
+def test_an_answer_that_is_not_protobufs_is_told_from_one(
+    served: Contract, message: DescMessage, data: st.DataObject
+) -> None:
+    answer = json.loads(data.draw(messages(message)).to_json(always_emit_implicit=True))
+    always_there = [field.json_name for field in message.fields if field.presence != EXPLICIT]
+    schema = validator(served, message.type_name)
+
+    assert not schema.is_valid([answer])
+    assert not schema.is_valid({**answer, "unheardOf": 1})
+    for name in always_there:
+        assert not schema.is_valid({key: value for key, value in answer.items() if key != name}), name
+    for field in message.fields:
+        if field.json_name in answer and not field.proto.type_name.endswith(".Value"):
+            for wrong in _of_other_types(answer[field.json_name], field):
+                assert not schema.is_valid({**answer, field.json_name: wrong}), (field.name, wrong)
+
+
+def _of_other_types(value: Any, field: DescField) -> Iterator[Any]:
+    yield 5 if isinstance(value, list) else []
+    yield None
+    if isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity"):
+        yield 5
+    if isinstance(field.value, DescFieldValueList):
+        yield [*value, None]
+    if isinstance(field.value, DescFieldValueMap):
+        yield {**value, "no key": None}
+
+
+@pytest.mark.parametrize(("served", "message"), REQUESTS)
+@SEARCH
+@given(data=st.data())
+def test_what_protobuf_prints_is_taken_as_a_request(
+    served: Contract, message: DescMessage, data: st.DataObject
+) -> None:
+    made = data.draw(messages(message, any_of(served, message)))
+
+    short = json.loads(made.to_json(registry=served.registry))
+    whole = json.loads(made.to_json(registry=served.registry, always_emit_implicit=True))
+
+    schema = schema_of_requests(served, message)
+    assert list(map(str, schema.iter_errors(short))) == []
+    assert list(map(str, schema.iter_errors(whole))) == []
+    assert not schema.is_valid({**short, "unheardOf": 1})
+
+
+def test_a_request_may_have_64_bit_integers_as_numbers_and_an_answer_may_not() -> None:
+    everything = odd().services[0].methods[0].input
+
+    assert schema_of_requests(odd(), everything).is_valid({"int64Value": 5, "numbers": [5, "6"], "uint64Wrapper": 7})
+    assert not schema_of_requests(odd(), everything).is_valid({"int64Value": "five"})
+    assert not schema_of_requests(odd(), everything).is_valid({"int32Value": 2**31})
+    assert not schema_of_requests(odd(), everything).is_valid({"messagesByNumber": {"one": {}}})
+
+
+def test_of_a_oneof_one_field_is_set() -> None:
+    schema = schema_of_requests(odd(), odd().services[0].methods[1].input)
+
+    assert schema.is_valid({"text": "", "yes": True})
+    assert schema.is_valid({"nested": {}})
+    assert not schema.is_valid({"text": "", "number": "1"})
+    assert not schema.is_valid({"yes": True, "nested": {}})
+
+
+class Row(NamedTuple):
+    """A field with rules, and values in JSON for it."""
+
+    field: str
+    accepted: Sequence[Any]
+    refused: Sequence[Any]
+    not_told: Sequence[Any] = ()
+    """Refused by the rules, in a way that JSON Schema cannot say."""
+
+
+ABSENT = object()
+UUID = "6f1d3c1e-5a64-4c57-9a57-0d1b1c7a4a10"
+
+ROWS = [
+    Row("string f = 1 [R.string.min_len = 2];", ["ab", "\u00e9\u00e9"], ["a", "", ABSENT]),
+    Row("string f = 1 [R.string.max_len = 2];", ["", "ab", "\u00e9\u00e9", ABSENT], ["abc", "\u00e9\u00e9\u00e9"]),
+    Row("string f = 1 [R.string.len = 2];", ["ab"], ["a", "abc", ABSENT]),
+    Row("string f = 1 [R.string.max_bytes = 4];", ["abcd", "\u00e9\u00e9", ABSENT], ["abcde"], ["\u00e9\u00e9\u00e9"]),
+    Row("string f = 1 [R.string.min_bytes = 2];", ["ab", "\u00e9"], [], ["a", ABSENT]),
+    Row('string f = 1 [R.string.pattern = "^[a-z]+$"];', ["ab"], ["A", "", ABSENT]),
+    Row('string f = 1 [R.string.pattern = "b"];', ["abc"], ["a", ABSENT]),
+    Row('string f = 1 [R.string.pattern = "(?i)^ab$"];', ["AB"], [], ["x"]),
+    Row('string f = 1 [R.string.prefix = "a.b"];', ["a.bc"], ["axb", "xa.b", ABSENT]),
+    Row('string f = 1 [R.string.suffix = "(z)"];', ["y(z)"], ["(z)y", "yz", ABSENT]),
+    Row('string f = 1 [R.string = {prefix: "a" contains: "-" suffix: "z"}];', ["a-z"], ["az", "a-", "-z", ABSENT]),
+    Row('string f = 1 [R.string.const = "yes"];', ["yes"], ["no", ABSENT]),
+    Row('string f = 1 [R.string = {in: ["a", "b"]}];', ["a", "b"], ["c", ABSENT]),
+    Row('string f = 1 [R.string = {not_in: ["a", "b"]}];', ["c", ABSENT], ["a"]),
+    Row('string f = 1 [R.string = {not_in: [""]}];', ["c"], ["", ABSENT]),
+    Row("string f = 1 [R.string.email = true];", ["a@example.org"], ["a", "", ABSENT]),
+    Row("string f = 1 [R.string.hostname = true];", ["example.org"], ["-", ABSENT]),
+    Row("string f = 1 [R.string.ipv4 = true];", ["127.0.0.1"], ["127.0.0", ABSENT]),
+    Row("string f = 1 [R.string.ipv6 = true];", ["::1"], ["127.0.0.1", ABSENT]),
+    Row("string f = 1 [R.string.uri = true];", ["https://example.org/a"], ["a b", "/a", ABSENT]),
+    Row("string f = 1 [R.string.uri_ref = true];", ["/a", ABSENT], ["a b"]),
+    Row("string f = 1 [R.string.uuid = true];", [UUID], ["", "1", ABSENT]),
+    Row("string f = 1 [R.string.tuuid = true];", [UUID.replace("-", "")], [UUID, ABSENT]),
+    Row("string f = 1 [R.string.uuid = true, R.ignore = IGNORE_IF_ZERO_VALUE];", [UUID, "", ABSENT], ["1"]),
+    Row("string f = 1 [R.string.uuid = true, R.ignore = IGNORE_ALWAYS];", [UUID, "", "1", ABSENT], []),
+    Row("optional string f = 1 [R.string.uuid = true];", [UUID, ABSENT], ["", "1"]),
+    Row("optional string f = 1 [R.string.uuid = true, R.ignore = IGNORE_IF_ZERO_VALUE];", [UUID, ABSENT], ["1"], [""]),
+    Row("optional string f = 1 [R.required = true];", ["", "a"], [ABSENT]),
+    Row("int32 f = 1 [R.int32 = {gte: -5 lte: 5}];", [-5, 0, 5, ABSENT], [-6, 6]),
+    Row("int32 f = 1 [R.int32 = {gt: 0 lt: 5}];", [1, 4], [0, 5, ABSENT]),
+    Row("int32 f = 1 [R.int32 = {gt: 10 lt: 5}];", [4, 11, ABSENT], [5, 10]),
+    Row("int32 f = 1 [R.int32 = {gte: 10 lt: -5}];", [-6, 10], [-5, 0, ABSENT]),
+    Row("int32 f = 1 [R.int32.lt = 0];", [-1], [0, ABSENT]),
+    Row("int32 f = 1 [R.int32.const = 5];", [5], [6, 0, ABSENT]),
+    Row("int32 f = 1 [R.int32 = {in: [5, 6]}];", [5, 6], [7, ABSENT]),
+    Row("int32 f = 1 [R.int32 = {in: [0, 6]}];", [0, 6, ABSENT], [7]),
+    Row("int32 f = 1 [R.int32 = {not_in: [5, 6]}];", [7, ABSENT], [5]),
+    Row("int32 f = 1 [R.int32.gte = 5, R.ignore = IGNORE_IF_ZERO_VALUE];", [5, 0, ABSENT], [4]),
+    Row("optional int32 f = 1 [R.int32.gte = 1];", [1, ABSENT], [0]),
+    Row("int64 f = 1 [R.int64.gte = 5];", [5, "5"], [4, ABSENT], ["4"]),
+    Row("int64 f = 1 [R.int64.const = 5];", [5, "5"], [4, "4", ABSENT]),
+    Row("uint64 f = 1 [R.uint64 = {in: [0, 5]}];", [5, "5", 0, "0", ABSENT], [4, "4"]),
+    Row("uint64 f = 1 [R.uint64.const = 5, R.ignore = IGNORE_IF_ZERO_VALUE];", [5, 0, "0", ABSENT], ["4"]),
+    Row("double f = 1 [R.double.gt = 0.5];", [0.75], [0.5, 0, ABSENT]),
+    Row("bool f = 1 [R.bool.const = true];", [True], [False, ABSENT]),
+    Row("Kind f = 1 [R.enum.defined_only = true];", ["KIND_GOOD", "KIND_UNSPECIFIED", ABSENT], []),
+    Row("Kind f = 1 [R.enum = {in: [1, 2]}];", ["KIND_GOOD", "KIND_BAD"], ["KIND_UNSPECIFIED", ABSENT]),
+    Row("Kind f = 1 [R.enum = {not_in: [0]}];", ["KIND_GOOD"], ["KIND_UNSPECIFIED", ABSENT]),
+    Row("Kind f = 1 [R.enum.const = 2];", ["KIND_BAD"], ["KIND_GOOD", ABSENT]),
+    Row(
+        "Kind f = 1 [R.enum.const = 2, R.ignore = IGNORE_IF_ZERO_VALUE];",
+        ["KIND_BAD", "KIND_UNSPECIFIED", ABSENT],
+        ["KIND_GOOD"],
+    ),
+    Row("repeated string f = 1 [R.repeated = {min_items: 1 max_items: 2}];", [["a"], ["", ""]], [[], [""] * 3, ABSENT]),
+    Row("repeated string f = 1 [R.repeated.unique = true];", [["a", "b"], ABSENT], [["a", "a"]]),
+    Row("repeated string f = 1 [R.repeated.items.string.uuid = true];", [[UUID], [], ABSENT], [["1"], [""]]),
+    Row("repeated Kind f = 1 [R.repeated.items.enum = {in: [1]}];", [["KIND_GOOD"], ABSENT], [["KIND_BAD"]]),
+    Row(
+        "repeated string f = 1 [R.repeated.min_items = 2, R.ignore = IGNORE_IF_ZERO_VALUE];",
+        [["a", "b"], [], ABSENT],
+        [["a"]],
+    ),
+    Row("map<string, int32> f = 1 [R.map = {min_pairs: 1 max_pairs: 1}];", [{"a": 1}], [{}, {"a": 1, "b": 2}, ABSENT]),
+    Row("map<string, int32> f = 1 [R.map.keys.string.min_len = 2];", [{"ab": 1}, ABSENT], [{"a": 1}]),
+    Row("map<string, int32> f = 1 [R.map.values.int32.gt = 0];", [{"a": 1}, ABSENT], [{"a": 0}]),
+    Row("google.protobuf.StringValue f = 1 [R.string.min_len = 2];", ["ab", ABSENT], ["a", ""]),
+    Row("google.protobuf.Int64Value f = 1 [R.int64.const = 5];", ["5", 5, ABSENT], ["4", 4, 0]),
+    Row("repeated google.protobuf.StringValue f = 1 [R.repeated.items.string.min_len = 2];", [["ab"], ABSENT], [["a"]]),
+    Row("Inner f = 1 [R.required = true];", [{"g": "ab"}], [ABSENT, {"g": "a"}, {}]),
+    Row("Inner f = 1;", [{"g": "ab"}, ABSENT], [{"g": "a"}, {}]),
+    Row("bytes f = 1 [R.bytes.min_len = 2];", ["YWI="], [], ["YQ==", ABSENT]),
+    Row("google.protobuf.Duration f = 1 [R.duration.gt.seconds = 2];", ["3s", ABSENT], [], ["1s"]),
+    Row(
+        'int32 f = 1 [R.cel = {id: "even" message: "must be even" expression: "this % 2 == 0"}];',
+        [2, ABSENT],
+        [],
+        [1],
+    ),
+    Row("google.protobuf.Timestamp f = 1;", ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.5+01:00", ABSENT], []),
+]
+
+
+@cache
+def ruled() -> Contract:
+    """A message for each row."""
+    rows = "\n".join(f"message M{number} {{ {row.field} }}" for number, row in enumerate(ROWS))
+    methods = "\n".join(f"rpc Call{number}(M{number}) returns (Answer);" for number in range(len(ROWS)))
+    text = f"""
+        syntax = "proto3";
+        package p;
+        import "buf/validate/validate.proto";
+        import "google/protobuf/duration.proto";
+        import "google/protobuf/timestamp.proto";
+        import "google/protobuf/wrappers.proto";
+        enum Kind {{ KIND_UNSPECIFIED = 0; KIND_GOOD = 1; KIND_BAD = 2; }}
+        message Inner {{ string g = 1 [R.string.min_len = 2]; }}
+        message Answer {{ string f = 1 [R.string.min_len = 2]; }}
+        {rows}
+        service Ruled {{ {methods} }}
+    """
+    return contract(text.replace("R.", "(buf.validate.field)."), "Ruled")
+
+
+@cache
+def ruled_pool() -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+    for file in FileDescriptorSet.FromString(ruled().description.files).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+@pytest.mark.parametrize("number", [pytest.param(number, id=row.field) for number, row in enumerate(ROWS)])
+def test_rules_are_told_as_protovalidate_has_them(number: int) -> None:
+    row = ROWS[number]
+    message_type = message_factory.GetMessageClass(ruled_pool().FindMessageTypeByName(f"p.M{number}"))
+    schema = validator(ruled(), f"p.M{number}")
+
+    for value in (*row.accepted, *row.refused, *row.not_told):
+        request = {} if value is ABSENT else {"f": value}
+        violations = protovalidate.collect_violations(json_format.ParseDict(request, message_type()))
+        assert bool(violations) == (value not in row.accepted), (request, violations)
+        assert schema.is_valid(request) == (value not in row.refused), (request, schemas(ruled())[f"p.M{number}"])
+
+
+def test_answers_are_not_held_to_the_rules_for_requests() -> None:
+    assert validator(ruled(), "p.Answer").is_valid({"f": ""})
