@@ -135,7 +135,7 @@ def test_a_raw_body_comes_back_as_it_went(stand: Stand) -> None:
 def test_a_raw_stream_comes_in_parts(stand: Stand) -> None:
     answer = stand.ask("POST /raw/stream/in", BYTES * 4_000, {"Content-Type": "image/png"})
     assert answer.status == 200, answer.body
-    (call,) = stand.server.take_calls()
+    (call,) = stand.calls()
     parts: list[Any] = list(call.requests)
     assert call.method == stand.contract.method(RAW_STREAM_IN)
     assert b"".join(part.data for part in parts) == BYTES * 4_000

@@ -50,6 +50,8 @@ class TranscodedServer:
     ) -> None:
         """Start it. Behaviours, by a method's own name, go before the echo; `listed` it names and has not."""
         self.calls: list[Call] = []
+        self.looks = 0
+        """How often somebody asked what it offers."""
         self._behaviours = dict(behaviours or {})
         # Its own name is in the list, as grpcio's manual has it.
         self._listed = [*listed, "grpc.reflection.v1alpha.ServerReflection"]
@@ -84,6 +86,7 @@ class TranscodedServer:
 
     def _handler(self, method: str, metadata: dict[str, str]) -> grpc.RpcMethodHandler[Any, Any] | None:
         if method in self._reflections:
+            self.looks += 1
             return grpc.stream_stream_rpc_method_handler(
                 self._reflection.ServerReflectionInfo,
                 request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

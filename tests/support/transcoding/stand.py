@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from tests.support.rest import Answer, Body, RestProcess, RestServers
 from tests.support.transcoding.contracts import Contract, Rule
-from tests.support.transcoding.server import TranscodedServer
+from tests.support.transcoding.server import Call, TranscodedServer
 
 SeenCall = tuple[str, list[str]]
 """A method, as calls name it, and its requests in protobuf's text format, to be compared and read where they differ."""
@@ -26,6 +26,7 @@ class Stand:
         self.server = server
         self.rest = rest
         self.contract = server.contract
+        self._questions = 0
 
     def ask(self, http: str, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Make a request that is written as in google/api/http.proto: `PATCH /v1/messages/123456 { "text": "Hi!" }`.
@@ -36,11 +37,17 @@ class Stand:
         assert parts is not None, http
         verb, path, text = parts.groups()
         self.server.take_calls()
-        return self.rest.request(verb, path, text if body is None else body, headers)
+        self._questions += 1
+        identity = {"X-Request-Id": str(self._questions)}
+        return self.rest.request(verb, path, text if body is None else body, {**identity, **(headers or {})})
+
+    def calls(self) -> list[Call]:
+        """The calls that came to the server for the last question; one that was cut off before may come after it."""
+        return [call for call in self.server.calls if call.metadata["x-request-id"] == str(self._questions)]
 
     def seen(self) -> list[SeenCall]:
-        """The calls that came to the server for the last question."""
-        return [(call.method, _texts(call.requests)) for call in self.server.calls]
+        """The same, to be compared with `call`."""
+        return [(call.method, _texts(call.requests)) for call in self.calls()]
 
     def call(self, rule: Rule, *requests: str) -> SeenCall:
         """What is to be seen of a rule's method with these requests, each in protobuf's text format."""
@@ -49,7 +56,7 @@ class Stand:
 
     def echo(self) -> Any:
         """The JSON of the only request that was seen, which is what a method answers that gives what it takes."""
-        ((request,),) = (call.requests for call in self.server.calls)
+        ((request,),) = (call.requests for call in self.calls())
         return self.contract.json_of(request)
 
 
