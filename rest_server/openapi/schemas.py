@@ -57,11 +57,20 @@ _DURATION = "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$"
 _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Duration": {"type": "string", "pattern": _DURATION, "examples": ["3.5s"]},
-    "google.protobuf.FieldMask": {"type": "string", "examples": ["title,publishedYear"]},
+    "google.protobuf.FieldMask": {"type": "string", "pattern": "^[^_]*$", "examples": ["name,home.zipCode"]},
     "google.protobuf.Struct": {"type": "object"},
     "google.protobuf.ListValue": {"type": "array"},
     "google.protobuf.Value": {},
     "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}},
+}
+_WELL_KNOWN_IN: Mapping[tuple[str, Use], Schema] = {
+    # Requests may have other time zones.
+    ("google.protobuf.Timestamp", Use.ANSWER): {"pattern": _TIME},
+    # Parameters have the contract's names, and so may a mask among them.
+    ("google.protobuf.FieldMask", Use.PARAMETER): {
+        "pattern": "^([^_]|_[a-z])*$",
+        "examples": ["name,address.zip_code"],
+    },
 }
 _TEXTS = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask")
 
@@ -83,9 +92,7 @@ class Schemas:
         if is_wrapper(message):
             return self.value(message.fields[0].value, use)
         if message.type_name in _WELL_KNOWN:
-            if use is Use.ANSWER and message.type_name == "google.protobuf.Timestamp":
-                return {**_WELL_KNOWN[message.type_name], "pattern": _TIME}
-            return dict(_WELL_KNOWN[message.type_name])
+            return {**_WELL_KNOWN[message.type_name], **_WELL_KNOWN_IN.get((message.type_name, use), {})}
         key = self._key(message, use)
         if key not in self.components:
             self.components[key] = {}  # for messages that hold themselves
