@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from protobuf import (
@@ -18,6 +19,7 @@ from protobuf import (
     message_from_json_value,
 )
 
+from rest_server.errors import FieldsInvalid
 from rest_server.fields import Fields
 
 _WORDS = {
@@ -34,6 +36,9 @@ _WORDS = {
 _SIGNED_32 = "a whole number from -2147483648 to 2147483647"
 _SIGNED_64 = "a whole number of at most 64 bits"
 _SIGNED_64_TYPES = (ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64)
+
+_REQUIRED = 3
+"""The presence of a field that proto2 requires: google.protobuf.FeatureSet.LEGACY_REQUIRED."""
 
 _MESSAGES_IN_WORDS = {
     "google.protobuf.Timestamp": "a time such as 2026-01-31T12:00:00Z",
@@ -53,29 +58,49 @@ class FieldProblems:
         self._fields = fields
         self._registry = registry
 
-    def contradictions(self, message: DescMessage, value: Any, path: str = "") -> Iterator[Problem]:
+    def contradictions(self, message: DescMessage, value: Any) -> list[Problem]:
         """Find fields that are given twice, by both their names, and those of one oneof.
 
         The parser takes the last one; protobuf's JSON mapping wants such a value to be refused.
         """
+        return list(islice(self._contradictions(message, value, ""), FieldsInvalid.MOST_TOLD))
+
+    def _contradictions(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
             return
         fields = self._fields.of(message)
         given: dict[object, str] = {}
         for name, part in value.items():
             field = fields.get(name)
-            if field is None or part is None:
+            if field is None:
                 continue
-            choice = getattr(field.value, "oneof", None) or field
-            if choice in given:
-                yield path + field.name, f"cannot be given together with {given[choice]}"
-            given[choice] = name
+            # A null is no choice, but it would take back what the field's other name has given.
+            oneof = None if part is None else getattr(field.value, "oneof", None)
+            for choice in (field, oneof):
+                if choice is not None and choice in given:
+                    yield path + field.name, f"cannot be given together with {given[choice]}"
+                given[choice] = name
             for inner, element, inner_path in _within(field, part, path + field.name):
-                yield from self.contradictions(inner, element, inner_path)
+                yield from self._contradictions(inner, element, inner_path)
 
-    def all(self, message: DescMessage, value: Any) -> list[Problem]:
+    def misfits(self, message: DescMessage, value: Any) -> list[Problem]:
         """Find what keeps a value from being a message. Never empty."""
-        return list(self._misfits(message, value, "")) or [("body", "cannot be read as a whole")]
+        misfits = islice(self._misfits(message, value, ""), FieldsInvalid.MOST_TOLD)
+        return list(misfits) or [("body", "cannot be read as a whole")]
+
+    def missing(self, message: DescMessage, value: Any) -> list[Problem]:
+        """Find the required fields, which proto2 has, that a value lacks, although it is a message. Never empty."""
+        missing = islice(self._missing(message, value, ""), FieldsInvalid.MOST_TOLD)
+        return list(missing) or [("body", "lacks what is required")]
+
+    def _missing(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
+        given = {self._fields.of(message)[name]: part for name, part in value.items() if part is not None}
+        for field in message.fields:
+            if field in given:
+                for inner, element, inner_path in _within(field, given[field], path + field.name):
+                    yield from self._missing(inner, element, inner_path)
+            elif field.presence == _REQUIRED:
+                yield path + field.name, "is required"
 
     def _misfits(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -85,12 +110,23 @@ class FieldProblems:
             field = self._fields.of(message).get(name)
             if field is None:
                 yield path + name, f"is no field of {message.type_name}"
-            elif not self._fits(message, name, part):
-                within = list(_within(field, part, path + field.name))
-                if not within:
-                    yield path + field.name, f"must be {_wanted(field)}"
-                for inner, element, inner_path in within:
-                    yield from self._misfits(inner, element, inner_path)
+            elif part is not None:
+                yield from self._misfits_in(field, part, path + field.name)
+
+    def _misfits_in(self, field: DescField, part: Any, path: str) -> Iterator[Problem]:
+        """Look into what holds messages; to try it whole would try its inside again at each level."""
+        holds_messages = False
+        for inner, element, inner_path in _within(field, part, path):
+            holds_messages = True
+            yield from self._misfits(inner, element, inner_path)
+        if not holds_messages:
+            tried = part
+        elif isinstance(field.value, DescFieldValueMap):
+            tried = {key: {} for key in part}  # its keys are left
+        else:
+            return
+        if not self._fits(field.parent, field.name, tried):
+            yield path, f"must be {_wanted(field)}"
 
     def _fits(self, message: DescMessage, name: str, part: Any) -> bool:
         try:
@@ -103,17 +139,17 @@ class FieldProblems:
 def _within(field: DescField, part: Any, path: str) -> Iterator[tuple[DescMessage, Any, str]]:
     """Give the messages in a field's value, each with what should be one and its path."""
     match field.value:
-        case DescFieldValueMessage(message=message) if _is_plain(message):
+        case DescFieldValueMessage(message=message) if is_plain(message):
             yield message, part, f"{path}."
-        case DescFieldValueList(element=DescMessage() as message) if _is_plain(message) and isinstance(part, list):
+        case DescFieldValueList(element=DescMessage() as message) if is_plain(message) and isinstance(part, list):
             for index, element in enumerate(part):
                 yield message, element, f"{path}[{index}]."
-        case DescFieldValueMap(value=DescMessage() as message) if _is_plain(message) and isinstance(part, dict):
+        case DescFieldValueMap(value=DescMessage() as message) if is_plain(message) and isinstance(part, dict):
             for key, element in part.items():
                 yield message, element, f"{path}[{key}]."
 
 
-def _is_plain(message: DescMessage) -> bool:
+def is_plain(message: DescMessage) -> bool:
     """Whether the message is an object of its fields in JSON, and nothing of its own."""
     return not message.type_name.startswith("google.protobuf.")
 

@@ -16,7 +16,7 @@ from rest_server.errors import AnswerUnreadable, FieldsInvalid
 from rest_server.headers import entity_tag
 from rest_server.http_rules import WHOLE, HttpRule, full_name, message_of
 from rest_server.path_templates import Template
-from rest_server.requests import NO_BODY, json_of, message_from
+from rest_server.requests import NO_BODY, json_of, serialized_request
 from rest_server.targets import Target
 
 HTTP_BODY = "google.api.HttpBody"
@@ -71,8 +71,8 @@ class Operation:
         idempotency_key: str | None,
     ) -> bytes:
         """Make the serialized request from all parts of the HTTP request. Raises Refusal."""
-        message = message_from(self.rule, self._contract, path, query, self._json(body, content_type), idempotency_key)
-        return message.to_binary()
+        value = self._json(body, content_type)
+        return serialized_request(self.rule, self._contract, path, query, value, idempotency_key)
 
     def _json(self, body: bytes, content_type: str) -> Any:
         if self.takes_raw_body:
@@ -89,7 +89,10 @@ class Operation:
 
     def answer_from(self, reply: bytes) -> tuple[bytes, str, str | None]:
         """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
-        message = self._output.type.from_binary(reply)
+        try:
+            message = self._output.type.from_binary(reply)
+        except (ValueError, RecursionError) as error:  # of another version than the contract, or nested too deep
+            raise AnswerUnreadable(method=self.name, problem=error) from error
         etag = entity_tag(message[self._etag_field]) if self._etag_field and message[self._etag_field] else None
         if self._answers_raw:
             content: Any = message if self._answered_field is None else message[self._answered_field]

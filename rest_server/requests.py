@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -16,14 +17,13 @@ from protobuf import (
     DescFieldValueMessage,
     DescFieldValueScalar,
     DescMessage,
-    Message,
     ScalarType,
     message_from_json_value,
 )
 
 from rest_server.contract import Contract
 from rest_server.errors import BodyInvalid, FieldsInvalid
-from rest_server.field_problems import FieldProblems
+from rest_server.field_problems import FieldProblems, is_plain
 from rest_server.fields import Fields
 from rest_server.http_rules import WHOLE, HttpRule, message_of
 
@@ -39,24 +39,27 @@ NO_BODY = object()
 MOST_NESTING = 100
 """Of objects and lists in a body; protobuf's own parsers stop there, too."""
 
+# A text that is not closed goes to the end, and nothing is looked at twice: bodies are whatever somebody sends.
+_BRACKETS_AND_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
 _BOOLEANS = {"true": True, "false": False}
 _WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
 
 
-def message_from(
+def serialized_request(
     rule: HttpRule,
     contract: Contract,
     path: Sequence[str],
     query: Iterable[tuple[str, str]],
     body: Json,
     idempotency_key: str | None,
-) -> Message:
-    """Make the request of a rule's method.
+) -> bytes:
+    """Make the serialized request of a rule's method.
 
     `path` are the segments as they came; `body` is what the body's JSON says, NO_BODY where there is none. Raises
-    FieldsInvalid.
+    FieldsInvalid and BodyInvalid.
     """
     tree: dict[str, Json] = {}
     if body is not NO_BODY:
@@ -65,27 +68,38 @@ def message_from(
     _put_path(tree, rule, contract.fields, path)
     if idempotency_key:
         _put_request_id(tree, rule.method.input, contract.fields, idempotency_key)
-    return _from_json(rule.method.input, tree, contract)
+    return _serialized(rule.method.input, tree, contract)
 
 
-def _from_json(message: DescMessage, value: Json, contract: Contract) -> Message:
+def _serialized(message: DescMessage, value: Json, contract: Contract) -> bytes:
     problems = FieldProblems(contract.fields, contract.registry)
-    if contradictions := list(problems.contradictions(message, value)):
+    if contradictions := problems.contradictions(message, value):
         raise FieldsInvalid(*contradictions)
     try:
-        return message_from_json_value(message.type, value, registry=contract.registry)
+        made = message_from_json_value(message.type, value, registry=contract.registry)
+    except RecursionError as error:  # google.protobuf.Value has several messages for one list
+        raise BodyInvalid(problem="its messages are nested too deep") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise FieldsInvalid(*problems.all(message, value)) from error
+        raise FieldsInvalid(*problems.misfits(message, value)) from error
+    try:
+        return made.to_binary()
+    except ValueError as error:
+        raise FieldsInvalid(*problems.missing(message, value)) from error
 
 
 def json_of(body: bytes) -> Json:
     """Read a body. Raises BodyInvalid."""
     try:
-        if body.count(b"{") + body.count(b"[") > MOST_NESTING and _depth(body) > MOST_NESTING:
+        if body.count(b"{") + body.count(b"[") > MOST_NESTING and _is_too_deep(body):
             raise BodyInvalid(problem=f"it is nested over {MOST_NESTING} deep")
-        return json.loads(body.decode(), parse_constant=_no_json, object_pairs_hook=_object)
+        value = json.loads(body.decode(), parse_constant=_no_json, parse_float=_finite, object_pairs_hook=_object)
+        if _SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except UnicodeDecodeError as error:
         raise BodyInvalid(problem="it is not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise BodyInvalid(problem="a text has half of a surrogate pair, which is no character") from error
     except ValueError as error:
         raise BodyInvalid(problem=f"it is no JSON: {error}") from error
 
@@ -95,25 +109,35 @@ def _no_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is written in quotes")
 
 
+def _finite(text: str) -> float:
+    """A number with a fraction or an exponent; Python would read one that is too large as infinity."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
 def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
     """All members of an object; Python would take the last of those with the same name."""
-    value = dict(members)
-    if len(value) < len(members):
-        names = [name for name, _ in members]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    value: dict[str, Json] = {}
+    for name, member in members:
+        if name in value:
+            raise ValueError(f"{name!r} is there twice")
+        value[name] = member
     return value
 
 
-def _depth(body: bytes) -> int:
-    """How deep objects and lists are nested; brackets inside of texts count for nothing."""
-    depth = deepest = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+def _is_too_deep(body: bytes) -> bool:
+    """Whether objects and lists are nested too deep; brackets inside of texts count for nothing."""
+    depth = 0
+    for token in _BRACKETS_AND_TEXTS.finditer(body):
         if token[0] in (b"[", b"{"):
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MOST_NESTING:
+                return True
         elif token[0] in (b"]", b"}"):
             depth -= 1
-    return deepest
+    return False
 
 
 def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:
@@ -126,24 +150,32 @@ def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:
 
 
 def _put_query(tree: dict[str, Json], rule: HttpRule, fields: Fields, query: Iterable[tuple[str, str]]) -> None:
-    texts: dict[str, list[str]] = {}
+    # By field, since a parameter may be there under both of the field's names.
+    texts: dict[Sequence[DescField], list[str]] = {}
+    names: dict[Sequence[DescField], str] = {}
+    problems: dict[str, str] = {}
     for name, text in query:
-        texts.setdefault(name, []).append(text)
-    problems = []
-    for name, values in texts.items():
         try:
-            _put_parameter(tree, rule, fields, name, values)
+            along = _parameter(rule, fields, name)
         except _NotBindable as problem:
-            problems.append((name, str(problem)))
+            problems[name] = str(problem)
+        else:
+            texts.setdefault(along, []).append(text)
+            names.setdefault(along, name)
+    for along, values in texts.items():
+        try:
+            _put(tree, along, _json_of_texts(values, along[-1]))
+        except _NotBindable as problem:
+            problems[names[along]] = str(problem)
     if problems:
-        raise FieldsInvalid(*problems)
+        raise FieldsInvalid(*problems.items())
 
 
 class _NotBindable(Exception):
     """A parameter that no field can be had from; the message says why."""
 
 
-def _put_parameter(tree: dict[str, Json], rule: HttpRule, fields: Fields, name: str, values: Sequence[str]) -> None:
+def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]:
     if name.count(".") > MOST_NESTING:
         raise _NotBindable(f"is nested over {MOST_NESTING} deep")
     along = _fields_along(rule.method.input, fields, name.split("."))
@@ -154,17 +186,18 @@ def _put_parameter(tree: dict[str, Json], rule: HttpRule, fields: Fields, name: 
     names = tuple(field.name for field in along)
     if any(variable.field_path == names for variable in rule.template.variables):
         raise _NotBindable("is given by the path")
-    field = along[-1]
+    return along
+
+
+def _json_of_texts(texts: Sequence[str], field: DescField) -> Json:
     if isinstance(field.value, DescFieldValueList):
-        value: Json = [_json_of_text(text, field.value.element) for text in values]
-    elif len(values) > 1:
+        return [_json_of_text(text, field.value.element) for text in texts]
+    if len(texts) > 1:
         raise _NotBindable("is given more than once")
-    else:
-        value = _json_of_text(values[0], _type_of(field))
-    _put(tree, along, value)
+    return _json_of_text(texts[0], _type_of(field))
 
 
-def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) -> Sequence[DescField]:
+def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) -> tuple[DescField, ...]:
     along: list[DescField] = []
     within: DescMessage | None = message
     for name in names:
@@ -173,20 +206,22 @@ def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) ->
             raise _NotBindable("is no parameter of this method")
         along.append(field)
         within = message_of(field)
-    return along
+        if within is not None and not is_plain(within):
+            within = None  # its JSON is not an object of its fields
+    return tuple(along)
 
 
 def _put_path(tree: dict[str, Json], rule: HttpRule, fields: Fields, path: Sequence[str]) -> None:
     """Path variables last: what else names their fields must agree."""
     for variable in rule.template.variables:
         name = ".".join(variable.field_path)
-        along = _fields_along(rule.method.input, fields, variable.field_path)
         try:
+            along = _fields_along(rule.method.input, fields, variable.field_path)
             value = _json_of_text(variable.value(path), _type_of(along[-1]))
         except _NotBindable as problem:
             raise FieldsInvalid((name, str(problem))) from problem
         given = _taken(tree, along)
-        if given is not None and str(given) != str(value):  # a number may be written as a text
+        if any(str(one) != str(value) for one in given):  # a number may be written as a text
             raise FieldsInvalid((name, "differs from the one in the path"))
         _put(tree, along, value)
 
@@ -197,32 +232,33 @@ def _put_request_id(tree: dict[str, Json], message: DescMessage, fields: Fields,
     if field is None:
         return
     key = key.strip().strip('"')
-    given = _taken(tree, [field])
-    if given and given != key:
+    if any(given not in ("", key) for given in _taken(tree, [field])):
         raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
     tree[REQUEST_ID] = key
 
 
-def _taken(tree: dict[str, Json], along: Sequence[DescField]) -> Json | None:
-    """Take out what is at the last of these fields, under either of its names; None where nothing is."""
+def _taken(tree: dict[str, Json], along: Sequence[DescField]) -> Sequence[Json]:
+    """Take out what is at the last of these fields, under either of its names and not null."""
     *outer, last = along
     here: Json = tree
     for field in outer:
         here = next((here[name] for name in (field.name, field.json_name) if name in here), None)
         if not isinstance(here, dict):
-            return None
-    given = [here.pop(name) for name in dict.fromkeys((last.name, last.json_name)) if name in here]
-    return given[0] if given else None
+            return []
+    given = [here.pop(name, None) for name in dict.fromkeys((last.name, last.json_name))]
+    return [one for one in given if one is not None]
 
 
 def _put(tree: dict[str, Json], along: Sequence[DescField], value: Json) -> None:
     *outer, last = along
     for field in outer:
         # Under the name that the body has it by, if it has it.
-        inner = tree.setdefault(field.json_name if field.json_name in tree else field.name, {})
-        if not isinstance(inner, dict):
+        name = field.json_name if field.json_name in tree else field.name
+        if tree.get(name) is None:
+            tree[name] = {}
+        if not isinstance(tree[name], dict):
             return  # the body has no object there: that is told when the message is made
-        tree = inner
+        tree = tree[name]
     tree[last.name] = value
 
 
