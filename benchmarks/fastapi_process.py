@@ -16,7 +16,9 @@ def serve(app: FastAPI) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(1024)
-        server = uvicorn.Server(uvicorn.Config(app, loop="asyncio", http="httptools", log_level="warning", access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(app, loop="asyncio", http="httptools", log_level="warning", access_log=False)
+        )
 
         def end_with_input() -> None:
             sys.stdin.read()

@@ -16,7 +16,10 @@ from benchmarks.results import Result
 BEGIN = "<!-- The table of the last run: `python -m benchmarks --output docs/performance.md` writes it. -->"
 END = "<!-- End of the table. -->"
 
-PACKAGES = ("grpcio", "protobuf", "protovalidate", "peewee", "cysqlite", "psycopg")
+PACKAGES = (
+    *("grpcio", "protobuf", "protovalidate", "peewee", "cysqlite", "psycopg"),
+    *("uvicorn", "starlette", "protobuf-py", "fastapi", "pydantic", "sqlalchemy"),
+)
 
 
 class NoPlace(Exception):
