@@ -1,0 +1,202 @@
+"""What schemathesis is told about this API: what lines of NDJSON are, which ids there are, and what is no fault.
+
+Schemathesis loads this module by SCHEMATHESIS_HOOKS. LIBRARY_TRIAL is the folder where the test tells it things, and is
+told.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import protovalidate
+import schemathesis
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pool, json_format, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from hypothesis import strategies as st
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.generation import GenerationMode
+from schemathesis.generation.meta import TestPhase
+from schemathesis.openapi.checks import AllowHeaderMismatch, RejectedPositiveData, UnsupportedMethodResponse
+
+# Their descriptors are found by name.
+import library.admin.v1.catalog_service_pb2
+import library.admin.v1.loan_service_pb2
+import library.admin.v1.status_service_pb2
+import library.admin.v1.user_service_pb2
+import library.frontend.v1.catalog_service_pb2
+import library.frontend.v1.lending_service_pb2
+import library.frontend.v1.member_service_pb2
+import library.frontend.v1.sync_service_pb2
+import library.sync.v1.sync_service_pb2  # noqa: F401
+
+NDJSON = "application/x-ndjson"
+
+FOLDER = Path(os.environ["LIBRARY_TRIAL"])
+
+KNOWN: Mapping[str, list[Any]] = json.loads((FOLDER / "known.json").read_text())
+"""Ids that there are, by the names of the fields that may have them; and addresses that nobody has yet."""
+
+PLAIN: Mapping[str, Any] = {
+    **dict.fromkeys(("title", "publisher", "category", "firstName", "lastName", "query"), "Plain"),
+    **dict.fromkeys(("isbn", "coverUri", "etag", "receipt", "cursor", "page_token", "requestId"), ""),
+    "language": "en",
+    "totalCopies": 3,
+    "publishedYear": 1900,
+    "pageCount": 300,
+    "authors": ["A. N. Other"],
+    "update_mask": "title",
+}
+"""What the services take. Most that is made from a schema they refuse for what no schema says: a control character."""
+
+ANSWERED: Counter[str] = Counter()
+"""How often each operation answered with each status."""
+
+
+ROWS = st.fixed_dictionaries(
+    {"line": st.integers(0, 9)},
+    optional={"book": st.fixed_dictionaries({"title": st.text(max_size=9)}, optional={"isbn": st.just("0306406152")})},
+)
+LINES = st.lists(ROWS.map(json.dumps), max_size=4).map("\n".join).map(str.encode)
+"""For the document a body of lines is a text, so what is in them has to be made here."""
+
+schemathesis.openapi.media_type(NDJSON, LINES)
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _arguments: Any) -> None:
+    """Name things that there are, and mostly in plain values, in requests that are to be taken."""
+    meta = case.meta
+    if meta is None or meta.phase.name is not TestPhase.FUZZING or meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    # Not by chance: the same seed is to send the same requests.
+    number = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode(errors="replace"))
+    kinds = dict(re.findall(r"/(book|user|loan)s/{(\w+)}", case.operation.path))
+    ids = {name: KNOWN[f"{kind}Id"] for kind, name in kinds.items()}
+    values = KNOWN
+    if number % 4:
+        values = {**KNOWN, **{name: [value] for name, value in PLAIN.items()}}
+        case.headers.pop("Idempotency-Key", None)
+    case.path_parameters = _filled(case.path_parameters, ids, number)
+    case.query = _filled(case.query, values, number)
+    case.body = _filled(case.body, values, number)
+
+
+def _filled(made: Any, values: Mapping[str, list[Any]], number: int) -> Any:
+    """Give fields that are there one of the values by their names."""
+    if not isinstance(made, dict):
+        return made
+    return {**made, **{name: values[name][number % len(values[name])] for name in made if name in values}}
+
+
+@schemathesis.hook
+def after_call(_context: Any, case: Any, response: Any) -> None:
+    """Count."""
+    ANSWERED[f"{case.operation.label} {response.status_code}"] += 1
+
+
+@atexit.register
+def write_counts() -> None:
+    """Tell the test what was answered."""
+    (FOLDER / "answered.json").write_text(json.dumps(ANSWERED))
+
+
+@schemathesis.hook
+def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) -> bool:
+    """Let some complaints pass.
+
+    A request as the schema has it may be refused by the service for what no schema says (the check digit of an ISBN, a
+    page token of another list), but not by library-rest, which can read whatever it describes. And a request that
+    the schema does not have is rightly taken if it says in another of protobuf's notations what it might have said in
+    the schema's: null for nothing, "5" for 5, 2 for an enum's second name. Whether it does, protobuf's own library
+    and protovalidate decide, as the services would.
+
+    `/v1/loans/ID:renew` is a path of its own for POST. For GET it is a loan of an odd name, and is looked for.
+    """
+    if isinstance(failure, UnsupportedMethodResponse | AllowHeaderMismatch):
+        return "}:" not in case.operation.path
+    if isinstance(failure, RejectedPositiveData):
+        return _refused_here(response.json()["error"])
+    if isinstance(failure, AcceptedNegativeData):
+        return not _says_what_it_may(case, response.request)
+    return True
+
+
+def _refused_here(error: Mapping[str, Any]) -> bool:
+    """Whether library-rest refused it, other than for a contradiction between a header and the body."""
+    info = next(detail for detail in error["details"] if detail["@type"].endswith("google.rpc.ErrorInfo"))
+    return info["domain"] == "library-rest" and "differs from" not in error["message"]
+
+
+def _says_what_it_may(case: Any, request: Any) -> bool:
+    method = method_of(case)
+    body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+    for line in body.splitlines() if method.client_streaming else [body]:
+        message = message_factory.GetMessageClass(method.input_type)()
+        try:
+            json_format.ParseDict(_tree(method, case, request, line), message)
+        except (json_format.ParseError, json.JSONDecodeError, UnicodeDecodeError):
+            return False
+        # The rows of a stream have an outcome each, so bad ones are no reason to refuse it.
+        if not method.client_streaming and protovalidate.collect_violations(message):
+            return False
+    return True
+
+
+def method_of(case: Any) -> MethodDescriptor:
+    """The method that an operation calls; further paths of one have a number at the end of their ids."""
+    name = re.sub(r"\.\d+$", "", case.operation.definition.raw["operationId"])
+    method: MethodDescriptor = descriptor_pool.Default().FindMethodByName(name)
+    return method
+
+
+def _tree(method: MethodDescriptor, case: Any, request: Any, body: bytes) -> dict[str, Any]:
+    """All parts of a request as one JSON object."""
+    url = urlsplit(request.url)
+    # Its stub does not say which message the extension extends.
+    rule: Any = method.GetOptions().Extensions[annotations_pb2.http]  # type: ignore[index]
+    tree: dict[str, Any] = {}
+    if rule.body == "*":
+        tree.update(json.loads(body or b"{}"))
+    elif rule.body:
+        tree[rule.body] = json.loads(body)
+    for name, text in parse_qsl(url.query, keep_blank_values=True, errors="strict"):
+        _put(tree, method.input_type, name.split("."), text)
+    for name, text in _path_variables(rule, case.operation.path, url.path):
+        _put(tree, method.input_type, name.split("."), text)
+    if key := request.headers.get("Idempotency-Key", "").strip().strip('"'):
+        tree["request_id"] = key
+    return tree
+
+
+def _path_variables(rule: Any, path: str, asked: str) -> Iterator[tuple[str, str]]:
+    """Names are those of the rule with the same path; the document may have others."""
+    for one in (rule, *rule.additional_bindings):
+        template: str = getattr(one, one.WhichOneof("pattern"))
+        if re.sub(r"{[^}]*}", "{}", template) == re.sub(r"{[^}]*}", "{}", path):
+            pattern = re.sub(r"\\{[^}]*\\}", "([^/]*)", re.escape(template))
+            match = re.fullmatch(pattern, asked)
+            assert match is not None
+            yield from zip(re.findall(r"{([^}]*)}", template), map(unquote, match.groups()), strict=True)
+
+
+def _put(tree: dict[str, Any], message: Descriptor, names: list[str], text: str) -> None:
+    name, *below = names
+    field: FieldDescriptor | None = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
+    if field is None:
+        tree[name] = text  # which is then refused
+    elif below and field.message_type is not None:
+        _put(tree.setdefault(field.name, {}), field.message_type, below, text)
+    elif field.is_repeated:
+        tree.setdefault(field.name, []).append(text)
+    else:
+        tree[field.name] = {"true": True, "false": False}.get(text, text) if field.type == field.TYPE_BOOL else text
