@@ -415,6 +415,21 @@ def test_what_the_client_has_is_not_sent_again(rest: RestProcess, asked: str) ->
     assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", '"b"')
 
 
+ETAGS = [
+    pytest.param("b", '"b"', id="bare"),
+    pytest.param("%22b%22", '"b"', id="in quotes, as HTTP has it"),
+    pytest.param("W/%22b%22", 'W/"b"', id="weak"),
+]
+
+
+@pytest.mark.parametrize(("etag", "sent"), ETAGS)
+def test_a_servers_etag_may_be_written_as_http_has_it(rest: RestProcess, etag: str, sent: str) -> None:
+    path = f"/v1/tagged/a?etag={etag}"
+    assert rest.request("GET", path).headers["ETag"] == sent
+    for asked in ('"b"', 'W/"b"'):
+        assert rest.request("GET", path, headers={"If-None-Match": asked}).status == 304
+
+
 @pytest.mark.parametrize("asked", ['"a"', "b", '"bb"', '""'])
 def test_what_the_client_has_not_is_sent(rest: RestProcess, asked: str) -> None:
     answer = rest.request("GET", "/v1/tagged/a?etag=b", headers={"If-None-Match": asked})
