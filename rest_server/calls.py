@@ -186,7 +186,7 @@ class Call:
             async with asyncio.timeout_at(self._deadline):
                 yield
         except TimeoutError as error:
-            raise DeadlineExceeded from error
+            raise DeadlineExceeded(problem="the request did not come to its end") from error
         except asyncio.CancelledError as error:
             raise Stopping from error
 

@@ -36,7 +36,10 @@ def compiled(target: str, description: Description) -> Contract:
     Raises ValueError where the files contradict each other.
     """
     registry = FileDescriptorSet.from_binary(description.files).to_registry()
-    services = tuple(service for name in description.services if (service := registry.service(name)) is not None)
+    found = {name: registry.service(name) for name in description.services}
+    services = tuple(service for service in found.values() if service is not None)
+    for name in (name for name, service in found.items() if service is None):
+        log.warning("service listed and not described", target=target, service=name)
     rules: list[HttpRule] = []
     for method in (method for service in services for method in service.methods):
         for rule in rules_of(method, registry):

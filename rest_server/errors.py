@@ -184,7 +184,7 @@ class DeadlineExceeded(Refusal):
 
     status = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
-    message = "There was no answer in time."
+    message = "There was no answer in time ({problem})."
 
 
 class Stopping(Refusal):
@@ -221,7 +221,7 @@ def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: 
     if not sent and code is grpc.StatusCode.UNAVAILABLE:
         return refusal_answer(TargetUnavailable(problem=message), request_id)
     if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return refusal_answer(DeadlineExceeded(), request_id)
+        return refusal_answer(DeadlineExceeded(problem=message), request_id)
     details = [detail for value in sent for detail in _details_in(value)]
     return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id)
 

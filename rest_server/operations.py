@@ -91,7 +91,8 @@ class Operation:
         """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
         try:
             message = self._output.type.from_binary(reply)
-        except (ValueError, RecursionError) as error:  # of another version than the contract, or nested too deep
+        except (TypeError, ValueError, RecursionError) as error:
+            # OK without a message, of another version than the contract, or nested too deep.
             raise AnswerUnreadable(method=self.name, problem=error) from error
         etag = entity_tag(message[self._etag_field]) if self._etag_field and message[self._etag_field] else None
         if self._answers_raw:

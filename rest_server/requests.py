@@ -45,7 +45,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
 _BOOLEANS = {"true": True, "false": False}
-_WHOLE_NUMBER = re.compile(r"-?\d{1,20}")
+_WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
 
 
 def serialized_request(

@@ -22,6 +22,9 @@ CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 """How long after a look that failed the next one is made, while the target's contract is not known."""
 
+OPTIONS = list((dict(channel.OPTIONS) | {"grpc.max_receive_message_length": 64 * 1024 * 1024}).items())
+"""Servers of others may send larger answers than ours do."""
+
 log = logger(__name__)
 
 
@@ -33,7 +36,7 @@ class Target:
         self.address = address
         self.contract: Contract | None = None
         """None until it is learnt; kept while the server is away."""
-        self.channel = grpc.aio.insecure_channel(address, options=channel.OPTIONS)
+        self.channel = grpc.aio.insecure_channel(address, options=OPTIONS)
         self._interval_seconds = interval_seconds
         self._look_due = asyncio.Event()
         self._problem = ""
@@ -73,6 +76,12 @@ class Target:
             if str(problem) != self._problem:
                 log.warning("contract not learnt", target=self.address, problem=str(problem))
             self._problem = str(problem)
+            return False
+        except Exception as fault:
+            # What a target says of itself may be anything. One that confuses us must not keep us from looking again.
+            if str(fault) != self._problem:
+                log.exception("contract not understood", target=self.address)
+            self._problem = str(fault)
             return False
         self._problem = ""
         names = [service.type_name for service in self.contract.services]

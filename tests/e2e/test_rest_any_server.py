@@ -87,6 +87,8 @@ def test_a_service_that_is_listed_and_not_described_hides_no_other(rest_servers:
     server = TranscodedServer(Contract([ECHO]), listed=["transcoding.test.v1.Ghost"])
     rest = rest_servers.start([server.address])
     assert serves(rest, "/v1/echo/a")
+    told = [event for event in rest.log_events() if event["event"] == "service listed and not described"]
+    assert told[0]["service"] == "transcoding.test.v1.Ghost"
     server.stop()
 
 
@@ -233,6 +235,7 @@ def test_each_code_has_its_http_status(rest: RestProcess, code: grpc.StatusCode,
         assert "No “shelf” is free.\nAsk later." in refusal.message
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
         assert (refusal.reason, refusal.domain) == ("DEADLINE_EXCEEDED", "library-rest")
+        assert "No “shelf” is free.\nAsk later." in refusal.message
     else:
         assert (refusal.reason, refusal.message) == ("", "No “shelf” is free.\nAsk later.")
 
@@ -274,6 +277,18 @@ def test_details_that_nobody_can_read_do_not_hide_the_error(rest: RestProcess) -
     answer = rest.request("POST", "/v1/fail:garbled", asked)
     assert (answer.status, answer.refusal.code) == (404, grpc.StatusCode.NOT_FOUND)
     assert answer.refusal.message == "no such shelf"
+
+
+def test_ok_without_a_message_is_told(rest: RestProcess) -> None:
+    answer = rest.request("POST", "/v1/nothing", {})
+    assert (answer.status, answer.refusal.code) == (500, grpc.StatusCode.INTERNAL)
+    assert answer.refusal.reason == "ANSWER_UNREADABLE"
+
+
+def test_an_answer_larger_than_grpc_takes_by_default_is_answered(rest: RestProcess) -> None:
+    answer = rest.request("GET", "/v1/large")
+    assert answer.status == 200, answer.body[:1000]
+    assert len(answer.json()["text"]) == 5_000_000
 
 
 def test_an_error_in_the_middle_of_a_stream_is_its_last_line(rest: RestProcess) -> None:

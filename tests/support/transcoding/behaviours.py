@@ -25,9 +25,11 @@ FAIL_IN_DETAIL = Rule(
 FAIL_GARBLED = Rule('post: "/v1/fail:garbled" body: "*"', takes="FailRequest", gives="Everything", method="FailGarbled")
 BREAK_OFF = Rule('post: "/v1/break" body: "*"', takes="FailRequest", gives="stream Everything", method="BreakOff")
 SLEEP = Rule('get: "/v1/sleep"', takes="SleepRequest", gives="Everything", method="Sleep")
+NOTHING = Rule('post: "/v1/nothing" body: "*"', gives="Everything", method="Nothing")
+LARGE = Rule('get: "/v1/large"', gives="Everything", method="Large")
 TICK = Rule('get: "/v1/ticks"', gives="stream Everything", method="Tick")
 
-RULES = [ECHO, SEND, TAGGED, FAIL, FAIL_IN_DETAIL, FAIL_GARBLED, BREAK_OFF, SLEEP, TICK]
+RULES = [ECHO, SEND, TAGGED, FAIL, FAIL_IN_DETAIL, FAIL_GARBLED, BREAK_OFF, SLEEP, NOTHING, LARGE, TICK]
 
 POLL_SECONDS = 0.01
 
@@ -52,6 +54,8 @@ class Behaviours:
             "FailGarbled": self._fail_garbled,
             "BreakOff": self._fail,
             "Sleep": self._sleep,
+            "Nothing": self._nothing,
+            "Large": self._large,
             "Tick": self._tick,
         }
 
@@ -90,6 +94,12 @@ class Behaviours:
         if not context.is_active():
             self.left.set()
         yield self.contract.message_type("Everything")()
+
+    def _nothing(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        yield from ()
+
+    def _large(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        yield self.contract.message_type("Everything")(text="x" * 5_000_000)
 
     def _tick(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         ticks = 0
