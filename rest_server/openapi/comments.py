@@ -43,8 +43,9 @@ def text_of_method(method: DescMethod) -> MethodText:
     paragraphs = text_of(method).split("\n\n")
     of_errors = [paragraph for paragraph in paragraphs if _ERRORS.match(paragraph) and _CODE.search(paragraph)]
     errors: dict[int, list[str]] = {}
-    for paragraph in of_errors or paragraphs:
-        for status, text in _errors_in(paragraph):
+    in_passing = [sentence for paragraph in paragraphs for sentence in _SENTENCE_END.split(paragraph)]
+    for passage in of_errors or in_passing:
+        for status, text in _errors_in(passage):
             errors.setdefault(status, []).append(text)
     first, *others = [paragraph for paragraph in paragraphs if paragraph not in of_errors] or [""]
     summary, _, rest = _first_sentence(first).partition("\n")
@@ -67,10 +68,10 @@ def _first_sentence(paragraph: str) -> str:
     return _SENTENCE_END.sub("\n", paragraph, count=1)
 
 
-def _errors_in(paragraph: str) -> list[tuple[int, str]]:
-    """Cut the paragraph at the names of codes; gives each piece with the code's HTTP status."""
-    starts = [match.start() for match in _CODE.finditer(paragraph)]
-    pieces = [paragraph[start:end] for start, end in pairwise([*starts, len(paragraph)])]
+def _errors_in(passage: str) -> list[tuple[int, str]]:
+    """Cut the passage at the names of codes; gives each piece with the code's HTTP status."""
+    starts = [match.start() for match in _CODE.finditer(passage)]
+    pieces = [passage[start:end] for start, end in pairwise([*starts, len(passage)])]
     return [(_STATUS_NAMED[piece.split(maxsplit=1)[0].rstrip(",.;:")], _TRAILING.sub("", piece)) for piece in pieces]
 
 

@@ -21,7 +21,8 @@ def named(components: Mapping[str, Schema]) -> dict[str, str]:
         if classes[key] in names:
             continue
         type_name, use, _ = key.split()
-        forms = [type_name, f"{type_name}-{use}", *(f"{type_name}-{number}" for number in range(2, len(classes) + 2))]
+        forms = [type_name, *([f"{type_name}-input"] if use == "input" else [])]
+        forms += [f"{type_name}-{number}" for number in range(2, len(classes) + 2)]
         names[classes[key]] = next(name for name in forms if name not in names.values())
     return {key: names[classes[key]] for key in components}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import google.api
 import grpc_tools
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 from buf.validate import validate_pb2
@@ -74,3 +76,12 @@ def _add_with_imports(file: Any, files: dict[str, FileDescriptorProto]) -> None:
         _add_with_imports(imported, files)
     if file.name not in files:
         files[file.name] = FileDescriptorProto.FromString(file.serialized_pb)
+        _name_in_json(files[file.name].message_type, file.message_types_by_name.values())
+
+
+def _name_in_json(messages: Iterable[DescriptorProto], described: Iterable[Descriptor]) -> None:
+    """Generated Python leaves out the names in JSON, which a server's reflection has."""
+    for message, its in zip(messages, described, strict=True):
+        for field, one in zip(message.field, its.fields, strict=True):
+            field.json_name = one.json_name
+        _name_in_json(message.nested_type, its.nested_types)

@@ -1,0 +1,406 @@
+"""The OpenAPI document of contracts of every shape: valid, complete, and with the words of their comments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from rest_server.contract import Contract
+from rest_server.openapi import document
+from tests.support.described import contract, library_contracts
+
+
+def of(*contracts: Contract) -> dict[str, Any]:
+    """The document of all rules of the contracts. It is valid, and the same each time."""
+    rules = [rule for one in contracts for rule in one.rules]
+    made = document(contracts, rules, title="Test", version="1")
+    validate(made)
+    assert json.dumps(made) == json.dumps(document(contracts, rules, title="Test", version="1"))
+    return made
+
+
+def served(*methods: str, more: str = "") -> Contract:
+    """A contract with a service of these methods, and the messages of messages.proto."""
+    return contract(
+        f"""
+        syntax = "proto3";
+        package p;
+        import "buf/validate/validate.proto";
+        import "google/api/annotations.proto";
+        import "google/api/field_behavior.proto";
+        import "google/api/httpbody.proto";
+        import "messages.proto";
+        {more}
+        service Served {{ {" ".join(methods)} }}
+        """.replace("T.", "transcoding.test.v1."),
+        "Served",
+    )
+
+
+def method(rule: str, takes: str = "T.Everything", gives: str = "T.Message", name: str = "Do") -> str:
+    return f"rpc {name}({takes}) returns ({gives}) {{ option (google.api.http) = {{ {rule} }}; }}"
+
+
+def operation(*methods: str, more: str = "") -> dict[str, Any]:
+    """The one operation of the one path."""
+    (item,) = of(served(*methods, more=more))["paths"].values()
+    (made,) = item.values()
+    found: dict[str, Any] = made
+    return found
+
+
+def names(made: dict[str, Any], where: str) -> list[str]:
+    return [parameter["name"] for parameter in made.get("parameters", []) if parameter.get("in") == where]
+
+
+def body_schema(made: dict[str, Any], media_type: str = "application/json") -> Any:
+    return made["requestBody"]["content"][media_type]["schema"]
+
+
+def answer_schema(made: dict[str, Any], media_type: str = "application/json") -> Any:
+    return made["responses"]["200"]["content"][media_type]["schema"]
+
+
+def test_the_librarys_document_is_valid_and_has_every_rule() -> None:
+    contracts = library_contracts()
+
+    made = of(*contracts)
+
+    operations = [one["operationId"] for item in made["paths"].values() for one in item.values()]
+    assert len(operations) == len(set(operations)) == sum(len(one.rules) for one in contracts)
+    assert {one["tags"][0] for item in made["paths"].values() for one in item.values()} == {
+        tag["name"] for tag in made["tags"]
+    }
+    assert all(tag["description"] for tag in made["tags"])
+    assert all(one["summary"] != one["operationId"] for item in made["paths"].values() for one in item.values())
+
+
+def test_a_contract_without_comments_and_annotations_is_described_by_its_names() -> None:
+    made = of(served("rpc Do(T.Message) returns (T.Message);"))
+
+    do = made["paths"]["/p.Served/Do"]["post"]
+    assert (do["summary"], do["operationId"], do["tags"]) == ("Do", "p.Served.Do", ["p.Served"])
+    assert body_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message-input"}
+    assert answer_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message"}
+    assert made["components"]["schemas"]["transcoding.test.v1.Message"]["required"] == ["messageId", "text"]
+    assert "required" not in made["components"]["schemas"]["transcoding.test.v1.Message-input"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "parameters"),
+    [
+        ('get: "/v1/messages/{message_id}"', "/v1/messages/{message_id}", ["message_id"]),
+        ('get: "/v1/messages/{message.message_id}"', "/v1/messages/{message.message_id}", ["message.message_id"]),
+        ('get: "/v1/messages/{message_id}:read"', "/v1/messages/{message_id}:read", ["message_id"]),
+        ('get: "/v1/messages:read"', "/v1/messages:read", []),
+        ('get: "/v1/{name=shelves/*/books/*}"', "/v1/shelves/{shelves}/books/{books}", ["shelves", "books"]),
+        ('get: "/v1/{name=shelves/*}/all"', "/v1/shelves/{shelves}/all", ["shelves"]),
+        ('get: "/v1/{name=*/*}"', "/v1/{v1}/{segment}", ["v1", "segment"]),
+        ('get: "/v1/{name=a/*}/{text=a/*}"', "/v1/a/{a}/a/{a_2}", ["a", "a_2"]),
+        ('get: "/v1/{name=**}"', "/v1/{name}", ["name"]),
+        ('get: "/v1/{name=files/**}:watch"', "/v1/files/{files}:watch", ["files"]),
+        ('get: "/v1/*/x/**"', "/v1/{v1}/x/{x}", ["v1", "x"]),
+        ('get: "/v1/{name=fixed}"', "/v1/fixed", []),
+        ('get: "/v1/a b/ü:go on"', "/v1/a%20b/%C3%BC:go%20on", []),
+    ],
+)
+def test_path_templates_become_paths_of_single_segments(rule: str, path: str, parameters: Sequence[str]) -> None:
+    made = of(served(method(rule)))
+
+    assert list(made["paths"]) == [path]
+    do = made["paths"][path]["get"]
+    assert names(do, "path") == parameters
+    assert all(parameter["required"] for parameter in do["parameters"] if parameter["in"] == "path")
+
+
+def test_a_part_of_a_variable_says_what_it_is_a_part_of() -> None:
+    rest = operation(
+        method('get: "/v1/{name=files/**}"', "Named"),
+        more="""message Named {
+        // N.
+        string name = 1; }""",
+    )
+
+    (parameter,) = rest["parameters"]
+    assert parameter["description"] == (
+        "A part of `name`, which is `files/**`. N.\n\nAny number of segments, with slashes between them."
+    )
+
+
+def test_the_same_path_under_other_names_is_one_path() -> None:
+    made = of(
+        served(
+            method('get: "/v1/messages/{message_id}"', name="Get"),
+            method('patch: "/v1/messages/{message.message_id}" body: "message"', name="Update"),
+        )
+    )
+
+    (path,) = made["paths"]
+    assert path == "/v1/messages/{message_id}"
+    (parameter,) = (one for one in made["paths"][path]["patch"]["parameters"] if one["in"] == "path")
+    assert parameter["name"] == "message_id"
+    assert parameter["description"] == "`message.message_id`"
+
+
+def test_every_path_of_a_method_is_there_with_an_id_of_its_own() -> None:
+    made = of(
+        served(method('get: "/a" additional_bindings { get: "/b" } additional_bindings { post: "/b" body: "*" }'))
+    )
+
+    assert made["paths"]["/a"]["get"]["operationId"] == "p.Served.Do"
+    assert made["paths"]["/b"]["get"]["operationId"] == "p.Served.Do.2"
+    assert made["paths"]["/b"]["post"]["operationId"] == "p.Served.Do.3"
+
+
+def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
+    made = of(
+        served(
+            method('custom: { kind: "HEAD" path: "/a" }', name="Look"),
+            method('custom: { kind: "FETCH" path: "/a" }', name="Fetch"),
+            method('custom: { kind: "*" path: "/b" }', name="Any"),
+            method('custom: { kind: "*" path: "/c" } body: "*"', name="AnyWithBody"),
+            method('get: "/d"', name="First"),
+            method('custom: { kind: "*" path: "/d" }', name="Shadowed"),
+        )
+    )
+
+    assert set(made["paths"]["/a"]) == {"head", "x-additionalOperations"}
+    assert made["paths"]["/a"]["x-additionalOperations"]["FETCH"]["operationId"] == "p.Served.Fetch"
+    assert set(made["paths"]["/b"]) == {"get"}
+    assert set(made["paths"]["/c"]) == {"post"}
+    assert made["paths"]["/d"]["get"]["operationId"] == "p.Served.First"
+
+
+QUERIED = """
+    message Queried {
+      // Where it is.
+      string id = 1;
+      string text = 2 [(google.api.field_behavior) = REQUIRED];
+      repeated int64 numbers = 3;
+      T.Colour colour = 4;
+      Inner inner = 5;
+      T.Everything wkt = 6;
+      map<string, string> map = 7;
+      repeated Inner inners = 8;
+      string old = 9 [deprecated = true];
+      // How many.
+      int32 page_size = 10 [(buf.validate.field).int32 = {gte: 0 lte: 100}];
+    }
+    message Inner { string word = 1; Queried again = 2; bool flag = 3; }
+"""
+
+
+def test_what_path_and_body_leave_is_in_the_query() -> None:
+    made = operation(method('patch: "/v1/{id}" body: "wkt"', "Queried"), more=QUERIED)
+
+    assert names(made, "query") == ["text", "numbers", "colour", "inner.word", "inner.flag", "old", "page_size"]
+    by_name = {parameter["name"]: parameter for parameter in made["parameters"]}
+    assert by_name["text"] == {"name": "text", "in": "query", "required": True, "schema": {"type": "string"}}
+    assert by_name["numbers"]["schema"]["items"]["type"] == "integer"
+    assert by_name["colour"]["schema"] == {"$ref": "#/components/schemas/transcoding.test.v1.Colour"}
+    assert by_name["old"]["deprecated"] is True
+    assert by_name["page_size"]["description"] == "How many."
+    assert by_name["page_size"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
+    assert by_name["id"]["description"] == "Where it is."
+
+
+def test_times_masks_and_wrappers_fit_into_a_query_and_other_messages_do_not() -> None:
+    made = operation(method('get: "/v1"'))
+
+    found = names(made, "query")
+    assert {"timestamp", "duration", "mask", "int64_wrapper", "bytes_wrapper", "sub.since", "sub.words"} <= set(found)
+    assert not {"struct", "value", "list", "any", "empty", "counts", "messages", "sub.deeper.subfield"} & set(found)
+
+
+def test_a_body_of_everything_has_what_the_path_leaves() -> None:
+    made = operation(method('post: "/v1/{id}/{inner.word}" body: "*"', "Queried"), more=QUERIED)
+
+    schema = body_schema(made)
+    assert made["requestBody"]["required"] is True
+    assert schema["required"] == ["text"]
+    assert "id" not in schema["properties"]
+    assert set(schema["properties"]["inner"]["properties"]) == {"again", "flag"}
+    assert names(made, "query") == []
+
+
+def test_a_body_that_the_path_has_already_is_none() -> None:
+    made = operation(method('post: "/v1/{id}:go" body: "*"', "Only"), more="message Only { string id = 1; }")
+
+    assert "requestBody" not in made
+
+
+def test_a_resource_can_be_sent_back_as_it_was_read() -> None:
+    made = operation(
+        method('patch: "/v1/{thing.id}" body: "thing"', "Update", "Thing"),
+        more="""
+            message Thing { string id = 1 [(google.api.field_behavior) = OUTPUT_ONLY]; string text = 2; }
+            message Update { Thing thing = 1 [(google.api.field_behavior) = REQUIRED]; }
+        """,
+    )
+
+    assert made["requestBody"]["required"] is True
+    assert body_schema(made) == {"$ref": "#/components/schemas/p.Thing-input"}
+
+
+def test_an_answer_can_be_one_field_of_the_response() -> None:
+    made = operation(method('get: "/v1" response_body: "words"', "T.Message", "T.Everything"))
+
+    assert answer_schema(made) == {"type": "array", "items": {"type": "string"}}
+
+
+def test_streams_are_lines() -> None:
+    made = operation(method('post: "/v1" body: "*"', "stream T.Message", "stream T.Message"))
+
+    message = "#/components/schemas/transcoding.test.v1.Message"
+    asked, answered = (of_it(made, "application/x-ndjson") for of_it in (body_schema, answer_schema))
+    assert asked["contentSchema"] == {"type": "array", "items": {"$ref": f"{message}-input"}}
+    assert answered["contentSchema"]["items"] == {
+        "anyOf": [{"$ref": message}, {"$ref": "#/components/schemas/http-error"}]
+    }
+    assert asked["type"] == answered["type"] == "string"
+
+
+def test_raw_bodies_are_of_any_type() -> None:
+    made = operation(method('post: "/v1/{name}" body: "raw"', "T.Everything", "google.api.HttpBody"))
+
+    assert made["requestBody"]["content"] == made["responses"]["200"]["content"] == {"*/*": {}}
+
+
+def test_a_request_id_can_be_a_header() -> None:
+    made = operation(method('post: "/v1" body: "*"', "T.SendRequest"))
+
+    assert names(made, "header") == ["Idempotency-Key"]
+    assert "request_id" in made["parameters"][0]["description"]
+
+
+def test_what_has_an_etag_is_asked_for_again_only_when_it_has_changed() -> None:
+    read = operation(method('get: "/v1"', "T.Message", "T.Tagged"))
+    written = operation(method('post: "/v1"', "T.Message", "T.Tagged"))
+
+    assert {"$ref": "#/components/parameters/If-None-Match"} in read["parameters"]
+    assert set(read["responses"]) == {"200", "304", "default"}
+    assert "ETag" in read["responses"]["200"]["headers"]
+    assert set(written["responses"]) == {"200", "default"}
+
+
+COMMENTED = """
+    // What is served.
+    //
+    // (-- For ourselves: nobody
+    // is to see this. --)
+    service Commented {
+      // Does it, e.g. at once. Then it
+      // goes on:
+      //
+      // - with this,
+      // - with that.
+      //
+      // Errors: INVALID_ARGUMENT, `BAD`, when it is bad; NOT_FOUND for what is not there, ABORTED or
+      // FAILED_PRECONDITION.
+      rpc Do(Asked) returns (Asked) { option deprecated = true; }
+      // Fails with NOT_FOUND, always. `NOT_FOUND` has its reasons.
+      rpc Fail(Asked) returns (Asked);
+      rpc Silent(Asked) returns (Asked); // Behind it.
+    }
+    // Asked and answered.
+    message Asked {
+      // The kind. (-- internal --)
+      Kind kind = 1;
+    }
+    // A kind.
+    enum Kind {
+      // Not said.
+      KIND_UNSPECIFIED = 0;
+      KIND_GOOD = 1;
+    }
+"""
+
+
+def test_comments_are_the_words_of_the_document() -> None:
+    made = of(contract(f'syntax = "proto3"; package p; {COMMENTED}', "Commented"))
+
+    assert made["tags"] == [{"name": "p.Commented", "description": "What is served."}]
+    do = made["paths"]["/p.Commented/Do"]["post"]
+    assert do["summary"] == "Does it, e.g. at once"
+    assert do["description"] == "Then it goes on:\n\n- with this,\n- with that."
+    assert do["deprecated"] is True
+    told = {status: response.get("description") for status, response in do["responses"].items()}
+    assert told == {
+        "200": "Asked and answered.",
+        "400": "INVALID_ARGUMENT, `BAD`, when it is bad; FAILED_PRECONDITION",
+        "404": "NOT_FOUND for what is not there",
+        "409": "ABORTED",
+        "default": None,
+    }
+    fail = made["paths"]["/p.Commented/Fail"]["post"]
+    assert fail["summary"] == "Fails with NOT_FOUND, always"
+    assert fail["responses"]["404"]["description"] == "NOT_FOUND, always"
+    assert made["paths"]["/p.Commented/Silent"]["post"]["summary"] == "Behind it"
+    schemas = made["components"]["schemas"]
+    assert schemas["p.Asked"]["description"] == "Asked and answered."
+    assert schemas["p.Asked"]["properties"]["kind"]["description"] == "The kind."
+    assert schemas["p.Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
+
+
+def test_read_only_and_deprecated_fields_are_marked() -> None:
+    made = of(
+        served(
+            "rpc Do(Marked) returns (Marked);",
+            more="""
+                message Marked {
+                  string made = 1 [(google.api.field_behavior) = OUTPUT_ONLY, (buf.validate.field).string.min_len = 1];
+                  string secret = 2 [(google.api.field_behavior) = INPUT_ONLY];
+                  string old = 3 [deprecated = true];
+                  string must = 4 [(google.api.field_behavior) = REQUIRED];
+                }
+            """,
+        )
+    )
+
+    asked = made["components"]["schemas"]["p.Marked-input"]
+    assert asked["required"] == ["must"]
+    assert asked["properties"]["made"]["readOnly"] is True
+    assert asked["properties"]["secret"]["writeOnly"] is True
+    assert asked["properties"]["old"]["deprecated"] is True
+    # An answer prints it, if only as an empty text.
+    assert "writeOnly" not in made["components"]["schemas"]["p.Marked"]["properties"]["secret"]
+
+
+def test_types_of_the_same_name_share_a_schema_if_they_say_the_same() -> None:
+    def target(service: str, inner: str) -> Contract:
+        return contract(
+            f"""
+            syntax = "proto3";
+            package p;
+            message Outer {{ Inner inner = 1; Outer outer = 2; }}
+            message Inner {{ {inner} }}
+            message Same {{ Kind kind = 1; }}
+            enum Kind {{ KIND_UNSPECIFIED = 0; }}
+            service {service} {{ rpc Do(Same) returns (Outer); rpc Echo(Same) returns (Same); }}
+            """,
+            service,
+        )
+
+    same = of(target("A", "string text = 1;"), target("B", "string text = 1;"))
+    other = of(target("A", "string text = 1;"), target("B", "int32 number = 1;"))
+
+    assert list(same["components"]["schemas"]) == [
+        "p.Inner",
+        "p.Kind",
+        "p.Outer",
+        "p.Same",
+        "p.Same-input",
+        "http-error",
+    ]
+    assert list(other["components"]["schemas"]) == [
+        *("p.Inner", "p.Inner-2", "p.Kind", "p.Outer", "p.Outer-2", "p.Same", "p.Same-input", "http-error")
+    ]
+    second = answer_schema(other["paths"]["/p.B/Do"]["post"])
+    assert second == {"$ref": "#/components/schemas/p.Outer-2"}
+    properties = other["components"]["schemas"]["p.Outer-2"]["properties"]
+    assert properties["inner"] == {"$ref": "#/components/schemas/p.Inner-2"}
+    assert properties["outer"] == {"$ref": "#/components/schemas/p.Outer-2"}
