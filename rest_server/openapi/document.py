@@ -76,9 +76,10 @@ def document(
 
 
 def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:
-    """Where in a path item the rule's operation goes."""
+    """Where in a path item the rule's operation goes. One for any verb takes the likelier of two that are not taken."""
     if rule.verb == ANY:
-        return item, "post" if rule.body else "get"
+        likely = ("post", "get") if rule.body else ("get", "post")
+        return item, next((slot for slot in likely if slot not in item), likely[0])
     if rule.verb.lower() in _SLOTS:
         return item, rule.verb.lower()
     others: Schema = item.setdefault(_OTHERS, {})

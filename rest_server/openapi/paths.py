@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import quote
 
 from rest_server.http_rules import HttpRule
 from rest_server.path_templates import ONE, REST, Template, Variable
 
-_UNRESERVED = "!$&'()*+,;=:@"
-"""What a segment may have unencoded, by RFC 3986, besides letters, digits and `-._~`."""
+_UNRESERVED = "!$&'()*+,;=@"
+"""What a segment may have unencoded, by RFC 3986, besides letters, digits and `-._~`; less the colon before a verb."""
+
+_NO_NAME = re.compile(r"[^\w.-]")
 
 
 class PathParameter(NamedTuple):
@@ -50,7 +53,7 @@ def path_parameters(rule: HttpRule) -> list[PathParameter]:
             name = ".".join(variable.field_path)
         else:
             before = rule.template.segments[position - 1] if position else ""
-            name = before if before and before not in (ONE, REST) else "segment"
+            name = "segment" if before in ("", ONE, REST) else _NO_NAME.sub("_", before)
         taken = {parameter.name for parameter in parameters}
         names = [name, *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
         free = next(name for name in names if name not in taken)

@@ -106,6 +106,8 @@ def test_a_contract_without_comments_and_annotations_is_described_by_its_names()
         ('get: "/v1/*/x/**"', "/v1/{v1}/x/{x}", ["v1", "x"]),
         ('get: "/v1/{name=fixed}"', "/v1/fixed", []),
         ('get: "/v1/a b/ü:go on"', "/v1/a%20b/%C3%BC:go%20on", []),
+        ('get: "/v1/a%3Ago"', "/v1/a%3Ago", []),
+        ('get: "/v1/{name=%7Bb%7D/*}"', "/v1/%7Bb%7D/{_b_}", ["_b_"]),
     ],
 )
 def test_path_templates_become_paths_of_single_segments(rule: str, path: str, parameters: Sequence[str]) -> None:
@@ -164,7 +166,7 @@ def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
             method('custom: { kind: "*" path: "/b" }', name="Any"),
             method('custom: { kind: "*" path: "/c" } body: "*"', name="AnyWithBody"),
             method('get: "/d"', name="First"),
-            method('custom: { kind: "*" path: "/d" }', name="Shadowed"),
+            method('custom: { kind: "*" path: "/d" }', name="AllOthers"),
         )
     )
 
@@ -173,6 +175,7 @@ def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
     assert set(made["paths"]["/b"]) == {"get"}
     assert set(made["paths"]["/c"]) == {"post"}
     assert made["paths"]["/d"]["get"]["operationId"] == "p.Served.First"
+    assert made["paths"]["/d"]["post"]["operationId"] == "p.Served.AllOthers"
 
 
 QUERIED = """
