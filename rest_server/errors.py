@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import grpc
 from google.protobuf import any_pb2, json_format
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
-from protobuf import Registry
+from protobuf import Registry, wkt
 
 from service_kit.errors import FieldInvalid, InternalError, ServiceError, rich_status
 
@@ -234,16 +235,14 @@ def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
 
 
 def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
-    message = registry.message(detail.TypeName())
-    try:
-        if message is not None:
-            told = message.type.from_binary(detail.value).to_json(registry=registry)
-            return {"@type": detail.type_url, **json.loads(told)}
-        # Not of the target's files: google.rpc's own, perhaps.
+    with suppress(ValueError, RecursionError):
+        told = wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)
+        return dict(json.loads(told))
+    # Not of the target's files: google.rpc's own, perhaps.
+    with suppress(ValueError, TypeError, DecodeError, json_format.Error):
         return json_format.MessageToDict(detail)
-    except (ValueError, TypeError, json_format.Error):
-        # Of a type that nobody described: the bytes are all there is to give.
-        return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
+    # Of a type that nobody described, or not of the type that it says: the bytes are all there is to give.
+    return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
 def _body(
@@ -255,7 +254,7 @@ def _body(
     request_id: str,
 ) -> bytes:
     in_json = [_detail_in_json(detail, registry) for detail in details]
-    if not any(detail["@type"] == _REQUEST_INFO for detail in in_json):
+    if not any(detail.get("@type") == _REQUEST_INFO for detail in in_json):
         in_json.append({"@type": _REQUEST_INFO, "requestId": request_id})
     error = {"code": http_status, "message": message, "status": code.name, "details": in_json}
     return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
