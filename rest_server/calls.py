@@ -196,9 +196,8 @@ def parameters(query: bytes) -> list[tuple[str, str]]:
     if not query:
         return []
     try:
-        # Some clients, curl among them, send letters as they were typed.
-        return parse_qsl(query.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
     except UnicodeDecodeError as error:
-        raise FieldsInvalid(("query", "must be UTF-8")) from error
+        raise FieldsInvalid(("query", "must be UTF-8, percent-encoded")) from error
     except ValueError as error:
         raise FieldsInvalid(("query", f"has more than {MOST_PARAMETERS} parameters")) from error

@@ -372,7 +372,7 @@ def test_a_trailer_is_no_header(rest: RestProcess, server: TranscodedServer) -> 
 
 @pytest.mark.parametrize(
     "request_line",
-    ["GET", "GET /v1/echo/\xfc HTTP/1.1", "\x16\x03\x01", "GET /a b HTTP/1.1", "GET /a HTTP/9.9"],
+    ["GET", "GET /v1/echo/\xfc HTTP/1.1", "GET /v1/echo/a?text=\xfc HTTP/1.1", "\x16\x03\x01", "GET /a b HTTP/1.1", "GET /a HTTP/9.9"],
 )
 def test_what_is_no_http_is_refused(rest: RestProcess, request_line: str) -> None:
     with Connection(rest) as connection:
@@ -562,6 +562,33 @@ def test_an_origin_that_is_allowed_may_call(start: Start, server: TranscodedServ
     assert "Access-Control-Allow-Origin" not in preflight.headers
 
 
+def test_a_secret_is_in_no_log_and_in_no_answer(start: Start, server: TranscodedServer) -> None:
+    rest = start(LOG_LEVEL="debug", TIMEOUT="1")
+    secret = "5ecret-of-a-client"
+    told = b""
+    for request, status in [
+        ("GET /v1/echo/a", 200),
+        ("GET /v1/echo/a?nothing=1", 400),
+        ("GET /v1/echo/%FF", 400),
+        ("PUT /v1/echo/a", 405),
+        ("GET /nowhere", 404),
+        ("GET /v1/sleep?seconds=5", 504),
+        ("GET /healthz", 200),
+        ("GET /", 200),
+    ]:
+        answer = asked_for(rest, "localhost", request, f"Authorization: Bearer {secret}")
+        assert answer.status == status
+        told += answer.body + answer.headers.as_bytes()
+    assert {call.metadata.get("authorization") for call in server.take_calls()} == {f"Bearer {secret}"}
+    for unfit in (f"Bearer {secret}\xe9", f"Bearer\t{secret}"):
+        answer = asked_for(rest, "localhost", "GET /v1/echo/a", f"Authorization: {unfit}")
+        assert list(answer.refusal.fields) == ["authorization"]
+        told += answer.body
+    assert secret not in told.decode()
+    assert "answered" in rest.log_tail()
+    assert secret not in rest.log_tail(1_000_000)
+
+
 # --- connections ---
 
 
@@ -593,6 +620,14 @@ def test_requests_that_are_sent_ahead_are_answered_in_their_order(rest: RestProc
         answers = [connection.answer() for _ in sent]
     assert [answer.status for answer in answers] == [200] * 20
     assert [answer.json()["text"] for answer in answers] == ["" if number == 3 else str(number) for number in range(20)]
+
+
+def test_an_offer_of_another_protocol_is_not_taken(rest: RestProcess) -> None:
+    for offered in ("h2c", "websocket"):  # as `curl --http2` and a page would offer them
+        with Connection(rest) as connection:
+            connection.send("GET /v1/echo/a HTTP/1.1", f"Upgrade: {offered}", "Connection: Upgrade")
+            answer = connection.answer()
+            assert (answer.status, answer.json()["text"]) == (200, "a")
 
 
 def test_head_is_get_without_the_body(rest: RestProcess) -> None:

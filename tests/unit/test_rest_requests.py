@@ -360,7 +360,6 @@ def test_the_parameters_that_are_wrong_are_named(query: str, fields: set[str]) -
         ("sub.words=a&sub.words=b&sub.deeper.words=c", {"sub": {"words": ["a", "b"], "deeper": {"words": ["c"]}}}),
         ("calledOtherwise=a", {"calledOtherwise": "a"}),
         ("text=%F0%9F%98%80+%2B", {"text": "\N{GRINNING FACE} +"}),
-        ("text=ü", {"text": "ü"}),  # as curl sends it
         ("int64_wrapper=5&bool_wrapper=false", {"int64Wrapper": "5", "boolWrapper": False}),
         ("double_value=NaN&float_value=1e10", {"doubleValue": "NaN", "floatValue": 1e10}),
     ],
