@@ -372,7 +372,14 @@ def test_a_trailer_is_no_header(rest: RestProcess, server: TranscodedServer) -> 
 
 @pytest.mark.parametrize(
     "request_line",
-    ["GET", "GET /v1/echo/\xfc HTTP/1.1", "GET /v1/echo/a?text=\xfc HTTP/1.1", "\x16\x03\x01", "GET /a b HTTP/1.1", "GET /a HTTP/9.9"],
+    [
+        "GET",
+        "GET /v1/echo/\xfc HTTP/1.1",
+        "GET /v1/echo/a?text=\xfc HTTP/1.1",
+        "\x16\x03\x01",
+        "GET /a b HTTP/1.1",
+        "GET /a HTTP/9.9",
+    ],
 )
 def test_what_is_no_http_is_refused(rest: RestProcess, request_line: str) -> None:
     with Connection(rest) as connection:
