@@ -78,7 +78,7 @@ def _filled(draw: st.DrawFn, message: DescMessage, any_of: tuple[DescMessage, ..
     made: Message = message.type()
     for field in _some_fields(draw, message):
         if depth or not _holds_messages(field):
-            made[field] = draw(_values(field, any_of, depth - 1))
+            made[field] = draw(values(field, any_of, depth - 1))
     return made
 
 
@@ -101,7 +101,8 @@ def _holds_messages(field: DescField) -> bool:
 
 
 @cache
-def _values(field: DescField, any_of: tuple[DescMessage, ...], depth: int) -> st.SearchStrategy[Any]:
+def values(field: DescField, any_of: tuple[DescMessage, ...], depth: int) -> st.SearchStrategy[Any]:
+    """Values of a field, as a message takes them."""
     match field.value:
         case DescFieldValueList(element=element):
             return st.lists(_elements(element, any_of, depth), max_size=2)
