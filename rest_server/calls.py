@@ -27,6 +27,9 @@ from rest_server.errors import (
 from rest_server.headers import NOT_SNIFFED, REQUEST_ID, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 
+LARGE = 128 * 1024
+"""Bytes of a message whose JSON takes so long, a millisecond and more, that others are not to wait for it."""
+
 MOST_PARAMETERS = 200
 """In a query; far more than any request has fields."""
 
@@ -68,6 +71,9 @@ class Call:
 
     async def answer(self, send: Send) -> int:
         """Call and answer; gives the HTTP status."""
+        if "if-match" in self._request.headers:
+            # What it guards against would happen if it were passed over.
+            raise FieldsInvalid(("if-match", "is not known here; send the resource's etag in the body"))
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
         request = () if self._operation.reads_stream else (await self._whole_message(),)
@@ -85,7 +91,8 @@ class Call:
 
     async def _whole_message(self) -> bytes:
         async with self._in_time():
-            return self._message(await whole_body(self._request, self._limits.body_bytes))
+            body = await whole_body(self._request, self._limits.body_bytes)
+            return self._message(body) if len(body) < LARGE else await asyncio.to_thread(self._message, body)
 
     async def _attend(self, call: Any) -> NoReturn:
         """Send on what the client sends, and see whether it is still there. Raises what the call is cancelled for."""
@@ -105,14 +112,23 @@ class Call:
             if not self._operation.takes_body():
                 await call.write(self._message(b""))
             elif self._operation.takes_raw_body:
-                async for part in parts(self._request, self._limits.stream_bytes):
-                    await call.write(self._message(part))
+                await self._write_parts(call)
             else:
                 number = 0
                 async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
                     number += 1
                     await call.write(self._message_in_line(line, number))
+                if not number:
+                    self._message(b"")  # path and query are to be right, also where no line goes with them
             await call.done_writing()
+
+    async def _write_parts(self, call: Any) -> None:
+        has_begun = False
+        async for part in parts(self._request, self._limits.stream_bytes):
+            await call.write(self._message(part))
+            has_begun = True
+        if not has_begun:
+            await call.write(self._message(b""))
 
     def _message(self, body: bytes) -> bytes:
         key = self._request.headers.get("idempotency-key")
@@ -127,9 +143,11 @@ class Call:
         except BodyInvalid as error:
             raise BodyInvalid(problem=f"line {number}: {error.metadata['problem']}") from error
 
-    async def _send_whole(self, reply: bytes, send: Send) -> int:
-        content, content_type, tag = self._operation.answer_from(reply)
-        headers = {REQUEST_ID: self._request_id, **NOT_SNIFFED}
+    async def _send_whole(self, reply: bytes | None, send: Send) -> int:
+        answer_from = self._operation.answer_from
+        is_large = reply is not None and len(reply) > LARGE
+        content, content_type, tag = await asyncio.to_thread(answer_from, reply) if is_large else answer_from(reply)
+        headers = self._headers()
         status = 200
         if tag and self._request.method in ("GET", "HEAD"):
             headers["etag"] = tag
@@ -153,13 +171,15 @@ class Call:
                 reply = await self._outcome(call.read(), attending)
                 if reply is not grpc.aio.EOF:
                     content, _ = self._operation.part_from(reply)
-            last = b""
+            status, last = 200, b""
         except grpc.aio.AioRpcError as error:
-            _, last = failure_answer(error, self._operation.registry, self._request_id)
+            status, last = failure_answer(error, self._operation.registry, self._request_id)
         except Refusal as refusal:
-            _, last = refusal_answer(refusal, self._request_id)
+            status, last = refusal_answer(refusal, self._request_id)
+        if last and self._operation.answers_raw:
+            return status  # without an end, which is how HTTP says that content is not whole
         await send({"type": "http.response.body", "body": last and last + b"\n"})
-        return 200
+        return status
 
     async def _outcome(self, answer: Awaitable[Any], attending: asyncio.Task[NoReturn]) -> Any:
         """What the target answers. When the call was cancelled, raises what it was cancelled for."""
@@ -173,8 +193,14 @@ class Call:
             raise
 
     async def _begin(self, send: Send, content_type: str) -> None:
-        headers = [(b"content-type", content_type.encode()), (REQUEST_ID.encode(), self._request_id.encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        headers = {"content-type": content_type, **self._headers()}
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": encoded})
+
+    def _headers(self) -> dict[str, str]:
+        # Content that a target gives as it is may be a page, which is not to act as one of ours.
+        sandbox = {"content-security-policy": "sandbox"} if self._operation.answers_raw else {}
+        return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
 
     def _seconds_left(self) -> float:
         return max(self._deadline - asyncio.get_running_loop().time(), 0)

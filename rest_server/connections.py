@@ -6,7 +6,9 @@ uvicorn bounds none of it; after it `rest_server.guard` and `rest_server.bodies`
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from rest_server.headers import HEADER_BYTES
@@ -16,6 +18,42 @@ HEADER_SECONDS = 10.0
 
 LINGER_SECONDS = 2.0
 """What a client has, once it was told that its request took too long, to come to its end."""
+
+
+_OTHER_PROTOCOL = (b"upgrade", b"connection", b"http2-settings")
+
+
+class _Parser:
+    """httptools' parser, but that a request to change the protocol is a request like others.
+
+    RFC 9110 (7.8) lets a server go on in HTTP/1.1, and some clients ask for HTTP/2 with their first request, whatever
+    it is. httptools takes what follows such a head for the other protocol, the request's body too: so the head is
+    parsed again without that wish, and then the rest.
+    """
+
+    def __init__(self, connection: BoundedConnection) -> None:
+        self._connection = connection
+        self._parser = _new_parser(connection)
+
+    def feed_data(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as wish:
+            if self.get_method() == b"CONNECT":
+                raise httptools.HttpParserError("this is no proxy") from wish
+            head = self._connection.head_without_wish()
+            self._parser = _new_parser(self._connection)
+            self.feed_data(head + data[wish.args[0] :])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+
+def _new_parser(connection: BoundedConnection) -> httptools.HttpRequestParser:
+    parser = httptools.HttpRequestParser(connection)
+    # As uvicorn sets it: what comes behind a request that closes the connection is left alone.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -29,6 +67,19 @@ class BoundedConnection(HttpToolsProtocol):
     _is_in_headers = False
     _has_come_further = False
     _bytes_for_nothing = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)  # type: ignore[assignment]  # it has all that uvicorn asks of one
+
+    def head_without_wish(self) -> bytes:
+        """The head of the present request, without what asks for another protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] not in _OTHER_PROTOCOL]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            lines.append(b"connection: close")
+        return b"\r\n".join([*lines, b"", b""])
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request has to come."""
@@ -54,6 +105,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The rest is for who reads the body, if anybody does."""
+        if self.parser.should_upgrade():
+            return  # it is parsed again
         self._is_in_headers = False
         self._expect_request(self.seconds + LINGER_SECONDS)
         super().on_headers_complete()
@@ -65,6 +118,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request has come."""
+        if self.parser.should_upgrade():
+            return
         self._expect_request(None)
         super().on_message_complete()
 

@@ -40,7 +40,7 @@ class Operation:
         self._input: DescMessage = rule.method.input
         self._output: DescMessage = rule.method.output
         self._answered_field = _field(self._output, rule.response_body)
-        self._answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
+        self.answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
         self._etag_field = next((field for field in self._output.fields if _is_etag(field)), None)
 
     @property
@@ -87,23 +87,27 @@ class Operation:
             raise FieldsInvalid(("body", f"must be empty: {self.rule.verb} {self.rule.path} takes query parameters"))
         return NO_BODY
 
-    def answer_from(self, reply: bytes) -> tuple[bytes, str, str | None]:
+    def answer_from(self, reply: bytes | None) -> tuple[bytes, str, str | None]:
         """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
         try:
+            if reply is None:
+                raise ValueError("there is none, though the call went well")
             message = self._output.type.from_binary(reply)
-        except (TypeError, ValueError, RecursionError) as error:
-            # OK without a message, of another version than the contract, or nested too deep.
+        except (ValueError, RecursionError) as error:  # also of another version than the contract, or nested too deep
             raise AnswerUnreadable(method=self.name, problem=error) from error
-        etag = entity_tag(message[self._etag_field]) if self._etag_field and message[self._etag_field] else None
-        if self._answers_raw:
-            content: Any = message if self._answered_field is None else message[self._answered_field]
-            return bytes(content.data), _media_type(content.content_type), etag
-        return self._in_json(message).encode(), JSON, etag
+        if self.answers_raw:
+            raw: Any = message if self._answered_field is None else message[self._answered_field]
+            content, media_type = bytes(raw.data), _media_type(raw.content_type)
+        else:
+            content, media_type = self._in_json(message).encode(), JSON
+        # A resource's etag stands for what its writer may change; what is answered has more, which changes without it.
+        has_etag = self._etag_field is not None and bool(message[self._etag_field])
+        return content, media_type, entity_tag(content) if has_etag else None
 
     def part_from(self, reply: bytes) -> tuple[bytes, str]:
         """Make a part of a streamed answer, a line of JSON unless it is raw; gives the answer's media type, too."""
         content, content_type, _ = self.answer_from(reply)
-        return (content, content_type) if self._answers_raw else (content + b"\n", NDJSON)
+        return (content, content_type) if self.answers_raw else (content + b"\n", NDJSON)
 
     def _in_json(self, message: Message) -> str:
         try:

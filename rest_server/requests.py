@@ -39,8 +39,11 @@ NO_BODY = object()
 MOST_NESTING = 100
 """Of objects and lists in a body; protobuf's own parsers stop there, too."""
 
+MOST_VALUES = 100_000
+"""In a body, to be looked at one by one; megabytes of empty objects would take seconds."""
+
 # A text that is not closed goes to the end, and nothing is looked at twice: bodies are whatever somebody sends.
-_BRACKETS_AND_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
+_SIGNS_AND_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
@@ -90,8 +93,8 @@ def _serialized(message: DescMessage, value: Json, contract: Contract) -> bytes:
 def json_of(body: bytes) -> Json:
     """Read a body. Raises BodyInvalid."""
     try:
-        if body.count(b"{") + body.count(b"[") > MOST_NESTING and _is_too_deep(body):
-            raise BodyInvalid(problem=f"it is nested over {MOST_NESTING} deep")
+        if sum(map(body.count, (b"{", b"[", b","))) > MOST_NESTING:
+            _check_extent(body)
         value = json.loads(body.decode(), parse_constant=_no_json, parse_float=_finite, object_pairs_hook=_object)
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
@@ -127,17 +130,21 @@ def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
     return value
 
 
-def _is_too_deep(body: bytes) -> bool:
-    """Whether objects and lists are nested too deep; brackets inside of texts count for nothing."""
-    depth = 0
-    for token in _BRACKETS_AND_TEXTS.finditer(body):
-        if token[0] in (b"[", b"{"):
+def _check_extent(body: bytes) -> None:
+    """See that there are not too many values, nor too deep; what is inside of texts counts for nothing."""
+    depth = values = 0
+    for token in _SIGNS_AND_TEXTS.finditer(body):
+        sign = token[0]
+        if sign in (b"[", b"{"):
             depth += 1
             if depth > MOST_NESTING:
-                return True
-        elif token[0] in (b"]", b"}"):
+                raise BodyInvalid(problem=f"it is nested over {MOST_NESTING} deep")
+        elif sign in (b"]", b"}"):
             depth -= 1
-    return False
+        if sign in (b"[", b"{", b","):
+            values += 1
+            if values > MOST_VALUES:
+                raise BodyInvalid(problem=f"it has over {MOST_VALUES} values; send them in several requests")
 
 
 def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.any_pb2 import Any as Packed
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -25,11 +26,12 @@ FAIL_IN_DETAIL = Rule(
 FAIL_GARBLED = Rule('post: "/v1/fail:garbled" body: "*"', takes="FailRequest", gives="Everything", method="FailGarbled")
 BREAK_OFF = Rule('post: "/v1/break" body: "*"', takes="FailRequest", gives="stream Everything", method="BreakOff")
 SLEEP = Rule('get: "/v1/sleep"', takes="SleepRequest", gives="Everything", method="Sleep")
+BREAK_RAW = Rule('get: "/v1/raw:broken"', gives="stream google.api.HttpBody", method="BreakRaw")
 NOTHING = Rule('post: "/v1/nothing" body: "*"', gives="Everything", method="Nothing")
 LARGE = Rule('get: "/v1/large"', gives="Everything", method="Large")
 TICK = Rule('get: "/v1/ticks"', gives="stream Everything", method="Tick")
 
-RULES = [ECHO, SEND, TAGGED, FAIL, FAIL_IN_DETAIL, FAIL_GARBLED, BREAK_OFF, SLEEP, NOTHING, LARGE, TICK]
+RULES = [ECHO, SEND, TAGGED, FAIL, FAIL_IN_DETAIL, FAIL_GARBLED, BREAK_OFF, SLEEP, BREAK_RAW, NOTHING, LARGE, TICK]
 
 POLL_SECONDS = 0.01
 
@@ -54,6 +56,7 @@ class Behaviours:
             "FailGarbled": self._fail_garbled,
             "BreakOff": self._fail,
             "Sleep": self._sleep,
+            "BreakRaw": self._break_raw,
             "Nothing": self._nothing,
             "Large": self._large,
             "Tick": self._tick,
@@ -94,6 +97,10 @@ class Behaviours:
         if not context.is_active():
             self.left.set()
         yield self.contract.message_type("Everything")()
+
+    def _break_raw(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        yield HttpBody(content_type="text/csv", data=b"a,b\n")
+        context.abort(grpc.StatusCode.DATA_LOSS, "the rest is lost")
 
     def _nothing(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         yield from ()
