@@ -43,7 +43,7 @@ display = ["missing_deserializer", "unsupported_regex", "unresolvable_reference"
 fail-on = true
 """
 
-USERS, LOANS = 10, 60
+USERS, LOANS = 40, 60
 EXAMPLES = 16
 """Of each operation, besides some two thousand that are made of the corners of the schemas."""
 
