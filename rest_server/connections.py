@@ -6,6 +6,9 @@ uvicorn bounds none of it; after it `rest_server.guard` and `rest_server.bodies`
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from typing import Any
 
 import httptools
@@ -36,14 +39,17 @@ class _Parser:
         self._parser = _new_parser(connection)
 
     def feed_data(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as wish:
-            if self.get_method() == b"CONNECT":
-                raise httptools.HttpParserError("this is no proxy") from wish
-            head = self._connection.head_without_wish()
-            self._parser = _new_parser(self._connection)
-            self.feed_data(head + data[wish.args[0] :])
+        # In a loop, since thousands of such requests may come in one piece.
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as wish:
+                if self.get_method() == b"CONNECT":
+                    raise httptools.HttpParserError("this is no proxy") from wish
+                head = self._connection.head_without_wish()
+                self._parser = _new_parser(self._connection)
+                data = head + data[wish.args[0] :]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parser, name)
@@ -134,7 +140,7 @@ class BoundedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not take its answer as fast as it is given."""
         super().pause_writing()
-        self._expect_reading(self.transport.get_write_buffer_size())
+        self._expect_reading(self._bytes_left())
 
     def resume_writing(self) -> None:
         """It has taken it."""
@@ -155,8 +161,13 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _look_at_reading(self, bytes_left: int) -> None:
         """However slow it is: it has to take some."""
-        left = self.transport.get_write_buffer_size()
+        left = self._bytes_left()
         if left < bytes_left:
             self._expect_reading(left)
         else:
             self.transport.abort()
+
+    def _bytes_left(self) -> int:
+        """What the client has not taken, of ours and of what the system has, which it asks more for in large steps."""
+        at_the_system = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(at_the_system, sys.byteorder)

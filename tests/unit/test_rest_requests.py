@@ -452,15 +452,17 @@ def test_an_idempotency_key_is_the_request_id(key: str) -> None:
 # --- what a body may cost ---
 
 MANY = 1024 * 1024
+MANY_LISTS = b"[" + b"[]," * (MOST_NESTING + 1)
+"""So that it is asked how deep they are."""
 TEXTS = ",".join(['""'] * MANY)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        b"[" * 101 + b'"' + b'\\"' * (MANY // 2),
-        b"[" * 101 + b'"' + b'\\"' * (MANY // 2) + b"\\",
-        b"[" * 101 + b'"' * (MANY - 1),
+        MANY_LISTS + b'"' + b'\\"' * (MANY // 2),
+        MANY_LISTS + b'"' + b'\\"' * (MANY // 2) + b"\\",
+        MANY_LISTS + b'"' * (MANY - 1),
         b"[" * MANY,
         b"{" + b",".join(b'"k%d":1' % number for number in range(MANY // 12)) + b',"k0":1}',
         b"{" + b",".join(b'"k%d":1' % number for number in range(MANY // 12)) + b"}",
