@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 from importlib.metadata import version
 
 from protobuf import DescMethod, DescService
@@ -17,12 +16,19 @@ from starlette.routing import BaseRoute, Route
 from rest_server import openapi
 from rest_server.bodies import JSON
 from rest_server.gateway import Gateway
-from rest_server.headers import names_tag
+from rest_server.headers import entity_tag, names_tag
 from rest_server.http_rules import HttpRule
 from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
 from rest_server.targets import Target
 
 TITLE = "HTTP and JSON for gRPC"
+DESCRIPTION = """\
+Made of what the gRPC services behind this say of themselves. JSON is protobuf's own; requests may name fields as shown,
+or as the services' contracts do, with underscores.
+
+Each request may have the headers `Grpc-Timeout`, the most that its answer may take (`500m`, `10S`), and `X-Request-Id`,
+the name under which the logs have it, which is made where it is not given.
+"""
 
 
 class Documents:
@@ -31,6 +37,7 @@ class Documents:
     def __init__(self, targets: Sequence[Target], gateway: Gateway) -> None:
         self._targets = targets
         self._gateway = gateway
+        self._writing = asyncio.Lock()
         self._written: tuple[Sequence[HttpRule], bytes, str] = ((), b"", "")
 
     def routes(self) -> list[BaseRoute]:
@@ -45,10 +52,11 @@ class Documents:
 
     async def openapi(self, request: Request) -> Response:
         """Give the OpenAPI document; it is written anew when a contract has changed."""
-        rules = self._gateway.rules
-        if self._written[0] is not rules:
-            document = await asyncio.to_thread(self._document, rules)
-            self._written = (rules, document, f'"{sha256(document).hexdigest()[:32]}"')
+        async with self._writing:  # one at a time, for all who wait
+            rules = self._gateway.rules
+            if self._written[0] is not rules:
+                document = await asyncio.to_thread(self._document, rules)
+                self._written = (rules, document, entity_tag(document))
         _, document, tag = self._written
         headers = {"etag": tag, "cache-control": "no-cache"}
         if names_tag(request.headers.get("if-none-match", ""), tag):
@@ -67,7 +75,9 @@ class Documents:
 
     def _document(self, rules: Sequence[HttpRule]) -> bytes:
         contracts = [target.contract for target in self._targets if target.contract]
-        document = openapi.document(contracts, rules, title=TITLE, version=version("lending-library"))
+        document = openapi.document(
+            contracts, rules, title=TITLE, version=version("lending-library"), description=DESCRIPTION
+        )
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

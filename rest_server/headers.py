@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from hashlib import blake2b
 
 import grpc
@@ -29,7 +29,7 @@ _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 def request_id(headers: Headers) -> str:
     """The client's own id for this request, or a new one."""
     given = headers.get(REQUEST_ID, "")
-    return given if _ACCEPTED_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _ACCEPTED_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:

@@ -41,7 +41,7 @@ class Operation:
         self._output: DescMessage = rule.method.output
         self._answered_field = _field(self._output, rule.response_body)
         self.answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
-        self._etag_field = next((field for field in self._output.fields if _is_etag(field)), None)
+        self._etag_field = etag_field(self._output)
 
     @property
     def verb(self) -> str:
@@ -149,6 +149,8 @@ def _media_type(given: str) -> str:
     return given if given and given.isascii() and given.isprintable() else "application/octet-stream"
 
 
-def _is_etag(field: DescField) -> bool:
-    is_text = isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
-    return field.name == "etag" and is_text
+def etag_field(message: DescMessage) -> DescField | None:
+    """Find the field of AIP-154, which stands for a version of the resource."""
+    field = _field(message, "etag")
+    is_text = field and isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
+    return field if is_text else None

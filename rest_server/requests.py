@@ -69,7 +69,7 @@ def serialized_request(
         _put_body(tree, rule, body)
     _put_query(tree, rule, contract.fields, query)
     _put_path(tree, rule, contract.fields, path)
-    if idempotency_key:
+    if idempotency_key is not None:
         _put_request_id(tree, rule.method.input, contract.fields, idempotency_key)
     return _serialized(rule.method.input, tree, contract)
 
@@ -239,6 +239,8 @@ def _put_request_id(tree: dict[str, Json], message: DescMessage, fields: Fields,
     if field is None:
         return
     key = key.strip().strip('"')
+    if not key:
+        raise FieldsInvalid(("idempotency-key", "is empty; leave it out, or make it a UUID"))
     if any(given not in ("", key) for given in _taken(tree, [field])):
         raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
     tree[REQUEST_ID] = key

@@ -7,13 +7,14 @@ from typing import Any
 
 from protobuf import DescService
 
+from rest_server.bodies import JSON
 from rest_server.contract import Contract
 from rest_server.errors import HTTP_STATUS
 from rest_server.http_rules import HttpRule
 from rest_server.openapi.comments import text_of
 from rest_server.openapi.components import named, with_references
 from rest_server.openapi.field_rules import Schema
-from rest_server.openapi.operations import JSON, operation
+from rest_server.openapi.operations import operation
 from rest_server.openapi.paths import PathParameter, path_of, path_parameters, shape
 from rest_server.openapi.schemas import Schemas
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 
-from protobuf import DescField, DescFieldValueScalar, DescMessage, ScalarType
+from protobuf import DescField, DescMessage
 
+from rest_server.bodies import JSON, NDJSON
+from rest_server.calls import MOST_PARAMETERS
 from rest_server.http_rules import WHOLE, HttpRule, message_of
 from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, pattern
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
-
-JSON, LINES = "application/json", "application/x-ndjson"
-
-RAW = "google.api.HttpBody"
-"""A message that is sent as it is, with a media type of its own."""
+from rest_server.operations import HTTP_BODY, etag_field
 
 ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
@@ -48,11 +47,7 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -
 
 def has_etag(rule: HttpRule) -> bool:
     """Whether the answer is an entity that can be asked for again only if it has changed."""
-    etag = next((field for field in rule.method.output.fields if field.name == "etag"), None)
-    match etag and etag.value:
-        case DescFieldValueScalar(scalar=ScalarType.STRING):
-            return rule.verb == "GET" and rule.method.method_kind == "unary"
-    return False
+    return rule.verb == "GET" and rule.method.method_kind == "unary" and etag_field(rule.method.output) is not None
 
 
 def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Iterator[Schema]:
@@ -82,10 +77,11 @@ def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) ->
 
 def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
     """All fields that neither the path nor the body has."""
-    if rule.body == WHOLE or rule.method.input.type_name == RAW:
+    if rule.body == WHOLE or rule.method.input.type_name == HTTP_BODY:
         return
     bound = {variable.field_path for variable in rule.template.variables} | {(rule.body,)}
-    for chain in _leaves(rule.method.input, (), ()):
+    # Messages in messages may have any number of fields; a request may have so many parameters.
+    for chain in filter(None, islice(_leaves(rule.method.input, (), ()), MOST_PARAMETERS)):
         field_path = tuple(field.name for field in chain)
         if any(field_path[: len(path)] == path for path in bound):
             continue
@@ -102,8 +98,11 @@ def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
 
 def _leaves(
     message: DescMessage, chain: tuple[DescField, ...], within: tuple[DescMessage, ...]
-) -> Iterator[tuple[DescField, ...]]:
-    """Each field that a parameter can hold, behind the fields that it is in. A message in itself is left out."""
+) -> Iterator[tuple[DescField, ...] | None]:
+    """Each field that a parameter can hold, behind the fields that it is in, and None for each message between them.
+
+    A message in itself is left out.
+    """
     for field in message.fields:
         below = message_of(field)
         if fits_a_parameter(field):
@@ -111,6 +110,7 @@ def _leaves(
         elif (
             below is not None and below not in (*within, message) and not below.type_name.startswith("google.protobuf.")
         ):
+            yield None
             yield from _leaves(below, (*chain, field), (*within, message))
 
 
@@ -147,10 +147,10 @@ def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
         message = message_of(field)
         schema = schemas.field(field, Use.REQUEST, [path[1:] for path in without if path[0] == rule.body])
         is_required = schemas.is_required(field)
-    if message is not None and message.type_name == RAW:
+    if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
-        content = {LINES: _lines([schema])}
+        content = {NDJSON: _lines([schema])}
     else:
         content = {JSON: {"schema": schema}}
     return {"content": content, "required": True} if is_required else {"content": content}
@@ -171,10 +171,10 @@ def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
         description = schema.get("description", "")
     else:
         schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
-    if message is not None and message.type_name == RAW:
+    if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif method.method_kind in ("server_streaming", "bidi_streaming"):
-        content = {LINES: _lines([schema, ERROR_SCHEMA])}
+        content = {NDJSON: _lines([schema, ERROR_SCHEMA])}
         description += (
             "\n\nOne message a line, as they come. An error behind the first message is a last line of its own."
         )
@@ -192,7 +192,7 @@ def _lines(alternatives: Sequence[Schema]) -> Schema:
     return {
         "schema": {
             "type": "string",
-            "contentMediaType": LINES,
+            "contentMediaType": NDJSON,
             "contentSchema": {"type": "array", "items": items},
         }
     }
