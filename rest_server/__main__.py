@@ -8,11 +8,49 @@ import click
 
 from rest_server import app
 from rest_server.calls import Limits
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import set_up_logs
-from service_kit.settings import as_json, grace_setting, listen_setting, log_settings, setting
+from service_kit.settings import as_json, grace_setting, host_port, listen_setting, log_settings, setting
 
 PREFIX = "LIBRARY_REST"
+
+
+def origin(text: str) -> str:
+    """The type of a setting that is an origin, as browsers write it: they are compared as texts."""
+    scheme, _, rest = text.partition("://")
+    try:
+        _, port = split_address(rest)
+        is_origin = bool(scheme) and text == text.lower() and (scheme, port) not in (("http", 80), ("https", 443))
+    except ValueError:
+        is_origin = False
+    if not is_origin:
+        raise click.BadParameter(
+            f"{text!r} is no origin. Write it as browsers do: https://library.example or http://localhost:3000, in "
+            "lower case, without a path, without a slash at the end, and without the port that its scheme has anyway. "
+            "There is none that stands for all."
+        )
+    return text
+
+
+def host(text: str) -> str:
+    """The type of a setting that is a host without a port."""
+    try:
+        is_host = split_address(text) == (text, None)
+    except ValueError:
+        is_host = False
+    if not is_host:
+        raise click.BadParameter(
+            f"{text!r} is no host. Write a name or an address without a port: library.example, 192.168.1.7, [fd00::7]."
+        )
+    return text
+
+
+def each_once(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The callback of a setting whose values may not come twice. Raises click.BadParameter."""
+    for text in given:
+        if given.count(text) > 1:
+            raise click.BadParameter(f"{text!r} is given twice.")
+    return given
 
 
 @click.group()
@@ -25,7 +63,10 @@ def commands() -> None:
 @setting(
     PREFIX,
     "--target",
+    type=host_port,
+    metavar="HOST:PORT",
     multiple=True,
+    callback=each_once,
     default=("127.0.0.1:50051", "127.0.0.1:50052"),
     help="HOST:PORT of a gRPC server; may be given several times. In the variable, spaces are between them.",
 )
@@ -60,14 +101,16 @@ def commands() -> None:
 @setting(
     PREFIX,
     "--cors-origin",
+    type=origin,
     multiple=True,
     help="An origin, as https://library.example, whose pages may call; may be given several times.  [default: none]",
 )
 @setting(
     PREFIX,
     "--allowed-host",
+    type=host,
     multiple=True,
-    help="A name that clients may know this server by; may be given several times.  "
+    help="A name that clients may know this server by, without a port; may be given several times.  "
     "[default: loopback names on a loopback address, else any]",
 )
 @setting(

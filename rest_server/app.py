@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.routing import BaseRoute, Match
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rest_server.bodies import NDJSON
@@ -23,11 +24,11 @@ from rest_server.calls import Limits
 from rest_server.connections import BoundedConnection
 from rest_server.documents import Documents
 from rest_server.gateway import Gateway
-from rest_server.guard import LOOPBACK_NAMES, Guard, host_name
+from rest_server.guard import Guard, hosts_to_answer
 from rest_server.headers import REQUEST_ID
 from rest_server.pages import page_routes
 from rest_server.targets import Target
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import logger
 
 log = logger(__name__)
@@ -44,7 +45,7 @@ class Settings:
     limits: Limits
     cors_origins: Sequence[str]
     allowed_hosts: Sequence[str]
-    """Names to answer under, beside loopback names. Where there are none: those on a loopback address, else any."""
+    """Names to answer under, beside its own. Where there are none: its own on a loopback address, else any."""
     contract_interval: float
     """Seconds between two looks at what a target offers."""
     grace: float
@@ -55,8 +56,7 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises AddressTaken."""
     quieten_libraries()
     with listening_socket(settings.listen) as listening:
-        host, port = listening.getsockname()[:2]
-        asyncio.run(_serve(settings, listening, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+        asyncio.run(_serve(settings, listening))
 
 
 def quieten_libraries() -> None:
@@ -65,15 +65,19 @@ def quieten_libraries() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-async def _serve(settings: Settings, listening: socket.socket, address: str) -> None:
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     config = uvicorn.Config(
-        application(settings),
+        application(settings, host),
         http=type("Connection", (BoundedConnection,), {"seconds": settings.limits.seconds}),
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.grace)),
+        # Parts of a second, too: uvicorn says int, and only waits for so long. In no time at all it would not see
+        # that there is nothing to wait for.
+        timeout_graceful_shutdown=max(settings.grace, 0.01),  # type: ignore[arg-type]
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
@@ -93,7 +97,7 @@ class _Server(uvicorn.Server):
 
 def listening_socket(listen: str) -> socket.socket:
     """Listen at HOST:PORT. Raises AddressTaken."""
-    host, _, port = listen.rpartition(":")
+    host, port = split_address(listen)
     host = host.strip("[]")
     # Of TCP by name: asyncio sends small answers at once only on sockets that say so, others wait 40 ms for an
     # acknowledgement.
@@ -102,19 +106,24 @@ def listening_socket(listen: str) -> socket.socket:
     )
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, int(port)))
+        listening.bind((host, port))
         listening.listen(1024)
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that DNS cannot have
         listening.close()
         raise AddressTaken(listen) from error
     return listening
 
 
-def application(settings: Settings) -> Starlette:
-    """Make the ASGI application, which begins to learn what its targets offer when it is started."""
+def application(settings: Settings, address: str) -> Starlette:
+    """Make the ASGI application, which begins to learn what its targets offer when it is started.
+
+    `address` is the IP address that it listens on.
+    """
     targets: list[Target] = []
     gateway = Gateway(targets, settings.limits)
     documents = Documents(targets, gateway)
+    pages = [*documents.routes(), *page_routes(documents.summaries)]
+    gateway.pages = frozenset(page.path for page in pages if isinstance(page, Route))
 
     @contextlib.asynccontextmanager
     async def following(_app: Starlette) -> AsyncIterator[None]:
@@ -129,10 +138,22 @@ def application(settings: Settings) -> Starlette:
             await target.channel.close()
 
     return Starlette(
-        routes=[*documents.routes(), *page_routes(documents.summaries), _AllElse(gateway)],
-        middleware=list(_middleware(settings)),
+        routes=[*pages, _ServerItself(), _AllElse(gateway)],
+        middleware=list(_middleware(settings, address)),
         lifespan=following,
     )
+
+
+class _ServerItself(BaseRoute):
+    """`OPTIONS *`, which asks the server what it can, and is a sign of life to some proxies (RFC 9110, 9.3.7)."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        is_asked = scope["type"] == "http" and (scope["method"], scope["path"]) == ("OPTIONS", "*")
+        return Match.FULL if is_asked else Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        verbs = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        await Response(status_code=204, headers={"allow": verbs})(scope, receive, send)
 
 
 class _AllElse(BaseRoute):
@@ -148,10 +169,8 @@ class _AllElse(BaseRoute):
         await self._app(scope, receive, send)
 
 
-def _middleware(settings: Settings) -> Iterator[Middleware]:
-    is_local = host_name(settings.listen) in LOOPBACK_NAMES
-    # Loopback names beside those allowed, for checks of its health: no site can make one its own.
-    hosts = (*settings.allowed_hosts, *LOOPBACK_NAMES) if settings.allowed_hosts or is_local else ()
+def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
+    hosts = hosts_to_answer(split_address(settings.listen)[0], address, settings.allowed_hosts)
     yield Middleware(Guard, hosts, settings.cors_origins)
     if settings.cors_origins:
         yield Middleware(

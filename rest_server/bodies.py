@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 
-from rest_server.errors import BodyTooLarge, MediaTypeUnsupported
+from rest_server.errors import BodyTooLarge, EncodingUnsupported, MediaTypeUnsupported
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
@@ -22,14 +22,19 @@ def check_is_json(request: Request) -> None:
         raise MediaTypeUnsupported(media_type=given[:100])
 
 
+def has_body(request: Request) -> bool:
+    """Whether one was announced; in HTTP/1.1 there is none otherwise (RFC 9112, 6.3)."""
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
+
+
 async def whole_body(request: Request, most_bytes: int) -> bytes:
-    """Read all of it. Raises BodyTooLarge."""
+    """Read all of it. Raises as `parts` does."""
     read = [part async for part in parts(request, most_bytes)]
     return read[0] if len(read) == 1 else b"".join(read)
 
 
 async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> AsyncIterator[bytes]:
-    """Read a body line by line as it comes, and leave out empty lines. Raises BodyTooLarge."""
+    """Read a body line by line as it comes, and leave out empty lines. Raises as `parts` does."""
     begun = bytearray()
     async for part in parts(request, most_bytes):
         *whole, rest = part.split(b"\n")
@@ -46,7 +51,7 @@ async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> As
 
 
 async def parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
-    """Read a body in parts as they come. Raises BodyTooLarge."""
+    """Read a body in parts as they come. Raises BodyTooLarge, EncodingUnsupported."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal():
         _check_size(int(announced), most_bytes, "body")
@@ -55,9 +60,17 @@ async def parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
         read += len(part)
         _check_size(read, most_bytes, "body")
         if part:
+            # Raw content, too: the target would not be told of the encoding.
+            _check_is_not_encoded(request)
             yield part
 
 
 def _check_size(size: int, most_bytes: int, part: str) -> None:
     if size > most_bytes:
         raise BodyTooLarge(part=part, most_bytes=most_bytes)
+
+
+def _check_is_not_encoded(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise EncodingUnsupported(encoding=encoding[:100])

@@ -93,6 +93,19 @@ class MediaTypeUnsupported(Refusal):
     message = "A body of type {media_type} is not understood; send JSON, with Content-Type: application/json."
 
 
+class EncodingUnsupported(Refusal):
+    """The body is said to be compressed, or encoded in another way."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    http_status = 415
+    reason = "ENCODING_UNSUPPORTED"
+    message = "A body in the Content-Encoding {encoding} is not understood; send it as it is."
+
+    def headers(self) -> dict[str, str]:
+        """Tell that it is not the type (RFC 9110, 12.5.3)."""
+        return {"accept-encoding": "identity"}
+
+
 class HeadersTooLarge(Refusal):
     """The headers are longer than this server takes."""
 
@@ -130,6 +143,14 @@ class MethodNotAllowed(Refusal):
     def headers(self) -> dict[str, str]:
         """What HTTP wants to be told (RFC 9110, 15.5.6)."""
         return {"allow": self.metadata["allowed"]}
+
+
+class HostInvalid(Refusal):
+    """The request is for no host, for several, or for what cannot be one (RFC 9112, 3.2)."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "HOST_INVALID"
+    message = "A request has one Host header, with the host's name or address and perhaps a port."
 
 
 class HostRefused(Refusal):

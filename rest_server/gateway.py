@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import grpc
@@ -47,6 +47,8 @@ class Gateway:
         self._running = 0
         self.rules: Sequence[HttpRule] = ()
         """All that are served at present. Another object whenever a contract has changed."""
+        self.pages: Collection[str] = ()
+        """Paths that are there beside these, for GET, and answered before any comes here."""
 
     def learn(self) -> None:
         """Take the targets' contracts as they are now."""
@@ -99,6 +101,15 @@ class Gateway:
             self._running -= 1
 
     def _find(self, request: Request) -> tuple[Operation, Sequence[str]]:
+        try:
+            return self._find_rule(request)
+        except (MethodNotAllowed, PathUnknown) as refusal:
+            if request.scope["path"] not in self.pages:
+                raise
+            verbs = {"GET", "HEAD", *filter(None, refusal.metadata.get("allowed", "").split(", "))}
+            raise MethodNotAllowed(allowed=", ".join(sorted(verbs))) from refusal
+
+    def _find_rule(self, request: Request) -> tuple[Operation, Sequence[str]]:
         verb, path = request.method, request.scope["raw_path"].decode("latin-1")
         try:
             try:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from service_kit.addresses import split_address
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -42,7 +44,22 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
 
 def listen_setting(prefix: str, default: str) -> Callable[[Command], Command]:
     """Where a server listens."""
-    return setting(prefix, "--listen", default=default, help="HOST:PORT; port 0 takes a free one.")
+    words = "HOST:PORT; port 0 takes a free one."
+    return setting(prefix, "--listen", type=host_port, metavar="HOST:PORT", default=default, help=words)
+
+
+def host_port(text: str) -> str:
+    """The type of a setting that is HOST:PORT. Raises click.BadParameter.
+
+    Both have to be there: some libraries take no host for every address of the machine, and no port for 443.
+    """
+    try:
+        _, port = split_address(text)
+    except ValueError:
+        port = None
+    if port is None:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT, as 127.0.0.1:50051, localhost:50051 or [::1]:50051.")
+    return text
 
 
 def grace_setting(prefix: str) -> Callable[[Command], Command]:

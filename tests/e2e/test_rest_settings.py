@@ -1,0 +1,247 @@
+"""What library-rest makes of where it listens and of settings that cannot be meant, and what its own paths take."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import admin_server.__main__
+import frontend_server.__main__
+import rest_server.__main__
+from tests.support.rest import ANSWER_SECONDS, Answer, RestProcess, RestServers
+from tests.support.transcoding.behaviours import RULES, Behaviours
+from tests.support.transcoding.contracts import Contract, Rule
+from tests.support.transcoding.server import TranscodedServer
+from tests.sync.agreement import eventually
+
+TO_DOCS = Rule('post: "/docs" body: "*"', method="SendToDocs")
+RAW = Rule('post: "/v1/raw" body: "*"', takes="google.api.HttpBody", method="SendRaw")
+GATHER = Rule('post: "/v1/gathered" body: "*"', takes="stream Everything", gives="Several", method="Gather")
+
+COMMANDS = {
+    "admin": admin_server.__main__.commands,
+    "frontend": frontend_server.__main__.commands,
+    "rest": rest_server.__main__.commands,
+}
+
+
+@pytest.fixture(scope="module")
+def behaviours() -> Behaviours:
+    return Behaviours(Contract([*RULES, TO_DOCS, RAW, GATHER]))
+
+
+@pytest.fixture(scope="module")
+def server(behaviours: Behaviours) -> Iterator[TranscodedServer]:
+    started = TranscodedServer(behaviours.contract, behaviours=behaviours.by_method())
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def rest(module_rest_servers: RestServers, server: TranscodedServer) -> RestProcess:
+    return module_rest_servers.start([server.address])
+
+
+def asked(rest: RestProcess, *lines: str) -> Answer:
+    """What lines are answered that are sent as they are."""
+    host, _, port = rest.address.rpartition(":")
+    with socket.create_connection((host, int(port)), ANSWER_SECONDS) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        with http.client.HTTPResponse(connection, method=lines[0].partition(" ")[0]) as response:
+            response.begin()
+            return Answer(response.status, response.headers, response.read())
+
+
+# --- where it listens ---
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.1"])
+def test_each_loopback_address_is_answered_under_its_own_names_only(
+    rest_servers: RestServers, server: TranscodedServer, host: str
+) -> None:
+    rest = rest_servers.start([server.address], LISTEN=f"{host}:0")
+    server.take_calls()
+    post = ("POST /v1/messages HTTP/1.1", "Content-Length: 0")
+    answer = asked(rest, *post, "Host: evil.example", "Origin: http://evil.example")
+    assert (answer.status, answer.refusal.reason) == (403, "HOST_REFUSED")
+    assert server.take_calls() == []
+    for name in (host, rest.address, "localhost"):
+        assert asked(rest, *post, f"Host: {name}", f"Origin: http://{name}").status == 200
+
+
+@pytest.mark.parametrize("program", COMMANDS)
+@pytest.mark.parametrize(
+    "address", ["8080", ":8080", "127.0.0.1", "127.0.0.1:", "::1:80", "http://127.0.0.1:80", "a:65536"]
+)
+def test_an_address_that_lacks_a_host_or_a_port_is_not_listened_on(program: str, address: str) -> None:
+    told = complaint(program, "--listen", address)
+    assert f"{address!r} is no HOST:PORT, as 127.0.0.1:50051" in told
+
+
+# --- settings that would do nothing, or not what they say ---
+
+
+def complaint(program: str, *arguments: str) -> str:
+    """What `serve` says of arguments before it has begun."""
+    done = CliRunner().invoke(COMMANDS[program], ["serve", *arguments])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{arguments[0]}'" in done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--target", "http://127.0.0.1:50051", "is no HOST:PORT"),
+        ("--target", "127.0.0.1", "is no HOST:PORT"),
+        ("--target", "127.0.0.1:50051,127.0.0.1:50052", "is no HOST:PORT"),
+        ("--cors-origin", "https://library.example/", "without a slash at the end"),
+        ("--cors-origin", "https://library.example/desk", "without a path"),
+        ("--cors-origin", "https://library.example:443", "without the port"),
+        ("--cors-origin", "http://library.example:80", "without the port"),
+        ("--cors-origin", "https://Library.example", "in lower case"),
+        ("--cors-origin", "library.example", "https://library.example"),
+        ("--cors-origin", "https://", "https://library.example"),
+        ("--cors-origin", "null", "https://library.example"),
+        ("--cors-origin", "*", "none that stands for all"),
+        ("--allowed-host", "library.example:8080", "without a port"),
+        ("--allowed-host", "library.example:", "without a port"),
+        ("--allowed-host", "https://library.example", "without a port"),
+        ("--allowed-host", "*", "a name or an address"),
+        ("--allowed-host", "fd00::7", "[fd00::7]"),
+    ],
+)
+def test_a_setting_that_would_not_do_what_it_says_is_refused(flag: str, value: str, told: str) -> None:
+    said = complaint("rest", flag, value)
+    assert repr(value) in said
+    assert told in said
+
+
+def test_a_target_is_given_once() -> None:
+    assert "'a:1' is given twice" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
+
+
+def test_settings_in_the_form_that_is_wanted_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIBRARY_REST_TARGET", "admin:50052 [::1]:50051")
+    origins = ["https://library.example", "http://localhost:3000", "http://[::1]:443", "chrome-extension://abcdef"]
+    hosts = ["Library.example", "192.168.1.7", "[fd00::7]"]
+    flags = [("--listen", "0.0.0.0:0")]
+    flags += [("--cors-origin", origin) for origin in origins] + [("--allowed-host", host) for host in hosts]
+    serve = COMMANDS["rest"].commands["serve"]
+    with serve.make_context("serve", [part for flag in flags for part in flag]) as context:
+        assert context.params["listen"] == "0.0.0.0:0"
+        assert context.params["target"] == ("admin:50052", "[::1]:50051")
+        assert context.params["cors_origin"] == tuple(origins)
+        assert context.params["allowed_host"] == tuple(hosts)
+
+
+def test_the_manual_tells_the_form_of_addresses() -> None:
+    for program, commands in COMMANDS.items():
+        context = click.Context(commands.commands["serve"])
+        told = re.findall(r"--(\w+) HOST:PORT ", commands.commands["serve"].get_help(context))
+        assert told == ["listen", "target"] if program == "rest" else ["listen"]
+
+
+def test_no_grace_is_none(rest_servers: RestServers, server: TranscodedServer, behaviours: Behaviours) -> None:
+    rest = rest_servers.start([server.address], GRACE="0")
+    behaviours.seconds_given.clear()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(rest.request, "GET", "/v1/sleep?seconds=20")
+        eventually(lambda: behaviours.seconds_given != [], "the call runs")
+        begin = time.monotonic()
+        status = pool.submit(rest.stop)
+        answer = running.result()
+        assert time.monotonic() - begin < 1
+        assert status.result() == 0
+    assert (answer.status, answer.refusal.reason) == (503, "STOPPING")
+    idle = rest_servers.start([server.address], GRACE="0")
+    assert idle.stop() == 0
+    assert [event for event in idle.log_events() if event["level"] not in ("info", "debug")] == []
+
+
+# --- hosts and forms of requests ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (["Host: localhost"], 200),
+        (["Host: LOCALHOST.:8080"], 200),
+        ([], 400),
+        (["Host:"], 400),
+        (["Host: localhost", "Host: localhost"], 400),
+        (["Host: localhost", "Host: evil.example"], 400),
+        (["Host: [::1"], 400),
+    ],
+)
+def test_a_request_has_one_host(rest: RestProcess, headers: list[str], status: int) -> None:
+    for path in ("/v1/echo/a", "/healthz", "/openapi.json"):
+        answer = asked(rest, f"GET {path} HTTP/1.1", *headers)
+        assert answer.status == status
+        if status != 200:
+            assert answer.refusal.reason == "HOST_INVALID"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_request_as_for_a_proxy_is_one_for_its_path(rest: RestProcess) -> None:
+    answer = asked(rest, "GET http://localhost/v1/echo/a?int32_value=1 HTTP/1.1", "Host: localhost")
+    assert (answer.status, answer.json()["text"], answer.json()["int32Value"]) == (200, "a", 1)
+    # As a client sends it that was told that this is a proxy (RFC 9112, 3.2.2: both name the same host).
+    answer = asked(rest, "GET http://evil.example/v1/echo/a HTTP/1.1", "Host: evil.example")
+    assert (answer.status, answer.refusal.reason) == (403, "HOST_REFUSED")
+
+
+# --- its own paths ---
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/openapi.json", "/docs/", "/docs/start.css"])
+@pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_its_own_paths_are_for_reading(rest: RestProcess, verb: str, path: str) -> None:
+    answer = rest.request(verb, path)
+    assert (answer.status, answer.refusal.reason) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_a_path_may_be_its_own_and_a_targets(rest: RestProcess, server: TranscodedServer) -> None:
+    server.take_calls()
+    assert rest.request("POST", "/docs", {"text": "a"}).json()["text"] == "a"
+    assert len(server.take_calls()) == 1
+    answer = rest.request("PUT", "/docs", {})
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert rest.request("GET", "/docs").headers.get_content_type() == "text/html"
+
+
+def test_what_the_server_can_may_be_asked(rest: RestProcess) -> None:
+    answer = asked(rest, "OPTIONS * HTTP/1.1", "Host: localhost")
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["Allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    assert asked(rest, "GET * HTTP/1.1", "Host: localhost").refusal.reason == "PATH_UNKNOWN"
+
+
+# --- bodies that are encoded ---
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/raw", "/v1/gathered"])
+def test_a_body_that_is_compressed_is_refused_as_that(rest: RestProcess, server: TranscodedServer, path: str) -> None:
+    server.take_calls()
+    for encoding in ("gzip", "GZIP", "br", "identity, gzip"):
+        answer = rest.request("POST", path, gzip.compress(b"{}"), {"Content-Encoding": encoding})
+        assert (answer.status, answer.refusal.reason) == (415, "ENCODING_UNSUPPORTED")
+        assert answer.refusal.metadata == {"encoding": encoding.lower()}
+        assert answer.headers["Accept-Encoding"] == "identity"
+    assert [call for call in server.take_calls() if call.requests] == []
+    for encoding in ("identity", ""):
+        assert rest.request("POST", path, b"{}", {"Content-Encoding": encoding}).status == 200
+
+
+def test_of_no_body_the_encoding_does_not_matter(rest: RestProcess) -> None:
+    assert rest.request("GET", "/v1/echo/a", headers={"Content-Encoding": "gzip"}).status == 200
