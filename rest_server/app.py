@@ -15,17 +15,19 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rest_server.bodies import NDJSON
+from rest_server.bodies import JSON, NDJSON
 from rest_server.calls import Limits
 from rest_server.connections import BoundedConnection
 from rest_server.documents import Documents
+from rest_server.errors import Failed, refusal_answer
 from rest_server.gateway import Gateway
 from rest_server.guard import Guard, hosts_to_answer
-from rest_server.headers import REQUEST_ID
+from rest_server.headers import REQUEST_ID, request_id
 from rest_server.pages import page_routes
 from rest_server.targets import Target
 from service_kit.addresses import AddressTaken, split_address
@@ -75,6 +77,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         # Parts of a second, too: uvicorn says int, and only waits for so long. In no time at all it would not see
         # that there is nothing to wait for.
         timeout_graceful_shutdown=max(settings.grace, 0.01),  # type: ignore[arg-type]
@@ -138,35 +141,56 @@ def application(settings: Settings, address: str) -> Starlette:
             await target.channel.close()
 
     return Starlette(
-        routes=[*pages, _ServerItself(), _AllElse(gateway)],
-        middleware=list(_middleware(settings, address)),
+        routes=pages,
+        middleware=[*_middleware(settings, address), Middleware(_Entrance, gateway)],
+        exception_handlers={Exception: _failed},
         lifespan=following,
     )
 
 
-class _ServerItself(BaseRoute):
-    """`OPTIONS *`, which asks the server what it can, and is a sign of life to some proxies (RFC 9110, 9.3.7)."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        is_asked = scope["type"] == "http" and (scope["method"], scope["path"]) == ("OPTIONS", "*")
-        return Match.FULL if is_asked else Match.NONE, {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        verbs = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-        await Response(status_code=204, headers={"allow": verbs})(scope, receive, send)
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Answer for a page that failed; uvicorn logs the error itself."""
+    identity = request_id(request.headers)
+    log.error("internal error", path=request.url.path, request_id=identity)
+    status, body = refusal_answer(Failed(), identity)
+    return Response(body, status, {REQUEST_ID: identity}, JSON)
 
 
-class _AllElse(BaseRoute):
-    """All paths that no route before it has. A Mount would leave out those with an encoded line break."""
+class _Entrance:
+    """Sends requests on, but for those for the pages of this server: starlette would try each of their routes first."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
         self._app = app
+        self._gateway = gateway
 
-    def matches(self, _scope: Scope) -> tuple[Match, Scope]:
-        return Match.FULL, {}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"] in ("GET", "HEAD") and scope["path"] in self._gateway.pages):
+            await self._app(scope, receive, send)
+        elif (scope["method"], scope["path"]) == ("OPTIONS", "*"):
+            # What the server can, and a sign of life to some proxies (RFC 9110, 9.3.7).
+            verbs = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+            await Response(status_code=204, headers={"allow": verbs})(scope, receive, send)
+        else:
+            await self._gateway(scope, receive, send)
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+
+class _Compression(GZipMiddleware):
+    """starlette's, for those who ask for it: for all others it looks at each part of an answer, too."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Compress the answer, or say that it might have been."""
+
+        async def send_plain(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"vary", b"Accept-Encoding")]
+            await send(message)
+
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send_plain)
 
 
 def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
@@ -189,7 +213,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
         )
     # Not the streams: their lines would wait until there is enough to compress.
     yield Middleware(
-        GZipMiddleware,
+        _Compression,
         minimum_size=1_000,
         compresslevel=5,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, NDJSON),

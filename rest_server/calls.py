@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Send
 
-from rest_server.bodies import NDJSON, check_is_json, lines, parts, whole_body
+from rest_server.bodies import NDJSON, check_is_json, has_body, lines, parts, whole_body
 from rest_server.errors import (
     BodyInvalid,
     DeadlineExceeded,
@@ -90,6 +90,8 @@ class Call:
             call.cancel()
 
     async def _whole_message(self) -> bytes:
+        if not has_body(self._request):
+            return self._message(b"")
         async with self._in_time():
             body = await whole_body(self._request, self._limits.body_bytes)
             return self._message(body) if len(body) < LARGE else await asyncio.to_thread(self._message, body)
