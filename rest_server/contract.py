@@ -42,7 +42,7 @@ def compiled(target: str, description: Description) -> Contract:
         log.warning("service listed and not described", target=target, service=name)
     rules: list[HttpRule] = []
     for method in (method for service in services for method in service.methods):
-        for rule in rules_of(method, registry):
+        for rule in rules_of(method):
             if isinstance(rule, RuleInvalid):
                 log.warning("rule left out", target=target, method=full_name(method), problem=str(rule))
             else:

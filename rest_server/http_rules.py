@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from protobuf import (
-    DescField,
-    DescFieldValueList,
-    DescFieldValueMap,
-    DescFieldValueMessage,
-    DescMessage,
-    DescMethod,
-    Oneof,
-    Registry,
-)
+from google.api.annotations_pb2 import http
+from google.api.http_pb2 import HttpRule as WrittenRule
+from google.protobuf.descriptor_pb2 import MethodOptions
+from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescFieldValueMessage, DescMessage, DescMethod
 
 from rest_server.path_templates import Template, TemplateInvalid, parse
 
 WHOLE = "*"
 """As a body: every field that the path does not bind. As a verb: any."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""What the name of a method may be in HTTP (RFC 9110, 5.6.2)."""
 
 
 class RuleInvalid(Exception):
@@ -48,24 +46,33 @@ def full_name(method: DescMethod) -> str:
     return f"{method.parent.type_name}/{method.name}"
 
 
-def rules_of(method: DescMethod, registry: Registry) -> Iterator[HttpRule | RuleInvalid]:
+def rules_of(method: DescMethod) -> Iterator[HttpRule | RuleInvalid]:
     """Give the rules that a method is annotated with, the first one first; for one without, the rule by default.
 
     By default a method is called by its own name, with all fields in the body. In a rule's place stands why it is none.
     """
-    extension = registry.extension("google.api.http")
-    options: Any = method.proto.options
-    if extension is None or options is None or extension.type not in options:
-        yield _compiled(method, "POST", f"/{full_name(method)}", WHOLE, "")
-        return
-    annotation = options[extension.type]
-    for rule in (annotation, *annotation.additional_bindings):
+    for number, rule in enumerate(_written(method)):
         try:
-            if rule is not annotation and rule.additional_bindings:
+            if number and rule.additional_bindings:
                 raise RuleInvalid("an additional binding has additional bindings of its own")
             yield _compiled(method, *_parts_of(rule))
         except RuleInvalid as problem:
             yield problem
+
+
+def _written(method: DescMethod) -> Iterator[WrittenRule]:
+    """Give the rules as they are written.
+
+    They are read by google/api/http.proto as it is here: a target may have an older one, or another of that name.
+    """
+    written = method.proto.options
+    options: Any = MethodOptions.FromString(written.to_binary() if written else b"")
+    if not options.HasExtension(http):
+        yield WrittenRule(post=f"/{full_name(method)}", body=WHOLE)
+        return
+    annotation = options.Extensions[http]
+    yield annotation
+    yield from annotation.additional_bindings
 
 
 def message_of(field: DescField) -> DescMessage | None:
@@ -73,14 +80,18 @@ def message_of(field: DescField) -> DescMessage | None:
     return field.value.message if isinstance(field.value, DescFieldValueMessage) else None
 
 
-def _parts_of(rule: Any) -> tuple[str, str, str, str]:
-    match rule.pattern:
-        case Oneof(field="custom", value=custom):
-            return custom.kind, custom.path, rule.body, rule.response_body
-        case Oneof(field=verb, value=path):
-            return verb.upper(), path, rule.body, rule.response_body
-        case _:
+def _parts_of(rule: WrittenRule) -> tuple[str, str, str, str]:
+    match rule.WhichOneof("pattern"):
+        case None:
             raise RuleInvalid("it has no pattern")
+        case "custom":
+            verb, path = rule.custom.kind, rule.custom.path
+        case verb:
+            path = getattr(rule, verb)
+    if not _TOKEN.fullmatch(verb):
+        raise RuleInvalid(f"{verb!r} is no HTTP method")
+    # Methods are in capitals (RFC 9110, 9.1): a kind `head` can only mean HEAD, as nobody sends the other.
+    return verb.upper(), path, rule.body, rule.response_body
 
 
 def _compiled(method: DescMethod, verb: str, path: str, body: str, response_body: str) -> HttpRule:
