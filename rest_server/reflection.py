@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-
-from service_kit.channel import open_channel
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse
 
 ANSWER_SECONDS = 10.0
 """How long a server may take for one answer."""
+
+SECONDS = 30.0
+"""How long it may take for all of them."""
+
+MOST_FILES = 2_000
+MOST_BYTES = 8 * 1024 * 1024
+"""The most that a server may describe. Types take up to sixty times the memory of their files, and seconds for a MB."""
 
 PLUMBING = "grpc."
 """Services below this are how gRPC runs (health, reflection) and no part of what is offered."""
@@ -35,24 +43,24 @@ class Description:
     """A serialized FileDescriptorSet, each file behind those that it imports, with comments if the server has them."""
 
 
-def describe(target: str) -> Description:
-    """Ask the server at HOST:PORT. Blocks. Raises NotLearnt."""
-    with open_channel(target) as channel:
+def describe(channel: grpc.Channel) -> Description:
+    """Ask the server at the other end. Blocks, until the channel is closed if need be. Raises NotLearnt."""
+    answers = _Answers()
+    try:
         try:
-            try:
-                return _described(channel, "v1alpha")
-            except grpc.RpcError as error:
-                if _code(error) is not grpc.StatusCode.UNIMPLEMENTED:
-                    raise
-                return _described(channel, "v1")
+            return _described(channel, _Asking("v1alpha", answers))
         except grpc.RpcError as error:
-            raise NotLearnt(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
-        except KeyError as error:
-            raise NotLearnt(f"its reflection names what it does not have: {error}") from error
+            if _code(error) is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+            return _described(channel, _Asking("v1", answers))
+    except grpc.RpcError as error:
+        raise NotLearnt(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
+    except KeyError as error:
+        raise NotLearnt(f"its reflection names what it does not have: {error}") from error
 
 
-def _described(channel: grpc.Channel, version: str) -> Description:
-    database = ProtoReflectionDescriptorDatabase(grpc.intercept_channel(channel, _Asking(version)))
+def _described(channel: grpc.Channel, asking: _Asking) -> Description:
+    database = ProtoReflectionDescriptorDatabase(grpc.intercept_channel(channel, asking))
     services = tuple(name for name in database.get_services() if not name.startswith(PLUMBING))
     files: dict[str, FileDescriptorProto] = {}
     for service in services:
@@ -60,22 +68,31 @@ def _described(channel: grpc.Channel, version: str) -> Description:
             described = database.FindFileContainingSymbol(service)
         except KeyError:  # listed, and not described: the others are
             continue
-        for file in _with_imports(described, database.FindFileByName, files):
-            files[file.name] = file
+        _add_with_imports(files, described, database.FindFileByName)
     for message in (message for file in files.values() for message in file.message_type):
         _name_in_json(message)
-    return Description(services, FileDescriptorSet(file=files.values()).SerializeToString(deterministic=True))
+    ordered = FileDescriptorSet(file=[files[name] for name in _imports_first(files)])
+    return Description(services, ordered.SerializeToString(deterministic=True))
 
 
-def _with_imports(
-    file: FileDescriptorProto, find: Callable[[str], FileDescriptorProto], known: dict[str, FileDescriptorProto]
-) -> Iterator[FileDescriptorProto]:
-    """Give the file behind all that it imports, but for those that are known."""
-    if file.name in known:
-        return
-    for name in file.dependency:
-        yield from _with_imports(_found(name, find), find, known)
-    yield file
+def _add_with_imports(
+    files: dict[str, FileDescriptorProto], file: FileDescriptorProto, find: Callable[[str], FileDescriptorProto]
+) -> None:
+    """Add a file and all that it imports."""
+    missing = [file]
+    while missing:
+        file = missing.pop()
+        if file.name not in files:
+            files[file.name] = file
+            missing += [_found(name, find) for name in file.dependency if name not in files]
+
+
+def _imports_first(files: dict[str, FileDescriptorProto]) -> Iterable[str]:
+    """Give the names of the files, each behind those that it imports."""
+    try:
+        return list(TopologicalSorter({name: file.dependency for name, file in files.items()}).static_order())
+    except CycleError as error:
+        raise NotLearnt(f"its files import one another: {' > '.join(error.args[1])}") from error
 
 
 def _found(name: str, find: Callable[[str], FileDescriptorProto]) -> FileDescriptorProto:
@@ -103,6 +120,34 @@ def _code(error: grpc.RpcError) -> grpc.StatusCode:
     return code
 
 
+class _Answers:
+    """All answers to one look: how much they are and how long they take is bounded, as a server may be broken."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + SECONDS
+        self._seen: set[int] = set()
+        self._bytes = 0
+
+    def seconds_left(self) -> float:
+        """For the next answer."""
+        return max(0.0, min(ANSWER_SECONDS, self._end - time.monotonic()))
+
+    def bounded(self, answers: Iterator[ServerReflectionResponse]) -> Iterator[ServerReflectionResponse]:
+        """Give answers on. Raises NotLearnt for an error, and when there were too many files."""
+        for answer in answers:
+            error = answer.error_response
+            if error.error_code not in (0, grpc.StatusCode.NOT_FOUND.value[0]):
+                raise NotLearnt(f"its reflection answers with error {error.error_code}: {error.error_message}")
+            # Servers send files again that other answers had, so that these count once.
+            for file in answer.file_descriptor_response.file_descriptor_proto:
+                if hash(file) not in self._seen:
+                    self._seen.add(hash(file))
+                    self._bytes += len(file)
+            if len(self._seen) > MOST_FILES or self._bytes > MOST_BYTES:
+                raise NotLearnt(f"it describes more than {MOST_FILES} files or {MOST_BYTES} bytes")
+            yield answer
+
+
 _Details = namedtuple("_Details", "method timeout metadata credentials wait_for_ready compression")
 
 
@@ -112,10 +157,12 @@ class _Asking(grpc.StreamStreamClientInterceptor):
     The messages of both versions are the same; the library has v1alpha only.
     """
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, answers: _Answers) -> None:
         self._method = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+        self._answers = answers
 
     def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
         details = client_call_details
-        asked = _Details(self._method, ANSWER_SECONDS, details.metadata, details.credentials, None, None)
-        return continuation(asked, request_iterator)
+        seconds = self._answers.seconds_left()
+        asked = _Details(self._method, seconds, details.metadata, details.credentials, None, None)
+        return self._answers.bounded(continuation(asked, request_iterator))

@@ -17,6 +17,7 @@ import pytest
 from tests.support.rest import RestProcess, RestServers, refusal_in
 from tests.support.transcoding.behaviours import ECHO, RULES, SEND, Behaviours
 from tests.support.transcoding.contracts import Contract, Rule
+from tests.support.transcoding.misdescribed import MisdescribedServer
 from tests.support.transcoding.process import ServerInAProcess
 from tests.support.transcoding.server import Call, TranscodedServer
 from tests.sync.agreement import eventually
@@ -90,6 +91,17 @@ def test_a_service_that_is_listed_and_not_described_hides_no_other(rest_servers:
     told = [event for event in rest.log_events() if event["event"] == "service listed and not described"]
     assert told[0]["service"] == "transcoding.test.v1.Ghost"
     server.stop()
+
+
+def test_a_target_that_is_slow_to_describe_itself_does_not_keep_it_from_stopping(rest_servers: RestServers) -> None:
+    slow = MisdescribedServer(answer_seconds=9.0)
+    rest = rest_servers.prepare([slow.address], GRACE="1")
+    rest.launch()
+    assert slow.asked.wait(30)
+    began = time.monotonic()
+    assert rest.stop() == 0
+    assert time.monotonic() - began < 4
+    slow.stop()
 
 
 def test_it_starts_before_its_target(rest_servers: RestServers, unused_address: str) -> None:
