@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from rest_server import openapi
 from rest_server.bodies import JSON
 from rest_server.gateway import Gateway
-from rest_server.headers import entity_tag, names_tag
+from rest_server.headers import NOT_SNIFFED, entity_tag, names_tag
 from rest_server.http_rules import HttpRule
 from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
 from rest_server.targets import Target
@@ -48,7 +48,7 @@ class Documents:
         """Say SERVING, with 200, once the contracts of all targets are learnt; before, NOT_SERVING, with 503."""
         serving = {target.address: in_words(target.contract is not None) for target in self._targets}
         is_serving = all(target.contract for target in self._targets)
-        return JSONResponse({"status": in_words(is_serving), "targets": serving}, 200 if is_serving else 503)
+        return JSONResponse({"status": in_words(is_serving), "targets": serving}, 200 if is_serving else 503, NOT_SNIFFED)
 
     async def openapi(self, request: Request) -> Response:
         """Give the OpenAPI document; it is written anew when a contract has changed."""
@@ -58,7 +58,7 @@ class Documents:
                 document = await asyncio.to_thread(self._document, rules)
                 self._written = (rules, document, entity_tag(document))
         _, document, tag = self._written
-        headers = {"etag": tag, "cache-control": "no-cache"}
+        headers = {"etag": tag, "cache-control": "no-cache", **NOT_SNIFFED}
         if names_tag(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         return Response(document, headers=headers, media_type=JSON)

@@ -18,10 +18,10 @@ from library.v1.book_pb2 import (
     Book,
     BookState,
 )
+from service_kit.channel import MESSAGE_BYTES
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
-from service_kit.channel import MESSAGE_BYTES
 from tests.support.admin import Admin
 
 PUBLISHERS = ("Penguin", "penguin", "Faber & Faber")
