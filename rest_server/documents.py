@@ -48,7 +48,8 @@ class Documents:
         """Say SERVING, with 200, once the contracts of all targets are learnt; before, NOT_SERVING, with 503."""
         serving = {target.address: in_words(target.contract is not None) for target in self._targets}
         is_serving = all(target.contract for target in self._targets)
-        return JSONResponse({"status": in_words(is_serving), "targets": serving}, 200 if is_serving else 503, NOT_SNIFFED)
+        told = {"status": in_words(is_serving), "targets": serving}
+        return JSONResponse(told, 200 if is_serving else 503, NOT_SNIFFED)
 
     async def openapi(self, request: Request) -> Response:
         """Give the OpenAPI document; it is written anew when a contract has changed."""
