@@ -266,6 +266,10 @@ def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
     return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
+def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in detail.items()}
+
+
 def _body(
     http_status: int,
     code: grpc.StatusCode,
@@ -274,7 +278,8 @@ def _body(
     registry: Registry,
     request_id: str,
 ) -> bytes:
-    in_json = [_detail_in_json(detail, registry) for detail in details]
+    # What comes out of a map comes in any order; the same error is to read alike each time.
+    in_json = [_in_order(_detail_in_json(detail, registry)) for detail in details]
     if not any(detail.get("@type") == _REQUEST_INFO for detail in in_json):
         in_json.append({"@type": _REQUEST_INFO, "requestId": request_id})
     error = {"code": http_status, "message": message, "status": code.name, "details": in_json}

@@ -18,12 +18,20 @@ from service_kit.errors import FieldInvalid, ServiceError, rich_status
 PREFIX = "ERROR_REASON_"
 
 
+MODULES = (errors.__name__, library_domain.errors.__name__)
+
+
+def groups_others(error: type[ServiceError]) -> bool:
+    """Whether it is there only for those of a status; what library-rest makes of it is another matter."""
+    return any(narrower.__module__ in MODULES for narrower in error.__subclasses__())
+
+
 ERRORS: list[type[ServiceError]] = [
     found
     for module in (errors, library_domain.errors)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, ServiceError) and found.__module__ == module.__name__
-    if not found.__subclasses__()  # those that have some only group them by status
+    if not groups_others(found)
 ]
 
 
