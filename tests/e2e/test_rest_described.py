@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -49,6 +48,10 @@ EXAMPLES = 16
 
 SECONDS = 110
 
+SEED = 20_261_122
+"""The same requests in each run, as a run that others wait for is not the place to find new ones. LIBRARY_SEED looks
+elsewhere."""
+
 
 @pytest.fixture
 def rest(servers: Servers, rest_servers: RestServers, databases: FreshDatabases, trial: Path) -> RestProcess:
@@ -90,7 +93,7 @@ def lend(client: FrontendClient) -> dict[str, list[str]]:
 
 @pytest.mark.timeout(SECONDS + 60)
 def test_nothing_is_answered_that_is_not_described(rest: RestProcess, trial: Path) -> None:
-    seed = int(os.environ.get("LIBRARY_SEED", random.randrange(10**6)))
+    seed = int(os.environ.get("LIBRARY_SEED", SEED))
     (trial / "schemathesis.toml").write_text(CONFIGURATION)
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{rest.url}/openapi.json"),
