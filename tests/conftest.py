@@ -26,6 +26,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: tests wait for processes for about half of their time."""
     return 2 * (os.cpu_count() or 1)
