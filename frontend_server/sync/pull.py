@@ -77,11 +77,13 @@ def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse)
         if not moved.execute():
             return False
         APPLY.many(rows)
+        swept = 0
         if ends_resync:
             if store.is_postgresql:  # which else plans by an empty table until it comes round to look
                 store.database.execute_sql("ANALYZE book")
             swept = _sweep(state.generation)
-            log.info("catalogue read anew", generation=state.generation, books_gone=swept)
+    if ends_resync:  # said when it is so, and not while the last page may yet be rolled back
+        log.info("catalogue read anew", generation=state.generation, books_gone=swept)
     return True
 
 
@@ -104,11 +106,13 @@ def begin_resync(store: Store, state: SyncState) -> None:
             resyncing=True,
             start_revision=NOTHING_IS_SURE,
         ).where(SyncState.generation == state.generation)
-        if begun.execute():
+        has_begun = bool(begun.execute())
+        if has_begun:
             store.lift_time_limit()
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()
-            log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
+    if has_begun:
+        log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
 
 
 def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
