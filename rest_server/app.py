@@ -20,15 +20,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rest_server.bodies import JSON, NDJSON
+from rest_server.bodies import NDJSON
 from rest_server.calls import Limits
 from rest_server.connections import BoundedConnection
 from rest_server.documents import Documents
-from rest_server.errors import Failed, refusal_answer
+from rest_server.errors import Failed
 from rest_server.gateway import Gateway
 from rest_server.guard import Guard, hosts_to_answer
 from rest_server.headers import REQUEST_ID, request_id
 from rest_server.pages import page_routes
+from rest_server.refusals import refusal_response
 from rest_server.targets import Target
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import logger
@@ -152,8 +153,7 @@ async def _failed(request: Request, _error: Exception) -> Response:
     """Answer for a page that failed; uvicorn logs the error itself."""
     identity = request_id(request.headers)
     log.error("internal error", path=request.url.path, request_id=identity)
-    status, body = refusal_answer(Failed(), identity)
-    return Response(body, status, {REQUEST_ID: identity}, JSON)
+    return refusal_response(Failed(), identity)
 
 
 class _Entrance:

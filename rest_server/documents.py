@@ -7,8 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from protobuf import DescMethod, DescService
-from protobuf.plugin import get_comments
+from protobuf import DescService
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -18,6 +17,7 @@ from rest_server.bodies import JSON
 from rest_server.gateway import Gateway
 from rest_server.headers import NOT_SNIFFED, entity_tag, names_tag
 from rest_server.http_rules import HttpRule
+from rest_server.openapi.comments import summary_of, text_of_method
 from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
 from rest_server.targets import Target
 
@@ -89,14 +89,8 @@ def in_words(is_serving: bool) -> str:
 
 def _summary(service: DescService, rules: Sequence[HttpRule]) -> ServiceSummary:
     own = [
-        PathSummary(rule.verb, rule.path, _first_sentence(rule.method))
+        PathSummary(rule.verb, rule.path, text_of_method(rule.method).summary)
         for rule in rules
         if rule.method.parent is service
     ]
-    return ServiceSummary(service.type_name, _first_sentence(service), own)
-
-
-def _first_sentence(described: DescService | DescMethod) -> str:
-    """The first sentence of its comment."""
-    paragraph = (get_comments(described).leading or "").strip().partition("\n\n")[0]
-    return " ".join(paragraph.split()).partition(". ")[0].rstrip(".")
+    return ServiceSummary(service.type_name, summary_of(service), own)

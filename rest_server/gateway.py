@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rest_server.bodies import JSON
 from rest_server.calls import Call, Limits
 from rest_server.errors import (
     HTTP_STATUS,
@@ -24,11 +23,11 @@ from rest_server.errors import (
     TargetUnknown,
     TooManyCalls,
     failure_answer,
-    refusal_answer,
 )
-from rest_server.headers import NOT_SNIFFED, REQUEST_ID, request_id
+from rest_server.headers import request_id
 from rest_server.http_rules import HttpRule
 from rest_server.operations import Operation
+from rest_server.refusals import error_response, refusal_response
 from rest_server.routes import Routes
 from rest_server.targets import Target
 from service_kit.logs import logger
@@ -74,20 +73,18 @@ class Gateway:
                 operation, segments = self._find(request)
                 status = await Call(operation, request, segments, identity, self._limits).answer(send)
         except Refusal as refusal:
-            status, body = refusal_answer(refusal, identity)
-            await self._send(request, send, identity, status, body, refusal.headers())
+            status = await self._send(refusal_response(refusal, identity), request, send)
         except grpc.aio.AioRpcError as error:
             assert operation is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
-            status, body = failure_answer(error, operation.registry, identity)
-            await self._send(request, send, identity, status, body)
+            answer = error_response(*failure_answer(error, operation.registry, identity), identity)
+            status = await self._send(answer, request, send)
         except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end
             status = HTTP_STATUS[grpc.StatusCode.CANCELLED]
         except Exception:
             log.exception("internal error", method=operation.name if operation else "", request_id=identity)
-            status, body = refusal_answer(Failed(), identity)
-            await self._send(request, send, identity, status, body)
+            status = await self._send(refusal_response(Failed(), identity), request, send)
         self._log(request, operation, status, identity)
 
     @contextmanager
@@ -126,17 +123,10 @@ class Gateway:
                 raise TargetUnknown(targets=" and ".join(missing)) from error
             raise
 
-    async def _send(
-        self,
-        request: Request,
-        send: Send,
-        identity: str,
-        status: int,
-        body: bytes,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        response = Response(body, status, {REQUEST_ID: identity, **NOT_SNIFFED, **(headers or {})}, JSON)
-        await response(request.scope, request.receive, send)
+    @staticmethod
+    async def _send(answer: Response, request: Request, send: Send) -> int:
+        await answer(request.scope, request.receive, send)
+        return answer.status_code
 
     @staticmethod
     def _log(request: Request, operation: Operation | None, status: int, identity: str) -> None:

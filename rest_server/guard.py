@@ -14,10 +14,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rest_server.bodies import JSON
 from rest_server.errors import (
     HeadersTooLarge,
     HostInvalid,
@@ -25,9 +23,9 @@ from rest_server.errors import (
     OriginRefused,
     PathTooLong,
     Refusal,
-    refusal_answer,
 )
-from rest_server.headers import HEADER_BYTES, NOT_SNIFFED, REQUEST_ID, request_id
+from rest_server.headers import HEADER_BYTES, request_id
+from rest_server.refusals import refusal_response
 from service_kit.addresses import is_loopback, same_host, split_address
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -64,10 +62,7 @@ class Guard:
             headers = Headers(scope=scope)
             refusal = self._refusal(scope, headers)
             if refusal is not None:
-                identity = request_id(headers)
-                status, body = refusal_answer(refusal, identity)
-                answer = Response(body, status, {REQUEST_ID: identity, **NOT_SNIFFED}, JSON)
-                await answer(scope, receive, send)
+                await refusal_response(refusal, request_id(headers))(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

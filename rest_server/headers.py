@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-import secrets
 from hashlib import blake2b
 
 import grpc
 from starlette.datastructures import Headers
 
 from rest_server.errors import FieldsInvalid
+from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 
 HEADER_BYTES = 32 * 1024
 """The most that the headers of a request may have together, and as much for its path and query."""
 
-REQUEST_ID = "x-request-id"
+REQUEST_ID = REQUEST_ID_HEADER
 NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 """Answers hold what people wrote; no browser is to take one for a page."""
 
 PASSED_ON = "authorization"
 
-_ACCEPTED_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
@@ -29,7 +28,7 @@ _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 def request_id(headers: Headers) -> str:
     """The client's own id for this request, or a new one."""
     given = headers.get(REQUEST_ID, "")
-    return given if _ACCEPTED_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if is_request_id(given) else new_request_id()
 
 
 def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:

@@ -75,6 +75,11 @@ def _written(method: DescMethod) -> Iterator[WrittenRule]:
     yield from annotation.additional_bindings
 
 
+def field_named(message: DescMessage, name: str) -> DescField | None:
+    """Find a field by its name in the .proto."""
+    return next((field for field in message.fields if field.name == name), None)
+
+
 def message_of(field: DescField) -> DescMessage | None:
     """Give the message type of a singular message field; None for all others."""
     return field.value.message if isinstance(field.value, DescFieldValueMessage) else None
@@ -102,7 +107,7 @@ def _compiled(method: DescMethod, verb: str, path: str, body: str, response_body
     for variable in template.variables:
         _check_bindable(method.input, variable.field_path)
     for message, name in ((method.input, body), (method.output, response_body)):
-        if name not in ("", WHOLE) and not any(field.name == name for field in message.fields):
+        if name not in ("", WHOLE) and field_named(message, name) is None:
             raise RuleInvalid(f"{message.type_name} has no field {name!r}")
     if response_body == WHOLE:
         raise RuleInvalid("the response body is a field's name or nothing")
@@ -121,7 +126,7 @@ def _check_bindable(message: DescMessage, field_path: Sequence[str]) -> None:
 
 def _fields_along(message: DescMessage | None, field_path: Sequence[str]) -> Iterator[DescField]:
     for name in field_path:
-        field = None if message is None else next((field for field in message.fields if field.name == name), None)
+        field = None if message is None else field_named(message, name)
         if field is None:
             raise RuleInvalid(f"there is no field {'.'.join(field_path)!r}")
         if is_repeated(field):

@@ -14,7 +14,7 @@ from rest_server.bodies import JSON, NDJSON
 from rest_server.contract import Contract
 from rest_server.errors import AnswerUnreadable, FieldsInvalid
 from rest_server.headers import entity_tag
-from rest_server.http_rules import WHOLE, HttpRule, full_name, message_of
+from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
 from rest_server.path_templates import Template
 from rest_server.requests import NO_BODY, json_of, serialized_request
 from rest_server.targets import Target
@@ -37,9 +37,8 @@ class Operation:
         """Calls the method with serialized messages."""
         self.takes_raw_body = _body_type(rule) == HTTP_BODY
         self._contract = contract
-        self._input: DescMessage = rule.method.input
         self._output: DescMessage = rule.method.output
-        self._answered_field = _field(self._output, rule.response_body)
+        self._answered_field = field_named(self._output, rule.response_body)
         self.answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
         self._etag_field = etag_field(self._output)
 
@@ -132,14 +131,10 @@ def _callable(channel: grpc.aio.Channel, name: str, reads_stream: bool, writes_s
     return kinds[reads_stream, writes_stream](f"/{name}")
 
 
-def _field(message: DescMessage, name: str) -> DescField | None:
-    return next((field for field in message.fields if field.name == name), None)
-
-
 def _body_type(rule: HttpRule) -> str:
     if rule.body == WHOLE:
         return rule.method.input.type_name
-    field = _field(rule.method.input, rule.body)
+    field = field_named(rule.method.input, rule.body)
     message = message_of(field) if field else None
     return message.type_name if message else ""
 
@@ -151,6 +146,6 @@ def _media_type(given: str) -> str:
 
 def etag_field(message: DescMessage) -> DescField | None:
     """Find the field of AIP-154, which stands for a version of the resource."""
-    field = _field(message, "etag")
+    field = field_named(message, "etag")
     is_text = field and isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
     return field if is_text else None

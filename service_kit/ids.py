@@ -1,10 +1,28 @@
-"""Ids that sort by the time of their making."""
+"""Ids: of things, which sort by the time of their making, and of requests, by which a log has them."""
 
 from __future__ import annotations
 
+import re
+import secrets
+
 import uuid_utils
+
+REQUEST_ID_HEADER = "x-request-id"
+"""Names a request, whoever made the name: as metadata in gRPC, as a header in HTTP."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def new_id() -> str:
     """Make a UUIDv7 (RFC 9562), lower case with hyphens."""
     return str(uuid_utils.uuid7())
+
+
+def new_request_id() -> str:
+    """Make the name of a request that came without one: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def is_request_id(given: str) -> bool:
+    """Whether what a client calls its request can stand in a log and in a header."""
+    return _REQUEST_ID.fullmatch(given) is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
-import uuid
 from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
@@ -15,12 +13,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
 from service_kit.errors import InternalError, ServiceError, StoreUnavailable, rich_status
+from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 from service_kit.logs import logger
 from service_kit.store import is_unavailable
 from service_kit.validation import check
 
-REQUEST_ID_HEADER = "x-request-id"
-_ACCEPTED_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READS = ("Get", "List")
 
 Servicer = TypeVar("Servicer")
@@ -104,8 +101,8 @@ def request_id(context: grpc.ServicerContext) -> str:
     made: str | None = getattr(context, "_kit_request_id", None)
     if made is None:
         for key, value in context.invocation_metadata() or ():
-            if key == REQUEST_ID_HEADER and isinstance(value, str) and _ACCEPTED_REQUEST_ID.fullmatch(value):
+            if key == REQUEST_ID_HEADER and isinstance(value, str) and is_request_id(value):
                 made = value
-        made = made or uuid.uuid4().hex
+        made = made or new_request_id()
         context._kit_request_id = made  # type: ignore[attr-defined]
     return made

@@ -55,6 +55,11 @@ def text_of_method(method: DescMethod) -> MethodText:
     )
 
 
+def summary_of(service: DescService) -> str:
+    """The first sentence of a service's comment, without the full stop."""
+    return _first_sentence(text_of(service).partition("\n\n")[0]).partition("\n")[0].removesuffix(".")
+
+
 def _in_one_line(paragraph: str) -> str:
     """Join the lines that an editor broke, as some pages show each break; lists and code keep theirs."""
     joined = ""
