@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import peewee
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book, Loan
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
+from library.admin.v1.catalog_service_pb2 import (
+    AddBookRequest,
+    ListBooksRequest,
+    RemoveBookRequest,
+    UpdateBookRequest,
+)
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
-from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken, RequestIdReused
+from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
 from library_domain.isbn import normalized_isbn13
 from library_domain.loans import expected_back
 from library_domain.search import book_words, query_words
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import match, rows_with_words
-from service_kit.idempotency import request_digest
+from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
@@ -72,31 +78,21 @@ INSERT = Statement(
         on_loan=0,
         **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
         **{name: slot(name) for name in ("id", "create_time", "update_time", "revision")},
-        **{name: slot(name) for name in ("request_id", "request_digest")},
     )
 )
 
 
 def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Book:
-    """Add a book. A request id that came before, with the same arguments, gives the book added then."""
-    digest = request_digest(request) if request.request_id else ""
-    columns = {**book_columns(request), "request_id": request.request_id or None, "request_digest": digest}
-    try:
-        with store.writing():
-            earlier = _earlier_book(request.request_id, digest)
-            if earlier is not None:
-                return earlier
-            refuse_taken_isbn(columns["isbn"])
-            (book_id,) = insert_books([columns], clock())
-            return book_message(Book.get(Book.id == book_id))
-    except peewee.IntegrityError:
-        # On PostgreSQL two calls can both have looked before either wrote; the second finds out here who was first.
-        with store.reading():
-            earlier = _earlier_book(request.request_id, digest)
-            if earlier is not None:
-                return earlier
-            refuse_taken_isbn(columns["isbn"])
-        raise
+    """Add a book."""
+    columns = book_columns(request)
+
+    def add() -> book_pb2.Book:
+        refuse_taken_isbn(columns["isbn"])
+        (book_id,) = insert_books([columns], clock())
+        return book_message(Book.get(Book.id == book_id))
+
+    with _isbn_taken_meanwhile(store, columns["isbn"]):
+        return once(store, request, book_pb2.Book, add, clock)
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
@@ -131,42 +127,45 @@ def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -
         return _book_page(request, query)
 
 
-def update_book(store: Store, book: book_pb2.Book, mask: FieldMask, clock: Clock) -> book_pb2.Book:
+def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_pb2.Book:
     """Change the fields that the mask names; with an etag only if the book is still as it was."""
-    fields = masked_fields(book, mask)
-    try:
-        with store.writing():
-            row = _locked_book(store, book.id)
-            if book.etag and book.etag != etag(row):
-                raise EtagMismatch(book_id=book.id)
-            if row.state == BOOK_STATE_REMOVED:
-                raise BookRemoved(book_id=book.id)
-            changed = changed_columns(row, book, fields)
-            refuse_taken_isbn(changed["isbn"], but=row.id)
-            for name, value in changed.items():
-                setattr(row, name, value)
-            row.update_time = clock()
-            row.revision = take_revisions()
-            row.save()
-            return book_messages([row])[0]
-    except peewee.IntegrityError:
-        with store.reading():
-            refuse_taken_isbn(normalized_isbn13(book.isbn), but=book.id)
-        raise
+    book = request.book
+    fields = masked_fields(book, request.update_mask)
+
+    def update() -> book_pb2.Book:
+        row = _locked_book(store, book.id)
+        if book.etag and book.etag != etag(row):
+            raise EtagMismatch(book_id=book.id)
+        if row.state == BOOK_STATE_REMOVED:
+            raise BookRemoved(book_id=book.id)
+        changed = changed_columns(row, book, fields)
+        refuse_taken_isbn(changed["isbn"], but=row.id)
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.update_time = clock()
+        row.revision = take_revisions()
+        row.save()
+        return book_messages([row])[0]
+
+    with _isbn_taken_meanwhile(store, book.isbn, but=book.id):
+        return once(store, request, book_pb2.Book, update, clock)
 
 
-def remove_book(store: Store, book_id: str, *, withdraw: bool, clock: Clock) -> book_pb2.Book:
+def remove_book(store: Store, request: RemoveBookRequest, clock: Clock) -> book_pb2.Book:
     """Remove a book; one with copies out only with `withdraw`. Its row stays, for its loans and for the frontend."""
-    with store.writing():
-        row = _locked_book(store, book_id)
+
+    def remove() -> book_pb2.Book:
+        row = _locked_book(store, request.id)
         if row.state != BOOK_STATE_REMOVED:
-            if row.on_loan and not withdraw:
-                raise BookOnLoan(book_id=book_id, copies_out=row.on_loan)
+            if row.on_loan and not request.withdraw:
+                raise BookOnLoan(book_id=request.id, copies_out=row.on_loan)
             row.state = BOOK_STATE_REMOVED
             row.update_time = clock()
             row.revision = take_revisions()
             row.save()
         return book_messages([row])[0]
+
+    return once(store, request, book_pb2.Book, remove, clock)
 
 
 def book_columns(request: AddBookRequest) -> dict[str, object]:
@@ -191,7 +190,7 @@ def checked_isbn(isbn: str, field: str = "isbn") -> str:
 def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[str]:
     """Insert new books within the present transaction, each with a revision of its own; give their ids."""
     first = take_revisions(len(books))
-    made_here = {"create_time": now, "update_time": now, "request_id": None, "request_digest": ""}
+    made_here = {"create_time": now, "update_time": now}
     rows = [{**made_here, "id": new_id(), "revision": first + place, **book} for place, book in enumerate(books)]
     INSERT.many(rows)
     return [str(row["id"]) for row in rows]
@@ -311,11 +310,12 @@ def _locked_book(store: Store, book_id: str) -> Book:
     return row
 
 
-def _earlier_book(request_id: str, digest: str) -> book_pb2.Book | None:
-    """The book that this request added before, if it did. Raises `RequestIdReused`."""
-    row = Book.get_or_none(Book.request_id == request_id) if request_id else None
-    if row is None:
-        return None
-    if row.request_digest != digest:
-        raise RequestIdReused(request_id=request_id)
-    return book_messages([row])[0]
+@contextmanager
+def _isbn_taken_meanwhile(store: Store, isbn: object, but: str = "") -> Iterator[None]:
+    """Turn the unique index's refusal into `IsbnTaken`: on PostgreSQL two calls can both look before either writes."""
+    try:
+        yield
+    except peewee.IntegrityError:
+        with store.reading():
+            refuse_taken_isbn(normalized_isbn13(str(isbn)), but)
+        raise

@@ -39,6 +39,9 @@ PROBLEMS_TOLD = 3
 """How many problems of a row are told."""
 
 
+NO_REQUEST_ID = "must be empty: rows of an import have no request id. Send the file again; ISBNs show what is in"
+
+
 class _Row(NamedTuple):
     line: int
     validate_only: bool
@@ -96,6 +99,8 @@ def _import_batch(store: Store, batch: list[_Row], holders: dict[str, str], cloc
 def _checked(row: ImportBooksRequest) -> _Row:
     """The columns of a row, or what is wrong with it."""
     wrong = problems(row.book)
+    if row.book.request_id:
+        wrong.insert(0, ("request_id", NO_REQUEST_ID))
     columns: dict[str, object] = {}
     try:
         columns = book_columns(row.book)

@@ -22,8 +22,8 @@ UPDATE counter SET revision = revision + ? WHERE id = 1 RETURNING revision
 """
 INSERT_LOAN = """
 INSERT INTO loan (id, book_id, user_id, book_title, days, borrow_time, due_time, renewal_count, fine_currency,
-                  fine_nanos, request_digest, revision, pushed_revision, park_reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, '', 0, '', ?, 0, '')
+                  fine_nanos, revision, pushed_revision, park_reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, '', 0, ?, 0, '')
 """
 
 

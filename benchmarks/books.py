@@ -109,8 +109,6 @@ def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...
         "revision": revision,
         "words": book_words(book.title, book.authors, book.isbn),
         "on_loan": 0,
-        "request_id": None,
-        "request_digest": "",
     }
     return tuple([values[name] if name in values else getattr(book, name) for name in names])
 

@@ -2,7 +2,7 @@
 
 The database decides, not this program: a conditional update takes the copy, or changes no row, and that is the answer.
 All that one call changes is one transaction; the loan it writes is also what the push will tell the admin.
-Rows are taken in one order (loan, book, user, counter), so that no two transactions wait for each other.
+Rows are locked in one order (loan, book, user, counter, request), so that no two transactions wait for each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import peewee
 
 from frontend_server.fines import DailyFine, fine_nanos
 from frontend_server.store.models import CAN_BE_BORROWED, Book, Loan, User
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ListLoansRequest, RenewLoanRequest
+from library.frontend.v1.lending_service_pb2 import (
+    BorrowBookRequest,
+    ListLoansRequest,
+    RenewLoanRequest,
+    ReturnBookRequest,
+)
 from library.v1 import loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.user_pb2 import USER_STATE_ACTIVE
@@ -28,13 +33,12 @@ from library_domain.errors import (
     LoanReturned,
     NoCopyAvailable,
     RenewalLimitReached,
-    RequestIdReused,
     UserNotFound,
 )
 from library_domain.loans import loan_message
 from service_kit.clock import DAY, Clock, rfc3339
 from service_kit.errors import ServiceError
-from service_kit.idempotency import request_digest
+from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
 from service_kit.statements import Statement, slot
@@ -80,64 +84,24 @@ LEND = Statement(
         days=slot("days"),
         borrow_time=slot("borrow_time"),
         due_time=slot("due_time"),
-        request_id=slot("request_id"),
-        request_digest=slot("request_digest"),
         revision=slot("revision"),
     )
 )
 
 
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
-    """Lend a copy. A request id that came before, with the same arguments, gives the loan made then."""
-    digest = request_digest(request) if request.request_id else ""
-    try:
-        with store.writing():
-            loan = _earlier_loan(request.request_id, digest) or _lend(request, digest, rules, clock)
-    except (ServiceError, peewee.IntegrityError):
-        # On PostgreSQL the same request may have been done beside this one, which then found the copy gone or the
-        # request id taken. That is no refusal: it has its loan.
-        with store.reading():
-            earlier = _earlier_loan(request.request_id, digest)
-        if earlier is None:
-            raise
-        loan = earlier
-    return loan_message(loan, clock())
+    """Lend a copy."""
+    return once(store, request, loan_pb2.Loan, lambda: _lend(request, rules, clock), clock)
 
 
-def return_book(store: Store, loan_id: str, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
+def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Take a copy back, once."""
-    now = clock()
-    with store.writing():
-        loan = _loan(loan_id)
-        fine = fine_nanos(rules.daily_fine, loan.due_time, now)
-        came_back = Loan.update(
-            return_time=now, fine_nanos=fine, fine_currency=rules.daily_fine.currency if fine else ""
-        ).where(Loan.id == loan_id, Loan.return_time.is_null())
-        if not came_back.execute():
-            raise LoanReturned(loan_id=loan_id, return_time=rfc3339(_loan(loan_id).return_time or now))
-        GIVE_COPY.rows(book_id=loan.book_id)
-        GIVE_PLACE.rows(user_id=loan.user_id)
-        return loan_message(_changed(loan_id), now)
+    return once(store, request, loan_pb2.Loan, lambda: _take_back(request.loan_id, rules, clock()), clock)
 
 
 def renew_loan(store: Store, request: RenewLoanRequest, clock: Clock) -> loan_pb2.Loan:
     """Extend a loan that is not due yet, within the limits."""
-    now = clock()
-    with store.writing():
-        renewed = Loan.update(
-            days=Loan.days + request.days,
-            due_time=Loan.due_time + request.days * DAY,
-            renewal_count=Loan.renewal_count + 1,
-        ).where(
-            Loan.id == request.loan_id,
-            Loan.return_time.is_null(),
-            Loan.due_time >= now,
-            Loan.renewal_count < RENEWAL_LIMIT,
-            Loan.days + request.days <= DAY_LIMIT,
-        )
-        if not renewed.execute():
-            raise _why_not_renewed(_loan(request.loan_id), now)
-        return loan_message(_changed(request.loan_id), now)
+    return once(store, request, loan_pb2.Loan, lambda: _renew(request, clock()), clock)
 
 
 def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
@@ -152,7 +116,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
         return loans.list_loans(Loan, request, clock())
 
 
-def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, clock: Clock) -> Loan:
+def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     copy = TAKE_COPY.row(book_id=request.book_id)
     if copy is None:
         raise _why_no_copy(request.book_id, clock())
@@ -168,11 +132,39 @@ def _lend(request: BorrowBookRequest, digest: str, rules: LendingRules, clock: C
         "days": request.days,
         "borrow_time": now,
         "due_time": now + request.days * DAY,
-        "request_id": request.request_id or None,
-        "request_digest": digest,
     }
     LEND.rows(revision=take_revisions(), **values)
-    return Loan(**values)
+    return loan_message(Loan(**values), now)
+
+
+def _take_back(loan_id: str, rules: LendingRules, now: int) -> loan_pb2.Loan:
+    loan = _loan(loan_id)
+    fine = fine_nanos(rules.daily_fine, loan.due_time, now)
+    came_back = Loan.update(
+        return_time=now, fine_nanos=fine, fine_currency=rules.daily_fine.currency if fine else ""
+    ).where(Loan.id == loan_id, Loan.return_time.is_null())
+    if not came_back.execute():
+        raise LoanReturned(loan_id=loan_id, return_time=rfc3339(_loan(loan_id).return_time or now))
+    GIVE_COPY.rows(book_id=loan.book_id)
+    GIVE_PLACE.rows(user_id=loan.user_id)
+    return loan_message(_changed(loan_id), now)
+
+
+def _renew(request: RenewLoanRequest, now: int) -> loan_pb2.Loan:
+    renewed = Loan.update(
+        days=Loan.days + request.days,
+        due_time=Loan.due_time + request.days * DAY,
+        renewal_count=Loan.renewal_count + 1,
+    ).where(
+        Loan.id == request.loan_id,
+        Loan.return_time.is_null(),
+        Loan.due_time >= now,
+        Loan.renewal_count < RENEWAL_LIMIT,
+        Loan.days + request.days <= DAY_LIMIT,
+    )
+    if not renewed.execute():
+        raise _why_not_renewed(_loan(request.loan_id), now)
+    return loan_message(_changed(request.loan_id), now)
 
 
 def _why_no_copy(book_id: str, now: int) -> ServiceError:
@@ -200,14 +192,6 @@ def _why_not_renewed(loan: Loan, now: int) -> ServiceError:
     if loan.due_time < now:
         return LoanOverdue(loan_id=loan.id, due_time=rfc3339(loan.due_time))
     return RenewalLimitReached(loan_id=loan.id, renewal_limit=RENEWAL_LIMIT, day_limit=DAY_LIMIT)
-
-
-def _earlier_loan(request_id: str, digest: str) -> Loan | None:
-    """The loan that this request made before, if it did. Raises `RequestIdReused`."""
-    earlier: Loan | None = Loan.get_or_none(Loan.request_id == request_id) if request_id else None
-    if earlier is not None and earlier.request_digest != digest:
-        raise RequestIdReused(request_id=request_id)
-    return earlier
 
 
 def _loan(loan_id: str) -> Loan:

@@ -8,11 +8,11 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from frontend_server.store.models import User
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1 import user_pb2
-from library_domain.errors import EmailTaken, RequestIdReused, UserNotFound
+from library_domain.errors import EmailTaken, UserNotFound
 from library_domain.users import user_message
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
-from service_kit.idempotency import request_digest
+from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
@@ -22,34 +22,27 @@ SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_pb2.User:
-    """Enrol a user. A request id that came before, with the same arguments, gives the user enrolled then."""
+    """Enrol a user."""
     email = checked_email(request.email)
-    digest = request_digest(request)
-    now = clock()
+
+    def enroll() -> user_pb2.User:
+        now = clock()
+        row = User.create(
+            id=new_id(),
+            email=email,
+            email_key=email.casefold(),
+            first_name=request.first_name.strip(),
+            last_name=request.last_name.strip(),
+            create_time=now,
+            update_time=now,
+            revision=take_revisions(),
+        )
+        return user_message(row, 0)
+
     try:
-        with store.writing():
-            row = User.create(
-                id=new_id(),
-                email=email,
-                email_key=email.casefold(),
-                first_name=request.first_name.strip(),
-                last_name=request.last_name.strip(),
-                create_time=now,
-                update_time=now,
-                request_id=request.request_id or None,
-                request_digest=digest,
-                revision=take_revisions(),
-            )
-            return user_message(row, 0)
-    except peewee.IntegrityError as taken:
-        # The store decides who was first, by the request id or by the address.
-        with store.reading():
-            earlier = User.get_or_none(User.request_id == request.request_id) if request.request_id else None
-        if earlier is None:
-            raise EmailTaken() from taken
-        if earlier.request_digest != digest:
-            raise RequestIdReused(request_id=request.request_id) from taken
-        return user_message(earlier, earlier.active_loan_count)
+        return once(store, request, user_pb2.User, enroll, clock)
+    except peewee.IntegrityError as taken:  # the unique index decides who was first
+        raise EmailTaken() from taken
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:

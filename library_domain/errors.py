@@ -114,13 +114,6 @@ class IsbnTaken(AlreadyExists):
     message = "The book {book_id} has the ISBN {isbn}."
 
 
-class RequestIdReused(AlreadyExists):
-    """The request id came before, with other arguments."""
-
-    reason = "REQUEST_ID_REUSED"
-    message = "The request id {request_id} was used before, with other arguments; make a new one for a new request."
-
-
 class EtagMismatch(Aborted):
     """The book has changed since it was read."""
 

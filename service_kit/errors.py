@@ -59,6 +59,14 @@ class FieldInvalid(ServiceError):
         return [*super().details(), packed(bad_request)]
 
 
+class MessageUnreadable(ServiceError):
+    """The bytes that were sent are not a message of the type that the method takes."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "MESSAGE_UNREADABLE"
+    message = "The request is not a {message_type}: its bytes cannot be read as one."
+
+
 class NotFound(ServiceError):
     """The thing that a request names is not there. Subclasses give its `resource_type`; its id is the first value."""
 
@@ -78,6 +86,16 @@ class AlreadyExists(ServiceError):
     """What the request would make is there already."""
 
     status = grpc.StatusCode.ALREADY_EXISTS
+
+
+class RequestIdReused(AlreadyExists):
+    """The request id was used before, for another method or with other arguments."""
+
+    reason = "REQUEST_ID_REUSED"
+    message = (
+        "The request id {request_id} was used before, for another method or with other arguments; "
+        "make a new one for each new request."
+    )
 
 
 class FailedPrecondition(ServiceError):

@@ -1,10 +1,130 @@
-"""Request ids (AIP-155): a request that comes twice is done once."""
+"""Request ids (AIP-155): a call that is sent twice is done once, and both are answered with the first answer.
+
+The table `request` has a row for each answered call that had a request id. The row is inserted in the transaction that
+does the work, so either both are committed or neither is.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import peewee
 from google.protobuf.message import Message
+
+from service_kit.clock import DAY, Clock
+from service_kit.errors import RequestIdReused, ServiceError
+from service_kit.logs import logger
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+
+DAYS_KEPT = 7
+"""How long an answer is kept. The contract says so in the comment of each `request_id`."""
+
+CLEANUP_SECONDS = 60.0
+"""Seconds between two cleanups of a process."""
+
+BACKLOG_SECONDS = 1.0
+"""Seconds to the next cleanup after one that found `CLEANUP_ROWS` rows, so there may be more."""
+
+CLEANUP_ROWS = 500
+"""The most rows that one cleanup deletes: a few milliseconds of work."""
+
+Answer = TypeVar("Answer", bound=Message)
+
+log = logger(__name__)
+
+
+class AnsweredRequest(peewee.Model):
+    """A call with a request id that was answered. `create_time` is in microseconds since 1970."""
+
+    request_id = peewee.CharField(36, primary_key=True)
+    method = peewee.TextField()  # such as library.frontend.v1.BorrowBook
+    digest = peewee.CharField(32)  # of the arguments: see `request_digest`
+    answer = peewee.BlobField()  # the serialized response message
+    create_time = peewee.BigIntegerField(index=True)
+
+    class Meta:
+        table_name = "request"
+
+
+FIND = Statement(
+    AnsweredRequest.select(AnsweredRequest.method, AnsweredRequest.digest, AnsweredRequest.answer).where(
+        AnsweredRequest.request_id == slot("request_id")
+    )
+)
+SAVE = Statement(
+    AnsweredRequest.insert(
+        request_id=slot("request_id"),
+        method=slot("method"),
+        digest=slot("digest"),
+        answer=slot("answer"),
+        create_time=slot("create_time"),
+    )
+)
+_EXPIRED = (
+    AnsweredRequest.select(AnsweredRequest.request_id)
+    .where(AnsweredRequest.create_time < slot("before"))
+    .order_by(AnsweredRequest.create_time)
+    .limit(CLEANUP_ROWS)
+)
+DELETE_EXPIRED = Statement(
+    AnsweredRequest.delete().where(AnsweredRequest.request_id.in_(_EXPIRED)).returning(AnsweredRequest.request_id)
+)
+# PostgreSQL: rows that another process is deleting are skipped, so no cleanup waits for another one.
+DELETE_EXPIRED_UNLOCKED = Statement(
+    AnsweredRequest.delete()
+    .where(AnsweredRequest.request_id.in_(_EXPIRED.for_update(skip_locked=True)))
+    .returning(AnsweredRequest.request_id)
+)
+
+
+def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[], Answer], clock: Clock) -> Answer:
+    """Do the work of a request in one transaction, unless a call with its request id was answered before.
+
+    Without a request id the work is done. With one that is known, for the same method and the same arguments, the first
+    answer is returned as it was, whatever has changed since. An error that `work` raises is not kept: nothing was
+    changed, so the same call may succeed later.
+
+    Args:
+        store: Where the work and its answer are committed, both or neither.
+        request: A validated request message with a field `request_id`, named after its method as `buf lint` demands.
+        answer_type: The method's response message.
+        work: Makes the changes and returns the answer. It runs within a transaction, at most once.
+        clock: When the answer was given, in microseconds since 1970.
+
+    Raises:
+        RequestIdReused: The id was used for another method or with other arguments.
+        ServiceError, peewee.IntegrityError: What `work` raised.
+    """
+    if not request.request_id:
+        with store.writing():
+            return work()
+    method, digest = request.DESCRIPTOR.full_name.removesuffix("Request"), request_digest(request)
+    key = {"request_id": request.request_id, "method": method, "digest": digest}
+    try:
+        with store.writing():
+            first = _first_answer(**key)
+            if first is not None:
+                return answer_type.FromString(first)
+            answer = work()
+            # After the work: the answer may contain its revision. Only calls with the same id wait for this row, and
+            # they take no lock after it, so no deadlock can come of it.
+            SAVE.rows(answer=answer.SerializeToString(), create_time=clock(), **key)
+    except (ServiceError, peewee.IntegrityError):
+        # On PostgreSQL the same call may have been committed while this one ran. This one then found the copy gone, or
+        # inserted a row that was there already. It is answered like the other one.
+        with store.reading():
+            first = _first_answer(**key)
+        if first is None:
+            raise
+        return answer_type.FromString(first)
+    _cleanup_of(store).run_if_due(clock)
+    return answer
 
 
 def request_digest(request: Message) -> str:
@@ -13,3 +133,58 @@ def request_digest(request: Message) -> str:
     plain.CopyFrom(request)
     plain.ClearField("request_id")
     return hashlib.blake2b(plain.SerializeToString(deterministic=True), digest_size=16).hexdigest()
+
+
+def _first_answer(request_id: str, method: str, digest: str) -> bytes | None:
+    """Find the answer to an earlier call with this id. Raises `RequestIdReused`."""
+    row = FIND.row(request_id=request_id)
+    if row is None:
+        return None
+    if row[:2] != (method, digest):
+        raise RequestIdReused(request_id=request_id)
+    return bytes(row[2])
+
+
+class Cleanup:
+    """Deletes expired answers of one store, some hundreds at a time and rarely, after a call has been answered.
+
+    Each process does so for itself. It holds no lock while it waits, and on PostgreSQL waits for no lock.
+    """
+
+    def __init__(self, store: Store) -> None:
+        # Not the store itself: the cleanups are kept for as long as their stores are.
+        self._store = weakref.ref(store)
+        self._lock = threading.Lock()
+        self._next = 0.0  # monotonic seconds
+
+    def run_if_due(self, clock: Clock) -> None:
+        """Delete a batch if it is time to, and nobody else in this process is doing so. Errors are logged."""
+        if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._next = time.monotonic() + CLEANUP_SECONDS
+            if self.run(clock) >= CLEANUP_ROWS:
+                self._next = time.monotonic() + BACKLOG_SECONDS
+        except peewee.DatabaseError as error:
+            # The call has been answered. The next cleanup tries again.
+            log.warning("cannot delete expired request ids", error=str(error))
+        finally:
+            self._lock.release()
+
+    def run(self, clock: Clock) -> int:
+        """Delete at most `CLEANUP_ROWS` expired answers, the oldest first; return how many there were."""
+        store = self._store()
+        assert store is not None
+        statement = DELETE_EXPIRED_UNLOCKED if store.is_postgresql else DELETE_EXPIRED
+        with store.writing():
+            return len(statement.rows(before=clock() - DAYS_KEPT * DAY))
+
+
+_cleanups: weakref.WeakKeyDictionary[Store, Cleanup] = weakref.WeakKeyDictionary()
+
+
+def _cleanup_of(store: Store) -> Cleanup:
+    cleanup = _cleanups.get(store)
+    if cleanup is None:
+        cleanup = _cleanups.setdefault(store, Cleanup(store))
+    return cleanup

@@ -55,12 +55,12 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def UpdateBook(
         self, request: catalog_service_pb2.UpdateBookRequest, context: grpc.ServicerContext
     ) -> book_pb2.Book:
-        return catalog.update_book(self._store, request.book, request.update_mask, self._clock)
+        return catalog.update_book(self._store, request, self._clock)
 
     def RemoveBook(
         self, request: catalog_service_pb2.RemoveBookRequest, context: grpc.ServicerContext
     ) -> book_pb2.Book:
-        return catalog.remove_book(self._store, request.id, withdraw=request.withdraw, clock=self._clock)
+        return catalog.remove_book(self._store, request, self._clock)
 
     def ImportBooks(
         self, request_iterator: Iterator[catalog_service_pb2.ImportBooksRequest], context: grpc.ServicerContext

@@ -9,6 +9,7 @@ import peewee
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library_domain.loans import LoanColumns
 from library_domain.users import UserColumns
+from service_kit.idempotency import AnsweredRequest
 from service_kit.revisions import Counter
 from service_kit.store import Store
 
@@ -37,8 +38,6 @@ class Book(peewee.Model):
     revision = peewee.BigIntegerField(unique=True)
     words = peewee.TextField()  # what the word index holds: see library_domain.search
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has told of
-    request_id = peewee.CharField(36, null=True, unique=True)
-    request_digest = peewee.CharField(32, default="")
 
     class Meta:
         table_name = "book"
@@ -90,7 +89,7 @@ class Frontend(peewee.Model):
         table_name = "frontend"
 
 
-MODELS = [Counter, Book, User, Loan, Epoch, Frontend]
+MODELS = [Counter, Book, User, Loan, Epoch, Frontend, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

@@ -92,7 +92,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     def ReturnBook(
         self, request: lending_service_pb2.ReturnBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
-        loan = lending.return_book(self._store, request.loan_id, self._rules, self._clock)
+        loan = lending.return_book(self._store, request, self._rules, self._clock)
         self._sync.something_to_push()
         return loan
 

@@ -12,6 +12,7 @@ import peewee
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.loans import LoanColumns
 from library_domain.users import UserColumns
+from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
 from service_kit.store import Store
@@ -50,8 +51,6 @@ IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
 class PushedColumns(peewee.Model):
     """What the push needs to know of a row."""
 
-    request_id = peewee.CharField(36, null=True, unique=True)
-    request_digest = peewee.CharField(32, default="")
     revision = peewee.BigIntegerField()  # the frontend's own counter
     pushed_revision = peewee.BigIntegerField(default=0)
     park_reason = peewee.TextField(default="")  # why the admin refused this revision
@@ -97,7 +96,7 @@ class SyncState(peewee.Model):
 NOTHING_IS_SURE = -1
 """As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
 
-MODELS = [Counter, Book, User, Loan, SyncState]
+MODELS = [Counter, Book, User, Loan, SyncState, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

@@ -15,7 +15,8 @@ from frontend_server.store.models import Book, Loan, SyncState, User
 from frontend_server.sync.pull import begin_resync
 from frontend_server.sync.push import unpark
 from library.v1 import loan_pb2
-from library_domain.errors import LoanLimitReached, LoanReturned, NoCopyAvailable, RenewalLimitReached, RequestIdReused
+from library_domain.errors import LoanLimitReached, LoanReturned, NoCopyAvailable, RenewalLimitReached
+from service_kit.errors import RequestIdReused
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, at_once, new_book

@@ -15,6 +15,8 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportBooksRequest,
     ImportOutcome,
     ListBooksRequest,
+    RemoveBookRequest,
+    UpdateBookRequest,
 )
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
@@ -67,13 +69,15 @@ class Admin:
         """Get a book."""
         return catalog.get_book(self.store, book_id)
 
-    def update(self, book: Book, *paths: str) -> Book:
+    def update(self, book: Book, *paths: str, request_id: str = "") -> Book:
         """Update a book by a mask of these paths."""
-        return catalog.update_book(self.store, book, FieldMask(paths=paths), self.clock)
+        request = UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths), request_id=request_id)
+        return catalog.update_book(self.store, request, self.clock)
 
-    def remove(self, book_id: str, *, withdraw: bool = False) -> Book:
+    def remove(self, book_id: str, *, withdraw: bool = False, request_id: str = "") -> Book:
         """Remove a book."""
-        return catalog.remove_book(self.store, book_id, withdraw=withdraw, clock=self.clock)
+        request = RemoveBookRequest(id=book_id, withdraw=withdraw, request_id=request_id)
+        return catalog.remove_book(self.store, request, self.clock)
 
     def import_rows(self, *books: AddBookRequest, validate_only: bool = False) -> list[ImportOutcome]:
         """Import these books, with lines from 1 on."""

@@ -17,7 +17,7 @@ from frontend_server.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, User
 from frontend_server.sync.push import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
 from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest
@@ -101,7 +101,7 @@ def test_a_row_that_is_refused_is_parked_and_delays_nobody(library: Library) -> 
     assert _rows_sent(library) == 0, "a parked row is not sent at every turn"
 
     with library.frontend.at_work() as store:  # it changes, so it goes again; it is as bad as it was
-        return_book(store, loans[0].id, RULES, library.clock)
+        return_book(store, ReturnBookRequest(loan_id=loans[0].id), RULES, library.clock)
     assert _rows_sent(library) == 1
     assert loans[0].id in _parked(library)
 

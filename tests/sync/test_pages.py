@@ -10,7 +10,7 @@ import pytest
 import frontend_server.sync.pull
 from admin_server.catalog import add_book, remove_book
 from frontend_server.store.models import SyncState
-from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
 from library.v1.book_pb2 import Book
 from service_kit.statements import Statement
 from tests.support.stores import Engine, FreshDatabases
@@ -78,7 +78,7 @@ def test_of_two_who_pull_at_a_time_the_slower_one_changes_nothing(
     def the_other_is_quicker() -> None:
         with library.admin.at_work() as store:
             for book in books[:4]:
-                remove_book(store, book.id, withdraw=False, clock=library.clock)
+                remove_book(store, RemoveBookRequest(id=book.id, withdraw=False), library.clock)
         _add(library, "One more book")
         library.pull()
 

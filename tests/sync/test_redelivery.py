@@ -15,8 +15,8 @@ from frontend_server.lending import borrow_book, renew_loan, return_book
 from frontend_server.members import enroll_user
 from frontend_server.store.models import SyncState
 from frontend_server.sync.pull import apply_page
-from library.admin.v1.catalog_service_pb2 import AddBookRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
@@ -49,7 +49,7 @@ def test_changes_delivered_five_times_over_and_shuffled_end_as_once(library: Lib
         library.pull()  # keeps the first delivery, and moves the cursor for the next page
     for book in books[3:9]:
         with library.admin.at_work() as store:
-            remove_book(store, book.id, withdraw=True, clock=library.clock)
+            remove_book(store, RemoveBookRequest(id=book.id, withdraw=True), library.clock)
         pages.append(_page(library))
     library.pull()
     pages.append(_page(library))
@@ -124,7 +124,7 @@ def _life(library: Library) -> list[Message]:
             library.push()
         for loan in loans[1:]:
             library.clock.advance(days=4)
-            return_book(store, loan.id, RULES, library.clock)
+            return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
             library.push()
     sent = [request for request in library.wire.sent if not isinstance(request, ListCatalogChangesRequest)]
     assert len(sent) > len(loans) * 2
@@ -161,4 +161,4 @@ def _add(library: Library, title: str, copies: int = 1) -> Book:
 def _retitle(library: Library, book: Book) -> None:
     changed = Book(id=book.id, title=f"{book.title}, revised")
     with library.admin.at_work() as store:
-        update_book(store, changed, FieldMask(paths=["title"]), library.clock)
+        update_book(store, UpdateBookRequest(book=changed, update_mask=FieldMask(paths=["title"])), library.clock)

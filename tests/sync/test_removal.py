@@ -11,11 +11,11 @@ from admin_server.reports import list_borrowers
 from frontend_server import catalog
 from frontend_server.lending import borrow_book, get_loan, renew_loan, return_book
 from frontend_server.members import enroll_user
-from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
@@ -62,7 +62,7 @@ def test_a_removed_book_is_not_lent_after_its_sync(library: Library, book: Book,
     assert _borrowed(library) == {user.id: [loan]}, "it is recorded all the same"
     with library.frontend.at_work() as store:
         renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=2), library.clock)
-        returned = return_book(store, loan.id, RULES, library.clock)
+        returned = return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
         assert get_loan(store, loan.id, library.clock) == returned
     library.sync()
     assert _borrowed(library) == {}
@@ -83,7 +83,7 @@ def test_a_book_that_is_out_leaves_only_when_it_is_withdrawn(library: Library, b
         _lend(library, book, user)
     assert _borrowed(library) == {user.id: [loan]}, "its open loans run on"
     with library.frontend.at_work() as store:
-        return_book(store, loan.id, RULES, library.clock)
+        return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
     library.sync()
     assert _borrowed(library) == {}
     with library.admin.at_work() as store:
@@ -95,7 +95,7 @@ def test_a_book_that_is_out_leaves_only_when_it_is_withdrawn(library: Library, b
 
 def _remove(library: Library, book: Book, *, withdraw: bool = False) -> None:
     with library.admin.at_work() as store:
-        remove_book(store, book.id, withdraw=withdraw, clock=library.clock)
+        remove_book(store, RemoveBookRequest(id=book.id, withdraw=withdraw), library.clock)
 
 
 def _lend(library: Library, book: Book, user: User) -> Loan:

@@ -188,7 +188,7 @@ def test_what_changes_while_it_is_told_is_told_again(library: Library) -> None:
 
     def it_comes_back() -> None:
         with library.frontend.at_work() as store:
-            return_book(store, loan.id, RULES, library.clock)
+            return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
 
     _while_a_loan_is_told(library, it_comes_back)
 
@@ -229,7 +229,7 @@ def test_a_frontend_restored_from_a_backup(library: Library, later_changes: int,
     library.sync()
     backup = library.frontend.backup()
     with library.frontend.at_work() as store:
-        return_book(store, kept[0].id, RULES, library.clock)
+        return_book(store, ReturnBookRequest(loan_id=kept[0].id), RULES, library.clock)
     lost = _lend(library, books[2], user)
     library.sync()
     library.frontend.restore(backup)
@@ -240,7 +240,7 @@ def test_a_frontend_restored_from_a_backup(library: Library, later_changes: int,
         for number in range(later_changes):
             _enroll_here(library, f"late{number}")
         if later_changes:
-            return_book(store, kept[1].id, RULES, library.clock)
+            return_book(store, ReturnBookRequest(loan_id=kept[1].id), RULES, library.clock)
     if started == "twice":
         library.start_frontend()  # before the admin was asked: the first start is still the one to prove
     library.wire.is_cut = False
@@ -260,7 +260,7 @@ def test_both_restored_and_then_the_admin_from_the_past_that_was_lost(library: L
     library.sync()
     early_admin, early_frontend = library.admin.backup(), library.frontend.backup()
     with library.frontend.at_work() as store:
-        return_book(store, kept.id, RULES, library.clock)
+        return_book(store, ReturnBookRequest(loan_id=kept.id), RULES, library.clock)
     library.sync()
     lost_admin = library.admin.backup()
 

@@ -37,8 +37,13 @@ from admin_server.epochs import position_revision
 from admin_server.imports import import_books
 from frontend_server.lending import borrow_book, renew_loan, return_book
 from frontend_server.members import enroll_user
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest
+from library.admin.v1.catalog_service_pb2 import (
+    AddBookRequest,
+    ImportBooksRequest,
+    RemoveBookRequest,
+    UpdateBookRequest,
+)
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, Book
 from library.v1.loan_pb2 import Loan
@@ -142,7 +147,7 @@ class LibraryMachine(RuleBasedStateMachine):
             book.total_copies = copies
             paths.append("total_copies")
         with self.library.admin.at_work() as store:
-            update_book(store, book, FieldMask(paths=paths), self.library.clock)
+            update_book(store, UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths)), self.library.clock)
 
     @rule(which=WHICH, withdraw=st.booleans())
     def remove_book(self, which: int, withdraw: bool) -> None:
@@ -152,7 +157,7 @@ class LibraryMachine(RuleBasedStateMachine):
         with self.library.admin.at_work() as store:
             out = admin_models.Book.get(admin_models.Book.id == book_id).on_loan
             try:
-                remove_book(store, book_id, withdraw=withdraw, clock=self.library.clock)
+                remove_book(store, RemoveBookRequest(id=book_id, withdraw=withdraw), self.library.clock)
             except BookOnLoan:
                 assert out
                 assert not withdraw
@@ -206,7 +211,9 @@ class LibraryMachine(RuleBasedStateMachine):
             return
         with self.library.frontend.at_work() as store:
             try:
-                self.promised.loans[loan_id] = return_book(store, loan_id, RULES, self.library.clock)
+                self.promised.loans[loan_id] = return_book(
+                    store, ReturnBookRequest(loan_id=loan_id), RULES, self.library.clock
+                )
             except LoanReturned:
                 assert self.promised.loans[loan_id].HasField("return_time")
 

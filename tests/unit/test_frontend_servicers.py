@@ -338,6 +338,8 @@ def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: De
     assert reused.metadata == {"request_id": request_id}
 
     loan_request = borrow(book_id=desk.branch.book(copies=2).id, user_id=user.id, request_id=request_id)
+    assert desk.refusal(f"{LENDING}/BorrowBook", loan_request).reason == "REQUEST_ID_REUSED"
+    loan_request.request_id = str(uuid4())
     loan: loan_pb2.Loan = desk.call(f"{LENDING}/BorrowBook", loan_request)
     assert desk.call(f"{LENDING}/BorrowBook", loan_request) == loan
     loan_request.days = 15

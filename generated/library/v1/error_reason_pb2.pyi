@@ -53,7 +53,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ISBN_TAKEN: _ErrorReason.ValueType  # 14
     """ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 15
-    """ALREADY_EXISTS. The request id was used before, with other arguments."""
+    """ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 16
     """ABORTED. The book has changed since it was read; read it again and decide again."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 17
@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 23
     """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+    ERROR_REASON_MESSAGE_UNREADABLE: _ErrorReason.ValueType  # 24
+    """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -110,7 +112,7 @@ ERROR_REASON_EMAIL_TAKEN: ErrorReason.ValueType  # 13
 ERROR_REASON_ISBN_TAKEN: ErrorReason.ValueType  # 14
 """ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 15
-"""ALREADY_EXISTS. The request id was used before, with other arguments."""
+"""ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 16
 """ABORTED. The book has changed since it was read; read it again and decide again."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 17
@@ -129,4 +131,6 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
 """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+ERROR_REASON_MESSAGE_UNREADABLE: ErrorReason.ValueType  # 24
+"""INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -88,8 +88,8 @@ class AddBookRequest(_message.Message):
     copies: _builtins.int
     """How many copies the library owns, 1 to 10,000; 1 when not set."""
     request_id: _builtins.str
-    """A UUID of the client's making. Sent again with the same arguments, the call answers with the book added first, as
-    it stands now, and adds nothing (AIP-155).
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and adds nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
     """
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -223,6 +223,11 @@ class UpdateBookRequest(_message.Message):
 
     BOOK_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """
     @_builtins.property
     def book(self) -> _book_pb2.Book:
         """The book: its id, the new values, and an etag when only that version is to be changed. The rules for values are
@@ -240,10 +245,11 @@ class UpdateBookRequest(_message.Message):
         *,
         book: _book_pb2.Book | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "request_id", b"request_id", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,19 +263,25 @@ class RemoveBookRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     WITHDRAW_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The book's id."""
     withdraw: _builtins.bool
     """Remove it though copies are out: it leaves the catalogue at once, and its open loans run on to their return."""
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         withdraw: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,7 +302,7 @@ class ImportBooksRequest(_message.Message):
     """Check the row and say what would become of it, but add nothing (AIP-163)."""
     @_builtins.property
     def book(self) -> Global___AddBookRequest:
-        """The book's fields. `request_id` is not used."""
+        """The book's fields. A row with a `request_id` is refused: send the file again instead, as described at ImportBooks."""
 
     def __init__(
         self,

@@ -58,15 +58,16 @@ class CatalogServiceStub:
     """Changes the fields of a book that the mask names; without a mask those that are set.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN`; ABORTED,
-    `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
+    `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
     """
     RemoveBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.RemoveBookRequest, _book_pb2.Book]
     """Removes a book from the catalogue. It is kept as removed, and with it the history of its loans. Removing it again
     changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION,
-    `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set.
+    `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set; ALREADY_EXISTS,
+    `REQUEST_ID_REUSED`.
     """
     ImportBooks: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]
     """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
@@ -106,15 +107,16 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Changes the fields of a book that the mask names; without a mask those that are set.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN`; ABORTED,
-    `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
+    `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
     """
     RemoveBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.RemoveBookRequest, _book_pb2.Book]  # type: ignore[assignment]
     """Removes a book from the catalogue. It is kept as removed, and with it the history of its loans. Removing it again
     changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION,
-    `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set.
+    `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set; ALREADY_EXISTS,
+    `REQUEST_ID_REUSED`.
     """
     ImportBooks: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]  # type: ignore[assignment]
     """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
@@ -175,8 +177,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the fields of a book that the mask names; without a mask those that are set.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN`; ABORTED,
-        `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
+        `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
         """
 
     @_abc_1.abstractmethod
@@ -189,7 +191,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION,
-        `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set.
+        `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set; ALREADY_EXISTS,
+        `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

@@ -36,8 +36,9 @@ class BorrowBookRequest(_message.Message):
     days: _builtins.int
     """For how many days, 1 to 365."""
     request_id: _builtins.str
-    """A UUID of the client's making. Sent again with the same arguments, the call answers with the loan made first, as
-    it stands now, and lends nothing (AIP-155). Without it a retry may lend a second copy.
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and lends nothing (AIP-155). A refused call is not kept: sent again, it is tried again. Without an id, a retry
+    may lend a second copy.
     """
     def __init__(
         self,
@@ -62,16 +63,22 @@ class ReturnBookRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LOAN_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     loan_id: _builtins.str
     """The loan."""
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """
     def __init__(
         self,
         *,
         loan_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan_id", b"loan_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan_id", b"loan_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,19 +92,25 @@ class RenewLoanRequest(_message.Message):
 
     LOAN_ID_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     loan_id: _builtins.str
     """The loan."""
     days: _builtins.int
     """By how many days, 1 to 365."""
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and does not renew again (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """
     def __init__(
         self,
         *,
         loan_id: _builtins.str = ...,
         days: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "loan_id", b"loan_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "loan_id", b"loan_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,7 +84,7 @@ class LendingServiceServicer:
         """Takes a lent copy back. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it came back before.
+        `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +95,7 @@ class LendingServiceServicer:
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-        365 days in all.
+        365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,14 +47,14 @@ class LendingServiceStub:
     """Takes a lent copy back. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it came back before.
+    `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-    365 days in all.
+    365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
@@ -85,14 +85,14 @@ class LendingServiceAsyncStub(LendingServiceStub):
     """Takes a lent copy back. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it came back before.
+    `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-    365 days in all.
+    365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
@@ -132,7 +132,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a lent copy back. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it came back before.
+        `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +145,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-        365 days in all.
+        365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

@@ -33,8 +33,8 @@ class EnrollUserRequest(_message.Message):
     last_name: _builtins.str
     """The family name, 1 to 100 characters."""
     request_id: _builtins.str
-    """A UUID of the client's making. Sent again with the same arguments, the call answers with the user enrolled first
-    and enrols nobody (AIP-155).
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and enrols nobody (AIP-155). A refused call is not kept: sent again, it is tried again.
     """
     def __init__(
         self,
