@@ -30,6 +30,14 @@ Report: TypeAlias = dict[str, Value]
 
 The REST service has a `url` instead of the `target`."""
 
+ROW_TABLES = {
+    "parked_rows": "parked rows: refused by the admin service",
+    "set_aside_rows": "rows set aside: the frontend's store could not apply them",
+}
+
+WANTS_CARE = ("parked_row_count", "set_aside_count")
+"""Counts that are 0 where all is well."""
+
 NO_ANSWER = "NO_ANSWER"
 """The `health` of a service that did not tell it."""
 
@@ -82,8 +90,8 @@ def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
 
 
 def is_well(told: Report) -> bool:
-    """Whether a service serves and has told all, and none of its rows is parked."""
-    return told["health"] == "SERVING" and "error" not in told and not told.get("parked_row_count")
+    """Whether a service serves and has told all, and none of its rows is parked or set aside."""
+    return told["health"] == "SERVING" and "error" not in told and not any(told.get(count) for count in WANTS_CARE)
 
 
 def fields_of(message: Message) -> Report:
@@ -109,7 +117,7 @@ def as_json(reports: dict[str, Report]) -> str:
 
 
 def as_lines(reports: dict[str, Report]) -> Iterator[str]:
-    """Tell all in lines of `service.key: value`; a parked row is one line, and so is a target."""
+    """Tell all in lines of `service.key: value`; a row parked or set aside is one line, and so is a target."""
     for service, told in reports.items():
         for key, value in told.items():
             if isinstance(value, list):
@@ -125,7 +133,7 @@ def plain(value: Value) -> str:
 
 
 def print_tables(reports: dict[str, Report], console: Console) -> None:
-    """Tell all on a terminal: a table for each service, and one of the parked rows."""
+    """Tell all on a terminal: a table for each service, and one each of the rows parked and set aside."""
     for service, told in reports.items():
         table = Table(title=f"{service} service", title_justify="left", show_header=False, min_width=60)
         for key, value in told.items():
@@ -134,13 +142,20 @@ def print_tables(reports: dict[str, Report], console: Console) -> None:
         for target in rows_of(told, "targets"):
             table.add_row(one_line(f"target {target['target']}"), shown("health", target["health"]))
         console.print(table)
-        if parked := rows_of(told, "parked_rows"):
-            rows = Table(title="parked rows: refused by the admin service", title_justify="left")
-            for column in parked[0]:
-                rows.add_column(column)
-            for row in parked:
-                rows.add_row(*(Text(one_line(plain(part))) for part in row.values()))
-            console.print(rows)
+        for key, title in ROW_TABLES.items():
+            print_rows(title, rows_of(told, key), console)
+
+
+def print_rows(title: str, listed: list[Report], console: Console) -> None:
+    """Print rows of a report as a table; nothing where there are none."""
+    if not listed:
+        return
+    table = Table(title=title, title_justify="left")
+    for column in listed[0]:
+        table.add_column(label(column))
+    for row in listed:
+        table.add_row(*(Text(one_line(plain(part))) for part in row.values()))
+    console.print(table)
 
 
 def rows_of(told: Report, key: str) -> list[Report]:
@@ -169,5 +184,5 @@ def shown(key: str, value: Value) -> Text:
     if key.endswith("_seconds"):
         return Text(f"{value:.1f} s")
     if isinstance(value, int):
-        return Text(f"{value:,}", style="bold red" if key == "parked_row_count" and value else "")
+        return Text(f"{value:,}", style="bold red" if key in WANTS_CARE and value else "")
     return Text(one_line(str(value)))

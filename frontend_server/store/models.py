@@ -93,10 +93,27 @@ class SyncState(peewee.Model):
         table_name = "sync_state"
 
 
+class SetAside(peewee.Model):
+    """The newest change of a row of the catalogue that this store could not apply. The sync tries it again."""
+
+    key = peewee.BigAutoField()
+    kind = peewee.CharField(20)  # of the row: "book"
+    id = peewee.CharField(100)  # the row's, in ASCII; one that is longer is cut
+    revision = peewee.BigIntegerField()  # the admin's
+    generation = peewee.BigIntegerField()  # of the full reading of the catalogue that saw it
+    reason = peewee.TextField()  # in ASCII, so that any store can keep it
+    change = peewee.BlobField()  # a serialized library.sync.v1.BookChange
+    time = peewee.BigIntegerField()  # when this version of the row was set aside
+
+    class Meta:
+        table_name = "set_aside"
+        indexes = ((("kind", "id"), True),)
+
+
 NOTHING_IS_SURE = -1
 """As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
 
-MODELS = [Counter, Book, User, Loan, SyncState, AnsweredRequest]
+MODELS = [Counter, Book, User, Loan, SyncState, SetAside, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

@@ -3,26 +3,49 @@
 On `CURSOR_EXPIRED` the admin has lost its past. Then the whole catalogue is read anew, by mark and sweep: each row seen
 gets the new generation, and those that were not seen are removed, but only after the last page, so patrons read and
 borrow all the while.
+
+A change that cannot be applied here does not stop the others: see `frontend_server.sync.set_aside`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import grpc
 from peewee import EXCLUDED
 
-from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SyncState, User
+from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SetAside, SyncState, User
+from frontend_server.sync.set_aside import (
+    Refused,
+    Trials,
+    Unfit,
+    blames_the_row,
+    forget_applied,
+    forget_unseen,
+    log_refused,
+    reason_of,
+    seen_in,
+    set_aside,
+)
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
-from library.v1.book_pb2 import BOOK_STATE_REMOVED
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, BookState
 from library_domain.errors import CursorExpired
 from library_domain.search import book_words
 from service_kit.channel import error_info
+from service_kit.clock import Clock, system_clock
 from service_kit.logs import logger
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
 
 PAGE_SIZE = 1_000
+
+KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
+
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Fetch = Callable[[ListCatalogChangesRequest], ListCatalogChangesResponse]
 
@@ -40,10 +63,11 @@ APPLY = Statement(
 )
 
 
-def pull(store: Store, fetch: Fetch) -> int:
-    """Apply all that changed at the admin since the cursor; give how many changes that were.
+def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
+    """Apply all that changed at the admin since the cursor; return how many changes that were.
 
-    Raises `grpc.RpcError` when the admin does not answer; what was applied stays applied.
+    A change that this store cannot apply is set aside, and counts. Raises `grpc.RpcError` when the admin does not
+    answer; what was applied stays applied.
     """
     applied = 0
     while True:
@@ -56,35 +80,50 @@ def pull(store: Store, fetch: Fetch) -> int:
                 raise
             begin_resync(store, state)
             continue
-        if not apply_page(store, state, page):
+        if not apply_page(store, state, page, clock):
             return applied  # another process of this store was quicker, and goes on from there
         applied += len(page.changes)
         if not page.has_more:
             return applied
 
 
-def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse) -> bool:
-    """Apply a page and its cursor in one transaction; False, and nothing changed, if the cursor is not `state`'s."""
+def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse, clock: Clock = system_clock) -> bool:
+    """Apply a page and its cursor in one transaction; False, and nothing changed, if the cursor is not `state`'s.
+
+    A change that this store cannot apply is set aside. Raises only errors that no change of the page is to blame for.
+    """
     ends_resync = state.resyncing and not page.has_more
     if not page.changes and not ends_resync and page.next_cursor == state.cursor:
         return True  # an idle poll writes nothing
-    rows = [_replica_row(change, state.generation) for change in page.changes]
-    with store.writing():
-        # First, so that whoever comes second waits here and then finds the cursor moved.
-        moved = SyncState.update(cursor=page.next_cursor, resyncing=state.resyncing and page.has_more).where(
-            SyncState.cursor == state.cursor, SyncState.generation == state.generation
-        )
-        if not moved.execute():
-            return False
-        APPLY.many(rows)
-        swept = 0
-        if ends_resync:
-            if store.is_postgresql:  # which else plans by an empty table until it comes round to look
-                store.database.execute_sql("ANALYZE book")
-            swept = _sweep(state.generation)
+    work = _Work(state, page, clock())
+    try:
+        outcome = _apply(store, work, Trials(store), row_by_row=False)
+    except Exception as error:
+        if not blames_the_row(error):
+            raise
+        outcome = _apply_with_bad_rows(store, work)
+    if outcome is None:
+        return False
+    log_refused(outcome.refused)
     if ends_resync:  # said when it is so, and not while the last page may yet be rolled back
-        log.info("catalogue read anew", generation=state.generation, books_gone=swept)
+        log.info("catalogue read anew", generation=state.generation, books_gone=outcome.swept)
     return True
+
+
+def retry_set_aside(store: Store) -> None:
+    """Try the rows again that are set aside; those that can be applied now are forgotten as such."""
+    with store.reading():
+        keys = [row.key for row in SetAside.select(SetAside.key).order_by(SetAside.key)]
+    for key in keys:
+        trials = Trials(store)
+        try:
+            reason = _retry(store, key, trials)
+        except Exception as error:
+            if not trials.reasons or not blames_the_row(error):
+                raise
+            reason = _retry(store, key, trials)  # the trial ended the transaction, and is not made again
+        if reason:
+            log.error("row stays set aside", key=key, reason=reason)
 
 
 def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
@@ -115,8 +154,154 @@ def begin_resync(store: Store, state: SyncState) -> None:
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
 
 
+class _Work(NamedTuple):
+    """A page to be applied, and what was found out when it was tried."""
+
+    state: SyncState
+    page: ListCatalogChangesResponse
+    now: int
+
+    @property
+    def ends_resync(self) -> bool:
+        return self.state.resyncing and not self.page.has_more
+
+
+class _Outcome(NamedTuple):
+    refused: list[Refused]
+    swept: int
+
+
+def _apply_with_bad_rows(store: Store, work: _Work) -> _Outcome | None:
+    """Apply the page row by row; again and again, as long as a row not known to be bad ends the whole transaction."""
+    trials = Trials(store)
+    while True:
+        known = len(trials.reasons)
+        try:
+            return _apply(store, work, trials, row_by_row=True)
+        except Exception as error:
+            if len(trials.reasons) == known or not blames_the_row(error):
+                raise
+
+
+def _apply(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> _Outcome | None:
+    """Apply the page in one transaction; None, and nothing changed, if another process was quicker."""
+    state, page, now = work
+    rows, refused = _replica_rows(page.changes, state.generation)
+    with store.writing():
+        # First, so that whoever comes second waits here and then finds the cursor moved.
+        moved = SyncState.update(cursor=page.next_cursor, resyncing=state.resyncing and page.has_more).where(
+            SyncState.cursor == state.cursor, SyncState.generation == state.generation
+        )
+        if not moved.execute():
+            return None
+        if row_by_row:
+            refused += _apply_row_by_row(rows, trials)
+        else:
+            APPLY.many([row for _, row in rows])
+        _hold_back([change for change, _ in refused], trials)
+        failed = {change.book.id for change, _ in refused}
+        forget_applied([change.book.id for change, _ in rows if change.book.id not in failed])
+        set_aside(refused, state.generation, now)
+        if not work.ends_resync:
+            return _Outcome(refused, swept=0)
+        if store.is_postgresql:  # which else plans by an empty table until it comes round to look
+            store.database.execute_sql("ANALYZE book")
+        swept, kept = _sweep(state.generation, trials, row_by_row=row_by_row)
+        set_aside(kept, state.generation, now)
+        return _Outcome([*refused, *kept], swept)
+
+
+def _apply_row_by_row(rows: Sequence[_Row], trials: Trials) -> list[Refused]:
+    """Apply each row that can be applied; return the others."""
+    refused = []
+    for number, (change, row) in enumerate(rows):
+        name = f"apply {number}"
+        if not trials.run(name, functools.partial(APPLY.rows, **row)):
+            refused.append(Refused(change, trials.reasons[name]))
+    return refused
+
+
+def _hold_back(changes: Sequence[BookChange], trials: Trials) -> None:
+    """Lend no book by an old version of it that its newest one, which cannot be applied, says is not to be lent.
+
+    Of the newest version the state and the number of copies are applied, or one of them, if the store takes them.
+    """
+    for change in changes:
+        if not _UUID.fullmatch(change.book.id):
+            continue  # not an id of this store's rows
+        state = change.book.state if change.book.state in KNOWN_STATES else BOOK_STATE_UNAVAILABLE
+        copies = max(change.book.total_copies, 0) if state == BOOK_STATE_ACTIVE else 0
+        name = f"hold back {change.book.id} {change.revision}"
+        (
+            trials.run(f"{name} by both", functools.partial(_correct, change, state))
+            or trials.run(f"{name} by state", functools.partial(_set_lendable, change, state=state))
+            or trials.run(f"{name} by copies", functools.partial(_set_lendable, change, total_copies=copies))
+        )
+
+
+def _correct(change: BookChange, state: BookState.ValueType) -> None:
+    row = Book.get_or_none(Book.id == change.book.id)
+    if row is not None:
+        copies = max(change.book.total_copies, 0)
+        book = book_pb2.Book.FromString(row.message)
+        book.state, book.total_copies = state, copies
+        _set_lendable(change, message=book.SerializeToString(), state=state, total_copies=copies)
+
+
+def _set_lendable(change: BookChange, **columns: object) -> None:
+    # The revision stays the old one, so that this version is still newer when it is tried again.
+    Book.update(**columns).where(Book.id == change.book.id).execute()
+
+
+def _retry(store: Store, key: int, trials: Trials) -> str:
+    """Try a row again; return the reason why it cannot be applied, where that is another one than before."""
+    with store.writing():
+        # Held until this transaction ends, so that no page is applied meanwhile, and no resync begins.
+        query = SyncState.select()
+        generation = (query.for_update() if store.is_postgresql else query).get().generation
+        row = SetAside.get_or_none(SetAside.key == key)
+        # A row of an earlier generation waits for the end of the resync, which sees it again or forgets it.
+        if row is None or row.generation != generation:
+            return ""
+        if trials.run("retry", functools.partial(_apply_again, row)):
+            row.delete_instance()
+            return ""
+        before, row.reason = row.reason, trials.reasons["retry"]
+        row.save()
+    return "" if row.reason == before else str(row.reason)
+
+
+def _apply_again(row: SetAside) -> None:
+    APPLY.rows(**_replica_row(BookChange.FromString(row.change), row.generation))
+
+
+_Row = tuple[BookChange, dict[str, object]]
+
+
+def _replica_rows(changes: Iterable[BookChange], generation: int) -> tuple[list[_Row], list[Refused]]:
+    """Return the changes with their rows, and those of which no row can be made."""
+    rows: list[_Row] = []
+    refused: list[Refused] = []
+    for change in changes:
+        try:
+            rows.append((change, _replica_row(change, generation)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other rows are applied
+            refused.append(Refused(change, reason_of(error)))
+    return rows, refused
+
+
 def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
+    """Return the columns of a book. Raises `Unfit` for what one engine or the other could not keep."""
     book = change.book
+    if not _UUID.fullmatch(book.id):
+        raise Unfit("the id is not a UUID")
+    if book.state not in KNOWN_STATES:
+        raise Unfit(f"unknown state {book.state}")
+    if book.total_copies < 0:
+        raise Unfit("total_copies is negative")
+    for name, text in (("title", book.title), ("publisher", book.publisher), ("category", book.category)):
+        if "\0" in text:
+            raise Unfit(f"{name} contains a NUL character")
     return {
         "id": book.id,
         "message": book.SerializeToString(),
@@ -131,8 +316,24 @@ def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
     }
 
 
-def _sweep(generation: int) -> int:
-    """Remove what the admin no longer has; give how many books that were."""
-    unseen = (Book.generation < generation) & (Book.state != BOOK_STATE_REMOVED)
-    swept: int = Book.update(state=BOOK_STATE_REMOVED, generation=generation).where(unseen).execute()
-    return swept
+def _sweep(generation: int, trials: Trials, *, row_by_row: bool) -> tuple[int, list[Refused]]:
+    """Remove what the admin no longer has; return how many books that were, and the removals that fail.
+
+    A book whose newest version is set aside was seen: it is kept.
+    """
+    forget_unseen(generation)
+    unseen = (Book.generation < generation) & (Book.state != BOOK_STATE_REMOVED) & Book.id.not_in(seen_in(generation))
+    removal = Book.update(state=BOOK_STATE_REMOVED, generation=generation)
+    if not row_by_row:
+        return removal.where(unseen).execute(), []
+    swept, refused = 0, []
+    for row in list(Book.select(Book.key, Book.id, Book.message, Book.revision).where(unseen)):
+        name = f"sweep {row.key}"
+        if trials.run(name, removal.where(Book.key == row.key).execute):
+            swept += 1
+            continue
+        change = BookChange(revision=row.revision, book=book_pb2.Book.FromString(row.message))
+        change.book.state = BOOK_STATE_REMOVED
+        refused.append(Refused(change, trials.reasons[name]))
+    _hold_back([change for change, _ in refused], trials)
+    return swept, refused

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SyncState, User
-from frontend_server.sync.pull import pull
+from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User
+from frontend_server.sync.pull import Fetch, pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
-from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
+from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
@@ -26,6 +26,7 @@ CALL_SECONDS = 10.0
 """The deadline of each call to the admin."""
 
 PARKED_ROWS_SHOWN = 100
+SET_ASIDE_ROWS_SHOWN = 100
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Sync:
         self._channel = open_channel(admin_target)
         self._admin = SyncServiceStub(self._channel)
         self._pull_health, self._push_health = Health(), Health()
+        self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
         self._pull_task = Task("pull", self.pull, interval)
         self._push_task = Task("push", self.push, interval)
@@ -75,7 +77,7 @@ class Sync:
         had_failed = bool(self._pull_health.last_error)
         with self._turn(self._pull_lock), self._store.alone("pull") as alone:
             if alone or asked_for:
-                self._watched(self._pull_health, lambda: pull(self._store, fetch))
+                self._watched(self._pull_health, lambda: self._pull_and_retry(fetch, asked_for))
         if had_failed:
             self._push_task.forgive()  # the admin is back
             self.something_to_push()
@@ -119,6 +121,17 @@ class Sync:
                 status.parked_row_count += parked.count()
                 for row in parked.order_by(model.key).limit(PARKED_ROWS_SHOWN - len(status.parked_rows)):
                     status.parked_rows.append(ParkedRow(kind=kind, id=row.id, reason=row.park_reason))
+            status.set_aside_count = SetAside.select().count()
+            for aside in SetAside.select().order_by(SetAside.key).limit(SET_ASIDE_ROWS_SHOWN):
+                status.set_aside_rows.append(
+                    SetAsideRow(
+                        kind=aside.kind,
+                        id=aside.id,
+                        reason=aside.reason,
+                        revision=aside.revision,
+                        set_aside_time=timestamp(aside.time),
+                    )
+                )
         if self._pull_health.last_time is not None:
             status.last_pull_time.CopyFrom(timestamp(self._pull_health.last_time))
             status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
@@ -134,6 +147,16 @@ class Sync:
             yield
         finally:
             lock.release()
+
+    def _pull_and_retry(self, fetch: Fetch, asked_for: bool) -> None:
+        """Pull; before that, try the rows set aside again, when it is asked for and once after a start.
+
+        A start may be that of a newer program, which can apply what the older one could not.
+        """
+        if asked_for or not self._has_retried:
+            retry_set_aside(self._store)
+            self._has_retried = True
+        pull(self._store, fetch, self._clock)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:

@@ -32,12 +32,17 @@ class PostgresqlServer:
         """Which database a URL is about."""
         return urlsplit(url).path.removeprefix("/")
 
-    def new_database(self, template: str | None = None) -> str:
-        """Make a database, empty or like a template that nobody is connected to; give its name."""
+    def new_database(self, template: str | None = None, encoding: str | None = None) -> str:
+        """Make a database, empty or like a template that nobody is connected to; return its name.
+
+        An empty one may have an encoding of its own, such as LATIN1; else it has UTF8.
+        """
         name = f"test_{next(self._numbers)}"
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template is not None:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        if encoding is not None:
+            statement += sql.SQL(" TEMPLATE template0 ENCODING {} LOCALE 'C'").format(encoding)
         self._run(statement)
         return name
 

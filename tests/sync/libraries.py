@@ -81,9 +81,10 @@ class Side:
         self._databases = databases
         self._models = MODELS[name]
         self.url = databases.migrated(name, engine)
-        self.store = self._opened()
+        self.store = self.opened()
 
-    def _opened(self) -> Store:
+    def opened(self) -> Store:
+        """Open the store at `url`, and let the models work on it."""
         store = open_store(self.url)
         with self._counting(store):
             self._models.bind(store)
@@ -118,7 +119,7 @@ class Side:
         """Put the backup in the place of the store."""
         self.store.close()
         self.url = self._databases.copy(backup)
-        self.store = self._opened()
+        self.store = self.opened()
 
     def contents(self) -> Contents:
         """All rows of all tables."""
@@ -230,7 +231,7 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes)
+            return pull(store, self.wire.list_catalog_changes, self.clock)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 
 from library.admin.v1.status_service_pb2 import Status
-from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
+from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
 from library_cli.status import Report, all_are_well, as_json, as_lines, fields_of, is_well, print_tables
 
 ADMIN: Report = {
@@ -28,6 +28,10 @@ SYNC = SyncStatus(
     waiting_loan_count=3,
     parked_row_count=1,
     parked_rows=[ParkedRow(kind="loan", id="l1", reason="days: [red]is 0\x1b[2J")],
+    set_aside_count=1,
+    set_aside_rows=[
+        SetAsideRow(kind="book", id="b1", reason="no", revision=7, set_aside_time=Timestamp(seconds=1_000_000_000))
+    ],
 )
 FRONTEND: Report = {"target": "127.0.0.1:50051", "health": "SERVING", **fields_of(SYNC)}
 
@@ -71,6 +75,7 @@ def test_lines_are_one_for_each_key_whatever_the_services_say() -> None:
     assert "frontend.resyncing: false" in lines
     assert "frontend.last_push_error: no way" in lines
     assert "frontend.parked_rows: loan l1 days: [red]is 0 [2J" in lines
+    assert "frontend.set_aside_rows: book b1 no 7 2001-09-09T01:46:40Z" in lines
 
 
 def test_the_table_has_units_and_the_parked_rows() -> None:
@@ -79,6 +84,8 @@ def test_the_table_has_units_and_the_parked_rows() -> None:
     assert "1.5 MB" in text
     assert "2.5 s" in text
     assert "days: [red]is 0" in text
+    assert "rows set aside: the frontend's store could not apply them" in text
+    assert "2001-09-09T01:46:40Z" in text
     assert "\x1b[2J" not in text
 
 
@@ -92,10 +99,11 @@ def test_what_the_rest_service_stands_before_is_told() -> None:
     assert re.search(r"target b:2 +\S NOT_SERVING", shown({"rest": rest}))
 
 
-def test_a_service_is_well_when_it_serves_and_no_row_is_parked() -> None:
+def test_a_service_is_well_when_it_serves_and_no_row_is_parked_or_set_aside() -> None:
     assert is_well(ADMIN)
-    assert not is_well(FRONTEND)
-    assert is_well(FRONTEND | {"parked_row_count": 0})
+    assert is_well(FRONTEND | {"parked_row_count": 0, "set_aside_count": 0})
+    assert not is_well(FRONTEND | {"parked_row_count": 0})
+    assert not is_well(FRONTEND | {"set_aside_count": 0})
     assert not is_well(ADMIN | {"health": "NOT_SERVING"})
     assert not is_well(ADMIN | {"error": "no answer"})
 

@@ -79,6 +79,8 @@ class SyncStatus(_message.Message):
     PARKED_ROWS_FIELD_NUMBER: _builtins.int
     BOOK_COUNT_FIELD_NUMBER: _builtins.int
     STORE_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_ROWS_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
     """The name that this frontend's store gave itself at its first start."""
     admin_target: _builtins.str
@@ -99,6 +101,8 @@ class SyncStatus(_message.Message):
     """The books in the replica, removed ones included."""
     store_size_bytes: _builtins.int
     """The size of this frontend's store, in bytes."""
+    set_aside_count: _builtins.int
+    """How many rows of the catalogue this frontend's store could not apply in their newest version."""
     @_builtins.property
     def cursor_age(self) -> _duration_pb2.Duration:
         """How long ago the catalogue here was known to be as the admin's; not set before the first full pull."""
@@ -113,6 +117,10 @@ class SyncStatus(_message.Message):
 
     @_builtins.property
     def parked_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParkedRow]:
+        """The first 100 of them."""
+
+    @_builtins.property
+    def set_aside_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideRow]:
         """The first 100 of them."""
 
     def __init__(
@@ -132,10 +140,12 @@ class SyncStatus(_message.Message):
         parked_rows: _abc.Iterable[Global___ParkedRow] | None = ...,
         book_count: _builtins.int = ...,
         store_size_bytes: _builtins.int = ...,
+        set_aside_count: _builtins.int = ...,
+        set_aside_rows: _abc.Iterable[Global___SetAsideRow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cursor_age", b"cursor_age", "last_pull_time", b"last_pull_time", "last_push_time", b"last_push_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_target", b"admin_target", "book_count", b"book_count", "cursor_age", b"cursor_age", "frontend_id", b"frontend_id", "last_pull_error", b"last_pull_error", "last_pull_time", b"last_pull_time", "last_push_error", b"last_push_error", "last_push_time", b"last_push_time", "parked_row_count", b"parked_row_count", "parked_rows", b"parked_rows", "resyncing", b"resyncing", "store_size_bytes", b"store_size_bytes", "waiting_loan_count", b"waiting_loan_count", "waiting_user_count", b"waiting_user_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_target", b"admin_target", "book_count", b"book_count", "cursor_age", b"cursor_age", "frontend_id", b"frontend_id", "last_pull_error", b"last_pull_error", "last_pull_time", b"last_pull_time", "last_push_error", b"last_push_error", "last_push_time", b"last_push_time", "parked_row_count", b"parked_row_count", "parked_rows", b"parked_rows", "resyncing", b"resyncing", "set_aside_count", b"set_aside_count", "set_aside_rows", b"set_aside_rows", "store_size_bytes", b"store_size_bytes", "waiting_loan_count", b"waiting_loan_count", "waiting_user_count", b"waiting_user_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,3 +182,46 @@ class ParkedRow(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ParkedRow: _TypeAlias = ParkedRow  # noqa: Y015
+
+@_typing.final
+class SetAsideRow(_message.Message):
+    """A row of the catalogue whose newest version this frontend's store could not apply. All other rows are applied; of this
+    one an older version stays, if there was one, but it is not lent when its newest version may not be lent. The row is
+    tried again when it changes, with each SyncNow, and when the frontend starts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_TIME_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`book`."""
+    id: _builtins.str
+    """The book's id. One that is longer than 100 characters is cut; what is not ASCII is escaped."""
+    reason: _builtins.str
+    """Why it could not be applied; at most 500 characters."""
+    revision: _builtins.int
+    """The number of the change, by the admin service's count."""
+    @_builtins.property
+    def set_aside_time(self) -> _timestamp_pb2.Timestamp:
+        """When this version was set aside."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        set_aside_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set_aside_time", b"set_aside_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "reason", b"reason", "revision", b"revision", "set_aside_time", b"set_aside_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAsideRow: _TypeAlias = SetAsideRow  # noqa: Y015

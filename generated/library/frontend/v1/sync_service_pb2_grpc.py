@@ -52,14 +52,16 @@ class SyncServiceServicer:
     """
 
     def GetSyncStatus(self, request, context):
-        """Tells how fresh the catalogue is and what the admin service has yet to be told.
+        """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
+        could not take from the other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SyncNow(self, request, context):
-        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done.
+        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
+        rows again that were set aside.
 
         Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
         `OTHER_FRONTEND`, when it takes another frontend's loans.

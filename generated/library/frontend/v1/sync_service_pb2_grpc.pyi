@@ -34,9 +34,12 @@ class SyncServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SyncServiceAsyncStub: ...
     GetSyncStatus: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.SyncStatus]
-    """Tells how fresh the catalogue is and what the admin service has yet to be told."""
+    """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
+    could not take from the other.
+    """
     SyncNow: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.SyncNowRequest, _sync_service_pb2.SyncStatus]
-    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done.
+    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
+    rows again that were set aside.
 
     Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
     `OTHER_FRONTEND`, when it takes another frontend's loans.
@@ -48,9 +51,12 @@ class SyncServiceAsyncStub(SyncServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.SyncStatus]  # type: ignore[assignment]
-    """Tells how fresh the catalogue is and what the admin service has yet to be told."""
+    """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
+    could not take from the other.
+    """
     SyncNow: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.SyncNowRequest, _sync_service_pb2.SyncStatus]  # type: ignore[assignment]
-    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done.
+    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
+    rows again that were set aside.
 
     Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
     `OTHER_FRONTEND`, when it takes another frontend's loans.
@@ -65,7 +71,9 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.GetSyncStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.SyncStatus, _abc.Awaitable[_sync_service_pb2.SyncStatus]]:
-        """Tells how fresh the catalogue is and what the admin service has yet to be told."""
+        """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
+        could not take from the other.
+        """
 
     @_abc_1.abstractmethod
     def SyncNow(
@@ -73,7 +81,8 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.SyncNowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.SyncStatus, _abc.Awaitable[_sync_service_pb2.SyncStatus]]:
-        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done.
+        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
+        rows again that were set aside.
 
         Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
         `OTHER_FRONTEND`, when it takes another frontend's loans.
