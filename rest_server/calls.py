@@ -24,8 +24,9 @@ from rest_server.errors import (
     failure_answer,
     refusal_answer,
 )
-from rest_server.headers import NOT_SNIFFED, REQUEST_ID, metadata, names_tag, seconds_to_answer
+from rest_server.headers import NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
+from rest_server.requests import request_id_field
 
 LARGE = 128 * 1024
 """Bytes of a message whose JSON takes so long, a millisecond and more, that others are not to wait for it."""
@@ -67,6 +68,7 @@ class Call:
         seconds = seconds_to_answer(request.headers, limits.seconds)
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._metadata = metadata(request.headers, request_id)
+        self._key = idempotency_key(request.headers)
         self._query = parameters(request.scope["query_string"])
 
     async def answer(self, send: Send) -> int:
@@ -74,6 +76,8 @@ class Call:
         if "if-match" in self._request.headers:
             # What it guards against would happen if it were passed over.
             raise FieldsInvalid(("if-match", "is not known here; send the resource's etag in the body"))
+        if self._key is not None:
+            request_id_field(self._operation.rule)  # refused before the body is read
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
         request = () if self._operation.reads_stream else (await self._whole_message(),)
@@ -133,9 +137,8 @@ class Call:
             await call.write(self._message(b""))
 
     def _message(self, body: bytes) -> bytes:
-        key = self._request.headers.get("idempotency-key")
         content_type = self._request.headers.get("content-type", "")
-        return self._operation.request_from(self._segments, self._query, body, content_type, key)
+        return self._operation.request_from(self._segments, self._query, body, content_type, self._key)
 
     def _message_in_line(self, line: bytes, number: int) -> bytes:
         try:

@@ -75,6 +75,14 @@ class BodyInvalid(Refusal):
     message = "The body cannot be read: {problem}."
 
 
+class IdempotencyKeyUnusable(Refusal):
+    """The request has an Idempotency-Key, and its method has no use for one. To ignore it would break its promise."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "IDEMPOTENCY_KEY_UNUSABLE"
+    message = "{method} takes no Idempotency-Key: {problem}. Send the request without this header."
+
+
 class BodyTooLarge(Refusal):
     """A body, or a line of one, is longer than this server takes."""
 

@@ -41,6 +41,14 @@ def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
     return passed
 
 
+def idempotency_key(headers: Headers) -> str | None:
+    """The header Idempotency-Key. Raises FieldsInvalid for several that differ: one of them would be ignored."""
+    given = set(headers.getlist("idempotency-key"))
+    if len(given) > 1:
+        raise FieldsInvalid(("idempotency-key", "is given more than once, with different values"))
+    return given.pop() if given else None
+
+
 def seconds_to_answer(headers: Headers, most: float) -> float:
     """How long an answer may take: what Grpc-Timeout asks for, but not more than `most`. Raises FieldsInvalid."""
     text = headers.get("grpc-timeout")

@@ -22,10 +22,10 @@ from protobuf import (
 )
 
 from rest_server.contract import Contract
-from rest_server.errors import BodyInvalid, FieldsInvalid
+from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable
 from rest_server.field_problems import FieldProblems, is_plain
 from rest_server.fields import Fields
-from rest_server.http_rules import WHOLE, HttpRule, message_of
+from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
 
 Json = Any
 """What json.loads gives."""
@@ -47,6 +47,8 @@ _SIGNS_AND_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]},]', re.D
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
+_UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SAFE_VERBS = ("GET", "HEAD", "OPTIONS")  # RFC 9110, 9.2.1
 _BOOLEANS = {"true": True, "false": False}
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
 
@@ -62,7 +64,7 @@ def serialized_request(
     """Make the serialized request of a rule's method.
 
     `path` are the segments as they came; `body` is what the body's JSON says, NO_BODY where there is none. Raises
-    FieldsInvalid and BodyInvalid.
+    FieldsInvalid, BodyInvalid and, for a key that the method cannot use, IdempotencyKeyUnusable.
     """
     tree: dict[str, Json] = {}
     if body is not NO_BODY:
@@ -70,7 +72,7 @@ def serialized_request(
     _put_query(tree, rule, contract.fields, query)
     _put_path(tree, rule, contract.fields, path)
     if idempotency_key is not None:
-        _put_request_id(tree, rule.method.input, contract.fields, idempotency_key)
+        _put_request_id(tree, request_id_field(rule), idempotency_key)
     return _serialized(rule.method.input, tree, contract)
 
 
@@ -233,17 +235,39 @@ def _put_path(tree: dict[str, Json], rule: HttpRule, fields: Fields, path: Seque
         _put(tree, along, value)
 
 
-def _put_request_id(tree: dict[str, Json], message: DescMessage, fields: Fields, key: str) -> None:
+def request_id_field(rule: HttpRule) -> DescField:
+    """Find the field that the header Idempotency-Key fills. Raises IdempotencyKeyUnusable."""
+    field = field_named(rule.method.input, REQUEST_ID)
+    name = full_name(rule.method)
+    if rule.method.method_kind != "unary":
+        raise IdempotencyKeyUnusable(method=name, problem="it is a stream")
+    if rule.verb in _SAFE_VERBS:
+        raise IdempotencyKeyUnusable(method=name, problem="it changes nothing, so it can be sent again without one")
+    if field is None or not _is_text(field):
+        raise IdempotencyKeyUnusable(method=name, problem=f"its request has no text field {REQUEST_ID}")
+    if any(variable.field_path == (REQUEST_ID,) for variable in rule.template.variables):
+        raise IdempotencyKeyUnusable(method=name, problem=f"{REQUEST_ID} is in its path")
+    return field
+
+
+def _is_text(field: DescField) -> bool:
+    return isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
+
+
+def _put_request_id(tree: dict[str, Json], field: DescField, key: str) -> None:
     """The header's value may be in quotes, as the IETF's draft has it, or bare, as most clients send it."""
-    field = fields.of(message).get(REQUEST_ID)
-    if field is None:
-        return
     key = key.strip().strip('"')
     if not key:
         raise FieldsInvalid(("idempotency-key", "is empty; leave it out, or make it a UUID"))
-    if any(given not in ("", key) for given in _taken(tree, [field])):
+    if not all(given == "" or _is_same_key(given, key) for given in _taken(tree, [field])):
         raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
     tree[REQUEST_ID] = key
+
+
+def _is_same_key(given: Json, key: str) -> bool:
+    """Case does not matter in UUIDs (RFC 9562), and may in other keys."""
+    is_uuid = _UUID.fullmatch(key) is not None
+    return bool(given == key or (is_uuid and isinstance(given, str) and given.lower() == key.lower()))
 
 
 def _taken(tree: dict[str, Json], along: Sequence[DescField]) -> Sequence[Json]:

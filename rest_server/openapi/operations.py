@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -10,13 +11,14 @@ from protobuf import DescField, DescMessage
 
 from rest_server.bodies import JSON, NDJSON
 from rest_server.calls import MOST_PARAMETERS
-from rest_server.http_rules import WHOLE, HttpRule, field_named, message_of
+from rest_server.errors import IdempotencyKeyUnusable
+from rest_server.http_rules import WHOLE, HttpRule, message_of
 from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, pattern
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
 from rest_server.operations import HTTP_BODY, etag_field
-from rest_server.requests import REQUEST_ID
+from rest_server.requests import request_id_field
 
 ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
@@ -116,9 +118,8 @@ def _leaves(
 
 
 def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
-    request_id = field_named(rule.method.input, REQUEST_ID)
-    bound = [variable.field_path for variable in rule.template.variables]
-    if request_id is not None and (REQUEST_ID,) not in bound and rule.method.method_kind == "unary":
+    with suppress(IdempotencyKeyUnusable):
+        request_id = request_id_field(rule)
         yield {
             "name": "Idempotency-Key",
             "in": "header",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 import uuid
@@ -13,9 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import pytest
+from google.api.annotations_pb2 import http
+from google.api.http_pb2 import HttpRule
+from google.protobuf import json_format
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
@@ -27,6 +32,7 @@ from library.v1.user_pb2 import User
 from tests.support.changing_methods import CHANGING_METHODS
 from tests.support.clients import refusal_of
 from tests.support.processes import Servers
+from tests.support.rest import Answer, RestServers
 from tests.support.stores import Engine, FreshDatabases
 
 THREADS = 12
@@ -34,14 +40,15 @@ NUMBERS = itertools.count(1)
 
 
 class Desk:
-    """Both servers, in step with one another."""
+    """Both servers, in step with one another, and library-rest in front of them."""
 
-    def __init__(self, servers: Servers, databases: FreshDatabases, engine: Engine) -> None:
+    def __init__(self, servers: Servers, rest_servers: RestServers, databases: FreshDatabases, engine: Engine) -> None:
         admin = servers.start("admin", databases.migrated("admin", engine))
         frontend = servers.start(
             "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"
         )
         self.admin, self.frontend = admin.admin(), frontend.frontend()
+        self.rest = rest_servers.start([frontend.address, admin.address])
         self._channels = {"library.admin.v1": admin.channel(), "library.frontend.v1": frontend.channel()}
 
     def call(self, method: str, request: Message) -> bytes:
@@ -229,8 +236,8 @@ every_method = pytest.mark.parametrize("method", CASES)
 
 
 @pytest.fixture(scope="module")
-def desk(module_servers: Servers, databases: FreshDatabases, engine: Engine) -> Desk:
-    return Desk(module_servers, databases, engine)
+def desk(module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases, engine: Engine) -> Desk:
+    return Desk(module_servers, module_rest_servers, databases, engine)
 
 
 def test_every_changing_method_has_a_case() -> None:
@@ -315,3 +322,97 @@ def test_a_refused_renewal_is_tried_again(desk: Desk) -> None:
         assert desk.reason("library.frontend.v1.LendingService/RenewLoan", renew) == "RENEWAL_LIMIT_REACHED"
     give_back = lending_service_pb2.ReturnBookRequest(loan_id=loan.id, request_id=renew.request_id)
     assert desk.frontend.lending.ReturnBook(give_back).HasField("return_time"), "the id was not used up"
+
+
+# --- over HTTP ---
+
+
+def http_request(method: str, request: Message) -> tuple[str, str, Any]:
+    """Verb, path and body of a call, by the method's first HTTP rule."""
+    rule: HttpRule = CHANGING_METHODS[method].GetOptions().Extensions[http]  # type: ignore[index]
+    verb = rule.WhichOneof("pattern") or ""
+    tree = json_format.MessageToDict(request, preserving_proto_field_name=True)
+    path = getattr(rule, verb)
+    for name in re.findall(r"{([a-z_.]+)}", path):
+        *outer, last = name.split(".")
+        inner = tree
+        for each in outer:
+            inner = inner[each]
+        path = path.replace(f"{{{name}}}", inner.pop(last))
+    body = tree if rule.body == "*" else tree.pop(rule.body) if rule.body else None
+    query = {} if rule.body == "*" else {name: str(value).lower() for name, value in tree.items()}
+    return verb.upper(), f"{path}?{urlencode(query)}" if query else path, body
+
+
+def send(desk: Desk, method: str, request: Message, key: str) -> Answer:
+    verb, path, body = http_request(method, request)
+    return desk.rest.request(verb, path, body, {"Idempotency-Key": key} if key else {})
+
+
+@every_method
+def test_an_idempotency_key_is_honoured(desk: Desk, method: str) -> None:
+    case, key = CASES[method](desk), str(uuid.uuid4())
+    first = send(desk, method, case.request, key)
+    assert first.status == 200, first.body
+    assert send(desk, method, case.request, f'"{key.upper()}"').body == first.body
+    assert send(desk, method, with_id(case.request, key), "").body == first.body
+    assert send(desk, method, with_id(case.request, key), key.upper()).body == first.body
+    other = send(desk, method, case.other, key)
+    assert (other.status, other.refusal.reason) == (409, "REQUEST_ID_REUSED")
+    differing = send(desk, method, with_id(case.request, str(uuid.uuid4())), key)
+    assert (differing.status, set(differing.refusal.fields)) == (400, {"request_id"})
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "body"),
+    [
+        ("GET", "/v1/books", None),
+        ("HEAD", "/v1/books", None),
+        ("GET", "/admin/v1/users", None),
+        ("GET", f"/v1/loans/{uuid.UUID(int=1)}", None),
+        ("POST", "/v1/sync:now", {}),
+        ("POST", "/admin/v1/books:import", '{"line": 1, "book": {"title": "Not to be added"}}'),
+        ("POST", "/admin/v1/books:import", ""),
+        ("POST", "/admin/v1/sync/users:record", {}),
+    ],
+)
+@pytest.mark.parametrize("key", ["2f1c3f4e-6a0b-4d7e-9c55-0d6f5a1be001", "7", ""])
+def test_an_idempotency_key_that_would_be_ignored_is_refused(
+    desk: Desk, verb: str, path: str, body: Any, key: str
+) -> None:
+    answer = desk.rest.request(verb, path, body, {"Idempotency-Key": key})
+    assert answer.status == 400
+    if verb != "HEAD":
+        assert (answer.refusal.reason, answer.refusal.domain) == ("IDEMPOTENCY_KEY_UNUSABLE", "library-rest")
+    books = desk.admin.catalog.ListBooks(admin_catalog.ListBooksRequest(query="Not to be added")).books
+    assert not books
+
+
+def test_the_document_offers_the_header_where_it_works(desk: Desk) -> None:
+    document = desk.rest.request("GET", "/openapi.json").json()
+    offered = {
+        operation["operationId"]
+        for item in document["paths"].values()
+        for verb, operation in item.items()
+        for parameter in operation.get("parameters", [])
+        if parameter.get("name") == "Idempotency-Key"
+    }
+    assert offered == {name.replace("/", ".") for name in CASES}
+
+
+def test_a_row_of_an_import_with_a_request_id_is_refused(desk: Desk) -> None:
+    rows = [
+        admin_catalog.ImportBooksRequest(
+            line=line, validate_only=line > 2, book=admin_catalog.AddBookRequest(title="Row", request_id=request_id)
+        )
+        for line, request_id in enumerate((str(uuid.uuid4()), "", "7"), start=1)
+    ]
+    outcomes = desk.admin.catalog.ImportBooks(iter(rows)).outcomes
+    assert [outcome.result for outcome in outcomes] == [
+        admin_catalog.IMPORT_RESULT_REFUSED,
+        admin_catalog.IMPORT_RESULT_ADDED,
+        admin_catalog.IMPORT_RESULT_REFUSED,
+    ]
+    assert [problem.field for problem in outcomes[0].problems] == ["request_id"]
+    assert "must be empty" in outcomes[0].problems[0].description
+    assert outcomes[2].problems[0].field == "request_id"

@@ -429,9 +429,13 @@ def test_an_idempotency_key_that_differs_from_the_request_id_is_refused(
     assert server.take_calls() == []
 
 
-def test_an_idempotency_key_is_nothing_to_a_method_without_a_request_id(rest: RestProcess) -> None:
+def test_an_idempotency_key_that_a_method_cannot_use_is_refused(server: TranscodedServer, rest: RestProcess) -> None:
+    for verb in ("GET", "HEAD"):
+        answer = rest.request(verb, "/v1/echo/a", headers={"Idempotency-Key": "a-1"})
+        assert answer.status == 400
     answer = rest.request("GET", "/v1/echo/a", headers={"Idempotency-Key": "a-1"})
-    assert (answer.status, answer.json()["text"]) == (200, "a")
+    assert (answer.status, answer.refusal.reason) == (400, "IDEMPOTENCY_KEY_UNUSABLE")
+    assert server.take_calls() == []
 
 
 # --- entity tags and compression ---

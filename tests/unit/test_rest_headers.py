@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from rest_server.errors import FieldsInvalid
-from rest_server.headers import entity_tag, metadata, names_tag, request_id, seconds_to_answer
+from rest_server.headers import entity_tag, idempotency_key, metadata, names_tag, request_id, seconds_to_answer
 
 ANY_HEADER = st.text(st.characters(max_codepoint=255), max_size=30)
 """What can be in a header, which is read as latin-1."""
@@ -110,3 +110,12 @@ def test_a_tag_stands_for_content(content: bytes, other: bytes) -> None:
     tag = entity_tag(content)
     assert names_tag(f'"a", {tag}', tag)
     assert names_tag(entity_tag(other), tag) is (other == content)
+
+
+def test_an_idempotency_key_is_one() -> None:
+    assert idempotency_key(Headers({})) is None
+    assert idempotency_key(Headers({"Idempotency-Key": ""})) == "", "which is refused later, and not passed over"
+    name = b"idempotency-key"
+    assert idempotency_key(Headers(raw=[(name, b"a"), (name, b"a")])) == "a"
+    with pytest.raises(FieldsInvalid, match="more than once"):
+        idempotency_key(Headers(raw=[(name, b"a"), (name, b"b")]))

@@ -13,7 +13,7 @@ from protobuf import DescField, DescMessage
 
 from rest_server.calls import MOST_PARAMETERS, parameters
 from rest_server.contract import Contract
-from rest_server.errors import BodyInvalid, FieldsInvalid, Refusal, refusal_answer
+from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable, Refusal, refusal_answer
 from rest_server.http_rules import HttpRule, message_of
 from rest_server.requests import MOST_NESTING, NO_BODY, json_of, serialized_request
 from tests.support.described import contract, library_contracts
@@ -47,9 +47,32 @@ TEST = contract(
       rpc Send(transcoding.test.v1.SendRequest) returns (transcoding.test.v1.SendRequest) {
         option (google.api.http) = { post: "/send" body: "*" };
       }
+      rpc SendStream(stream transcoding.test.v1.SendRequest) returns (transcoding.test.v1.SendRequest) {
+        option (google.api.http) = { post: "/send-stream" body: "*" };
+      }
+      rpc SendByGet(transcoding.test.v1.SendRequest) returns (transcoding.test.v1.SendRequest) {
+        option (google.api.http) = { get: "/send" };
+      }
+      rpc SendByPath(transcoding.test.v1.SendRequest) returns (transcoding.test.v1.SendRequest) {
+        option (google.api.http) = { post: "/send/{request_id}" body: "*" };
+      }
+      rpc Count(Counted) returns (Counted) {
+        option (google.api.http) = { post: "/count" body: "*" };
+      }
+      rpc Listed(Listing) returns (Listing) {
+        option (google.api.http) = { post: "/list" body: "*" };
+      }
       rpc Find(Search) returns (Search) {
         option (google.api.http) = { get: "/find" };
       }
+    }
+
+    message Counted {
+      int64 request_id = 1;
+    }
+
+    message Listing {
+      repeated string request_id = 1;
     }
 
     message Search {
@@ -59,7 +82,7 @@ TEST = contract(
     """,
     "Requests",
 )
-POST, GET, PATCH, PUT, READ, SEND, FIND = TEST.rules
+POST, GET, PATCH, PUT, READ, SEND, SEND_STREAM, SEND_BY_GET, SEND_BY_PATH, COUNTED, LISTED, FIND = TEST.rules
 
 # By name, as hypothesis writes out what a test is given, and that of a contract takes minutes.
 OPERATIONS = {
@@ -446,7 +469,29 @@ def test_an_idempotency_key_is_the_request_id(key: str) -> None:
     assert made(SEND, "send", body=b'{"requestId": null}', key=key) == {"requestId": "a"}
     assert set(refused(SEND, "send", body=b'{"requestId": "b"}', key=key)) == {"request_id"}
     assert set(refused(SEND, "send", body=b'{"requestId": "a", "request_id": "b"}', key=key)) == {"request_id"}
-    assert made(POST, body=b"{}", key=key) == {}
+
+
+def test_a_uuid_as_a_key_is_the_same_in_either_case() -> None:
+    key, body = "2F1C3F4E-6A0B-4D7E-9C55-0D6F5A1BE001", b'{"requestId": "2f1c3f4e-6a0b-4d7e-9c55-0d6f5a1be001"}'
+    assert made(SEND, "send", body=body, key=key) == {"requestId": key}
+    assert set(refused(SEND, "send", body=b'{"requestId": "A"}', key="a")) == {"request_id"}
+
+
+@pytest.mark.parametrize("key", ["a", ""])
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (POST, "has no text field request_id"),
+        (SEND_STREAM, "is a stream"),
+        (SEND_BY_GET, "changes nothing"),
+        (SEND_BY_PATH, "is in its path"),
+        (COUNTED, "has no text field request_id"),
+        (LISTED, "has no text field request_id"),
+    ],
+)
+def test_a_key_that_a_method_cannot_use_is_refused(rule: HttpRule, problem: str, key: str) -> None:
+    with pytest.raises(IdempotencyKeyUnusable, match=problem):
+        serialized_request(rule, TEST, ["send", "a"], [], NO_BODY, key)
 
 
 # --- what a body may cost ---
