@@ -150,7 +150,7 @@ def print_rows(title: str, listed: list[Report], console: Console) -> None:
     """Print rows of a report as a table; nothing where there are none."""
     if not listed:
         return
-    table = Table(title=title, title_justify="left", min_width=len(title))
+    table = Table(title=title, title_justify="left", min_width=60)
     for column in listed[0]:
         table.add_column(label(column))
     for row in listed:

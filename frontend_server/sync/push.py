@@ -6,13 +6,16 @@ refuses is parked with the reason, so that it delays nobody else.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import grpc
 
 from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User
 from frontend_server.sync.pull import begin_resync, lost_its_past
+from frontend_server.sync.schedule import describe
+from frontend_server.sync.set_aside import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
     LoanRecord,
@@ -22,38 +25,65 @@ from library.sync.v1.sync_service_pb2 import (
     RecordUsersResponse,
     UserRecord,
 )
+from library_domain.errors import CursorExpired, OtherFrontend
 from library_domain.loans import loan_message
 from library_domain.users import user_message
+from service_kit.channel import error_info
 from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
 
 BATCH_ROWS = 100
+PROOF_ROWS = 100
+
+BLAMES_A_ROW = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.DATA_LOSS,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+"""What a call with a bad row may end with. The others speak of the connection, the moment or the caller.
+
+RESOURCE_EXHAUSTED is a message of more than 4 MB, or an admin that is too busy. Then a row that it has taken before
+fails as well, and nothing is parked.
+"""
 
 RecordUsers = Callable[[RecordUsersRequest], RecordUsersResponse]
 RecordLoans = Callable[[RecordLoansRequest], RecordLoansResponse]
 
 Row = TypeVar("Row", User, Loan)
+Send = Callable[[SyncState, Sequence[Row]], RecordUsersResponse | RecordLoansResponse]
 
 log = logger(__name__)
 
 
 def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clock: Clock) -> int:
-    """Tell the admin of all rows that are due; give how many that were.
+    """Send the admin all rows that are due; return how many that were.
 
     Raises `grpc.RpcError` when the admin does not answer, or takes another frontend's rows; answers stay settled.
     """
+    send_users = functools.partial(_send_users, record_users)
+    send_loans = functools.partial(_send_loans, record_loans, clock)
     pushed = 0
     while True:
         with store.reading():
             head, state = head_revision(), SyncState.get()
         try:
             if state.start_revision:
-                _prove_current(store, record_users)
+                _prove_current(store, send_users)
                 continue
-            # Users before the loans that name them: the users of all loans up to `head` are told of first.
-            sent = _push_users(store, record_users, head) + _push_loans(store, record_loans, head, clock)
+            sent = _push_due(store, state, User, head, send_users)
+            sent += _push_due(store, state, Loan, head, send_loans)
+        except _BeginAgain:
+            continue
         except grpc.RpcError as error:
             if not lost_its_past(error, state):
                 raise
@@ -71,7 +101,21 @@ def unpark(store: Store) -> None:
             model.update(park_reason="").where(model.park_reason != "").execute()
 
 
-def _prove_current(store: Store, record_users: RecordUsers) -> None:
+class _BeginAgain(Exception):
+    """What a pass relies on is no longer so: read the state of the sync again, and begin with what comes first."""
+
+
+def _send_users(record_users: RecordUsers, state: SyncState, rows: Sequence[User]) -> RecordUsersResponse:
+    records = [UserRecord(revision=row.revision, user=user_message(row, 0)) for row in rows]
+    return record_users(RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt))
+
+
+def _send_loans(record_loans: RecordLoans, clock: Clock, state: SyncState, rows: Sequence[Loan]) -> RecordLoansResponse:
+    records = [LoanRecord(revision=row.revision, loan=loan_message(row, clock())) for row in rows]
+    return record_loans(RecordLoansRequest(frontend_id=state.frontend_id, loans=records, receipt=state.receipt))
+
+
+def _prove_current(store: Store, send_users: Send[User]) -> None:
     """Find out whether this store is an old copy, restored from a backup, before anything since its start is told.
 
     Whatever the admin knows was given before the start, so it has a smaller revision; unless it is of a past that this
@@ -82,48 +126,98 @@ def _prove_current(store: Store, record_users: RecordUsers) -> None:
     """
     with store.snapshot():
         state = SyncState.get()
-        known = User.select().order_by(User.revision).first()
-    newest = 0
-    if known is not None and (known.revision < state.start_revision or state.start_revision == NOTHING_IS_SURE):
-        records = [UserRecord(revision=known.revision, user=user_message(known, 0))]
-        request = RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt)
-        newest = record_users(request).newest_revision
+        known = User.select().order_by(User.revision).limit(PROOF_ROWS)
+        if state.start_revision != NOTHING_IS_SURE:
+            known = known.where(User.revision < state.start_revision)
+        users = list(known)
+    newest = _newest_revision(state, users, send_users)
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
         if proved.execute() and newest >= state.start_revision:
             _move_past(store, newest)
 
 
-def _push_users(store: Store, record_users: RecordUsers, head: int) -> int:
-    pushed = 0
+def _newest_revision(state: SyncState, users: Sequence[User], send_users: Send[User]) -> int:
+    """Return the newest revision that the admin has recorded, by its answer to one of these users; 0 for no users."""
+    failure: grpc.RpcError | None = None
+    for user in users:
+        try:
+            return send_users(state, [user]).newest_revision
+        except grpc.RpcError as error:
+            if not _may_blame_a_row(error):
+                raise
+            failure = failure or error  # this user may be a bad row: the next one does as well
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def _push_due(store: Store, began: SyncState, model: type[Row], head: int, send: Send[Row]) -> int:
+    """Send all rows that are due up to the revision `head`; return how many that were.
+
+    A batch that the admin cannot take as a whole is halved until the row that it cannot take is alone; it is parked.
+    Raises `_BeginAgain` when the pass, which began at the state `began`, must begin again.
+    """
+    pushed, limit = 0, BATCH_ROWS
     while True:
-        state, rows = _due(store, User, head)
+        state, rows = _due(store, began, model, head, limit)
         if not rows:
             return pushed
-        records = [UserRecord(revision=row.revision, user=user_message(row, 0)) for row in rows]
-        request = RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt)
-        _settle(store, state, rows, record_users(request))
+        try:
+            answer = send(state, rows)
+        except grpc.RpcError as error:
+            if not _may_blame_a_row(error):
+                raise
+            limit = max(len(rows) // 2, 1)
+            if len(rows) == 1:
+                _park(store, state, rows[0], send, error)
+            continue
+        _settle(store, state, rows, answer)
         pushed += len(rows)
+        limit = min(2 * limit, BATCH_ROWS)
 
 
-def _push_loans(store: Store, record_loans: RecordLoans, head: int, clock: Clock) -> int:
-    pushed = 0
-    while True:
-        state, rows = _due(store, Loan, head)
-        if not rows:
-            return pushed
-        records = [LoanRecord(revision=row.revision, loan=loan_message(row, clock())) for row in rows]
-        request = RecordLoansRequest(frontend_id=state.frontend_id, loans=records, receipt=state.receipt)
-        _settle(store, state, rows, record_loans(request))
-        pushed += len(rows)
+def _due(store: Store, began: SyncState, model: type[Row], head: int, limit: int) -> tuple[SyncState, list[Row]]:
+    """The state of the sync, and of one moment with it the rows that are due, oldest change first.
 
-
-def _due(store: Store, model: type[Row], head: int) -> tuple[SyncState, list[Row]]:
-    """The state of the sync, and of one moment with it the rows that are due, oldest change first."""
+    Another process may have begun a resync since the pass began, or have started: then a proof comes before all rows.
+    And users go before the loans that name them: those of all loans up to `head` were sent in this pass, unless they
+    became due again meanwhile. In both cases this raises `_BeginAgain`.
+    """
     with store.snapshot():
         state = SyncState.get()
-        due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(BATCH_ROWS)
+        if state.generation != began.generation or state.start_revision:
+            raise _BeginAgain
+        if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():
+            raise _BeginAgain
+        due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(limit)
         return state, list(due)
+
+
+def _may_blame_a_row(error: grpc.RpcError) -> bool:
+    """Return whether a call may have failed because of a row in it, and would fail again."""
+    code = cast("grpc.Call", error).code()
+    return code in BLAMES_A_ROW and error_info(error).reason not in (CursorExpired.reason, OtherFrontend.reason)
+
+
+def _park(store: Store, state: SyncState, row: Row, send: Send[Row], error: grpc.RpcError) -> None:
+    """Park a row that fails alone. Raises the error when a row that the admin has taken before fails as well."""
+    model = type(row)
+    with store.reading():
+        taken = model.select().where(model.revision == model.pushed_revision, model.key != row.key).first()
+    if taken is not None:
+        try:
+            send(state, [taken])  # the admin answers UNCHANGED, and this notes nothing
+        except grpc.RpcError as another:
+            raise error from another
+    reason = plain(describe(error))[:REASON_LENGTH]
+    with store.writing():
+        # After a resync has begun, the admin that failed is no more, and the row is due again.
+        if SyncState.get().generation != state.generation:
+            return
+        parked = model.update(park_reason=reason)
+        parked.where(model.key == row.key, model.revision == row.revision).execute()
+    log.error("row cannot be sent to the admin", table=model._meta.table_name, id=row.id, reason=reason)
 
 
 def _settle(

@@ -254,3 +254,32 @@ def test_a_transaction_that_fails_gives_its_revisions_back(admin_store: Store) -
         fail()
     with admin_store.writing():
         assert take_revisions() == 1
+
+
+@pytest.mark.parametrize("broken", ["authors = 'Ann'", "authors = '[1]'"])
+def test_a_book_that_cannot_be_read_stops_no_other(admin: Admin, caplog: pytest.LogCaptureFixture, broken: str) -> None:
+    books = [admin.add(title) for title in ("A", "B", "C", "D")]
+    removed = admin.remove(admin.add("E").id)
+    for book in (books[1], removed):
+        admin.store.database.execute_sql(f"UPDATE book SET {broken} WHERE id = '{book.id}'")
+
+    cursor = ""
+    for page_size in (1, 2, 100):
+        changes, cursor = admin.changes(page_size=page_size)
+        assert [change.book.id for change in changes] == [books[0].id, books[2].id, books[3].id, removed.id]
+        assert changes[-1].book.state == BOOK_STATE_REMOVED
+        assert admin.changes(cursor) == ([], cursor)
+    assert books[1].id in caplog.text
+
+    admin.store.database.execute_sql("UPDATE book SET authors = '[]'")
+    admin.update(Book(id=books[1].id, title="B2"))
+    assert [change.book.title for change in admin.changes(cursor)[0]] == ["B2"]
+
+
+def test_a_text_that_is_not_utf_8_stops_no_other_book(databases: FreshDatabases) -> None:
+    """SQLite keeps any bytes as a text; PostgreSQL does not."""
+    with bound_store("admin", databases.migrated("admin", "sqlite")) as store:
+        admin = Admin(store, SettableClock())
+        books = [admin.add(title) for title in ("A", "B", "C")]
+        store.database.execute_sql("UPDATE book SET title = CAST(x'ff' AS TEXT) WHERE id = ?", (books[1].id,))
+        assert [change.book.id for change in admin.changes()[0]] == [books[0].id, books[2].id]

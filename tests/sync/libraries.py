@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import grpc
+import peewee
 from google.protobuf.message import Message
 
 import admin_server.store.models
@@ -37,7 +38,7 @@ from library.sync.v1.sync_service_pb2 import (
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from service_kit.errors import ServiceError, rich_status
 from service_kit.revisions import Counter
-from service_kit.store import Store, open_store
+from service_kit.store import Store, is_unavailable, open_store
 from service_kit.validation import check
 from tests.support.clients import STATUS_DETAILS
 from tests.support.clocks import SettableClock
@@ -200,6 +201,9 @@ class Wire:
         except ServiceError as error:
             status = rich_status(error, "request-1").SerializeToString()
             raise WireError(error.status, str(error), ((STATUS_DETAILS, status),)) from error
+        except peewee.PeeweeException as error:  # as service_kit.servicer answers it
+            code = grpc.StatusCode.UNAVAILABLE if is_unavailable(error) else grpc.StatusCode.INTERNAL
+            raise WireError(code, "something went wrong on the server") from error
         return reply_type.FromString(reply.SerializeToString())
 
 
