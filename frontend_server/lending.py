@@ -90,6 +90,7 @@ LEND = Statement(
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Lend a copy. A request id that came before, with the same arguments, gives the loan made then."""
     digest = request_digest(request) if request.request_id else ""
+    now = clock()
     try:
         with store.writing():
             loan = _earlier_loan(request.request_id, digest) or _lend(request, digest, rules, clock)
@@ -101,7 +102,7 @@ def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, c
         if earlier is None:
             raise
         loan = earlier
-    return loan_message(loan, clock())
+    return loan_message(loan, now)
 
 
 def return_book(store: Store, loan_id: str, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:

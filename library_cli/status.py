@@ -51,6 +51,19 @@ def sync_status(channel: grpc.Channel) -> SyncStatus:
     return SyncServiceStub(channel).GetSyncStatus(GetSyncStatusRequest(), timeout=ANSWER_SECONDS)
 
 
+def clock_warning(told: SyncStatus) -> str:
+    """Say in a sentence that a frontend does not lend because of its clock, and what to do; empty when it lends."""
+    if not told.HasField("clock_behind"):
+        return ""
+    newest = told.newest_time.ToJsonString()
+    days = told.clock_behind.seconds / 86_400
+    return (
+        f"The clock is {days:,.1f} days behind {newest}, the newest time in the frontend's store. Patrons can enrol "
+        "and browse, but nothing is lent, renewed or returned. Set the clock, and lending begins by itself. If the "
+        "time in the store is wrong, run: library-frontend accept-clock"
+    )
+
+
 def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
     """Ask a service for its health and then its status; a call that fails ends the report with its `error`."""
     told: Report = {"target": target, "health": NO_ANSWER}
@@ -82,8 +95,9 @@ def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
 
 
 def is_well(told: Report) -> bool:
-    """Whether a service serves and has told all, and none of its rows is parked."""
-    return told["health"] == "SERVING" and "error" not in told and not told.get("parked_row_count")
+    """Whether a service serves and has told all, none of its rows is parked, and its clock is not behind its store."""
+    has_faults = told.get("parked_row_count") or told.get("clock_behind_seconds")
+    return told["health"] == "SERVING" and "error" not in told and not has_faults
 
 
 def fields_of(message: Message) -> Report:
@@ -167,7 +181,7 @@ def shown(key: str, value: Value) -> Text:
     if key.endswith("_bytes") and isinstance(value, int):
         return Text(filesize.decimal(value))
     if key.endswith("_seconds"):
-        return Text(f"{value:.1f} s")
+        return Text(f"{value:,.1f} s", style="bold red" if key == "clock_behind_seconds" else "")
     if isinstance(value, int):
         return Text(f"{value:,}", style="bold red" if key == "parked_row_count" and value else "")
     return Text(one_line(str(value)))

@@ -15,11 +15,13 @@ from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SyncStat
 from frontend_server.sync.pull import pull
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
+from frontend_server.watched_clock import WatchedClock, newest_time
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SyncStatus
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
-from service_kit.clock import Clock, timestamp
+from service_kit.clock import timestamp
 from service_kit.store import Store
 
 CALL_SECONDS = 10.0
@@ -40,7 +42,7 @@ class Health:
 class Sync:
     """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
 
-    def __init__(self, store: Store, admin_target: str, interval: float, clock: Clock) -> None:
+    def __init__(self, store: Store, admin_target: str, interval: float, clock: WatchedClock) -> None:
         """Prepare; nothing is sent before `start`."""
         self._store = store
         self._clock = clock
@@ -51,7 +53,8 @@ class Sync:
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
         self._pull_task = Task("pull", self.pull, interval)
         self._push_task = Task("push", self.push, interval)
-        self._schedule = Schedule([self._pull_task, self._push_task], interval)
+        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
+        self._schedule = Schedule(tasks, interval)
 
     def start(self) -> None:
         """Begin to run on schedule."""
@@ -71,11 +74,10 @@ class Sync:
 
         Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
         """
-        fetch = functools.partial(self._admin.ListCatalogChanges, timeout=CALL_SECONDS)
         had_failed = bool(self._pull_health.last_error)
         with self._turn(self._pull_lock), self._store.alone("pull") as alone:
             if alone or asked_for:
-                self._watched(self._pull_health, lambda: pull(self._store, fetch))
+                self._watched(self._pull_health, lambda: pull(self._store, self._fetch))
         if had_failed:
             self._push_task.forgive()  # the admin is back
             self.something_to_push()
@@ -86,7 +88,7 @@ class Sync:
         loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS)
         with self._turn(self._push_lock), self._store.alone("push") as alone:
             if alone or asked_for:
-                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock))
+                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock.now))
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
         """Pull and push, and tell how it stands then. Raises `AdminUnavailable` or `OtherFrontend`."""
@@ -124,7 +126,16 @@ class Sync:
             status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
         if self._push_health.last_time is not None:
             status.last_push_time.CopyFrom(timestamp(self._push_health.last_time))
+        if behind := self._clock.behind():
+            status.clock_behind.FromMicroseconds(behind)
+            status.newest_time.CopyFrom(timestamp(self._clock.newest_time))
         return status
+
+    def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
+        """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
+        page: ListCatalogChangesResponse = self._admin.ListCatalogChanges(request, timeout=CALL_SECONDS)
+        self._clock.saw(newest_time(page))
+        return page
 
     @contextlib.contextmanager
     def _turn(self, lock: threading.Lock) -> Iterator[None]:
@@ -142,7 +153,7 @@ class Sync:
             health.last_error = describe(error)
             raise
         health.last_error = ""
-        health.last_time = self._clock()
+        health.last_time = self._clock.now()
         health.ended_at = time.monotonic()
 
     def _as_service_error(self, error: grpc.RpcError) -> Exception:

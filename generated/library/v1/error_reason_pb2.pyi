@@ -72,6 +72,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 23
     """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+    ERROR_REASON_CLOCK_BEHIND: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
+    loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -129,4 +133,8 @@ ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
 """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+ERROR_REASON_CLOCK_BEHIND: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
+loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
