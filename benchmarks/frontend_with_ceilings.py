@@ -19,6 +19,7 @@ from frontend_server.lending import LendingRules
 from frontend_server.rpc.servicers import services
 from frontend_server.store.models import bind
 from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library_domain.contract import contract_descriptors
@@ -66,8 +67,10 @@ def main(database_url: str) -> None:
     store = open_store_for(database_url, threads=None)
     bind(store)
     server = Server(limits_for(store, None, concurrent_calls=256, grace=1.0), contract_descriptors())
-    sync = Sync(store, "127.0.0.1:1", interval=3600, clock=system_clock)
-    server.add(services(store, RULES, system_clock, sync))
+    clock = WatchedClock(store, system_clock)
+    clock.refresh()
+    sync = Sync(store, "127.0.0.1:1", interval=3600, clock=clock)
+    server.add(services(store, RULES, clock, sync))
     server.grpc.add_generic_rpc_handlers((ceilings(store),))
     address = server.listen("127.0.0.1:0")
     server.open()

@@ -9,8 +9,10 @@ import click
 from frontend_server import app
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
-from frontend_server.store.models import MIGRATIONS
+from frontend_server.store.models import MIGRATIONS, bind
+from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
+from service_kit.clock import rfc3339, system_clock
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.settings import as_json, server_settings, setting
@@ -77,11 +79,37 @@ def migrate_store(database_url: str) -> None:
         click.echo(name)
 
 
+@commands.command(name="accept-clock")
+@DATABASE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def accept_clock(database_url: str, yes: bool) -> None:
+    """Lend again although the store has times that are later than now, because the clock was once ahead.
+
+    Books are not lent while the clock of this machine is more than a day behind the newest time in the store. When
+    the clock is right and the time in the store is wrong, this command forgets that time. The loans, users and books
+    keep the times that they have. A running service lends again within a sync interval.
+    """
+    store = open_store(database_url)
+    migrate(store, MIGRATIONS)
+    bind(store)
+    mark = read_mark(store)
+    now = system_clock()
+    click.echo(f"The clock of this machine:   {rfc3339(now)}")
+    click.echo(f"The newest time in the store: {rfc3339(mark.newest_time)}")
+    if not mark.behind(now):
+        click.echo("The clock is not behind: there is nothing to accept.")
+        return
+    if not yes:
+        click.confirm("Is the clock of this machine right, and the time in the store wrong?", abort=True)
+    accept(store, now)
+    click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
+
+
 def main() -> None:
     """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
     try:
         commands()
-    except (AddressTaken, StoreSettingsError) as error:
+    except (AddressTaken, ClockTooEarly, StoreSettingsError) as error:
         sys.exit(f"library-frontend: {error}")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from frontend_server.lending import LendingRules
-from frontend_server.rpc.servicers import services
+from frontend_server.rpc.servicers import LENDING_SERVICE, services
 from frontend_server.store.models import MIGRATIONS, bind, introduce
 from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import logger
@@ -21,13 +22,16 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
     bind(store)
-    sync = Sync(store, admin_target, sync_interval, system_clock)
+    clock = WatchedClock(store, system_clock)
+    sync = Sync(store, admin_target, sync_interval, clock)
     server = Server(limits, contract_descriptors())
-    server.add(services(store, rules, system_clock, sync))
+    clock.report = lambda is_right: server.report(LENDING_SERVICE, serves=is_right)
+    server.add(services(store, rules, clock, sync))
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
     frontend_id = introduce(store)
+    clock.refresh()
     sync.start()
     server.open()
     log.info("serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied)

@@ -35,8 +35,8 @@ ROW_TABLES = {
     "set_aside_rows": "rows set aside: the frontend's store could not apply them",
 }
 
-WANTS_CARE = ("parked_row_count", "set_aside_count")
-"""Counts that are 0 where all is well."""
+WANTS_CARE = ("parked_row_count", "set_aside_count", "clock_behind_seconds")
+"""Values that are 0, or not set, where all is well."""
 
 NO_ANSWER = "NO_ANSWER"
 """The `health` of a service that did not tell it."""
@@ -57,6 +57,19 @@ def frontend_report(target: str) -> Report:
 def sync_status(channel: grpc.Channel) -> SyncStatus:
     """Ask a frontend service how far it is in step with the admin service."""
     return SyncServiceStub(channel).GetSyncStatus(GetSyncStatusRequest(), timeout=ANSWER_SECONDS)
+
+
+def clock_warning(told: SyncStatus) -> str:
+    """Say in a sentence that a frontend does not lend because of its clock, and what to do; empty when it lends."""
+    if not told.HasField("clock_behind"):
+        return ""
+    newest = told.newest_time.ToJsonString()
+    days = told.clock_behind.seconds / 86_400
+    return (
+        f"The clock is {days:,.1f} days behind {newest}, the newest time in the frontend's store. Patrons can enrol "
+        "and browse, but nothing is lent, renewed or returned. Set the clock, and lending begins by itself. If the "
+        "time in the store is wrong, run: library-frontend accept-clock"
+    )
 
 
 def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
@@ -90,8 +103,8 @@ def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
 
 
 def is_well(told: Report) -> bool:
-    """Whether a service serves and has told all, and none of its rows is parked or set aside."""
-    return told["health"] == "SERVING" and "error" not in told and not any(told.get(count) for count in WANTS_CARE)
+    """Whether a service serves and has reported all, no row is parked or set aside, and its clock is right."""
+    return told["health"] == "SERVING" and "error" not in told and not any(told.get(key) for key in WANTS_CARE)
 
 
 def fields_of(message: Message) -> Report:
@@ -182,7 +195,7 @@ def shown(key: str, value: Value) -> Text:
     if key.endswith("_bytes") and isinstance(value, int):
         return Text(filesize.decimal(value))
     if key.endswith("_seconds"):
-        return Text(f"{value:.1f} s")
+        return Text(f"{value:,.1f} s", style="bold red" if key in WANTS_CARE else "")
     if isinstance(value, int):
         return Text(f"{value:,}", style="bold red" if key in WANTS_CARE and value else "")
     return Text(one_line(str(value)))

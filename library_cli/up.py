@@ -16,7 +16,7 @@ from library_cli.csv_books import CsvBooks
 from library_cli.grpc_errors import CallFailed
 from library_cli.import_books import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
-from library_cli.status import sync_status
+from library_cli.status import clock_warning, sync_status
 
 TRY_IT = """\
 Try it:
@@ -44,6 +44,9 @@ def run(data_dir: Path) -> list[str]:
             click.echo(f"HTTP and JSON for both: http://{rest}, with a page to try it at http://{rest}/docs.")
             click.echo(f"Logs are in {data_dir}. Ctrl-C stops all.\n")
             click.echo(TRY_IT.format(frontend=frontend, rest=rest))
+            with connected(frontend) as channel:
+                if warning := clock_warning(sync_status(channel)):
+                    click.echo(f"Warning: {warning}", err=True)
             while True:
                 household.wait(seconds=0.5)
         except Stopped:
@@ -71,13 +74,24 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
         books = book_count(channel)
     say("Starting the frontend service")
     settings = environment("frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin)
-    frontend = household.start("frontend", data_dir / "frontend.log", settings, serves_grpc)
+    frontend = household.start("frontend", data_dir / "frontend.log", settings, serves_patrons)
     if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
         say("Waiting until the frontend service has the catalogue")
         with connected(frontend) as channel:
             # However long a large catalogue takes: both services are well, and who waits is told what for.
             household.wait_for(lambda: sync_status(channel).book_count >= books or None, "the catalogue", math.inf)
     return admin, frontend
+
+
+def serves_patrons(address: str) -> bool:
+    """Whether the frontend service at `address` serves, or does all but lend, because its clock is behind."""
+    if serves_grpc(address):
+        return True
+    try:
+        with connected(address) as channel:
+            return sync_status(channel).HasField("clock_behind")
+    except CallFailed:
+        return False
 
 
 def open_rest(household: Household, data_dir: Path, targets: list[str], say: Callable[[str], None]) -> str:

@@ -93,6 +93,16 @@ class RenewalLimitReached(FailedPrecondition):
     message = "The loan {loan_id} can be renewed {renewal_limit} times and for {day_limit} days in all, and no more."
 
 
+class ClockBehind(FailedPrecondition):
+    """The clock is more than a day behind the newest time in the store. `now` and `newest_time` are RFC 3339."""
+
+    reason = "CLOCK_BEHIND"
+    message = (
+        "The clock of the frontend service shows {now}, but it was {newest_time} before: nothing is lent, renewed or "
+        "returned until the clock is set right. If {newest_time} is the wrong time, run: library-frontend accept-clock"
+    )
+
+
 class BookOnLoan(FailedPrecondition):
     """Copies of the book are out."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 
 import uuid_utils
 
@@ -15,7 +16,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def new_id() -> str:
     """Make a UUIDv7 (RFC 9562), lower case with hyphens."""
-    return str(uuid_utils.uuid7())
+    # A UUIDv7 holds no time before 1970, and uuid_utils panics there, which ends the call without an answer.
+    return str(uuid_utils.uuid7(nanoseconds=0) if time.time() < 0 else uuid_utils.uuid7())
 
 
 def new_request_id() -> str:

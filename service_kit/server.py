@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from service_kit.errors import NotServing
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 log = logger(__name__)
 
@@ -55,6 +59,8 @@ class Server:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="call")
         self._health = health.HealthServicer()
         self._names: list[str] = []
+        self._paused: set[str] = set()
+        self._health_lock = threading.Lock()
         self.grpc = grpc.server(
             self._pool,
             interceptors=[self._gate],
@@ -75,7 +81,7 @@ class Server:
             self._names.append(service.descriptor.full_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         add_reflection(self.grpc, [*self._names, health.SERVICE_NAME], self._contract)
-        self._report(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._report()
 
     def listen(self, address: str) -> str:
         """Begin to listen; health says NOT_SERVING, and calls are refused until `open`.
@@ -92,7 +98,16 @@ class Server:
     def open(self) -> None:
         """Let calls in: the store is ready."""
         self._gate.is_open = True
-        self._report(health_pb2.HealthCheckResponse.SERVING)
+        self._report()
+
+    def report(self, service: str, *, serves: bool) -> None:
+        """Set the health of one service, by its full name; the server as a whole serves while all services do.
+
+        It is only what health says: calls are still let in. May be called at any time and from any thread.
+        """
+        with self._health_lock:
+            (self._paused.discard if serves else self._paused.add)(service)
+        self._report()
 
     def drain(self) -> None:
         """Take no more calls and let those that run come to their end, so that none is acknowledged and lost."""
@@ -101,9 +116,11 @@ class Server:
         # A call that outlived the grace has lost its client, but still commits or rolls back: wait for it, too.
         self._pool.shutdown(wait=True)
 
-    def _report(self, status: int) -> None:
-        for name in ["", *self._names]:
-            self._health.set(name, status)
+    def _report(self) -> None:
+        with self._health_lock:
+            for name in ["", *self._names]:
+                serves = self._gate.is_open and not (name in self._paused if name else self._paused)
+                self._health.set(name, _SERVING if serves else _NOT_SERVING)
 
 
 class _Gate(grpc.ServerInterceptor):

@@ -7,6 +7,7 @@ import grpc
 from frontend_server import catalog, lending, members
 from frontend_server.lending import LendingRules
 from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -18,7 +19,7 @@ from library.frontend.v1 import (
     sync_service_pb2_grpc,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
-from service_kit.clock import Clock
+from service_kit.clock import micros
 from service_kit.server import Service
 from service_kit.servicer import answers
 from service_kit.store import Store
@@ -28,6 +29,7 @@ from service_kit.store import Store
 _MEMBERS = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
 _CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 _LENDING = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
+LENDING_SERVICE: str = _LENDING.full_name
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
@@ -35,11 +37,12 @@ _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     """library.frontend.v1.MemberService."""
 
-    def __init__(self, store: Store, clock: Clock, sync: Sync) -> None:
+    def __init__(self, store: Store, clock: WatchedClock, sync: Sync) -> None:
         self._store, self._clock, self._sync = store, clock, sync
 
     def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        user = members.enroll_user(self._store, request, self._clock)
+        user = members.enroll_user(self._store, request, self._clock.now)
+        self._clock.saw(micros(user.create_time))
         self._sync.something_to_push()
         return user
 
@@ -79,35 +82,37 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
 class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     """library.frontend.v1.LendingService."""
 
-    def __init__(self, store: Store, rules: LendingRules, clock: Clock, sync: Sync) -> None:
+    def __init__(self, store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync) -> None:
         self._store, self._rules, self._clock, self._sync = store, rules, clock, sync
 
     def BorrowBook(
         self, request: lending_service_pb2.BorrowBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
-        loan = lending.borrow_book(self._store, request, self._rules, self._clock)
+        loan = lending.borrow_book(self._store, request, self._rules, self._clock.lending_time)
+        self._clock.saw(micros(loan.borrow_time))
         self._sync.something_to_push()
         return loan
 
     def ReturnBook(
         self, request: lending_service_pb2.ReturnBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
-        loan = lending.return_book(self._store, request, self._rules, self._clock)
+        loan = lending.return_book(self._store, request, self._rules, self._clock.lending_time)
+        self._clock.saw(micros(loan.return_time))
         self._sync.something_to_push()
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
-        loan = lending.renew_loan(self._store, request, self._clock)
+        loan = lending.renew_loan(self._store, request, self._clock.lending_time)
         self._sync.something_to_push()
         return loan
 
     def GetLoan(self, request: lending_service_pb2.GetLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
-        return lending.get_loan(self._store, request.id, self._clock)
+        return lending.get_loan(self._store, request.id, self._clock.now)
 
     def ListLoans(
         self, request: lending_service_pb2.ListLoansRequest, context: grpc.ServicerContext
     ) -> lending_service_pb2.ListLoansResponse:
-        loans, token = lending.list_loans(self._store, request, self._clock)
+        loans, token = lending.list_loans(self._store, request, self._clock.now)
         return lending_service_pb2.ListLoansResponse(loans=loans, next_page_token=token)
 
 
@@ -129,7 +134,7 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
         return self._sync.sync_now(retry_parked=request.retry_parked)
 
 
-def services(store: Store, rules: LendingRules, clock: Clock, sync: Sync) -> list[Service]:
+def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync) -> list[Service]:
     """All that the frontend serves."""
     return [
         Service(

@@ -110,10 +110,21 @@ class SetAside(peewee.Model):
         indexes = ((("kind", "id"), True),)
 
 
+class ClockMark(peewee.Model):
+    """The one row with the newest time that is known to have passed: see `frontend_server.watched_clock`."""
+
+    one = peewee.IntegerField(primary_key=True)
+    newest_time = peewee.BigIntegerField()  # to the minute; 0 while the store is empty
+    ignored_until = peewee.BigIntegerField()  # times up to here are wrong where they are ahead of the clock
+
+    class Meta:
+        table_name = "clock_mark"
+
+
 NOTHING_IS_SURE = -1
 """As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
 
-MODELS = [Counter, Book, User, Loan, SyncState, SetAside, AnsweredRequest]
+MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

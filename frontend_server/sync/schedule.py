@@ -1,7 +1,12 @@
 """When the sync runs: on a schedule, and at once after a change.
 
-APScheduler runs the jobs. It sleeps by the wall clock, so when that is set back an hour, no job runs for an hour; hence
-a guard beside it, which keeps its own time by the monotonic clock and makes any job due that has not run for too long.
+APScheduler runs the jobs by the wall clock, which can be set at any time, by years: a machine without a battery for its
+clock starts in 1970, and a laptop wakes up after weeks. Two things keep the jobs on time:
+
+- The trigger `Every` never returns a time in the past. APScheduler lists every missed run before it merges them into
+  one, and holds its lock meanwhile: 31 million runs after a year, in gigabytes of memory.
+- A guard thread keeps time by the monotonic clock. It makes a job due that has not run for two intervals, or whose
+  next run is more than an interval away because the clock was set back.
 """
 
 from __future__ import annotations
@@ -11,11 +16,12 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import grpc
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from service_kit.logs import logger
 
@@ -84,6 +90,19 @@ class Task:
         self._not_before = time.monotonic() + random.uniform(0.5, 1.0) * pause
 
 
+class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Fires every `interval`; unlike APScheduler's IntervalTrigger, its next time is always after now."""
+
+    def __init__(self, interval: timedelta) -> None:
+        """Take a positive interval."""
+        self._interval = interval
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next time, which is after `now` and at most an interval away."""
+        following = now if previous_fire_time is None else previous_fire_time + self._interval
+        return following if now < following <= now + self._interval else now + self._interval
+
+
 class Schedule:
     """Runs tasks every `interval` seconds, and when woken."""
 
@@ -91,6 +110,7 @@ class Schedule:
         """Take the tasks; nothing runs before `start`."""
         self._tasks = tasks
         self._interval = interval
+        self._trigger = Every(timedelta(seconds=interval))
         self._woken = threading.Event()
         self._stopped = False
         self._scheduler = BackgroundScheduler(
@@ -105,9 +125,7 @@ class Schedule:
     def start(self) -> None:
         """Run every task now, and then on schedule."""
         for task in self._tasks:
-            self._scheduler.add_job(
-                task.run, "interval", seconds=self._interval, id=task.name, next_run_time=datetime.now(UTC)
-            )
+            self._scheduler.add_job(task.run, self._trigger, id=task.name, next_run_time=datetime.now(UTC))
         self._scheduler.start()
         self._guard.start()
 
@@ -132,5 +150,10 @@ class Schedule:
             if self._stopped:
                 return
             for task in self._tasks:
-                if task.is_due():
+                if task.is_due() or self._clock_was_set_back(task):
                     self._scheduler.modify_job(task.name, next_run_time=datetime.now(UTC))
+
+    def _clock_was_set_back(self, task: Task) -> bool:
+        """Whether the next run was chosen when the wall clock showed a later time than now."""
+        next_run_time: datetime = self._scheduler.get_job(task.name).next_run_time
+        return next_run_time > datetime.now(UTC) + timedelta(seconds=self._interval)

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 import grpc
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User
-from frontend_server.sync.pull import Fetch, pull, retry_set_aside
+from frontend_server.sync.pull import pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
+from frontend_server.watched_clock import WatchedClock, newest_time
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
-from service_kit.clock import Clock, timestamp
+from service_kit.clock import timestamp
 from service_kit.store import Store
 
 CALL_SECONDS = 10.0
@@ -41,7 +43,7 @@ class Health:
 class Sync:
     """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
 
-    def __init__(self, store: Store, admin_target: str, interval: float, clock: Clock) -> None:
+    def __init__(self, store: Store, admin_target: str, interval: float, clock: WatchedClock) -> None:
         """Prepare; nothing is sent before `start`."""
         self._store = store
         self._clock = clock
@@ -53,7 +55,8 @@ class Sync:
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
         self._pull_task = Task("pull", self.pull, interval)
         self._push_task = Task("push", self.push, interval)
-        self._schedule = Schedule([self._pull_task, self._push_task], interval)
+        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
+        self._schedule = Schedule(tasks, interval)
 
     def start(self) -> None:
         """Begin to run on schedule."""
@@ -73,11 +76,10 @@ class Sync:
 
         Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
         """
-        fetch = functools.partial(self._admin.ListCatalogChanges, timeout=CALL_SECONDS)
         had_failed = bool(self._pull_health.last_error)
         with self._turn(self._pull_lock), self._store.alone("pull") as alone:
             if alone or asked_for:
-                self._watched(self._pull_health, lambda: self._pull_and_retry(fetch, asked_for))
+                self._watched(self._pull_health, lambda: self._pull_and_retry(asked_for))
         if had_failed:
             self._push_task.forgive()  # the admin is back
             self.something_to_push()
@@ -88,7 +90,7 @@ class Sync:
         loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS)
         with self._turn(self._push_lock), self._store.alone("push") as alone:
             if alone or asked_for:
-                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock))
+                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock.now))
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
         """Pull and push, and tell how it stands then. Raises `AdminUnavailable` or `OtherFrontend`."""
@@ -137,7 +139,16 @@ class Sync:
             status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
         if self._push_health.last_time is not None:
             status.last_push_time.CopyFrom(timestamp(self._push_health.last_time))
+        if behind := self._clock.behind():
+            status.clock_behind.FromMicroseconds(behind)
+            status.newest_time.CopyFrom(timestamp(self._clock.newest_time))
         return status
+
+    def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
+        """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
+        page: ListCatalogChangesResponse = self._admin.ListCatalogChanges(request, timeout=CALL_SECONDS)
+        self._clock.saw(newest_time(page))
+        return page
 
     @contextlib.contextmanager
     def _turn(self, lock: threading.Lock) -> Iterator[None]:
@@ -148,7 +159,7 @@ class Sync:
         finally:
             lock.release()
 
-    def _pull_and_retry(self, fetch: Fetch, asked_for: bool) -> None:
+    def _pull_and_retry(self, asked_for: bool) -> None:
         """Pull; before that, try the rows set aside again, when it is asked for and once after a start.
 
         A start may be that of a newer program, which can apply what the older one could not.
@@ -156,7 +167,7 @@ class Sync:
         if asked_for or not self._has_retried:
             retry_set_aside(self._store)
             self._has_retried = True
-        pull(self._store, fetch, self._clock)
+        pull(self._store, self._fetch, self._clock.now)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:
@@ -165,7 +176,7 @@ class Sync:
             health.last_error = describe(error)
             raise
         health.last_error = ""
-        health.last_time = self._clock()
+        health.last_time = self._clock.now()
         health.ended_at = time.monotonic()
 
     def _as_service_error(self, error: grpc.RpcError) -> Exception:

@@ -38,6 +38,8 @@ class ServingProcess(ABC):
         self.name = name
         self.log = log
         self.settings = dict(settings)
+        self.environment: dict[str, str] = {}
+        """More variables of the process, with their full names."""
         self.address = ""
         self._listen = "127.0.0.1:0"
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,6 +69,7 @@ class ServingProcess(ABC):
             **{name: value for name, value in os.environ.items() if not name.startswith("LIBRARY_")},
             **{prefix + name: value for name, value in self.variables().items()},
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+            **self.environment,
         }
         with self.log.open("ab") as output:
             self._log_start = output.tell()

@@ -9,16 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import apscheduler.executors.base
 import apscheduler.job
 import apscheduler.schedulers.base
-import apscheduler.triggers.interval
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import frontend_server.sync.schedule
-from frontend_server.sync.schedule import BACKOFF_CAP_SECONDS, Schedule, Task
+from frontend_server.sync.schedule import BACKOFF_CAP_SECONDS, Every, Schedule, Task
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -34,7 +35,6 @@ READS_THE_WALL_CLOCK = (
     apscheduler.executors.base,
     apscheduler.job,
     apscheduler.schedulers.base,
-    apscheduler.triggers.interval,
     frontend_server.sync.schedule,
 )
 
@@ -90,14 +90,37 @@ def running(*tasks: Task, interval: float) -> Iterator[Schedule]:
         schedule.stop()
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_jobs_run_on_when_the_wall_clock_is_set(wall_clock: WallClock, hours: int) -> None:
+JUMPS = [timedelta(hours=1), timedelta(days=1), timedelta(days=60), timedelta(days=365), timedelta(days=60 * 365)]
+
+
+@pytest.mark.parametrize("jump", [*JUMPS, *(-jump for jump in JUMPS)], ids=str)
+def test_jobs_run_on_when_the_wall_clock_is_set(wall_clock: WallClock, jump: timedelta) -> None:
     work = Runs()
     with running(Task("pull", work, INTERVAL), interval=INTERVAL):
         eventually(lambda: len(work.times) > 3, "it runs on schedule")
-        wall_clock.shift += timedelta(hours=hours)
+        wall_clock.shift += jump
         then = time.monotonic()
-        eventually(lambda: work.since(then) > 5, "it runs on", seconds=3)
+        eventually(lambda: work.since(then) > 5, "it runs on")
+
+
+TIMES = st.integers(-2_000_000_000, 6_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+
+
+@given(previous=st.none() | TIMES, now=TIMES, seconds=st.floats(0.05, 3600))
+def test_the_next_run_is_after_now_and_at_most_an_interval_away(
+    previous: datetime | None, now: datetime, seconds: float
+) -> None:
+    """So APScheduler, which asks until it gets a time after now, asks once, however far the clock went."""
+    interval = timedelta(seconds=seconds)
+    assert now < Every(interval).get_next_fire_time(previous, now) <= now + interval
+
+
+def test_the_next_run_does_not_drift_by_the_time_that_it_takes_to_start_one() -> None:
+    previous = datetime(2026, 11, 22, tzinfo=UTC)
+    for late in (timedelta(0), timedelta(milliseconds=1), timedelta(milliseconds=999)):
+        assert Every(timedelta(seconds=1)).get_next_fire_time(previous, previous + late) == previous + timedelta(
+            seconds=1
+        )
 
 
 def test_without_its_guard_it_would_not(wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:

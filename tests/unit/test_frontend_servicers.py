@@ -14,6 +14,7 @@ from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.rpc.servicers import services
 from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import (
     GetBookRequest,
     ListBooksRequest,
@@ -54,8 +55,9 @@ class Desk:
 
     def __init__(self, branch: Branch, clock: SettableClock) -> None:
         self.branch, self.clock = branch, clock
-        sync = Sync(branch.store, NO_ADMIN, 1.0, clock)
-        self.runner = ServicerRunner(services(branch.store, branch.rules, clock, sync))
+        watched = WatchedClock(branch.store, clock)
+        sync = Sync(branch.store, NO_ADMIN, 1.0, watched)
+        self.runner = ServicerRunner(services(branch.store, branch.rules, watched, sync))
 
     def call(self, method: str, request: Message) -> Any:
         """Call a method that is to answer."""

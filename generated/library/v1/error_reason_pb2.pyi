@@ -74,6 +74,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
     ERROR_REASON_MESSAGE_UNREADABLE: _ErrorReason.ValueType  # 24
     """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
+    ERROR_REASON_CLOCK_BEHIND: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
+    loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -133,4 +137,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
 """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
 ERROR_REASON_MESSAGE_UNREADABLE: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
+ERROR_REASON_CLOCK_BEHIND: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
+loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

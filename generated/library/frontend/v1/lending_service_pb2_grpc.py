@@ -28,6 +28,9 @@ if _version_not_supported:
 
 class LendingServiceStub:
     """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
     """
 
     def __init__(self, channel):
@@ -65,6 +68,9 @@ class LendingServiceStub:
 
 class LendingServiceServicer:
     """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
     """
 
     def BorrowBook(self, request, context):
@@ -74,7 +80,7 @@ class LendingServiceServicer:
 
         Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-        `LOAN_LIMIT_REACHED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +90,7 @@ class LendingServiceServicer:
         """Takes a lent copy back. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,8 +100,8 @@ class LendingServiceServicer:
         """Extends a loan that is not due yet: its due time moves by the days given.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-        365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
+        renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,6 +163,9 @@ def add_LendingServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class LendingService:
     """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
     """
 
     @staticmethod

@@ -28,7 +28,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LendingServiceStub:
-    """Borrowing and returning. It goes on whether or not the admin service is up."""
+    """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,20 +45,20 @@ class LendingServiceStub:
 
     Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-    `LOAN_LIMIT_REACHED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     ReturnBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]
     """Takes a lent copy back. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-    365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
+    renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
@@ -69,7 +73,11 @@ class LendingServiceStub:
 
 @_typing.type_check_only
 class LendingServiceAsyncStub(LendingServiceStub):
-    """Borrowing and returning. It goes on whether or not the admin service is up."""
+    """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BorrowBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.BorrowBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
@@ -79,20 +87,20 @@ class LendingServiceAsyncStub(LendingServiceStub):
 
     Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-    `LOAN_LIMIT_REACHED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     ReturnBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Takes a lent copy back. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-    365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
+    renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
@@ -106,7 +114,11 @@ class LendingServiceAsyncStub(LendingServiceStub):
     """
 
 class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Borrowing and returning. It goes on whether or not the admin service is up."""
+    """Borrowing and returning. It goes on whether or not the admin service is up.
+
+    BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
+    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    """
 
     @_abc_1.abstractmethod
     def BorrowBook(
@@ -120,7 +132,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-        `LOAN_LIMIT_REACHED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -132,7 +144,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a lent copy back. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it was returned before; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -144,8 +156,8 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Extends a loan that is not due yet: its due time moves by the days given.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, or `RENEWAL_LIMIT_REACHED` after three renewals or past
-        365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
+        renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

@@ -81,6 +81,8 @@ class SyncStatus(_message.Message):
     STORE_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
     SET_ASIDE_ROWS_FIELD_NUMBER: _builtins.int
+    CLOCK_BEHIND_FIELD_NUMBER: _builtins.int
+    NEWEST_TIME_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
     """The name that this frontend's store gave itself at its first start."""
     admin_target: _builtins.str
@@ -123,6 +125,18 @@ class SyncStatus(_message.Message):
     def set_aside_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideRow]:
         """The first 100 of them."""
 
+    @_builtins.property
+    def clock_behind(self) -> _duration_pb2.Duration:
+        """How far the clock of this frontend is behind `newest_time`; set while that is more than a day. Books are then
+        neither lent, renewed nor returned (`CLOCK_BEHIND`), and `LendingService` reports NOT_SERVING as its health.
+        """
+
+    @_builtins.property
+    def newest_time(self) -> _timestamp_pb2.Timestamp:
+        """The newest time in this frontend's store, or the release of this program when that is later; set together with
+        `clock_behind`.
+        """
+
     def __init__(
         self,
         *,
@@ -142,10 +156,12 @@ class SyncStatus(_message.Message):
         store_size_bytes: _builtins.int = ...,
         set_aside_count: _builtins.int = ...,
         set_aside_rows: _abc.Iterable[Global___SetAsideRow] | None = ...,
+        clock_behind: _duration_pb2.Duration | None = ...,
+        newest_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor_age", b"cursor_age", "last_pull_time", b"last_pull_time", "last_push_time", b"last_push_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_behind", b"clock_behind", "cursor_age", b"cursor_age", "last_pull_time", b"last_pull_time", "last_push_time", b"last_push_time", "newest_time", b"newest_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_target", b"admin_target", "book_count", b"book_count", "cursor_age", b"cursor_age", "frontend_id", b"frontend_id", "last_pull_error", b"last_pull_error", "last_pull_time", b"last_pull_time", "last_push_error", b"last_push_error", "last_push_time", b"last_push_time", "parked_row_count", b"parked_row_count", "parked_rows", b"parked_rows", "resyncing", b"resyncing", "set_aside_count", b"set_aside_count", "set_aside_rows", b"set_aside_rows", "store_size_bytes", b"store_size_bytes", "waiting_loan_count", b"waiting_loan_count", "waiting_user_count", b"waiting_user_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_target", b"admin_target", "book_count", b"book_count", "clock_behind", b"clock_behind", "cursor_age", b"cursor_age", "frontend_id", b"frontend_id", "last_pull_error", b"last_pull_error", "last_pull_time", b"last_pull_time", "last_push_error", b"last_push_error", "last_push_time", b"last_push_time", "newest_time", b"newest_time", "parked_row_count", b"parked_row_count", "parked_rows", b"parked_rows", "resyncing", b"resyncing", "set_aside_count", b"set_aside_count", "set_aside_rows", b"set_aside_rows", "store_size_bytes", b"store_size_bytes", "waiting_loan_count", b"waiting_loan_count", "waiting_user_count", b"waiting_user_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

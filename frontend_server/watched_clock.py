@@ -1,0 +1,158 @@
+"""The clock of the frontend, compared with the newest time in its store.
+
+A machine without a battery for its clock starts in 1970, and a loan of that day would cost thousands when it comes back
+today. A time that the store knows has passed; so while the clock is more than a day behind it, the clock is wrong, and
+nothing is lent, renewed or returned. Enrolling and browsing go on.
+
+The newest time is kept in one row, the mark. It is raised after a call that wrote a newer time, at most once a minute,
+so that lending usually costs no further statement. The mark also follows the times of the admin's books, which another
+machine may have written. A process re-reads it at each sync interval, since other processes of the store raise it, too.
+
+When the store is wrong, because the clock once was years ahead, `accept` sets the mark to now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import peewee
+
+from frontend_server.store.models import ClockMark
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
+from library_domain.errors import ClockBehind
+from service_kit.clock import DAY, SECOND, Clock, rfc3339
+from service_kit.logs import logger
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+
+RELEASE_TIME = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+"""Microseconds since 1970. This program did not exist before, so a clock that shows an earlier time is wrong."""
+
+TOLERANCE = DAY
+"""How far the clock may be behind the mark: more than two machines differ that are set by hand."""
+
+STEP = 60 * SECOND
+"""The mark is raised when the newest time is this much later."""
+
+MARK = Statement(ClockMark.select(ClockMark.newest_time, ClockMark.ignored_until))
+RAISE = Statement(ClockMark.update(newest_time=slot("time")).where(ClockMark.newest_time < slot("time")))
+ACCEPT = Statement(
+    ClockMark.update(
+        newest_time=slot("now"),
+        ignored_until=peewee.Case(
+            None, [(ClockMark.ignored_until < ClockMark.newest_time, ClockMark.newest_time)], ClockMark.ignored_until
+        ),
+    ).where(ClockMark.newest_time > slot("now"))
+)
+
+log = logger(__name__)
+
+
+class WatchedClock:
+    """A clock, and the newest time that is known to have passed. Times are microseconds since 1970."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Take the clock of the machine; the mark is not known before `refresh`."""
+        self._store, self._clock = store, clock
+        self._mark = Mark(RELEASE_TIME, 0)
+        self._was_behind = False
+        self.report: Callable[[bool], None] = lambda is_right: None
+        """Called at each `refresh` with whether the clock is right enough to lend."""
+
+    def now(self) -> int:
+        """Return the time that the clock shows, right or wrong."""
+        return self._clock()
+
+    def lending_time(self) -> int:
+        """Return the time for a loan. Raises `ClockBehind` when the clock cannot be right."""
+        now = self._clock()
+        if self._mark.behind(now):
+            raise ClockBehind(now=rfc3339(now), newest_time=rfc3339(self._mark.newest_time))
+        return now
+
+    def behind(self) -> int:
+        """Return by how much the clock is behind `newest_time`; 0 within the tolerance."""
+        return self._mark.behind(self._clock())
+
+    @property
+    def newest_time(self) -> int:
+        """The newest time in the store, to the minute, or the release of this program when that is later."""
+        return self._mark.newest_time
+
+    def saw(self, time: int) -> None:
+        """Raise the mark to a time that the store has, or is about to have. Call it outside of transactions."""
+        mark = self._mark
+        if time - mark.newest_time <= STEP:
+            return
+        if time <= mark.ignored_until and time > self._clock() + TOLERANCE:
+            return
+        with self._store.writing():
+            RAISE.rows(time=time)
+        self._mark = Mark(time, mark.ignored_until)
+
+    def refresh(self) -> None:
+        """Re-read the mark, report whether the clock is right, and log when that changes."""
+        self._mark = read_mark(self._store)
+        now = self._clock()
+        behind = self._mark.behind(now)
+        if bool(behind) != self._was_behind:
+            self._was_behind = bool(behind)
+            if behind:
+                log.warning(
+                    "the clock is behind the newest time in the store; nothing is lent until it is set right",
+                    now=rfc3339(now),
+                    newest_time=rfc3339(self.newest_time),
+                    if_that_time_is_wrong="library-frontend accept-clock",
+                )
+            else:
+                log.info("the clock is right again; lending goes on", now=rfc3339(now))
+        self.report(not behind)
+
+
+class ClockTooEarly(Exception):
+    """The clock shows a time before the release of this program, so it is the clock that is wrong."""
+
+    def __init__(self, now: str) -> None:
+        super().__init__(
+            f"the clock of this machine shows {now}, which is before the release of this program: set the clock"
+        )
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The mark as it was read."""
+
+    newest_time: int
+    ignored_until: int
+    """Times up to this one are known to be wrong where they are ahead of the clock: see `accept`."""
+
+    def behind(self, now: int) -> int:
+        """Return by how much `now` is behind the mark; 0 within the tolerance."""
+        behind = self.newest_time - now
+        return behind if behind > TOLERANCE else 0
+
+
+def read_mark(store: Store) -> Mark:
+    """Read the mark of a store; it is never before the release of this program."""
+    with store.reading():
+        [(newest_time, ignored_until)] = MARK.rows()
+    return Mark(max(newest_time, RELEASE_TIME), ignored_until)
+
+
+def accept(store: Store, now: int) -> None:
+    """Set the mark to `now`, and ignore later times that the store has already, where the admin repeats them.
+
+    Raises `ClockTooEarly` when `now` cannot be right.
+    """
+    if now < RELEASE_TIME:
+        raise ClockTooEarly(rfc3339(now))
+    with store.writing():
+        ACCEPT.rows(now=now)
+
+
+def newest_time(page: ListCatalogChangesResponse) -> int:
+    """Return the newest time, to the second, in the books of a page; 0 where it has none."""
+    books = [change.book for change in page.changes]
+    return max((max(book.create_time.seconds, book.update_time.seconds) for book in books), default=0) * SECOND
