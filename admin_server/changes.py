@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_server.catalog import CatalogRow, catalog_message
-from admin_server.epochs import current_epoch, position_revision, position_token
+from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from service_kit.revisions import head_revision
@@ -28,6 +28,7 @@ def list_catalog_changes(store: Store, request: ListCatalogChangesRequest) -> Li
     Raises `CursorExpired`, also for a receipt of a past that this store lacks: an admin that forgot loans is noticed
     though no book has changed.
     """
+    check_positions(request)
     size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     with store.snapshot():  # the rows and the head are of one moment, so nothing lies unseen below the cursor
         after = position_revision(request.cursor, "cursor")

@@ -33,6 +33,7 @@ ADD_USER = Statement(
         email_key=slot("id"),
         first_name="Ada",
         last_name="Lovelace",
+        words=slot("words"),
         create_time=1,
         update_time=1,
         revision=slot("revision"),
@@ -93,7 +94,10 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
             for number in range(LOANS)
         ]
         with store.writing():
-            ADD_USER.many({"id": user, "revision": number + 1} for number, user in enumerate(users))
+            ADD_USER.many(
+                {"id": user, "revision": number + 1, "words": f"reader{number} eader{number} der{number}"}
+                for number, user in enumerate(users)
+            )
             ADD_LOAN.many(loans)
             Book.update(on_loan=1).where(Book.id.not_in([book.id for book in books[::50]])).execute()
         with store.reading():
