@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import peewee
 
@@ -37,17 +37,29 @@ from service_kit.revisions import take_revisions
 from service_kit.store import Store
 from service_kit.validation import joined, problems, problems_by
 
-CHANGEABLE_FIELDS = ("email", "first_name", "last_name")
-
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Blanks of every kind, and what people copy along with a text unseen: zero-width spaces, word joiners, soft hyphens.
 _BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\u00ad"
 
 
+def _normal_name(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip(_BLANKS)
+
+
+NORMAL_FORMS: dict[str, Callable[[str], str]] = {
+    "email": checked_email,
+    "first_name": _normal_name,
+    "last_name": _normal_name,
+}
+"""What users say of themselves, and may change: each field, and how it is brought into the form that is stored."""
+
+CHANGEABLE_FIELDS = tuple(NORMAL_FORMS)
+
+
 def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_pb2.User:
     """Enrol a user. A request id that came before, with the same arguments, gives the user enrolled then."""
     check_enrolment(request)
-    columns = _own_columns(request.email, request.first_name, request.last_name)
+    own = {name: normal(getattr(request, name)) for name, normal in NORMAL_FORMS.items()}
     digest = request_digest(request)
     now = clock()
     try:
@@ -59,7 +71,8 @@ def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_
                 request_id=request.request_id or None,
                 request_digest=digest,
                 revision=take_revisions(),
-                **columns,
+                **own,
+                **search_columns(**own),
             )
             return _message(row)
     except peewee.IntegrityError as taken:
@@ -94,6 +107,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
     check_update(request)
     user = request.user
     fields, _ = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
+    values = {name: NORMAL_FORMS[name](getattr(user, name)) for name in fields}
     try:
         with store.writing():
             row = _locked_user(store, user.id.lower())
@@ -101,12 +115,14 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
                 raise UserClosed(user_id=row.id)
             if user.etag and user.etag != etag(row):
                 raise UserEtagMismatch(user_id=row.id)
-            values = {name: getattr(user if name in fields else row, name) for name in CHANGEABLE_FIELDS}
-            if not (values["first_name"].strip() or values["last_name"].strip()):
+            own = _own_values(row) | {name: values[name] for name in fields}
+            if not (own["first_name"] or own["last_name"]):
                 raise _no_name("user.")
-            columns = _own_columns(**values)
-            if all(getattr(row, name) == columns[name] for name in CHANGEABLE_FIELDS):
+            if own == _own_values(row):
                 return _message(row)
+            columns = {**own, **search_columns(**own)}
+            if own["email"] == row.email:
+                columns["email_key"] = row.email_key  # which may be of an earlier version's rules: see 0003_users
             return _message(_changed(row, columns, clock))
     except peewee.IntegrityError as taken:
         raise EmailTaken() from taken
@@ -165,14 +181,8 @@ def _no_name(prefix: str = "") -> FieldInvalid:
     return FieldInvalid((f"{prefix}first_name", problem), (f"{prefix}last_name", problem))
 
 
-def _own_columns(email: str, first_name: str, last_name: str) -> dict[str, str]:
-    """Return the columns that hold what users say of themselves, in its normal form."""
-    own = {"email": checked_email(email), "first_name": _normal(first_name), "last_name": _normal(last_name)}
-    return {**own, **search_columns(**own)}
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip(_BLANKS)
+def _own_values(row: User) -> dict[str, str]:
+    return {name: getattr(row, name) for name in CHANGEABLE_FIELDS}
 
 
 def _locked_user(store: Store, user_id: str) -> User:

@@ -21,7 +21,10 @@ LONGEST_PART = 32
 MOST_PARTS = 100
 """A word has at most this many parts in the index: as many as a name may have characters."""
 
-# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+MOST_WORDS = 200
+"""A user has at most this many words in the index: more than fit into the names and the address that may be sent."""
+
+# Written with a literal, as the partial index is: an engine uses it only where it can see that it applies.
 NOT_CLOSED = peewee.SQL(f"state <> {USER_STATE_CLOSED}")
 
 
@@ -81,7 +84,7 @@ def user_words(email: str, first_name: str, last_name: str) -> str:
     unless the script is one in which a letter can be a word.
     """
     parts: dict[str, None] = {}
-    for word in words_of(f"{first_name} {last_name} {email}"):
+    for word in words_of(f"{first_name} {last_name} {email}")[:MOST_WORDS]:
         parts.update(dict.fromkeys(_parts(word)))
     return " ".join(parts)
 

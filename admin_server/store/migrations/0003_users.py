@@ -24,8 +24,4 @@ def up(migrator: object, db: Database) -> None:
     update = f"UPDATE user_account SET email_key = {db.param}, words = {db.param} WHERE key = {db.param}"
     if columns:
         db.cursor().executemany(update, columns)
-    for statement in (
-        "CREATE INDEX user_account_address ON user_account (email_key, key)",
-        "CREATE INDEX user_account_not_closed ON user_account (key) WHERE state <> 2",
-    ):
-        db.execute_sql(statement)
+    db.execute_sql("CREATE INDEX user_account_address ON user_account (email_key, key)")

@@ -25,7 +25,6 @@ def up(migrator: object, db: Database) -> None:
     for statement in (
         "CREATE UNIQUE INDEX user_account_email_key ON user_account (email_key) WHERE state <> 2",
         "CREATE INDEX user_account_address ON user_account (email_key, key)",
-        "CREATE INDEX user_account_not_closed ON user_account (key) WHERE state <> 2",
     ):
         db.execute_sql(statement)
 
