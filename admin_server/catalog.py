@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import peewee
-from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book, Loan
 from library.admin.v1.catalog_service_pb2 import (
@@ -26,6 +25,7 @@ from library_domain.loans import expected_back
 from library_domain.search import book_words, query_words
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
+from service_kit.field_masks import masked_fields
 from service_kit.full_text import match, rows_with_words
 from service_kit.idempotency import once
 from service_kit.ids import new_id
@@ -33,7 +33,7 @@ from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
-from service_kit.validation import check
+from service_kit.validation import joined, problems, problems_by, shortened
 
 COPIED_FIELDS = (
     "title",
@@ -129,8 +129,9 @@ def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -
 
 def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_pb2.Book:
     """Change the fields that the mask names; with an etag only if the book is still as it was."""
+    check_update(request)
     book = request.book
-    fields = masked_fields(book, request.update_mask)
+    fields, _ = masked_fields(book, request.update_mask, CHANGEABLE_FIELDS)
 
     def update() -> book_pb2.Book:
         row = _locked_book(store, book.id)
@@ -204,50 +205,45 @@ def refuse_taken_isbn(isbn: object, but: str = "") -> None:
             raise IsbnTaken(book_id=holder.id, isbn=isbn)
 
 
-def masked_fields(book: book_pb2.Book, mask: FieldMask) -> list[str]:
-    """The fields that an update is about (AIP-134): those of the mask, or those that are set. Raises `FieldInvalid`."""
-    if list(mask.paths) == ["*"]:
-        return list(CHANGEABLE_FIELDS)
-    if not mask.paths:
-        return [field.name for field, _ in book.ListFields() if field.name in CHANGEABLE_FIELDS]
-    known = {field.name for field in book.DESCRIPTOR.fields}
-    problems = [
-        (
-            "update_mask",
-            f"{path} is read-only" if path in known else f"a book has no field {path[:40]}",
-        )
-        for path in mask.paths
-        if path not in CHANGEABLE_FIELDS
-    ]
-    if problems:
-        raise FieldInvalid(*problems)
-    return list(dict.fromkeys(mask.paths))
+def check_isbn(request: AddBookRequest) -> None:
+    """Raise `FieldInvalid` for a wrong ISBN."""
+    checked_isbn(request.isbn)
 
 
-def changed_columns(row: Book, book: book_pb2.Book, fields: Iterable[str]) -> dict[str, object]:
-    """The columns after an update, checked by the rules of AddBook. Raises `FieldInvalid`."""
+def check_update(request: UpdateBookRequest) -> None:
+    """Raise `FieldInvalid` with all that is wrong with an update: its mask, and the new values by AddBook's rules."""
+    book = request.book
+    fields, wrong = masked_fields(book, request.update_mask, CHANGEABLE_FIELDS)
+    # What is not changed is filled in, so that an addition with the new values is judged by them alone.
+    addition = AddBookRequest(title="A")
+    fill(addition, book, fields)
+    found = problems(addition)
+    found = joined(found, problems_by([check_isbn], shortened(addition, found)))
+    wrong += [("book." + field.replace("copies", "total_copies"), problem) for field, problem in found]
+    if "state" in fields and book.state not in (BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE):
+        wrong.append(("book.state", "must be BOOK_STATE_ACTIVE or BOOK_STATE_UNAVAILABLE; RemoveBook removes"))
+    if wrong:
+        raise FieldInvalid(*wrong)
+
+
+def changed_columns(row: Book, book: book_pb2.Book, fields: Sequence[str]) -> dict[str, object]:
+    """The columns after an update that `check_update` lets pass."""
     merged = AddBookRequest(authors=json.loads(row.authors), copies=row.total_copies)
     for name in COPIED_FIELDS:
         setattr(merged, name, getattr(row, name))
-    state = row.state
+    fill(merged, book, fields)
+    return {**book_columns(merged), "state": book.state if "state" in fields else row.state}
+
+
+def fill(request: AddBookRequest, book: book_pb2.Book, fields: Iterable[str]) -> None:
+    """Put these fields of a book into a request; all but the state, which it does not have."""
     for name in fields:
         if name == "authors":
-            merged.authors[:] = book.authors
+            request.authors[:] = book.authors
         elif name == "total_copies":
-            merged.copies = book.total_copies
-        elif name == "state":
-            state = book.state
-        else:
-            setattr(merged, name, getattr(book, name))
-    try:
-        check(merged, prefix="book.")
-    except FieldInvalid as error:
-        renamed = [(field.replace("book.copies", "book.total_copies"), problem) for field, problem in error.problems]
-        raise FieldInvalid(*renamed) from error
-    if state not in (BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE):
-        raise FieldInvalid(("book.state", "must be BOOK_STATE_ACTIVE or BOOK_STATE_UNAVAILABLE; RemoveBook removes"))
-    merged.isbn = checked_isbn(merged.isbn, field="book.isbn")
-    return {**book_columns(merged), "state": state}
+            request.copies = book.total_copies
+        elif name != "state":
+            setattr(request, name, getattr(book, name))
 
 
 def etag(row: Book) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from admin_server.catalog import CatalogRow, catalog_message
-from admin_server.epochs import current_epoch, position_revision, position_token
+from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1 import book_pb2
@@ -49,6 +49,7 @@ def list_catalog_changes(store: Store, request: ListCatalogChangesRequest) -> Li
     Raises `CursorExpired`, also for a receipt of a past that this store lacks: an admin that forgot loans is noticed
     though no book has changed.
     """
+    check_positions(request)
     size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     with store.snapshot():  # the rows and the head are of one moment, so nothing lies unseen below the cursor
         after = position_revision(request.cursor, "cursor")

@@ -11,6 +11,8 @@ import base64
 import binascii
 import re
 
+from google.protobuf.message import Message
+
 from admin_server.store.models import Epoch
 from library_domain.errors import CursorExpired
 from service_kit.clock import Clock
@@ -39,17 +41,22 @@ def position_token(epoch_id: str, revision: int) -> str:
     return base64.urlsafe_b64encode(f"{epoch_id}:{revision}".encode()).decode()
 
 
+def check_positions(request: Message) -> None:
+    """Raise `FieldInvalid` for a cursor or receipt in the request that this service cannot have made."""
+    positions = {field.name: value for field, value in request.ListFields() if field.name in ("cursor", "receipt")}
+    wrong = [(name, "must be what this service gave") for name, token in positions.items() if _read(token) is None]
+    if wrong:
+        raise FieldInvalid(*wrong)
+
+
 def position_revision(token: str, field: str) -> int:
     """Read the revision of a cursor or receipt, 0 for an empty one.
 
-    Raises `FieldInvalid` for what is none at all, and `CursorExpired` for one of a past that this store lacks.
+    Raises `FieldInvalid` for anything that is not one, and `CursorExpired` for one of a past that this store lacks.
     """
     if not token:
         return 0
-    try:
-        position = _POSITION.fullmatch(base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii"))
-    except (UnicodeError, binascii.Error):
-        position = None
+    position = _read(token)
     if position is None:
         raise FieldInvalid((field, "must be what this service gave"))
     revision = int(position["revision"])
@@ -57,6 +64,13 @@ def position_revision(token: str, field: str) -> int:
     if epoch is None or revision > _last_revision(epoch):
         raise CursorExpired()
     return revision
+
+
+def _read(token: str) -> re.Match[str] | None:
+    try:
+        return _POSITION.fullmatch(base64.urlsafe_b64decode(token.encode("ascii")).decode("ascii"))
+    except (UnicodeError, binascii.Error):
+        return None
 
 
 def _last_revision(epoch: Epoch) -> int:

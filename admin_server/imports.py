@@ -23,7 +23,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
-from service_kit.validation import problems
+from service_kit.validation import joined, problems
 
 ROW_LIMIT = 20_000
 """The most rows in one stream: their outcomes come back in one message."""
@@ -35,8 +35,8 @@ BATCH_ROWS = 500
 OUTCOME_BYTES = 3_000_000
 """The most that the outcomes of one stream may weigh: more might not fit into the reply, with the rows already in."""
 
-PROBLEMS_TOLD = 3
-"""How many problems of a row are told."""
+PROBLEMS_REPORTED = 10
+"""At most so many problems of a row are reported, each field's first before its others."""
 
 
 NO_REQUEST_ID = "must be empty: rows of an import have no request id. Send the file again; ISBNs show what is in"
@@ -105,9 +105,12 @@ def _checked(row: ImportBooksRequest) -> _Row:
     try:
         columns = book_columns(row.book)
     except FieldInvalid as error:
-        wrong += error.problems
-    told = [FieldProblem(field=field, description=problem) for field, problem in wrong[:PROBLEMS_TOLD]]
-    return _Row(row.line, row.validate_only, columns, told)
+        wrong = joined(wrong, error.problems)
+    reported = [
+        FieldProblem(field=field, description=problem)
+        for field, problem in FieldInvalid(*wrong).fitting(PROBLEMS_REPORTED)
+    ]
+    return _Row(row.line, row.validate_only, columns, reported)
 
 
 def _holders(isbns: set[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import peewee
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from admin_server.epochs import current_epoch, position_revision, position_token
+from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
@@ -31,12 +31,18 @@ from library.v1.user_pb2 import UserState
 from library_domain.errors import OtherFrontend
 from library_domain.loans import NANOS, loan_columns
 from library_domain.users import user_columns
+from service_kit.logs import logger
 from service_kit.revisions import head_revision, take_revisions
 from service_kit.store import Store
-from service_kit.validation import problems
+from service_kit.validation import unfit_characters
 
 MOST_FINE_UNITS = 1_000_000_000
 """More than any library ever asked for, in any currency, and far less than overflows."""
+
+GREATEST_STATE = 2**15 - 1
+"""What the column takes."""
+
+log = logger(__name__)
 
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)  # what a Timestamp may have, by its own documentation
@@ -46,6 +52,7 @@ Row = TypeVar("Row")
 
 def record_users(store: Store, request: RecordUsersRequest) -> RecordUsersResponse:
     """Record users. Raises `OtherFrontend` and `CursorExpired`."""
+    check_positions(request)
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
         position_revision(request.receipt, "receipt")
@@ -62,6 +69,7 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
 
     Raises `OtherFrontend` and `CursorExpired`.
     """
+    check_positions(request)
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
         position_revision(request.receipt, "receipt")
@@ -109,8 +117,11 @@ def _not_refused(rows: Iterable[Row], outcomes: Iterable[RecordOutcome]) -> list
 def _user_problem(record: UserRecord) -> str:
     """Why a user cannot be recorded; empty when it can."""
     wrong = _missing(record.user, "id", "email", "state", "create_time")
-    if record.user.state not in UserState.values():
-        wrong.append("state is none that is known here")
+    if not 0 <= record.user.state <= GREATEST_STATE:
+        wrong.append("state is not in the range of states")
+    elif record.user.state not in UserState.values():
+        # Of a frontend that is newer than this service: it is stored as it is.
+        log.warning("user in a state that is not known here", id=record.user.id, state=record.user.state)
     return _problem(record, record.user, wrong)
 
 
@@ -140,7 +151,7 @@ def _problem(record: UserRecord | LoanRecord, message: Message, wrong: list[str]
             wrong.append(f"{field.name} is no UUID")
         elif isinstance(value, Timestamp) and value.seconds not in _TIMESTAMP_SECONDS:
             wrong.append(f"{field.name} is not in the years 1 to 9999")
-    wrong += [f"{field} {problem}" for field, problem in problems(record)]
+    wrong += [f"{field} {problem}" for field, problem in unfit_characters(record)]
     return "; ".join(wrong)
 
 

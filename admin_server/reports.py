@@ -16,9 +16,9 @@ from library.v1 import loan_pb2, user_pb2
 from library_domain import loans
 from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
-from library_domain.users import user_message
+from library_domain.users import list_user_rows, user_message
 from service_kit.clock import Clock, timestamp
-from service_kit.paging import page, page_size, position, row_position
+from service_kit.paging import page, page_size, position
 from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -36,8 +36,7 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
     """A page of users and the token of the next."""
     with store.reading():
-        query = User.select().where(User.key > row_position(request))
-        rows = list(query.order_by(User.key).limit(page_size(request) + 1))
+        rows = list_user_rows(store.database, User, request)
         counts = _open_loan_counts([row.id for row in rows])
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
 

@@ -21,7 +21,7 @@ from library.frontend.v1.lending_service_pb2 import (
 )
 from library.v1 import loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
-from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from library_domain import loans
 from library_domain.errors import (
     BookNotFound,
@@ -33,6 +33,8 @@ from library_domain.errors import (
     LoanReturned,
     NoCopyAvailable,
     RenewalLimitReached,
+    UserClosed,
+    UserNotActive,
     UserNotFound,
 )
 from library_domain.loans import loan_message
@@ -71,6 +73,16 @@ GIVE_PLACE = Statement(
     User.update(active_loan_count=User.active_loan_count - 1)
     .where(User.id == slot("user_id"), User.active_loan_count > 0)
 )  # fmt: skip
+# It changes nothing, but locks the row: what it returns is still so when the transaction ends.
+LOCK_USER = Statement(
+    User.update(active_loan_count=User.active_loan_count)
+    .where(User.id == slot("user_id"))
+    .returning(User.state, User.active_loan_count)
+)
+USER_STATE = Statement(User.select(User.state).where(User.id == slot("user_id")))
+IS_OF_ACTIVE_USER = peewee.fn.EXISTS(
+    User.select(peewee.SQL("1")).where(User.id == Loan.user_id, User.state == USER_STATE_ACTIVE)
+)
 BOOK_STATE = Statement(Book.select(Book.state).where(Book.id == slot("book_id")))
 EXPECTED_BACK = Statement(
     Loan.select(peewee.fn.MIN(Loan.due_time)).where(Loan.book_id == slot("book_id"), Loan.return_time.is_null())
@@ -121,7 +133,7 @@ def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan
     if copy is None:
         raise _why_no_copy(request.book_id, clock())
     if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
-        raise _why_no_place(request.user_id, rules)
+        _take_place_or_say_why_not(request.user_id, rules)
     # Not before the copy is taken: while this waited for it, it was another's, and the loans would say it was both's.
     now = clock()
     values = {
@@ -161,9 +173,10 @@ def _renew(request: RenewLoanRequest, now: int) -> loan_pb2.Loan:
         Loan.due_time >= now,
         Loan.renewal_count < RENEWAL_LIMIT,
         Loan.days + request.days <= DAY_LIMIT,
+        IS_OF_ACTIVE_USER,
     )
     if not renewed.execute():
-        raise _why_not_renewed(_loan(request.loan_id), now)
+        raise _why_not_renewed(_loan(request.loan_id), request.days, now)
     return loan_message(_changed(request.loan_id), now)
 
 
@@ -180,17 +193,42 @@ def _why_no_copy(book_id: str, now: int) -> ServiceError:
     return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected or now))
 
 
-def _why_no_place(user_id: str, rules: LendingRules) -> ServiceError:
-    if User.get_or_none(User.id == user_id) is None:
-        return UserNotFound(user_id=user_id)
-    return LoanLimitReached(user_id=user_id, loan_limit=rules.loan_limit)
+def _take_place_or_say_why_not(user_id: str, rules: LendingRules) -> None:
+    """Find out why a user cannot have one more loan, after `TAKE_PLACE` changed nothing, and raise it.
+
+    On PostgreSQL the user may have returned a book since then. With the row locked the second try is certain.
+    """
+    user = LOCK_USER.row(user_id=user_id)
+    if user is None:
+        raise UserNotFound(user_id=user_id)
+    state, active_loan_count = user
+    refusal = refusal_by_state(user_id, state)
+    if refusal is not None:
+        raise refusal
+    if active_loan_count >= rules.loan_limit:
+        raise LoanLimitReached(user_id=user_id, loan_limit=rules.loan_limit)
+    TAKE_PLACE.rows(user_id=user_id, loan_limit=rules.loan_limit)
 
 
-def _why_not_renewed(loan: Loan, now: int) -> ServiceError:
+def refusal_by_state(user_id: str, state: int) -> ServiceError | None:
+    """Return why a user in this state may not borrow or renew; None for one who may."""
+    if state == USER_STATE_ACTIVE:
+        return None
+    if state == USER_STATE_CLOSED:
+        return UserClosed(user_id=user_id)
+    return UserNotActive(user_id=user_id, state=state)
+
+
+def _why_not_renewed(loan: Loan, days: int, now: int) -> ServiceError:
     if loan.return_time is not None:
         return LoanReturned(loan_id=loan.id, return_time=rfc3339(loan.return_time))
     if loan.due_time < now:
         return LoanOverdue(loan_id=loan.id, due_time=rfc3339(loan.due_time))
+    if loan.renewal_count < RENEWAL_LIMIT and loan.days + days <= DAY_LIMIT:
+        user = USER_STATE.row(user_id=loan.user_id)
+        refusal = refusal_by_state(loan.user_id, user[0]) if user else UserNotFound(user_id=loan.user_id)
+        if refusal is not None:
+            return refusal
     return RenewalLimitReached(loan_id=loan.id, renewal_limit=RENEWAL_LIMIT, day_limit=DAY_LIMIT)
 
 

@@ -1,65 +1,198 @@
-"""Members: people enrol with an e-mail address, once."""
+"""Members: people enrol with an e-mail address, once, are found, change their names and address, and leave."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+
 import peewee
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from frontend_server.store.models import User
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2 import (
+    CloseUserRequest,
+    EnrollUserRequest,
+    ListUsersRequest,
+    UpdateUserRequest,
+)
 from library.v1 import user_pb2
-from library_domain.errors import EmailTaken, UserNotFound
-from library_domain.users import user_message
+from library.v1.user_pb2 import USER_STATE_CLOSED
+from library_domain.emails import checked_email
+from library_domain.errors import EmailTaken, UserClosed, UserEtagMismatch, UserHasLoans, UserNotFound
+from library_domain.users import list_user_rows, search_columns, user_message
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
+from service_kit.field_masks import masked_fields
 from service_kit.idempotency import once
 from service_kit.ids import new_id
+from service_kit.paging import page
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
+from service_kit.validation import joined, problems, problems_by
 
-# A library may serve a company's or a school's own network: `ada@desk.local` is an address there.
-SPECIAL_USE_DOMAIN_NAMES.clear()
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Blanks of every kind, and what people copy along with a text unseen: zero-width spaces, word joiners, soft hyphens.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\u00ad"
+
+
+def _normal_name(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip(_BLANKS)
+
+
+NORMAL_FORMS: dict[str, Callable[[str], str]] = {
+    "email": checked_email,
+    "first_name": _normal_name,
+    "last_name": _normal_name,
+}
+"""What users say of themselves, and may change: each field, and how it is brought into the form that is stored."""
+
+CHANGEABLE_FIELDS = tuple(NORMAL_FORMS)
 
 
 def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_pb2.User:
     """Enrol a user."""
-    email = checked_email(request.email)
+    check_enrolment(request)
+    own = {name: normal(getattr(request, name)) for name, normal in NORMAL_FORMS.items()}
 
     def enroll() -> user_pb2.User:
         now = clock()
         row = User.create(
-            id=new_id(),
-            email=email,
-            email_key=email.casefold(),
-            first_name=request.first_name.strip(),
-            last_name=request.last_name.strip(),
-            create_time=now,
-            update_time=now,
-            revision=take_revisions(),
+            id=new_id(), create_time=now, update_time=now, revision=take_revisions(), **own, **search_columns(**own)
         )
-        return user_message(row, 0)
+        return _message(row)
 
-    try:
-        return once(store, request, user_pb2.User, enroll, clock)
-    except peewee.IntegrityError as taken:  # the unique index decides who was first
-        raise EmailTaken() from taken
+    return _unless_taken(lambda: once(store, request, user_pb2.User, enroll, clock))
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
-    """Get a user."""
+    """Get a user, closed or not."""
     with store.reading():
         row = User.get_or_none(User.id == user_id)
     if row is None:
         raise UserNotFound(user_id=user_id)
-    return user_message(row, row.active_loan_count)
+    return _message(row)
 
 
-def checked_email(email: str) -> str:
-    """The address in its normal form (RFC 5321 and 5322, by email-validator). Raises `FieldInvalid`."""
+def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
+    """Return a page of users, oldest enrolment first, and the token of the next."""
+    with store.reading():
+        rows = list_user_rows(store.database, User, request)
+    return page(request, rows, _message, lambda row: row.key)
+
+
+def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_pb2.User:
+    """Change the fields that the mask names; with an etag only if the user is still as it was."""
+    check_update(request)
+    user = request.user
+    fields, _ = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
+    values = {name: NORMAL_FORMS[name](getattr(user, name)) for name in fields}
+
+    def update() -> user_pb2.User:
+        row = _locked_user(store, user.id.lower())
+        if row.state == USER_STATE_CLOSED:
+            raise UserClosed(user_id=row.id)
+        if user.etag and user.etag != etag(row):
+            raise UserEtagMismatch(user_id=row.id)
+        own = _own_values(row) | {name: values[name] for name in fields}
+        if not (own["first_name"] or own["last_name"]):
+            raise _no_name("user.")
+        if own == _own_values(row):
+            return _message(row)
+        columns = {**own, **search_columns(**own)}
+        if own["email"] == row.email:
+            columns["email_key"] = row.email_key  # which may be of an earlier version's rules: see 0003_users
+        return _message(_changed(row, columns, clock))
+
+    return _unless_taken(lambda: once(store, request, user_pb2.User, update, clock))
+
+
+def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb2.User:
+    """Close a user's account. The row stays, for its loans and for the admin; closing it again changes nothing.
+
+    The row is locked before its loans are counted: a borrower at the same time gets the loan before this or not at all.
+    """
+
+    def close() -> user_pb2.User:
+        row = _locked_user(store, request.id)
+        if row.state == USER_STATE_CLOSED:
+            return _message(row)
+        if request.etag and request.etag != etag(row):
+            raise UserEtagMismatch(user_id=row.id)
+        if row.active_loan_count:
+            raise UserHasLoans(user_id=row.id, active_loan_count=row.active_loan_count)
+        return _message(_changed(row, {"state": USER_STATE_CLOSED}, clock))
+
+    return once(store, request, user_pb2.User, close, clock)
+
+
+def check_enrolment(request: EnrollUserRequest) -> None:
+    """Raise `FieldInvalid` with all that the contract's rules do not say of an enrolment."""
+    wrong = problems_by([lambda each: checked_email(each.email)], request)
+    if not (request.first_name.strip() or request.last_name.strip()):
+        wrong += _no_name().problems
+    if wrong:
+        raise FieldInvalid(*wrong)
+
+
+def check_update(request: UpdateUserRequest) -> None:
+    """Raise `FieldInvalid` with all that is wrong with an update and can be seen without the user as it is."""
+    user = request.user
+    fields, wrong = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
+    if not _UUID.fullmatch(user.id):
+        wrong.append(("user.id", "must be a valid UUID"))
+    # What is not changed is filled in, so that an enrolment with the new values is judged by them alone.
+    enrolment = EnrollUserRequest(email="a@example.org", first_name="A", last_name="A")
+    for name in fields:
+        setattr(enrolment, name, getattr(user, name))
+    found = problems(enrolment)
+    if "email" not in dict(found):
+        found = joined(found, problems_by([check_enrolment], enrolment))
+    wrong += [(f"user.{field}", problem) for field, problem in found]
+    if wrong:
+        raise FieldInvalid(*wrong)
+
+
+def etag(row: User) -> str:
+    """Return what identifies a version of a user. The time is in it because a restored store repeats revisions."""
+    return f"{row.revision:x}-{row.update_time:x}"
+
+
+def _unless_taken(change: Callable[[], user_pb2.User]) -> user_pb2.User:
+    """Make a change; raise `EmailTaken` where the unique index says that another user has the address."""
     try:
-        address = validate_email(email, check_deliverability=False, globally_deliverable=False, strict=True)
-    except EmailNotValidError as error:
-        raise FieldInvalid(("email", str(error))) from error
-    if "." not in address.domain:
-        raise FieldInvalid(("email", "The part after the @-sign has no dot."))
-    return address.normalized
+        return change()
+    except peewee.IntegrityError as taken:
+        raise EmailTaken() from taken
+
+
+def _no_name(prefix: str = "") -> FieldInvalid:
+    problem = "first_name and last_name must not both be empty"
+    return FieldInvalid((f"{prefix}first_name", problem), (f"{prefix}last_name", problem))
+
+
+def _own_values(row: User) -> dict[str, str]:
+    return {name: getattr(row, name) for name in CHANGEABLE_FIELDS}
+
+
+def _locked_user(store: Store, user_id: str) -> User:
+    """Read the user and lock it to the end of the transaction: on SQLite nobody else writes, on PostgreSQL by row."""
+    query = User.select().where(User.id == user_id)
+    row: User | None = (query.for_update() if store.is_postgresql else query).first()
+    if row is None:
+        raise UserNotFound(user_id=user_id)
+    return row
+
+
+def _changed(row: User, columns: Mapping[str, object], clock: Clock) -> User:
+    """Write the columns of a locked user and make it due for the push."""
+    due: dict[str, object] = {"update_time": clock(), "revision": take_revisions(), "park_reason": ""}
+    User.update({**columns, **due}).where(User.key == row.key).execute()
+    for name, value in {**columns, **due}.items():
+        setattr(row, name, value)
+    return row
+
+
+def _message(row: User) -> user_pb2.User:
+    message = user_message(row, row.active_loan_count)
+    message.etag = etag(row)
+    return message

@@ -72,6 +72,27 @@ class LoanLimitReached(FailedPrecondition):
     message = "The user {user_id} has as many loans out as a user may have: {loan_limit}."
 
 
+class UserClosed(FailedPrecondition):
+    """The user's account is closed."""
+
+    reason = "USER_CLOSED"
+    message = "The account of the user {user_id} is closed."
+
+
+class UserNotActive(FailedPrecondition):
+    """The user's account is neither active nor closed. `state` is a number of `UserState` that is not known here."""
+
+    reason = "USER_NOT_ACTIVE"
+    message = "The account of the user {user_id} is not active; it is in the state {state}, unknown to this version."
+
+
+class UserHasLoans(FailedPrecondition):
+    """The user has loans out."""
+
+    reason = "USER_HAS_LOANS"
+    message = "The user {user_id} has {active_loan_count} loans out; the account can be closed when they are back."
+
+
 class LoanReturned(FailedPrecondition):
     """The loan has come back already. `return_time` is RFC 3339."""
 
@@ -111,7 +132,10 @@ class BookOnLoan(FailedPrecondition):
 
 
 class EmailTaken(AlreadyExists):
-    """A user has enrolled with this address. The message does not repeat it, as messages end up in logs."""
+    """A user has enrolled with this address. The error does not say who: that is not for anybody who tries addresses.
+
+    The message does not repeat the address either, as messages end up in logs.
+    """
 
     reason = "EMAIL_TAKEN"
     message = "A user has enrolled with this e-mail address."
@@ -129,6 +153,12 @@ class EtagMismatch(Aborted):
 
     reason = "ETAG_MISMATCH"
     message = "The book {book_id} has changed since it was read; read it again and decide again."
+
+
+class UserEtagMismatch(EtagMismatch):
+    """The user has changed since it was read."""
+
+    message = "The user {user_id} has changed since it was read; read it again and decide again."
 
 
 class CursorExpired(OutOfRange):

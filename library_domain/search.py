@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from library_domain.isbn import normalized_isbn13
 from service_kit.errors import FieldInvalid
@@ -27,6 +28,18 @@ def query_words(query: str) -> list[str]:
     if not words:
         raise FieldInvalid(("query", "must have a word or a number to look for"))
     return words
+
+
+class QueryRequest(Protocol):
+    """A request that may look for words."""
+
+    query: str
+
+
+def check_query(request: QueryRequest) -> None:
+    """Raise `FieldInvalid` for a query without a word."""
+    if request.query:
+        query_words(request.query)
 
 
 def _as_isbn13(found: re.Match[str]) -> str:

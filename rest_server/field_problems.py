@@ -63,7 +63,7 @@ class FieldProblems:
 
         The parser takes the last one; protobuf's JSON mapping wants such a value to be refused.
         """
-        return list(islice(self._contradictions(message, value, ""), FieldsInvalid.MOST_TOLD))
+        return list(islice(self._contradictions(message, value, ""), FieldsInvalid.MOST_PROBLEMS))
 
     def _contradictions(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -85,12 +85,12 @@ class FieldProblems:
 
     def misfits(self, message: DescMessage, value: Any) -> list[Problem]:
         """Find what keeps a value from being a message. Never empty."""
-        misfits = islice(self._misfits(message, value, ""), FieldsInvalid.MOST_TOLD)
+        misfits = islice(self._misfits(message, value, ""), FieldsInvalid.MOST_PROBLEMS)
         return list(misfits) or [("body", "cannot be read as a whole")]
 
     def missing(self, message: DescMessage, value: Any) -> list[Problem]:
         """Find the required fields, which proto2 has, that a value lacks, although it is a message. Never empty."""
-        missing = islice(self._missing(message, value, ""), FieldsInvalid.MOST_TOLD)
+        missing = islice(self._missing(message, value, ""), FieldsInvalid.MOST_PROBLEMS)
         return list(missing) or [("body", "lacks what is required")]
 
     def _missing(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:

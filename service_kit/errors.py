@@ -36,25 +36,50 @@ class ServiceError(Exception):
 
 
 class FieldInvalid(ServiceError):
-    """One field or more is not acceptable. Give `FieldInvalid((field, what is wrong), …)`."""
+    """One field or more is not acceptable. Pass `FieldInvalid((field, what is wrong), …)`."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "FIELD_INVALID"
 
-    MOST_TOLD: ClassVar[int] = 10
-    """Trailing metadata has a few thousand bytes, and past that a client sees no error of ours at all."""
+    MOST_PROBLEMS: ClassVar[int] = 50
+    """More are not worth looking for: they would not fit."""
+
+    MOST_BYTES: ClassVar[int] = 2_100
+    """What the problems may weigh together. gRPC begins to drop errors whose trailing metadata is over 8 kB, and each
+    problem is in it up to three times, one of them in base64."""
 
     def __init__(self, *problems: tuple[str, str]) -> None:
-        """Keep the first problems: pairs of a field's path and what is wrong with it."""
+        """Keep the problems, which are pairs of a field's path and what is wrong with it."""
         super().__init__()
-        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems[: self.MOST_TOLD]]
-        self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
-        self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
+        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems]
+        """All of them, also those that `details` has no room for."""
+        self._reported = self.fitting(self.MOST_PROBLEMS)
+        self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self._reported))}
+        self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self._reported), 800),)
+
+    def fitting(self, most_problems: int) -> list[tuple[str, str]]:
+        """Return as many of the problems as `most_problems` and `MOST_BYTES` allow, in their order.
+
+        The first problem of each field goes before its others, so that one long list leaves room for the other fields.
+        """
+        fields: dict[str, list[int]] = {}
+        for place, (field, _) in enumerate(self.problems):
+            fields.setdefault(field.partition("[")[0], []).append(place)
+        firsts = [places[0] for places in fields.values()]
+        others = [place for places in fields.values() for place in places[1:]]
+        fitting: list[int] = []
+        room = self.MOST_BYTES
+        for place in (firsts + others)[:most_problems]:
+            room -= len("".join(self.problems[place]).encode())
+            if room < 0 and fitting:
+                break
+            fitting.append(place)
+        return [self.problems[place] for place in sorted(fitting)]
 
     def details(self) -> Sequence[any_pb2.Any]:
         """Add a BadRequest that names each field."""
         bad_request = error_details_pb2.BadRequest()
-        for field, problem in self.problems:
+        for field, problem in self._reported:
             bad_request.field_violations.add(field=field, description=problem)
         return [*super().details(), packed(bad_request)]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import peewee
 
+_SIMPLE = peewee.SQL("'simple'::regconfig")
 _WORD = re.compile(r"[^\W_]+")  # letters and digits, as str.isalnum has them
 
 
@@ -58,10 +59,7 @@ def rows_with_words(
     the same whether a word is in fifty books or in most; PostgreSQL has to sort what it finds.
     """
     if isinstance(database, peewee.PostgresqlDatabase):
-        simple = peewee.SQL("'simple'::regconfig")
-        vector = peewee.fn.to_tsvector(simple, column)
-        has_words = peewee.Expression(vector, "@@", peewee.fn.plainto_tsquery(simple, words))
-        return query.where(has_words, key > after).order_by(key)
+        return _rows_with_tsquery(query, key, column, peewee.fn.plainto_tsquery(_SIMPLE, words), after)
     name = f"{column.model._meta.table_name}_{column.column_name}"
     index = peewee.Table(name)
     has_words = peewee.Expression(index.c[name], "MATCH", words)
@@ -77,3 +75,27 @@ def match(database: peewee.Database, words: list[str]) -> str:
     if isinstance(database, peewee.PostgresqlDatabase):
         return " ".join(words)
     return " ".join(f'"{word}"' for word in words)
+
+
+def rows_with_prefixes(
+    database: peewee.Database, query: Any, key: peewee.Field, column: peewee.Field, words: Any, after: Any
+) -> Any:
+    """Like `rows_with_words`, but a row has a word when one of its words begins with it.
+
+    `words` is a value or a slot for what `prefix_match` returns.
+    """
+    if isinstance(database, peewee.PostgresqlDatabase):
+        return _rows_with_tsquery(query, key, column, peewee.fn.to_tsquery(_SIMPLE, words), after)
+    return rows_with_words(database, query, key, column, words, after)
+
+
+def prefix_match(database: peewee.Database, words: list[str]) -> str:
+    """Write the words down as `rows_with_prefixes` wants them bound."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        return " & ".join(f"'{word}':*" for word in words)
+    return " ".join(f'"{word}"*' for word in words)
+
+
+def _rows_with_tsquery(query: Any, key: peewee.Field, column: peewee.Field, tsquery: Any, after: Any) -> Any:
+    has_words = peewee.Expression(peewee.fn.to_tsvector(_SIMPLE, column), "@@", tsquery)
+    return query.where(has_words, key > after).order_by(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
@@ -12,11 +12,11 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from service_kit.errors import InternalError, ServiceError, StoreUnavailable, rich_status
+from service_kit.errors import FieldInvalid, InternalError, ServiceError, StoreUnavailable, rich_status
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 from service_kit.logs import logger
 from service_kit.store import is_unavailable
-from service_kit.validation import check
+from service_kit.validation import Rule, check, joined, problems_by, shortened
 
 _READS = ("Get", "List")
 
@@ -30,11 +30,15 @@ log = logger(__name__)
 
 
 def answers(
-    service: ServiceDescriptor, waits_for_others: Container[str] = ()
+    service: ServiceDescriptor,
+    waits_for_others: Container[str] = (),
+    rules: Mapping[str, Sequence[Rule]] | None = None,
 ) -> Callable[[type[Servicer]], type[Servicer]]:
     """Decorate a servicer of `service`: its methods check their requests and may raise `ServiceError`.
 
     `waits_for_others` names those methods that wait for another service; like streams, they have threads of their own.
+    `rules` names, for each method, what it asks of its arguments in addition to the contract, so that all problems of a
+    request are reported at once.
 
     A decorator and not an interceptor, because grpcio-testing runs servicers without interceptors, and the tests are to
     see what clients see.
@@ -45,7 +49,7 @@ def answers(
             plain = servicer.__dict__.get(method.name)
             if plain is None:
                 raise TypeError(f"{servicer.__name__} lacks {service.full_name}.{method.name}")
-            answer = _answering(plain, f"{service.full_name}/{method.name}")
+            answer = _answering(plain, f"{service.full_name}/{method.name}", (rules or {}).get(method.name, ()))
             if method.client_streaming or method.server_streaming or method.name in waits_for_others:
                 answer.experimental_thread_pool = PATIENT  # type: ignore[attr-defined]
             setattr(servicer, method.name, answer)
@@ -54,7 +58,7 @@ def answers(
     return decorate
 
 
-def _answering(plain: Callable[..., Message], name: str) -> Callable[..., Message]:
+def _answering(plain: Callable[..., Message], name: str, rules: Sequence[Rule]) -> Callable[..., Message]:
     level = logging.DEBUG if name.rpartition("/")[2].startswith(_READS) else logging.INFO
 
     @functools.wraps(plain)
@@ -64,7 +68,7 @@ def _answering(plain: Callable[..., Message], name: str) -> Callable[..., Messag
                 check(request)
             reply = plain(servicer, request, context)
         except ServiceError as error:
-            refusal = error
+            refusal = _completed(error, request, rules)
         except Exception as error:
             if is_unavailable(error):
                 log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
@@ -79,6 +83,16 @@ def _answering(plain: Callable[..., Message], name: str) -> Callable[..., Messag
         refuse(context, refusal, name)
 
     return answer
+
+
+def _completed(error: ServiceError, request: Any, rules: Sequence[Rule]) -> ServiceError:
+    """Add to an error that reports some of the problems of a request what the method's own rules find.
+
+    They are tried only now: the method applies each of them itself, and a request without a fault must not pay twice.
+    """
+    if not rules or not isinstance(error, FieldInvalid) or not isinstance(request, Message):
+        return error
+    return FieldInvalid(*joined(error.problems, problems_by(rules, shortened(request, error.problems))))
 
 
 def refuse(context: grpc.ServicerContext, error: ServiceError, method: str) -> NoReturn:

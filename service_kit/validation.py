@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 import protovalidate
+import regex
 from google.api.field_behavior_pb2 import REQUIRED, field_behavior
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -16,6 +19,23 @@ from service_kit.errors import FieldInvalid
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
+# What is left of a text when everything that shows nothing by itself is taken away: blanks, characters without a glyph
+# (U+200B, the Hangul fillers, tags, variation selectors), marks without a letter to stand on, and those few characters
+# whose glyph is empty although no property of Unicode says so: the Braille blank, the null notehead, blank hieroglyphs.
+_VISIBLE = regex.compile(
+    r"[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}\p{Cf}\p{Cs}\p{Noncharacter_Code_Point}"
+    r"\u2800\U0001D159\U00013441\U00013442]"
+)
+
+Problem: TypeAlias = tuple[str, str]
+"""A field's path, and what is wrong with it."""
+
+_Text: TypeAlias = tuple[str, FieldDescriptor, str]
+"""The path of a text, its field, and itself."""
+
+Rule: TypeAlias = Callable[[Any], object]
+"""What a method asks of its request in addition to the contract's rules: it raises `FieldInvalid`, or returns."""
+
 MULTI_LINE_FIELDS = frozenset({"description"})
 """Fields in which line breaks and tabs are part of the text."""
 
@@ -24,25 +44,81 @@ MOST_ITEMS = 1_000
 """More items than any list of ours takes. Rules are tried on each, which for a full message takes many seconds."""
 
 
-def check(request: Message, prefix: str = "") -> None:
-    """Raise `FieldInvalid` with every problem of the request; field paths begin with `prefix`.
+LONGEST_FAULTY = 300
+"""Rules that are tried on a text which is refused in any case see at most this many characters of it."""
 
-    UUIDs in it are made lower case: case does not matter in what comes in (RFC 9562), and does in a store.
+
+def check(request: Message) -> None:
+    """Raise `FieldInvalid` with every problem that the contract's rules find.
+
+    UUIDs in the request become lower case: case does not matter in what comes in (RFC 9562), and does in a store.
     """
     found = problems(request)
     if found:
-        raise FieldInvalid(*((prefix + field, problem) for field, problem in found))
+        raise FieldInvalid(*found)
     _lower_uuids(request)
 
 
-def problems(request: Message) -> list[tuple[str, str]]:
+def problems(request: Message) -> list[Problem]:
     """List what is wrong with the request, as pairs of a field's path and a description."""
     too_long = _too_long_lists(request)
     if too_long:
-        return too_long
+        rest = type(request)()
+        rest.CopyFrom(request)
+        _clear_lists(rest, too_long)
+        return joined(too_long, problems(rest))
     found = [(_path(violation), violation.proto.message) for violation in protovalidate.collect_violations(request)]
-    found += _unfit_texts(request)
+    texts = _texts(request)
+    found += _unfit(texts)
+    without_content = _without_content(texts)
+    return joined(found, without_content) if without_content else found
+
+
+def problems_by(rules: Iterable[Rule], request: Message) -> list[Problem]:
+    """List what these rules find wrong with the request."""
+    found: list[Problem] = []
+    for rule in rules:
+        try:
+            rule(request)
+        except FieldInvalid as error:
+            found = joined(found, error.problems)
     return found
+
+
+def joined(first: list[Problem], others: Iterable[Problem]) -> list[Problem]:
+    """Add those of the other problems whose field has none yet: an empty e-mail address is not malformed, too."""
+    named = {field for field, _ in first}
+    return first + [(field, problem) for field, problem in others if not named.intersection(_with_parents(field))]
+
+
+def shortened(request: Message, faulty: Iterable[Problem]) -> Message:
+    """Copy a request, with those of its own texts cut that have a problem already, for they may be of any length."""
+    copy = type(request)()
+    copy.CopyFrom(request)
+    fields = request.DESCRIPTOR.fields_by_name
+    for name, _ in faulty:
+        if name in fields and isinstance(text := getattr(copy, name), str):
+            setattr(copy, name, text[:LONGEST_FAULTY])
+    return copy
+
+
+def is_visible(text: str) -> bool:
+    """Return whether a text has a character that shows something."""
+    # The first character of most texts decides, without the cost of the general expression.
+    return "!" <= text[:1] <= "~" or _VISIBLE.search(text) is not None
+
+
+def _with_parents(field: str) -> list[str]:
+    """Return the path of a field, and those of the list and the messages that it is in."""
+    parts = field.split(".")
+    paths = [".".join(parts[: count + 1]) for count in range(len(parts))]
+    return paths + [path.partition("[")[0] for path in paths if "[" in path]
+
+
+def _clear_lists(message: Message, too_long: Iterable[Problem]) -> None:
+    for path, _ in too_long:
+        *parents, name = path.split(".")
+        functools.reduce(getattr, parents, message).ClearField(name)
 
 
 def _too_long_lists(message: Message, prefix: str = "") -> list[tuple[str, str]]:
@@ -75,7 +151,10 @@ def _uuid_fields(message: Descriptor) -> tuple[str, ...]:
 
 @functools.cache
 def _is_required(field: FieldDescriptor) -> bool:
-    return REQUIRED in field.GetOptions().Extensions[field_behavior]  # type: ignore[index]
+    """Return whether the contract asks for a text here, or for a text in each item of this list."""
+    options = field.GetOptions()
+    items = options.Extensions[validate_pb2.field].repeated.items.string
+    return REQUIRED in options.Extensions[field_behavior] or items.min_len > 0  # type: ignore[index]
 
 
 def _path(violation: protovalidate.Violation) -> str:
@@ -89,22 +168,47 @@ def _path(violation: protovalidate.Violation) -> str:
     return path
 
 
-def _unfit_texts(message: Message, prefix: str = "") -> list[tuple[str, str]]:
-    """Find texts that no rule of the contract speaks of, because they are unfit in any field.
+def unfit_characters(message: Message) -> list[Problem]:
+    """Find texts with control characters, which no rule of the contract mentions because they are unfit in any field.
 
-    Control characters have no place in a name, and forge lines in logs and terminals; and where a text is required,
-    blanks are none.
+    They have no place in a name, and forge lines in logs and terminals.
     """
-    found: list[tuple[str, str]] = []
+    return _unfit(_texts(message))
+
+
+def _unfit(texts: Iterable[_Text]) -> list[Problem]:
+    found: list[Problem] = []
+    for path, field, text in texts:
+        pattern = _CONTROL_BUT_LAYOUT if field.name in MULTI_LINE_FIELDS else _CONTROL
+        if pattern.search(text):
+            found.append((path, "must not contain control characters"))
+    return found
+
+
+def _without_content(texts: Iterable[_Text]) -> list[Problem]:
+    """Find texts in which there is nothing to see: blank ones where a text is required, invisible ones anywhere.
+
+    An optional text that is blank counts as empty.
+    """
+    found: list[Problem] = []
+    for path, field, text in texts:
+        if text and not is_visible(text):
+            if not text.isspace():
+                found.append((path, "must have a visible character"))
+            elif _is_required(field):
+                found.append((path, "must not be blank"))
+    return found
+
+
+def _texts(message: Message, prefix: str = "") -> list[_Text]:
+    """List the texts of a message and of the messages in it."""
+    found: list[_Text] = []
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
-            pattern = _CONTROL_BUT_LAYOUT if field.name in MULTI_LINE_FIELDS else _CONTROL
-            texts = {"": value} if isinstance(value, str) else {f"[{index}]": text for index, text in enumerate(value)}
-            for place, text in texts.items():
-                if pattern.search(text):
-                    found.append((prefix + field.name + place, "must not contain control characters"))
-                elif text.isspace() and _is_required(field):
-                    found.append((prefix + field.name + place, "must not be blank"))
+            if isinstance(value, str):
+                found.append((prefix + field.name, field, value))
+            else:
+                found += [(f"{prefix}{field.name}[{index}]", field, text) for index, text in enumerate(value)]
         elif isinstance(value, Message):
-            found += _unfit_texts(value, f"{prefix}{field.name}.")
+            found += _texts(value, f"{prefix}{field.name}.")
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import grpc
 
 from admin_server import catalog, changes, imports, records, reports
+from admin_server.epochs import check_positions
 from library.admin.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -19,7 +20,10 @@ from library.admin.v1 import (
 )
 from library.sync.v1 import sync_service_pb2, sync_service_pb2_grpc
 from library.v1 import book_pb2, user_pb2
+from library_domain.search import check_query
+from library_domain.users import check_user_query
 from service_kit.clock import Clock
+from service_kit.paging import position, row_position
 from service_kit.server import Service
 from service_kit.servicer import answers
 from service_kit.store import Store
@@ -33,7 +37,14 @@ _STATUS = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(_CATALOG)
+@answers(
+    _CATALOG,
+    rules={
+        "AddBook": [catalog.check_isbn],
+        "ListBooks": [check_query, row_position],
+        "UpdateBook": [catalog.check_update],
+    },
+)
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     """library.admin.v1.CatalogService."""
 
@@ -69,7 +80,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
 
 
-@answers(_USERS)
+@answers(_USERS, rules={"ListUsers": [check_user_query, row_position], "ListBorrowers": [position]})
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """library.admin.v1.UserService."""
 
@@ -92,7 +103,7 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         return user_service_pb2.ListBorrowersResponse(borrowers=borrowers, next_page_token=token)
 
 
-@answers(_LOANS)
+@answers(_LOANS, rules={"ListLoans": [row_position], "ListUnavailableBooks": [row_position]})
 class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
     """library.admin.v1.LoanService."""
 
@@ -125,7 +136,14 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
         return reports.get_status(self._store)
 
 
-@answers(_SYNC)
+@answers(
+    _SYNC,
+    rules={
+        "ListCatalogChanges": [check_positions],
+        "RecordUsers": [check_positions],
+        "RecordLoans": [check_positions],
+    },
+)
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.sync.v1.SyncService."""
 

@@ -19,7 +19,10 @@ from library.frontend.v1 import (
     sync_service_pb2_grpc,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
+from library_domain.search import check_query
+from library_domain.users import check_user_query
 from service_kit.clock import micros
+from service_kit.paging import position, row_position
 from service_kit.server import Service
 from service_kit.servicer import answers
 from service_kit.store import Store
@@ -33,7 +36,14 @@ LENDING_SERVICE: str = _LENDING.full_name
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(_MEMBERS)
+@answers(
+    _MEMBERS,
+    rules={
+        "EnrollUser": [members.check_enrolment],
+        "ListUsers": [check_user_query, row_position],
+        "UpdateUser": [members.check_update],
+    },
+)
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     """library.frontend.v1.MemberService."""
 
@@ -49,8 +59,33 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     def GetUser(self, request: member_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         return members.get_user(self._store, request.id)
 
+    def ListUsers(
+        self, request: member_service_pb2.ListUsersRequest, context: grpc.ServicerContext
+    ) -> member_service_pb2.ListUsersResponse:
+        users, token = members.list_users(self._store, request)
+        return member_service_pb2.ListUsersResponse(users=users, next_page_token=token)
 
-@answers(_CATALOG)
+    def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        user = members.update_user(self._store, request, self._clock.now)
+        self._clock.saw(micros(user.update_time))
+        self._sync.something_to_push()
+        return user
+
+    def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        user = members.close_user(self._store, request, self._clock.now)
+        self._clock.saw(micros(user.update_time))
+        self._sync.something_to_push()
+        return user
+
+
+@answers(
+    _CATALOG,
+    rules={
+        "ListBooks": [check_query, row_position],
+        "ListPublishers": [position],
+        "ListCategories": [position],
+    },
+)
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     """library.frontend.v1.CatalogService."""
 
@@ -78,7 +113,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ListCategoriesResponse(categories=categories, next_page_token=token)
 
 
-@answers(_LENDING)
+@answers(_LENDING, rules={"ListLoans": [row_position]})
 class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     """library.frontend.v1.LendingService."""
 

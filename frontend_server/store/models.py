@@ -59,7 +59,6 @@ class PushedColumns(peewee.Model):
 class User(UserColumns, PushedColumns):
     """A user. `active_loan_count` is not told to the admin, which counts the loans that it is told of."""
 
-    email_key = peewee.TextField(unique=True)  # the address without its case
     active_loan_count = peewee.IntegerField(default=0)
 
     class Meta:

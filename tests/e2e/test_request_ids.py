@@ -92,6 +92,11 @@ class Desk:
         loan: Loan = self.frontend.lending.BorrowBook(request)
         return loan
 
+    def user_now(self, user_id: str) -> User:
+        """Get a user."""
+        user: User = self.frontend.members.GetUser(member_service_pb2.GetUserRequest(id=user_id))
+        return user
+
     def entry(self, book_id: str) -> Book:
         """Get a book as the admin has it."""
         book: Book = self.admin.catalog.GetBook(admin_catalog.GetBookRequest(id=book_id))
@@ -222,6 +227,31 @@ def removing(desk: Desk) -> Case:
     )
 
 
+def updating_a_user(desk: Desk) -> Case:
+    user = desk.user()
+
+    def request(first_name: str) -> Any:
+        mask = FieldMask(paths=["first_name"])
+        return member_service_pb2.UpdateUserRequest(user=User(id=user.id, first_name=first_name), update_mask=mask)
+
+    return Case(
+        request("Augusta"),
+        request("Adele"),
+        lambda answer: desk.frontend.members.UpdateUser(request("Annabella")),
+        lambda answer: int(desk.user_now(user.id).etag == User.FromString(answer).etag),
+    )
+
+
+def closing(desk: Desk) -> Case:
+    user, other = desk.user(), desk.user()
+    return Case(
+        member_service_pb2.CloseUserRequest(id=user.id),
+        member_service_pb2.CloseUserRequest(id=other.id),
+        lambda answer: None,  # nothing changes a closed account
+        lambda answer: int(desk.user_now(user.id).etag == User.FromString(answer).etag),
+    )
+
+
 CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/AddBook": adding,
     "library.admin.v1.CatalogService/RemoveBook": removing,
@@ -229,7 +259,9 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,
     "library.frontend.v1.LendingService/ReturnBook": returning,
+    "library.frontend.v1.MemberService/CloseUser": closing,
     "library.frontend.v1.MemberService/EnrollUser": enrolling,
+    "library.frontend.v1.MemberService/UpdateUser": updating_a_user,
 }
 
 every_method = pytest.mark.parametrize("method", CASES)

@@ -28,6 +28,7 @@ from library.sync.v1.sync_service_pb2 import (
 )
 from library.v1 import book_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
+from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import OtherFrontend, UserNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
@@ -156,6 +157,61 @@ def test_a_loan_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -
         assert response.outcomes[1].reason
         assert [loan.id for loan in admin.loans()][-2:] == [before.loan.id, after.loan.id]
     assert len(admin.loans()) == 2 * len(BAD_LOANS)
+
+
+@pytest.mark.parametrize("state", [USER_STATE_CLOSED, 77, 2**15 - 1])
+def test_a_user_is_recorded_in_any_state_also_in_one_of_a_newer_frontend(admin: Admin, state: int) -> None:
+    record = admin.user_record(1)
+    record.user.state = state  # type: ignore[assignment]
+    record.user.etag = "the frontend's own"
+    assert results(admin.record_users(record)) == [RECORDED]
+    assert results(admin.record_users(record)) == [UNCHANGED]
+    record.user.ClearField("etag")
+    assert get_user(admin.store, record.user.id) == record.user
+    assert admin.users(include_closed=True) == [record.user]
+
+
+def test_what_happened_is_recorded_though_it_would_be_refused_today(admin: Admin) -> None:
+    long = " ".join(f"w{number}" for number in range(20_000))
+    rows = [
+        admin.user_record(1, first_name="\u200b", last_name="\u3164"),
+        admin.user_record(2, first_name="", last_name=""),
+        admin.user_record(3, email="no address"),
+        admin.user_record(4, email="é" * 50_000 + "@" + "例" * 50_000, first_name=long, last_name="x" * 100_000),
+    ]
+    assert results(admin.record_users(*rows)) == [RECORDED] * 4
+    assert admin.users() == [row.user for row in rows]
+    assert admin.users(query="w77") == [rows[3].user]
+
+
+def test_users_are_found_as_the_frontend_finds_them(admin: Admin) -> None:
+    ada = admin.user_record(1, email="Ada.Byron@example.org", first_name="Ada", last_name="Lovelace")
+    jose = admin.user_record(2, email="pepe@example.org", first_name="José", last_name="")
+    other = admin.user_record(3, email="ada.byron@example.org.uk", first_name="Augusta", last_name="Leigh")
+    admin.record_users(ada, jose, other)
+    for query, found in [
+        *(("lace", [ada]), ("ADA love", [ada]), ("jose", [jose]), ("os", [jose]), ("byron", [ada, other])),
+        *(("ada.byron@EXAMPLE.org", [ada]), ("byron@example.org", [ada, other]), ("nobody", []), ("pepe lace", [])),
+    ]:
+        assert admin.users(query=query) == [row.user for row in found], query
+        assert admin.users(query=query, page_size=1) == [row.user for row in found], query
+    ada.revision, ada.user.last_name, ada.user.email = 4, "King", "king@example.org"
+    admin.record_users(ada)
+    assert admin.users(query="lace") == []
+    assert admin.users(query="ada.byron@example.org") == [other.user], "nobody has it, so it is taken for words"
+    assert admin.users(query="king") == admin.users(query="KING@example.org") == [ada.user]
+    with pytest.raises(FieldInvalid):
+        admin.users(query="?!")
+
+
+def test_closed_users_are_listed_only_when_asked_for(admin: Admin) -> None:
+    stays, leaves = admin.user_record(1), admin.user_record(2)
+    leaves.user.state = USER_STATE_CLOSED
+    again = admin.user_record(3)
+    admin.record_users(stays, leaves, again)
+    for query in ("", "a@example.org", "exam"):
+        assert admin.users(query=query) == [stays.user, again.user]
+        assert admin.users(query=query, include_closed=True, page_size=1) == [stays.user, leaves.user, again.user]
 
 
 def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:

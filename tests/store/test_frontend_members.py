@@ -43,7 +43,9 @@ def test_an_enrolled_user_is_there(branch: Branch, clock: SettableClock) -> None
         active_loan_count=0,
         create_time=timestamp(clock.now),
         update_time=timestamp(clock.now),
+        etag=user.etag,
     )
+    assert user.etag
     assert members.get_user(branch.store, user.id) == user
     row = User.get()
     assert row.revision != row.pushed_revision, "the admin is to be told of the user"
@@ -72,10 +74,16 @@ def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
         ("ada@example.org", "ada@example.org"),
         ("bob@example.org", "BOB@Example.ORG"),
         ("Ada.Lovelace@example.org", "ada.lovelace@EXAMPLE.org"),
-        ("straße@example.org", "STRASSE@example.org"),
+        ("stra\u00dfe@example.org", "STRA\u1e9eE@example.org"),  # the capital sharp s
         ("όσος@example.org", "ΌΣΟΣ@example.org"),
+        ("дмитрий@example.org", "ДМИТРИЙ@example.org"),
         ("jose\u0301@example.org", "JOSÉ@example.org"),
+        ("ａｄａ@example.org", "ＡＤＡ@example.org"),
         ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("eve@BÜCHER.example", "eve@XN--BCHER-KVA.example"),
+        ("kay@ｅｘａｍｐｌｅ.org", "kay@example.org"),
+        ("ada@faß.example", "ADA@xn--fa-hia.example"),
+        ("ada@例え.example", "ada@xn--r8jz45g.example"),
     ]:
         enroll(branch, first)
         before = branch.contents()
@@ -85,15 +93,49 @@ def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
         assert after == before
 
 
-def test_addresses_that_differ_in_more_than_case_are_different_people(branch: Branch) -> None:
+def test_addresses_that_get_different_mail_are_different_people(branch: Branch) -> None:
     emails = ["ada@example.org", "ada@example.com", "a.da@example.org", "ada+books@example.org", "àda@example.org"]
-    emails += ["ada@desk.local"]
+    emails += ["ada@desk.local", "ａｄａ@example.org"]
+    emails += ["groß@example.org", "gross@example.org", "STRASSE@example.org", "straße@example.org"]
+    emails += ["ada@faß.example", "ada@fass.example", "ada@fas.example"]
+    emails += ["ﬁ@example.org", "fi@example.org", "ŉ@example.org", "\u02bcn@example.org"]
+    emails += ["İ@example.org", "i@example.org", "ı@example.org"]
+    emails += ["όσος@example.org", "όσοσ@example.org"]
+    emails += ["ada@ελλάς.example", "ada@ελλάσ.example"]
     assert len({enroll(branch, email).id for email in emails}) == len(emails)
+
+
+def test_an_address_is_kept_as_it_is_written(branch: Branch) -> None:
+    assert enroll(branch, "Groß.Ada+1@BÜCHER.example").email == "Groß.Ada+1@bücher.example"
 
 
 def test_names_are_kept_as_people_write_them_without_the_space_around(branch: Branch) -> None:
     user = enroll(branch, first_name="  María José ", last_name=" O'Brien-Müller 三郎 ")
     assert (user.first_name, user.last_name) == ("María José", "O'Brien-Müller 三郎")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Jose\u0301", "José"),
+        ("\u00a0\u2003\u3000Ada\u1680\t"[:-1], "Ada"),
+        ("\u200bAda\u2060\u00ad ", "Ada"),
+        ("نرگس\u200cخانم", "نرگس\u200cخانم"),  # a zero-width non-joiner is part of how it is written
+        ("\u0dc1\u0dca\u200d\u0dbb\u0dd3", "\u0dc1\u0dca\u200d\u0dbb\u0dd3"),
+        ("👩\u200d👩\u200d👧 ❤\ufe0f", "👩\u200d👩\u200d👧 ❤\ufe0f"),
+        ("\u212bngström", "Ångström"),
+    ],
+)
+def test_a_name_is_trimmed_and_in_one_form(branch: Branch, written: str, kept: str) -> None:
+    user = enroll(branch, first_name=written, last_name="")
+    assert (user.first_name, user.last_name) == (kept, "")
+
+
+@pytest.mark.parametrize(("first", "last"), [("Suharto", ""), ("", "Suharto"), ("Suharto", " \u3000"), ("\u2003", "S")])
+def test_one_name_is_enough(branch: Branch, first: str, last: str) -> None:
+    user = enroll(branch, first_name=first, last_name=last)
+    assert (user.first_name, user.last_name) == (first.strip(), last.strip())
+    assert members.get_user(branch.store, user.id) == user
 
 
 def test_a_request_sent_again_gives_the_user_enrolled_first(branch: Branch, clock: SettableClock) -> None:

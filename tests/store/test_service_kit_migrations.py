@@ -31,8 +31,12 @@ def empty_store(empty_url: str) -> Iterator[Store]:
     store.close()
 
 
+def names_of(server: ServerName) -> list[str]:
+    return [file.stem for file in sorted(migrations_of(server).glob("[0-9]*.py"))]
+
+
 def test_a_store_is_migrated_once(empty_store: Store) -> None:
-    names = [file.stem for file in sorted(MIGRATIONS.glob("[0-9]*.py"))]
+    names = names_of("admin")
     assert names[0] == "0001_initial"
     assert pending(empty_store, MIGRATIONS) == names
     assert migrate(empty_store, MIGRATIONS) == names
@@ -89,5 +93,4 @@ def test_four_processes_that_migrate_at_the_same_moment_do_it_once(empty_url: st
         process.stdin.flush()
     answers = [(*process.communicate(timeout=60), process.returncode) for process in processes]
     assert [code for _, _, code in answers] == [0] * 4, answers
-    names = " ".join(file.stem for file in sorted(migrations_of(server).glob("[0-9]*.py")))
-    assert sorted(output for output, _, _ in answers) == ["\n"] * 3 + [f"{names}\n"]
+    assert sorted(output for output, _, _ in answers) == ["\n"] * 3 + [" ".join(names_of(server)) + "\n"]

@@ -100,9 +100,9 @@ class Admin:
         request = ListUnavailableBooksRequest(page_size=page_size)
         return every_page(lambda: catalog.list_unavailable_books(self.store, request), request)
 
-    def users(self, page_size: int = 0) -> list[User]:
+    def users(self, page_size: int = 0, **filters: Any) -> list[User]:
         """List all users, page after page."""
-        request = ListUsersRequest(page_size=page_size)
+        request = ListUsersRequest(page_size=page_size, **filters)
         return every_page(lambda: reports.list_users(self.store, request), request)
 
     def borrowers(self, page_size: int = 0) -> list[Borrower]:

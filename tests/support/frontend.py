@@ -7,13 +7,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from frontend_server import lending, members
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, introduce
 from frontend_server.sync.pull import apply_page
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2 import (
+    CloseUserRequest,
+    EnrollUserRequest,
+    ListUsersRequest,
+    UpdateUserRequest,
+)
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
@@ -56,6 +63,30 @@ class Branch:
     def enroll(self, request: EnrollUserRequest) -> user_pb2.User:
         """Enrol a user by this request."""
         return members.enroll_user(self.store, request, self.clock)
+
+    def set_state(self, user_id: str, state: int) -> None:
+        """Put a user into a state by hand, also into one that no call leads to."""
+        with self.store.writing():
+            assert User.update(state=state).where(User.id == user_id).execute()
+
+    def users(self, query: str = "", page_size: int = 0, **fields: Any) -> list[user_pb2.User]:
+        """List all users, or those that a query finds, page after page."""
+        request = ListUsersRequest(query=query, page_size=page_size, **fields)
+        found: list[user_pb2.User] = []
+        while True:
+            page, request.page_token = members.list_users(self.store, request)
+            found += page
+            if not request.page_token:
+                return found
+
+    def change(self, user_id: str, *paths: str, **fields: Any) -> user_pb2.User:
+        """Update a user by a mask of these paths."""
+        request = UpdateUserRequest(user=user_pb2.User(id=user_id, **fields), update_mask=FieldMask(paths=paths))
+        return members.update_user(self.store, request, self.clock)
+
+    def close(self, user_id: str, etag: str = "") -> user_pb2.User:
+        """Close a user's account."""
+        return members.close_user(self.store, CloseUserRequest(id=user_id, etag=etag), self.clock)
 
     def borrow(self, book_id: str, user_id: str, days: int = 14, request_id: str = "") -> loan_pb2.Loan:
         """Borrow a book."""

@@ -36,7 +36,7 @@ from admin_server.catalog import add_book, remove_book, update_book
 from admin_server.epochs import position_revision
 from admin_server.imports import import_books
 from frontend_server.lending import borrow_book, renew_loan, return_book
-from frontend_server.members import enroll_user
+from frontend_server.members import close_user, enroll_user, update_user
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
@@ -44,10 +44,10 @@ from library.admin.v1.catalog_service_pb2 import (
     UpdateBookRequest,
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest, UpdateUserRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, Book
 from library.v1.loan_pb2 import Loan
-from library.v1.user_pb2 import User
+from library.v1.user_pb2 import USER_STATE_CLOSED, User
 from library_domain.errors import (
     BookOnLoan,
     BookRemoved,
@@ -58,6 +58,8 @@ from library_domain.errors import (
     LoanReturned,
     NoCopyAvailable,
     RenewalLimitReached,
+    UserClosed,
+    UserHasLoans,
 )
 from library_domain.loans import loan_message, loan_state
 from library_domain.users import user_message
@@ -178,7 +180,43 @@ class LibraryMachine(RuleBasedStateMachine):
         with self.library.frontend.at_work() as store:
             user = enroll_user(store, request, self.library.clock)
             assert enroll_user(store, request, self.library.clock) == user
-        self.promised.users[user.id] = user
+        self._promise(user)
+
+    @rule(which=WHICH, with_email=st.booleans())
+    def update_user(self, which: int, with_email: bool) -> None:
+        user_id = self._pick(which, self.promised.users)
+        if user_id is None:
+            return
+        user = User(id=user_id, last_name=f"Reader {self._number()}")
+        if with_email:
+            user.email = f"reader{self._number()}@example.org"
+        with self.library.frontend.at_work() as store:
+            try:
+                self._promise(update_user(store, UpdateUserRequest(user=user), self.library.clock))
+            except UserClosed:
+                assert self.promised.users[user_id].state == USER_STATE_CLOSED
+
+    @rule(which=WHICH)
+    def close_user(self, which: int) -> None:
+        user_id = self._pick(which, self.promised.users)
+        if user_id is None:
+            return
+        has_loans = any(loan.user_id == user_id and not loan.HasField("return_time") for loan in self._loans())
+        with self.library.frontend.at_work() as store:
+            try:
+                self._promise(close_user(store, CloseUserRequest(id=user_id), self.library.clock))
+            except UserHasLoans:
+                assert has_loans
+            else:
+                assert not has_loans
+
+    def _promise(self, user: User) -> None:
+        """Remember a user as the frontend acknowledged it, without what it does not push."""
+        pushed = User()
+        pushed.CopyFrom(user)
+        pushed.ClearField("etag")
+        pushed.ClearField("active_loan_count")
+        self.promised.users[user.id] = pushed
 
     @rule(which_book=WHICH, which_user=WHICH, days=st.integers(1, 20), twice=st.booleans())
     def borrow(self, which_book: int, which_user: int, days: int, twice: bool) -> None:
@@ -199,7 +237,11 @@ class LibraryMachine(RuleBasedStateMachine):
             except LoanLimitReached:
                 assert sum(loan.user_id == user_id and not loan.HasField("return_time") for loan in self._loans()) == 6
                 return
+            except UserClosed:
+                assert self.promised.users[user_id].state == USER_STATE_CLOSED
+                return
             assert free, "a copy was lent that was not there"
+            assert self.promised.users[user_id].state != USER_STATE_CLOSED
             if twice:
                 assert borrow_book(store, request, RULES, self.library.clock) == loan
         self.promised.loans[loan.id] = loan

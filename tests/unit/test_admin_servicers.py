@@ -100,7 +100,7 @@ def test_every_method_answers(admin: ServicerRunner) -> None:
         (f"{USERS}/ListBorrowers", ListBorrowersRequest(page_token="x"), {"page_token"}),
         (f"{LOANS}/ListLoans", ListLoansRequest(user_id="7", book_id="8"), {"user_id", "book_id"}),
         (f"{LOANS}/ListUnavailableBooks", ListUnavailableBooksRequest(page_size=-1), {"page_size"}),
-        (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(cursor="x", page_size=-1), {"page_size"}),
+        (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(cursor="x", page_size=-1), {"page_size", "cursor"}),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(cursor="x"), {"cursor"}),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(receipt="x"), {"receipt"}),
         (f"{SYNC}/RecordUsers", RecordUsersRequest(), {"frontend_id", "users"}),

@@ -98,6 +98,14 @@ def test_no_number_of_wrong_fields_outgrows_what_a_client_takes_as_metadata() ->
     assert error.problems[0][0].startswith("update_mask.paths[0]")
 
 
+def test_one_long_list_leaves_room_for_the_other_fields() -> None:
+    error = FieldInvalid(*((f"authors[{index}]", "y" * 150) for index in range(50)), ("copies", "is 0"), ("isbn", "no"))
+    fields = error.metadata["fields"].split(", ")
+    assert fields[0] == "authors[0]"
+    assert fields[-2:] == ["copies", "isbn"]
+    assert len(fields) > 10
+
+
 def test_the_metadata_is_in_the_order_of_its_keys() -> None:
     metadata = dict.fromkeys(("key-e", "key-b", "key-d", "key-a", "key-c"), "")
     packed = errors.packed(error_details_pb2.ErrorInfo(metadata=metadata))

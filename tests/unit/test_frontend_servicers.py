@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from frontend_server.fines import DailyFine
@@ -29,10 +30,17 @@ from library.frontend.v1.lending_service_pb2 import (
     RenewLoanRequest,
     ReturnBookRequest,
 )
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest, GetUserRequest
+from library.frontend.v1.member_service_pb2 import (
+    CloseUserRequest,
+    EnrollUserRequest,
+    GetUserRequest,
+    ListUsersRequest,
+    UpdateUserRequest,
+)
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRequest, SyncStatus
 from library.v1 import loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library.v1.user_pb2 import USER_STATE_CLOSED
 from service_kit.clock import DAY, rfc3339
 from service_kit.ids import new_id
 from tests.support.clients import Refusal
@@ -97,6 +105,11 @@ def renew(**fields: Any) -> RenewLoanRequest:
     return RenewLoanRequest(**{"loan_id": LOAN_ID, "days": 14, **fields})
 
 
+def update(*paths: str, **fields: Any) -> UpdateUserRequest:
+    user = user_pb2.User(**{"id": USER_ID, **fields})
+    return UpdateUserRequest(user=user, update_mask=FieldMask(paths=paths))
+
+
 NO_IDS = [
     "",
     "1",
@@ -142,12 +155,16 @@ NO_EMAILS = [
 ]
 CONTROL = ["\x00", "\x07", "\x1b[31m", "\n", "\r", "\t", "\x7f", "\x85", "\u2028", "\ufeff"]
 
+INVISIBLE = ["\u200b", "\u3164", "\u2800 ", "\u115f\u1160", "\u00ad", "\u2060", "\u034f", "\ufe0f", "\u0301"]
+
 BAD: list[tuple[str, Message, str]] = []
 """Requests that are not acceptable: the method, the request, the field that is wrong."""
 
 for no_id in NO_IDS:
     BAD += [
         (f"{MEMBERS}/GetUser", GetUserRequest(id=no_id), "id"),
+        (f"{MEMBERS}/CloseUser", CloseUserRequest(id=no_id), "id"),
+        (f"{MEMBERS}/UpdateUser", update(id=no_id, first_name="Ada"), "user.id"),
         (f"{CATALOG}/GetBook", GetBookRequest(id=no_id), "id"),
         (f"{LENDING}/GetLoan", GetLoanRequest(id=no_id), "id"),
         (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=no_id), "loan_id"),
@@ -169,14 +186,23 @@ for no_days in NO_DAYS:
     ]
 for no_email in NO_EMAILS:
     BAD += [(f"{MEMBERS}/EnrollUser", enroll(email=no_email), "email")]
+    BAD += [(f"{MEMBERS}/UpdateUser", update("email", email=no_email), "user.email")]
 for name in ("first_name", "last_name"):
-    for no_name in ("", " ", "\u00a0\u2003", "x" * 101, "é" * 101, *[f"A{control}da" for control in CONTROL]):
+    for no_name in (*INVISIBLE, "x" * 101, "é" * 101, *[f"A{control}da" for control in CONTROL]):
         BAD += [(f"{MEMBERS}/EnrollUser", enroll(**{name: no_name}), name)]
+        BAD += [(f"{MEMBERS}/UpdateUser", update(**{name: no_name}), f"user.{name}")]
+BAD += [
+    (f"{MEMBERS}/UpdateUser", update(path, first_name="Ada"), "update_mask")
+    for path in ("state", "id", "active_loan_count", "etag", "create_time", "name", "firstName", "first_name.x", "")
+]
+BAD += [(f"{MEMBERS}/UpdateUser", UpdateUserRequest(), "user")]
+BAD += [(f"{MEMBERS}/CloseUser", CloseUserRequest(id=USER_ID, etag="x" * 101), "etag")]
 for method, lists in (
     (f"{CATALOG}/ListBooks", ListBooksRequest),
     (f"{CATALOG}/ListPublishers", ListPublishersRequest),
     (f"{CATALOG}/ListCategories", ListCategoriesRequest),
     (f"{LENDING}/ListLoans", ListLoansRequest),
+    (f"{MEMBERS}/ListUsers", ListUsersRequest),
 ):
     BAD += [(method, lists(page_size=no_size), "page_size") for no_size in (-1, -50, -(2**31))]
     BAD += [
@@ -196,7 +222,10 @@ for method, lists in (
 for name in ("publisher", "category", "query"):
     for no_text in ("x" * 201, *[f"x{control}y" for control in CONTROL]):
         BAD += [(f"{CATALOG}/ListBooks", ListBooksRequest(**{name: no_text}), name)]  # type: ignore[arg-type]
-BAD += [(f"{CATALOG}/ListBooks", ListBooksRequest(query=no_query), "query") for no_query in ("-", " ", '"', "%*")]
+for no_query in ("-", " ", '"', "%*"):
+    BAD += [(f"{CATALOG}/ListBooks", ListBooksRequest(query=no_query), "query")]
+    BAD += [(f"{MEMBERS}/ListUsers", ListUsersRequest(query=no_query), "query")]
+BAD += [(f"{MEMBERS}/ListUsers", ListUsersRequest(query="x" * 255), "query")]
 BAD += [
     (f"{LENDING}/ListLoans", ListLoansRequest(state=no_state), "state")  # type: ignore[arg-type]
     for no_state in (4, 99, -1)
@@ -246,6 +275,8 @@ def test_what_is_not_there_is_named(desk: Desk) -> None:
         (f"{LENDING}/BorrowBook", borrow(book_id=nothing, user_id=user.id), "Book"),
         (f"{LENDING}/BorrowBook", borrow(book_id=book.id, user_id=nothing), "User"),
         (f"{MEMBERS}/GetUser", GetUserRequest(id=nothing), "User"),
+        (f"{MEMBERS}/UpdateUser", update(id=nothing, first_name="Ada"), "User"),
+        (f"{MEMBERS}/CloseUser", CloseUserRequest(id=nothing), "User"),
         (f"{LENDING}/GetLoan", GetLoanRequest(id=nothing), "Loan"),
         (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=nothing), "Loan"),
         (f"{LENDING}/RenewLoan", renew(loan_id=nothing), "Loan"),
@@ -375,3 +406,52 @@ def test_without_the_admin_lending_goes_on_and_the_sync_says_so(desk: Desk) -> N
 
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "ADMIN_UNAVAILABLE")
     assert desk.call(f"{SYNC}/GetSyncStatus", GetSyncStatusRequest()).last_pull_error
+
+
+def test_no_name_at_all_is_refused_with_both_fields(desk: Desk) -> None:
+    nobody = enroll(first_name="", last_name="")
+    for first, last in (("", ""), (" ", ""), ("\u3000", "\u00a0\u2003")):
+        nobody.first_name, nobody.last_name = first, last
+        assert set(desk.refusal(f"{MEMBERS}/EnrollUser", nobody).fields) == {"first_name", "last_name"}
+        change = update("first_name", "last_name", first_name=first, last_name=last)
+        assert set(desk.refusal(f"{MEMBERS}/UpdateUser", change).fields) == {"user.first_name", "user.last_name"}
+
+
+def test_refusals_of_users_say_their_reason_and_what_it_is_about(desk: Desk) -> None:
+    branch = desk.branch
+    busy, closed, odd = branch.user(), branch.user(), branch.user()
+    many = branch.book(copies=5)
+    branch.borrow(many.id, busy.id)
+    late = branch.borrow(many.id, closed.id)
+    branch.set_state(closed.id, USER_STATE_CLOSED)
+    branch.set_state(odd.id, 77)
+
+    for method, request, code, reason, metadata in (
+        ("Member/CloseUser", CloseUserRequest(id=busy.id), 9, "USER_HAS_LOANS", {"active_loan_count": "1"}),
+        ("Member/UpdateUser", update(id=closed.id, first_name="X"), 9, "USER_CLOSED", {}),
+        ("Member/UpdateUser", update(id=busy.id, first_name="X", etag="old"), 10, "ETAG_MISMATCH", {}),
+        ("Member/CloseUser", CloseUserRequest(id=busy.id, etag="old"), 10, "ETAG_MISMATCH", {}),
+        ("Lending/BorrowBook", borrow(book_id=many.id, user_id=closed.id), 9, "USER_CLOSED", {}),
+        ("Lending/BorrowBook", borrow(book_id=many.id, user_id=odd.id), 9, "USER_NOT_ACTIVE", {"state": "77"}),
+        ("Lending/RenewLoan", renew(loan_id=late.id), 9, "USER_CLOSED", {}),
+    ):
+        refusal = desk.refusal(f"library.frontend.v1.{method.replace('/', 'Service/')}", request)
+        assert (refusal.code.value[0], refusal.reason) == (code, reason)
+        user_id = next(user.id for user in (busy, closed, odd) if user.id == refusal.metadata["user_id"])
+        assert refusal.metadata == {"user_id": user_id, **metadata}
+        assert all(value in refusal.message for value in refusal.metadata.values())
+    assert desk.call(f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=late.id)).HasField("return_time")
+
+
+def test_a_user_from_enrolment_to_closing(desk: Desk) -> None:
+    user: user_pb2.User = desk.call(f"{MEMBERS}/EnrollUser", enroll(first_name="Augusta", last_name="Byronsdottir"))
+    assert list(desk.call(f"{MEMBERS}/ListUsers", ListUsersRequest(query="ronsdot")).users) == [user]
+    changed = desk.call(f"{MEMBERS}/UpdateUser", update("last_name", id=user.id.upper(), last_name="K", etag=user.etag))
+    assert (changed.first_name, changed.last_name, changed.email) == ("Augusta", "K", user.email)
+    assert changed.etag != user.etag
+    closed = desk.call(f"{MEMBERS}/CloseUser", CloseUserRequest(id=user.id, etag=changed.etag))
+    assert closed.state == USER_STATE_CLOSED
+    assert desk.call(f"{MEMBERS}/CloseUser", CloseUserRequest(id=user.id)) == closed
+    assert not desk.call(f"{MEMBERS}/ListUsers", ListUsersRequest(query=user.email)).users
+    with_closed = ListUsersRequest(query=user.email, include_closed=True)
+    assert list(desk.call(f"{MEMBERS}/ListUsers", with_closed).users) == [closed]

@@ -49,13 +49,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BOOK_ON_LOAN: _ErrorReason.ValueType  # 12
     """FAILED_PRECONDITION. Copies of the book are out; withdraw it, or wait for them."""
     ERROR_REASON_EMAIL_TAKEN: _ErrorReason.ValueType  # 13
-    """ALREADY_EXISTS. A user has enrolled with this e-mail address."""
+    """ALREADY_EXISTS. A user has enrolled with this e-mail address and has not closed the account."""
     ERROR_REASON_ISBN_TAKEN: _ErrorReason.ValueType  # 14
     """ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 15
     """ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 16
-    """ABORTED. The book has changed since it was read; read it again and decide again."""
+    """ABORTED. The book or the user has changed since it was read; read it again and decide again."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 17
     """OUT_OF_RANGE. The admin does not know the past that this cursor stands for (it was restored from a backup, say);
     begin again from the empty cursor.
@@ -78,6 +78,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
     loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
     """
+    ERROR_REASON_USER_CLOSED: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. The user's account is closed."""
+    ERROR_REASON_USER_NOT_ACTIVE: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. The user's account is neither active nor closed but in a state that this server does not know,
+    such as one of a newer version; the metadata has its number.
+    """
+    ERROR_REASON_USER_HAS_LOANS: _ErrorReason.ValueType  # 28
+    """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -112,13 +120,13 @@ ERROR_REASON_RENEWAL_LIMIT_REACHED: ErrorReason.ValueType  # 11
 ERROR_REASON_BOOK_ON_LOAN: ErrorReason.ValueType  # 12
 """FAILED_PRECONDITION. Copies of the book are out; withdraw it, or wait for them."""
 ERROR_REASON_EMAIL_TAKEN: ErrorReason.ValueType  # 13
-"""ALREADY_EXISTS. A user has enrolled with this e-mail address."""
+"""ALREADY_EXISTS. A user has enrolled with this e-mail address and has not closed the account."""
 ERROR_REASON_ISBN_TAKEN: ErrorReason.ValueType  # 14
 """ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 15
 """ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 16
-"""ABORTED. The book has changed since it was read; read it again and decide again."""
+"""ABORTED. The book or the user has changed since it was read; read it again and decide again."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 17
 """OUT_OF_RANGE. The admin does not know the past that this cursor stands for (it was restored from a backup, say);
 begin again from the empty cursor.
@@ -141,4 +149,12 @@ ERROR_REASON_CLOCK_BEHIND: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
 loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
 """
+ERROR_REASON_USER_CLOSED: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. The user's account is closed."""
+ERROR_REASON_USER_NOT_ACTIVE: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. The user's account is neither active nor closed but in a state that this server does not know,
+such as one of a newer version; the metadata has its number.
+"""
+ERROR_REASON_USER_HAS_LOANS: ErrorReason.ValueType  # 28
+"""FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

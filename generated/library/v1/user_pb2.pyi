@@ -28,6 +28,10 @@ class _UserStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserState.V
     """Not said; on the admin also a user that loans name but that it has not been told of yet."""
     USER_STATE_ACTIVE: _UserState.ValueType  # 1
     """Enrolled."""
+    USER_STATE_CLOSED: _UserState.ValueType  # 2
+    """The account is closed, for good. The user cannot borrow, and the e-mail address is free for somebody to enrol with.
+    Kept, because loans name it.
+    """
 
 class UserState(_UserState, metaclass=_UserStateEnumTypeWrapper):
     """Whether a user may borrow."""
@@ -36,6 +40,10 @@ USER_STATE_UNSPECIFIED: UserState.ValueType  # 0
 """Not said; on the admin also a user that loans name but that it has not been told of yet."""
 USER_STATE_ACTIVE: UserState.ValueType  # 1
 """Enrolled."""
+USER_STATE_CLOSED: UserState.ValueType  # 2
+"""The account is closed, for good. The user cannot borrow, and the e-mail address is free for somebody to enrol with.
+Kept, because loans name it.
+"""
 Global___UserState: _TypeAlias = UserState  # noqa: Y015
 
 @_typing.final
@@ -52,18 +60,25 @@ class User(_message.Message):
     ACTIVE_LOAN_COUNT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Made by the frontend service: a UUIDv7."""
     email: _builtins.str
-    """Where the library writes to. Unique, whatever its case."""
+    """Where the library writes to. Unique, whatever its case, among the users whose account is not closed."""
     first_name: _builtins.str
-    """The given name."""
+    """The given name. Empty for somebody who has one name only, when that is the last name."""
     last_name: _builtins.str
-    """The family name."""
+    """The family name. Empty for somebody who has one name only, when that is the first name."""
     state: Global___UserState.ValueType
-    """Whether the user may borrow."""
+    """Whether the user may borrow. A client that is older than the server may see a value that it does not know; such a
+    user may not borrow.
+    """
     active_loan_count: _builtins.int
     """How many loans are out now: on the frontend exactly, on the admin as far as it has been told."""
+    etag: _builtins.str
+    """Identifies this version of the user's own fields; send it back with UpdateUser or CloseUser to change just this
+    version (AIP-154). Only the frontend service sets it.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the user enrolled."""
@@ -83,10 +98,11 @@ class User(_message.Message):
         active_loan_count: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_loan_count", b"active_loan_count", "create_time", b"create_time", "email", b"email", "first_name", b"first_name", "id", b"id", "last_name", b"last_name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_loan_count", b"active_loan_count", "create_time", b"create_time", "email", b"email", "etag", b"etag", "first_name", b"first_name", "id", b"id", "last_name", b"last_name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -361,7 +361,7 @@ class ImportOutcome(_message.Message):
     """The book that was added, or that has this ISBN already. Not set for a refused row or for validate_only."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldProblem]:
-        """What is wrong with a refused row; the first three problems."""
+        """What is wrong with a refused row; at most ten problems, each field's first before its others."""
 
     def __init__(
         self,

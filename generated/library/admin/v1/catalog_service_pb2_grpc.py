@@ -75,7 +75,7 @@ class CatalogServiceServicer:
     def AddBook(self, request, context):
         """Adds a book to the catalogue.
 
-        Errors: INVALID_ARGUMENT for an empty title, a wrong ISBN, no or too many copies, over-long text;
+        Errors: INVALID_ARGUMENT for an empty or invisible title, a wrong ISBN, no or too many copies, over-long text;
         ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

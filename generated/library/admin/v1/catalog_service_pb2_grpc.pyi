@@ -37,7 +37,7 @@ class CatalogServiceStub:
     AddBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.AddBookRequest, _book_pb2.Book]
     """Adds a book to the catalogue.
 
-    Errors: INVALID_ARGUMENT for an empty title, a wrong ISBN, no or too many copies, over-long text;
+    Errors: INVALID_ARGUMENT for an empty or invisible title, a wrong ISBN, no or too many copies, over-long text;
     ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`.
     """
     GetBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetBookRequest, _book_pb2.Book]
@@ -86,7 +86,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     AddBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.AddBookRequest, _book_pb2.Book]  # type: ignore[assignment]
     """Adds a book to the catalogue.
 
-    Errors: INVALID_ARGUMENT for an empty title, a wrong ISBN, no or too many copies, over-long text;
+    Errors: INVALID_ARGUMENT for an empty or invisible title, a wrong ISBN, no or too many copies, over-long text;
     ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`.
     """
     GetBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetBookRequest, _book_pb2.Book]  # type: ignore[assignment]
@@ -138,7 +138,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_book_pb2.Book, _abc.Awaitable[_book_pb2.Book]]:
         """Adds a book to the catalogue.
 
-        Errors: INVALID_ARGUMENT for an empty title, a wrong ISBN, no or too many copies, over-long text;
+        Errors: INVALID_ARGUMENT for an empty or invisible title, a wrong ISBN, no or too many copies, over-long text;
         ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`.
         """
 

@@ -58,16 +58,17 @@ class UserServiceServicer:
     """
 
     def ListUsers(self, request, context):
-        """Lists users, in the order in which this service heard of them.
+        """Lists users, in the order in which this service heard of them: all, or those that a query finds.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+        is not a page token or belongs to other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Gets a user.
+        """Gets a user. A closed one is still there, with its state.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
         """

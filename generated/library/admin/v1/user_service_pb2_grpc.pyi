@@ -35,12 +35,13 @@ class UserServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
-    """Lists users, in the order in which this service heard of them.
+    """Lists users, in the order in which this service heard of them: all, or those that a query finds.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+    is not a page token or belongs to other arguments.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
-    """Gets a user.
+    """Gets a user. A closed one is still there, with its state.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
@@ -56,12 +57,13 @@ class UserServiceAsyncStub(UserServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists users, in the order in which this service heard of them.
+    """Lists users, in the order in which this service heard of them: all, or those that a query finds.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+    is not a page token or belongs to other arguments.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Gets a user.
+    """Gets a user. A closed one is still there, with its state.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
@@ -80,9 +82,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
-        """Lists users, in the order in which this service heard of them.
+        """Lists users, in the order in which this service heard of them: all, or those that a query finds.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+        is not a page token or belongs to other arguments.
         """
 
     @_abc_1.abstractmethod
@@ -91,7 +94,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Gets a user.
+        """Gets a user. A closed one is still there, with its state.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
         """

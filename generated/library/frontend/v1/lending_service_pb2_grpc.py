@@ -79,15 +79,15 @@ class LendingServiceServicer:
         Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
         Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-        `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
+        `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReturnBook(self, request, context):
-        """Takes a lent copy back. When it is late, the loan says what is owed.
+        """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
         `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -100,8 +100,9 @@ class LendingServiceServicer:
         """Extends a loan that is not due yet: its due time moves by the days given.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
-        renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
+        days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

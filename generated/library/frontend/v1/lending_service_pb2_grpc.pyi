@@ -44,11 +44,11 @@ class LendingServiceStub:
     Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
     Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-    `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
+    `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     ReturnBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]
-    """Takes a lent copy back. When it is late, the loan says what is owed.
+    """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
     `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -57,8 +57,9 @@ class LendingServiceStub:
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
-    renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
+    days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
@@ -86,11 +87,11 @@ class LendingServiceAsyncStub(LendingServiceStub):
     Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
     Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-    `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
+    `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     ReturnBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Takes a lent copy back. When it is late, the loan says what is owed.
+    """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
     `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -99,8 +100,9 @@ class LendingServiceAsyncStub(LendingServiceStub):
     """Extends a loan that is not due yet: its due time moves by the days given.
 
     Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
-    renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
+    days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
@@ -131,8 +133,8 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
         Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED` or
-        `LOAN_LIMIT_REACHED`, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
+        `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +143,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.ReturnBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Takes a lent copy back. When it is late, the loan says what is owed.
+        """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
         `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -156,8 +158,9 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Extends a loan that is not due yet: its due time moves by the days given.
 
         Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `CLOCK_BEHIND`, or `RENEWAL_LIMIT_REACHED` after three
-        renewals or past 365 days in all; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
+        days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

@@ -46,6 +46,21 @@ class MemberServiceStub:
                 request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.GetUserRequest.SerializeToString,
                 response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
                 _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/library.frontend.v1.MemberService/ListUsers',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/UpdateUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.CloseUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/CloseUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -53,19 +68,57 @@ class MemberServiceServicer:
     """
 
     def EnrollUser(self, request, context):
-        """Enrols a user, who can borrow from then on.
+        """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
 
-        Errors: INVALID_ARGUMENT for a malformed e-mail address or an empty or over-long name; ALREADY_EXISTS,
-        `EMAIL_TAKEN`, when the address is enrolled already, whatever its case; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
+        `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
+        compared in lower case, so `groß` is not `gross`.
+
+        Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
+        ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Gets a user.
+        """Gets a user. A closed one is still there, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Lists users, oldest enrolment first: all, or those that a query finds.
+
+        Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+        is not a page token or belongs to other arguments.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes the fields of a user that the mask names; without a mask those that are set. A call that would change
+        nothing answers with the user as it is.
+
+        Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
+        when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+        `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseUser(self, request, context):
+        """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
+        free from then on. Closing it again changes nothing.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+        `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
+        since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +135,21 @@ def add_MemberServiceServicer_to_server(servicer, server):
             'GetUser': grpc.unary_unary_rpc_method_handler(
                     servicer.GetUser,
                     request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.GetUserRequest.FromString,
+                    response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersRequest.FromString,
+                    response_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UpdateUserRequest.FromString,
+                    response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'CloseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.FromString,
                     response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
             ),
     }
@@ -139,6 +207,87 @@ class MemberService:
             target,
             '/library.frontend.v1.MemberService/GetUser',
             library_dot_frontend_dot_v1_dot_member__service__pb2.GetUserRequest.SerializeToString,
+            library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/ListUsers',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersRequest.SerializeToString,
+            library_dot_frontend_dot_v1_dot_member__service__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/UpdateUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.UpdateUserRequest.SerializeToString,
+            library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/CloseUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.SerializeToString,
             library_dot_v1_dot_user__pb2.User.FromString,
             options,
             channel_credentials,

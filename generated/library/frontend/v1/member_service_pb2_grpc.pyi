@@ -35,15 +35,41 @@ class MemberServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MemberServiceAsyncStub: ...
     EnrollUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]
-    """Enrols a user, who can borrow from then on.
+    """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
 
-    Errors: INVALID_ARGUMENT for a malformed e-mail address or an empty or over-long name; ALREADY_EXISTS,
-    `EMAIL_TAKEN`, when the address is enrolled already, whatever its case; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
+    `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
+    compared in lower case, so `groß` is not `gross`.
+
+    Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
+    ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.GetUserRequest, _user_pb2.User]
-    """Gets a user.
+    """Gets a user. A closed one is still there, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    """
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ListUsersRequest, _member_service_pb2.ListUsersResponse]
+    """Lists users, oldest enrolment first: all, or those that a query finds.
+
+    Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+    is not a page token or belongs to other arguments.
+    """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UpdateUserRequest, _user_pb2.User]
+    """Changes the fields of a user that the mask names; without a mask those that are set. A call that would change
+    nothing answers with the user as it is.
+
+    Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
+    when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+    `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    """
+    CloseUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]
+    """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
+    free from then on. Closing it again changes nothing.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+    `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
+    since.
     """
 
 @_typing.type_check_only
@@ -52,15 +78,41 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Enrols a user, who can borrow from then on.
+    """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
 
-    Errors: INVALID_ARGUMENT for a malformed e-mail address or an empty or over-long name; ALREADY_EXISTS,
-    `EMAIL_TAKEN`, when the address is enrolled already, whatever its case; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
+    `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
+    compared in lower case, so `groß` is not `gross`.
+
+    Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
+    ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Gets a user.
+    """Gets a user. A closed one is still there, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    """
+    ListUsers: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ListUsersRequest, _member_service_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Lists users, oldest enrolment first: all, or those that a query finds.
+
+    Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+    is not a page token or belongs to other arguments.
+    """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UpdateUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Changes the fields of a user that the mask names; without a mask those that are set. A call that would change
+    nothing answers with the user as it is.
+
+    Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
+    when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+    `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    """
+    CloseUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
+    free from then on. Closing it again changes nothing.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+    `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
+    since.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -72,10 +124,14 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.EnrollUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Enrols a user, who can borrow from then on.
+        """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
 
-        Errors: INVALID_ARGUMENT for a malformed e-mail address or an empty or over-long name; ALREADY_EXISTS,
-        `EMAIL_TAKEN`, when the address is enrolled already, whatever its case; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
+        `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
+        compared in lower case, so `groß` is not `gross`.
+
+        Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
+        ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -84,9 +140,49 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Gets a user.
+        """Gets a user. A closed one is still there, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _member_service_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.ListUsersResponse, _abc.Awaitable[_member_service_pb2.ListUsersResponse]]:
+        """Lists users, oldest enrolment first: all, or those that a query finds.
+
+        Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
+        is not a page token or belongs to other arguments.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _member_service_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Changes the fields of a user that the mask names; without a mask those that are set. A call that would change
+        nothing answers with the user as it is.
+
+        Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
+        when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+        `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseUser(
+        self,
+        request: _member_service_pb2.CloseUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
+        free from then on. Closing it again changes nothing.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+        `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
+        since.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

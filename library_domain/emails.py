@@ -1,0 +1,62 @@
+"""E-mail addresses as people write them, and the key by which two of them are compared."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import idna
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, ValidatedEmail, validate_email
+
+from service_kit.errors import FieldInvalid
+
+# A library may serve a company's or a school's own network: `ada@desk.local` is an address there.
+SPECIAL_USE_DOMAIN_NAMES.clear()
+
+LONGEST = 254
+"""The most characters of an address; RFC 5321 allows as many octets."""
+
+LONGEST_KEY = 400
+"""Keys are cut to this many characters. None of an address that the frontend takes is longer, and PostgreSQL's indexes
+take at most 2,704 bytes."""
+
+
+def checked_email(email: str, field: str = "email") -> str:
+    """Return the address in its normal form (RFC 5321 and 5322, by email-validator). Raises `FieldInvalid`."""
+    try:
+        return _validated(email).normalized
+    except EmailNotValidError as error:
+        raise FieldInvalid((field, str(error))) from error
+
+
+def email_key(email: str) -> str:
+    """Return what an address in its normal form is compared by. Addresses with one key get each other's mail.
+
+    The domain is compared by IDNA 2008 (RFC 5891): in lower case, each label as its A-label. So `bücher.example` is
+    `xn--bcher-kva.example`, and `faß.example` is not `fass.example`, which is another domain. What is before the @-sign
+    is the mail server's own; none is known to distinguish case, so it is compared in lower case and in NFC. It is not
+    case-folded, which would take `groß` for `gross`.
+    """
+    local, _, domain = email.rpartition("@")
+    local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
+    try:
+        domain = idna.encode(domain, uts46=True).decode()
+    except UnicodeError:  # stored by a version with other rules
+        domain = unicodedata.normalize("NFC", domain)
+    return f"{local}@{domain.lower()}"[:LONGEST_KEY]
+
+
+def key_of_address(text: str) -> str:
+    """Return the key of a text that is an address, and "" for any other text."""
+    if len(text) > LONGEST:
+        return ""
+    try:
+        return email_key(_validated(text).normalized)
+    except EmailNotValidError:
+        return ""
+
+
+def _validated(email: str) -> ValidatedEmail:
+    address = validate_email(email, check_deliverability=False, globally_deliverable=False, strict=True)
+    if "." not in address.domain:
+        raise EmailNotValidError("The part after the @-sign has no dot.")
+    return address

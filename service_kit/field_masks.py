@@ -1,0 +1,28 @@
+"""Field masks of updates (AIP-134): which fields of a resource a request is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from service_kit.validation import Problem
+
+
+def masked_fields(resource: Message, mask: FieldMask, changeable: Collection[str]) -> tuple[list[str], list[Problem]]:
+    """Return the fields that an update changes, and what is wrong with its `update_mask`.
+
+    They are those of the mask; all that are changeable for the mask `*`; without a mask those that are set.
+    """
+    if list(mask.paths) == ["*"]:
+        return list(changeable), []
+    if not mask.paths:
+        return [field.name for field, _ in resource.ListFields() if field.name in changeable], []
+    known, kind = resource.DESCRIPTOR.fields_by_name, resource.DESCRIPTOR.name.lower()
+    problems = [
+        ("update_mask", f"{path} is read-only" if path in known else f"a {kind} has no field {path[:40]}")
+        for path in mask.paths
+        if path not in changeable
+    ]
+    return [path for path in dict.fromkeys(mask.paths) if path in changeable], problems

@@ -1,0 +1,259 @@
+"""All that is wrong with a request is reported in one answer: every method of both services, through the servicers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+import admin_server.rpc.servicers
+import frontend_server.rpc.servicers
+from admin_server.epochs import begin_epoch
+from frontend_server.store.models import introduce
+from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
+from library.admin.v1 import catalog_service_pb2 as catalog
+from library.admin.v1 import loan_service_pb2 as loans
+from library.admin.v1 import user_service_pb2 as users
+from library.frontend.v1 import catalog_service_pb2 as browsing
+from library.frontend.v1 import lending_service_pb2 as lending
+from library.frontend.v1 import member_service_pb2 as members
+from library.sync.v1 import sync_service_pb2 as sync
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.user_pb2 import User
+from service_kit.server import Service
+from tests.support.clocks import SettableClock
+from tests.support.frontend import RULES
+from tests.support.servicers import ServicerRunner
+from tests.support.stores import FreshDatabases, bound_store
+
+ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync.v1.SyncService"
+
+NOTHING_TO_GET_WRONG = {
+    f"{ADMIN}.StatusService/GetStatus",
+    f"{FRONTEND}.SyncService/GetSyncStatus",
+    f"{FRONTEND}.SyncService/SyncNow",
+    f"{ADMIN}.CatalogService/ImportBooks",  # a stream, whose rows have outcomes: see below
+}
+
+BAD_TOKEN: dict[str, Any] = {"page_size": -1, "page_token": "x"}
+WRONG_BOOK = catalog.AddBookRequest(
+    title="\u200b",
+    authors=["", "\x00", "\u3164"],
+    isbn="12",
+    publisher="p" * 201,
+    category="\x00",
+    language="l" * 36,
+    published_year=9999,
+    page_count=-1,
+    description="d" * 10_001,
+    cover_uri="cover",
+    copies=0,
+    request_id="7",
+)
+WRONG_BOOK_FIELDS = {
+    *("title", "authors[0]", "authors[1]", "authors[2]", "isbn", "publisher", "category", "language"),
+    *("published_year", "page_count", "description", "cover_uri", "copies", "request_id"),
+}
+NEW_BOOK = Book(
+    id="7",
+    title=" ",
+    authors=["\u2800"],
+    isbn="9780141439588",
+    publisher="\x1b",
+    category="\u00ad",
+    language="l" * 36,
+    published_year=-9999,
+    page_count=1_000_000,
+    description="\x00",
+    cover_uri="/",
+    total_copies=-3,
+    state=BOOK_STATE_REMOVED,
+)
+EVERYTHING = FieldMask(paths=["*"])
+NEW_BOOK_FIELDS = {
+    *("book.id", "book.title", "book.authors[0]", "book.isbn", "book.publisher", "book.category", "book.language"),
+    *("book.published_year", "book.page_count", "book.description", "book.cover_uri", "book.total_copies"),
+    "book.state",
+}
+
+FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
+    (
+        "MemberService/EnrollUser",
+        members.EnrollUserRequest(email="bad", request_id="7"),
+        {"email", "first_name", "last_name", "request_id"},
+    ),
+    ("MemberService/EnrollUser", members.EnrollUserRequest(), {"email", "first_name", "last_name"}),
+    ("MemberService/EnrollUser", members.EnrollUserRequest(email="a@b", first_name="\u200b"), {"email", "first_name"}),
+    (
+        "MemberService/EnrollUser",
+        members.EnrollUserRequest(email="x" * 300, first_name="x" * 101, last_name="\x00"),
+        {"email", "first_name", "last_name"},
+    ),
+    ("MemberService/GetUser", members.GetUserRequest(id="7\x00"), {"id"}),
+    (
+        "MemberService/ListUsers",
+        members.ListUsersRequest(query="?!", **BAD_TOKEN),
+        {"query", "page_size", "page_token"},
+    ),
+    (
+        "MemberService/UpdateUser",
+        members.UpdateUserRequest(
+            user=User(id="7", email="bad", first_name=" ", last_name="\u3164"),
+            update_mask=FieldMask(paths=["email", "first_name", "last_name", "shoe_size", "state"]),
+            request_id="8",
+        ),
+        {"user.id", "user.email", "user.last_name", "update_mask", "request_id"},
+    ),
+    (
+        "MemberService/UpdateUser",
+        members.UpdateUserRequest(user=User(email="bad"), update_mask=EVERYTHING),
+        {"user.id", "user.email", "user.first_name", "user.last_name"},
+    ),
+    (
+        "MemberService/UpdateUser",
+        members.UpdateUserRequest(update_mask=FieldMask(paths=["x"]), request_id="8"),
+        {"user", "update_mask", "request_id"},
+    ),
+    (
+        "MemberService/CloseUser",
+        members.CloseUserRequest(id="7", etag="e" * 101, request_id="8"),
+        {"id", "etag", "request_id"},
+    ),
+    (
+        "CatalogService/ListBooks",
+        browsing.ListBooksRequest(publisher="p" * 201, category="\x00", query="?", **BAD_TOKEN),
+        {"publisher", "category", "query", "page_size", "page_token"},
+    ),
+    ("CatalogService/ListBooks", browsing.ListBooksRequest(query="-", page_token="x"), {"query", "page_token"}),
+    ("CatalogService/GetBook", browsing.GetBookRequest(id="7"), {"id"}),
+    ("CatalogService/ListPublishers", browsing.ListPublishersRequest(**BAD_TOKEN), set(BAD_TOKEN)),
+    ("CatalogService/ListCategories", browsing.ListCategoriesRequest(**BAD_TOKEN), set(BAD_TOKEN)),
+    (
+        "LendingService/BorrowBook",
+        lending.BorrowBookRequest(book_id="a", user_id="b", days=366, request_id="c"),
+        {"book_id", "user_id", "days", "request_id"},
+    ),
+    ("LendingService/ReturnBook", lending.ReturnBookRequest(loan_id="x"), {"loan_id"}),
+    ("LendingService/RenewLoan", lending.RenewLoanRequest(loan_id="x"), {"loan_id", "days"}),
+    ("LendingService/GetLoan", lending.GetLoanRequest(id="x"), {"id"}),
+    (
+        "LendingService/ListLoans",
+        lending.ListLoansRequest(user_id="a", book_id="b", state=9, **BAD_TOKEN),  # type: ignore[arg-type]
+        {"user_id", "book_id", "state", *BAD_TOKEN},
+    ),
+]
+
+ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
+    (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
+    (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
+    (
+        f"{ADMIN}.CatalogService/AddBook",
+        catalog.AddBookRequest(title="T", authors=["a"] * 1_001, isbn="x", copies=-1),
+        {"authors", "isbn", "copies"},
+    ),
+    (f"{ADMIN}.CatalogService/GetBook", catalog.GetBookRequest(id="7"), {"id"}),
+    (
+        f"{ADMIN}.CatalogService/ListBooks",
+        catalog.ListBooksRequest(publisher="\x00", category="c" * 201, query="!", state=9, **BAD_TOKEN),  # type: ignore[arg-type]
+        {"publisher", "category", "query", "state", *BAD_TOKEN},
+    ),
+    (
+        f"{ADMIN}.CatalogService/UpdateBook",
+        catalog.UpdateBookRequest(book=NEW_BOOK, update_mask=EVERYTHING),
+        NEW_BOOK_FIELDS,
+    ),
+    (
+        f"{ADMIN}.CatalogService/UpdateBook",
+        catalog.UpdateBookRequest(
+            book=Book(id="7", title="", isbn="1"),
+            update_mask=FieldMask(paths=["isbn", "title", "etag", "shelf", "state"]),
+        ),
+        {"book.id", "book.title", "book.isbn", "book.state", "update_mask"},
+    ),
+    (
+        f"{ADMIN}.CatalogService/UpdateBook",
+        catalog.UpdateBookRequest(update_mask=FieldMask(paths=["shelf"])),
+        {"book", "update_mask"},
+    ),
+    (f"{ADMIN}.CatalogService/RemoveBook", catalog.RemoveBookRequest(id="7"), {"id"}),
+    (
+        f"{ADMIN}.UserService/ListUsers",
+        users.ListUsersRequest(query="...", **BAD_TOKEN),
+        {"query", *BAD_TOKEN},
+    ),
+    (f"{ADMIN}.UserService/GetUser", users.GetUserRequest(id="7"), {"id"}),
+    (f"{ADMIN}.UserService/ListBorrowers", users.ListBorrowersRequest(**BAD_TOKEN), set(BAD_TOKEN)),
+    (
+        f"{ADMIN}.LoanService/ListLoans",
+        loans.ListLoansRequest(user_id="a", book_id="b", state=-1, **BAD_TOKEN),  # type: ignore[arg-type]
+        {"user_id", "book_id", "state", *BAD_TOKEN},
+    ),
+    (f"{ADMIN}.LoanService/ListUnavailableBooks", loans.ListUnavailableBooksRequest(**BAD_TOKEN), set(BAD_TOKEN)),
+    (
+        f"{SYNC}/ListCatalogChanges",
+        sync.ListCatalogChangesRequest(cursor="x", receipt="y", page_size=-1),
+        {"cursor", "receipt", "page_size"},
+    ),
+    (f"{SYNC}/ListCatalogChanges", sync.ListCatalogChangesRequest(cursor="x", receipt="é"), {"cursor", "receipt"}),
+    (f"{SYNC}/RecordUsers", sync.RecordUsersRequest(frontend_id="f", receipt="x"), {"frontend_id", "users", "receipt"}),
+    (f"{SYNC}/RecordLoans", sync.RecordLoansRequest(frontend_id="f", receipt="x"), {"frontend_id", "loans", "receipt"}),
+]
+
+
+@pytest.fixture
+def frontend(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[Service]]:
+    with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
+        introduce(store)
+        watched = WatchedClock(store, clock)
+        yield frontend_server.rpc.servicers.services(store, RULES, watched, Sync(store, "127.0.0.1:1", 1.0, watched))
+
+
+@pytest.fixture
+def admin(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[Service]]:
+    with bound_store("admin", databases.migrated("admin", "sqlite")) as store:
+        begin_epoch(store, clock)
+        yield admin_server.rpc.servicers.services(store, clock)
+
+
+def test_the_frontend_reports_all_problems_of_a_request(frontend: list[Service]) -> None:
+    reports_all(frontend, [(f"{FRONTEND}.{method}", request, fields) for method, request, fields in FRONTEND_CASES])
+
+
+def test_the_admin_reports_all_problems_of_a_request(admin: list[Service]) -> None:
+    reports_all(admin, ADMIN_CASES)
+
+
+def reports_all(services: list[Service], cases: list[tuple[str, Message, set[str]]]) -> None:
+    """Try each case, and hold the cases to having one for each method at least."""
+    methods = {f"{each.descriptor.full_name}/{method.name}" for each in services for method in each.descriptor.methods}
+    assert {method for method, _, _ in cases} == methods - NOTHING_TO_GET_WRONG
+    runner = ServicerRunner(services)
+    for method, request, fields in cases:
+        refusal = runner.refusal(method, request)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID"), method
+        assert set(refusal.fields) == fields, (method, refusal.fields)
+        assert set(refusal.metadata["fields"].split(", ")) == fields
+
+
+def test_a_field_has_one_problem_where_one_explains_the_other(frontend: list[Service]) -> None:
+    refusal = ServicerRunner(frontend).refusal(f"{FRONTEND}.MemberService/EnrollUser", members.EnrollUserRequest())
+    assert refusal.message.count("email") == 1, "an empty address is not malformed in addition"
+
+
+def test_a_row_of_an_import_has_all_its_problems(admin: list[Service]) -> None:
+    rows = [catalog.ImportBooksRequest(line=1, book=WRONG_BOOK)]
+    reply = ServicerRunner(admin).call_with_stream(f"{ADMIN}.CatalogService/ImportBooks", rows)
+    [outcome] = reply.outcomes
+    reported = [problem.field for problem in outcome.problems]
+    assert len(reported) == len(set(reported)) == 10
+    one = catalog.AddBookRequest(title="", authors=["\u200b"], isbn="1", page_count=-1, copies=0, cover_uri="x")
+    reply = ServicerRunner(admin).call_with_stream(
+        f"{ADMIN}.CatalogService/ImportBooks", [catalog.ImportBooksRequest(line=1, book=one)]
+    )
+    reported = [problem.field for problem in reply.outcomes[0].problems]
+    assert sorted(reported) == ["authors[0]", "copies", "cover_uri", "isbn", "page_count", "title"]
