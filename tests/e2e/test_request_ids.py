@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import threading
 import time
@@ -372,7 +373,7 @@ def http_request(method: str, request: Message) -> tuple[str, str, Any]:
             inner = inner[each]
         path = path.replace(f"{{{name}}}", inner.pop(last))
     body = tree if rule.body == "*" else tree.pop(rule.body) if rule.body else None
-    query = {} if rule.body == "*" else {name: str(value).lower() for name, value in tree.items()}
+    query = {} if rule.body == "*" else {name: json.dumps(value).strip('"') for name, value in tree.items()}
     return verb.upper(), f"{path}?{urlencode(query)}" if query else path, body
 
 

@@ -12,7 +12,7 @@ from admin_server import reports
 from frontend_server import members
 from frontend_server.store.models import User
 from library.admin.v1.user_service_pb2 import ListUsersRequest as AdminListUsersRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest, ListUsersRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library_domain.errors import EmailTaken
 from service_kit.ids import new_id
 from service_kit.migrations import migrate, pending
@@ -122,15 +122,3 @@ def test_the_users_of_an_admin_are_found(admin: Store) -> None:
         found, _ = reports.list_users(admin, AdminListUsersRequest(query=query))
         assert [user.first_name for user in found] == first_names, query
     assert len(reports.list_users(admin, AdminListUsersRequest())[0]) == len(PEOPLE)
-
-
-def test_a_process_of_the_version_before_can_go_on_enrolling(frontend: Store) -> None:
-    values = f"'{new_id()}', 'late@example.org', 'Late', 'Comer', 1, 1, 1, '', 99, 0, '', 'late@example.org', 0"
-    with frontend.writing():
-        frontend.database.execute_sql(
-            "INSERT INTO user_account (id, email, first_name, last_name, state, create_time, update_time, "
-            "request_digest, revision, pushed_revision, park_reason, email_key, active_loan_count) "
-            f"VALUES ({values})"
-        )
-    found, _ = members.list_users(frontend, ListUsersRequest(query="late@example.org"))
-    assert [user.first_name for user in found] == ["Late"]
