@@ -100,7 +100,8 @@ def _checked(row: ImportBooksRequest) -> _Row:
     try:
         columns = book_columns(row.book)
     except FieldInvalid as error:
-        wrong += error.problems
+        reported = {field for field, _ in wrong}
+        wrong += [(field, problem) for field, problem in error.problems if field not in reported]
     told = [FieldProblem(field=field, description=problem) for field, problem in wrong[:PROBLEMS_TOLD]]
     return _Row(row.line, row.validate_only, columns, told)
 

@@ -11,6 +11,7 @@ from library_domain.loans import LoanColumns
 from library_domain.users import UserColumns
 from service_kit.revisions import Counter
 from service_kit.store import Store
+from service_kit.vocabulary import VocabularyWord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,6 +37,8 @@ class Book(peewee.Model):
     update_time = peewee.BigIntegerField()
     revision = peewee.BigIntegerField(unique=True)
     words = peewee.TextField()  # what the word index holds: see library_domain.search
+    publisher_key = peewee.TextField(default="")  # what it is filtered and sorted by: see service_kit.text.keys
+    category_key = peewee.TextField(default="")
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has told of
     request_id = peewee.CharField(36, null=True, unique=True)
     request_digest = peewee.CharField(32, default="")
@@ -90,7 +93,7 @@ class Frontend(peewee.Model):
         table_name = "frontend"
 
 
-MODELS = [Counter, Book, User, Loan, Epoch, Frontend]
+MODELS = [Counter, Book, User, Loan, Epoch, Frontend, VocabularyWord]
 
 
 def bind(store: Store) -> None:

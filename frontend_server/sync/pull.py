@@ -7,9 +7,12 @@ borrow all the while.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import grpc
+import peewee
 from peewee import EXCLUDED
 
 from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SyncState, User
@@ -21,6 +24,8 @@ from service_kit.channel import error_info
 from service_kit.logs import logger
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
+from service_kit.text.keys import text_key
+from service_kit.vocabulary import Learnt, learn
 
 PAGE_SIZE = 1_000
 
@@ -28,7 +33,13 @@ Fetch = Callable[[ListCatalogChangesRequest], ListCatalogChangesResponse]
 
 log = logger(__name__)
 
-REPLICATED = ("message", "title", "publisher", "category", "total_copies", "state", "words", "revision", "generation")
+REPLICATED = (
+    *("message", "title", "publisher", "publisher_key", "category", "category_key"),
+    *("total_copies", "state", "words", "revision", "generation"),
+)
+
+_learnt: weakref.WeakKeyDictionary[peewee.Database, Learnt] = weakref.WeakKeyDictionary()
+"""The words that this process has put into the vocabulary of a store."""
 
 # The newest version wins, whatever comes twice or late. A new generation counts anew: the admin lost its revisions.
 APPLY = Statement(
@@ -69,6 +80,8 @@ def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse)
     if not page.changes and not ends_resync and page.next_cursor == state.cursor:
         return True  # an idle poll writes nothing
     rows = [_replica_row(change, state.generation) for change in page.changes]
+    learnt = _learnt.setdefault(store.database, Learnt())
+    new_words = learnt.new(word for row in rows for word in row["words"].split(" "))
     with store.writing():
         # First, so that whoever comes second waits here and then finds the cursor moved.
         moved = SyncState.update(cursor=page.next_cursor, resyncing=state.resyncing and page.has_more).where(
@@ -77,11 +90,13 @@ def apply_page(store: Store, state: SyncState, page: ListCatalogChangesResponse)
         if not moved.execute():
             return False
         APPLY.many(rows)
+        learn(new_words)
         swept = 0
         if ends_resync:
             if store.is_postgresql:  # which else plans by an empty table until it comes round to look
                 store.database.execute_sql("ANALYZE book")
             swept = _sweep(state.generation)
+    learnt.remember(new_words)
     if ends_resync:  # said when it is so, and not while the last page may yet be rolled back
         log.info("catalogue read anew", generation=state.generation, books_gone=swept)
     return True
@@ -112,20 +127,23 @@ def begin_resync(store: Store, state: SyncState) -> None:
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
+        _learnt.pop(store.database, None)
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
 
 
-def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
+def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
     book = change.book
     return {
         "id": book.id,
         "message": book.SerializeToString(),
         "title": book.title,
         "publisher": book.publisher,
+        "publisher_key": text_key(book.publisher),
         "category": book.category,
+        "category_key": text_key(book.category),
         "total_copies": book.total_copies,
         "state": book.state,
-        "words": book_words(book.title, book.authors, book.isbn),
+        "words": " ".join(book_words(book.title, book.authors, book.isbn)),
         "revision": change.revision,
         "generation": generation,
     }
