@@ -124,15 +124,20 @@ def _indexed(compound: str) -> Iterator[str]:
 
 
 def _indexed_part(part: str) -> Iterator[str]:
-    yield from _spellings(part)
-    if part[-1] in "+#":
-        yield from _spellings(part.rstrip("+#"))
-    if _SPACELESS_RUN.search(part):
-        for run in _SPACELESS_RUN.split(part):
-            if run and not _SPACELESS_RUN.match(run):
-                yield from _spellings(run)
-            elif run:
-                yield from _grams(run)
+    for run in _runs(part):
+        if _SPACELESS_RUN.match(run):
+            yield from _grams(run)
+        else:
+            yield from _spellings(run)
+            if run[-1] in "+#":
+                yield from _spellings(run.rstrip("+#"))
+
+
+def _runs(part: str) -> list[str]:
+    """Take apart what is in a script without blanks and what is not."""
+    if not _SPACELESS_RUN.search(part):
+        return [part]
+    return [run for run in _SPACELESS_RUN.split(part) if run.strip("+#")]
 
 
 def _grams(run: str) -> Iterator[str]:
@@ -145,7 +150,7 @@ def _grams(run: str) -> Iterator[str]:
 def _spellings(word: str) -> Iterator[str]:
     """Yield a word without umlauts and, if it has any, with those written as two letters.
 
-    Nothing for scripts without blanks, which are found by grams.
+    Nothing for a compound with a script without blanks, which is found by grams.
     """
     if word.isascii():
         yield word[:WORD_CHARACTERS]
@@ -182,15 +187,13 @@ def _joined(word: str, separate: Expression) -> Expression:
 
 
 def _asked_piece(piece: str) -> Expression:
-    if not _SPACELESS_RUN.search(piece):
-        return any_of([_word(spelling) for spelling in _spellings(piece)])
-    runs: list[Expression] = []
-    for run in _SPACELESS_RUN.split(piece):
-        if run and not _SPACELESS_RUN.match(run):
-            runs.append(any_of([_word(spelling) for spelling in _spellings(run)]))
-        elif run:
-            runs += _asked_grams(run)
-    return all_of(runs)
+    asked: list[Expression] = []
+    for run in _runs(piece):
+        if _SPACELESS_RUN.match(run):
+            asked += _asked_grams(run)
+        else:
+            asked.append(any_of([_word(spelling) for spelling in _spellings(run)]))
+    return all_of(asked)
 
 
 def _asked_grams(run: str) -> list[Expression]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from library_domain.search import book_query, book_words
 from service_kit.errors import FieldInvalid
-from service_kit.text.expressions import Any, Expression, Word, exact
+from service_kit.text.expressions import All, Any, But, Expression, Word, exact
 from service_kit.text.folding import fold
 from service_kit.text.words import INDEX_BYTES, WORD_CHARACTERS, index_words
+from tests.support.search_cases import CASES
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,30 @@ def test_a_book_is_found_by_its_own_title_and_authors(title: str, authors: list[
 
 def test_authors_do_not_run_into_one_another() -> None:
     assert book_words("T", ["J", "A"], "") == ["t", "j", "a"]
+
+
+def holds(expression: Expression, words: set[str]) -> bool:
+    """Whether a row with these words matches: what the engines do, written out."""
+    if isinstance(expression, Word):
+        return any(word.startswith(expression.text) if expression.prefix else word == expression.text for word in words)
+    if isinstance(expression, But):
+        return holds(expression.wanted, words) and not holds(expression.unwanted, words)
+    found = [holds(part, words) for part in expression.parts]
+    return all(found) if isinstance(expression, All) else any(found)
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40)
+TRICKY = st.text("aéØå\"'\\*:&|-+#., \u3042漢\u3099\u0301\u0e31\u0e01\u200dß㌀ﷺⅧ\u093fिकИй\u0306", max_size=20)
+
+
+@settings(max_examples=500)
+@given(TEXTS | TRICKY | st.sampled_from([case.text for case in CASES]))
+@example("ŉaıßᾳ ẖﬃ Ⅷ")
+def test_any_text_is_found_by_itself_in_any_form_and_by_each_of_its_words(text: str) -> None:
+    words = set(index_words(text))
+    assume(words)
+    forms = {text, text.upper(), text.lower(), text.casefold(), f"  {text}  ", "\u00ad".join(text)}
+    forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    for query in forms | words:
+        assert holds(exact(book_query(query)), words), query
+        assert holds(book_query(query), words), query
