@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import peewee
 
@@ -19,21 +19,25 @@ from library.admin.v1.catalog_service_pb2 import (
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
 from library_domain.isbn import normalized_isbn13
 from library_domain.loans import expected_back
-from library_domain.search import book_words, query_words
+from library_domain.search import book_query, book_words
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
-from service_kit.full_text import match, rows_with_words
+from service_kit.full_text import rows_with_words
 from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
+from service_kit.search import Place, search
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
+from service_kit.text.keys import text_key, tidied
 from service_kit.validation import joined, problems, problems_by, shortened
+from service_kit.vocabulary import learn, learnable
 
 COPIED_FIELDS = (
     "title",
@@ -77,6 +81,7 @@ INSERT = Statement(
         state=BOOK_STATE_ACTIVE,
         on_loan=0,
         **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
+        **{name: slot(name) for name in ("publisher_key", "category_key")},
         **{name: slot(name) for name in ("id", "create_time", "update_time", "revision")},
     )
 )
@@ -105,19 +110,21 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
 
 
 def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
-    """A page of the catalogue, oldest entry first, and the token of the next."""
-    query = Book.select().where(Book.state == request.state if request.state else IN_CATALOGUE)
-    if request.publisher:
-        query = query.where(Book.publisher == request.publisher)
-    if request.category:
-        query = query.where(Book.category == request.category)
-    if request.query:
-        words = match(store.database, query_words(request.query))
-        query = rows_with_words(store.database, query, Book.key, Book.words, words, row_position(request))
-    else:
-        query = query.where(Book.key > row_position(request)).order_by(Book.key)
+    """Return a page of the catalogue, oldest entry first, and the token of the next.
+
+    With a query, whole words come first, then beginnings of words; typing errors where there is neither.
+    """
+    usable = Book.state == request.state if request.state else IN_CATALOGUE
+    fits = book_filter(request.publisher, request.category)
     with store.reading():
-        return _book_page(request, query)
+        if request.query:
+            rows = _searched(store, request, usable, fits)
+        else:
+            after, limit = row_position(request), page_size(request) + 1
+            rows = [(None, row) for row in in_ranges(Book, Book.select(), usable, fits, after, limit)]
+        books = book_messages([row for _, row in rows])
+        pairs = list(zip(rows, books, strict=True))
+        return page(request, pairs, lambda pair: pair[1], lambda pair: pair[0][0] or pair[0][1].key)
 
 
 def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -> tuple[list[book_pb2.Book], str]:
@@ -146,6 +153,7 @@ def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_
         row.update_time = clock()
         row.revision = take_revisions()
         row.save()
+        learn(learnable(row.words.split()))
         return book_messages([row])[0]
 
     with _isbn_taken_meanwhile(store, book.isbn, but=book.id):
@@ -170,22 +178,25 @@ def remove_book(store: Store, request: RemoveBookRequest, clock: Clock) -> book_
 
 
 def book_columns(request: AddBookRequest) -> dict[str, object]:
-    """The columns of a new book. Raises `FieldInvalid` for a wrong ISBN."""
+    """Return the columns of a new book, its texts tidied. Raises `FieldInvalid` for a wrong ISBN."""
     columns: dict[str, object] = {name: getattr(request, name) for name in COPIED_FIELDS}
-    isbn = checked_isbn(request.isbn)
-    columns["isbn"] = isbn
-    columns["authors"] = json.dumps(list(request.authors), ensure_ascii=False)
+    columns |= {name: tidied(text) for name, text in columns.items() if isinstance(text, str)}
+    authors = [tidied(author) for author in request.authors]
+    columns["isbn"] = checked_isbn(request.isbn)
+    columns["authors"] = json.dumps(authors, ensure_ascii=False)
     columns["total_copies"] = request.copies if request.HasField("copies") else 1
-    columns["words"] = book_words(request.title, request.authors, isbn)
+    columns["words"] = " ".join(book_words(str(columns["title"]), authors, str(columns["isbn"])))
+    columns["publisher_key"] = text_key(str(columns["publisher"]))
+    columns["category_key"] = text_key(str(columns["category"]))
     return columns
 
 
-def checked_isbn(isbn: str, field: str = "isbn") -> str:
-    """The ISBN as thirteen digits, or nothing for none. Raises `FieldInvalid`."""
+def checked_isbn(isbn: str) -> str:
+    """Return the ISBN as thirteen digits, or "" for none. Raises `FieldInvalid`."""
     try:
         return normalized_isbn13(isbn)
     except ValueError as error:
-        raise FieldInvalid((field, str(error))) from error
+        raise FieldInvalid(("isbn", str(error))) from error
 
 
 def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[str]:
@@ -194,6 +205,7 @@ def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[str]:
     made_here = {"create_time": now, "update_time": now}
     rows = [{**made_here, "id": new_id(), "revision": first + place, **book} for place, book in enumerate(books)]
     INSERT.many(rows)
+    learn(learnable(word for row in rows for word in str(row["words"]).split()))
     return [str(row["id"]) for row in rows]
 
 
@@ -289,8 +301,27 @@ def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
     return [book_message(row, expected.get(row.id)) for row in rows]
 
 
+def _searched(
+    store: Store, request: ListBooksRequest, usable: Any, fits: BookFilter
+) -> list[tuple[Place | None, Book]]:
+    """The rows of a page, and one more, each with its place."""
+
+    def find(words: str, after: int, limit: int, *filters: Any) -> list[Book]:
+        query = Book.select().where(usable, *filters)
+        return list(rows_with_words(store.database, query, Book.key, Book.words, words, after).limit(limit))
+
+    hits = search(
+        store.database,
+        request,
+        book_query(request.query),
+        find=lambda words, after, limit: find(words, after, limit, *conditions(Book, fits)),
+        is_known=lambda words: bool(find(words, 0, 1)),
+    )
+    return [(Place(phase, row.key), row) for phase, row in hits.rows]
+
+
 def _book_page(
-    request: ListBooksRequest | ListUnavailableBooksRequest, query: peewee.ModelSelect[Book]
+    request: ListUnavailableBooksRequest, query: peewee.ModelSelect[Book]
 ) -> tuple[list[book_pb2.Book], str]:
     rows = list(query.limit(page_size(request) + 1))
     pairs = list(zip(rows, book_messages(rows), strict=True))

@@ -19,6 +19,7 @@ from service_kit.ids import new_id
 from service_kit.migrations import migrate
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
+from service_kit.text.keys import text_key
 
 SEED = 20261122
 CHUNK = 1_000
@@ -107,7 +108,9 @@ def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...
         "create_time": micros(book.create_time),
         "update_time": micros(book.update_time),
         "revision": revision,
-        "words": book_words(book.title, book.authors, book.isbn),
+        "words": " ".join(book_words(book.title, book.authors, book.isbn)),
+        "publisher_key": text_key(book.publisher),
+        "category_key": text_key(book.category),
         "on_loan": 0,
     }
     return tuple([values[name] if name in values else getattr(book, name) for name in names])

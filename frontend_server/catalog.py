@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from frontend_server.store.models import CAN_BE_BORROWED, IN_CATALOGUE, Book, Loan
+from frontend_server.store.models import CAN_BE_BORROWED, IN_CATALOGUE, LEFT_OUT, Book, Loan
 from library.frontend.v1.catalog_service_pb2 import (
     ListBooksRequest,
     ListBooksResponse,
@@ -17,13 +17,16 @@ from library.frontend.v1.catalog_service_pb2 import (
 )
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges, slotted
 from library_domain.errors import BookNotFound
-from library_domain.search import query_words
+from library_domain.search import book_query
 from service_kit.clock import timestamp
-from service_kit.full_text import match, rows_with_words
+from service_kit.full_text import rows_with_words
 from service_kit.paging import page, page_rows, page_size, position, row_position
+from service_kit.search import Place, search
 from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
+from service_kit.text.keys import tidied
 
 Row = tuple[Any, ...]
 # Of one statement with the copies, and so of one moment: read after them, the last loan might have come back already.
@@ -33,6 +36,12 @@ EXPECTED_BACK = peewee.Case(
     Loan.select(peewee.fn.MIN(Loan.due_time)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
 )
 COLUMNS = (Book.key, Book.message, Book.state, Book.total_copies, Book.on_loan, EXPECTED_BACK)
+
+MOST_LEFT_OUT = 1_000
+"""Up to how many left out books are counted."""
+
+MOST_MATCHES = 5_000
+"""Among how many books that match a query those that are left out are counted."""
 
 GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
 
@@ -49,57 +58,95 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
 
 
 def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
-    """A page of the books that can be borrowed now, or of all in the catalogue.
+    """Return a page of the books that can be borrowed now, or of all in the catalogue.
 
     It is filled in place: to copy fifty books into a reply takes as long as to find them.
     """
-    statement = _list_statement(
-        store.database,
-        by_publisher=bool(request.publisher),
-        by_category=bool(request.category),
-        by_words=bool(request.query),
-        unavailable_too=request.include_unavailable,
-    )
-    words = match(store.database, query_words(request.query)) if request.query else ""
+    fits = book_filter(request.publisher, request.category)
     with store.reading():
-        rows = statement.rows(
-            after=row_position(request),
-            publisher=request.publisher,
-            category=request.category,
-            words=words,
-            limit=page_size(request) + 1,
-        )
-    shown, token = page_rows(request, rows, lambda row: len(row[1]), lambda row: row[0])
-    response = ListBooksResponse(next_page_token=token)
-    for row in shown:
+        rows, words = (_searched if request.query else _listed)(store, request, fits)
+        shown, token = page_rows(request, rows, lambda row: len(row[1][1]), lambda row: row[0] or row[1][0])
+        response = ListBooksResponse(next_page_token=token)
+        if not request.include_unavailable and not request.page_token:
+            response.left_out_count = _left_out_count(store, fits, words)
+    for _, row in shown:
         _fill(response.books.add(), row)
     return response
 
 
 def list_publishers(store: Store, request: ListPublishersRequest) -> tuple[list[ValueCount], str]:
     """A page of publishers with their numbers of books, and the token of the next."""
-    return _list_values(store, Book.publisher, request)
+    return _list_values(store, Book.publisher_key, Book.publisher, request)
 
 
 def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[ValueCount], str]:
     """A page of categories with their numbers of books, and the token of the next."""
-    return _list_values(store, Book.category, request)
+    return _list_values(store, Book.category_key, Book.category, request)
+
+
+def _listed(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
+    """The rows of a page, and one more."""
+    statement = _list_statement(fits.shape, request.include_unavailable)
+    rows = statement.rows(after=row_position(request), limit=page_size(request) + 1, **fits.slots())
+    return [(None, row) for row in rows], ""
+
+
+def _searched(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[Place, Row]], str]:
+    """The rows of a page, and one more, each with its place; and what the whole list matches."""
+    statement = _search_statement(store.database, fits.shape, request.include_unavailable)
+    slots = fits.slots()
+    hits = search(
+        store.database,
+        request,
+        book_query(request.query),
+        find=lambda words, after, limit: statement.rows(words=words, after=after, limit=limit, **slots),
+        is_known=lambda words: bool(_known_statement(store.database).rows(words=words, after=0)),
+    )
+    return [(Place(phase, row[0]), row) for phase, row in hits.rows], hits.match
+
+
+def _left_out_count(store: Store, fits: BookFilter, words: str) -> int:
+    """How many books match but cannot be borrowed now; no more than are worth counting."""
+    statement = _left_out_words_statement(store.database, fits.shape) if words else _left_out_statement(fits.shape)
+    [(count,)] = statement.rows(words=words, after=0, **fits.slots())
+    return min(int(count), MOST_LEFT_OUT)
 
 
 @functools.cache
-def _list_statement(
-    database: peewee.Database, *, by_publisher: bool, by_category: bool, by_words: bool, unavailable_too: bool
-) -> Statement:
-    query = Book.select(*COLUMNS).where(IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED)
-    if by_publisher:
-        query = query.where(Book.publisher == slot("publisher"))
-    if by_category:
-        query = query.where(Book.category == slot("category"))
-    if by_words:
-        query = rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after"))
-    else:
-        query = query.where(Book.key > slot("after")).order_by(Book.key)
+def _list_statement(shape: tuple[int, int], unavailable_too: bool) -> Statement:
+    usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
+    return Statement(in_ranges(Book, Book.select(*COLUMNS), usable, slotted(shape), slot("after"), slot("limit")))
+
+
+@functools.cache
+def _search_statement(database: peewee.Database, shape: tuple[int, int], unavailable_too: bool) -> Statement:
+    usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
+    query = Book.select(*COLUMNS).where(usable, *conditions(Book, slotted(shape)))
+    query = rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after"))
     return Statement(query.limit(slot("limit")))
+
+
+@functools.cache
+def _known_statement(database: peewee.Database) -> Statement:
+    query = Book.select(Book.key).where(IN_CATALOGUE)
+    return Statement(rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after")).limit(1))
+
+
+@functools.cache
+def _left_out_statement(shape: tuple[int, int]) -> Statement:
+    # In the order of an index: else SQLite reads the table from its beginning, to find a thousand of them at its end.
+    left_out = Book.select(Book.key).where(LEFT_OUT, Book.key > slot("after"), *conditions(Book, slotted(shape)))
+    counted = left_out.order_by(Book.key).limit(MOST_LEFT_OUT).alias("counted")
+    return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
+
+
+@functools.cache
+def _left_out_words_statement(database: peewee.Database, shape: tuple[int, int]) -> Statement:
+    columns = (Book.key, Book.state, Book.on_loan, Book.total_copies, Book.publisher_key, Book.category_key)
+    query = rows_with_words(database, Book.select(*columns), Book.key, Book.words, slot("words"), slot("after"))
+    matches = query.order_by().limit(MOST_MATCHES).alias("matches")
+    fits = conditions(matches.c, slotted(shape))
+    return Statement(Book.select(peewee.fn.COUNT(matches.c.key)).from_(matches).where(LEFT_OUT, *fits))
 
 
 def _fill(book: book_pb2.Book, row: Row) -> None:
@@ -114,15 +161,24 @@ def _fill(book: book_pb2.Book, row: Row) -> None:
 
 
 def _list_values(
-    store: Store, column: peewee.Field, request: ListPublishersRequest | ListCategoriesRequest
+    store: Store, key: peewee.Field, text: peewee.Field, request: ListPublishersRequest | ListCategoriesRequest
 ) -> tuple[list[ValueCount], str]:
-    query = (
-        Book.select(column, peewee.fn.COUNT(Book.key))
-        .where(column > position(request), IN_CATALOGUE if request.include_unavailable else CAN_BE_BORROWED)
-        .group_by(column)
-        .order_by(column)
+    """A page of values by their keys, each in the form that its first book has."""
+    groups = (
+        Book.select(
+            key.alias("value_key"), peewee.fn.COUNT(Book.key).alias("books"), peewee.fn.MIN(Book.key).alias("first")
+        )
+        .where(key > position(request), IN_CATALOGUE if request.include_unavailable else CAN_BE_BORROWED)
+        .group_by(key)
+        .order_by(key)
         .limit(page_size(request) + 1)
+        .alias("groups")
+    )
+    query = (
+        Book.select(groups.c.value_key, groups.c.books, text)
+        .join(groups, on=(groups.c.first == Book.key))
+        .order_by(groups.c.value_key)
     )
     with store.reading():
         rows = tuples(query)
-    return page(request, rows, lambda row: ValueCount(value=row[0], book_count=row[1]), lambda row: row[0])
+    return page(request, rows, lambda row: ValueCount(value=tidied(row[2]), book_count=row[1]), lambda row: row[0])

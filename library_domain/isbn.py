@@ -1,23 +1,124 @@
-"""ISBNs as people write them, and as the catalogue keeps them."""
+"""ISBNs as people write and paste them, and as the catalogue keeps them."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from stdnum import isbn
 from stdnum.exceptions import InvalidComponent, ValidationError
-from stdnum.util import clean
+
+from service_kit.text.folding import HYPHENS, without_invisible
+
+_LABEL = (
+    r"(?:urn:\s*)?(?:(?:e|p|print|online|electronic)[ -]?)?isbn(?:[ -]?(?P<kind>1[03])(?!\d))?"
+    r"(?:\s*(?:no|nr|number)\b\.?|\s*#)?"
+)
+_LABEL_AND_COLON = rf"{_LABEL}\s*[:=.-]?\s*[(\[\"]?"
+_BINDINGS = (
+    r"(?:pbk|hbk|hc|pb|hb|paperback|hardcover|hardback|softcover|softback|cloth|cased|ebook|e-book|epub|pdf|kindle|"
+    r"electronic|print|board|library|trade|mass market|set|alk|acid-free)\b\.?"
+)
+# What catalogues write behind an ISBN (MARC 21, field 020): how the book is bound, and its price.
+_TAIL = (
+    rf"(?:\s*[(\[][^()\[\]]*[)\]]|\s+{_BINDINGS}(?:\s+(?:binding|edition|ed|bk|book|cover|paper|back)\b\.?)?)*"
+    r"(?:\s*:?\s*(?:[$£€¥]|(?:USD|EUR|GBP|US\$|CAD|Rs\.?|DM)\s?)\s*\d[\d.,]*(?:\s*(?:USD|EUR|GBP|US|CAN|[$£€]))?)?"
+    r"\s*[:;,.)\]\"'>]*"
+)
+_OPENING = "([\"'<"
+_BETWEEN = "[ -]{0,3}"
+_ISBN_13 = rf"97[89](?:{_BETWEEN}\d){{10}}"
+_ISBN_10 = rf"\d(?:{_BETWEEN}\d){{8}}{_BETWEEN}[\dX]"
+
+_LABELLED = re.compile(_LABEL_AND_COLON, re.IGNORECASE | re.ASCII)
+_UNDECORATED = re.compile(rf"(?P<written>.*?[0-9Xx -]){_TAIL}", re.IGNORECASE | re.ASCII)
+_CANDIDATES = [
+    re.compile(rf"(?:{_LABEL_AND_COLON})?(?P<written>{pattern})(?!\w)", re.IGNORECASE)
+    for pattern in (_ISBN_13, _ISBN_10)
+]
+_BEGINNING = re.compile(r"(?<!\w)(?=[0-9eiopu])", re.IGNORECASE)
+_AFTER = re.compile(_TAIL, re.IGNORECASE | re.ASCII)
+_DASHES = str.maketrans(dict.fromkeys(HYPHENS + "—―", "-"))
+
+
+class Found(NamedTuple):
+    """An ISBN within a text."""
+
+    begin: int
+    end: int
+    isbn13: str
+    is_certain: bool
+    """False for ten digits without a label, which can be any number: one of eleven has the form of an ISBN-10."""
 
 
 def normalized_isbn13(text: str) -> str:
-    """Give the ISBN-13 that `text` writes, as 13 digits; nothing for nothing, as a book may have none.
+    """Return the ISBN-13 that `text` writes, as 13 digits; "" for none, as a book may have none.
 
-    ISBN-10 and ISBN-13 (ISO 2108) are taken, with hyphens, of any width, and spaces between the digits.
+    ISBN-10 and ISBN-13 (ISO 2108) are taken as they are pasted: with any hyphens and blanks between the digits, with a
+    label such as `ISBN-13:` or `urn:isbn:` before them, and with a binding or a price behind them.
     Raises ValueError, whose message says what an ISBN is like where this one differs.
     """
-    if not text.strip():
+    plain = plain_text(text).strip()
+    if not plain:
         return ""
-    written = clean(text, " -").strip().upper()
+    if plain[0] in _OPENING:
+        plain = plain[1:].strip()
+    label = _LABELLED.match(plain)
+    candidates = [plain[label.end() :], plain[max(label.start("kind"), 0) :]] if label else [plain]
+    problem = ValueError("an ISBN has 10 or 13 digits, but this has 0")
+    for candidate in candidates:
+        try:
+            return _validated(_undecorated(candidate))
+        except ValueError as error:
+            problem = error if candidate == candidates[0] else problem
+    raise problem
+
+
+def isbns_in(plain: str) -> Iterator[Found]:
+    """Yield the valid ISBNs of a text that `plain_text` made, each with its label and its binding."""
+    end = 0
+    for match in _BEGINNING.finditer(plain):
+        if match.start() < end:
+            continue
+        for candidate in _CANDIDATES:
+            found = candidate.match(plain, match.start())
+            isbn13 = _isbn13_or_none(found.group("written")) if found else None
+            if found and isbn13:
+                after = _AFTER.match(plain, found.end())
+                end = after.end() if after else found.end()
+                has_label = found.start("written") > found.start()
+                yield Found(match.start(), end, isbn13, has_label or candidate is _CANDIDATES[0])
+                break
+
+
+def plain_text(text: str) -> str:
+    """Return a text with plain hyphens, blanks and digits for those of other kinds, without invisible characters."""
+    if text.isascii():
+        return text
+    return "".join(map(_plain_character, without_invisible(text).translate(_DASHES)))
+
+
+def _plain_character(char: str) -> str:
+    compatible = unicodedata.normalize("NFKC", char)
+    return compatible if len(compatible) == 1 and compatible.isascii() else char
+
+
+def _undecorated(text: str) -> str:
+    match = _UNDECORATED.fullmatch(text)
+    return match.group("written") if match else text
+
+
+def _isbn13_or_none(written: str) -> str | None:
+    try:
+        return _validated(written)
+    except ValueError:
+        return None
+
+
+def _validated(text: str) -> str:
+    written = text.replace("-", "").replace(" ", "").upper()
     if not re.fullmatch("[0-9]*|[0-9]{0,9}X", written):
         raise ValueError("an ISBN has only digits, hyphens and spaces; an ISBN-10 may end in X")
     # stdnum would take nine digits for an SBN of before 1970; here they are far more often an ISBN with a digit lost.

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from library_domain.isbn import normalized_isbn13
+from library_domain.isbn import isbns_in, plain_text
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import words_of
+from service_kit.paging import ListRequest, row_position
+from service_kit.search import search_position
+from service_kit.text.expressions import Expression, Word, all_of, any_of
+from service_kit.text.words import index_words, query_expression
 
-# The longer one first, and whole numbers only: else the first ten digits of an ISBN-13 would be taken for an ISBN-10.
-_ISBN_LIKE = re.compile(r"(?<!\w)(?:(?:\d[ -]?){12}\d|(?:\d[ -]?){9}[\dXx])(?!\w)")
-
-
-def book_words(title: str, authors: Iterable[str], isbn: str) -> str:
-    """The words under which a book is found, as the word index wants them."""
-    return " ".join(words_of(" ".join([title, *authors, isbn])))
+_NO_WORD = "must have a word or a number to look for"
 
 
-def query_words(query: str) -> list[str]:
-    """The words that a query asks for; an ISBN in it, however written, as its thirteen digits.
+def book_words(title: str, authors: Iterable[str], isbn: str) -> list[str]:
+    """Return the words under which a book is found, each once."""
+    words = dict.fromkeys(index_words(title))
+    for author in authors:
+        words.update(dict.fromkeys(index_words(author)))
+    if isbn:
+        words[isbn] = None
+    return list(words)
+
+
+def book_query(query: str) -> Expression:
+    """Return what a query asks for. An ISBN in it, however it was pasted, is looked for as its thirteen digits.
 
     Raises `FieldInvalid` for a query without a word.
     """
-    words = words_of(_ISBN_LIKE.sub(_as_isbn13, query))
-    if not words:
-        raise FieldInvalid(("query", "must have a word or a number to look for"))
-    return words
+    plain = plain_text(query)
+    parts: list[Expression | None] = []
+    end = 0
+    for found in isbns_in(plain):
+        parts.append(query_expression(plain[end : found.begin]))
+        isbn13 = Word(found.isbn13)
+        written = None if found.is_certain else query_expression(plain[found.begin : found.end])
+        parts.append(any_of([isbn13, written]) if written else isbn13)
+        end = found.end
+    parts.append(query_expression(plain[end:]))
+    wanted = [part for part in parts if part is not None]
+    if not wanted:
+        raise FieldInvalid(("query", _NO_WORD))
+    return all_of(wanted)
 
 
-class QueryRequest(Protocol):
+class QueryRequest(ListRequest, Protocol):
     """A request that may look for words."""
 
     query: str
@@ -39,11 +55,12 @@ class QueryRequest(Protocol):
 def check_query(request: QueryRequest) -> None:
     """Raise `FieldInvalid` for a query without a word."""
     if request.query:
-        query_words(request.query)
+        book_query(request.query)
 
 
-def _as_isbn13(found: re.Match[str]) -> str:
-    try:
-        return normalized_isbn13(found.group())
-    except ValueError:
-        return found.group()
+def check_place(request: QueryRequest) -> None:
+    """Raise `FieldInvalid` for a page token of another list."""
+    if request.query:
+        search_position(request)
+    else:
+        row_position(request)

@@ -12,8 +12,10 @@ from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.emails import email_key, key_of_address
 from service_kit.clock import micros, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import prefix_match, rows_with_prefixes, words_of
+from service_kit.full_text import match, rows_with_words, words_of
 from service_kit.paging import ListRequest, page_size, row_position
+from service_kit.text.expressions import Expression, Word, replaced
+from service_kit.text.words import query_expression
 
 LONGEST_PART = 32
 """Parts of words are cut to this many characters, in the index as in a query: they tell names apart long before."""
@@ -89,12 +91,12 @@ def user_words(email: str, first_name: str, last_name: str) -> str:
     return " ".join(parts)
 
 
-def query_parts(query: str) -> list[str]:
+def user_query(query: str) -> Expression:
     """Return the parts of words that a query asks for. Raises `FieldInvalid` for a query without a word."""
-    words = words_of(query)
-    if not words:
+    wanted = query_expression(query)
+    if wanted is None:
         raise FieldInvalid(("query", "must have a letter or a number to look for"))
-    return [word[:LONGEST_PART] for word in words]
+    return replaced(wanted, lambda word: Word(word.text[:LONGEST_PART], prefix=True))
 
 
 class ListUsersRequest(ListRequest, Protocol):
@@ -116,13 +118,13 @@ def list_user_rows(database: peewee.Database, model: type[UserModel], request: L
     after = row_position(request)
     users = model.select() if request.include_closed else model.select().where(NOT_CLOSED)
     if request.query:
-        words = prefix_match(database, query_parts(request.query))
+        words = match(database, user_query(request.query))
         key = key_of_address(request.query.strip()) if "@" in request.query else ""
         having_address = users.where(model.email_key == key)
         if key and having_address.exists():
             users = having_address.where(model.key > after).order_by(model.key)
         else:
-            users = rows_with_prefixes(database, users, model.key, model.words, words, after)
+            users = rows_with_words(database, users, model.key, model.words, words, after)
     else:
         users = users.where(model.key > after).order_by(model.key)
     return list(users.limit(page_size(request) + 1))
@@ -131,7 +133,7 @@ def list_user_rows(database: peewee.Database, model: type[UserModel], request: L
 def check_user_query(request: ListUsersRequest) -> None:
     """Raise `FieldInvalid` for a query without a word."""
     if request.query:
-        query_parts(request.query)
+        user_query(request.query)
 
 
 def _parts(word: str) -> Iterator[str]:

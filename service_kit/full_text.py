@@ -1,36 +1,39 @@
 """Finding rows by the words in one of their text columns: FTS5 on SQLite, a GIN index over tsvector on PostgreSQL.
 
-The column holds words as `words_of` gives them, so that both engines, each with rules of its own, find the same rows.
+All that is known of language is in `service_kit.text`, in Python: the column holds the words under which a row is
+found, and the engines only compare them, byte by byte. So both find the same rows. PostgreSQL's own text parser is not
+used: it depends on the locale and splits words of Indic scripts.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import peewee
 
-_SIMPLE = peewee.SQL("'simple'::regconfig")
-_WORD = re.compile(r"[^\W_]+")  # letters and digits, as str.isalnum has them
+from service_kit.text import expressions
+from service_kit.text.expressions import Expression, Word, all_of
+from service_kit.text.words import index_words
+
+SHORT_PREFIXES = "1 2 3"
+"""The lengths of prefixes that FTS5 keeps an index of. Longer ones have few words, which a search can merge."""
 
 
 def words_of(text: str) -> list[str]:
-    """Split a text into words: letters and digits, without case and accents, whatever stands between them."""
-    # Taken apart first: a letter such as the mathematical bold A has a case only once it is an A.
-    folded = unicodedata.normalize("NFKD", text).casefold()
-    if not folded.isascii():
-        bare = (char for char in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(char))
-        folded = "".join(bare)
-    return _WORD.findall(folded)
+    """Return the words under which a text is found, each once. Joined by blanks, they are what the column holds."""
+    return index_words(text)
 
 
 def create_word_index(database: peewee.Database, table: str, key: str, column: str) -> None:
-    """Make the index over `table.column`, kept current by the database itself. `key` is the integer primary key."""
+    """Make the index over `table.column`, kept current by the database itself. `key` is the integer primary key.
+
+    Rows that are in the table already are indexed, too.
+    """
     if isinstance(database, peewee.PostgresqlDatabase):
         # New words wait in a list that each search reads from end to end: some 40 ms at the 4 MB of the default.
         database.execute_sql(
-            f"CREATE INDEX {table}_{column} ON {table} USING gin (to_tsvector('simple'::regconfig, {column})) "
+            f"CREATE INDEX {table}_{column} ON {table} USING gin (array_to_tsvector(string_to_array({column}, ' '))) "
             "WITH (gin_pending_list_limit = 64)"  # kB
         )
         return
@@ -38,10 +41,11 @@ def create_word_index(database: peewee.Database, table: str, key: str, column: s
     insert = f"INSERT INTO {index} (rowid, {column}) VALUES (new.{key}, new.{column});"
     delete = f"DELETE FROM {index} WHERE rowid = old.{key};"
     database.execute_sql(
-        # The ascii tokenizer takes every other character for a letter, so it never splits what words_of joined.
-        f"CREATE VIRTUAL TABLE {index} "
-        f"USING fts5({column}, content='', contentless_delete=1, detail=none, tokenize=ascii)"
+        # The ascii tokenizer takes every character beyond ASCII for a letter, so it splits at blanks only.
+        f"CREATE VIRTUAL TABLE {index} USING fts5({column}, content='', contentless_delete=1, detail=none, "
+        f"prefix='{SHORT_PREFIXES}', tokenize=\"ascii tokenchars '+#'\")"
     )
+    database.execute_sql(f"INSERT INTO {index} (rowid, {column}) SELECT {key}, {column} FROM {table}")
     database.execute_sql(f"CREATE TRIGGER {index}_insert AFTER INSERT ON {table} BEGIN {insert} END")
     database.execute_sql(f"CREATE TRIGGER {index}_delete AFTER DELETE ON {table} BEGIN {delete} END")
     database.execute_sql(
@@ -50,16 +54,29 @@ def create_word_index(database: peewee.Database, table: str, key: str, column: s
     )
 
 
+def drop_word_index(database: peewee.Database, table: str, column: str) -> None:
+    """Remove an index that `create_word_index` made, if there is one. A contentless FTS5 table cannot be rebuilt."""
+    index = f"{table}_{column}"
+    if isinstance(database, peewee.PostgresqlDatabase):
+        database.execute_sql(f"DROP INDEX IF EXISTS {index}")
+        return
+    for event in ("insert", "delete", "update"):
+        database.execute_sql(f"DROP TRIGGER IF EXISTS {index}_{event}")
+    database.execute_sql(f"DROP TABLE IF EXISTS {index}")
+
+
 def rows_with_words(
     database: peewee.Database, query: Any, key: peewee.Field, column: peewee.Field, words: Any, after: Any
 ) -> Any:
-    """Narrow a query to the rows that have all the words and a key beyond `after`, in the order of the key.
+    """Narrow a query to the rows that match and have a key beyond `after`, in the order of the key.
 
-    `words` is a value or a slot for what `match` gives. SQLite reads its index in this order already, so a page costs
+    `words` is a value or a slot for what `match` returns. SQLite reads its index in this order already, so a page costs
     the same whether a word is in fifty books or in most; PostgreSQL has to sort what it finds.
     """
     if isinstance(database, peewee.PostgresqlDatabase):
-        return _rows_with_tsquery(query, key, column, peewee.fn.plainto_tsquery(_SIMPLE, words), after)
+        vector = peewee.fn.array_to_tsvector(peewee.fn.string_to_array(column, peewee.SQL("' '")))
+        has_words = peewee.Expression(vector, "@@", peewee.Cast(words, "tsquery"))
+        return query.where(has_words, key > after).order_by(key)
     name = f"{column.model._meta.table_name}_{column.column_name}"
     index = peewee.Table(name)
     has_words = peewee.Expression(index.c[name], "MATCH", words)
@@ -70,32 +87,32 @@ def rows_with_words(
     )
 
 
-def match(database: peewee.Database, words: list[str]) -> str:
-    """Write the words down as `rows_with_words` wants them bound."""
-    if isinstance(database, peewee.PostgresqlDatabase):
-        return " ".join(words)
-    return " ".join(f'"{word}"' for word in words)
+def match(database: peewee.Database, words: Expression | Sequence[str], *, prefix: bool = False) -> str:
+    """Write down what is searched, as `rows_with_words` wants it bound.
 
-
-def rows_with_prefixes(
-    database: peewee.Database, query: Any, key: peewee.Field, column: peewee.Field, words: Any, after: Any
-) -> Any:
-    """Like `rows_with_words`, but a row has a word when one of its words begins with it.
-
-    `words` is a value or a slot for what `prefix_match` returns.
+    Of a list of words all must be there, with `prefix` each at least as the beginning of a word.
     """
-    if isinstance(database, peewee.PostgresqlDatabase):
-        return _rows_with_tsquery(query, key, column, peewee.fn.to_tsquery(_SIMPLE, words), after)
-    return rows_with_words(database, query, key, column, words, after)
+    if isinstance(words, Sequence):
+        words = all_of([Word(word, prefix) for word in words])
+    is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
+    return _written(words, _TSQUERY if is_postgresql else _FTS5)
 
 
-def prefix_match(database: peewee.Database, words: list[str]) -> str:
-    """Write the words down as `rows_with_prefixes` wants them bound."""
-    if isinstance(database, peewee.PostgresqlDatabase):
-        return " & ".join(f"'{word}':*" for word in words)
-    return " ".join(f'"{word}"*' for word in words)
+class _Syntax:
+    def __init__(self, quote: str, prefix: str, both: str, either: str, but: str) -> None:
+        self.quote, self.prefix, self.both, self.either, self.but = quote, prefix, both, either, but
 
 
-def _rows_with_tsquery(query: Any, key: peewee.Field, column: peewee.Field, tsquery: Any, after: Any) -> Any:
-    has_words = peewee.Expression(peewee.fn.to_tsvector(_SIMPLE, column), "@@", tsquery)
-    return query.where(has_words, key > after).order_by(key)
+_FTS5 = _Syntax(quote='"', prefix=" *", both=" AND ", either=" OR ", but=" NOT ")
+_TSQUERY = _Syntax(quote="'", prefix=":*", both=" & ", either=" | ", but=" & !")
+
+
+def _written(expression: Expression, syntax: _Syntax) -> str:
+    if isinstance(expression, Word):
+        # Words have no quotes; doubling what is there keeps an error elsewhere from becoming an injection.
+        text = expression.text.replace("\\", "\\\\").replace(syntax.quote, syntax.quote * 2)
+        return syntax.quote + text + syntax.quote + (syntax.prefix if expression.prefix else "")
+    if isinstance(expression, expressions.But):
+        return f"({_written(expression.wanted, syntax)}{syntax.but}{_written(expression.unwanted, syntax)})"
+    operator = syntax.both if isinstance(expression, expressions.All) else syntax.either
+    return "(" + operator.join(_written(part, syntax) for part in expression.parts) + ")"

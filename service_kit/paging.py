@@ -55,7 +55,7 @@ def position(request: ListRequest) -> str:
         place = ""
     # Made anew and compared, because decoding overlooks what is not base64. No store holds a text with a NUL.
     if not place or "\0" in place or request.page_token != _token(request, place):
-        raise _token_refused()
+        raise token_refused()
     return place
 
 
@@ -65,7 +65,7 @@ def row_position(request: ListRequest) -> int:
     if not place:
         return 0
     if not _KEY.fullmatch(place):
-        raise _token_refused()
+        raise token_refused()
     return int(place)
 
 
@@ -98,7 +98,8 @@ def page_rows(
     return rows[:count], _token(request, place(rows[count - 1]))
 
 
-def _token_refused() -> FieldInvalid:
+def token_refused() -> FieldInvalid:
+    """Return the error for a page token that is not valid for this request."""
     return FieldInvalid(("page_token", "must be the next_page_token of a page with the same arguments"))
 
 

@@ -20,7 +20,7 @@ from library.admin.v1 import (
 )
 from library.sync.v1 import sync_service_pb2, sync_service_pb2_grpc
 from library.v1 import book_pb2, user_pb2
-from library_domain.search import check_query
+from library_domain.search import check_place, check_query
 from library_domain.users import check_user_query
 from service_kit.clock import Clock
 from service_kit.paging import position, row_position
@@ -41,7 +41,7 @@ _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
     _CATALOG,
     rules={
         "AddBook": [catalog.check_isbn],
-        "ListBooks": [check_query, row_position],
+        "ListBooks": [check_query, check_place],
         "UpdateBook": [catalog.check_update],
     },
 )

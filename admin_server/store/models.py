@@ -12,6 +12,7 @@ from library_domain.users import UserColumns
 from service_kit.idempotency import AnsweredRequest
 from service_kit.revisions import Counter
 from service_kit.store import Store
+from service_kit.vocabulary import VocabularyWord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -37,6 +38,8 @@ class Book(peewee.Model):
     update_time = peewee.BigIntegerField()
     revision = peewee.BigIntegerField(unique=True)
     words = peewee.TextField()  # what the word index holds: see library_domain.search
+    publisher_key = peewee.TextField(default="")  # what it is filtered and sorted by: see service_kit.text.keys
+    category_key = peewee.TextField(default="")
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has told of
 
     class Meta:
@@ -89,7 +92,7 @@ class Frontend(peewee.Model):
         table_name = "frontend"
 
 
-MODELS = [Counter, Book, User, Loan, Epoch, Frontend, AnsweredRequest]
+MODELS = [Counter, Book, User, Loan, Epoch, Frontend, VocabularyWord, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

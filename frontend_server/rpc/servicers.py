@@ -19,7 +19,7 @@ from library.frontend.v1 import (
     sync_service_pb2_grpc,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
-from library_domain.search import check_query
+from library_domain.search import check_place, check_query
 from library_domain.users import check_user_query
 from service_kit.clock import micros
 from service_kit.paging import position, row_position
@@ -81,7 +81,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 @answers(
     _CATALOG,
     rules={
-        "ListBooks": [check_query, row_position],
+        "ListBooks": [check_query, check_place],
         "ListPublishers": [position],
         "ListCategories": [position],
     },

@@ -16,6 +16,7 @@ from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
 from service_kit.store import Store
+from service_kit.vocabulary import VocabularyWord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -35,6 +36,8 @@ class Book(peewee.Model):
     total_copies = peewee.IntegerField()
     state = peewee.SmallIntegerField()
     words = peewee.TextField()  # what the word index holds: see library_domain.search
+    publisher_key = peewee.TextField(default="")  # what it is filtered and sorted by: see service_kit.text.keys
+    category_key = peewee.TextField(default="")
     revision = peewee.BigIntegerField()  # the admin's
     generation = peewee.BigIntegerField()  # of the last full reading of the catalogue that saw it
     on_loan = peewee.IntegerField(default=0)
@@ -43,9 +46,12 @@ class Book(peewee.Model):
         table_name = "book"
 
 
-# Written with literals, as the partial index is: an engine uses one only where it can see that it applies.
+# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
 CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies)")
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
+LEFT_OUT = peewee.SQL(
+    f"(state <> {BOOK_STATE_REMOVED} AND NOT (state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies))"
+)
 
 
 class PushedColumns(peewee.Model):
@@ -123,7 +129,7 @@ class ClockMark(peewee.Model):
 NOTHING_IS_SURE = -1
 """As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
 
-MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, AnsweredRequest]
+MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
 
 
 def bind(store: Store) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import functools
 import re
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
+import peewee
 from peewee import EXCLUDED
 
 from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SetAside, SyncState, User
@@ -40,6 +42,8 @@ from service_kit.clock import Clock, system_clock
 from service_kit.logs import logger
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
+from service_kit.text.keys import text_key
+from service_kit.vocabulary import Learnt, learn, learnable
 
 PAGE_SIZE = 1_000
 
@@ -51,7 +55,13 @@ Fetch = Callable[[ListCatalogChangesRequest], ListCatalogChangesResponse]
 
 log = logger(__name__)
 
-REPLICATED = ("message", "title", "publisher", "category", "total_copies", "state", "words", "revision", "generation")
+REPLICATED = (
+    *("message", "title", "publisher", "publisher_key", "category", "category_key"),
+    *("total_copies", "state", "words", "revision", "generation"),
+)
+
+_learnt: weakref.WeakKeyDictionary[peewee.Database, Learnt] = weakref.WeakKeyDictionary()
+"""The words that this process has put into the vocabulary of a store."""
 
 # The newest version wins, whatever comes twice or late. A new generation counts anew: the admin lost its revisions.
 APPLY = Statement(
@@ -151,6 +161,7 @@ def begin_resync(store: Store, state: SyncState) -> None:
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
+        _learnt.pop(store.database, None)
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
 
 
@@ -187,6 +198,8 @@ def _apply(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> _O
     """Apply the page in one transaction; None, and nothing changed, if another process was quicker."""
     state, page, now = work
     rows, refused = _replica_rows(page.changes, state.generation)
+    learnt = _learnt.setdefault(store.database, Learnt())
+    new_words = set() if row_by_row else learnt.new(word for _, row in rows for word in row["words"].split(" "))
     with store.writing():
         # First, so that whoever comes second waits here and then finds the cursor moved.
         moved = SyncState.update(cursor=page.next_cursor, resyncing=state.resyncing and page.has_more).where(
@@ -198,17 +211,24 @@ def _apply(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> _O
             refused += _apply_row_by_row(rows, trials)
         else:
             APPLY.many([row for _, row in rows])
+            learn(new_words)
         _hold_back([change for change, _ in refused], trials)
         failed = {change.book.id for change, _ in refused}
         forget_applied([change.book.id for change, _ in rows if change.book.id not in failed])
         set_aside(refused, state.generation, now)
-        if not work.ends_resync:
-            return _Outcome(refused, swept=0)
-        if store.is_postgresql:  # which else plans by an empty table until it comes round to look
-            store.database.execute_sql("ANALYZE book")
-        swept, kept = _sweep(state.generation, trials, row_by_row=row_by_row)
+        swept, kept = (
+            _end_resync(store, state.generation, trials, row_by_row=row_by_row) if work.ends_resync else (0, [])
+        )
         set_aside(kept, state.generation, now)
-        return _Outcome([*refused, *kept], swept)
+    learnt.remember(new_words)
+    return _Outcome([*refused, *kept], swept)
+
+
+def _end_resync(store: Store, generation: int, trials: Trials, *, row_by_row: bool) -> tuple[int, list[Refused]]:
+    """Remove what the admin no longer has; return the number of books that were, and what could not be removed."""
+    if store.is_postgresql:  # which else plans by an empty table until it comes round to look
+        store.database.execute_sql("ANALYZE book")
+    return _sweep(generation, trials, row_by_row=row_by_row)
 
 
 def _apply_row_by_row(rows: Sequence[_Row], trials: Trials) -> list[Refused]:
@@ -216,7 +236,7 @@ def _apply_row_by_row(rows: Sequence[_Row], trials: Trials) -> list[Refused]:
     refused = []
     for number, (change, row) in enumerate(rows):
         name = f"apply {number}"
-        if not trials.run(name, functools.partial(APPLY.rows, **row)):
+        if not trials.run(name, functools.partial(_apply_row, row)):
             refused.append(Refused(change, trials.reasons[name]))
     return refused
 
@@ -272,10 +292,15 @@ def _retry(store: Store, key: int, trials: Trials) -> str:
 
 
 def _apply_again(row: SetAside) -> None:
-    APPLY.rows(**_replica_row(BookChange.FromString(row.change), row.generation))
+    _apply_row(_replica_row(BookChange.FromString(row.change), row.generation))
 
 
-_Row = tuple[BookChange, dict[str, object]]
+def _apply_row(row: dict[str, Any]) -> None:
+    APPLY.rows(**row)
+    learn(learnable(row["words"].split(" ")))
+
+
+_Row = tuple[BookChange, dict[str, Any]]
 
 
 def _replica_rows(changes: Iterable[BookChange], generation: int) -> tuple[list[_Row], list[Refused]]:
@@ -290,7 +315,7 @@ def _replica_rows(changes: Iterable[BookChange], generation: int) -> tuple[list[
     return rows, refused
 
 
-def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
+def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
     """Return the columns of a book. Raises `Unfit` for what one engine or the other could not keep."""
     book = change.book
     if not _UUID.fullmatch(book.id):
@@ -307,10 +332,12 @@ def _replica_row(change: BookChange, generation: int) -> dict[str, object]:
         "message": book.SerializeToString(),
         "title": book.title,
         "publisher": book.publisher,
+        "publisher_key": text_key(book.publisher),
         "category": book.category,
+        "category_key": text_key(book.category),
         "total_copies": book.total_copies,
         "state": book.state,
-        "words": book_words(book.title, book.authors, book.isbn),
+        "words": " ".join(book_words(book.title, book.authors, book.isbn)),
         "revision": change.revision,
         "generation": generation,
     }

@@ -135,7 +135,7 @@ def test_a_patron_is_served(library: Library, client: ThirdPartyClient, request:
     title = f"Book for {request.node.callspec.id}"
     book = library.book(title)
 
-    listing = "library.frontend.v1.CatalogService/ListBooks", {"publisher": book.publisher}
+    listing = "library.frontend.v1.CatalogService/ListBooks", {"publisher": [book.publisher]}
     (listed,) = client.call(frontend, *listing).reply["books"]
     assert (listed["id"], listed["title"], listed["availableCopies"]) == (book.id, title, 1)
     user = client.call(frontend, "library.frontend.v1.MemberService/EnrollUser", person("ada", title)).reply
@@ -217,7 +217,7 @@ def test_a_refusal_is_readable(
 def test_python_stubs_serve_a_patron_and_document_themselves(library: Library) -> None:
     book = library.book("Book for Python")
     frontend = library.frontend
-    listing = ListBooksRequest(publisher=book.publisher)
+    listing = ListBooksRequest(publisher=[book.publisher])
     assert [listed.title for listed in frontend.catalog.ListBooks(listing, timeout=10).books] == ["Book for Python"]
     user = frontend.members.EnrollUser(
         EnrollUserRequest(email="ada@python.example", first_name="Ada", last_name="L."), timeout=10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from admin_server import catalog
@@ -22,6 +22,7 @@ from service_kit.channel import MESSAGE_BYTES
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
+from service_kit.text.keys import tidied
 from tests.support.admin import Admin
 
 PUBLISHERS = ("Penguin", "penguin", "Faber & Faber")
@@ -54,16 +55,16 @@ def test_every_combination_of_filters_gives_what_it_says(admin: Admin, shelves: 
         return {
             book.id
             for book in shelves
-            if publisher in ("", book.publisher)
-            and category in ("", book.category)
+            if publisher.casefold() in ("", book.publisher.casefold())
+            and category.casefold() in ("", book.category.casefold())
             and (book.state == state if state else book.state != BOOK_STATE_REMOVED)
             and word in ("", book.title.split()[0])
         }
 
     for publisher, category, state, word in itertools.product(
-        ("", *PUBLISHERS, "Nobody"), ("", *CATEGORIES), (BOOK_STATE_UNSPECIFIED, *STATES), ("", "odd")
+        ("", *PUBLISHERS, "Nobody"), ("", *CATEGORIES, "TRAVEL"), (BOOK_STATE_UNSPECIFIED, *STATES), ("", "odd")
     ):
-        found = admin.books(page_size=3, publisher=publisher, category=category, state=state, query=word)
+        found = admin.books(page_size=3, publisher=[publisher], category=[category], state=state, query=word)
         assert [book.id for book in found] == sorted(expected(publisher, category, state, word))
 
 
@@ -71,11 +72,11 @@ def test_a_book_is_found_by_its_words_and_by_no_others(admin: Admin) -> None:
     admin.add("Other", authors=["Somebody"], isbn="9780306406157")
     admin.add("Emma: 1st (C++) edition", authors=["Jane Austen"], isbn="9780141439587")
     for query in (
-        *("emma", "EMMA", "Émma", "austen", "jane emma", "Emma, Jane Austen", "1st", "c", "emma*"),
+        *("emma", "EMMA", "Émma", "austen", "jane emma", "Emma, Jane Austen", "1st", "c", "emma*", "emm", "c++"),
         *("9780141439587", "978-0-14-143958-7", "0141439580", "0-14-143958-0 emma"),
     ):
         assert admin.titles(query=query) == ["Emma: 1st (C++) edition"], query
-    for query in ("emm", "mma", "emma smith", "9780141439588", "emmajane", "or", "a OR b", "emma other"):
+    for query in ("mma", "emma smith", "9780141439588", "emmajane", "or", "a OR b", "emma other"):
         assert admin.titles(query=query) == [], query
     for query in ("-", " ", "?!", "%", "''"):
         with pytest.raises(FieldInvalid, match="query"):
@@ -85,9 +86,9 @@ def test_a_book_is_found_by_its_words_and_by_no_others(admin: Admin) -> None:
 def test_what_looks_like_a_pattern_or_like_sql_is_text(admin: Admin) -> None:
     admin.add("Robert'); DROP TABLE book;--", publisher="100%", category="_")
     admin.add("Other", publisher="100 percent", category="x")
-    assert admin.titles(publisher="100%") == admin.titles(category="_") == ["Robert'); DROP TABLE book;--"]
+    assert admin.titles(publisher=["100%"]) == admin.titles(category=["_"]) == ["Robert'); DROP TABLE book;--"]
     assert admin.titles(query="'; drop table") == ["Robert'); DROP TABLE book;--"]
-    assert admin.titles(publisher="' OR 1=1 --") == []
+    assert admin.titles(publisher=["' OR 1=1 --"]) == []
 
 
 TITLES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=30)
@@ -96,6 +97,7 @@ TITLES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_si
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=TITLES, author=TITLES)
 def test_a_book_is_found_by_every_word_of_any_title(admin: Admin, title: str, author: str) -> None:
+    assume(tidied(title) and tidied(author))
     book = admin.add(title, authors=[author])
     for word in words_of(title) + words_of(author):
         assert book.id in {found.id for found in admin.books(query=word, page_size=1_000)}, word
@@ -124,7 +126,7 @@ def test_pages_of_every_size_are_the_same_list(admin: Admin) -> None:
     titles = [f"T {number}" for number in range(23)]
     for title in titles:
         admin.add(title, publisher="P", authors=["P"])
-    for filters in ({}, {"publisher": "P"}, {"query": "t"}, {"publisher": "P", "query": "t p"}):
+    for filters in ({}, {"publisher": ["P"]}, {"query": "t"}, {"publisher": ["P"], "query": "t p"}):
         for size in (1, 5, 22, 23, 24, 1_000):
             assert admin.titles(page_size=size, **filters) == titles
 
@@ -132,7 +134,7 @@ def test_pages_of_every_size_are_the_same_list(admin: Admin) -> None:
 def test_a_token_goes_with_its_filters_only(admin: Admin) -> None:
     for number in range(3):
         admin.add(f"T{number}", publisher="P")
-    _, token = catalog.list_books(admin.store, ListBooksRequest(page_size=1, publisher="P"))
+    _, token = catalog.list_books(admin.store, ListBooksRequest(page_size=1, publisher=["P"]))
     with pytest.raises(FieldInvalid, match="page_token"):
         catalog.list_books(admin.store, ListBooksRequest(page_size=1, page_token=token))
 

@@ -144,14 +144,14 @@ def assert_no_table_is_read_whole(plans: list[str]) -> None:
 
 LISTS: dict[str, dict[str, Any]] = {
     "all": {},
-    "publisher": {"publisher": "P7"},
-    "category": {"category": "C7"},
-    "publisher and category": {"publisher": "P7", "category": "C7"},
+    "publisher": {"publisher": ["P7"]},
+    "category": {"category": ["C7"]},
+    "publisher and category": {"publisher": ["P7"], "category": ["C7"]},
     "removed": {"state": BOOK_STATE_REMOVED},
     "unavailable": {"state": BOOK_STATE_UNAVAILABLE},
     "words": {"query": "w7"},
-    "words and publisher": {"query": "w7", "publisher": "P7"},
-    "no such publisher": {"publisher": "nobody"},
+    "words and publisher": {"query": "w7", "publisher": ["P7"]},
+    "no such publisher": {"publisher": ["nobody"]},
     "no such word": {"query": "nowhere"},
 }
 
@@ -173,9 +173,9 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
 @pytest.mark.parametrize(
     ("request_", "index"),
     [
-        (ListBooksRequest(page_size=5, publisher="P7"), "book_publisher_key"),
-        (ListBooksRequest(page_size=5, category="C7"), "book_category_key"),
-        (ListBooksRequest(page_size=5, publisher="P7", category="C10"), "book_publisher_category_key"),
+        (ListBooksRequest(page_size=5, publisher=["P7"]), "book_by_publisher"),
+        (ListBooksRequest(page_size=5, category=["C7"]), "book_by_category"),
+        (ListBooksRequest(page_size=5, publisher=["P7"], category=["C10"]), "book_by_publisher_category"),
         (ListBooksRequest(page_size=5, state=BOOK_STATE_UNAVAILABLE), "book_state_key"),
     ],
 )

@@ -26,6 +26,7 @@ from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
 from service_kit.ids import new_id
 from service_kit.store import Store
+from service_kit.text.keys import text_key
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, at_once, new_book
 from tests.support.stores import FreshDatabases, bound_store
@@ -219,7 +220,7 @@ def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
     def fits(book: book_pb2.Book, publisher: str, category: str, query: str) -> bool:
         words = words_of(f"{book.title} {' '.join(book.authors)} {book.isbn}")
         wanted = ["9780141439587"] if query == "0-14-143958-0" else words_of(query)
-        return publisher in ("", book.publisher) and category in ("", book.category) and {*wanted} <= {*words}
+        return publisher in ("", book.publisher.title()) and category in ("", book.category) and {*wanted} <= {*words}
 
     found = 0
     for publisher, category, query, unavailable_too in itertools.product(
@@ -231,7 +232,12 @@ def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
             if fits(book, publisher, category, query)
             and (book.state != BOOK_STATE_REMOVED if unavailable_too else book.available_copies > 0)
         ]
-        filters = {"publisher": publisher, "category": category, "query": query, "include_unavailable": unavailable_too}
+        filters = {
+            "publisher": [publisher],
+            "category": [category],
+            "query": query,
+            "include_unavailable": unavailable_too,
+        }
         assert listed(branch, page_size=7, **filters) == expected, filters
         found += bool(expected)
     assert found > 60, "the books hardly meet the filters"
@@ -244,8 +250,8 @@ def test_a_changed_book_is_found_as_what_it_is_now(branch: Branch) -> None:
 
     for query in ("emma", "austen", "9780141439587"):
         assert titles(branch, query=query) == []
-    assert titles(branch, publisher="Murray") == titles(branch, category="Novels") == []
-    assert titles(branch, query="persuasion lady", publisher="Egerton", category="Classics") == ["Persuasion"]
+    assert titles(branch, publisher=["Murray"]) == titles(branch, category=["Novels"]) == []
+    assert titles(branch, query="persuasion lady", publisher=["Egerton"], category=["Classics"]) == ["Persuasion"]
     assert counts(branch) == ({"Egerton": 1}, {"Classics": 1})
 
 
@@ -270,15 +276,18 @@ def test_values_come_by_name_with_the_counts_of_what_is_listed(branch: Branch, u
             branch.borrow(book.id, user.id)
 
     shown = listed(branch, include_unavailable=unavailable_too)
-    publishers = Counter(book.publisher for book in shown if book.publisher)
-    categories = Counter(book.category for book in shown)
+    publishers = Counter(book.publisher.replace("bantam", "Bantam") for book in shown if book.publisher)
+    categories = Counter(book.category.replace("bantam", "Bantam") for book in shown)
     for page_size in (1, 3, 1_000):
-        listed_publishers, listed_categories = counts(branch, page_size, include_unavailable=unavailable_too)
-        assert list(listed_publishers.items()) == sorted(publishers.items())
-        assert list(listed_categories.items()) == sorted(categories.items())
+        listed_publishers, listed_categories = (
+            {name.replace("bantam", "Bantam"): count for name, count in values.items()}
+            for values in counts(branch, page_size, include_unavailable=unavailable_too)
+        )
+        assert list(listed_publishers.items()) == sorted(publishers.items(), key=lambda pair: text_key(pair[0]))
+        assert list(listed_categories.items()) == sorted(categories.items(), key=lambda pair: text_key(pair[0]))
         assert "Gone" not in listed_publishers.keys() | listed_categories.keys()
     for publisher, count in publishers.items():
-        assert len(listed(branch, publisher=publisher, include_unavailable=unavailable_too)) == count
+        assert len(listed(branch, publisher=[publisher], include_unavailable=unavailable_too)) == count
 
 
 # --- words ---
@@ -310,9 +319,13 @@ def test_books_are_found_by_words_of_title_author_and_isbn(branch: Branch) -> No
         "catch 22": "Catch-22",
         "1e5": "1e5 C++ e4",
         "c e4": "1e5 C++ e4",
+        "c++": "1e5 C++ e4",
+        "misérable": "Les Misérables",
+        "vict les": "Les Misérables",
+        "97801404443": "Les Misérables",
     }.items():
         assert titles(branch, query=query) == [expected], query
-    for query in ("hugo steinbeck", "misérable", "iserables", "vintage", "war", "yossarian", "978014044430", "und"):
+    for query in ("hugo steinbeck", "ables", "vintage", "war", "yossarian", "978014", "und"):
         assert titles(branch, query=query) == [], query
 
 
@@ -345,7 +358,7 @@ def test_postgresql_finds_a_word_without_reading_through_all_that_was_added_late
         branch = Branch(store, SettableClock())
         branch.receive(*[new_book(f"Title {number} word{number}", authors=["Jane Austen"]) for number in range(6_000)])
         found = (
-            "SELECT key FROM book WHERE to_tsvector('simple'::regconfig, words) @@ plainto_tsquery('simple', 'word7')"
+            "SELECT key FROM book WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST($$'word7'$$ AS tsquery)"
         )
         with store.reading():
             store.database.execute_sql("ANALYZE book")
@@ -379,7 +392,7 @@ def test_no_book_comes_twice_and_none_is_missed_while_books_are_lent_and_returne
     def read() -> None:
         try:
             for turn in range(6):
-                filters = {"publisher": "Murray"} if turn % 2 else {}
+                filters = {"publisher": ["Murray"]} if turn % 2 else {}
                 ids = [book.id for book in listed(branch, page_size=20, **filters)]
                 assert len(set(ids)) == len(ids), "a book was listed twice"
                 assert ids == [book.id for book in books if book.id in set(ids)], "not in order"
@@ -407,19 +420,19 @@ def test_a_page_token_goes_on_where_its_page_ended_though_that_book_is_out_now(b
 
 def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
     branch.receive(*[new_book("Emma", publisher="Murray", category="Novels") for _ in range(3)])
-    own = ListBooksRequest(page_size=1, publisher="Murray", query="emma")
+    own = ListBooksRequest(page_size=1, publisher=["Murray"], query="emma")
     token = catalog.list_books(branch.store, own).next_page_token
     own.page_size, own.page_token = 2, token
     assert len(catalog.list_books(branch.store, own).books) == 2
 
     for other in (
         ListBooksRequest(page_token=token),
-        ListBooksRequest(page_token=token, publisher="Murray"),
-        ListBooksRequest(page_token=token, publisher="Murray", query="Emma"),
-        ListBooksRequest(page_token=token, publisher="Murray", query="emma", category="Novels"),
-        ListBooksRequest(page_token=token, publisher="Murray", query="emma", include_unavailable=True),
-        ListBooksRequest(page_token=token[:-1], publisher="Murray", query="emma"),
-        ListBooksRequest(page_token="no token", publisher="Murray", query="emma"),
+        ListBooksRequest(page_token=token, publisher=["Murray"]),
+        ListBooksRequest(page_token=token, publisher=["Murray"], query="Emma"),
+        ListBooksRequest(page_token=token, publisher=["Murray"], query="emma", category=["Novels"]),
+        ListBooksRequest(page_token=token, publisher=["Murray"], query="emma", include_unavailable=True),
+        ListBooksRequest(page_token=token[:-1], publisher=["Murray"], query="emma"),
+        ListBooksRequest(page_token="no token", publisher=["Murray"], query="emma"),
     ):
         with pytest.raises(FieldInvalid) as refused:
             catalog.list_books(branch.store, other)

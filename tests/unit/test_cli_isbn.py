@@ -40,6 +40,58 @@ def test_is_kept_as_thirteen_digits(written: str, kept: str) -> None:
     assert normalized_isbn13(written) == kept
 
 
+# As people paste it from shops, catalogues, title pages and files.
+PASTED = [
+    *("ISBN 9780306406157", "ISBN-13: 978-0-306-40615-7", "ISBN-10: 0-306-40615-2", "ISBN13:9780306406157"),
+    *("isbn:0306406152", "urn:isbn:9780306406157", "URN:ISBN:978-0-306-40615-7", "e-ISBN 9780306406157"),
+    *("eISBN: 9780306406157", "p-ISBN 0306406152", "ISBN-10 0306406152", "ISBN 10: 0306406152", "ISBN=9780306406157"),
+    *("ISBN-13-9780306406157", "ISBN9780306406157", "ISBN#9780306406157", "ISBN no. 9780306406157", "Isbn. 0306406152"),
+    *("ISBN-13 : 978-0306406157", "Print ISBN 978-0-306-40615-7", "electronic isbn 9780306406157"),
+    *("978\u20110\u2011306\u201140615\u20117", "978\u20130\u2013306\u201340615\u20137", "978\u20140306406157"),
+    *("978\u20100\u2012306\u221240615\ufe587", "978\uff0d0306406157", "978\u20150306406157", "978\ufe630306406157"),
+    *("978\u00ad0306\u00ad406157", "978\u00a00306\u2009406157", "978\u202f0306\u3000406157", "978\u200b0306406157"),
+    *("\u200e978-0306406157\u200f", "\u2060978-0-306-40615-7", "978 - 0 - 306 - 40615 - 7"),
+    *(
+        "9780306406157 (pbk.)",
+        "9780306406157 (hardcover)",
+        "0306406152 (v. 1) (alk. paper)",
+        "9780306406157 [paperback]",
+    ),
+    *(
+        "0306406152 : $12.99",
+        "9780306406157 (pbk.) : £4.50",
+        "0306406152 (cloth) :",
+        "9780306406157 pbk.",
+        "9780306406157;",
+    ),
+    *("9780306406157:", "9780306406157.", "ISBN 9780306406157,", "(ISBN 9780306406157)", "[9780306406157]"),
+    *('"9780306406157"', "ISBN: 978-0-306-40615-7 (alk. paper) : EUR 30.00", "0306406152 hardcover edition"),
+    *(
+        "９７８０３０６４０６１５７",
+        "ＩＳＢＮ ９７８-０３０６４０６１５７",
+        "ISBN：9780306406157",
+        "ISBN（9780306406157）",
+    ),
+]
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+def test_is_taken_as_it_is_pasted(pasted: str) -> None:
+    assert normalized_isbn13(pasted) == "9780306406157"
+
+
+@pytest.mark.parametrize(
+    "pasted", ["080442957X", "ISBN 0-8044-2957-x", "ISBN-10: 080442957Ｘ", "isbn:080442957x (pbk.)"]
+)
+def test_an_isbn_10_may_end_in_x(pasted: str) -> None:
+    assert normalized_isbn13(pasted) == "9780804429573"
+
+
+@pytest.mark.parametrize("pasted", ["ISBN 1032305312", "ISBN 10 32305312", "ISBN-10 1032305312", "ISBN 1-03-230531-2"])
+def test_a_label_takes_no_digit_from_an_isbn_10_that_begins_with_10(pasted: str) -> None:
+    assert normalized_isbn13(pasted) == "9781032305318"
+
+
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
@@ -50,7 +102,12 @@ def test_is_kept_as_thirteen_digits(written: str, kept: str) -> None:
         ("9780306406158", "check digit does not fit"),
         ("0306406153", "check digit does not fit"),
         ("1234567890128", "begins with 978 or 979"),
-        ("ISBN 9780306406157", "has only digits, hyphens and spaces"),
+        ("EAN 9780306406157", "has only digits, hyphens and spaces"),
+        ("ISBN", "has 10 or 13 digits, but this has 0"),
+        ("ISBN 9780306406158", "check digit does not fit"),
+        ("ISBN-13: 978030640615", "but this has 12"),
+        ("9780306406157, 9780441478125", "but this has 26|has only digits"),
+        ("9780306406157 Penguin", "has only digits, hyphens and spaces"),
         ("978030640615X", "has only digits, hyphens and spaces"),
         ("0306X06152", "has only digits, hyphens and spaces"),
         ("97803064061\n7", "has only digits, hyphens and spaces"),

@@ -30,7 +30,7 @@ def test_a_page_has_a_default_size_and_a_greatest(asked: int, given_: int) -> No
 
 @given(count=st.integers(0, 40), sizes=st.lists(st.integers(1, 12), min_size=1))
 def test_pages_of_any_sizes_give_each_row_once(count: int, sizes: list[int]) -> None:
-    request, seen, turn = ListBooksRequest(publisher="P"), [], 0
+    request, seen, turn = ListBooksRequest(publisher=["P"]), [], 0
     while turn == 0 or request.page_token:
         request.page_size = sizes[turn % len(sizes)]  # the size may change from page to page
         books, request.page_token = books_of(request, range(1, count + 1))
@@ -51,16 +51,16 @@ def token(request: ListBooksRequest) -> str:
 @pytest.mark.parametrize(
     "other",
     [
-        ListBooksRequest(publisher="Q"),
+        ListBooksRequest(publisher=["Q"]),
         ListBooksRequest(),
-        ListBooksRequest(publisher="P", category="C"),
-        ListBooksRequest(category="P"),
-        ListBooksRequest(publisher="P", state=BOOK_STATE_ACTIVE),
-        ListBooksRequest(publisher="P", query="p"),
+        ListBooksRequest(publisher=["P"], category=["C"]),
+        ListBooksRequest(category=["P"]),
+        ListBooksRequest(publisher=["P"], state=BOOK_STATE_ACTIVE),
+        ListBooksRequest(publisher=["P"], query="p"),
     ],
 )
 def test_a_token_of_other_arguments_is_refused(other: ListBooksRequest) -> None:
-    other.page_token = token(ListBooksRequest(publisher="P"))
+    other.page_token = token(ListBooksRequest(publisher=["P"]))
     with pytest.raises(FieldInvalid, match="page_token"):
         position(other)
 

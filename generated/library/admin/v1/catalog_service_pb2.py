@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/book.proto\"\x9b\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xce\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\tpublisher\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"o\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\x90\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t*\x82\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x32\x89\x05\n\x0e\x43\x61talogService\x12Y\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12[\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12m\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12l\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"\'\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12\x61\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x7f\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/book.proto\"\x9b\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xdc\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"o\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\x90\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t*\x82\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x32\x89\x05\n\x0e\x43\x61talogService\x12Y\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12[\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12m\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12l\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"\'\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12\x61\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x7f\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDBOOKREQUEST'].fields_by_name['authors']._loaded_options = None
   _globals['_ADDBOOKREQUEST'].fields_by_name['authors']._serialized_options = b'\272H\016\222\001\013\0202\"\007r\005\020\001\030\310\001'
   _globals['_ADDBOOKREQUEST'].fields_by_name['isbn']._loaded_options = None
-  _globals['_ADDBOOKREQUEST'].fields_by_name['isbn']._serialized_options = b'\272H\004r\002\030\024'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['isbn']._serialized_options = b'\272H\004r\002\030d'
   _globals['_ADDBOOKREQUEST'].fields_by_name['publisher']._loaded_options = None
   _globals['_ADDBOOKREQUEST'].fields_by_name['publisher']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_ADDBOOKREQUEST'].fields_by_name['category']._loaded_options = None
@@ -67,9 +67,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBOOKSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['publisher']._loaded_options = None
-  _globals['_LISTBOOKSREQUEST'].fields_by_name['publisher']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['publisher']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['category']._loaded_options = None
-  _globals['_LISTBOOKSREQUEST'].fields_by_name['category']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['category']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['state']._loaded_options = None
@@ -96,28 +96,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['RemoveBook']._serialized_options = b'\202\323\344\223\002\026*\024/admin/v1/books/{id}'
   _globals['_CATALOGSERVICE'].methods_by_name['ImportBooks']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ImportBooks']._serialized_options = b'\202\323\344\223\002\033\"\026/admin/v1/books:import:\001*'
-  _globals['_IMPORTRESULT']._serialized_start=1588
-  _globals['_IMPORTRESULT']._serialized_end=1718
+  _globals['_IMPORTRESULT']._serialized_start=1602
+  _globals['_IMPORTRESULT']._serialized_end=1732
   _globals['_ADDBOOKREQUEST']._serialized_start=210
   _globals['_ADDBOOKREQUEST']._serialized_end=621
   _globals['_GETBOOKREQUEST']._serialized_start=623
   _globals['_GETBOOKREQUEST']._serialized_end=665
   _globals['_LISTBOOKSREQUEST']._serialized_start=668
-  _globals['_LISTBOOKSREQUEST']._serialized_end=874
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=876
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=953
-  _globals['_UPDATEBOOKREQUEST']._serialized_start=956
-  _globals['_UPDATEBOOKREQUEST']._serialized_end=1101
-  _globals['_REMOVEBOOKREQUEST']._serialized_start=1103
-  _globals['_REMOVEBOOKREQUEST']._serialized_end=1199
-  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1201
-  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1312
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1314
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1386
-  _globals['_IMPORTOUTCOME']._serialized_start=1389
-  _globals['_IMPORTOUTCOME']._serialized_end=1533
-  _globals['_FIELDPROBLEM']._serialized_start=1535
-  _globals['_FIELDPROBLEM']._serialized_end=1585
-  _globals['_CATALOGSERVICE']._serialized_start=1721
-  _globals['_CATALOGSERVICE']._serialized_end=2370
+  _globals['_LISTBOOKSREQUEST']._serialized_end=888
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=890
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=967
+  _globals['_UPDATEBOOKREQUEST']._serialized_start=970
+  _globals['_UPDATEBOOKREQUEST']._serialized_end=1115
+  _globals['_REMOVEBOOKREQUEST']._serialized_start=1117
+  _globals['_REMOVEBOOKREQUEST']._serialized_end=1213
+  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1215
+  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1326
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1328
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1400
+  _globals['_IMPORTOUTCOME']._serialized_start=1403
+  _globals['_IMPORTOUTCOME']._serialized_end=1547
+  _globals['_FIELDPROBLEM']._serialized_start=1549
+  _globals['_FIELDPROBLEM']._serialized_end=1599
+  _globals['_CATALOGSERVICE']._serialized_start=1735
+  _globals['_CATALOGSERVICE']._serialized_end=2384
 # @@protoc_insertion_point(module_scope)

@@ -51,7 +51,9 @@ Global___ImportResult: _TypeAlias = ImportResult  # noqa: Y015
 
 @_typing.final
 class AddBookRequest(_message.Message):
-    """Request of CatalogService.AddBook: the book's fields."""
+    """Request of CatalogService.AddBook: the book's fields. Texts are stored in Unicode's NFC, without blanks and invisible
+    characters at their ends; where a text is required, something must be left.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,7 +72,9 @@ class AddBookRequest(_message.Message):
     title: _builtins.str
     """1 to 500 characters."""
     isbn: _builtins.str
-    """ISBN-13 or ISBN-10, with or without hyphens, its check digit right; or empty."""
+    """ISBN-13 or ISBN-10, its check digit right; or empty. It may have any hyphens and blanks, a label before it
+    (`ISBN-13: …`, `urn:isbn:…`) and a binding or price behind it (`… (pbk.) : $12.99`).
+    """
     publisher: _builtins.str
     """At most 200 characters."""
     category: _builtins.str
@@ -159,23 +163,30 @@ class ListBooksRequest(_message.Message):
     """How many books at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
-    publisher: _builtins.str
-    """Only books of exactly this publisher."""
-    category: _builtins.str
-    """Only books of exactly this category."""
     query: _builtins.str
-    """Only books that have each of these words in title, author or ISBN; case, accents and punctuation do not matter.
-    An ISBN may be written with hyphens, and as ISBN-10.
+    """Only books that have each of these words in title, author or ISBN, or words that begin like them. Case, accents,
+    punctuation and invisible characters do not matter: docs/search.md has the rules for all scripts.
+    An ISBN may be an ISBN-10, have any hyphens, a label (`ISBN-13: …`, `urn:isbn:…`) and a binding (`… (pbk.)`).
     """
     state: _book_pb2.BookState.ValueType
     """Only books of this state; not set, any but removed."""
+    @_builtins.property
+    def publisher(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these publishers, at most 50. Case, blanks, invisible characters and the Unicode form do not
+        matter; accents do. Empty values are ignored.
+        """
+
+    @_builtins.property
+    def category(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these categories, at most 50, compared as publishers are."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        publisher: _builtins.str = ...,
-        category: _builtins.str = ...,
+        publisher: _abc.Iterable[_builtins.str] | None = ...,
+        category: _abc.Iterable[_builtins.str] | None = ...,
         query: _builtins.str = ...,
         state: _book_pb2.BookState.ValueType = ...,
     ) -> None: ...

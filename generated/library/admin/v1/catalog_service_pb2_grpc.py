@@ -94,6 +94,9 @@ class CatalogServiceServicer:
     def ListBooks(self, request, context):
         """Lists books, oldest entry first. Removed ones only when `state` asks for them.
 
+        With a query, books that have all its words come first, then books with words that only begin like them. If no book
+        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list.
 

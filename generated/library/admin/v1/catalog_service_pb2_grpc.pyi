@@ -48,6 +48,9 @@ class CatalogServiceStub:
     ListBooks: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]
     """Lists books, oldest entry first. Removed ones only when `state` asks for them.
 
+    With a query, books that have all its words come first, then books with words that only begin like them. If no book
+    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list.
 
@@ -96,6 +99,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ListBooks: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]  # type: ignore[assignment]
     """Lists books, oldest entry first. Removed ones only when `state` asks for them.
+
+    With a query, books that have all its words come first, then books with words that only begin like them. If no book
+    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
 
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list.
@@ -160,6 +166,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListBooksResponse, _abc.Awaitable[_catalog_service_pb2.ListBooksResponse]]:
         """Lists books, oldest entry first. Removed ones only when `state` asks for them.
+
+        With a query, books that have all its words come first, then books with words that only begin like them. If no book
+        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
 
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list.

@@ -35,23 +35,30 @@ class ListBooksRequest(_message.Message):
     """How many books at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
-    publisher: _builtins.str
-    """Only books of exactly this publisher."""
-    category: _builtins.str
-    """Only books of exactly this category."""
     query: _builtins.str
-    """Only books that have each of these words in title, author or ISBN; case, accents and punctuation do not matter.
-    An ISBN may be written with hyphens, and as ISBN-10.
+    """Only books that have each of these words in title, author or ISBN, or words that begin like them. Case, accents,
+    punctuation and invisible characters do not matter: docs/search.md has the rules for all scripts.
+    An ISBN may be an ISBN-10, have any hyphens, a label (`ISBN-13: …`, `urn:isbn:…`) and a binding (`… (pbk.)`).
     """
     include_unavailable: _builtins.bool
     """Also books of which every copy is out, or that do not circulate at present."""
+    @_builtins.property
+    def publisher(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these publishers, at most 50. Case, blanks, invisible characters and the Unicode form do not
+        matter; accents do. Empty values are ignored.
+        """
+
+    @_builtins.property
+    def category(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these categories, at most 50, compared as publishers are."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        publisher: _builtins.str = ...,
-        category: _builtins.str = ...,
+        publisher: _abc.Iterable[_builtins.str] | None = ...,
+        category: _abc.Iterable[_builtins.str] | None = ...,
         query: _builtins.str = ...,
         include_unavailable: _builtins.bool = ...,
     ) -> None: ...
@@ -71,8 +78,14 @@ class ListBooksResponse(_message.Message):
 
     BOOKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Asks for the next page; empty after the last."""
+    left_out_count: _builtins.int
+    """How many more books match but cannot be borrowed now, because every copy is out or the book does not circulate.
+    `include_unavailable` lists them, and then this is 0. Only in the first page; counted up to 1,000, and with a query
+    among its first 5,000 matches in the catalogue.
+    """
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Book]:
         """The books."""
@@ -82,10 +95,11 @@ class ListBooksResponse(_message.Message):
         *,
         books: _abc.Iterable[_book_pb2.Book] | None = ...,
         next_page_token: _builtins.str = ...,
+        left_out_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books", "left_out_count", b"left_out_count", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,7 +169,7 @@ class ListPublishersResponse(_message.Message):
     """Asks for the next page; empty after the last."""
     @_builtins.property
     def publishers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueCount]:
-        """The publishers, by name."""
+        """The publishers, by name as people sort: letters without accents and case first."""
 
     def __init__(
         self,
@@ -213,7 +227,7 @@ class ListCategoriesResponse(_message.Message):
     """Asks for the next page; empty after the last."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueCount]:
-        """The categories, by name."""
+        """The categories, by name as people sort: letters without accents and case first."""
 
     def __init__(
         self,

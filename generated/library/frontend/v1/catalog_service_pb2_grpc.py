@@ -68,6 +68,9 @@ class CatalogServiceServicer:
         """Lists the books that can be borrowed now, in the order in which they came to this service; with
         `include_unavailable` those that cannot, too, but never removed ones.
 
+        With a query, books that have all its words come first, then books with words that only begin like them. If no book
+        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list. Books lent or returned between two pages come and go; no book is listed twice.
 
@@ -88,7 +91,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPublishers(self, request, context):
-        """Lists the publishers by name, each with the number of books that ListBooks gives for it.
+        """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
+        case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """
@@ -97,7 +101,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCategories(self, request, context):
-        """Lists the categories by name, each with the number of books that ListBooks gives for it.
+        """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
+        case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """

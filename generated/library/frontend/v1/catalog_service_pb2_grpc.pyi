@@ -40,6 +40,9 @@ class CatalogServiceStub:
     """Lists the books that can be borrowed now, in the order in which they came to this service; with
     `include_unavailable` those that cannot, too, but never removed ones.
 
+    With a query, books that have all its words come first, then books with words that only begin like them. If no book
+    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list. Books lent or returned between two pages come and go; no book is listed twice.
 
@@ -52,12 +55,14 @@ class CatalogServiceStub:
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
     """
     ListPublishers: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPublishersRequest, _catalog_service_pb2.ListPublishersResponse]
-    """Lists the publishers by name, each with the number of books that ListBooks gives for it.
+    """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
+    case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
     ListCategories: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCategoriesRequest, _catalog_service_pb2.ListCategoriesResponse]
-    """Lists the categories by name, each with the number of books that ListBooks gives for it.
+    """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
+    case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
@@ -73,6 +78,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Lists the books that can be borrowed now, in the order in which they came to this service; with
     `include_unavailable` those that cannot, too, but never removed ones.
 
+    With a query, books that have all its words come first, then books with words that only begin like them. If no book
+    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+
     A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
     the list. Books lent or returned between two pages come and go; no book is listed twice.
 
@@ -85,12 +93,14 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
     """
     ListPublishers: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPublishersRequest, _catalog_service_pb2.ListPublishersResponse]  # type: ignore[assignment]
-    """Lists the publishers by name, each with the number of books that ListBooks gives for it.
+    """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
+    case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
     ListCategories: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCategoriesRequest, _catalog_service_pb2.ListCategoriesResponse]  # type: ignore[assignment]
-    """Lists the categories by name, each with the number of books that ListBooks gives for it.
+    """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
+    case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
@@ -108,6 +118,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_catalog_service_pb2.ListBooksResponse, _abc.Awaitable[_catalog_service_pb2.ListBooksResponse]]:
         """Lists the books that can be borrowed now, in the order in which they came to this service; with
         `include_unavailable` those that cannot, too, but never removed ones.
+
+        With a query, books that have all its words come first, then books with words that only begin like them. If no book
+        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
 
         A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
         the list. Books lent or returned between two pages come and go; no book is listed twice.
@@ -133,7 +146,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListPublishersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListPublishersResponse, _abc.Awaitable[_catalog_service_pb2.ListPublishersResponse]]:
-        """Lists the publishers by name, each with the number of books that ListBooks gives for it.
+        """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
+        case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """
@@ -144,7 +158,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListCategoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListCategoriesResponse, _abc.Awaitable[_catalog_service_pb2.ListCategoriesResponse]]:
-        """Lists the categories by name, each with the number of books that ListBooks gives for it.
+        """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
+        case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """

@@ -1,0 +1,95 @@
+"""A list of what a query finds, page by page: whole words first, then beginnings of words, then typing errors.
+
+The three are phases, each in the order of the key. A page token has the phase and the key of the last row, so a page
+costs no more the further back it is, and no row is listed twice: each phase leaves out what those before it list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import peewee
+
+from service_kit.full_text import match
+from service_kit.paging import ListRequest, page_size, position, token_refused
+from service_kit.text.expressions import But, Expression, exact
+from service_kit.vocabulary import guessed
+
+Row = TypeVar("Row")
+Find = Callable[[str, int, int], list[Any]]
+"""Finds rows: what `match` returned, the key that they come after, the most rows."""
+
+_EXACT, _PREFIX, _GUESS = 1, 2, 3
+_PLACE = re.compile(r"([123])\.([0-9]{1,18})")
+
+
+class Place(NamedTuple):
+    """Where a row is in the list."""
+
+    phase: int
+    key: int
+
+    def __str__(self) -> str:
+        """The place as it is in a page token."""
+        return f"{self.phase}.{self.key}"
+
+
+class Hits(NamedTuple, Generic[Row]):
+    """A page of a search and one row more, if there is one."""
+
+    rows: list[tuple[int, Row]]
+    """Each with its phase."""
+    match: str
+    """What the whole list matches, of all pages."""
+
+
+def search(
+    database: peewee.Database, request: ListRequest, wanted: Expression, find: Find, is_known: Callable[[str], bool]
+) -> Hits[Any]:
+    """Find a page of rows.
+
+    Args:
+        database: The store's.
+        request: The page's size and token. Raises `FieldInvalid` for a token of another list.
+        wanted: What the query asks for, with every word that may be the beginning of one.
+        find: Finds the rows of one phase.
+        is_known: Whether any row matches, leaving filters aside: typing errors are guessed only where none does.
+    """
+    phase, after = search_position(request)
+    everything = match(database, wanted)
+    if phase != _GUESS:
+        rows = _found(database, phase, after, wanted, find, page_size(request) + 1)
+        if rows or request.page_token or is_known(everything):
+            return Hits(rows, everything)
+    guess = guessed(wanted)
+    if guess is None:
+        return Hits([], everything)
+    everything = match(database, guess)
+    return Hits([(_GUESS, row) for row in find(everything, after, page_size(request) + 1)], everything)
+
+
+def _found(
+    database: peewee.Database, phase: int, after: int, wanted: Expression, find: Find, limit: int
+) -> list[tuple[int, Any]]:
+    whole_words = exact(wanted)
+    rows: list[tuple[int, Any]] = []
+    if phase == _EXACT:
+        rows = [(_EXACT, row) for row in find(match(database, whole_words), after, limit)]
+        after = 0
+    if len(rows) < limit and wanted != whole_words:
+        others = match(database, But(wanted, whole_words))
+        rows += [(_PREFIX, row) for row in find(others, after, limit - len(rows))]
+    return rows
+
+
+def search_position(request: ListRequest) -> Place:
+    """Return where the page begins. Raises `FieldInvalid` for a token of another list."""
+    text = position(request)
+    if not text:
+        return Place(_EXACT, 0)
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise token_refused()
+    return Place(int(found.group(1)), int(found.group(2)))
