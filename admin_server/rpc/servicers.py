@@ -1,4 +1,4 @@
-"""The admin's servicers. `answers` checks the requests and turns errors into statuses."""
+"""The admin's servicers. `instrument_servicer` checks the requests and turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from library.sync.v1 import sync_service_pb2, sync_service_pb2_grpc
 from library.v1 import book_pb2, user_pb2
 from service_kit.clock import Clock
 from service_kit.server import Service
-from service_kit.servicer import answers
+from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
 # ruff: noqa: D102 - the methods are named and documented in the contract
@@ -33,7 +33,7 @@ _STATUS = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(_CATALOG)
+@instrument_servicer(_CATALOG)
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     """library.admin.v1.CatalogService."""
 
@@ -69,7 +69,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
 
 
-@answers(_USERS)
+@instrument_servicer(_USERS)
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """library.admin.v1.UserService."""
 
@@ -92,7 +92,7 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         return user_service_pb2.ListBorrowersResponse(borrowers=borrowers, next_page_token=token)
 
 
-@answers(_LOANS)
+@instrument_servicer(_LOANS)
 class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
     """library.admin.v1.LoanService."""
 
@@ -112,7 +112,7 @@ class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
         return loan_service_pb2.ListUnavailableBooksResponse(books=books, next_page_token=token)
 
 
-@answers(_STATUS)
+@instrument_servicer(_STATUS)
 class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
     """library.admin.v1.StatusService."""
 
@@ -125,7 +125,7 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
         return reports.get_status(self._store)
 
 
-@answers(_SYNC)
+@instrument_servicer(_SYNC)
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.sync.v1.SyncService."""
 

@@ -1,4 +1,4 @@
-"""The frontend's servicers. `answers` checks the requests and turns errors into statuses."""
+"""The frontend's servicers. `instrument_servicer` checks the requests and turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from library.frontend.v1 import (
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from service_kit.clock import Clock
 from service_kit.server import Service
-from service_kit.servicer import answers
+from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
 # ruff: noqa: D102 - the methods are named and documented in the contract
@@ -31,7 +31,7 @@ _LENDING = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(_MEMBERS)
+@instrument_servicer(_MEMBERS)
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     """library.frontend.v1.MemberService."""
 
@@ -47,7 +47,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return members.get_user(self._store, request.id)
 
 
-@answers(_CATALOG)
+@instrument_servicer(_CATALOG)
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     """library.frontend.v1.CatalogService."""
 
@@ -75,7 +75,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ListCategoriesResponse(categories=categories, next_page_token=token)
 
 
-@answers(_LENDING)
+@instrument_servicer(_LENDING)
 class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     """library.frontend.v1.LendingService."""
 
@@ -111,7 +111,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return lending_service_pb2.ListLoansResponse(loans=loans, next_page_token=token)
 
 
-@answers(_SYNC, waits_for_others={"SyncNow"})
+@instrument_servicer(_SYNC, long_calls={"SyncNow"})
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.frontend.v1.SyncService."""
 
