@@ -148,10 +148,12 @@ def check_log(server: ServerProcess) -> list[dict[str, Any]]:
 def locked(url: str) -> Iterator[None]:
     """Let nobody write to an admin's store."""
     store = open_store(url)
-    with store.writing():
-        store.database.execute_sql("UPDATE counter SET revision = revision")
-        yield
-    store.close()
+    try:
+        with store.writing():
+            store.database.execute_sql("UPDATE counter SET revision = revision")
+            yield
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize("rows", [200, 700])
