@@ -33,7 +33,7 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     # A ping that comes earlier than this after the one before is a strike, and the third strike ends the connection,
     # `too_many_pings`. A second less than is promised, for timers and networks that deliver a ping early or late.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", (PING_SECONDS - 1) * 1_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", (PING_SECONDS - 1) * 1_000),
     ("grpc.http2.max_ping_strikes", 2),
     # Without it, pings while there are no calls may come every two hours.
     ("grpc.keepalive_permit_without_calls", 1),
