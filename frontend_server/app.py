@@ -37,7 +37,6 @@ def run(
     log.info("serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied)
     wait_for_stop()
     log.info("stopping", grace_seconds=limits.grace_seconds)
-    server.drain()
-    sync.stop()
+    server.drain(interrupt=sync.stop)
     store.close()
     log.info("stopped")

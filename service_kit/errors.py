@@ -89,7 +89,7 @@ class MessageUnreadable(ServiceError):
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "MESSAGE_UNREADABLE"
-    message = "The request is not a {message_type}: its bytes cannot be read as one."
+    message = "The bytes that were sent to {method} cannot be read as its request."
 
 
 class NotFound(ServiceError):

@@ -10,9 +10,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service_kit.servicer import PATIENT
+from service_kit.client_streams import CallCancelled, ClientStream
+from service_kit.errors import ServiceError
+from service_kit.servicer import end_cancelled, refuse
 
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
+
+_METHOD = "ServerReflectionInfo"
 
 # Clients print error details readably only when reflection knows their types; this import puts them into the pool.
 _DETAILS = error_details_pb2.DESCRIPTOR
@@ -59,10 +63,13 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
     servicer = _CommentedReflection(names, contract)
 
     def answer(requests: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext) -> Any:
-        return servicer.ServerReflectionInfo(requests, context)
+        try:
+            yield from servicer.ServerReflectionInfo(ClientStream(requests, context, _METHOD), context)
+        except CallCancelled:  # as when an Evans prompt is left
+            end_cancelled(context, _METHOD)
+        except ServiceError as error:
+            refuse(context, error, _METHOD)
 
-    # An Evans prompt that is left open all day is not to keep other calls waiting.
-    answer.experimental_thread_pool = PATIENT  # type: ignore[attr-defined]
     handler = grpc.stream_stream_rpc_method_handler(
         answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

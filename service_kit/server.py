@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from service_kit.addresses import AddressTaken
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
+from service_kit.handlers import PreparingInterceptor
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
@@ -25,6 +26,22 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 log = logger(__name__)
+
+
+PING_SECONDS = 5
+"""The interval of keepalive pings that clients may have, with or without calls. grpc-go's smallest is 10."""
+
+OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.so_reuseport", 0),  # otherwise a second server on the port would share it, silently
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    # A ping that comes earlier than this after the one before is a strike, and the third strike ends the connection,
+    # `too_many_pings`. A second less than is promised, for timers and networks that deliver a ping early or late.
+    ("grpc.http2.min_ping_interval_without_data_ms", (PING_SECONDS - 1) * 1_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # Without it, pings while there are no calls may come every two hours.
+    ("grpc.keepalive_permit_without_calls", 1),
+]
 
 
 @dataclass(frozen=True)
@@ -55,23 +72,20 @@ class Server:
         """Make a server that listens nowhere yet. `contract` is what reflection serves: see `add_reflection`."""
         self._limits = limits
         self._contract = contract
-        self._gate = _Gate()
+        self._gate = NotReadyInterceptor()
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="call")
+        # For calls that can block for long: streams, and methods that call another service. It keeps them from starving
+        # the other pool. Threads start as they are needed, and each call holds one at most.
+        self._long_call_pool = ThreadPoolExecutor(limits.concurrent_calls, thread_name_prefix="long-call")
         self._health = health.HealthServicer()
         self._names: list[str] = []
         self._paused: set[str] = set()
         self._health_lock = threading.Lock()
         self.grpc = grpc.server(
             self._pool,
-            interceptors=[self._gate],
+            interceptors=[self._gate, PreparingInterceptor(self._long_call_pool)],
             maximum_concurrent_rpcs=limits.concurrent_calls,
-            options=[
-                ("grpc.so_reuseport", 0),  # else a second server on the port would share it, silently
-                ("grpc.max_receive_message_length", MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MESSAGE_BYTES),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
-            ],
+            options=OPTIONS,
         )
 
     def add(self, services: Iterable[Service]) -> None:
@@ -109,12 +123,18 @@ class Server:
             (self._paused.discard if serves else self._paused.add)(service)
         self._report()
 
-    def drain(self) -> None:
-        """Take no more calls and let those that run come to their end, so that none is acknowledged and lost."""
+    def drain(self, interrupt: Callable[[], None] = lambda: None) -> None:
+        """Take no more calls, and return when no handler is running: the store may be closed then.
+
+        Calls may go on for the grace. Those that outlive it lose their client, but their handlers still commit or roll
+        back, streams and calls to other services included. `interrupt` is called after the grace, and is to end what
+        those handlers wait for, so that a hanging service does not delay the stop.
+        """
         self._health.enter_graceful_shutdown()
         self.grpc.stop(self._limits.grace_seconds).wait()
-        # A call that outlived the grace has lost its client, but still commits or rolls back: wait for it, too.
+        interrupt()
         self._pool.shutdown(wait=True)
+        self._long_call_pool.shutdown(wait=True)
 
     def _report(self) -> None:
         with self._health_lock:
@@ -123,19 +143,21 @@ class Server:
                 self._health.set(name, _SERVING if serves else _NOT_SERVING)
 
 
-class _Gate(grpc.ServerInterceptor):
-    """Refuses calls until the server is open, but for health and reflection."""
+class NotReadyInterceptor(grpc.ServerInterceptor):
+    """Refuses calls until the server is open, except for health and reflection."""
 
     is_open = False
 
     def __init__(self) -> None:
-        self._closed: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
-            lambda request, context: refuse(context, NotServing(), "before the store is ready")
+        # It reads no request, so it will do for methods of each kind.
+        self._closed: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(
+            lambda requests, context: refuse(context, NotServing(), "before the store is ready")
         )
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
+        """Pass the call on, or refuse it."""
         if self.is_open or handler_call_details.method.startswith("/grpc."):
             return continuation(handler_call_details)
         return self._closed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
+from service_kit.client_streams import CallCancelled, ClientStream
 from service_kit.errors import FieldInvalid, InternalError, ServiceError, StoreUnavailable, rich_status
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 from service_kit.logs import logger
@@ -20,25 +20,24 @@ from service_kit.validation import Rule, check, joined, problems_by, shortened
 
 _READS = ("Get", "List")
 
-Servicer = TypeVar("Servicer")
+IS_LONG_CALL = "is_long_call"
+"""Attribute of a method that can block for long; the server runs it in another pool: see `service_kit.handlers`."""
 
-PATIENT = ThreadPoolExecutor(1_000, thread_name_prefix="patient")
-"""Where calls are served that hold a thread for as long as a client or another service likes, so that no other call has
-to wait for them. Threads come as they are needed, and the server's limit of concurrent calls bounds them."""
+Servicer = TypeVar("Servicer")
 
 log = logger(__name__)
 
 
-def answers(
+def instrument_servicer(
     service: ServiceDescriptor,
-    waits_for_others: Container[str] = (),
+    long_calls: Container[str] = (),
     rules: Mapping[str, Sequence[Rule]] | None = None,
 ) -> Callable[[type[Servicer]], type[Servicer]]:
     """Decorate a servicer of `service`: its methods check their requests and may raise `ServiceError`.
 
-    `waits_for_others` names those methods that wait for another service; like streams, they have threads of their own.
-    `rules` names, for each method, what it asks of its arguments in addition to the contract, so that all problems of a
-    request are reported at once.
+    `long_calls` names the methods that call another service. Like streams, they get threads of their own, so that they
+    do not keep other calls waiting. `rules` names, for each method, what it asks of its arguments in addition to the
+    contract, so that all problems of a request are reported at once.
 
     A decorator and not an interceptor, because grpcio-testing runs servicers without interceptors, and the tests are to
     see what clients see.
@@ -49,26 +48,32 @@ def answers(
             plain = servicer.__dict__.get(method.name)
             if plain is None:
                 raise TypeError(f"{servicer.__name__} lacks {service.full_name}.{method.name}")
-            answer = _answering(plain, f"{service.full_name}/{method.name}", (rules or {}).get(method.name, ()))
-            if method.client_streaming or method.server_streaming or method.name in waits_for_others:
-                answer.experimental_thread_pool = PATIENT  # type: ignore[attr-defined]
+            own_rules = (rules or {}).get(method.name, ())
+            answer = _answering(plain, f"{service.full_name}/{method.name}", own_rules, method.client_streaming)
+            setattr(answer, IS_LONG_CALL, method.name in long_calls)
             setattr(servicer, method.name, answer)
         return servicer
 
     return decorate
 
 
-def _answering(plain: Callable[..., Message], name: str, rules: Sequence[Rule]) -> Callable[..., Message]:
+def _answering(
+    plain: Callable[..., Message], name: str, rules: Sequence[Rule], is_stream: bool
+) -> Callable[..., Message]:
     level = logging.DEBUG if name.rpartition("/")[2].startswith(_READS) else logging.INFO
 
     @functools.wraps(plain)
     def answer(servicer: object, request: Any, context: grpc.ServicerContext) -> Message:
         try:
-            if isinstance(request, Message):  # a stream's messages are checked one by one, by who reads them
+            if is_stream:  # its messages are checked one by one, by the function that reads them
+                request = ClientStream(request, context, name)
+            else:
                 check(request)
             reply = plain(servicer, request, context)
         except ServiceError as error:
             refusal = _completed(error, request, rules)
+        except CallCancelled:
+            end_cancelled(context, name)
         except Exception as error:
             if is_unavailable(error):
                 log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
@@ -77,8 +82,7 @@ def _answering(plain: Callable[..., Message], name: str, rules: Sequence[Rule]) 
                 log.exception("internal error", method=name, request_id=request_id(context))
                 refusal = InternalError()
         else:
-            if log.isEnabledFor(level):
-                log.log(level, "answered", method=name, request_id=request_id(context))
+            _log_done(context, name, level)
             return reply
         refuse(context, refusal, name)
 
@@ -93,6 +97,23 @@ def _completed(error: ServiceError, request: Any, rules: Sequence[Rule]) -> Serv
     if not rules or not isinstance(error, FieldInvalid) or not isinstance(request, Message):
         return error
     return FieldInvalid(*joined(error.problems, problems_by(rules, shortened(request, error.problems))))
+
+
+def _log_done(context: grpc.ServicerContext, method: str, level: int) -> None:
+    if log.isEnabledFor(level):
+        # The work is done, but an answer to a call that was cancelled meanwhile reaches nobody.
+        event = "answered" if context.is_active() else "done, but the call was cancelled"
+        log.log(level, event, method=method, request_id=request_id(context))
+
+
+def end_cancelled(context: grpc.ServicerContext, method: str) -> NoReturn:
+    """End a call that was cancelled while its stream was read. That is no fault of this server's: it is logged at info.
+
+    By its client, most likely; at a stop of the server, after the grace, by the server.
+    """
+    log.info("call cancelled", method=method, request_id=request_id(context))
+    context.abort(grpc.StatusCode.CANCELLED, "The call was cancelled before its stream had ended.")
+    raise AssertionError("abort does not return")
 
 
 def refuse(context: grpc.ServicerContext, error: ServiceError, method: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The admin's servicers. `answers` checks the requests and turns errors into statuses."""
+"""The admin's servicers. `instrument_servicer` checks the requests and turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from library_domain.users import check_user_query
 from service_kit.clock import Clock
 from service_kit.paging import position, row_position
 from service_kit.server import Service
-from service_kit.servicer import answers
+from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
 # ruff: noqa: D102 - the methods are named and documented in the contract
@@ -37,7 +37,7 @@ _STATUS = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(
+@instrument_servicer(
     _CATALOG,
     rules={
         "AddBook": [catalog.check_isbn],
@@ -80,7 +80,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
 
 
-@answers(_USERS, rules={"ListUsers": [check_user_query, row_position], "ListBorrowers": [position]})
+@instrument_servicer(_USERS, rules={"ListUsers": [check_user_query, row_position], "ListBorrowers": [position]})
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """library.admin.v1.UserService."""
 
@@ -103,7 +103,7 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         return user_service_pb2.ListBorrowersResponse(borrowers=borrowers, next_page_token=token)
 
 
-@answers(_LOANS, rules={"ListLoans": [row_position], "ListUnavailableBooks": [row_position]})
+@instrument_servicer(_LOANS, rules={"ListLoans": [row_position], "ListUnavailableBooks": [row_position]})
 class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
     """library.admin.v1.LoanService."""
 
@@ -123,7 +123,7 @@ class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
         return loan_service_pb2.ListUnavailableBooksResponse(books=books, next_page_token=token)
 
 
-@answers(_STATUS)
+@instrument_servicer(_STATUS)
 class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
     """library.admin.v1.StatusService."""
 
@@ -136,7 +136,7 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
         return reports.get_status(self._store)
 
 
-@answers(
+@instrument_servicer(
     _SYNC,
     rules={
         "ListCatalogChanges": [check_positions],

@@ -1,4 +1,4 @@
-"""The frontend's servicers. `answers` checks the requests and turns errors into statuses."""
+"""The frontend's servicers. `instrument_servicer` checks the requests and turns errors into statuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from library_domain.users import check_user_query
 from service_kit.clock import micros
 from service_kit.paging import position, row_position
 from service_kit.server import Service
-from service_kit.servicer import answers
+from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
 # ruff: noqa: D102 - the methods are named and documented in the contract
@@ -36,7 +36,7 @@ LENDING_SERVICE: str = _LENDING.full_name
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
-@answers(
+@instrument_servicer(
     _MEMBERS,
     rules={
         "EnrollUser": [members.check_enrolment],
@@ -78,7 +78,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return user
 
 
-@answers(
+@instrument_servicer(
     _CATALOG,
     rules={
         "ListBooks": [check_query, check_place],
@@ -113,7 +113,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ListCategoriesResponse(categories=categories, next_page_token=token)
 
 
-@answers(_LENDING, rules={"ListLoans": [row_position]})
+@instrument_servicer(_LENDING, rules={"ListLoans": [row_position]})
 class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     """library.frontend.v1.LendingService."""
 
@@ -151,7 +151,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return lending_service_pb2.ListLoansResponse(loans=loans, next_page_token=token)
 
 
-@answers(_SYNC, waits_for_others={"SyncNow"})
+@instrument_servicer(_SYNC, long_calls={"SyncNow"})
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.frontend.v1.SyncService."""
 

@@ -22,6 +22,7 @@ from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
 from service_kit.clock import timestamp
+from service_kit.errors import NotServing
 from service_kit.store import Store
 
 CALL_SECONDS = 10.0
@@ -55,6 +56,7 @@ class Sync:
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
         self._pull_task = Task("pull", self.pull, interval)
         self._push_task = Task("push", self.push, interval)
+        self._is_stopping = False
         tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
         self._schedule = Schedule(tasks, interval)
 
@@ -64,7 +66,8 @@ class Sync:
 
     def stop(self) -> None:
         """Stop, after the page or batch that is under way. What has not been pushed waits in the store."""
-        self._channel.close()  # ends a long pull or push at its next call
+        self._is_stopping = True
+        self._channel.close()  # ends the call to the admin that is under way
         self._schedule.stop()
 
     def something_to_push(self) -> None:
@@ -93,7 +96,7 @@ class Sync:
                 self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock.now))
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
-        """Pull and push, and tell how it stands then. Raises `AdminUnavailable` or `OtherFrontend`."""
+        """Pull and push, and return the status then. Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`."""
         if retry_parked:
             unpark(self._store)
         try:
@@ -101,6 +104,10 @@ class Sync:
             self.push(asked_for=True)
         except grpc.RpcError as error:
             raise self._as_service_error(error) from error
+        except ValueError as error:  # what grpcio raises for a call on a closed channel
+            if not self._is_stopping:
+                raise
+            raise NotServing from error
         return self.status()
 
     def status(self) -> SyncStatus:

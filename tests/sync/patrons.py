@@ -100,20 +100,9 @@ class Patron(threading.Thread):
             self.loans[loan.id] = loan
 
     def _return(self, loan: Loan) -> None:
-        asked = [0]
-
-        def ask() -> Loan:
-            asked[0] += 1
-            returned: Loan = self._frontend.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
-            return returned
-
-        try:
-            self.loans[loan.id], _ = self._answer_to(ask)
-        except grpc.RpcError as error:
-            # Its first answer was lost with the server that gave it.
-            assert refusal_of(error).reason == "LOAN_RETURNED", error
-            assert asked[0] > 1
-            self.loans[loan.id].return_time.GetCurrentTime()
+        request_id = str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+        request = ReturnBookRequest(loan_id=loan.id, request_id=request_id)
+        self.loans[loan.id], _ = self._answer_to(lambda: self._frontend.lending.ReturnBook(request, timeout=10))
 
 
 class Librarian(threading.Thread):
