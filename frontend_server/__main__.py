@@ -94,7 +94,8 @@ def accept_clock(database_url: str, yes: bool) -> None:
     bind(store)
     mark = read_mark(store)
     now = system_clock()
-    click.echo(f"The clock of this machine:   {rfc3339(now)}")
+    click.echo(f"The store:                    {store.safe_url}")
+    click.echo(f"The clock of this machine:    {rfc3339(now)}")
     click.echo(f"The newest time in the store: {rfc3339(mark.newest_time)}")
     if not mark.behind(now):
         click.echo("The clock is not behind: there is nothing to accept.")

@@ -16,8 +16,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 import psutil
 import pytest
 
+from frontend_server.store.models import MIGRATIONS
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from service_kit.migrations import migrate
+from service_kit.store import open_store
 from tests.support.clients import FrontendClient, open_channel
 from tests.support.library_command import COMMAND, catalogue, environment, library
 from tests.support.processes import Servers
@@ -147,6 +150,22 @@ def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: 
         up.get("/v1/books")
     with pytest.raises(HTTPError, match="403"):
         up.get("/admin/v1/status", "elsewhere.example")
+
+
+def test_up_opens_and_says_so_when_nothing_can_be_lent(tmp_path: Path, started: list[Up]) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/frontend.db")
+    migrate(store, MIGRATIONS)
+    store.database.execute_sql("UPDATE clock_mark SET newest_time = 3600000000000000")  # in 2084
+    store.close()
+    up = Up(tmp_path)
+    started.append(up)
+    up.wait_until_open()
+    assert library("health", up.frontend).stdout == "NOT_SERVING\n"
+    status, said = up.end(signal.SIGTERM)
+    assert status == 0
+    assert "Warning: The clock is " in said
+    assert "days behind 2084-01-29T16:00:00Z, the newest time in the frontend's store." in said
+    assert "library-frontend accept-clock" in said
 
 
 @pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend"), (2, "rest")])

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -24,6 +25,9 @@ MEMORY_BYTES = 30_000_000
 """How much the memory of a service may grow: each jump alone took more before, and a jump by years gigabytes."""
 
 HOUR, DAY, YEARS_60 = timedelta(hours=1), timedelta(days=1), timedelta(days=60 * 365)
+
+IN_1970 = timedelta(seconds=20 - round(time.time()))
+"""From now to 20 s after the beginning of 1970."""
 
 JUMPS = [HOUR, DAY, 14 * DAY, 60 * DAY, 365 * DAY, -HOUR, -14 * DAY, YEARS_60, -2 * YEARS_60, YEARS_60]
 """One after another; the last but one leads to before 1970, and the one before it to after 2038."""
@@ -45,7 +49,10 @@ class BothServices:
 
     def _start(self, server: ServerProcess) -> ServerProcess:
         server.environment = self.clock.variables
-        server.start()
+        server.launch()
+        server.wait_until_listening()
+        # Not until it says SERVING: a frontend in 1970 does not.
+        eventually(lambda: any(event["event"] == "serving" for event in server.log_events()), "it is open", seconds=30)
         return server
 
     def sync(self) -> tuple[float, float]:
@@ -68,6 +75,11 @@ class BothServices:
         assert self.frontend.stop() == 0
         return time.monotonic() - began
 
+    def peak_memory(self) -> int:
+        """The most bytes of memory that the frontend ever had, as the kernel counts them."""
+        status = Path(f"/proc/{self.frontend.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
     def _memory(self) -> list[int]:
         return [psutil.Process(server.pid).memory_info().rss for server in (self.admin, self.frontend)]
 
@@ -88,3 +100,34 @@ def test_the_services_keep_in_step_whatever_the_clock_does(
         assert growth < MEMORY_BYTES, name
     clock.jump(365 * DAY)
     print(f"stopped at once after the last jump, in {services.stop():.2f} s")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "start", "jump"),
+    [
+        ("+1 h", timedelta(), HOUR),
+        *((f"+{days} d", timedelta(), days * DAY) for days in (1, 14, 60, 365)),
+        ("+60 years", timedelta(), YEARS_60),
+        ("1970 to now", IN_1970, -IN_1970),
+        ("-1 h", timedelta(), -HOUR),
+        ("-14 d", timedelta(), -14 * DAY),
+        ("now to 1970", timedelta(), IN_1970),
+    ],
+)
+def test_figures_of_each_jump(
+    servers: Servers, databases: FreshDatabases, tmp_path: Path, name: str, start: timedelta, jump: timedelta
+) -> None:
+    """Each jump under fresh processes; `pytest -m slow -s` prints the figures."""
+    clock = FakeTime(tmp_path)
+    clock.set_offset(start)
+    services = BothServices(servers, databases, "sqlite", clock)
+    clock.jump(jump)
+    pulled, pushed = services.sync()
+    peak, growth = services.peak_memory(), services.memory_growth()
+    stopped = services.stop()
+    print(
+        f"\n{name}: pulled after {pulled:.2f} s, pushed after {pushed:.2f} s, peak memory {peak / 1e6:.0f} MB "
+        f"({growth / 1e6:+.1f} MB), stopped in {stopped:.2f} s"
+    )
+    assert growth < MEMORY_BYTES

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from library.admin.v1.status_service_pb2 import Status
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
-from library_cli.status import Report, all_are_well, as_json, as_lines, fields_of, is_well, print_tables
+from library_cli.status import Report, all_are_well, as_json, as_lines, clock_warning, fields_of, is_well, print_tables
 
 ADMIN: Report = {
     "target": "127.0.0.1:50052",
@@ -89,6 +89,15 @@ def test_the_table_has_units_and_the_parked_rows() -> None:
     assert "\x1b[2J" not in text
 
 
+def test_a_clock_that_is_behind_is_a_sentence_with_the_way_out() -> None:
+    assert clock_warning(SYNC) == ""
+    behind = SyncStatus(clock_behind=Duration(seconds=20_500 * 86_400), newest_time=Timestamp(seconds=1_800_000_000))
+    warning = clock_warning(behind)
+    assert warning.startswith("The clock is 20,500.0 days behind 2027-01-15T08:00:00Z, the newest time in the")
+    assert warning.endswith("run: library-frontend accept-clock")
+    assert "1,771,200,000.0 s" in shown({"frontend": {"health": "NOT_SERVING", **fields_of(behind)}})
+
+
 def test_what_the_rest_service_stands_before_is_told() -> None:
     rest: Report = {
         "url": "http://127.0.0.1:8080",
@@ -101,9 +110,11 @@ def test_what_the_rest_service_stands_before_is_told() -> None:
 
 def test_a_service_is_well_when_it_serves_and_no_row_is_parked_or_set_aside() -> None:
     assert is_well(ADMIN)
-    assert is_well(FRONTEND | {"parked_row_count": 0, "set_aside_count": 0})
+    well = FRONTEND | {"parked_row_count": 0, "set_aside_count": 0}
+    assert is_well(well)
     assert not is_well(FRONTEND | {"parked_row_count": 0})
     assert not is_well(FRONTEND | {"set_aside_count": 0})
+    assert not is_well(well | {"clock_behind_seconds": 90_000.0})
     assert not is_well(ADMIN | {"health": "NOT_SERVING"})
     assert not is_well(ADMIN | {"error": "no answer"})
 
