@@ -80,7 +80,8 @@ def marked(text: str) -> str:
     """Return the folded text with markers after the letters that have a second spelling: ä as a or ae, å as a or aa."""
     if text.isascii():
         return text.lower()
-    text = unicodedata.normalize("NFKD", text.translate(_SPELLINGS))
+    # In NFC first: it makes U+00B4, an apostrophe here, of an accent that NFKD would make a blank of.
+    text = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text).translate(_SPELLINGS))
     text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text).casefold()).translate(_SPELLINGS)
     # Letters of their own, whose mark is no accent: unlike ё, nobody writes them without it.
     text = text.replace(_SHORT_I, "й").replace(_YI, "ї").replace(_SHORT_U, "ў")

@@ -36,7 +36,8 @@ def text_key(text: str) -> str:
     Two texts have one key if they differ only in case, Unicode form, blanks, invisible characters, and the kind of
     apostrophes and hyphens. Keys sort as people do: by letters without accents and punctuation first.
     """
-    same = unicodedata.normalize("NFKC", without_invisible(unicodedata.normalize("NFD", text.translate(_SPELLINGS))))
+    text = unicodedata.normalize("NFC", text).translate(_SPELLINGS)
+    same = unicodedata.normalize("NFKC", without_invisible(unicodedata.normalize("NFD", text)))
     same = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", same).casefold()).translate(_SPELLINGS)
     same = " ".join(without_invisible(same).split())
     if not same:
