@@ -109,7 +109,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
 def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb2.User:
     """Close a user's account. The row stays, for its loans and for the admin; closing it again changes nothing.
 
-    The row is locked before its loans are counted: a borrower at the same time gets the loan before this or not at all.
+    The row is locked before its loans are counted, so a borrow at the same moment is either counted or refused.
     """
 
     def close() -> user_pb2.User:
@@ -175,7 +175,7 @@ def _own_values(row: User) -> dict[str, str]:
 
 
 def _locked_user(store: Store, user_id: str) -> User:
-    """Read the user and lock it to the end of the transaction: on SQLite nobody else writes, on PostgreSQL by row."""
+    """Read the user and lock its row until the transaction ends. On SQLite the transaction itself is the lock."""
     query = User.select().where(User.id == user_id)
     row: User | None = (query.for_update() if store.is_postgresql else query).first()
     if row is None:

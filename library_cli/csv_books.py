@@ -20,6 +20,8 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportOutcome,
 )
 from library_domain.isbn import normalized_isbn13
+from service_kit import validation
+from service_kit.validation import joined
 
 TEXT_COLUMNS = ("title", "publisher", "category", "language", "cover_uri", "description")
 NUMBER_COLUMNS = ("published_year", "page_count", "copies")
@@ -103,7 +105,7 @@ def book_row(line: int, values: dict[str, str]) -> ImportBooksRequest | ImportOu
     for name in TEXT_COLUMNS:
         setattr(book, name, values.get(name, ""))
     book.authors.extend(author for part in values.get("authors", "").split(";") if (author := part.strip()))
-    problems = []
+    problems: list[validation.Problem] = []
     if not book.title:
         problems.append(("title", "is missing"))
     try:
@@ -116,7 +118,10 @@ def book_row(line: int, values: dict[str, str]) -> ImportBooksRequest | ImportOu
             setattr(book, name, int(text))
         elif text:
             problems.append((name, f"{text[:40]!r} is not a whole number of up to nine digits"))
-    return refused(line, problems) if problems else ImportBooksRequest(line=line, book=book)
+    if not problems:
+        return ImportBooksRequest(line=line, book=book)
+    # The service would report the rest only when these are fixed, so its rules are tried here, too.
+    return refused(line, joined(problems, validation.problems(book)))
 
 
 def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:

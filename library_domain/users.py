@@ -18,7 +18,7 @@ from service_kit.text.expressions import Expression, Word, replaced
 from service_kit.text.words import query_expression
 
 LONGEST_PART = 32
-"""Parts of words are cut to this many characters, in the index as in a query: they tell names apart long before."""
+"""Parts of words are cut to this many characters, in the index as in a query: names differ long before."""
 
 MOST_PARTS = 100
 """A word has at most this many parts in the index: as many as a name may have characters."""
@@ -42,7 +42,7 @@ class UserColumns(peewee.Model):
     create_time = peewee.BigIntegerField()
     update_time = peewee.BigIntegerField()
     email_key = peewee.TextField()  # by which addresses are compared: see library_domain.emails
-    words = peewee.TextField()  # what the word index holds: see `user_words`
+    words = peewee.TextField()  # what is in the word index: see `user_words`
 
 
 def user_message(row: UserColumns, active_loan_count: int) -> user_pb2.User:
@@ -79,7 +79,7 @@ def search_columns(email: str, first_name: str, last_name: str) -> dict[str, str
 
 
 def user_words(email: str, first_name: str, last_name: str) -> str:
-    """Return what the word index holds of a user: the words of the names and of the address, each with its parts.
+    """Return what the word index has of a user: the words of the names and of the address, each with its parts.
 
     A part is a word from one of its letters to its end, so that a search by prefix finds the middle of a word, too:
     Lovelace has `ovelace`, `velace`, `elace`, `lace`, `ace` and `ce`. Single letters at the end of a word are left out,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from protobuf import (
@@ -26,6 +27,7 @@ from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusabl
 from rest_server.field_problems import FieldProblems, is_plain
 from rest_server.fields import Fields
 from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
+from rest_server.path_templates import Variable
 
 Json = Any
 """What json.loads gives."""
@@ -64,28 +66,50 @@ def serialized_request(
     """Make the serialized request of a rule's method.
 
     `path` are the segments as they came; `body` is what the body's JSON says, NO_BODY where there is none. Raises
-    FieldsInvalid, BodyInvalid and, for a key that the method cannot use, IdempotencyKeyUnusable.
+    FieldsInvalid, with all problems of all parts, BodyInvalid and, for a key that the method cannot use,
+    IdempotencyKeyUnusable.
     """
     tree: dict[str, Json] = {}
     if body is not NO_BODY:
         _put_body(tree, rule, body)
-    _put_query(tree, rule, contract.fields, query)
-    _put_path(tree, rule, contract.fields, path)
+    message, fields = rule.method.input, contract.fields
+    found: dict[str, str] = {}
+    with _collecting(found):
+        _put_query(tree, rule, fields, query)
+    for variable in rule.template.variables:
+        with _collecting(found):
+            _put_path(tree, message, fields, variable, path)
     if idempotency_key is not None:
-        _put_request_id(tree, request_id_field(rule), idempotency_key)
-    return _serialized(rule.method.input, tree, contract)
+        with _collecting(found):
+            _put_request_id(tree, request_id_field(rule), idempotency_key)
+    with _collecting(found):
+        made = _serialized(message, tree, contract)
+        if not found:
+            return made
+    raise FieldsInvalid(*found.items())
+
+
+@contextmanager
+def _collecting(found: dict[str, str]) -> Iterator[None]:
+    """Add the problems that are raised to those that were found, but for fields that have one."""
+    try:
+        yield
+    except FieldsInvalid as error:
+        for field, problem in error.problems:
+            found.setdefault(field, problem)
 
 
 def _serialized(message: DescMessage, value: Json, contract: Contract) -> bytes:
     problems = FieldProblems(contract.fields, contract.registry)
-    if contradictions := problems.contradictions(message, value):
-        raise FieldsInvalid(*contradictions)
+    contradictions = problems.contradictions(message, value)
     try:
         made = message_from_json_value(message.type, value, registry=contract.registry)
     except RecursionError as error:  # google.protobuf.Value has several messages for one list
         raise BodyInvalid(problem="its messages are nested too deep") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise FieldsInvalid(*problems.misfits(message, value)) from error
+        raise FieldsInvalid(*contradictions, *problems.misfits(message, value)) from error
+    if contradictions:
+        raise FieldsInvalid(*contradictions)
     try:
         return made.to_binary()
     except ValueError as error:
@@ -220,19 +244,20 @@ def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) ->
     return tuple(along)
 
 
-def _put_path(tree: dict[str, Json], rule: HttpRule, fields: Fields, path: Sequence[str]) -> None:
+def _put_path(
+    tree: dict[str, Json], message: DescMessage, fields: Fields, variable: Variable, path: Sequence[str]
+) -> None:
     """Path variables last: what else names their fields must agree."""
-    for variable in rule.template.variables:
-        name = ".".join(variable.field_path)
-        try:
-            along = _fields_along(rule.method.input, fields, variable.field_path)
-            value = _json_of_text(variable.value(path), _type_of(along[-1]))
-        except _NotBindable as problem:
-            raise FieldsInvalid((name, str(problem))) from problem
-        given = _taken(tree, along)
-        if any(str(one) != str(value) for one in given):  # a number may be written as a text
-            raise FieldsInvalid((name, "differs from the one in the path"))
-        _put(tree, along, value)
+    name = ".".join(variable.field_path)
+    try:
+        along = _fields_along(message, fields, variable.field_path)
+        value = _json_of_text(variable.value(path), _type_of(along[-1]))
+    except _NotBindable as problem:
+        raise FieldsInvalid((name, str(problem))) from problem
+    given = _taken(tree, along)
+    if any(str(one) != str(value) for one in given):  # a number may be written as a text
+        raise FieldsInvalid((name, "differs from the one in the path"))
+    _put(tree, along, value)
 
 
 def request_id_field(rule: HttpRule) -> DescField:

@@ -43,7 +43,7 @@ SERVICES = {
     "frontend": {
         "library.frontend.v1.CatalogService": ["GetBook", "ListBooks", "ListCategories", "ListPublishers"],
         "library.frontend.v1.LendingService": ["BorrowBook", "GetLoan", "ListLoans", "RenewLoan", "ReturnBook"],
-        "library.frontend.v1.MemberService": ["EnrollUser", "GetUser"],
+        "library.frontend.v1.MemberService": ["CloseUser", "EnrollUser", "GetUser", "ListUsers", "UpdateUser"],
         "library.frontend.v1.SyncService": ["GetSyncStatus", "SyncNow"],
     },
 }

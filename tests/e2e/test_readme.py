@@ -30,9 +30,10 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PASSING = re.compile(
     r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
     r"|(?P<request>\b[0-9a-f]{32}\b)"
+    r'|(?P<etag>"etag": ?"[0-9a-f]+-[0-9a-f]+")'
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
 )
-"""What is another in each run: ids, request ids and times."""
+"""What is another in each run: ids, request ids, etags and times."""
 
 READS = re.compile(r"library status|curl -s '?127")
 """The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""

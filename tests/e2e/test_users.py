@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from tests.support.processes import ServerProcess, Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.stores import Engine, FreshDatabases
 
+BOOK_FIELDS = [field.json_name for field in AddBookRequest.DESCRIPTOR.fields]
+
 PATIENCE = 30.0
 """Seconds. How long to wait for what must come."""
 
@@ -48,6 +51,10 @@ def town(module_servers: Servers, module_rest_servers: RestServers, databases: F
     admin = module_servers.start("admin", databases.migrated("admin", engine))
     frontend = module_servers.start("frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address)
     return Town(admin, frontend, module_rest_servers.start([frontend.address, admin.address]))
+
+
+def snake_case(name: str) -> str:
+    return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
 def refused(call: Callable[..., Any], request: Any) -> Any:
@@ -148,6 +155,21 @@ def test_all_that_is_wrong_is_reported_at_once_over_http(town: Town) -> None:
             {"user.id", "user.email", "update_mask"},
         ),
         ("POST", "/admin/v1/books", {"title": "\u200b", "isbn": "1", "copies": 0}, {"title", "isbn", "copies"}),
+        # What library-rest cannot read comes before what the service refuses; all of that at once, too.
+        ("POST", "/v1/users?bogus=1", {"email": 5, "nope": 1}, {"bogus", "email", "nope"}),
+        (
+            "GET",
+            "/v1/books?pageSize=x&bogus=1&includeUnavailable=maybe",
+            None,
+            {"bogus", "page_size", "include_unavailable"},
+        ),
+        (
+            "PATCH",
+            "/v1/users/7?updateMask=lastName&bogus=1",
+            {"lastName": 5, "shoe": 1, "id": "8"},
+            {"bogus", "user.last_name", "user.shoe", "user.id"},
+        ),
+        ("POST", "/admin/v1/books", {name: {} for name in BOOK_FIELDS}, {*map(snake_case, BOOK_FIELDS)}),
         (
             "PATCH",
             "/admin/v1/books/7?updateMask=title,isbn,shelf",

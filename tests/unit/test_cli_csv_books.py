@@ -51,6 +51,22 @@ def test_every_column_is_read_in_any_order() -> None:
     assert (book.cover_uri, book.description) == ("http://example.org/c.png", "A story.")
 
 
+def test_all_that_is_wrong_with_a_row_is_reported_at_once() -> None:
+    rows = (
+        "title,isbn,published_year,copies,page_count,authors,cover_uri,publisher\n"
+        f"\u200b,1,MCM,0,-1,Homer;\u3164,x,{'p' * 201}\n"
+        f",978,1900,1,1,Homer,,\n"
+    )
+    first = ("title", "isbn", "published_year", "copies", "page_count", "authors[1]", "cover_uri", "publisher")
+    expected = [*((2, field) for field in first), (3, "title"), (3, "isbn")]
+    assert sorted((line, field) for line, field, _ in complaints(rows)) == sorted(expected)
+
+
+@pytest.mark.parametrize("title", [" ", "\u3000", "\u00a0\u2003"])
+def test_a_blank_title_is_missing(title: str) -> None:
+    assert complaints(f"title,authors\n{title},Homer\n") == [(2, "title", "is missing")]
+
+
 def test_only_the_title_is_needed() -> None:
     book = only_book("title\nBeowulf\n").book
     assert book.title == "Beowulf"

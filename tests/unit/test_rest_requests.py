@@ -363,7 +363,7 @@ def test_a_body_may_be_nested_as_deep_as_protobuf_allows() -> None:
         ("bool_wrapper=true&bool_wrapper.value=false", {"bool_wrapper.value"}),
         ("timestamp.seconds=1", {"timestamp.seconds"}),
         ("chosen_text=a&chosen_number=1", {"chosen_number"}),
-        ("int32_value=a&bool_value=TRUE&nothing=1&nothing=2", {"nothing"}),
+        ("int32_value=a&bool_value=TRUE&nothing=1&nothing=2", {"int32_value", "bool_value", "nothing"}),
         ("int32_value=a&bool_value=TRUE", {"int32_value", "bool_value"}),
         ("int32_value=", {"int32_value"}),
         ("int32_value=99999999999", {"int32_value"}),

@@ -22,7 +22,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EnrollUserRequest(_message.Message):
-    """Request of MemberService.EnrollUser. At least one of the two names has to be set."""
+    """Request of MemberService.EnrollUser. At least one of the two names has to be set; names are stored trimmed and in
+    Unicode's form NFC.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,7 +33,11 @@ class EnrollUserRequest(_message.Message):
     LAST_NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     email: _builtins.str
-    """An e-mail address that nobody has enrolled with, of at most 254 characters."""
+    """An e-mail address that nobody has enrolled with, of at most 254 characters. Two addresses are the same when mail
+    for them goes to the same place. Domains are compared by IDNA 2008: `bücher.example` is `xn--bcher-kva.example`,
+    but `faß.example` is not `fass.example`. What is before the @-sign is compared in lower case: `groß` is not
+    `gross`.
+    """
     first_name: _builtins.str
     """The given name, at most 100 characters. It may be empty when the last name is not."""
     last_name: _builtins.str

@@ -68,11 +68,7 @@ class MemberServiceServicer:
     """
 
     def EnrollUser(self, request, context):
-        """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
-
-        Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
-        `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
-        compared in lower case, so `groß` is not `gross`.
+        """Enrols a user, who can borrow from then on.
 
         Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
         ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.

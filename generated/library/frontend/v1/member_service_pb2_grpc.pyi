@@ -35,11 +35,7 @@ class MemberServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MemberServiceAsyncStub: ...
     EnrollUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]
-    """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
-
-    Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
-    `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
-    compared in lower case, so `groß` is not `gross`.
+    """Enrols a user, who can borrow from then on.
 
     Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
     ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -78,11 +74,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
-
-    Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
-    `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
-    compared in lower case, so `groß` is not `gross`.
+    """Enrols a user, who can borrow from then on.
 
     Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
     ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -124,11 +116,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_service_pb2.EnrollUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Enrols a user, who can borrow from then on. The names are stored trimmed and in Unicode's form NFC.
-
-        Two addresses are the same when mail for them goes to the same place: domains are compared by IDNA 2008, so
-        `bücher.example` is `xn--bcher-kva.example` but `faß.example` is not `fass.example`; what is before the @-sign is
-        compared in lower case, so `groß` is not `gross`.
+        """Enrols a user, who can borrow from then on.
 
         Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
         ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
