@@ -32,8 +32,12 @@ clean: ## Remove the environment, the clients and all caches (not .data: that is
 
 .PHONY: test
 # With bytecode kept, even where a machine says not to: a run starts some hundred servers.
-test: $(VENV)/develop.stamp ## Run all tests; say `make test ARGS="-k loan"` for some
+test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test ARGS="-k loan"` for some
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(VENV)/develop.stamp ## Run the slow tests: long runs under load, kills, clocks, restores
+	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m slow $(ARGS)
 
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs

@@ -16,14 +16,32 @@ from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
 from tests.support.rest import RestServers
 from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
+from tests.support.watchdog import Watchdog, remove_abandoned_folders
+
+WATCHDOG = pytest.StashKey[Watchdog]()
 
 
-def pytest_configure() -> None:
-    """Log as the servers do, but to pytest, which shows it when a test fails."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Log as the servers do, but to pytest, which shows it when a test fails; and have all ended that tests start."""
+    remove_abandoned_folders()
+    config.stash[WATCHDOG] = Watchdog()
     set_up_logs("info", as_json=True)
     logging.root.handlers.clear()
     # A shell ignores it for what it starts in the background, and so would every process that a test interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the folders of the tests removed, if the run is killed."""
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    session.config.stash[WATCHDOG].remove_if_killed(factory.getbasetemp())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what is left of all that the run started."""
+    watchdog = config.stash.get(WATCHDOG, None)
+    if watchdog is not None:
+        watchdog.close()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -33,9 +51,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
+def postgresql(pytestconfig: pytest.Config) -> Iterator[PostgresqlServer]:
     """A PostgreSQL server, started for the first test that wants it."""
-    with running_postgresql() as server:
+    with running_postgresql(pytestconfig.stash[WATCHDOG].new_folder()) as server:
         yield server
 
 

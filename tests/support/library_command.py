@@ -37,7 +37,7 @@ def library(
         env=environment(admin, frontend),
         input=stdin,
         capture_output=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert b"Traceback" not in done.stderr

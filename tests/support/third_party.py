@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-CALL_SECONDS = 30.0
+CALL_SECONDS = 100.0
 
 NOT_TRIED = "NOT TRIED"
 """How the skip of a test without its client begins; the end of the run tells them loudly, see tests/e2e/conftest.py."""

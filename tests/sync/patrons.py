@@ -20,7 +20,7 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import AdminClient, FrontendClient, refusal_of
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 100.0
 
 
 def answer_to(call: Callable[[], Any]) -> tuple[Any, bool]:
@@ -135,7 +135,7 @@ class Librarian(threading.Thread):
     def _import(self) -> None:
         isbns = [self._isbn() for _ in range(self._rows)]
         rows = [ImportBooksRequest(line=i, book=_book(isbn)) for i, isbn in enumerate(isbns, start=1)]
-        reply, again = answer_to(lambda: self._admin.catalog.ImportBooks(iter(rows), timeout=20))
+        reply, again = answer_to(lambda: self._admin.catalog.ImportBooks(iter(rows), timeout=60))
         self.retries += again
         assert len(reply.outcomes) == len(rows)
         assert not any(outcome.problems for outcome in reply.outcomes)

@@ -27,13 +27,13 @@ from tests.sync.agreement import (
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.patrons import Librarian, Patron, at_work
 
-KILLS: dict[Engine, int] = {"sqlite": 50, "postgresql": 50}
 BOOKS = 30
 COPIES = 2
 
 
+@pytest.mark.parametrize("kills", [15, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_twice(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
+    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random, kills: int
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     books = add_books(admin.admin(), BOOKS, COPIES)
@@ -45,14 +45,14 @@ def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_t
     patrons = [Patron(frontend.frontend(), books, random.Random(chance.random())) for _ in range(3)]
 
     with at_work(patrons):
-        for _ in range(KILLS[engine]):
+        for _ in range(kills):
             time.sleep(chance.uniform(0.0, 0.25))
             frontend.kill()
             frontend.start()
 
     acknowledged = {loan_id: loan for patron in patrons for loan_id, loan in patron.loans.items()}
-    assert sum(patron.retries for patron in patrons) > KILLS[engine] / 2, "the kills hit nobody"
-    wait_until_they_agree(admin.admin(), client)
+    assert sum(patron.retries for patron in patrons) > kills / 2, "the kills hit nobody"
+    wait_until_they_agree(admin.admin(), client, {user_id for patron in patrons for user_id in patron.users})
     recorded = recorded_loans(admin.admin())
     assert_all_is_kept(recorded, acknowledged)
     assert recorded_users(admin.admin()).keys() == {user_id for patron in patrons for user_id in patron.users}
@@ -81,7 +81,7 @@ def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
 
     assert librarian.retries, "the kills hit no import"
     assert not patron.retries, "a patron was kept waiting by the admin"
-    wait_until_they_agree(admin.admin(), client)
+    wait_until_they_agree(admin.admin(), client, patron.users)
     recorded = recorded_loans(admin.admin())
     assert_all_is_kept(recorded, patron.loans)
     assert recorded_users(admin.admin()).keys() == patron.users.keys()
@@ -108,17 +108,15 @@ def test_lending_goes_on_without_the_admin_who_hears_of_all_of_it_later(
         admin.send({"stopped": signal.SIGTERM, "killed": signal.SIGKILL, "frozen": signal.SIGSTOP}[how])
         if how != "frozen":
             admin.wait()
-        time.sleep(1.5)
-        assert len(patron.loans) > lent_before + 20
-        assert any(loan.HasField("return_time") for loan in patron.loans.values())
-        assert len(patron.users) > 1
+        eventually(lambda: len(patron.loans) > lent_before + 20, "books are borrowed without the admin")
+        eventually(lambda: any(loan.HasField("return_time") for loan in list(patron.loans.values())), "one comes back")
+        eventually(lambda: len(patron.users) > 1, "somebody enrols")
         if how == "frozen":
             admin.send(signal.SIGCONT)
         else:
             admin.start()
 
-    seconds = wait_until_they_agree(admin.admin(), client)
-    assert seconds < 8, f"it took {seconds} s until the admin knew all"
+    wait_until_they_agree(admin.admin(), client, patron.users)
     recorded = recorded_loans(admin.admin())
     assert_all_is_kept(recorded, patron.loans)
     assert recorded == loans(client)

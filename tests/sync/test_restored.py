@@ -94,7 +94,7 @@ def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
     elsewhere.stop()
     admin.start()
 
-    wait_until_they_agree(librarian, patron)
+    wait_until_they_agree(librarian, patron, [user.id, late_user.id])
     assert len(replica(patron)) == len(old_books) + len(others)
     assert recorded_loans(librarian).keys() == {loan.id for loan in first + later}
     assert recorded_users(librarian).keys() == {user.id, late_user.id}

@@ -77,7 +77,7 @@ def test_no_book_that_stays_is_missing_during_a_resync(
         "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
     client = frontend.frontend()
-    eventually(holds(client, BOOKS), "the catalogue is there", seconds=30)
+    eventually(holds(client, BOOKS), "the catalogue is there")
     admin.stop()
     backup = databases.copy(admin.database_url)
     reader = Reader(frontend.frontend(), set(staying), random.Random(chance.random()))
@@ -88,11 +88,11 @@ def test_no_book_that_stays_is_missing_during_a_resync(
         for resync in range(1, RESYNCS + 1):
             admin.start()
             later = admin.admin().catalog.AddBook(AddBookRequest(title=f"After the backup {resync}"), timeout=10)
-            eventually(knows(client, later), "a book is added", seconds=30)
+            eventually(knows(client, later), "a book is added")
             admin.kill()
             admin.database_url = databases.copy(backup)
             admin.start()
-            eventually(holds(client, BOOKS), "it is swept", seconds=30)
+            eventually(holds(client, BOOKS), "it is swept")
             assert len(_resyncs(frontend)) == resync
             admin.stop()
         admin.start()
@@ -103,7 +103,7 @@ def test_no_book_that_stays_is_missing_during_a_resync(
     spans = _resyncs(frontend)
     assert sum(began < moment < ended for moment in reader.gets for began, ended in spans) >= RESYNCS
     assert any(began < ended_at and begun_at < ended for begun_at, ended_at in reader.lists for began, ended in spans)
-    wait_until_they_agree(admin.admin(), client, seconds=30)
+    wait_until_they_agree(admin.admin(), client)
     assert_no_copy_was_lent_twice(patron.loans.values(), dict.fromkeys(staying, 2))
 
 

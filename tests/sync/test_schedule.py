@@ -144,7 +144,7 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
         for _ in range(50):
             then = time.monotonic()
             schedule.wake(task)
-            eventually(work.ran_since(then), "it runs when woken", seconds=2)
+            eventually(work.ran_since(then), "it runs when woken")
 
 
 def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
@@ -152,15 +152,15 @@ def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
 
     def work() -> None:
         began.release()
-        assert go_on.acquire(timeout=10)
+        assert go_on.acquire(timeout=100)
 
     task = Task("push", work, 3600)
     with running(task, interval=3600) as schedule:
-        assert began.acquire(timeout=5)
+        assert began.acquire(timeout=100)
         for _ in range(3):
             schedule.wake(task)
         go_on.release()
-        assert began.acquire(timeout=5), "it was woken while it ran, perhaps after it had looked"
+        assert began.acquire(timeout=100), "it was woken while it ran, perhaps after it had looked"
         go_on.release()
         assert not began.acquire(timeout=0.5), "three wakes come to one run"
 
@@ -175,28 +175,27 @@ def test_a_wake_at_the_very_end_of_a_run_is_not_lost() -> None:
         schedule.wake(task)
         time.sleep(0.3)
         task.is_running = False
-        eventually(lambda: len(work.times) == 2, "the wake is heard", seconds=2)
+        eventually(lambda: len(work.times) == 2, "the wake is heard")
 
 
 def test_it_never_runs_twice_at_a_time() -> None:
     at_work = threading.Lock()
-    runs = itertools.count()
-    overlaps: list[int] = []
+    done: list[float] = []
+    overlaps: list[float] = []
 
     def work() -> None:
         if not at_work.acquire(blocking=False):
-            overlaps.append(next(runs))
+            overlaps.append(time.monotonic())
             return
-        next(runs)
         time.sleep(0.005)
+        done.append(time.monotonic())
         at_work.release()
 
     task = Task("push", work, 0.01)
     with running(task, interval=0.01) as schedule:
-        for _ in range(200):
+        while len(done) < 50:
             schedule.wake(task)
             time.sleep(0.002)
-    assert next(runs) > 20
     assert not overlaps
 
 
@@ -239,7 +238,7 @@ def test_a_wake_waits_for_the_end_of_the_pause_and_no_longer() -> None:
         eventually(lambda: len(work.times) == 1 and not task.is_running, "it runs at the start, and fails")
         schedule.wake(task)
         work.fails = False
-        eventually(lambda: len(work.times) == 2, "it runs after the pause", seconds=2)
+        eventually(lambda: len(work.times) == 2, "it runs after the pause")
         assert work.times[1] - work.times[0] >= 0.2
 
 
@@ -255,11 +254,11 @@ def test_a_loan_is_at_the_admin_long_before_the_next_interval(
     eventually(lambda: len(replica(patron)) == 1, "the first pull does not wait either")
     enroll = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
     user = patron.members.EnrollUser(enroll, timeout=10)
-    eventually(lambda: user.id in recorded_users(librarian), "the user is recorded", seconds=3)
+    eventually(lambda: user.id in recorded_users(librarian), "the user is recorded")
     for _ in range(20):
         borrow = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
         loan = patron.lending.BorrowBook(borrow, timeout=10)
-        eventually(functools.partial(_is_recorded, librarian, loan), "the loan is recorded", seconds=3)
+        eventually(functools.partial(_is_recorded, librarian, loan), "the loan is recorded")
     assert recorded_loans(librarian) == loans(patron)
 
 

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 
 
 class MisdescribedServer(reflection_pb2_grpc.ServerReflectionServicer):

@@ -9,7 +9,7 @@ from tests.support.transcoding.behaviours import RULES, Behaviours
 from tests.support.transcoding.contracts import Contract
 from tests.support.transcoding.server import TranscodedServer
 
-START_SECONDS = 30.0
+START_SECONDS = 100.0
 
 
 class ServerInAProcess:

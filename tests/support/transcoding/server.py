@@ -19,7 +19,7 @@ Behaviour = Callable[[Iterator[Any], grpc.ServicerContext], Iterator[Message]]
 """What a method does: from its requests, however many, to its answers."""
 
 THREADS = 16
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 
 
 @dataclass
