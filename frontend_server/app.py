@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from frontend_server.lending import LendingRules
 from frontend_server.rpc.servicers import services
-from frontend_server.store.models import MIGRATIONS, bind, introduce
+from frontend_server.store.models import MIGRATIONS, bind, doubt_replaced_database, introduce
 from frontend_server.sync.sync import Sync
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import logger
-from service_kit.migrations import migrate
+from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
 
@@ -27,6 +27,7 @@ def run(
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
+    store.on_replaced_database(lambda: _take_up(store))
     frontend_id = introduce(store)
     sync.start()
     server.open()
@@ -37,3 +38,9 @@ def run(
     sync.stop()
     store.close()
     log.info("stopped")
+
+
+def _take_up(store: Store) -> None:
+    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    migrate_restored(store, MIGRATIONS)
+    doubt_replaced_database(store)
