@@ -35,10 +35,8 @@ READ_ONLY = "25006"
 
 def sqlstate_of(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error of psycopg, or of one of peewee's that wraps it; None where there is none."""
-    for candidate in (error, *error.args[:1]):
-        if isinstance(candidate, psycopg.Error):
-            return candidate.sqlstate
-    return None
+    original = getattr(error, "orig", error)
+    return original.sqlstate if isinstance(original, psycopg.Error) else None
 
 
 def means_unavailable(sqlstate: str) -> bool:
