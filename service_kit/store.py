@@ -22,7 +22,7 @@ from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.logs import logger
-from service_kit.postgresql import Pool, UnsuitableDatabase, check_database
+from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
 from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
 
 SAFE_SQLITE = (3, 51, 3)
@@ -293,7 +293,9 @@ def open_store(url: str, connections: int = 20) -> Store:
             store.check_database()
     except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableDatabase) as error:
         store.close()
-        raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
+        raise StoreSettingsError(
+            f"cannot open the store {store.safe_url}: {explain(error) or store.said(error)}"
+        ) from error
     return store
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from service_kit.postgresql.pool import Pool
-from service_kit.postgresql.start_checks import UnsuitableDatabase, check_database
+from service_kit.postgresql.start_checks import UnsuitableDatabase, check_database, explain
 
-__all__ = ["Pool", "UnsuitableDatabase", "check_database"]
+__all__ = ["Pool", "UnsuitableDatabase", "check_database", "explain"]

@@ -16,6 +16,10 @@ from service_kit.postgresql.session import NoAnswer, Session, begin_session, dea
 
 log = logger(__name__)
 
+NEEDS_UTF8 = (
+    "the {name} has the encoding {encoding}, in which not every title and name can be stored; "
+    "make one with UTF8 and move the data there: createdb --encoding=UTF8 --template=template0 NAME"
+)
 NEEDS_SESSION_MODE = (
     "a connection pooler in {mode} mode is in between, and with it settings, locks and prepared statements are lost "
     "between two statements; in pgbouncer set pool_mode = session for this database, or connect to PostgreSQL directly"
@@ -44,6 +48,14 @@ def check_database(pool: Pool, url: str, busy_seconds: float) -> None:
         _Pooler(pool, url, busy_seconds).check()
 
 
+def explain(error: Exception) -> str:
+    """Return what to do about an error when connecting, where PostgreSQL does not say it; otherwise nothing."""
+    # The one encoding that PostgreSQL cannot convert to UTF8, so that connecting fails before the encoding is checked.
+    if "MULE_INTERNAL" in str(error):
+        return NEEDS_UTF8.format(name="database", encoding="MULE_INTERNAL")
+    return ""
+
+
 def _check_settings(pool: Pool) -> None:
     database: Any = pool  # peewee has no types for it
     name, encoding, schema, read_only = database.execute_sql(
@@ -51,10 +63,7 @@ def _check_settings(pool: Pool) -> None:
         "current_setting('transaction_read_only') = 'on'"
     ).fetchone()
     if encoding != "UTF8":
-        raise UnsuitableDatabase(
-            f"the database {name} has the encoding {encoding}, in which not every title and name can be stored; "
-            f"make one with UTF8 and move the data there: createdb --encoding=UTF8 --template=template0 NAME"
-        )
+        raise UnsuitableDatabase(NEEDS_UTF8.format(name=f"database {name}", encoding=encoding))
     if schema is None:
         raise UnsuitableDatabase(
             "the search_path of this user names no schema that exists, so no table would be found; create the schema, "

@@ -100,14 +100,20 @@ def running_pgbouncer(server_url: str, **settings: str) -> Iterator[Pgbouncer]:
 
 def start_unprivileged(command: list[str], log: Path, user: str) -> subprocess.Popen[bytes]:
     """Start a program that refuses to run as root, as another user where this is root; it is killed when we end."""
-    as_user = [f"--reuid={user}", f"--regid={group_of(user)}", "--clear-groups"] if os.geteuid() == 0 else []
     with log.open("ab") as output:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig=KILL", *as_user, "--", *command],
+            [*as_user(user, "--pdeathsig=KILL"), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,  # Ctrl-C is for the tests; they stop it
         )
+
+
+def as_user(user: str, *options: str) -> list[str]:
+    """What to write before a command so that it runs as this user."""
+    switch = [f"--reuid={user}", f"--regid={group_of(user)}", "--clear-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *switch, *options, "--"]
 
 
 def group_of(user: str) -> str:
