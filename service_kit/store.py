@@ -65,8 +65,15 @@ class Store:
         """One transaction that may write: committed if no error is raised, rolled back if one is."""
         # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
         lock_type = () if self.is_postgresql else ("IMMEDIATE",)
-        with self._writers, self.reading(), self.database.atomic(*lock_type):
-            yield
+        with self._writers, self.reading():
+            committed = False
+            try:
+                with self.database.atomic(*lock_type):
+                    yield
+                committed = True
+            finally:
+                if self._pool is not None:
+                    self._pool.note_end(committed=committed)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

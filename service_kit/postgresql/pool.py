@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from typing import Any
@@ -31,6 +32,10 @@ log = logger(__name__)
 
 class StandbyReached(psycopg.OperationalError):
     """The server copies another one, so nothing can be written there and what is read may be old."""
+
+
+class _TakenRevision(threading.local):
+    last = 0
 
 
 class _Sessions(peewee.PostgresqlDatabase):
@@ -77,6 +82,8 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
         self._witnesses: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._returned_at: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self._exhausted_until = 0.0
+        self._committed_revision = 0
+        self._taken = _TakenRevision()
         super().__init__(
             url,
             max_connections=connections,
@@ -93,6 +100,26 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
     def witness_here(self) -> str:
         """Return the witness of this thread's connection. It differs from `witness` when a newer one has another."""
         return self._witnesses[self._connection()]
+
+    def note_revisions(self, *, before: int, last: int) -> None:
+        """Note the revisions that this thread's transaction has taken: those after `before`, up to `last`.
+
+        Revisions only rise, so one below what this process committed shows that the database was restored in place,
+        without a new connection. Raises `peewee.OperationalError` then, and the next transaction finds a new witness.
+        """
+        if before < self._committed_revision:
+            with self._pool_lock:
+                self._begin_life(f"{self.witness.partition('/r')[0]}/r{before}")
+            raise peewee.OperationalError("the database went back in time: it was restored under the running service")
+        self._taken.last = last
+
+    def note_end(self, *, committed: bool) -> None:
+        """Note that this thread's transaction has ended, unless this was only a part of it."""
+        if self.in_transaction():
+            return
+        if committed and self._eras.get(self._connection()) == self._era:
+            self._committed_revision = max(self._committed_revision, self._taken.last)
+        self._taken.last = 0
 
     def note_error(self, error: BaseException) -> None:
         """Close this thread's connection if it is at fault, and ask the others before they are used again."""
@@ -146,7 +173,11 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
         if newest is not None and newest.life == witness.life and newest.wal_bytes <= witness.wal_bytes:
             return
         went_back = newest is not None and newest.life == witness.life
-        self.witness = f"{witness.life}/{witness.wal_bytes}" if went_back else witness.life
+        self._begin_life(f"{witness.life}/{witness.wal_bytes}" if went_back else witness.life)
+
+    def _begin_life(self, witness: str) -> None:
+        self.witness = witness
+        self._committed_revision = 0
         self._era += 1
 
     def _is_closed(self, conn: Any) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import AdminClient, FrontendClient
 from tests.support.postgresql import PostgresqlServer
-from tests.support.postgresql_clusters import Clusters
+from tests.support.postgresql_clusters import PROGRAMS, Clusters
 from tests.support.processes import ServerProcess
 from tests.support.stores import FreshDatabases, ServerName
 from tests.sync.agreement import (
@@ -222,6 +223,25 @@ def test_a_database_that_is_dropped_and_made_again_from_an_older_copy(
     def go_back() -> None:
         execute(f"DROP DATABASE {name} WITH (FORCE)")
         execute(f"CREATE DATABASE {name} TEMPLATE {name}_copy")
+
+    GOES_BACK[side](services, remember, go_back)
+
+
+@pytest.mark.parametrize("side", ["admin", "frontend"])
+def test_a_database_that_is_restored_in_place_from_an_older_dump(
+    side: ServerName, postgresql: PostgresqlServer, servers: ForkedServers, databases: FreshDatabases, tmp_path: Path
+) -> None:
+    """No connection is cut, and the server and the database are the same as before."""
+    url = databases.migrated(side, "postgresql")
+    services = services_with(side, url, servers, databases)
+    dump = str(tmp_path / "dump")
+
+    def remember() -> None:
+        subprocess.run([PROGRAMS / "pg_dump", "--format=custom", f"--file={dump}", url], check=True)
+
+    def go_back() -> None:
+        restore = ["--clean", "--single-transaction", f"--dbname={url}", dump]
+        subprocess.run([PROGRAMS / "pg_restore", *restore], check=True)
 
     GOES_BACK[side](services, remember, go_back)
 
