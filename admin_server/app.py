@@ -23,7 +23,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
-    store.on_replaced_database(lambda: _take_up(store))
+    store.on_replaced_database(lambda: take_up_replaced_database(store))
     begin_epoch(store, system_clock)
     server.open()
     log.info("serving", address=address, migrations_applied=applied)
@@ -34,7 +34,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     log.info("stopped")
 
 
-def _take_up(store: Store) -> None:
+def take_up_replaced_database(store: Store) -> None:
     """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
     migrate_restored(store, MIGRATIONS)
     begin_epoch_in_replaced_database(store, system_clock)

@@ -27,7 +27,7 @@ def run(
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
-    store.on_replaced_database(lambda: _take_up(store))
+    store.on_replaced_database(lambda: take_up_replaced_database(store))
     frontend_id = introduce(store)
     sync.start()
     server.open()
@@ -40,7 +40,7 @@ def run(
     log.info("stopped")
 
 
-def _take_up(store: Store) -> None:
+def take_up_replaced_database(store: Store) -> None:
     """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
     migrate_restored(store, MIGRATIONS)
     doubt_replaced_database(store)
