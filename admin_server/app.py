@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from admin_server.epochs import begin_epoch
+from admin_server.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.rpc.servicers import services
 from admin_server.store.models import MIGRATIONS, bind
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import logger
-from service_kit.migrations import migrate
+from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
 
@@ -23,6 +23,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
+    store.on_replaced_database(lambda: take_up_replaced_database(store))
     begin_epoch(store, system_clock)
     server.open()
     log.info("serving", address=address, migrations_applied=applied)
@@ -31,3 +32,9 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     server.drain()
     store.close()
     log.info("stopped")
+
+
+def take_up_replaced_database(store: Store) -> None:
+    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    migrate_restored(store, MIGRATIONS)
+    begin_epoch_in_replaced_database(store, system_clock)

@@ -1,6 +1,7 @@
 """Epochs: how a store that was restored from a backup is noticed, even when it has moved on since.
 
-Every start of the service begins an epoch. A cursor or receipt names the epoch it was made in and a revision. It holds
+Every start of the service begins an epoch, and so does a PostgreSQL that was replaced while the service ran: restored,
+or failed over to a server that was behind. A cursor or receipt names the epoch it was made in and a revision. It holds
 if this store knows the epoch, and the epoch reached the revision: then this store had the same history up to there. A
 backup does not know what came after it: neither the epochs, nor the later revisions of its last epoch.
 """
@@ -27,12 +28,35 @@ _POSITION = re.compile("(?P<epoch_id>[0-9a-f-]{36}):(?P<revision>[0-9]{1,18})")
 def begin_epoch(store: Store, clock: Clock) -> None:
     """Begin an epoch, at the start of the service. It takes a revision, so that no two epochs share one."""
     with store.writing():
-        Epoch.create(id=new_id(), first_revision=take_revisions(), start_time=clock())
+        _begin(take_revisions(), store, clock)
+
+
+def begin_epoch_in_replaced_database(store: Store, clock: Clock) -> None:
+    """Begin an epoch unless another process of this store has begun one since the database was replaced.
+
+    Raises:
+        peewee.OperationalError: the database is empty, or is being restored.
+    """
+    with store.writing():
+        first_revision = take_revisions()  # first, so that of several processes the others wait here and then see it
+        newest = _newest_epoch()
+        if newest is None or newest.witness != store.witness:
+            _begin(first_revision, store, clock)
+
+
+def _begin(first_revision: int, store: Store, clock: Clock) -> None:
+    Epoch.create(id=new_id(), first_revision=first_revision, start_time=clock(), witness=store.witness)
 
 
 def current_epoch() -> Epoch:
-    """The epoch of this store's last start; asked of the store, because processes may share it."""
-    epoch: Epoch = Epoch.select().order_by(Epoch.number.desc()).get()
+    """The newest epoch; asked of the store, because processes may share it."""
+    epoch = _newest_epoch()
+    assert epoch is not None, "a server begins one before it serves"
+    return epoch
+
+
+def _newest_epoch() -> Epoch | None:
+    epoch: Epoch | None = Epoch.select().order_by(Epoch.number.desc()).first()
     return epoch
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from frontend_server.lending import LendingRules
 from frontend_server.rpc.servicers import LENDING_SERVICE, services
-from frontend_server.store.models import MIGRATIONS, bind, introduce
+from frontend_server.store.models import MIGRATIONS, bind, doubt_replaced_database, introduce
+from frontend_server.sync.pull import forget_learnt_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import logger
-from service_kit.migrations import migrate
+from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
 
@@ -30,6 +31,7 @@ def run(
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
+    store.on_replaced_database(lambda: take_up_replaced_database(store))
     frontend_id = introduce(store)
     clock.refresh()
     sync.start()
@@ -40,3 +42,10 @@ def run(
     server.drain(interrupt=sync.stop)
     store.close()
     log.info("stopped")
+
+
+def take_up_replaced_database(store: Store) -> None:
+    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    migrate_restored(store, MIGRATIONS)
+    doubt_replaced_database(store)
+    forget_learnt_words(store)

@@ -35,3 +35,16 @@ def pending(store: Store, directory: Path) -> list[str]:
         return [
             migration.name for migration in Runner(store.database, str(directory)).status() if not migration.applied
         ]
+
+
+def migrate_restored(store: Store, directory: Path) -> None:
+    """Bring a database that was restored under the running program up to date.
+
+    Raises `StoreSettingsError` as `migrate` does, and for a database without any migration: it is being restored, or
+    was made again without its data, and tables made now would be in the way.
+    """
+    waiting = pending(store, directory)
+    if len(waiting) == len(list(directory.glob("[0-9]*.py"))):
+        raise StoreSettingsError(f"the store {store.safe_url} is empty or is being restored")
+    if waiting:
+        migrate(store, directory)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import peewee
 
+from service_kit.postgresql import Pool
+
 
 class Counter(peewee.Model):
     """The one row with the last revision that was taken."""
@@ -25,9 +27,14 @@ def take_revisions(count: int = 1) -> int:
 
     Take them as late in the transaction as can be: others who change something wait from here on.
     """
-    placeholder = Counter._meta.database.param
-    sql = f"UPDATE counter SET revision = revision + {placeholder} WHERE id = 1 RETURNING revision"
-    last: int = Counter._meta.database.execute_sql(sql, (count,)).fetchall()[0][0]
+    database = Counter._meta.database
+    sql = f"UPDATE counter SET revision = revision + {database.param} WHERE id = 1 RETURNING revision"
+    rows = database.execute_sql(sql, (count,)).fetchall()
+    if not rows:
+        raise peewee.OperationalError("the store has no counter; it may be being restored")
+    last: int = rows[0][0]
+    if isinstance(database, Pool):
+        database.note_revisions(before=last - count, last=last)
     return last - count + 1
 
 

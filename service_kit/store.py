@@ -11,22 +11,30 @@ import contextlib
 import os
 import threading
 import time
-import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import peewee
+import psycopg
 from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
-from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
-from psycopg.pq import Format
+from playhouse.pool import MaxConnectionsExceeded
+
+from service_kit.logs import logger
+from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
+from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
 
 BUSY_SECONDS = 5
 """How long a statement waits for another writer, on either engine."""
+
+LOCKED_OUT_SECONDS = 60.0
+"""How long `Store.alone` takes it that another process is at work when it does not get the lock."""
+
+log = logger(__name__)
 
 
 class StoreSettingsError(Exception):
@@ -41,6 +49,11 @@ class Store:
         self.database = database
         self.url = url
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
+        self._pool = database if isinstance(database, Pool) else None
+        self.taken_up = self._pool.witness if self._pool else ""
+        self._taking_up = threading.Lock()
+        self._take_up: Callable[[], object] = lambda: None
+        self._locked_out_since: dict[str, float] = {}
         # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
         # quicker; writers in other processes are waited for as SQLite does it.
         self._writers: contextlib.AbstractContextManager[Any] = (
@@ -52,8 +65,15 @@ class Store:
         """One transaction that may write: committed if no error is raised, rolled back if one is."""
         # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
         lock_type = () if self.is_postgresql else ("IMMEDIATE",)
-        with self._writers, self.reading(), self.database.atomic(*lock_type):
-            yield
+        with self._writers, self.reading():
+            committed = False
+            try:
+                with self.database.atomic(*lock_type):
+                    yield
+                committed = True
+            finally:
+                if self._pool is not None:
+                    self._pool.note_end(committed=committed)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -64,25 +84,96 @@ class Store:
 
     def reading(self) -> contextlib.AbstractContextManager[Any]:
         """A connection for statements that each stand alone."""
-        return _PooledConnection(self.database) if self.is_postgresql else _NOTHING
+        return _PooledConnection(self, self._pool) if self._pool else _NOTHING
+
+    @property
+    def witness(self) -> str:
+        """Identifies one life of the database of this thread's connection: see `service_kit.postgresql.session`.
+
+        Ask within `reading`, `writing` or `snapshot`. Empty on SQLite, where only a start notices a replaced file.
+        """
+        return self._pool.witness_here() if self._pool else ""
+
+    def on_replaced_database(self, take_up: Callable[[], object]) -> None:
+        """Call `take_up` when the database was replaced: restored, or failed over to a server that was behind.
+
+        It is called once for each such change, in the thread that noticed it, with a connection to the new database and
+        before anything else uses one. It may use the store. Where it fails, so does what was about to be done.
+        """
+        self._take_up = take_up
+
+    def take_up_replaced_database(self) -> None:
+        """Make this thread's connection usable after the pool noticed that the database was replaced.
+
+        Raises:
+            peewee.OperationalError: it cannot be used yet, or this connection is to the database before it.
+        """
+        assert self._pool is not None
+        with self._taking_up:
+            witness = self._pool.witness_here()
+            if witness != self._pool.witness:
+                raise peewee.OperationalError("this connection is to a database that was replaced meanwhile")
+            if witness != self.taken_up:
+                if self.taken_up:  # otherwise this is the first connection
+                    self._call_take_up(witness)
+                self.taken_up = witness
+
+    def _call_take_up(self, witness: str) -> None:
+        log.warning("the database was replaced, or its server restarted", store=self.safe_url, witness=witness)
+        try:
+            self._take_up()
+        except Exception as error:
+            raise peewee.OperationalError(f"the replaced database cannot be used: {self.said(error)}") from error
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[bool]:
-        """Do something that one process at a time should do; gives False while another one is at it.
+        """Do something that one process at a time should do; yields False while another one is at it.
 
-        Only PostgreSQL, which many processes may share, is asked. It saves work, and correctness must not hang on it.
+        Only PostgreSQL, which many processes may share, is asked. It saves work, and correctness must not depend on it:
+        after `LOCKED_OUT_SECONDS` without the lock it yields True all the same, as the lock may have been left behind
+        by a pooler that is not in session mode.
         """
-        if not self.is_postgresql:
+        if self._pool is None:
             yield True
             return
         with self.reading():
             key = zlib.crc32(name.encode())
-            (alone,) = self.database.execute_sql("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            (locked,) = self.database.execute_sql("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            if locked:
+                self._locked_out_since.pop(name, None)
             try:
-                yield alone
+                yield locked or self._is_locked_out(name)
             finally:
-                if alone:
-                    self.database.execute_sql("SELECT pg_advisory_unlock(%s)", (key,))
+                if locked and not self.database.is_closed():
+                    self._unlock(name, key)
+
+    def _unlock(self, name: str, key: int) -> None:
+        """Release the lock; where that cannot be, end the session, which releases whatever it has."""
+        assert self._pool is not None
+        try:
+            (released,) = self.database.execute_sql("SELECT pg_advisory_unlock(%s)", (key,)).fetchone()
+        except (peewee.DatabaseError, peewee.InterfaceError):  # and not raised: it would hide what went wrong before
+            released = False
+        else:
+            if not released:
+                log.error("a lock was lost; is a connection pooler in between that is not in session mode?", lock=name)
+        if not released:
+            self._pool.discard_connection()
+
+    def _is_locked_out(self, name: str) -> bool:
+        """Whether others have had the lock at every try for so long that it must have been left behind."""
+        now = time.monotonic()
+        since = self._locked_out_since.setdefault(name, now)
+        if now - since < LOCKED_OUT_SECONDS:
+            return False
+        log.warning("going on without a lock that others have had for long", lock=name, seconds=round(now - since))
+        self._locked_out_since[name] = now
+        return True
+
+    def check_database(self) -> None:
+        """Raise `UnsuitableDatabase` where a PostgreSQL database, or a pooler before it, would fail us later."""
+        if self._pool is not None:
+            check_database(self._pool, self.url, BUSY_SECONDS)
 
     def lift_time_limit(self) -> None:
         """Let the statements of the present transaction take as long as they must: for those that change every row."""
@@ -101,8 +192,8 @@ class Store:
     def close(self) -> None:
         """Close this thread's connection, and on PostgreSQL those that wait in the pool."""
         self.database.close()
-        if isinstance(self.database, PooledPostgresqlDatabase):
-            self.database.close_all()
+        if self._pool is not None:
+            self._pool.close_all()
 
     @property
     def safe_url(self) -> str:
@@ -122,22 +213,28 @@ _NOTHING = contextlib.nullcontext()
 
 
 class _PooledConnection:
-    """Takes a connection from the pool and gives it back; within another one, uses that."""
+    """Takes a connection from the pool and returns it; within another one, uses that."""
 
-    def __init__(self, database: peewee.Database) -> None:
-        self._database = database
+    def __init__(self, store: Store, pool: Pool) -> None:
+        self._store = store
+        self._pool = pool
         self._taken = False
 
     def __enter__(self) -> None:
-        self._taken = self._database.connect(reuse_if_open=True)
+        self._taken = self._pool.connect(reuse_if_open=True)
+        if self._taken and self._pool.witness != self._store.taken_up:
+            try:
+                self._store.take_up_replaced_database()
+            except BaseException as error:
+                self.__exit__(None, error, None)
+                raise
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (peewee.OperationalError, peewee.InterfaceError)) and isinstance(
-            self._database, _PostgresqlPool
-        ):
-            self._database.trust_no_connection()
-        if self._taken:
-            self._database.close()
+        if not self._taken:
+            return  # and the outer one sees the error, too, after its transaction was rolled back
+        if isinstance(error, Exception) and is_unavailable(error):
+            self._pool.note_error(error)
+        self._pool.close()
 
 
 class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
@@ -167,61 +264,20 @@ class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
         super()._add_conn_hooks(conn)
 
 
-class _PostgresqlPool(PooledPostgresqlDatabase):  # type: ignore[misc]
-    """peewee's pool, but it asks a connection whether it is alive only after it has been idle for a while.
-
-    The stock pool asks at every checkout, which doubles the round trips of a read.
-    """
-
-    trusted_seconds = 5.0
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._given_back: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
-        self._ever_opened: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def _connect(self) -> Any:
-        conn = super()._connect()
-        self._ever_opened.add(conn)
-        return conn
-
-    def close_all(self) -> None:
-        """Close every connection, also those that the stock pool has dropped or that a thread took to its end."""
-        super().close_all()
-        for conn in list(self._ever_opened):
-            conn.close()
-
-    def cursor(self, named_cursor: str | None = None) -> Any:
-        cursor = super().cursor(named_cursor)
-        # As text, the messages in a page would come as hexadecimal digits: twice the bytes, and digits to read.
-        cursor.format = Format.BINARY
-        return cursor
-
-    def trust_no_connection(self) -> None:
-        """Ask each that waits in the pool before it is used: where one was cut, so were the others, most likely."""
-        self._given_back.clear()
-
-    def _can_reuse(self, conn: Any) -> bool:
-        self._given_back[conn] = time.monotonic()
-        reusable: bool = super()._can_reuse(conn)
-        return reusable
-
-    def _is_closed(self, conn: Any) -> bool:
-        if time.monotonic() - self._given_back.get(conn, 0) < self.trusted_seconds:
-            closed: bool = conn.closed
-            return closed
-        asked: bool = super()._is_closed(conn)
-        return asked
+_UNAVAILABLE = (peewee.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, MaxConnectionsExceeded)
 
 
 def is_unavailable(error: Exception) -> bool:
     """Whether an error means that a store is away, busy or full, and not that a statement is wrong.
 
-    SQLite says OperationalError of both; a wrong statement has result code 1, SQLITE_ERROR: sqlite.org/rescode.html.
+    SQLite raises OperationalError for both; a wrong statement has result code 1, SQLITE_ERROR: sqlite.org/rescode.html.
     """
+    sqlstate = sqlstate_of(error)
+    if sqlstate is not None and means_unavailable(sqlstate):
+        return True
     if isinstance(error, peewee.OperationalError):
         return "(code=1," not in str(error)
-    return isinstance(error, (peewee.InterfaceError, MaxConnectionsExceeded))
+    return isinstance(error, _UNAVAILABLE)
 
 
 def open_store(url: str, connections: int = 20) -> Store:
@@ -234,15 +290,19 @@ def open_store(url: str, connections: int = 20) -> Store:
         store = Store(_open_sqlite(url), url)
     elif scheme in ("postgresql", "postgres"):
         url = "postgresql" + url.removeprefix(scheme)
-        store = Store(_open_postgresql(url, connections), url)
+        store = Store(Pool(url, connections, BUSY_SECONDS), url)
     else:
         # Not what it is instead: it may hold a password.
         raise StoreSettingsError("a database URL begins with sqlite:/// or postgresql://, and this one does not")
     try:
         with store.reading():
             store.database.connection()
-    except (peewee.DatabaseError, peewee.InterfaceError) as error:
-        raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
+            store.check_database()
+    except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableDatabase) as error:
+        store.close()
+        raise StoreSettingsError(
+            f"cannot open the store {store.safe_url}: {explain(error) or store.said(error)}"
+        ) from error
     return store
 
 
@@ -267,16 +327,3 @@ def _open_sqlite(url: str) -> peewee.Database:
         "cache_size": -32_768,  # KiB, for each connection
     }
     return _SqliteFile(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
-
-
-def _open_postgresql(url: str, connections: int) -> peewee.Database:
-    return _PostgresqlPool(
-        url,
-        prefer_psycopg3=True,
-        max_connections=connections,
-        timeout=BUSY_SECONDS,
-        connect_timeout=BUSY_SECONDS,
-        # A process that freezes in a transaction, or whose machine is gone, must not hold its locks for ever.
-        options=f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s "
-        "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC",
-    )

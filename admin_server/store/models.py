@@ -70,12 +70,16 @@ class Loan(LoanColumns):
 
 
 class Epoch(peewee.Model):
-    """A start of this service. Its revisions are those from `first_revision` to the next epoch's."""
+    """A start of this service, or a change of its database under it: see `admin_server.epochs`.
+
+    Its revisions are those from `first_revision` to the next epoch's.
+    """
 
     number = peewee.BigAutoField()
     id = peewee.CharField(36, unique=True)
     first_revision = peewee.BigIntegerField()
     start_time = peewee.BigIntegerField()
+    witness = peewee.TextField(default="")  # of the database in which it began: see Store.witness
 
     class Meta:
         table_name = "epoch"

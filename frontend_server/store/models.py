@@ -93,6 +93,7 @@ class SyncState(peewee.Model):
     generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
     resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
     start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
+    witness = peewee.TextField(default="")  # of the database at that start: see Store.witness
 
     class Meta:
         table_name = "sync_state"
@@ -138,15 +139,28 @@ def bind(store: Store) -> None:
 
 
 def introduce(store: Store) -> str:
-    """Begin at a start of the service: give the store a name, the `frontend_id`, if it has none yet, and tell it.
+    """Begin at a start of the service: give the store a name, the `frontend_id`, if it has none yet, and return it.
 
     A start takes a revision, by which the push can tell whether this store is an old copy.
     """
     with store.writing():
-        SyncState.insert(
-            one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
-        ).on_conflict_ignore().execute()
-        # A start not proved yet keeps its revision: nothing was told since, so the earliest is the one to prove.
-        SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
-        frontend_id: str = SyncState.get().frontend_id
+        return _begin_life(store)
+
+
+def doubt_replaced_database(store: Store) -> None:
+    """Do as at a start, unless another process of this store has done so since the database was replaced."""
+    with store.writing():
+        state = SyncState.select().for_update().first() if store.is_postgresql else SyncState.get_or_none()
+        if state is None or state.witness != store.witness:
+            _begin_life(store)
+
+
+def _begin_life(store: Store) -> str:
+    SyncState.insert(
+        one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
+    ).on_conflict_ignore().execute()
+    # A start not proved yet keeps its revision: nothing was pushed since, so the earliest is the one to prove.
+    SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
+    SyncState.update(witness=store.witness).execute()
+    frontend_id: str = SyncState.get().frontend_id
     return frontend_id

@@ -161,8 +161,13 @@ def begin_resync(store: Store, state: SyncState) -> None:
             for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
                 model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
-        _learnt.pop(store.database, None)
+        forget_learnt_words(store)
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
+
+
+def forget_learnt_words(store: Store) -> None:
+    """Forget which words this process has put into the vocabulary: the store may have lost some."""
+    _learnt.pop(store.database, None)
 
 
 class _Work(NamedTuple):

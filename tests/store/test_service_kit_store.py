@@ -10,6 +10,7 @@ import pytest
 from playhouse.cysqlite_ext import CySqliteDatabase
 
 from service_kit.store import Store, StoreSettingsError, open_store
+from tests.support.stores import FreshDatabases
 
 
 @pytest.fixture
@@ -95,6 +96,21 @@ def test_writers_of_many_threads_wait_for_one_another(store: Store) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(add_next, range(40)))
     assert numbers(store) == list(range(40))
+
+
+def test_a_lock_that_was_left_behind_does_not_stop_work_for_ever(
+    databases: FreshDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = databases.empty("postgresql")
+    store, other = open_store(url), open_store(url)
+    with other.alone("pull"):
+        with store.alone("pull") as alone:
+            assert not alone
+        monkeypatch.setattr("service_kit.store.LOCKED_OUT_SECONDS", 0)
+        with store.alone("pull") as alone:
+            assert alone
+    store.close()
+    other.close()
 
 
 def test_a_store_knows_its_size(store: Store) -> None:

@@ -22,6 +22,7 @@ INSTALLED_BY = {
     "evans": "make clients",
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
     "curl": "the system's package manager",
+    "pgbouncer": "the system's package manager",
     "chromium": "apt-get install chromium-headless-shell, or the like of another system",
 }
 
