@@ -22,11 +22,18 @@ from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from psycopg.pq import Format
 
+from service_kit.sqlite.marks import UnsuitableFile
+from service_kit.sqlite.run import SqliteRun, prepare_connection, reading_file
+from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
+
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
 
 BUSY_SECONDS = 5
 """How long a statement waits for another writer, on either engine."""
+
+SQLITE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, cysqlite.DatabaseError)
+"""peewee's for a statement that goes through it, cysqlite's own for one that goes around it."""
 
 
 class StoreSettingsError(Exception):
@@ -36,10 +43,11 @@ class StoreSettingsError(Exception):
 class Store:
     """An open database. Threads share it; each has a connection of its own while it works."""
 
-    def __init__(self, database: peewee.Database, url: str) -> None:
-        """Use `open_store`."""
+    def __init__(self, database: peewee.Database, url: str, sqlite_run: SqliteRun | None = None) -> None:
+        """Use `open_store`. Without a `sqlite_run` a SQLite file is used as it is, without lock, checks and marks."""
         self.database = database
         self.url = url
+        self._sqlite_run = sqlite_run
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
         # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
         # quicker; writers in other processes are waited for as SQLite does it.
@@ -52,8 +60,11 @@ class Store:
         """One transaction that may write: committed if no error is raised, rolled back if one is."""
         # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
         lock_type = () if self.is_postgresql else ("IMMEDIATE",)
-        with self._writers, self.reading(), self.database.atomic(*lock_type):
-            yield
+        with self._writers, self.reading():
+            with self.database.atomic(*lock_type):
+                yield
+            if self._sqlite_run is not None and not self.database.in_transaction():
+                self._sqlite_run.after_commit(self.database)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -99,7 +110,12 @@ class Store:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
-        """Close this thread's connection, and on PostgreSQL those that wait in the pool."""
+        """Close this thread's connection, and on PostgreSQL those that wait in the pool.
+
+        A SQLite file that no other process uses is complete from then on, without a log beside it.
+        """
+        if self._sqlite_run is not None:
+            self._sqlite_run.end(self.database)
         self.database.close()
         if isinstance(self.database, PooledPostgresqlDatabase):
             self.database.close_all()
@@ -164,6 +180,7 @@ class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
         # searched, for the statistics may speak for another plan. There are none here, and planning takes longer than
         # many a search. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
         conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        prepare_connection(conn)
         super()._add_conn_hooks(conn)
 
 
@@ -224,14 +241,16 @@ def is_unavailable(error: Exception) -> bool:
     return isinstance(error, (peewee.InterfaceError, MaxConnectionsExceeded))
 
 
-def open_store(url: str, connections: int = 20) -> Store:
+def open_store(url: str, connections: int = 20, schema: Schema | None = None) -> Store:
     """Open the database at `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.
 
-    `connections` bounds the pool on PostgreSQL. Raises `StoreSettingsError`, also when nothing can be reached there.
+    `connections` bounds the pool on PostgreSQL. With a `schema`, only a store of that service is opened, or a new one.
+
+    Raises `StoreSettingsError` when nothing can be reached there, or what is there cannot be used.
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
-        store = Store(_open_sqlite(url), url)
+        store = _open_sqlite(url, schema)
     elif scheme in ("postgresql", "postgres"):
         url = "postgresql" + url.removeprefix(scheme)
         store = Store(_open_postgresql(url, connections), url)
@@ -241,19 +260,17 @@ def open_store(url: str, connections: int = 20) -> Store:
     try:
         with store.reading():
             store.database.connection()
-    except (peewee.DatabaseError, peewee.InterfaceError) as error:
+            if schema is not None and store.is_postgresql:
+                check_postgresql_tables(store.database, schema)
+    except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableStore) as error:
+        store.close()
         raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
     return store
 
 
-def _open_sqlite(url: str) -> peewee.Database:
-    if CySqliteDatabase.server_version < SAFE_SQLITE:
-        version = ".".join(map(str, CySqliteDatabase.server_version))
-        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
-    path = url.removeprefix("sqlite:///")
-    if not path or path == url:
-        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
-    directory = Path(path).parent
+def _open_sqlite(url: str, schema: Schema | None) -> Store:
+    path = sqlite_path(url)
+    directory = path.parent
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -266,7 +283,59 @@ def _open_sqlite(url: str) -> peewee.Database:
         "foreign_keys": 1,
         "cache_size": -32_768,  # KiB, for each connection
     }
-    return _SqliteFile(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    database = _SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    run = SqliteRun(path, BUSY_SECONDS)
+    store = Store(database, url, run)
+    try:
+        run.begin(database, lambda: _check_sqlite_tables(path, schema))
+    except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
+        raise StoreSettingsError(f"cannot open the store {url}: {store.said(error)}") from error
+    return store
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file that a URL names.
+
+    Raises `StoreSettingsError` where it names none, or the SQLite of this machine is not safe to use.
+    """
+    if CySqliteDatabase.server_version < SAFE_SQLITE:
+        version = ".".join(map(str, CySqliteDatabase.server_version))
+        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
+    path = url.removeprefix("sqlite:///")
+    if not path or path == url:
+        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
+    return Path(path)
+
+
+def _check_sqlite_tables(path: Path, schema: Schema | None) -> None:
+    with reading_file(path, BUSY_SECONDS) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if schema is None:
+            return
+        ((mark,),) = connection.execute("PRAGMA user_version")
+        applied = [name for (name,) in connection.execute(f"SELECT name FROM {HISTORY}")] if HISTORY in tables else []
+    if tables:
+        check_schema(schema, tables, applied)
+    elif not mark:  # a file that was made here, and not migrated yet, is marked
+        raise UnsuitableStore(NO_TABLES)
+
+
+def check_postgresql_tables(database: peewee.Database, schema: Schema) -> None:
+    """Check on the present connection that a database has tables of the service, or none. Raises `UnsuitableStore`."""
+    tables = {name for (name,) in database.execute_sql(OWN_TABLES).fetchall()}
+    applied = database.execute_sql(f"SELECT name FROM {HISTORY}").fetchall() if HISTORY in tables else []
+    if tables:
+        check_schema(schema, tables, [name for (name,) in applied])
+
+
+OWN_TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+    )
+"""
+"""The tables where the service has its own, without those of extensions."""
 
 
 def _open_postgresql(url: str, connections: int) -> peewee.Database:

@@ -11,8 +11,10 @@ from library_domain.loans import LoanColumns
 from library_domain.users import UserColumns
 from service_kit.revisions import Counter
 from service_kit.store import Store
+from service_kit.store_checks import Schema
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMA = Schema("admin", MIGRATIONS, landmark="epoch", others={"sync_state": "frontend"})
 
 
 class Book(peewee.Model):

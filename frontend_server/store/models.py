@@ -15,8 +15,10 @@ from library_domain.users import UserColumns
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
 from service_kit.store import Store
+from service_kit.store_checks import Schema
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMA = Schema("frontend", MIGRATIONS, landmark="sync_state", others={"epoch": "admin"})
 
 
 class Book(peewee.Model):
