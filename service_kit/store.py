@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +283,7 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
         "foreign_keys": 1,
         "cache_size": -32_768,  # KiB, for each connection
     }
-    database = _SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    database = sqlite_database(path, pragmas)
     run = SqliteRun(path, BUSY_SECONDS)
     store = Store(database, url, run)
     try:
@@ -291,6 +291,11 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
     except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
         raise StoreSettingsError(f"cannot open the store {url}: {store.said(error)}") from error
     return store
+
+
+def sqlite_database(path: Path, pragmas: Mapping[str, object]) -> peewee.Database:
+    """Return a SQLite file as peewee's database, not opened yet."""
+    return _SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
 
 
 def sqlite_path(url: str) -> Path:

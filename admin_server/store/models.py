@@ -8,13 +8,13 @@ import peewee
 
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library_domain.loans import LoanColumns
+from library_domain.stores import store_schema
 from library_domain.users import UserColumns
 from service_kit.revisions import Counter
 from service_kit.store import Store
-from service_kit.store_checks import Schema
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-SCHEMA = Schema("admin", MIGRATIONS, landmark="epoch", others={"sync_state": "frontend"})
+SCHEMA = store_schema("admin", MIGRATIONS)
 
 
 class Book(peewee.Model):

@@ -11,14 +11,14 @@ import peewee
 
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.loans import LoanColumns
+from library_domain.stores import store_schema
 from library_domain.users import UserColumns
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
 from service_kit.store import Store
-from service_kit.store_checks import Schema
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-SCHEMA = Schema("frontend", MIGRATIONS, landmark="sync_state", others={"epoch": "admin"})
+SCHEMA = store_schema("frontend", MIGRATIONS)
 
 
 class Book(peewee.Model):

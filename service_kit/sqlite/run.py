@@ -124,6 +124,8 @@ def reading_file(file: Path, seconds: float) -> Iterator[Any]:
         connection.execute("PRAGMA query_only = 1")
         yield connection
     finally:
+        if connection.in_transaction:
+            connection.rollback()
         connection.close()
 
 

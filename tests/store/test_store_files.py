@@ -23,7 +23,7 @@ from service_kit.store_checks import Schema
 from tests.support.crashes import copy_folder, start_writer, write
 from tests.support.stores import Engine, FreshDatabases
 
-KILLS = int(os.environ.get("LIBRARY_TEST_STORE_KILLS", "12"))
+KILLS = int(os.environ.get("LIBRARY_TEST_STORE_KILLS", "5"))
 """How often a writing process is killed, in each of the tests that do so."""
 
 
