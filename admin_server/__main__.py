@@ -9,7 +9,7 @@ import click
 
 from admin_server import app
 from admin_server.records import accept_frontend
-from admin_server.store.models import MIGRATIONS, bind
+from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
@@ -40,7 +40,7 @@ def serve(
 ) -> None:
     """Bring the store up to date and serve until SIGTERM."""
     set_up_logs(log_level, as_json=as_json(log_format))
-    store = open_store_for(database_url, threads)
+    store = open_store_for(database_url, threads, SCHEMA)
     app.run(store, listen, limits_for(store, threads, concurrent_calls, grace))
 
 
@@ -48,8 +48,12 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    for name in migrate(open_store(database_url), MIGRATIONS) or ["nothing to do"]:
-        click.echo(name)
+    store = open_store(database_url, schema=SCHEMA)
+    try:
+        for name in migrate(store, MIGRATIONS) or ["nothing to do"]:
+            click.echo(name)
+    finally:
+        store.close()
 
 
 @commands.command(name="accept-frontend")
@@ -60,9 +64,12 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 
     Only when the frontend before it is gone for good: two that lend the same copies lend them twice.
     """
-    store = open_store(database_url)
+    store = open_store(database_url, schema=SCHEMA)
     bind(store)
-    accept_frontend(store, str(frontend_id))
+    try:
+        accept_frontend(store, str(frontend_id))
+    finally:
+        store.close()
     click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")
 
 

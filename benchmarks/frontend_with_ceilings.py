@@ -17,7 +17,7 @@ from frontend_server.catalog import list_books
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.rpc.servicers import services
-from frontend_server.store.models import bind
+from frontend_server.store.models import SCHEMA, bind
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
@@ -64,7 +64,7 @@ def ceilings(store: Store) -> grpc.GenericRpcHandler:
 def main(database_url: str) -> None:
     """Serve until standard input ends."""
     set_up_logs("warning", as_json=True)
-    store = open_store_for(database_url, threads=None)
+    store = open_store_for(database_url, None, SCHEMA)
     bind(store)
     server = Server(limits_for(store, None, concurrent_calls=256, grace=1.0), contract_descriptors())
     clock = WatchedClock(store, system_clock)

@@ -9,7 +9,7 @@ import click
 from frontend_server import app
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
-from frontend_server.store.models import MIGRATIONS, bind
+from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
 from service_kit.clock import rfc3339, system_clock
@@ -66,7 +66,7 @@ def serve(
 ) -> None:
     """Bring the store up to date, keep in step with the admin, and serve until SIGTERM."""
     set_up_logs(log_level, as_json=as_json(log_format))
-    store = open_store_for(database_url, threads)
+    store = open_store_for(database_url, threads, SCHEMA)
     limits = limits_for(store, threads, concurrent_calls, grace)
     app.run(store, listen, limits, LendingRules(loan_limit, daily_fine), admin_target, sync_interval)
 
@@ -75,8 +75,12 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    for name in migrate(open_store(database_url), MIGRATIONS) or ["nothing to do"]:
-        click.echo(name)
+    store = open_store(database_url, schema=SCHEMA)
+    try:
+        for name in migrate(store, MIGRATIONS) or ["nothing to do"]:
+            click.echo(name)
+    finally:
+        store.close()
 
 
 @commands.command(name="accept-clock")
@@ -89,7 +93,7 @@ def accept_clock(database_url: str, yes: bool) -> None:
     the clock is right and the time in the store is wrong, this command forgets that time. The loans, users and books
     keep the times that they have. A running service lends again within a sync interval.
     """
-    store = open_store(database_url)
+    store = open_store(database_url, schema=SCHEMA)
     migrate(store, MIGRATIONS)
     bind(store)
     mark = read_mark(store)

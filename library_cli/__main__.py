@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from library_cli import import_progress, status, up, users
+from library_cli.backup import backup_command, restore_command, verify_command
 from library_cli.channel import connected, health_of
 from library_cli.csv_books import CsvBooks, NotBooks
 from library_cli.grpc_errors import CallFailed
@@ -61,6 +62,10 @@ class ImportStopped(click.ClickException):
 @click.version_option(package_name="lending-library")
 def main() -> None:
     """Run and look after a lending library."""
+
+
+for command in (backup_command, verify_command, restore_command):
+    main.add_command(command)
 
 
 @main.command("import", short_help="Add the books in a CSV file to the catalogue.")

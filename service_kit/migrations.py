@@ -9,7 +9,7 @@ from playhouse.migrations import Runner
 
 from service_kit.store import Store, StoreSettingsError
 
-_LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the same
+MIGRATION_LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the same
 
 
 def migrate(store: Store, directory: Path) -> list[str]:
@@ -21,7 +21,7 @@ def migrate(store: Store, directory: Path) -> list[str]:
     try:
         with store.writing():
             if store.is_postgresql:
-                store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             applied: list[str] = Runner(store.database, str(directory)).up()
     except peewee.DatabaseError as error:
         message = f"cannot bring the store {store.safe_url} up to date: {store.said(error)}"

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ from playhouse.pool import MaxConnectionsExceeded
 from service_kit.logs import logger
 from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
 from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
+from service_kit.sqlite.marks import UnsuitableFile
+from service_kit.sqlite.run import SqliteRun, prepare_connection, reading_file
+from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
@@ -35,6 +38,8 @@ LOCKED_OUT_SECONDS = 60.0
 """How long `Store.alone` takes it that another process is at work when it does not get the lock."""
 
 log = logger(__name__)
+SQLITE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, cysqlite.DatabaseError)
+"""peewee's for a statement that goes through it, cysqlite's own for one that goes around it."""
 
 
 class StoreSettingsError(Exception):
@@ -44,10 +49,11 @@ class StoreSettingsError(Exception):
 class Store:
     """An open database. Threads share it; each has a connection of its own while it works."""
 
-    def __init__(self, database: peewee.Database, url: str) -> None:
-        """Use `open_store`."""
+    def __init__(self, database: peewee.Database, url: str, sqlite_run: SqliteRun | None = None) -> None:
+        """Use `open_store`. Without a `sqlite_run` a SQLite file is used as it is, without lock, checks and marks."""
         self.database = database
         self.url = url
+        self._sqlite_run = sqlite_run
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
         self._pool = database if isinstance(database, Pool) else None
         self.taken_up = self._pool.witness if self._pool else ""
@@ -74,6 +80,8 @@ class Store:
             finally:
                 if self._pool is not None:
                     self._pool.note_end(committed=committed)
+            if self._sqlite_run is not None and not self.database.in_transaction():
+                self._sqlite_run.after_commit(self.database)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -190,7 +198,12 @@ class Store:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
-        """Close this thread's connection, and on PostgreSQL those that wait in the pool."""
+        """Close this thread's connection, and on PostgreSQL those that wait in the pool.
+
+        A SQLite file that no other process uses is complete from then on, without a log beside it.
+        """
+        if self._sqlite_run is not None:
+            self._sqlite_run.end(self.database)
         self.database.close()
         if self._pool is not None:
             self._pool.close_all()
@@ -261,6 +274,7 @@ class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
         # searched, for the statistics may speak for another plan. There are none here, and planning takes longer than
         # many a search. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
         conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        prepare_connection(conn)
         super()._add_conn_hooks(conn)
 
 
@@ -280,14 +294,16 @@ def is_unavailable(error: Exception) -> bool:
     return isinstance(error, _UNAVAILABLE)
 
 
-def open_store(url: str, connections: int = 20) -> Store:
+def open_store(url: str, connections: int = 20, schema: Schema | None = None) -> Store:
     """Open the database at `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.
 
-    `connections` bounds the pool on PostgreSQL. Raises `StoreSettingsError`, also when nothing can be reached there.
+    `connections` bounds the pool on PostgreSQL. With a `schema`, only a store of that service is opened, or a new one.
+
+    Raises `StoreSettingsError` when nothing can be reached there, or what is there cannot be used.
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
-        store = Store(_open_sqlite(url), url)
+        store = _open_sqlite(url, schema)
     elif scheme in ("postgresql", "postgres"):
         url = "postgresql" + url.removeprefix(scheme)
         store = Store(Pool(url, connections, BUSY_SECONDS), url)
@@ -298,7 +314,9 @@ def open_store(url: str, connections: int = 20) -> Store:
         with store.reading():
             store.database.connection()
             store.check_database()
-    except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableDatabase) as error:
+            if schema is not None and store.is_postgresql:
+                check_postgresql_tables(store.database, schema)
+    except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableDatabase, UnsuitableStore) as error:
         store.close()
         raise StoreSettingsError(
             f"cannot open the store {store.safe_url}: {explain(error) or store.said(error)}"
@@ -306,14 +324,9 @@ def open_store(url: str, connections: int = 20) -> Store:
     return store
 
 
-def _open_sqlite(url: str) -> peewee.Database:
-    if CySqliteDatabase.server_version < SAFE_SQLITE:
-        version = ".".join(map(str, CySqliteDatabase.server_version))
-        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
-    path = url.removeprefix("sqlite:///")
-    if not path or path == url:
-        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
-    directory = Path(path).parent
+def _open_sqlite(url: str, schema: Schema | None) -> Store:
+    path = sqlite_path(url)
+    directory = path.parent
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -326,4 +339,61 @@ def _open_sqlite(url: str) -> peewee.Database:
         "foreign_keys": 1,
         "cache_size": -32_768,  # KiB, for each connection
     }
-    return _SqliteFile(path, rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    database = sqlite_database(path, pragmas)
+    run = SqliteRun(path, BUSY_SECONDS)
+    store = Store(database, url, run)
+    try:
+        run.begin(database, lambda: _check_sqlite_tables(path, schema))
+    except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
+        raise StoreSettingsError(f"cannot open the store {url}: {store.said(error)}") from error
+    return store
+
+
+def sqlite_database(path: Path, pragmas: Mapping[str, object]) -> peewee.Database:
+    """Return a SQLite file as peewee's database, not opened yet."""
+    return _SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file that a URL names.
+
+    Raises `StoreSettingsError` where it names none, or the SQLite of this machine is not safe to use.
+    """
+    if CySqliteDatabase.server_version < SAFE_SQLITE:
+        version = ".".join(map(str, CySqliteDatabase.server_version))
+        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
+    path = url.removeprefix("sqlite:///")
+    if not path or path == url:
+        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
+    return Path(path)
+
+
+def _check_sqlite_tables(path: Path, schema: Schema | None) -> None:
+    with reading_file(path, BUSY_SECONDS) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if schema is None:
+            return
+        ((mark,),) = connection.execute("PRAGMA user_version")
+        applied = [name for (name,) in connection.execute(f"SELECT name FROM {HISTORY}")] if HISTORY in tables else []
+    if tables:
+        check_schema(schema, tables, applied)
+    elif not mark:  # a file that was made here, and not migrated yet, is marked
+        raise UnsuitableStore(NO_TABLES)
+
+
+def check_postgresql_tables(database: peewee.Database, schema: Schema) -> None:
+    """Check on the present connection that a database has tables of the service, or none. Raises `UnsuitableStore`."""
+    tables = {name for (name,) in database.execute_sql(OWN_TABLES).fetchall()}
+    applied = database.execute_sql(f"SELECT name FROM {HISTORY}").fetchall() if HISTORY in tables else []
+    if tables:
+        check_schema(schema, tables, [name for (name,) in applied])
+
+
+OWN_TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+    )
+"""
+"""The tables where the service has its own, without those of extensions."""

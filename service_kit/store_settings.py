@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from service_kit.server import Limits
 from service_kit.settings import setting
 from service_kit.store import Store, open_store
+from service_kit.store_checks import Schema
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +31,6 @@ def limits_for(store: Store, threads: int | None, concurrent_calls: int, grace: 
     return Limits(threads or (16 if store.is_postgresql else 4), concurrent_calls, grace)
 
 
-def open_store_for(database_url: str, threads: int | None, spare: int = 4) -> Store:
-    """Open the store with a connection for each thread, and some for the jobs beside them."""
-    return open_store(database_url, connections=(threads or 16) + spare)
+def open_store_for(database_url: str, threads: int | None, schema: Schema, spare: int = 4) -> Store:
+    """Open the store of a service with a connection for each thread, and some for the jobs beside them."""
+    return open_store(database_url, connections=(threads or 16) + spare, schema=schema)

@@ -11,6 +11,7 @@ import peewee
 
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.loans import LoanColumns
+from library_domain.stores import store_schema
 from library_domain.users import UserColumns
 from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
@@ -19,6 +20,7 @@ from service_kit.store import Store
 from service_kit.vocabulary import VocabularyWord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMA = store_schema("frontend", MIGRATIONS)
 
 
 class Book(peewee.Model):

@@ -1,0 +1,180 @@
+"""`library backup`, `verify` and `restore`: copies of both stores in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+from rich import filesize
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from library_cli.plain_text import one_line
+from library_cli.stores import SERVICES, database_urls, schema_of, store_options
+from library_domain.stores import FACTS
+from service_kit.backup.checking import check_backup
+from service_kit.backup.copying import copy_store
+from service_kit.backup.folder import BackupError, Manifest, new_folder, write_manifest
+from service_kit.backup.restoring import target_at
+
+TELL_SECONDS = 5.0
+"""How often a long copy says how far it is, where there is no terminal."""
+
+folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+json_option = click.option("--json", "json_wanted", is_flag=True, help="Print what is in the backup as JSON.")
+
+
+@click.command("backup", short_help="Copy both stores into a new folder, while the services run.")
+@folder_argument
+@json_option
+@store_options
+def backup_command(folder: Path, json_wanted: bool, **_where: object) -> None:
+    """Copy both stores into the new folder DIR, while the services run and are used.
+
+    All that was answered before the command began is in the backup. It is checked as it is written, and DIR gets its
+    name when all is in it and on the disk: what is left of a backup that was interrupted is named DIR.unfinished-...
+    and can be deleted. Each store becomes a SQLite file that `library restore` can put back on either engine.
+
+    Exit status: 0 when the backup is there and was checked, else 1.
+    """
+    with stoppable(), explained():
+        begun = datetime.now(UTC)
+        urls = database_urls(click.get_current_context())
+        with new_folder(folder) as unfinished:
+            # First the admin's: a frontend's store that is newer than the admin's is what the sync is made for.
+            copies = {}
+            for service in SERVICES:
+                with progress_of(f"copying the {service} store") as progress:
+                    file = unfinished / f"{service}.db"
+                    copies[service] = copy_store(urls[service], file, schema_of(service), FACTS[service], progress)
+            stamp = begun.isoformat(timespec="seconds").replace("+00:00", "Z")
+            manifest = Manifest(version("lending-library"), stamp, copies)
+            write_manifest(unfinished, manifest)
+    report(manifest, folder, "was made and checked", json_wanted=json_wanted)
+
+
+@click.command("verify", short_help="Check that a backup is whole.")
+@folder_argument
+@json_option
+def verify_command(folder: Path, json_wanted: bool) -> None:
+    """Check each byte of the backup in DIR, and that the stores in it are sound and are what the manifest says.
+
+    Exit status: 0 when the backup can be restored, 1 with all that is wrong when it cannot.
+    """
+    with explained():
+        manifest = check_backup(folder, FACTS)
+    report(manifest, folder, "is whole", json_wanted=json_wanted)
+
+
+@click.command("restore", short_help="Put the stores in a backup back.")
+@folder_argument
+@click.option("--only", type=click.Choice(SERVICES), help="Restore the store of this service and leave the other.")
+@store_options
+def restore_command(folder: Path, only: str | None, **_where: object) -> None:
+    """Put the stores of the backup in DIR in the place of the present ones. Stop the services before.
+
+    It is refused while a server uses one of the stores, and for a backup that `library verify` refuses. Nothing is
+    deleted: an old SQLite file is kept beside the new one, with its log, as FILE.before-restore-TIME; on PostgreSQL
+    the old tables are kept in a schema before_restore_TIME. When a restore is interrupted, run it again.
+
+    The next start brings the stores up to date and begins a new epoch; then the services come to agree again by
+    themselves, also when only one store was restored.
+
+    Exit status: 0 when the stores are restored, else 1.
+    """
+    with explained():
+        manifest = check_backup(folder, FACTS)
+        services = [only] if only else [service for service in SERVICES if service in manifest.stores]
+        for service in services:
+            refuse_unfit(manifest, service, folder)
+        urls = database_urls(click.get_current_context())
+        with contextlib.ExitStack() as stack:
+            targets = {}
+            for service in services:
+                targets[service] = target_at(urls[service], schema_of(service))
+                stack.callback(targets[service].close)
+                targets[service].prepare()
+            for service, target in targets.items():
+                copy = manifest.stores[service]
+                with progress_of(f"restoring the {service} store") as progress:
+                    kept = target.replace(folder / copy.file, copy, progress)
+                click.echo(f"The {service} store is restored.{f' The old one is kept: {kept}' if kept else ''}")
+
+
+def refuse_unfit(manifest: Manifest, service: str, folder: Path) -> None:
+    """Refuse to restore what is not in the backup, or is newer than this program. Raises BackupError."""
+    if service not in manifest.stores:
+        raise BackupError(f"{folder} has no store of the {service} service")
+    if unknown := sorted(set(manifest.stores[service].migrations) - schema_of(service).known_migrations()):
+        raise BackupError(
+            f"{folder} was made by a newer version of this program, {manifest.program_version} "
+            f"(unknown migrations: {', '.join(unknown)}); install that version"
+        )
+
+
+def report(manifest: Manifest, folder: Path, what: str, *, json_wanted: bool) -> None:
+    """Print what is in a backup."""
+    if json_wanted:
+        click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(manifest)}, indent=2))
+        return
+    click.echo(f"The backup {folder} of {manifest.time} {what}.")
+    for service, copy in manifest.stores.items():
+        rows = ", ".join(f"{table} {count:,}" for table, count in copy.rows.items() if table in TOLD_TABLES)
+        click.echo(f"{service}: {filesize.decimal(copy.bytes)}, {rows}")
+
+
+TOLD_TABLES = {"book", "user_account", "loan"}
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Let an error that is foreseen end the command with a sentence and exit status 1."""
+    try:
+        yield
+    except BackupError as problem:
+        raise click.ClickException(one_line(f"{str(problem).rstrip('.')}.")) from problem
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: what is unfinished is removed."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def progress_of(what: str) -> Iterator[Callable[[int, int], object]]:
+    """Show on standard error how far a copy is: a bar on a terminal, else a line now and then when it takes long."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            click.echo(f"{what}: {100 * done // max(total, 1)} %", err=True)
+
+    yield tell

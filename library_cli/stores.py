@@ -1,0 +1,59 @@
+"""Where the stores of the two services are, by the settings of the servers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from library_domain.stores import store_schema
+from service_kit.store_checks import Schema
+
+SERVICES = ("admin", "frontend")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def store_options(command: Command) -> Command:
+    """The options that say where the stores are; `database_urls` reads them."""
+    command = click.option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=".data",
+        show_default=True,
+        help="The folder with admin.db and frontend.db. Given here, it is stronger than the variables.",
+    )(command)
+    for service in reversed(SERVICES):
+        command = click.option(
+            f"--{service}-database-url",
+            envvar=f"LIBRARY_{service.upper()}_DATABASE_URL",
+            default=f"sqlite:///.data/{service}.db",
+            show_default=True,
+            show_envvar=True,
+            help=f"The store of the {service} service, as its own --database-url has it.",
+        )(command)
+    return command
+
+
+def database_urls(context: click.Context) -> dict[str, str]:
+    """Return the URL of each service's store, by the option for it, --data-dir, the variable or the default."""
+    data_dir_is_given = context.get_parameter_source("data_dir") is ParameterSource.COMMANDLINE
+    urls = {}
+    for service in SERVICES:
+        name = f"{service}_database_url"
+        urls[service] = context.params[name]
+        if data_dir_is_given and context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            urls[service] = f"sqlite:///{context.params['data_dir']}/{service}.db"
+    return urls
+
+
+def schema_of(service: str) -> Schema:
+    """Return what a store of a service looks like, by the migrations that are installed with the server."""
+    spec = importlib.util.find_spec(f"{service}_server")
+    if spec is None or not spec.submodule_search_locations:
+        raise click.ClickException(f"{service}_server is not installed beside this command.")
+    return store_schema(service, Path(spec.submodule_search_locations[0]) / "store" / "migrations")

@@ -1,0 +1,30 @@
+"""The stores of the two services: how they are told apart, and what is told of each in a backup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from service_kit.store_checks import Schema
+
+LANDMARKS: Mapping[str, str] = {"admin": "epoch", "frontend": "sync_state"}
+"""For each service a table of its first migration that the other does not have."""
+
+FACTS: Mapping[str, Mapping[str, str]] = {
+    "admin": {
+        "head_revision": "SELECT revision FROM counter WHERE id = 1",
+        "epoch": "SELECT id FROM epoch ORDER BY number DESC LIMIT 1",
+    },
+    "frontend": {
+        "head_revision": "SELECT revision FROM counter WHERE id = 1",
+        "frontend_id": "SELECT frontend_id FROM sync_state",
+        "generation": "SELECT generation FROM sync_state",
+    },
+}
+"""Queries, by service and name, each for one value: how far the history of a store goes, which the sync counts."""
+
+
+def store_schema(service: str, migrations: Path) -> Schema:
+    """Return what a store of a service looks like; `migrations` is the folder with its migrations."""
+    others = {landmark: other for other, landmark in LANDMARKS.items() if other != service}
+    return Schema(service, migrations, LANDMARKS[service], others)

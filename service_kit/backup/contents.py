@@ -1,0 +1,100 @@
+"""What is in a store: its tables, their rows, and other facts, read from a SQLite file or from PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playhouse.cysqlite_ext import cysqlite
+
+from service_kit.store_checks import HISTORY
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a SQLite file holds."""
+
+    migrations: list[str]
+    rows: dict[str, int]
+    facts: dict[str, Any]
+
+
+def quoted(name: str) -> str:
+    """Return a name as both engines take it in a statement."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sqlite_tables(connection: Any) -> list[str]:
+    """The ordinary tables: neither virtual ones nor those in which SQLite keeps their indexes."""
+    return sorted(
+        name
+        for schema, name, kind, *_ in connection.execute("PRAGMA table_list")
+        if schema == "main" and kind == "table" and not name.startswith("sqlite_")
+    )
+
+
+def sqlite_columns(connection: Any, table: str) -> list[str]:
+    """The columns that are written, so not those that are computed."""
+    columns = connection.execute(f"PRAGMA table_xinfo({quoted(table)})")
+    return [name for _, name, _, _, _, _, hidden in columns if not hidden]
+
+
+def sqlite_migrations(connection: Any, tables: Collection[str]) -> list[str]:
+    """The migrations that the store has had."""
+    if HISTORY not in tables:
+        return []
+    return [name for (name,) in connection.execute(f"SELECT name FROM {HISTORY} ORDER BY name")]
+
+
+def sqlite_contents(connection: Any, facts: Mapping[str, str]) -> Contents:
+    """Count the rows of all tables, and answer the queries of `facts`, each with one value or none."""
+    tables = sqlite_tables(connection)
+    rows = {}
+    for table in tables:
+        ((rows[table],),) = list(connection.execute(f"SELECT count(*) FROM {quoted(table)}"))
+    answers = {name: next((row[0] for row in connection.execute(query)), None) for name, query in facts.items()}
+    return Contents(sqlite_migrations(connection, tables), rows, answers)
+
+
+def integrity_problem(connection: Any) -> str:
+    """What SQLite finds wrong with a file, its word indexes included; empty where nothing is."""
+    found = [text for (text,) in connection.execute("PRAGMA integrity_check(1)")]
+    return "" if found == ["ok"] else "; ".join(" ".join(text.split()) for text in found)
+
+
+@contextlib.contextmanager
+def unchanging_file(file: Path) -> Iterator[Any]:
+    """Yield a connection to a file that nobody changes; SQLite puts nothing beside it."""
+    connection = cysqlite.Connection(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def loading_order(tables: Collection[str], triggers: Iterable[tuple[str, str]]) -> list[str]:
+    """Put tables that a trigger fills after the one whose rows fire it; `triggers` has the table and the text of each.
+
+    So what a trigger has written can be replaced by the rows that the table had.
+    """
+    after: dict[str, set[str]] = {table: set() for table in tables}
+    for source, text in triggers:
+        for word in set(re.findall(r"\w+", text)) - {source}:
+            if word in after and source in after:
+                after[word].add(source)
+    ordered: list[str] = []
+
+    def place(table: str, above: frozenset[str]) -> None:
+        if table in ordered or table in above:
+            return
+        for earlier in sorted(after[table]):
+            place(earlier, above | {table})
+        ordered.append(table)
+
+    for table in sorted(tables):
+        place(table, frozenset())
+    return ordered
