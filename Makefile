@@ -20,7 +20,7 @@ FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 ##@ Use
 
 .PHONY: run
-run: $(VENV)/run.stamp ## Start all servers, with the sample catalogue in an empty library
+run: $(VENV)/run.stamp ## Start all servers, with the sample catalogue in a new library
 	exec $(BIN)/library up
 
 .PHONY: clean

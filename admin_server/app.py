@@ -8,7 +8,7 @@ from admin_server.store.models import MIGRATIONS, bind
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import logger
-from service_kit.migrations import migrate, migrate_restored
+from service_kit.migrations import made_store, migrate, migrate_restored
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
 
@@ -26,7 +26,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     begin_epoch(store, system_clock)
     server.open()
-    log.info("serving", address=address, migrations_applied=applied)
+    log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     wait_for_stop()
     log.info("stopping", grace_seconds=limits.grace_seconds)
     server.drain()

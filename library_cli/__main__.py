@@ -238,7 +238,7 @@ def health_command(target: str) -> None:
 def up_command(data_dir: Path) -> None:
     """Run the services on this machine until Ctrl-C or SIGTERM: admin, frontend, and HTTP and JSON before both.
 
-    An empty catalogue gets a sample of well-known books. The variables of `library-admin serve`,
+    A new library gets a sample of well-known books. The variables of `library-admin serve`,
     `library-frontend serve` and `library-rest serve` are passed on.
 
     Exit status: 0 when all were stopped as asked, 1 when one did not start or ended by itself.

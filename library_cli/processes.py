@@ -57,8 +57,13 @@ class Service:
         Its log tells, and nothing else: which port it took where it was to take a free one, and that it is this
         process that listens there and not another one that had the port first.
         """
-        events = [json_object(line) for line in self.log_lines()]
-        return next((str(event["address"]) for event in events if event.get("event") == "listening"), None)
+        event = self.logged("listening")
+        return None if event is None else str(event["address"])
+
+    def logged(self, event: str) -> dict[str, object] | None:
+        """Return the first event of this name that the process has logged; None where there is none yet."""
+        events = map(json_object, self.log_lines())
+        return next((logged for logged in events if logged.get("event") == event), None)
 
     def end(self) -> str:
         """Tell how the process ended, and its last words."""
@@ -107,6 +112,11 @@ class Household:
         address = callable_address(self.wait_for(service.address, f"the {name} service to listen"))
         self.wait_for(lambda: serves(address) or None, f"the {name} service to serve")
         return address
+
+    def logged(self, name: str, event: str) -> dict[str, object]:
+        """Wait until a service that was started here has logged an event; return it. Raises as `wait_for`."""
+        service = next(service for service in self._services if service.name == name)
+        return self.wait_for(lambda: service.logged(event), f"the {name} service to say {event!r}")
 
     def wait_for(self, answer: Callable[[], Answer | None], what: str, seconds: float | None = None) -> Answer:
         """Ask until the answer is not None; raises as `wait` does, and CannotRun when it takes more than `seconds`.

@@ -59,7 +59,9 @@ def run(data_dir: Path) -> list[str]:
 
 
 def open_library(household: Household, data_dir: Path, say: Callable[[str], None]) -> tuple[str, str]:
-    """Start admin and frontend, with the sample in an empty catalogue, and wait until patrons see the catalogue.
+    """Start admin and frontend, with the sample in a new store, and wait until patrons see the catalogue.
+
+    The sample is only for a store that this start has made: a catalogue that was emptied, or restored, stays as it is.
 
     Gives the addresses of the admin and the frontend service. Raises CannotRun, Stopped and CallFailed.
     """
@@ -67,7 +69,7 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
     settings = environment("admin", DATABASE_URL=f"sqlite:///{data_dir}/admin.db")
     admin = household.start("admin", data_dir / "admin.log", settings, serves_grpc)
     with connected(admin) as channel, SAMPLE.open("rb") as sample:
-        if book_count(channel) == 0:
+        if household.logged("admin", "serving")["store_is_new"] and book_count(channel) == 0:
             say("Loading the sample catalogue")
             for _outcomes in import_rows(channel, CsvBooks(sample)):
                 pass

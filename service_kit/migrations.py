@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import peewee
@@ -27,6 +28,11 @@ def migrate(store: Store, directory: Path) -> list[str]:
         message = f"cannot bring the store {store.safe_url} up to date: {store.said(error)}"
         raise StoreSettingsError(message) from error
     return applied
+
+
+def made_store(applied: Collection[str], directory: Path) -> bool:
+    """Whether the migrations that were just applied have made the store, and not only changed it."""
+    return min(file.stem for file in directory.glob("[0-9]*.py")) in applied
 
 
 def pending(store: Store, directory: Path) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -17,13 +18,16 @@ import psutil
 import pytest
 
 from frontend_server.store.models import MIGRATIONS
+from library.admin.v1.catalog_service_pb2 import RemoveBookRequest
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from service_kit.migrations import migrate
 from service_kit.store import open_store
-from tests.support.clients import FrontendClient, open_channel
+from tests.support.clients import AdminClient, FrontendClient, open_channel
+from tests.support.crashes import copy_folder
 from tests.support.library_command import COMMAND, catalogue, environment, library
 from tests.support.processes import Servers
+from tests.support.stores import ENGINES, Engine, FreshDatabases
 
 
 class Up:
@@ -137,6 +141,92 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     for times in zip(*stopped, strict=True):
         assert list(times) == sorted(times)
     assert [len(times) for times in stopped] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_catalogue_that_was_emptied_stays_empty(
+    tmp_path: Path, started: list[Up], databases: FreshDatabases, engine: Engine
+) -> None:
+    """The sample is for a store that this start has made, and for no other."""
+    urls = {} if engine == "sqlite" else {"LIBRARY_ADMIN_DATABASE_URL": databases.empty(engine)}
+    up = Up(tmp_path, **urls)
+    started.append(up)
+    up.wait_until_open()
+    books = catalogue(up.admin)
+    assert len(books) > 50
+    with open_channel(up.admin) as channel:
+        for book in books:
+            AdminClient(channel).catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=10)
+    assert up.end(signal.SIGTERM)[0] == 0
+    again = Up(tmp_path, **urls)
+    started.append(again)
+    again.wait_until_open()
+    assert catalogue(again.admin) == []
+
+
+def test_a_migrated_store_without_books_stays_empty(
+    tmp_path: Path, started: list[Up], databases: FreshDatabases
+) -> None:
+    """As one that was restored so."""
+    shutil.copy(databases.migrated("admin", "sqlite").removeprefix("sqlite:///"), tmp_path / "admin.db")
+    up = Up(tmp_path)
+    started.append(up)
+    up.wait_until_open()
+    assert catalogue(up.admin) == []
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a library whose services were killed."""
+    data = tmp_path_factory.mktemp("killed") / "data"
+    up = Up(data)
+    up.wait_until_open()
+    for service in up.services():
+        service.kill()
+    up.end()
+    return data
+
+
+WRONG_STORES: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
+    "a copy without its log": (
+        "admin",
+        lambda file, _: Path(f"{file}-wal").unlink(),
+        "this is a copy of the file of a running or killed store without its log admin.db-wal",
+    ),
+    "a log without its file": (
+        "frontend",
+        lambda file, _: file.unlink(),
+        "the file is missing or empty, but its log frontend.db-wal is not",
+    ),
+    "the file of another log": (
+        "admin",
+        lambda file, good: shutil.copy(good, file),
+        "the log admin.db-wal does not belong to this file",
+    ),
+    "the store of the other service": (
+        "frontend",
+        lambda file, good: shutil.copy(good, Path(f"{file}-wal").replace(file)),
+        "this is the store of the admin service, and not of the frontend service",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_STORES)
+def test_up_never_opens_a_library_on_a_store_that_is_not_right(
+    tmp_path: Path, started: list[Up], databases: FreshDatabases, killed: Path, kind: str
+) -> None:
+    name, spoil, told = WRONG_STORES[kind]
+    data = copy_folder(killed, tmp_path / "data")
+    file = data / f"{name}.db"
+    spoil(file, Path(databases.migrated("admin", "sqlite").removeprefix("sqlite:///")))
+    before = file.read_bytes() if file.exists() else None
+    up = Up(data)
+    started.append(up)
+    status, said = up.end()
+    assert status == 1
+    assert "is open" not in said
+    assert f"The {name} service ended with exit status 1: cannot open the store sqlite:///{file}: {told}" in said
+    assert (file.read_bytes() if file.exists() else None) == before
 
 
 def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: list[Up], servers: Servers) -> None:

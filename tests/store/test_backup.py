@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.sql import SQL, Identifier
 
 import library_cli.__main__
 from admin_server.catalog import add_book, list_books
@@ -23,6 +24,7 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library_domain.stores import FACTS
 from service_kit.backup.checking import check_backup
+from service_kit.backup.copying import copy_store
 from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
 from service_kit.sqlite.files import beside
@@ -155,9 +157,9 @@ def rows_kept(url: str) -> list[int]:
         kept = [file for file in path.parent.glob(f"{path.name}.before-restore-*") if file.name[-1].isdigit()]
         counts = []
         for file in kept:
-            with sqlite3.connect(file) as connection:
-                counts += connection.execute("SELECT count(*) FROM book").fetchone()
-            connection.close()
+            reader = sqlite3.connect(file)
+            counts += reader.execute("SELECT count(*) FROM book").fetchone()
+            reader.close()
         return sorted(counts)
     with psycopg.connect(url) as connection:
         schemas = connection.execute(
@@ -166,7 +168,7 @@ def rows_kept(url: str) -> list[int]:
         return sorted(
             row[0]
             for (schema,) in schemas
-            for row in connection.execute(f"SELECT count(*) FROM {schema}.book".encode()).fetchall()
+            for row in connection.execute(SQL("SELECT count(*) FROM {}.book").format(Identifier(schema))).fetchall()
         )
 
 
@@ -196,7 +198,6 @@ def test_a_backup_that_was_made_while_both_sides_went_on_is_restored_to_sides_th
     filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loans that the frontend sent between the two copies are in its copy, and are sent again to the restored admin."""
-    copy_store = library_cli.backup.copy_store
 
     def copied(url: str, *arguments: Any) -> Any:
         if url == filled.frontend.url:
@@ -235,7 +236,8 @@ def test_a_backup_of_an_earlier_version_is_restored_and_migrated(
         "library_cli.backup.schema_of",
         lambda service: type(schema_of(service))(**{**vars(schema_of(service)), "migrations": newer[service]}),
     )
-    for target in ENGINES:
+    urls: dict[str, str] = {}
+    for target in reversed(ENGINES):
         urls = nowhere(databases, target, tmp_path, "elsewhere")
         done(run("restore", tmp_path / "monday", **urls))
         for service in SERVICES:
@@ -347,6 +349,23 @@ def test_a_folder_that_exists_is_left_alone(databases: FreshDatabases, tmp_path:
     assert "cannot write into" in refusal(run("backup", tmp_path / "file" / "below", **urls))
 
 
+def linked(file: Path) -> None:
+    shutil.move(file, file.parent.parent / "moved")
+    file.symlink_to(file.parent.parent / "moved")
+
+
+def swapped(folder: Path) -> None:
+    (folder / "admin.db").rename(folder / "third")
+    (folder / "frontend.db").rename(folder / "admin.db")
+    (folder / "third").rename(folder / "frontend.db")
+
+
+def edited(folder: Path, old: str, new: str) -> None:
+    path = folder / "manifest.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "has no manifest.json"),
     "an empty manifest": (lambda folder: (folder / "manifest.json").write_bytes(b""), "manifest.json was changed"),
@@ -364,23 +383,6 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a text": (lambda folder: (folder / "manifest.json").write_text("[1, 2]"), "manifest.json was changed"),
     "nothing": (shutil.rmtree, "is not a folder"),
 }
-
-
-def linked(file: Path) -> None:
-    shutil.move(file, file.parent.parent / "moved")
-    file.symlink_to(file.parent.parent / "moved")
-
-
-def swapped(folder: Path) -> None:
-    (folder / "admin.db").rename(folder / "third")
-    (folder / "frontend.db").rename(folder / "admin.db")
-    (folder / "third").rename(folder / "frontend.db")
-
-
-def edited(folder: Path, old: str, new: str) -> None:
-    path = folder / "manifest.json"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
