@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 import grpc
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User
+from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import Fetch, pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
@@ -48,6 +50,12 @@ class Sync:
         self._admin_target = admin_target
         self._channel = open_channel(admin_target)
         self._admin = SyncServiceStub(self._channel)
+        # Not the stub's: it could not say which change of a page it is that cannot be parsed.
+        self._list_changes = self._channel.unary_unary(
+            "/library.sync.v1.SyncService/ListCatalogChanges",
+            request_serializer=ListCatalogChangesRequest.SerializeToString,
+            response_deserializer=parse_page,
+        )
         self._pull_health, self._push_health = Health(), Health()
         self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
@@ -73,7 +81,7 @@ class Sync:
 
         Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
         """
-        fetch = functools.partial(self._admin.ListCatalogChanges, timeout=CALL_SECONDS)
+        fetch = functools.partial(self._list_changes, timeout=CALL_SECONDS)
         had_failed = bool(self._pull_health.last_error)
         with self._turn(self._pull_lock), self._store.alone("pull") as alone:
             if alone or asked_for:
