@@ -33,6 +33,9 @@ RELEASE_TIME = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 TOLERANCE = DAY
 """How far the clock may be behind the mark: more than two machines differ that are set by hand."""
 
+END_OF_TIME = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+"""Seconds since 1970: the last day that a Timestamp may hold."""
+
 STEP = 60 * SECOND
 """The mark is raised when the newest time is this much later."""
 
@@ -153,6 +156,10 @@ def accept(store: Store, now: int) -> None:
 
 
 def newest_time(page: ListCatalogChangesResponse) -> int:
-    """Return the newest time, to the second, in the books of a page; 0 where it has none."""
+    """Return the newest time, to the second, in the books of a page; 0 where it has none.
+
+    What no Timestamp may hold, by its documentation, is not a time.
+    """
     books = [change.book for change in page.changes]
-    return max((max(book.create_time.seconds, book.update_time.seconds) for book in books), default=0) * SECOND
+    seconds = [time_of.seconds for book in books for time_of in (book.create_time, book.update_time)]
+    return max((each for each in seconds if each < END_OF_TIME), default=0) * SECOND

@@ -327,6 +327,8 @@ def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
         raise Unfit("the id is not a UUID")
     if book.state not in KNOWN_STATES:
         raise Unfit(f"unknown state {book.state}")
+    if not book.title and book.state != BOOK_STATE_REMOVED:
+        raise Unfit("the title is missing; the admin service could not read this book, or this frontend its message")
     if book.total_copies < 0:
         raise Unfit("total_copies is negative")
     for name, text in (("title", book.title), ("publisher", book.publisher), ("category", book.category)):

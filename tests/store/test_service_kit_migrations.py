@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,31 @@ def test_four_processes_that_migrate_at_the_same_moment_do_it_once(empty_url: st
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    answers = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+    answers = [(*process.communicate(timeout=100), process.returncode) for process in processes]
     assert [code for _, _, code in answers] == [0] * 4, answers
     assert sorted(output for output, _, _ in answers) == ["\n"] * 3 + [" ".join(names_of(server)) + "\n"]
+
+
+def test_the_table_for_rows_set_aside_comes_into_a_store_with_books(
+    databases: FreshDatabases, engine: Engine, tmp_path: Path
+) -> None:
+    """Into one of the first release, that is: its books and the state of its sync stay as they are."""
+    first, sixth = (migrations_of("frontend") / f"{name}.py" for name in ("0001_initial", "0006_set_aside"))
+    shutil.copy(first, tmp_path)
+    store = open_store(databases.empty(engine))
+    migrate(store, tmp_path)
+    resyncing = "0" if engine == "sqlite" else "false"
+    with store.writing():
+        store.database.execute_sql("INSERT INTO book VALUES (1, 'b', 'x', 'T', '', '', 1, 1, 't', 7, 1, 0)")
+        store.database.execute_sql(f"INSERT INTO sync_state VALUES (1, 'f', 'c', 'r', 1, {resyncing}, 0)")
+    shutil.copy(sixth, tmp_path)
+
+    assert migrate(store, tmp_path) == ["0006_set_aside"]
+
+    with store.reading():
+        counts = [
+            store.database.execute_sql(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("book", "sync_state", "set_aside")
+        ]
+    store.close()
+    assert counts == [1, 1, 0]

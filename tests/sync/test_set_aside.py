@@ -257,6 +257,27 @@ def test_a_change_that_makes_no_sense_is_set_aside_on_both_engines(library: Libr
     assert row.reason.isascii()
 
 
+def test_a_book_that_the_admin_cannot_read_is_set_aside_until_it_can(library: Library) -> None:
+    books = [_add(library, title) for title in ("A", "B", "C")]
+    library.pull()
+    _change(library, books[1], copies=4)
+    with library.admin.at_work() as store, store.writing():
+        store.database.execute_sql(f"UPDATE book SET authors = 'no JSON' WHERE id = '{books[1].id}'")
+
+    library.pull()
+
+    [row] = aside(library)
+    assert row.id == books[1].id
+    assert row.reason.startswith("the title is missing")
+    assert library.replica()[books[1].id].total_copies == 4
+    with library.admin.at_work() as store, store.writing():
+        store.database.execute_sql("UPDATE book SET authors = '[]'")
+    _change(library, books[1], title="B2")
+    library.pull()
+    assert not aside(library)
+    assert library.replica() == library.catalogue()
+
+
 def test_two_long_ids_that_begin_alike_are_two_rows(library: Library) -> None:
     for title in ("A", "B"):
         _add(library, title)
