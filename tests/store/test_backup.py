@@ -97,7 +97,7 @@ def reopened(library: Library, **urls: str) -> None:
     for side in (library.admin, library.frontend):
         if side.name in urls:
             side.url = urls[side.name]
-            side.store = side._opened()
+            side.store = side.opened()
 
 
 def nowhere(databases: FreshDatabases, engine: Engine, tmp_path: Path, name: str) -> dict[str, str]:
@@ -266,7 +266,7 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     filled.frontend.close()
     # Neither is restored while one of both is in use.
     assert "in use" in refusal(run("restore", tmp_path / "monday", **urls))
-    filled.frontend.store = filled.frontend._opened()
+    filled.frontend.store = filled.frontend.opened()
     assert contents_of(filled) == before
 
 

@@ -11,7 +11,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class LibraryInUse:
         """All loans that have been acknowledged, as they were acknowledged last."""
         return {loan_id: copied(loan) for patron in self.patrons for loan_id, loan in list(patron.loans.items())}
 
-    def command(self, *arguments: str | Path, **urls: str) -> subprocess.Popen[str]:
+    def command(self, *arguments: str | Path, urls: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start `library`, with the stores in use unless others are named."""
         variables = {f"LIBRARY_{name}_DATABASE_URL": url for name, url in (urls or self.urls).items()}
         return subprocess.Popen(
@@ -76,9 +76,9 @@ class LibraryInUse:
             text=True,
         )
 
-    def run(self, *arguments: str | Path, status: int = 0, **urls: str) -> str:
+    def run(self, *arguments: str | Path, status: int = 0, urls: Mapping[str, str] | None = None) -> str:
         """Run `library` to its end, which has to be this one."""
-        with self.command(*arguments, **urls) as process:
+        with self.command(*arguments, urls=urls) as process:
             told, _ = process.communicate(timeout=100)
         assert process.returncode == status, told
         assert "Traceback" not in told
@@ -113,7 +113,7 @@ def assert_restores(
 ) -> int:
     """Restore a backup into fresh stores, serve from them, and look for all that was acknowledged before."""
     in_use.run("verify", folder)
-    in_use.run("restore", folder, **urls)
+    in_use.run("restore", folder, urls=urls)
     admin = servers.start("admin", urls["ADMIN"])
     frontend = servers.start("frontend", urls["FRONTEND"], ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.2")
     held = loans(frontend.frontend())
@@ -122,7 +122,7 @@ def assert_restores(
         if loan.HasField("return_time"):
             assert held[loan_id].HasField("return_time"), f"the return of {loan_id} was acknowledged"
     assert set(isbns) <= {book.isbn for book in catalogue(admin.admin()).values()}
-    wait_until_they_agree(admin.admin(), frontend.frontend(), 60)
+    wait_until_they_agree(admin.admin(), frontend.frontend())
     assert recorded_loans(admin.admin()).keys() == held.keys()
     frontend.stop()
     admin.stop()
@@ -137,7 +137,8 @@ def back_up_under_load(
     tmp_path: Path,
     count: int,
 ) -> None:
-    seconds, sizes = [], []
+    seconds: list[float] = []
+    sizes: list[int] = []
     with in_use.open():
         backups = []
         for number in range(count):
@@ -180,8 +181,9 @@ def kill_backups(in_use: LibraryInUse, tmp_path: Path, chance: random.Random, co
                 left += 1
                 assert process.returncode == -signal.SIGKILL
                 if not (unfinished / "manifest.json").exists():
-                    for arguments in (["verify"], ["restore", "--data-dir", tmp_path / "data"]):
-                        assert "is not a backup" in in_use.run(arguments[0], unfinished, *arguments[1:], status=1)
+                    assert "is not a backup" in in_use.run("verify", unfinished, status=1)
+                    data_dir = tmp_path / "data"
+                    assert "is not a backup" in in_use.run("restore", unfinished, "--data-dir", data_dir, status=1)
                 else:  # all was in it, checked and on the disk, but for its name
                     in_use.run("verify", unfinished)
             assert not (tmp_path / "data").exists()
