@@ -15,7 +15,6 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-from rich import filesize
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -130,7 +129,7 @@ def report(manifest: Manifest, folder: Path, what: str, *, json_wanted: bool) ->
     click.echo(f"The backup {folder} of {manifest.time} {what}.")
     for service, copy in manifest.stores.items():
         rows = ", ".join(f"{table} {count:,}" for table, count in copy.rows.items() if table in TOLD_TABLES)
-        click.echo(f"{service}: {filesize.decimal(copy.bytes)}, {rows}")
+        click.echo(f"{service}: rows in {rows}")
 
 
 TOLD_TABLES = {"book", "user_account", "loan"}

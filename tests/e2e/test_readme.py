@@ -45,6 +45,8 @@ class Session:
 
     folder: Path
     addresses: dict[str, str]
+    stores: dict[str, str]
+    """The variables that say where the stores are; a reader has the defaults."""
     ids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class Session:
             "LIBRARY_REST_URL": f"http://{self.addresses['127.0.0.1:8080']}",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
             "CURL_HOME": str(self.folder),
+            **self.stores,
         }
         return subprocess.run(
             ["bash", "-o", "pipefail", "-c", command],
@@ -141,7 +144,8 @@ def test_every_command_does_what_is_printed(
         "127.0.0.1:8080": rest.address,
     }
     addresses["--port 50051"] = f"--port {frontend.address.rpartition(':')[2]}"
-    session = Session(tmp_path, addresses)
+    stores = {"LIBRARY_ADMIN_DATABASE_URL": admin.database_url, "LIBRARY_FRONTEND_DATABASE_URL": frontend.database_url}
+    session = Session(tmp_path, addresses, stores)
 
     ran = 0
     for language, block in BLOCK.findall(README):
@@ -153,7 +157,7 @@ def test_every_command_does_what_is_printed(
             for command, printed in commands(block):
                 session.type_and_compare(command, printed)
                 ran += 1
-    assert ran >= 32
+    assert ran >= 34
 
 
 def until_said(say: Callable[[], str], words: str) -> None:
