@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+from contextlib import closing
 
 import click
 
@@ -48,7 +49,9 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    for name in migrate(open_store(database_url), MIGRATIONS) or ["nothing to do"]:
+    with closing(open_store(database_url)) as store:
+        applied = migrate(store, MIGRATIONS)
+    for name in applied or ["nothing to do"]:
         click.echo(name)
 
 
@@ -60,9 +63,9 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 
     Only when the frontend before it is gone for good: two that lend the same copies lend them twice.
     """
-    store = open_store(database_url)
-    bind(store)
-    accept_frontend(store, str(frontend_id))
+    with closing(open_store(database_url)) as store:
+        bind(store)
+        accept_frontend(store, str(frontend_id))
     click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
 import click
 
@@ -73,7 +74,9 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    for name in migrate(open_store(database_url), MIGRATIONS) or ["nothing to do"]:
+    with closing(open_store(database_url)) as store:
+        applied = migrate(store, MIGRATIONS)
+    for name in applied or ["nothing to do"]:
         click.echo(name)
 
 
