@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+from contextlib import closing
 
 import click
 
@@ -48,12 +49,10 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    store = open_store(database_url, schema=SCHEMA)
-    try:
-        for name in migrate(store, MIGRATIONS) or ["nothing to do"]:
-            click.echo(name)
-    finally:
-        store.close()
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        applied = migrate(store, MIGRATIONS)
+    for name in applied or ["nothing to do"]:
+        click.echo(name)
 
 
 @commands.command(name="accept-frontend")
@@ -64,12 +63,9 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 
     Only when the frontend before it is gone for good: two that lend the same copies lend them twice.
     """
-    store = open_store(database_url, schema=SCHEMA)
-    bind(store)
-    try:
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        bind(store)
         accept_frontend(store, str(frontend_id))
-    finally:
-        store.close()
     click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
 import click
 
@@ -75,12 +76,10 @@ def serve(
 @DATABASE
 def migrate_store(database_url: str) -> None:
     """Bring the store up to date and end."""
-    store = open_store(database_url, schema=SCHEMA)
-    try:
-        for name in migrate(store, MIGRATIONS) or ["nothing to do"]:
-            click.echo(name)
-    finally:
-        store.close()
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        applied = migrate(store, MIGRATIONS)
+    for name in applied or ["nothing to do"]:
+        click.echo(name)
 
 
 @commands.command(name="accept-clock")
@@ -93,21 +92,21 @@ def accept_clock(database_url: str, yes: bool) -> None:
     the clock is right and the time in the store is wrong, this command forgets that time. The loans, users and books
     keep the times that they have. A running service lends again within a sync interval.
     """
-    store = open_store(database_url, schema=SCHEMA)
-    migrate(store, MIGRATIONS)
-    bind(store)
-    mark = read_mark(store)
-    now = system_clock()
-    click.echo(f"The store:                    {store.safe_url}")
-    click.echo(f"The clock of this machine:    {rfc3339(now)}")
-    click.echo(f"The newest time in the store: {rfc3339(mark.newest_time)}")
-    if not mark.behind(now):
-        click.echo("The clock is not behind: there is nothing to accept.")
-        return
-    if not yes:
-        click.confirm("Is the clock of this machine right, and the time in the store wrong?", abort=True)
-    accept(store, now)
-    click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        mark = read_mark(store)
+        now = system_clock()
+        click.echo(f"The store:                    {store.safe_url}")
+        click.echo(f"The clock of this machine:    {rfc3339(now)}")
+        click.echo(f"The newest time in the store: {rfc3339(mark.newest_time)}")
+        if not mark.behind(now):
+            click.echo("The clock is not behind: there is nothing to accept.")
+            return
+        if not yes:
+            click.confirm("Is the clock of this machine right, and the time in the store wrong?", abort=True)
+        accept(store, now)
+        click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
 
 
 def main() -> None:

@@ -219,7 +219,7 @@ def feed(admin: str, first: int) -> subprocess.Popen[bytes]:
 def test_an_import_that_is_interrupted_says_how_far_it_came(admin: str) -> None:
     running = feed(admin, first=1000)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
+    _, told = running.communicate(timeout=100)
     assert running.returncode == 130
     assert b"Interrupted.\nUp to line 1001: added 1000, already there 0, refused 0." in told
     assert len(catalogue(admin)) == 1000
@@ -252,7 +252,7 @@ def test_health_of_the_rest_service_is_an_exit_status(used_admin: str, rest_serv
             env=environment(http_proxy=f"http://{NOBODY}"),  # which is for the web, and not to be asked
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
         assert (done.returncode, done.stdout) == (0, "SERVING\n"), done.stderr

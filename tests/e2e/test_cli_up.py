@@ -73,7 +73,7 @@ class Up:
         """Wait for its end, after a signal to all of its session if one is given; its status and what it says."""
         if number is not None:
             os.killpg(self.process.pid, number)
-        said, told = self.process.communicate(timeout=60)
+        said, told = self.process.communicate(timeout=100)
         return self.process.returncode, said + told
 
     def services(self) -> list[psutil.Process]:

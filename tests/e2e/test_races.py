@@ -20,8 +20,8 @@ from tests.support.processes import Servers
 from tests.support.stores import Engine
 
 BOOKS, PATRONS = 20, 12
-SYNC_SECONDS = 20.0
-CALL_SECONDS = 20.0
+SYNC_SECONDS = 100.0
+CALL_SECONDS = 60.0
 
 
 def test_12_patrons_race_for_each_of_20_single_copies(

@@ -71,7 +71,7 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 
@@ -82,7 +82,7 @@ class Session:
         """
         done = self.type(command)
         if READS.match(command):
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 100
             while not is_alike(printed, done.stdout) and time.monotonic() < deadline:
                 time.sleep(0.1)
                 done = self.type(command)
@@ -162,7 +162,7 @@ def test_every_command_does_what_is_printed(
 
 def until_said(say: Callable[[], str], words: str) -> None:
     """Wait until something is said; whoever called looks again, and complains where it is not."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 100
     while words not in say() and time.monotonic() < deadline:
         time.sleep(0.1)
 

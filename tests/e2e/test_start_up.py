@@ -24,7 +24,7 @@ def run(tmp_path: Path, server: ServerName, *arguments: str) -> subprocess.Compl
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "generated")])
     command = [sys.executable, "-m", f"{server}_server", *arguments]
     return subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
     )
 
 

@@ -39,7 +39,7 @@ def test_a_file_that_another_process_is_about_to_make_a_wal_file_is_waited_for(t
         with pytest.raises(TimeoutError):
             opening.result(timeout=0.2)
         other.execute_sql("ROLLBACK")
-        assert opening.result(timeout=5) == "wal"
+        assert opening.result(timeout=100) == "wal"
     other.close()
 
 

