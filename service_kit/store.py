@@ -109,6 +109,8 @@ class Store:
         before anything else uses one. It may use the store. Where it fails, so does what was about to be done.
         """
         self._take_up = take_up
+        if self._pool is not None:
+            self._pool.watches_revisions = True
 
     def take_up_replaced_database(self) -> None:
         """Make this thread's connection usable after the pool noticed that the database was replaced.

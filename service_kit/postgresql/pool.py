@@ -19,6 +19,9 @@ from service_kit.postgresql.sqlstates import READ_ONLY, connection_is_at_fault, 
 TRUSTED_SECONDS = 5.0
 """A connection that was idle for longer is asked whether it is alive before it is used again."""
 
+PATIENCE = 3
+"""How many times as long as for a lock we wait for the first answer of a server that is reached directly."""
+
 EXHAUSTED_SECONDS = 60.0
 """How long no further connection is tried after a pooler had none for us, as long as there are others."""
 
@@ -43,18 +46,22 @@ class _Sessions(peewee.PostgresqlDatabase):
 
     def __init__(self, *args: Any, busy_seconds: float, **kwargs: Any) -> None:
         self._busy_seconds = busy_seconds
+        self._is_pooled = False
         self._sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
         super().__init__(*args, **kwargs)
 
     def _connect(self) -> Any:
         conn = super()._connect()  # type: ignore[misc]  # the stubs lack it
         try:
-            session = begin_session(conn, self._busy_seconds)
+            # A pooler that has no connection left lets us wait; a server only answers late where the machine is busy.
+            patience = self._busy_seconds if self._is_pooled else PATIENCE * self._busy_seconds
+            session = begin_session(conn, self._busy_seconds, patience)
             if session.is_standby:
                 raise StandbyReached(STANDBY)
         except BaseException:
             conn.close()
             raise
+        self._is_pooled = session.is_pooled
         if session.is_pooled:
             # Were the pooler set to another mode while we run, a statement prepared by one client could be executed
             # by another under the same name.
@@ -82,6 +89,7 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
         self._witnesses: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._returned_at: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
         self._exhausted_until = 0.0
+        self.watches_revisions = False
         self._committed_revision = 0
         self._taken = _TakenRevision()
         super().__init__(
@@ -107,7 +115,7 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
         Revisions only rise, so one below what this process committed shows that the database was restored in place,
         without a new connection. Raises `peewee.OperationalError` then, and the next transaction finds a new witness.
         """
-        if before < self._committed_revision:
+        if self.watches_revisions and before < self._committed_revision:
             with self._pool_lock:
                 self._begin_life(f"{self.witness.partition('/r')[0]}/r{before}")
             raise peewee.OperationalError("the database went back in time: it was restored under the running service")
@@ -181,14 +189,17 @@ class Pool(_PooledPostgresqlDatabase, _Sessions):  # type: ignore[misc]
         self._era += 1
 
     def _is_closed(self, conn: Any) -> bool:
+        if self._is_usable(conn):
+            return False
+        self._close_raw(conn)  # the stock pool would only forget it
+        return True
+
+    def _is_usable(self, conn: Any) -> bool:
         if self._eras.get(conn) != self._era:
-            self._close_raw(conn)
-            return True
+            return False
         if time.monotonic() - self._returned_at.get(conn, 0) < TRUSTED_SECONDS:
-            closed: bool = conn.closed
-            return closed
-        asked: bool = super()._is_closed(conn)
-        return asked
+            return not conn.closed
+        return not super()._is_closed(conn)
 
     def _can_reuse(self, conn: Any) -> bool:
         if self._eras.get(conn) != self._era:

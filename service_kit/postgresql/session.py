@@ -91,15 +91,15 @@ def session_settings(busy_seconds: float, server_version: int) -> dict[str, str]
     return settings
 
 
-def begin_session(connection: psycopg.Connection[Any], busy_seconds: float) -> Session:
+def begin_session(connection: psycopg.Connection[Any], busy_seconds: float, patience: float) -> Session:
     """Apply the settings to a new connection in autocommit mode, and read its witness.
 
     Raises:
-        psycopg.Error: also where there is no answer within `busy_seconds`: pgbouncer accepts a connection at once,
+        psycopg.Error: also where there is no answer within `patience` seconds: pgbouncer accepts a connection at once,
             and its first statement waits until a connection of its pool is free.
     """
     settings = session_settings(busy_seconds, connection.info.server_version)
-    with deadline(connection, busy_seconds):
+    with deadline(connection, patience):
         try:
             row = _apply(connection, settings, _WAL_POSITION)
         except (psycopg.errors.FeatureNotSupported, psycopg.errors.InsufficientPrivilege):

@@ -159,7 +159,7 @@ class _Pooler:
     def _another_connection(self) -> Iterator[psycopg.Connection[Any]]:
         connection = psycopg.connect(self._url, autocommit=True, **self._pool.parameters)
         try:
-            session: Session = begin_session(connection, self._busy_seconds)
+            session: Session = begin_session(connection, self._busy_seconds, patience=self._busy_seconds)
             connection.prepare_threshold = None
             assert not session.is_standby
             yield connection

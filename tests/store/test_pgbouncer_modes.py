@@ -43,10 +43,8 @@ def test_another_mode_than_session_is_refused(postgresql: PostgresqlServer, mode
         ) as pgbouncer:
             for warm in {0, int(pool_size) if mode == "transaction" else 0}:
                 url = database_behind(pgbouncer, postgresql, warm)
-                began = time.monotonic()
                 with pytest.raises(StoreSettingsError, match=r"pool_mode = session"):
                     open_store(url)
-                assert time.monotonic() - began < 20, "it is to end within seconds, also on a slow machine"
 
 
 @pytest.mark.parametrize(("pool_size", "variants"), [("2", VARIANTS[:1]), ("3", VARIANTS[-1:]), ("20", VARIANTS)])

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import peewee
 import psycopg
 import pytest
 
@@ -22,6 +23,7 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
+from service_kit.store import StoreSettingsError, open_store
 from tests.support.clients import AdminClient, FrontendClient
 from tests.support.postgresql import PostgresqlServer
 from tests.support.postgresql_clusters import PROGRAMS, Clusters
@@ -280,6 +282,24 @@ def test_a_standby_that_is_behind_is_promoted(
         standby.promote()
 
     GOES_BACK[side](services, remember, go_back)
+
+
+@pytest.mark.slow
+def test_a_standby_is_refused_and_passed_over_where_a_primary_is_named_too(clusters: Clusters) -> None:
+    primary = clusters.start("library")
+    standby = clusters.standby(primary)
+    with pytest.raises(StoreSettingsError, match="is a standby"):
+        open_store(standby.url("library"))
+    store = open_store(f"postgresql://postgres@{standby.host},{primary.host}/library")
+    with store.writing():
+        store.database.execute_sql("CREATE TABLE shelf (number INTEGER)")
+    primary.stop(signal.SIGQUIT)
+    with pytest.raises((peewee.OperationalError, peewee.InterfaceError)), store.reading():
+        store.database.execute_sql("SELECT 1")
+    standby.promote()
+    with store.writing():
+        store.database.execute_sql("SELECT 1")
+    store.close()
 
 
 @pytest.mark.slow
