@@ -36,6 +36,22 @@ class StoreLock:
         """
         return self._try(fcntl.LOCK_EX)
 
+    def alone_or_shared(self, seconds: float) -> bool | None:
+        """Take the lock alone where nobody has it, else together with others.
+
+        Returns True when alone, False when shared, and None when another process has it alone for all of `seconds`.
+        Raises OSError.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            if self._try(fcntl.LOCK_EX):
+                return True
+            if self._try(fcntl.LOCK_SH):
+                return False
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.01)
+
     def share(self, seconds: float) -> bool:
         """Take the lock together with others, or go from being alone to that; False if not within `seconds`.
 

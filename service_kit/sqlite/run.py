@@ -36,7 +36,7 @@ class SqliteRun:
         self._checkpoint_at = CHECKPOINT_BYTES
 
     def begin(self, database: peewee.Database, check_tables: Callable[[], None]) -> None:
-        """Check the file, make it where there is none, and mark it, unless another process that uses it has done so.
+        """Check the file where no other process uses it, make it where there is none, and mark it.
 
         `check_tables` is called before anything is changed.
 
@@ -45,30 +45,34 @@ class SqliteRun:
             OSError, peewee.DatabaseError: the file cannot be opened.
         """
         try:
-            alone = self._lock.try_alone()
+            alone = self._lock.alone_or_shared(self._busy_seconds)
+            if alone is None:
+                raise UnsuitableFile("it is being restored, or another program that uses it does not start; try again")
             if alone:
                 check_file(self.file)
-            elif not self._lock.share(self._busy_seconds):
-                raise UnsuitableFile("it is being restored, or another program that uses it does not start; try again")
             if size_of(self.file):
                 check_tables()
             elif alone:
                 _create(self.file)
-            if alone:
-                self._mark(database)
+            self._mark(database, alone=alone)
         except BaseException:
             database.close()
             self._lock.release()
             raise
 
-    def _mark(self, database: peewee.Database) -> None:
+    def _mark(self, database: peewee.Database, *, alone: bool) -> None:
         """Mark the file, then share it with other processes.
 
         This thread's connection stays open: with the last one SQLite's shared memory goes, and the next connection
         would note in it that pages of the log may have been copied into the file (see `checkpoint_was_tried`).
         """
         database.connect()
-        checkpoint(database.connection(), ends_run=False)
+        connection = database.connection()
+        if not alone:
+            with contextlib.suppress(cysqlite.DatabaseError), self._patience(connection):  # others keep it marked
+                checkpoint(connection, ends_run=False)
+            return
+        checkpoint(connection, ends_run=False)
         marked = self.file.stat().st_ino
         if not self._lock.share(self._busy_seconds) or marked != self.file.stat().st_ino:
             raise UnsuitableFile("it is being restored; try again")
@@ -84,7 +88,7 @@ class SqliteRun:
         self._checkpoint_at = size + CHECKPOINT_BYTES // 4
         connection = database.connection()
         try:
-            with _patience(connection, READERS_MILLISECONDS, self._busy_seconds):
+            with self._patience(connection):
                 if checkpoint(connection, ends_run=False):
                     self._checkpoint_at = CHECKPOINT_BYTES
         except cysqlite.DatabaseError as error:
@@ -104,9 +108,18 @@ class SqliteRun:
     def _complete(self, database: peewee.Database) -> None:
         database.connect(reuse_if_open=True)
         connection = database.connection()
-        with _patience(connection, READERS_MILLISECONDS, self._busy_seconds):
+        with self._patience(connection):
             if checkpoint(connection, ends_run=True):
                 connection.db_config(cysqlite.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # which removes the log, too
+
+    @contextlib.contextmanager
+    def _patience(self, connection: Any) -> Iterator[None]:
+        """Wait for others for a short time only: those who wait for us wait as long."""
+        connection.execute(f"PRAGMA busy_timeout = {READERS_MILLISECONDS}")
+        try:
+            yield
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(self._busy_seconds * 1000)}")
 
 
 def prepare_connection(connection: Any) -> None:
@@ -127,15 +140,6 @@ def reading_file(file: Path, seconds: float) -> Iterator[Any]:
         if connection.in_transaction:
             connection.rollback()
         connection.close()
-
-
-@contextlib.contextmanager
-def _patience(connection: Any, milliseconds: int, afterwards_seconds: float) -> Iterator[None]:
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
-    try:
-        yield
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(afterwards_seconds * 1000)}")
 
 
 def _create(file: Path) -> None:

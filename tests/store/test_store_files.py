@@ -16,8 +16,12 @@ from playhouse.cysqlite_ext import cysqlite
 from admin_server.store.models import MIGRATIONS, SCHEMA
 from frontend_server.store.models import MIGRATIONS as FRONTEND_MIGRATIONS
 from frontend_server.store.models import SCHEMA as FRONTEND_SCHEMA
+from library_domain.stores import FACTS
+from service_kit.backup.copying import copy_store
+from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
-from service_kit.sqlite.files import beside, read_header
+from service_kit.sqlite.files import beside, first_pages, read_header
+from service_kit.sqlite.lock import StoreLock
 from service_kit.store import Store, StoreSettingsError, open_store
 from service_kit.store_checks import Schema
 from tests.support.crashes import copy_folder, start_writer, write
@@ -380,3 +384,44 @@ def test_a_store_that_is_stopped_needs_no_log(tmp_path: Path) -> None:
     header = read_header(path)
     assert header is not None
     assert header.user_version % 2 == 0
+
+
+def test_a_store_that_a_backup_reads_while_it_is_started_is_marked_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "admin.db"
+    write(path, 5, how="stop")
+    reader = StoreLock(path)
+    assert reader.share(0)
+    store = opened(path)
+    header = read_header(path)
+    assert header is not None
+    assert header.user_version % 2 == 1
+    assert [page.user_version for page in first_pages(beside(path, "-wal"))] == [header.user_version - 1]
+    store.close()
+    reader.release()
+
+
+def test_a_store_that_is_being_restored_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service_kit.store.BUSY_SECONDS", 0.1)
+    path = tmp_path / "admin.db"
+    write(path, 5, how="stop")
+    restore = StoreLock(path)
+    assert restore.try_alone()
+    with pytest.raises(StoreSettingsError, match="it is being restored"):
+        opened(path)
+    restore.release()
+    assert rows(path) == 5
+
+
+def test_a_crashed_store_is_backed_up_and_one_beside_the_log_of_another_is_not(tmp_path: Path, crashed: Path) -> None:
+    folder = copy_folder(crashed, tmp_path / "copy")
+    path = folder / "data" / "admin.db"
+    copy = copy_store(f"sqlite:///{path}", tmp_path / "copy.db", SCHEMA, FACTS["admin"], lambda *_: None)
+    assert copy.rows["noted"] == 465
+    cp(folder / "stopped.db", path)
+    with pytest.raises(BackupError, match="does not belong to this file"):
+        copy_store(f"sqlite:///{path}", tmp_path / "other.db", SCHEMA, FACTS["admin"], lambda *_: None)
+    cp(tmp_path / "copy.db", path)
+    assert "does not belong to this file" in refusal(path)
+    for suffix in ("-wal", "-shm"):
+        beside(path, suffix).unlink()
+    assert rows(path) == 465
