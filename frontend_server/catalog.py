@@ -21,7 +21,7 @@ from library_domain.book_filters import BookFilter, book_filter, conditions, in_
 from library_domain.errors import BookNotFound
 from library_domain.search import book_query
 from service_kit.clock import timestamp
-from service_kit.full_text import rows_with_words
+from service_kit.full_text import keys_with_words, rows_with_words
 from service_kit.paging import page, page_rows, page_size, position, row_position
 from service_kit.search import Place, search
 from service_kit.statements import Statement, slot, tuples
@@ -40,7 +40,7 @@ COLUMNS = (Book.key, Book.message, Book.state, Book.total_copies, Book.on_loan, 
 MOST_LEFT_OUT = 1_000
 """Up to how many left out books are counted."""
 
-MOST_MATCHES = 5_000
+MOST_MATCHES = 1_000
 """Among how many books that match a query those that are left out are counted."""
 
 GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
@@ -142,11 +142,9 @@ def _left_out_statement(shape: tuple[int, int]) -> Statement:
 
 @functools.cache
 def _left_out_words_statement(database: peewee.Database, shape: tuple[int, int]) -> Statement:
-    columns = (Book.key, Book.state, Book.on_loan, Book.total_copies, Book.publisher_key, Book.category_key)
-    query = rows_with_words(database, Book.select(*columns), Book.key, Book.words, slot("words"), slot("after"))
-    matches = query.order_by().limit(MOST_MATCHES).alias("matches")
-    fits = conditions(matches.c, slotted(shape))
-    return Statement(Book.select(peewee.fn.COUNT(matches.c.key)).from_(matches).where(LEFT_OUT, *fits))
+    matches = keys_with_words(database, Book.key, Book.words, slot("words"), MOST_MATCHES).alias("matches")
+    left_out = Book.select(peewee.fn.COUNT(Book.key)).join(matches, on=(matches.c.key == Book.key))
+    return Statement(left_out.where(LEFT_OUT, *conditions(Book, slotted(shape))))
 
 
 def _fill(book: book_pb2.Book, row: Row) -> None:

@@ -74,17 +74,34 @@ def rows_with_words(
     the same whether a word is in fifty books or in most; PostgreSQL has to sort what it finds.
     """
     if isinstance(database, peewee.PostgresqlDatabase):
-        vector = peewee.fn.array_to_tsvector(peewee.fn.string_to_array(column, peewee.SQL("' '")))
-        has_words = peewee.Expression(vector, "@@", peewee.Cast(words, "tsquery"))
-        return query.where(has_words, key > after).order_by(key)
-    name = f"{column.model._meta.table_name}_{column.column_name}"
-    index = peewee.Table(name)
-    has_words = peewee.Expression(index.c[name], "MATCH", words)
+        # By key + 0 and not by the key: a prepared statement is planned without its words, and PostgreSQL would hope to
+        # find some rows soon in the order of the key. Where there are few it would read the whole table.
+        return query.where(_has_words(column, words), key > after).order_by(key + 0)
+    index, has_words = _index_of(column, words)
     return (
         query.from_(column.model, index)
         .where(has_words, index.c.rowid == key, index.c.rowid > after)
         .order_by(index.c.rowid)
     )
+
+
+def keys_with_words(database: peewee.Database, key: peewee.Field, column: peewee.Field, words: Any, limit: int) -> Any:
+    """Return a query of the column `key`, for at most `limit` rows that match, in no order."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        return column.model.select(key).where(_has_words(column, words)).limit(limit)
+    index, has_words = _index_of(column, words)
+    return index.select(index.c.rowid.alias(key.column_name)).where(has_words).limit(limit)
+
+
+def _has_words(column: peewee.Field, words: Any) -> Any:
+    vector = peewee.fn.array_to_tsvector(peewee.fn.string_to_array(column, peewee.SQL("' '")))
+    return peewee.Expression(vector, "@@", peewee.Cast(words, "tsquery"))
+
+
+def _index_of(column: peewee.Field, words: Any) -> tuple[Any, Any]:
+    name = f"{column.model._meta.table_name}_{column.column_name}"
+    index: Any = peewee.Table(name)
+    return index, peewee.Expression(index.c[name], "MATCH", words)
 
 
 def match(database: peewee.Database, words: Expression | Sequence[str], *, prefix: bool = False) -> str:

@@ -84,7 +84,7 @@ class ListBooksResponse(_message.Message):
     left_out_count: _builtins.int
     """How many more books match but cannot be borrowed now, because every copy is out or the book does not circulate.
     `include_unavailable` lists them, and then this is 0. Only in the first page; counted up to 1,000, and with a query
-    among its first 5,000 matches in the catalogue.
+    among 1,000 of its matches.
     """
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Book]:
