@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import peewee
 from google.protobuf.message import Message
+from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.clock import DAY, Clock
 from service_kit.errors import RequestIdReused, ServiceError
@@ -146,9 +147,9 @@ def _first_answer(request_id: str, method: str, digest: str) -> bytes | None:
 
 
 class Cleanup:
-    """Deletes expired answers of one store, some hundreds at a time and rarely, after a call has been answered.
+    """Deletes expired answers of one store, some hundreds at a time, after a call has been committed.
 
-    Each process does so for itself. It holds no lock while it waits, and on PostgreSQL waits for no lock.
+    Each process does so for itself. On PostgreSQL, rows that another one is deleting are skipped, so none waits.
     """
 
     def __init__(self, store: Store) -> None:
@@ -165,8 +166,8 @@ class Cleanup:
             self._next = time.monotonic() + CLEANUP_SECONDS
             if self.run(clock) >= CLEANUP_ROWS:
                 self._next = time.monotonic() + BACKLOG_SECONDS
-        except peewee.DatabaseError as error:
-            # The call has been answered. The next cleanup tries again.
+        except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
+            # The call has been done, and must be answered. The next cleanup tries again.
             log.warning("cannot delete expired request ids", error=str(error))
         finally:
             self._lock.release()

@@ -22,6 +22,7 @@ from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     GetBookRequest,
     ImportBooksRequest,
+    ImportBooksResponse,
     ListBooksRequest,
     RemoveBookRequest,
 )
@@ -197,14 +198,16 @@ def test_a_stream_that_is_ended_and_cancelled_is_in_or_not_but_never_in_part(ser
             stream.close()
 
 
-def test_a_complete_stream_is_answered(server: ServerProcess) -> None:
-    stream = Stream(server)
-    stream.send(3)
-    stream.half_close()
-    assert stream.call.result()
-    assert end_of(server, stream.request_id)["event"] == "answered"
-    assert count(server, stream.title) == 3
-    stream.close()
+@pytest.mark.parametrize("rows", [0, 3, BATCH, BATCH + 1])
+def test_a_complete_stream_is_answered(server: ServerProcess, rows: int) -> None:
+    with without_complaints(server):
+        stream = Stream(server)
+        stream.send(rows)
+        stream.half_close()
+        assert len(ImportBooksResponse.FromString(stream.call.result()).outcomes) == rows
+        assert end_of(server, stream.request_id)["event"] == "answered"
+        assert count(server, stream.title) == rows
+        stream.close()
 
 
 def test_a_message_in_a_stream_that_is_over_4_mb_ends_it(server: ServerProcess) -> None:

@@ -173,15 +173,16 @@ def test_an_import_that_outlives_the_grace_is_committed_before_the_store_is_clos
             admin.status.GetStatus(GetStatusRequest(), timeout=SECONDS)  # sent later, so the import has begun
         server.send(signal.SIGTERM)
         assert call.exception() is not None  # the grace is over
-        assert server.is_running
-        assert not any(event["event"] == "stopped" for event in server.log_events())
+        if rows < 500:  # of more, the first 500 may not have come in the grace, and then nothing waits for the store
+            assert server.is_running
+            assert not any(event["event"] == "stopped" for event in server.log_events())
     assert server.wait() == 0
     events = check_log(server)
     (ended,) = [place for place, event in enumerate(events) if event.get("request_id") == request_id]
     assert ended < len(events) - 1
     assert events[ended]["event"] == ("done, but the call was cancelled" if rows < 500 else "call cancelled")
     with bound_store("admin", url):
-        # Of the longer one, the first 500 may not have come in the grace. A part of them was not taken for the whole.
+        # A part of the first 500 was not taken for the whole.
         assert BookRow.select().count() in ((rows,) if rows < 500 else (0, 500))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 from types import TracebackType
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -32,7 +33,8 @@ class PingingClient:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # the server has ended it
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join()
         self._socket.close()
 
@@ -54,8 +56,9 @@ class PingingClient:
         self._socket.sendall(_frame(HEADERS, END_HEADERS, 1, block) + _frame(DATA, END_STREAM, 1, b"\0" * 5))
 
     def ping(self) -> None:
-        """Send a ping."""
-        self._socket.sendall(_frame(PING, payload=b"8 octets"))
+        """Send a ping, if the connection has not ended."""
+        with suppress(OSError):
+            self._socket.sendall(_frame(PING, payload=b"8 octets"))
 
     def wait_for_acknowledged(self, count: int, seconds: float) -> None:
         """Wait until so many pings have been answered in all."""
