@@ -19,10 +19,12 @@ from benchmarks.idle_poll import idle_poll
 from benchmarks.reads import get_book, list_books
 from benchmarks.rest import rest
 from benchmarks.results import Result
+from benchmarks.search import search
 
 BENCHMARKS: dict[str, Callable[[Ground], Iterator[Result]]] = {
     "get-book": get_book,
     "list-books": list_books,
+    "search": search,
     "rest": rest,
     "idle-poll": idle_poll,
     "first-sync": first_sync,

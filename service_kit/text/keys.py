@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import unicodedata
 
@@ -30,6 +31,7 @@ def tidied(text: str) -> str:
     return str(kept)
 
 
+@functools.lru_cache(maxsize=4_096)  # a catalogue has the same publishers again and again
 def text_key(text: str) -> str:
     """Return the key of a text, or "" where nothing of it is to be seen.
 
@@ -46,4 +48,5 @@ def text_key(text: str) -> str:
     encoded = same.encode()
     if len(encoded) > KEPT_BYTES:
         same = hashlib.blake2b(encoded, digest_size=16).hexdigest()
-    return plain[:SORTED_CHARACTERS] + _SEPARATOR + same
+    plain = plain[:SORTED_CHARACTERS]
+    return plain + _SEPARATOR + ("" if same == plain else same)
