@@ -38,6 +38,7 @@ MOST_GUESSED = 12
 MOST_REMEMBERED = 200_000
 """How many words a process remembers that it has written: some 20 MB."""
 
+_PEEWEE_ERRORS = peewee.__exception_wrapper__  # type: ignore[attr-defined]
 _BEHIND_ALL = "\U0010ffff"
 
 
@@ -51,7 +52,6 @@ class VocabularyWord(peewee.Model):
         table_name = "vocabulary"
 
 
-_LEARN = Statement(VocabularyWord.insert(word=slot("word"), mirrored=slot("mirrored")).on_conflict_ignore())
 _BY_BEGINNING = Statement(
     VocabularyWord.select(VocabularyWord.word)
     .where(VocabularyWord.word >= slot("begin"), VocabularyWord.word < slot("end"))
@@ -108,7 +108,14 @@ def learn(words: Iterable[str]) -> None:
 
     In the order of the words, and where writers queue: two that wait for each other's words would be a deadlock.
     """
-    _LEARN.many({"word": word, "mirrored": word[::-1]} for word in sorted(words))
+    database = VocabularyWord._meta.database
+    insert = (
+        f"INSERT INTO vocabulary (word, mirrored) VALUES ({database.param}, {database.param}) ON CONFLICT DO NOTHING"
+    )
+    rows = [(word, word[::-1]) for word in sorted(words)]
+    if rows:
+        with _PEEWEE_ERRORS:
+            database.cursor().executemany(insert, rows)
 
 
 def guessed(expression: Expression) -> Expression | None:
