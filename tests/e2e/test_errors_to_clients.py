@@ -103,7 +103,7 @@ def test_an_answered_call_is_in_the_log_by_its_request_id(frontend: ServerProces
 
 def test_an_internal_error_tells_the_client_only_the_request_id(fresh_frontend: ServerProcess) -> None:
     server, client = fresh_frontend, fresh_frontend.frontend()
-    run_sql(server, "ALTER TABLE user_account RENAME TO moved_away")
+    run_sql(server, "ALTER TABLE user_account RENAME COLUMN last_name TO moved_away")
 
     person = EnrollUserRequest(email="ada@example.org", first_name="Ada", last_name="Lovelace")
     refusal, trailing = refused(client.members.EnrollUser, person)
@@ -119,13 +119,13 @@ def test_an_internal_error_tells_the_client_only_the_request_id(fresh_frontend: 
     for secret in ("ada@example.org", "Lovelace", PASSWORD):
         assert secret not in server.log_tail(1_000_000)
 
-    run_sql(server, "ALTER TABLE moved_away RENAME TO user_account")
+    run_sql(server, "ALTER TABLE user_account RENAME COLUMN moved_away TO last_name")
     assert client.members.EnrollUser(person, timeout=10).email == "ada@example.org"
 
 
 def test_the_admin_is_as_discreet(fresh_admin: ServerProcess) -> None:
     client = fresh_admin.admin()
-    run_sql(fresh_admin, "ALTER TABLE book RENAME TO moved_away")
+    run_sql(fresh_admin, "ALTER TABLE book RENAME COLUMN language TO moved_away")
     refusal, _ = refused(client.catalog.AddBook, AddBookRequest(title="A secret garden"))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert [event["event"] for event in logged(fresh_admin, refusal.request_id)] == ["internal error", "refused"]
@@ -148,7 +148,7 @@ def test_a_traceback_as_text_has_no_values_either(servers: Servers, databases: F
     server.launch()
     client = server.frontend()
     until_open(server)
-    run_sql(server, "ALTER TABLE user_account RENAME TO moved_away")
+    run_sql(server, "ALTER TABLE user_account RENAME COLUMN last_name TO moved_away")
     person = EnrollUserRequest(email="ada@example.org", first_name="Ada", last_name="Lovelace")
     with pytest.raises(grpc.RpcError) as error:
         client.members.EnrollUser(person, timeout=10, wait_for_ready=True)

@@ -21,6 +21,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from service_kit.errors import FieldInvalid
 from service_kit.store import Store
 from service_kit.text.keys import text_key
+from service_kit.validation import check
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
@@ -189,9 +190,9 @@ def test_texts_are_trimmed_and_put_into_nfc_by_api_and_by_file(admin: Admin) -> 
 def test_a_required_text_of_which_nothing_is_left_is_missing(admin: Admin) -> None:
     for invisible in ("\u200b", "\u00ad\u2060", "\u3164", " \u200d "):
         with pytest.raises(FieldInvalid, match="title"):
-            admin.add(invisible)
+            check(AddBookRequest(title=invisible))
         with pytest.raises(FieldInvalid, match=r"authors\[1\]"):
-            admin.add("Emma", authors=["Jane", invisible])
+            check(AddBookRequest(title="Emma", authors=["Jane", invisible]))
         [outcome] = admin.import_rows(AddBookRequest(title=invisible, authors=[invisible]))
         assert [problem.field for problem in outcome.problems] == ["title", "authors[0]"]
         book = admin.add("Emma")

@@ -85,14 +85,14 @@ def test_an_admin_that_fails_at_every_row_parks_none(library: Library, engine: E
     library.push()
     user = _enroll(library, "rita")
     with library.admin.at_work() as store, store.reading():
-        store.database.execute_sql("ALTER TABLE user_account RENAME TO nowhere")
+        store.database.execute_sql("ALTER TABLE user_account RENAME COLUMN last_name TO nowhere")
 
     with pytest.raises(WireError, match="INTERNAL"):
         library.push()
 
     assert not _parked(library, User)
     with library.admin.at_work() as store, store.reading():
-        store.database.execute_sql("ALTER TABLE nowhere RENAME TO user_account")
+        store.database.execute_sql("ALTER TABLE user_account RENAME COLUMN nowhere TO last_name")
     library.push()
     assert user in _recorded(library)
 
