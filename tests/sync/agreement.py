@@ -98,7 +98,9 @@ def knows(frontend: FrontendClient, book: Book) -> Callable[[], bool]:
     return lambda: book.id in replica(frontend)
 
 
-def wait_until_they_agree(admin: AdminClient, frontend: FrontendClient, users: Iterable[str] = ()) -> float:
+def wait_until_they_agree(
+    admin: AdminClient, frontend: FrontendClient, users: Iterable[str] = (), seconds: float = HANG_SECONDS
+) -> float:
     """Wait, touching nothing, until both have the same books, loans and users; return the seconds that it took.
 
     The users are those of the loans, and those whose ids are given.
@@ -112,7 +114,7 @@ def wait_until_they_agree(admin: AdminClient, frontend: FrontendClient, users: I
         known = {*users, *(loan.user_id for loan in lent.values())}
         return all(recorded.get(user_id) == _user(frontend, user_id) for user_id in known)
 
-    return eventually(agree, "both have the same books, loans and users")
+    return eventually(agree, "both have the same books, loans and users", seconds)
 
 
 def assert_no_copy_was_lent_twice(all_loans: Iterable[Loan], copies: dict[str, int]) -> None:
