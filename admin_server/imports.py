@@ -23,7 +23,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
-from service_kit.validation import joined, problems
+from service_kit.validation import joined, problems, shortened
 
 ROW_LIMIT = 20_000
 """The most rows in one stream: their outcomes come back in one message."""
@@ -103,7 +103,7 @@ def _checked(row: ImportBooksRequest) -> _Row:
         wrong.insert(0, ("request_id", NO_REQUEST_ID))
     columns: dict[str, object] = {}
     try:
-        columns = book_columns(row.book)
+        columns = book_columns(shortened(row.book, wrong))
     except FieldInvalid as error:
         wrong = joined(wrong, error.problems)
     reported = [

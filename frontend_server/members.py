@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 
 import peewee
@@ -28,21 +27,15 @@ from service_kit.ids import new_id
 from service_kit.paging import page
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
+from service_kit.text.keys import tidied
 from service_kit.validation import joined, problems, problems_by
 
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# Blanks of every kind, and what people copy along with a text unseen: zero-width spaces, word joiners, soft hyphens.
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\u00ad"
-
-
-def _normal_name(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip(_BLANKS)
-
 
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
     "email": checked_email,
-    "first_name": _normal_name,
-    "last_name": _normal_name,
+    "first_name": tidied,
+    "last_name": tidied,
 }
 """What users say of themselves, and may change: each field, and how it is brought into the form that is stored."""
 

@@ -13,11 +13,13 @@ When the store is wrong, because the clock once was years ahead, `accept` sets t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import peewee
+from playhouse.pool import MaxConnectionsExceeded
 
 from frontend_server.store.models import ClockMark
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
@@ -45,7 +47,9 @@ ACCEPT = Statement(
     ClockMark.update(
         newest_time=slot("now"),
         ignored_until=peewee.Case(
-            None, [(ClockMark.ignored_until < ClockMark.newest_time, ClockMark.newest_time)], ClockMark.ignored_until
+            None,
+            [(ClockMark.ignored_until < ClockMark.newest_time + STEP, ClockMark.newest_time + STEP)],
+            ClockMark.ignored_until,
         ),
     ).where(ClockMark.newest_time > slot("now"))
 )
@@ -61,6 +65,7 @@ class WatchedClock:
         self._store, self._clock = store, clock
         self._mark = Mark(RELEASE_TIME, 0)
         self._was_behind = False
+        self._raising = threading.Lock()
         self.report: Callable[[bool], None] = lambda is_right: None
         """Called at each `refresh` with whether the clock is right enough to lend."""
 
@@ -85,15 +90,25 @@ class WatchedClock:
         return self._mark.newest_time
 
     def saw(self, time: int) -> None:
-        """Raise the mark to a time that the store has, or is about to have. Call it outside of transactions."""
+        """Raise the mark to a time that the store has, or is about to have. Call it outside of transactions.
+
+        An error of the store is logged and not raised: the call that brought the time may have been committed.
+        """
         mark = self._mark
         if time - mark.newest_time <= STEP:
             return
         if time <= mark.ignored_until and time > self._clock() + TOLERANCE:
             return
-        with self._store.writing():
-            RAISE.rows(time=time)
-        self._mark = Mark(time, mark.ignored_until)
+        if not self._raising.acquire(blocking=False):
+            return  # another thread is raising it
+        try:
+            with self._store.writing():
+                RAISE.rows(time=time)
+            self._mark = Mark(time, mark.ignored_until)
+        except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
+            log.warning("cannot keep the newest time", error=self._store.said(error))
+        finally:
+            self._raising.release()
 
     def refresh(self) -> None:
         """Re-read the mark, report whether the clock is right, and log when that changes."""

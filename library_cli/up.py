@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from library.frontend.v1.sync_service_pb2 import SyncStatus
 from library_cli.channel import connected
 from library_cli.csv_books import CsvBooks
 from library_cli.grpc_errors import CallFailed
@@ -81,8 +82,13 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
         say("Waiting until the frontend service has the catalogue")
         with connected(frontend) as channel:
             # However long a large catalogue takes: both services are well, and who waits is told what for.
-            household.wait_for(lambda: sync_status(channel).book_count >= books or None, "the catalogue", math.inf)
+            household.wait_for(lambda: known_books(sync_status(channel)) >= books or None, "the catalogue", math.inf)
     return admin, frontend
+
+
+def known_books(status: SyncStatus) -> int:
+    """How many books the frontend has, or has set aside because its store cannot apply them."""
+    return status.book_count + status.set_aside_count
 
 
 def serves_patrons(address: str) -> bool:

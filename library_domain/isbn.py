@@ -13,34 +13,39 @@ from stdnum.exceptions import InvalidComponent, ValidationError
 from service_kit.text.folding import HYPHENS, without_invisible
 
 _LABEL = (
-    r"(?:urn:\s*)?(?:(?:e|p|print|online|electronic)[ -]?)?isbn(?:[ -]?(?P<kind>1[03])(?!\d))?"
+    r"(?:urn:\s*)?(?:(?:e|p|print|online|electronic)[ -]?)?(?:isbn|i\.s\.b\.n\.|ean)(?:[ -]?(?P<kind>1[03])(?!\d))?"
     r"(?:\s*(?:no|nr|number)\b\.?|\s*#)?"
+    r"(?:\s*\([^()]{1,20}\))?"  # which of several: ISBN (pbk): 978…
 )
-_LABEL_AND_COLON = rf"{_LABEL}\s*[:=.-]?\s*[(\[\"]?"
+_LABEL_AND_COLON = rf"{_LABEL}\s*[:=./_-]?\s*[(\[\"]?"
 _BINDINGS = (
     r"(?:pbk|hbk|hc|pb|hb|paperback|hardcover|hardback|softcover|softback|cloth|cased|ebook|e-book|epub|pdf|kindle|"
     r"electronic|print|board|library|trade|mass market|set|alk|acid-free)\b\.?"
 )
 # What catalogues write behind an ISBN (MARC 21, field 020): how the book is bound, and its price.
 _TAIL = (
-    rf"(?:\s*[(\[][^()\[\]]*[)\]]|\s+{_BINDINGS}(?:\s+(?:binding|edition|ed|bk|book|cover|paper|back)\b\.?)?)*"
+    rf"(?:\s*[(\[][^()\[\]]*[)\]]|[\s,;]+{_BINDINGS}(?:\s+(?:binding|edition|ed|bk|book|cover|paper|back)\b\.?)?)*"
     r"(?:\s*:?\s*(?:[$£€¥]|(?:USD|EUR|GBP|US\$|CAD|Rs\.?|DM)\s?)\s*\d[\d.,]*(?:\s*(?:USD|EUR|GBP|US|CAN|[$£€]))?)?"
     r"\s*[:;,.)\]\"'>]*"
 )
 _OPENING = "([\"'<"
-_BETWEEN = "[ -]{0,3}"
+_BETWEEN = "[ ._-]{0,3}"
 _ISBN_13 = rf"97[89](?:{_BETWEEN}\d){{10}}"
 _ISBN_10 = rf"\d(?:{_BETWEEN}\d){{8}}{_BETWEEN}[\dX]"
 
 _LABELLED = re.compile(_LABEL_AND_COLON, re.IGNORECASE | re.ASCII)
-_UNDECORATED = re.compile(rf"(?P<written>.*?[0-9Xx -]){_TAIL}", re.IGNORECASE | re.ASCII)
+_UNDECORATED = re.compile(rf"(?P<written>.*?[0-9Xx ._-]){_TAIL}", re.IGNORECASE | re.ASCII)
 _CANDIDATES = [
     re.compile(rf"(?:{_LABEL_AND_COLON})?(?P<written>{pattern})(?!\w)", re.IGNORECASE)
     for pattern in (_ISBN_13, _ISBN_10)
 ]
 _BEGINNING = re.compile(r"(?<!\w)(?=[0-9eiopu])", re.IGNORECASE)
 _AFTER = re.compile(_TAIL, re.IGNORECASE | re.ASCII)
+_RUN_OF_BLANKS = re.compile(r"\s{4,}")
 _DASHES = str.maketrans(dict.fromkeys(HYPHENS + "—―", "-"))
+
+
+_BETWEEN_DIGITS = str.maketrans("", "", "- ._")
 
 
 class Found(NamedTuple):
@@ -95,12 +100,15 @@ def isbns_in(plain: str) -> Iterator[Found]:
 
 def plain_text(text: str) -> str:
     """Return a text with plain hyphens, blanks and digits for those of other kinds, without invisible characters."""
-    if text.isascii():
-        return text
-    return "".join(map(_plain_character, without_invisible(text).translate(_DASHES)))
+    if not text.isascii():
+        text = "".join(map(_plain_character, without_invisible(text).translate(_DASHES)))
+    # Shorter runs, because the expressions above take long for long ones.
+    return _RUN_OF_BLANKS.sub("   ", text)
 
 
 def _plain_character(char: str) -> str:
+    if char in "Хх":  # the Cyrillic letter, which looks like the check digit X
+        return "X"
     compatible = unicodedata.normalize("NFKC", char)
     return compatible if len(compatible) == 1 and compatible.isascii() else char
 
@@ -118,7 +126,7 @@ def _isbn13_or_none(written: str) -> str | None:
 
 
 def _validated(text: str) -> str:
-    written = text.replace("-", "").replace(" ", "").upper()
+    written = text.translate(_BETWEEN_DIGITS).upper()
     if not re.fullmatch("[0-9]*|[0-9]{0,9}X", written):
         raise ValueError("an ISBN has only digits, hyphens and spaces; an ISBN-10 may end in X")
     # stdnum would take nine digits for an SBN of before 1970; here they are far more often an ISBN with a digit lost.

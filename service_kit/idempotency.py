@@ -17,7 +17,7 @@ import peewee
 from google.protobuf.message import Message
 from playhouse.pool import MaxConnectionsExceeded
 
-from service_kit.clock import DAY, Clock
+from service_kit.clock import DAY, SECOND, Clock
 from service_kit.errors import RequestIdReused, ServiceError
 from service_kit.logs import logger
 from service_kit.statements import Statement, slot
@@ -115,7 +115,8 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
             answer = work()
             # After the work: the answer may contain its revision. Only calls with the same id wait for this row, and
             # they take no lock after it, so no deadlock can come of it.
-            SAVE.rows(answer=answer.SerializeToString(), create_time=clock(), **key)
+            now = clock()
+            SAVE.rows(answer=answer.SerializeToString(), create_time=now, **key)
     except (ServiceError, peewee.IntegrityError):
         # On PostgreSQL the same call may have been committed while this one ran. This one then found the copy gone, or
         # inserted a row that was there already. It is answered like the other one.
@@ -124,7 +125,7 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
         if first is None:
             raise
         return answer_type.FromString(first)
-    _cleanup_of(store).run_if_due(clock)
+    _cleanup_of(store).run_if_due(lambda: now)
     return answer
 
 
@@ -157,6 +158,7 @@ class Cleanup:
         self._store = weakref.ref(store)
         self._lock = threading.Lock()
         self._next = 0.0  # monotonic seconds
+        self._began: tuple[int, float] | None = None  # the first time that was seen, and when, in monotonic seconds
 
     def run_if_due(self, clock: Clock) -> None:
         """Delete a batch if it is time to, and nobody else in this process is doing so. Errors are logged."""
@@ -164,13 +166,23 @@ class Cleanup:
             return
         try:
             self._next = time.monotonic() + CLEANUP_SECONDS
-            if self.run(clock) >= CLEANUP_ROWS:
+            if self.run(lambda: self._believed(clock())) >= CLEANUP_ROWS:
                 self._next = time.monotonic() + BACKLOG_SECONDS
         except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
             # The call has been done, and must be answered. The next cleanup tries again.
             log.warning("cannot delete expired request ids", error=str(error))
         finally:
             self._lock.release()
+
+    def _believed(self, now: int) -> int:
+        """Return the time, or an earlier one where the clock has gone ahead of the time that this process has run.
+
+        A clock that jumps by weeks must not make all answers expire at once. They expire later, in that case.
+        """
+        if self._began is None:
+            self._began = (now, time.monotonic())
+        wall, monotonic = self._began
+        return min(now, wall + int((time.monotonic() - monotonic) * SECOND) + DAY)
 
     def run(self, clock: Clock) -> int:
         """Delete at most `CLEANUP_ROWS` expired answers, the oldest first; return how many there were."""

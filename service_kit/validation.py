@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import protovalidate
 import regex
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from buf.validate import validate_pb2
 from service_kit.errors import FieldInvalid
+from service_kit.text.invisible import EMPTY_GLYPHS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
@@ -24,7 +25,7 @@ _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 # whose glyph is empty although no property of Unicode says so: the Braille blank, the null notehead, blank hieroglyphs.
 _VISIBLE = regex.compile(
     r"[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}\p{Cf}\p{Cs}\p{Noncharacter_Code_Point}"
-    r"\u2800\U0001D159\U00013441\U00013442]"
+    rf"{EMPTY_GLYPHS}]"
 )
 
 Problem: TypeAlias = tuple[str, str]
@@ -32,6 +33,8 @@ Problem: TypeAlias = tuple[str, str]
 
 _Text: TypeAlias = tuple[str, FieldDescriptor, str]
 """The path of a text, its field, and itself."""
+
+Request = TypeVar("Request", bound=Message)
 
 Rule: TypeAlias = Callable[[Any], object]
 """What a method asks of its request in addition to the contract's rules: it raises `FieldInvalid`, or returns."""
@@ -91,7 +94,7 @@ def joined(first: list[Problem], others: Iterable[Problem]) -> list[Problem]:
     return first + [(field, problem) for field, problem in others if not named.intersection(_with_parents(field))]
 
 
-def shortened(request: Message, faulty: Iterable[Problem]) -> Message:
+def shortened(request: Request, faulty: Iterable[Problem]) -> Request:
     """Copy a request, with those of its own texts cut that have a problem already, for they may be of any length."""
     copy = type(request)()
     copy.CopyFrom(request)

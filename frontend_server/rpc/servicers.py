@@ -52,8 +52,8 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 
     def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.enroll_user(self._store, request, self._clock.now)
-        self._clock.saw(micros(user.create_time))
         self._sync.something_to_push()
+        self._clock.saw(micros(user.create_time))
         return user
 
     def GetUser(self, request: member_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
@@ -67,14 +67,14 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 
     def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.update_user(self._store, request, self._clock.now)
-        self._clock.saw(micros(user.update_time))
         self._sync.something_to_push()
+        self._clock.saw(micros(user.update_time))
         return user
 
     def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.close_user(self._store, request, self._clock.now)
-        self._clock.saw(micros(user.update_time))
         self._sync.something_to_push()
+        self._clock.saw(micros(user.update_time))
         return user
 
 
@@ -124,16 +124,16 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         self, request: lending_service_pb2.BorrowBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
         loan = lending.borrow_book(self._store, request, self._rules, self._clock.lending_time)
-        self._clock.saw(micros(loan.borrow_time))
         self._sync.something_to_push()
+        self._clock.saw(micros(loan.borrow_time))
         return loan
 
     def ReturnBook(
         self, request: lending_service_pb2.ReturnBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
         loan = lending.return_book(self._store, request, self._rules, self._clock.lending_time)
-        self._clock.saw(micros(loan.return_time))
         self._sync.something_to_push()
+        self._clock.saw(micros(loan.return_time))
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:

@@ -203,9 +203,10 @@ def _apply(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> _O
     """Apply the page in one transaction; None, and nothing changed, if another process was quicker."""
     state, page, now = work
     rows, refused = _replica_rows(page.changes, state.generation)
-    learnt = _learnt.setdefault(store.database, Learnt())
-    new_words = set() if row_by_row else learnt.new(word for _, row in rows for word in row["words"].split(" "))
     with store.writing():
+        # Within the transaction: when it began, the database may have turned out to be another one.
+        learnt = _learnt.setdefault(store.database, Learnt())
+        new_words = set() if row_by_row else learnt.new(word for _, row in rows for word in row["words"].split(" "))
         # First, so that whoever comes second waits here and then finds the cursor moved.
         moved = SyncState.update(cursor=page.next_cursor, resyncing=state.resyncing and page.has_more).where(
             SyncState.cursor == state.cursor, SyncState.generation == state.generation

@@ -12,6 +12,8 @@ import unicodedata
 import regex
 from anyascii import anyascii
 
+from service_kit.text.invisible import EMPTY_GLYPHS
+
 E_MARKER = "\ue000"
 """Follows a letter that may also be written with an e after it: ä, ö, ü, ø. A private character, so texts lose it."""
 
@@ -53,7 +55,7 @@ _LETTERS = {
     0x093C: "",
 }
 
-_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}]+")
+_INVISIBLE = regex.compile(rf"[\p{{Default_Ignorable_Code_Point}}\p{{Cf}}{EMPTY_GLYPHS}]+")
 
 # Marks of the scripts below are accents and vowel points. All other marks are kept, and the voicing marks of kana with
 # them, which Unicode counts among the inherited ones.

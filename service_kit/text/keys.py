@@ -9,6 +9,7 @@ import unicodedata
 import regex
 
 from service_kit.text.folding import APOSTROPHES, HYPHENS, fold, without_invisible
+from service_kit.text.invisible import stripped
 
 SORTED_CHARACTERS = 50
 """How much of a text is sorted by; PostgreSQL takes 2,700 bytes in an entry of an index."""
@@ -26,9 +27,7 @@ _BETWEEN_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 def tidied(text: str) -> str:
     """Return a text as the store keeps it: in NFC, without blanks and invisible characters at its ends."""
-    text = unicodedata.normalize("NFC", text)
-    kept = regex.sub(r"\A[\s\p{Default_Ignorable_Code_Point}]+|[\s\p{Default_Ignorable_Code_Point}]+\Z", "", text)
-    return str(kept)
+    return stripped(unicodedata.normalize("NFC", text))
 
 
 @functools.lru_cache(maxsize=4_096)  # a catalogue has the same publishers again and again
@@ -40,7 +39,9 @@ def text_key(text: str) -> str:
     """
     text = unicodedata.normalize("NFC", text).translate(_SPELLINGS)
     same = unicodedata.normalize("NFKC", without_invisible(unicodedata.normalize("NFD", text)))
-    same = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", same).casefold()).translate(_SPELLINGS)
+    # Turkish has two letters i: the capitals of both are taken for those of the other by programs that do not know it.
+    same = unicodedata.normalize("NFD", same).casefold().replace("ı", "i").replace("i\u0307", "i")
+    same = unicodedata.normalize("NFKC", same).translate(_SPELLINGS)
     same = " ".join(without_invisible(same).split())
     if not same:
         return ""

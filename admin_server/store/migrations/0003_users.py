@@ -13,7 +13,6 @@ from service_kit.full_text import create_word_index
 
 
 def up(migrator: object, db: Database) -> None:
-    # With defaults, so that a process of the version before can go on adding users while the versions are exchanged.
     db.execute_sql("ALTER TABLE user_account ADD COLUMN email_key TEXT NOT NULL DEFAULT ''")
     db.execute_sql("ALTER TABLE user_account ADD COLUMN words TEXT NOT NULL DEFAULT ''")
     create_word_index(db, "user_account", "key", "words")

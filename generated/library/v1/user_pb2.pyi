@@ -64,7 +64,9 @@ class User(_message.Message):
     id: _builtins.str
     """Made by the frontend service: a UUIDv7."""
     email: _builtins.str
-    """Where the library writes to. Unique, whatever its case, among the users whose account is not closed."""
+    """Where the library writes to. Unique among the users whose account is not closed;
+    EnrollUserRequest says how addresses are compared.
+    """
     first_name: _builtins.str
     """The given name. Empty for somebody who has one name only, when that is the last name."""
     last_name: _builtins.str

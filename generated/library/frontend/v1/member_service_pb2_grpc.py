@@ -102,7 +102,7 @@ class MemberServiceServicer:
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-        `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,8 +113,8 @@ class MemberServiceServicer:
         free from then on. Closing it again changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-        `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
-        since.
+        `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
+        is sent and the user has changed since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

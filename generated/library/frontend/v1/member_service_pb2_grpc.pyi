@@ -57,15 +57,15 @@ class MemberServiceStub:
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-    `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
     """
     CloseUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]
     """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
     free from then on. Closing it again changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-    `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
-    since.
+    `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
+    is sent and the user has changed since.
     """
 
 @_typing.type_check_only
@@ -96,15 +96,15 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-    `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
     """
     CloseUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
     free from then on. Closing it again changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-    `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
-    since.
+    `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
+    is sent and the user has changed since.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -156,7 +156,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-        `EMAIL_TAKEN`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
         """
 
     @_abc_1.abstractmethod
@@ -169,8 +169,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         free from then on. Closing it again changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-        `USER_HAS_LOANS`, while loans are out; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed
-        since.
+        `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
+        is sent and the user has changed since.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,7 +45,9 @@ class SyncNowRequest(_message.Message):
 
     RETRY_PARKED_FIELD_NUMBER: _builtins.int
     retry_parked: _builtins.bool
-    """Try the parked rows again, too: say, after the admin service has been mended."""
+    """Also push the parked users and loans again, for example after the admin service was fixed. Books that were set aside
+    are tried again at every SyncNow.
+    """
     def __init__(
         self,
         *,
