@@ -34,10 +34,10 @@ def email_key(email: str) -> str:
     The domain is compared by IDNA 2008 (RFC 5891): in lower case, each label as its A-label. So `bücher.example` is
     `xn--bcher-kva.example`, and `faß.example` is not `fass.example`, which is another domain. What is before the @-sign
     is the mail server's own; none is known to distinguish case, so it is compared in lower case and in NFC. It is not
-    case-folded, which would take `groß` for `gross`; but the two small forms of sigma have one capital.
+    case-folded, which would take `groß` for `gross`.
     """
     local, _, domain = email.rpartition("@")
-    local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower()).replace("ς", "σ")
+    local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
     try:
         domain = idna.encode(domain, uts46=True).decode()
     except UnicodeError:  # stored by a version with other rules

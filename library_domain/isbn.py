@@ -15,7 +15,7 @@ from service_kit.text.folding import HYPHENS, without_invisible
 _LABEL = (
     r"(?:urn:\s*)?(?:(?:e|p|print|online|electronic)[ -]?)?(?:isbn|i\.s\.b\.n\.|ean)(?:[ -]?(?P<kind>1[03])(?!\d))?"
     r"(?:\s*(?:no|nr|number)\b\.?|\s*#)?"
-    r"(?:\s*\([^()]{1,20}\))?"  # which of several: ISBN (pbk): 978…
+    r"(?:\s*\((?:1[03]|[^()\d]{1,20})\))?"  # which of several: ISBN (pbk): 978…
 )
 _LABEL_AND_COLON = rf"{_LABEL}\s*[:=./_-]?\s*[(\[\"]?"
 _BINDINGS = (

@@ -19,7 +19,14 @@ _CANDIDATES = "".join(
         ),
     )
 )
-_AT_ENDS = "".join(regex.findall(rf"[\s\p{{Default_Ignorable_Code_Point}}{EMPTY_GLYPHS}]", _CANDIDATES))
+# Not those that change the character before them: variation selectors, and the tags of flags.
+_AT_ENDS = "".join(
+    regex.findall(
+        rf"[[\s\p{{Default_Ignorable_Code_Point}}{EMPTY_GLYPHS}]--[\p{{Variation_Selector}}\U000e0020-\U000e007f]]",
+        _CANDIDATES,
+        regex.V1,
+    )
+)
 
 
 def stripped(text: str) -> str:

@@ -50,7 +50,8 @@ def test_a_flood_of_pings_still_ends_the_connection(server: ServerProcess) -> No
         for _ in range(10):
             client.ping()
         assert client.has_ended.wait(SECONDS)
-        assert client.goaway == b"too_many_pings"
+        # A reset of the connection, for the pings that the server did not read, can overtake the GOAWAY.
+        assert client.goaway in (b"too_many_pings", b"")
 
 
 @pytest.mark.slow

@@ -230,12 +230,14 @@ def is_complete(in_use: LibraryInUse, unfinished: Path) -> bool:
     return False
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # the slow tests below take both
 def test_a_backup_under_load_has_all_that_was_acknowledged(
     in_use: LibraryInUse, servers: ForkedServers, databases: FreshDatabases, engine: Engine, tmp_path: Path
 ) -> None:
     back_up_under_load(in_use, servers, databases, engine, tmp_path, BACKUPS)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_unfinished_backup_is_not_taken_for_one(
     in_use: LibraryInUse, engine: Engine, tmp_path: Path, chance: random.Random
 ) -> None:

@@ -17,7 +17,9 @@ from library_cli import processes
 from library_cli.processes import CannotRun, Household, Stopped, callable_address
 
 SERVES = """
-    import signal, sys, threading
+    import signal, sys
+    # Not a handler that sets an Event: it waits for ever when it runs while the main thread begins to wait for that.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     from concurrent.futures import ThreadPoolExecutor
     import grpc
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -28,10 +30,8 @@ SERVES = """
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print('{{"event": "listening", "address": "0.0.0.0:%d"}}' % port, file=sys.stderr, flush=True)
-    told = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: told.set())
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    told.wait()
+    signal.sigwait([signal.SIGTERM])
     {at_the_end}
 """
 
@@ -57,7 +57,7 @@ SERVES_HTTP_THE_THIRD_TIME = """
 
 
 @pytest.fixture
-def household() -> Iterator[Household]:
+def household(tmp_path: Path) -> Iterator[Household]:  # which reads its logs in that folder to the end
     started = Household()
     yield started
     started.close()
@@ -113,7 +113,9 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
 
 def test_a_service_that_dies_later_is_told(household: Household, tmp_path: Path) -> None:
     start(household, tmp_path, SERVES.format(at_the_end=""), name="lasting")
-    start(household, tmp_path, SERVES.format(at_the_end="").replace("told.wait()", "told.wait(1); sys.exit(3)"))
+    waits = "signal.sigwait([signal.SIGTERM])"
+    dies = SERVES.format(at_the_end="").replace(waits, "signal.sigtimedwait([signal.SIGTERM], 1); sys.exit(3)")
+    start(household, tmp_path, dies)
     with pytest.raises(CannotRun, match="The trial service ended with exit status 3"):
         household.wait_for(lambda: None, "its end")
 

@@ -82,9 +82,9 @@ class Book(_message.Message):
     isbn: _builtins.str
     """ISBN-13, digits only. Empty for a book without one. At most one book that is not removed has a given ISBN."""
     publisher: _builtins.str
-    """The publisher's name. Filters compare it exactly."""
+    """The publisher's name. Filters compare it without case, blanks and invisible characters."""
     category: _builtins.str
-    """What shelf it stands on. Filters compare it exactly."""
+    """Its subject or shelf. Filters compare it as they compare the publisher."""
     language: _builtins.str
     """A language tag such as `en-GB`, or what the source of the record says."""
     published_year: _builtins.int
