@@ -256,6 +256,27 @@ def test_a_wrong_time_in_the_store_can_be_left_behind(process: Process, frontend
     assert process.watched.behind() == 61 * YEAR, "but a later one is a new witness"
 
 
+def test_times_shortly_after_a_wrong_mark_are_left_behind_with_it(process: Process, frontend_store: Store) -> None:
+    """The mark is raised in steps, so the store has times that are a little later."""
+    now, wrong = process.clock.now, process.clock.now + YEAR
+    process.watched.saw(wrong)
+    process.watched.saw(wrong + 30 * SECOND)
+    accept(frontend_store, now)
+    process.watched.refresh()
+    process.watched.saw(wrong + 30 * SECOND)
+    assert not process.watched.behind()
+
+
+def test_a_call_that_was_done_is_answered_when_its_time_cannot_be_kept(
+    process: Process, frontend_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    process.clock.advance(days=1)
+    with frontend_store.writing():
+        frontend_store.database.execute_sql("DROP TABLE clock_mark")
+    assert process.enroll().id
+    assert "cannot keep the newest time" in caplog.text
+
+
 def test_a_mark_that_is_not_ahead_is_not_changed(process: Process, frontend_store: Store) -> None:
     process.enroll()
     before = read_mark(frontend_store)

@@ -66,6 +66,19 @@ def test_an_answer_is_kept_for_7_days_and_then_deleted(branch: Branch, clock: Se
     assert branch.borrow(book.id, user.id, 14, request_id).id != loan.id
 
 
+def test_answers_outlast_a_clock_that_jumps_ahead(
+    branch: Branch, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has not run for a fortnight, so a retry of a moment ago must not be done again."""
+    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.0)
+    book, user, request_id = branch.book(copies=5), branch.user(), str(uuid4())
+    loan = branch.borrow(book.id, user.id, 14, request_id)
+    clock.advance(days=14)
+    for _ in range(2):
+        branch.borrow(book.id, user.id, 14, str(uuid4()))
+    assert branch.borrow(book.id, user.id, 14, request_id) == loan
+
+
 def test_a_cleanup_deletes_some_hundreds_the_oldest_first(branch: Branch, clock: SettableClock) -> None:
     limit = clock.now - DAYS_KEPT * DAY
     remember(branch.store, *(limit - number for number in range(-3, CLEANUP_ROWS + 11)))

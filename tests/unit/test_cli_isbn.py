@@ -141,3 +141,8 @@ def test_any_text_gives_an_isbn_or_a_reason(written: str) -> None:
         assert "ISBN" in str(error) or "check digit" in str(error)
     else:
         assert kept == "" or (len(kept) == 13 and kept.isascii() and kept.isdigit())
+
+
+def test_many_blanks_take_no_long() -> None:
+    with pytest.raises(ValueError, match="has only digits"):
+        normalized_isbn13("9780306406157" + " " * 100_000 + "z")

@@ -28,6 +28,10 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_siz
         ("Wiley", "\ufeffWiley\u2060"),
         ("Wiley", "Ｗｉｌｅｙ"),
         ("Straße", "STRASSE"),
+        ("İletişim Yayınları", "iletişim yayınları"),
+        ("İletişim Yayınları", "İLETİŞİM YAYINLARI"),
+        ("Yapı Kredi Yayınları", "YAPI KREDİ YAYINLARI"),
+        ("Wiley", "Wiley\u2800"),
         ("Verlag ΣΟΦΟΣ", "verlag σοφος"),
         ("O'Reilly", "O’Reilly"),
         ("Rand-Verlag", "Rand‐Verlag"),
@@ -109,3 +113,17 @@ def test_long_texts_are_told_apart() -> None:
 def test_a_tidied_text_stays_as_it_is(text: str) -> None:
     assert tidied(tidied(text)) == tidied(text)
     assert unicodedata.is_normalized("NFC", tidied(text))
+
+
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\u3000"])
+def test_many_blanks_take_no_long(blank: str) -> None:
+    """A quarter of a million: at one step for each pair of them this would take hours."""
+    text = "\u00e9" + blank * 250_000 + "\u00e9"
+    assert tidied(text) == text
+    assert tidied(blank * 250_000 + "\u00e9" + blank * 250_000) == "\u00e9"
+    assert text_key(text)
+
+
+@pytest.mark.parametrize("text", ["Ada ❤\ufe0f", "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e007f"])
+def test_what_belongs_to_the_last_character_stays(text: str) -> None:
+    assert tidied(text) == text
