@@ -159,8 +159,10 @@ def _unless_taken(change: Callable[[], user_pb2.User]) -> user_pb2.User:
 
 
 def _no_name(prefix: str = "") -> FieldInvalid:
-    problem = "first_name and last_name must not both be empty"
-    return FieldInvalid((f"{prefix}first_name", problem), (f"{prefix}last_name", problem))
+    return FieldInvalid(
+        (f"{prefix}first_name", "must not be empty when last_name is empty"),
+        (f"{prefix}last_name", "must not be empty when first_name is empty"),
+    )
 
 
 def _own_values(row: User) -> dict[str, str]:
