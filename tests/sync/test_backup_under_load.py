@@ -85,7 +85,7 @@ class LibraryInUse:
     def outcome(self, *arguments: str | Path, **urls: str) -> tuple[int, str]:
         """Run `library` to its end; return its exit status and what it says."""
         with self.command(*arguments, **urls) as process:
-            told, _ = process.communicate(timeout=100)
+            told, _ = process.communicate(timeout=300)
         assert "Traceback" not in told
         return process.returncode, told
 
