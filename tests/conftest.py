@@ -19,6 +19,7 @@ from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
 from tests.support.watchdog import Watchdog, remove_abandoned_folders
 
 WATCHDOG = pytest.StashKey[Watchdog]()
+HAS_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,16 +33,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Have the folders of the tests removed, if the run is killed."""
+    """Have the folders of the tests removed at the end, unless it is one with failures."""
     factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
-    session.config.stash[WATCHDOG].remove_if_killed(factory.getbasetemp())
+    session.config.stash[WATCHDOG].remove_unless_kept(factory.getbasetemp())
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note whether there were failures; a worker's folders are in those of the process that knows."""
+    session.config.stash[HAS_PASSED] = exitstatus == 0 and not hasattr(session.config, "workerinput")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what is left of all that the run started."""
     watchdog = config.stash.get(WATCHDOG, None)
     if watchdog is not None:
-        watchdog.close()
+        watchdog.close(keep=not config.stash.get(HAS_PASSED, False))
 
 
 @pytest.hookimpl(optionalhook=True)

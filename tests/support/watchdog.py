@@ -60,13 +60,14 @@ class Watchdog:
                     self._send(f"folder {folder}")
                     return folder
 
-    def remove_if_killed(self, folder: Path) -> None:
-        """Remove a folder, too, unless `close` is called before this process ends."""
-        self._send(f"if killed {folder}")
+    def remove_unless_kept(self, folder: Path) -> None:
+        """Remove a folder, too, unless `close` says before this process ends that it is kept."""
+        self._send(f"unless kept {folder}")
 
-    def close(self) -> None:
-        """Say that the run has come to its end by itself; wait until all that it started has ended."""
-        self._send("end")
+    def close(self, *, keep: bool) -> None:
+        """Wait until all that the run started has ended, and its folders are removed, but for those that are kept."""
+        if keep:
+            self._send("keep")
         pipe = self._process.stdin
         assert pipe is not None
         pipe.close()
@@ -107,17 +108,17 @@ def _lock(folder: Path) -> int:
 def _watch(mark: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    folders, folders_if_killed, was_killed = [], [], True
+    folders, unless_kept = [], []
     for line in sys.stdin:
         word, _, folder = line.rstrip("\n").rpartition(" ")
         if word == "folder":
             folders.append(folder)
-        elif word == "if killed":
-            folders_if_killed.append(folder)
+        elif word == "unless kept":
+            unless_kept.append(folder)
         else:
-            was_killed = False
+            unless_kept.clear()
     _end_processes(mark)
-    _remove([*folders, *(folders_if_killed if was_killed else [])])
+    _remove([*folders, *unless_kept])
 
 
 def _end_processes(mark: str) -> None:

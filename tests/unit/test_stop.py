@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -36,19 +37,33 @@ def test_a_signal_is_heard_at_whatever_step_of_the_wait_it_comes(step: int) -> N
                 os.kill(os.getpid(), signal.SIGTERM)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    late = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))  # where it waits before it comes to the step
-    late.start()
-    sys.setprofile(stop_at_the_step)
-    try:
-        wait_for_stop()
-    finally:
-        sys.setprofile(None)
-        late.cancel()
-        late.join()
+    with signals_until_heard(signal.SIGTERM):  # where it waits before it comes to the step
+        sys.setprofile(stop_at_the_step)
+        try:
+            wait_for_stop()
+        finally:
+            sys.setprofile(None)
 
 
 def test_ctrl_c_is_heard() -> None:
-    sender = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    with signals_until_heard(signal.SIGINT):
+        wait_for_stop()
+
+
+@contextmanager
+def signals_until_heard(number: signal.Signals) -> Iterator[None]:
+    """Send this process a signal again and again: on a busy machine the first may come before anybody listens."""
+    heard = threading.Event()
+
+    def send() -> None:
+        while not heard.wait(0.05):
+            if signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler):
+                os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
     sender.start()
-    wait_for_stop()
-    sender.join()
+    try:
+        yield
+    finally:
+        heard.set()
+        sender.join()
