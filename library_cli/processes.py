@@ -144,6 +144,16 @@ class Household:
             if service.process.poll() is not None:
                 raise CannotRun(service.end())
 
+    def death(self, seconds: float = 1.0) -> str:
+        """Wait a moment for a service to have ended by itself; return the sentence about it, or "" if all run."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for service in self._services:
+                if service.process.poll() is not None:
+                    return service.end()
+            time.sleep(0.02)
+        return ""
+
     def close(self) -> list[str]:
         """Stop the services that run, the last started first; give a sentence for each that did not end well."""
         complaints = []

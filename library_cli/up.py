@@ -53,7 +53,8 @@ def run(data_dir: Path) -> list[str]:
         except Stopped:
             click.echo("Stopping, when the calls that run have come to their end.")
         except (CannotRun, CallFailed, OSError) as failure:
-            problems.append(str(failure))
+            # A call that failed may have done so because the service had just died: that is what to say then.
+            problems.append(household.death() or str(failure))
         finally:
             problems += household.close()
     return problems

@@ -42,7 +42,7 @@ display = ["missing_deserializer", "unsupported_regex", "unresolvable_reference"
 fail-on = true
 """
 
-USERS, LOANS = 40, 60
+USERS, BORROWERS, LOANS = 40, 25, 40
 EXAMPLES = 16
 """Of each operation, besides some two thousand that are made of the corners of the schemas."""
 
@@ -84,7 +84,7 @@ def lend(client: FrontendClient) -> dict[str, list[str]]:
         enrolled = EnrollUserRequest(email=f"p{number}@example.org", first_name="P.", last_name=str(number))
         users.append(client.members.EnrollUser(enrolled, timeout=10).id)
     for number in range(LOANS):
-        request = BorrowBookRequest(book_id=books[number % len(books)], user_id=users[number % USERS], days=14)
+        request = BorrowBookRequest(book_id=books[number % len(books)], user_id=users[number % BORROWERS], days=14)
         loans.append(client.lending.BorrowBook(request, timeout=10).id)
     frontend = client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).frontend_id
     addresses = [f"q{number}@example.org" for number in range(1000)]
