@@ -76,7 +76,7 @@ def is_gone(process: psutil.Process) -> bool:
     ("arguments", "who", "how"),
     [
         (["-n", "1"], "run", signal.SIGKILL),
-        (["-n", "1", "--max-worker-restart=0"], "worker", signal.SIGKILL),
+        pytest.param(["-n", "1", "--max-worker-restart=0"], "worker", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param(["-n", "1"], "run", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(
             ["-p", "no:xdist", "-o", "addopts=--import-mode=importlib"], "run", signal.SIGKILL, marks=pytest.mark.slow

@@ -91,6 +91,7 @@ def lend(client: FrontendClient) -> dict[str, list[str]]:
     return {"bookId": books, "userId": users, "loanId": loans, "frontendId": [frontend], "email": addresses}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 60)
 def test_nothing_is_answered_that_is_not_described(rest: RestProcess, trial: Path) -> None:
     seed = int(os.environ.get("LIBRARY_SEED", SEED))
