@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -124,6 +125,9 @@ def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) ->
     """
     if isinstance(failure, UnsupportedMethodResponse | AllowHeaderMismatch):
         return "}:" not in case.operation.path
+    # Fifty publishers and fifty categories of 200 characters each make a longer path than is read, whatever they are.
+    if response.status_code == HTTPStatus.REQUEST_URI_TOO_LONG:
+        return False
     if isinstance(failure, RejectedPositiveData):
         return _refused_here(response.json()["error"])
     if isinstance(failure, AcceptedNegativeData):
