@@ -5,7 +5,6 @@ The newest version of a row wins, so a row that comes twice, late or out of orde
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -31,6 +30,7 @@ from library.v1.user_pb2 import UserState
 from library_domain.errors import OtherFrontend
 from library_domain.loans import NANOS, loan_columns
 from library_domain.users import user_columns
+from service_kit.ids import UUID
 from service_kit.logs import logger
 from service_kit.revisions import head_revision, take_revisions
 from service_kit.store import Store
@@ -44,7 +44,6 @@ GREATEST_STATE = 2**15 - 1
 
 log = logger(__name__)
 
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)  # what a Timestamp may have, by its own documentation
 
 Row = TypeVar("Row")
@@ -147,7 +146,7 @@ def _problem(record: UserRecord | LoanRecord, message: Message, wrong: list[str]
     if record.revision < 1:
         wrong.append("revision is not positive")
     for field, value in message.ListFields():
-        if field.name in ("id", "book_id", "user_id") and not _UUID.fullmatch(value):
+        if field.name in ("id", "book_id", "user_id") and not UUID.fullmatch(value):
             wrong.append(f"{field.name} is no UUID")
         elif isinstance(value, Timestamp) and value.seconds not in _TIMESTAMP_SECONDS:
             wrong.append(f"{field.name} is not in the years 1 to 9999")

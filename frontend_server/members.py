@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 import peewee
@@ -23,14 +22,12 @@ from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
 from service_kit.idempotency import once
-from service_kit.ids import new_id
+from service_kit.ids import UUID, new_id
 from service_kit.paging import page
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
 from service_kit.text.keys import tidied
 from service_kit.validation import joined, problems, problems_by
-
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
     "email": checked_email,
@@ -131,7 +128,7 @@ def check_update(request: UpdateUserRequest) -> None:
     """Raise `FieldInvalid` with all that is wrong with an update and can be seen without the user as it is."""
     user = request.user
     fields, wrong = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
-    if not _UUID.fullmatch(user.id):
+    if not UUID.fullmatch(user.id):
         wrong.append(("user.id", "must be a valid UUID"))
     # What is not changed is filled in, so that an enrolment with the new values is judged by them alone.
     enrolment = EnrollUserRequest(email="a@example.org", first_name="A", last_name="A")

@@ -11,6 +11,9 @@ import uuid_utils
 REQUEST_ID_HEADER = "x-request-id"
 """Names a request, whoever made the name: as metadata in gRPC, as a header in HTTP."""
 
+UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""A UUID as text (RFC 9562), in any case."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 

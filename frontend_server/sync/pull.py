@@ -10,7 +10,6 @@ A change that cannot be applied here does not stop the others: see `frontend_ser
 from __future__ import annotations
 
 import functools
-import re
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -39,6 +38,7 @@ from library_domain.errors import CursorExpired
 from library_domain.search import book_words
 from service_kit.channel import error_info
 from service_kit.clock import Clock, system_clock
+from service_kit.ids import UUID
 from service_kit.logs import logger
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
@@ -49,7 +49,6 @@ PAGE_SIZE = 1_000
 
 KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
 
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Fetch = Callable[[ListCatalogChangesRequest], ListCatalogChangesResponse]
 
@@ -253,7 +252,7 @@ def _hold_back(changes: Sequence[BookChange], trials: Trials) -> None:
     Of the newest version the state and the number of copies are applied, or one of them, if the store takes them.
     """
     for change in changes:
-        if not _UUID.fullmatch(change.book.id):
+        if not UUID.fullmatch(change.book.id):
             continue  # not an id of this store's rows
         state = change.book.state if change.book.state in KNOWN_STATES else BOOK_STATE_UNAVAILABLE
         copies = max(change.book.total_copies, 0) if state == BOOK_STATE_ACTIVE else 0
@@ -324,7 +323,7 @@ def _replica_rows(changes: Iterable[BookChange], generation: int) -> tuple[list[
 def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
     """Return the columns of a book. Raises `Unfit` for what one engine or the other could not keep."""
     book = change.book
-    if not _UUID.fullmatch(book.id):
+    if not UUID.fullmatch(book.id):
         raise Unfit("the id is not a UUID")
     if book.state not in KNOWN_STATES:
         raise Unfit(f"unknown state {book.state}")

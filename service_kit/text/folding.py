@@ -70,7 +70,6 @@ _SPECIAL_LATIN = regex.compile(r"[\p{Latin}--\p{ASCII}]", regex.V1)
 _SPECIAL_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.V1)
 _HEBREW_QUOTE = regex.compile(r'(?<=\p{Hebrew})"(?=\p{Hebrew})')
 _KANA_DOT = regex.compile(r"(?<=[\p{Han}\p{Hiragana}\p{Katakana}ー])[・゠](?=[\p{Han}\p{Hiragana}\p{Katakana}])")
-_PLAIN = regex.compile("[\x20-\x7e]*")
 
 
 def fold(text: str) -> str:
