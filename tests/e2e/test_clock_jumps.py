@@ -84,6 +84,7 @@ class BothServices:
         return [psutil.Process(server.pid).memory_info().rss for server in (self.admin, self.frontend)]
 
 
+@pytest.mark.slow
 def test_the_services_keep_in_step_whatever_the_clock_does(
     servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:

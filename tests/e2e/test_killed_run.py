@@ -75,7 +75,7 @@ def is_gone(process: psutil.Process) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "who", "how"),
     [
-        (["-n", "1"], "run", signal.SIGKILL),
+        pytest.param(["-n", "1"], "run", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param(["-n", "1", "--max-worker-restart=0"], "worker", signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param(["-n", "1"], "run", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(

@@ -1,7 +1,7 @@
 """Backups of a library in use: each is whole, and has every loan that was acknowledged before it was begun.
 
-The quick run is a part of `make test`; LIBRARY_TEST_BACKUPS, LIBRARY_TEST_BACKUP_KILLS and LIBRARY_TEST_SEED make it
-another. With `-s` it prints what it did.
+LIBRARY_TEST_MANY says how many backups are made and killed, and LIBRARY_TEST_SEED makes a run the same as an earlier
+one. With `-s` it prints what it did.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, r
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.patrons import Librarian, Patron, at_work
 
-BACKUPS = int(os.environ.get("LIBRARY_TEST_BACKUPS", "2"))
-KILLS = int(os.environ.get("LIBRARY_TEST_BACKUP_KILLS", "2"))
 MANY = 50
 BORROWERS = 8
 BOOKS = 60
@@ -228,20 +226,6 @@ def is_complete(in_use: LibraryInUse, unfinished: Path) -> bool:
         status, told = in_use.outcome(command, unfinished)
         assert (status, "is not a backup" in told) == (1, True)
     return False
-
-
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # the slow tests below take both
-def test_a_backup_under_load_has_all_that_was_acknowledged(
-    in_use: LibraryInUse, servers: ForkedServers, databases: FreshDatabases, engine: Engine, tmp_path: Path
-) -> None:
-    back_up_under_load(in_use, servers, databases, engine, tmp_path, BACKUPS)
-
-
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_an_unfinished_backup_is_not_taken_for_one(
-    in_use: LibraryInUse, engine: Engine, tmp_path: Path, chance: random.Random
-) -> None:
-    kill_backups(in_use, tmp_path, chance, KILLS)
 
 
 @pytest.mark.slow
