@@ -2,7 +2,7 @@
 
 The database decides, not this program: a conditional update takes the copy, or changes no row, and that is the answer.
 All that one call changes is one transaction; the loan it writes is also what the push will tell the admin.
-Rows are locked in one order (loan, book, user, counter, request), so that no two transactions wait for each other.
+Rows are locked in the order that `LOCK_ORDER` states, so that no two transactions wait for each other.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from library.v1 import user_pb2
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.emails import checked_email
 from library_domain.errors import EmailTaken, UserClosed, UserEtagMismatch, UserHasLoans, UserNotFound
-from library_domain.users import list_user_rows, search_columns, user_message
+from library_domain.users import NOT_CLOSED, list_user_rows, search_columns, user_message
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
@@ -46,10 +46,8 @@ def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_
 
     def enroll() -> user_pb2.User:
         now = clock()
-        row = User.create(
-            id=new_id(), create_time=now, update_time=now, revision=take_revisions(), **own, **search_columns(**own)
-        )
-        return _message(row)
+        row = User.create(id=new_id(), create_time=now, update_time=now, revision=0, **own, **search_columns(**own))
+        return _message(_with_new_revision(row))
 
     return _unless_taken(lambda: once(store, request, user_pb2.User, enroll, clock))
 
@@ -91,6 +89,8 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
         columns = {**own, **search_columns(**own)}
         if own["email"] == row.email:
             columns["email_key"] = row.email_key  # which may be of an earlier version's rules: see 0003_users
+        elif columns["email_key"] != row.email_key:
+            _refuse_taken_email(columns["email_key"])
         return _message(_changed(row, columns, clock))
 
     return _unless_taken(lambda: once(store, request, user_pb2.User, update, clock))
@@ -175,12 +175,33 @@ def _locked_user(store: Store, user_id: str) -> User:
     return row
 
 
+def _refuse_taken_email(email_key: object) -> None:
+    """Raise `EmailTaken` when the address belongs to a user, before the unique index is asked.
+
+    Two users who exchange their addresses at the same moment would otherwise each wait for the other's old address in
+    the index, which is a deadlock on PostgreSQL. The old address of a locked user is committed, so this read sees it.
+    """
+    if User.select(User.key).where(User.email_key == email_key, NOT_CLOSED).exists():
+        raise EmailTaken()
+
+
 def _changed(row: User, columns: Mapping[str, object], clock: Clock) -> User:
     """Write the columns of a locked user and make it due for the push."""
-    due: dict[str, object] = {"update_time": clock(), "revision": take_revisions(), "park_reason": ""}
-    User.update({**columns, **due}).where(User.key == row.key).execute()
-    for name, value in {**columns, **due}.items():
+    due: dict[str, object] = {**columns, "update_time": clock(), "park_reason": ""}
+    User.update(due).where(User.key == row.key).execute()
+    for name, value in due.items():
         setattr(row, name, value)
+    return _with_new_revision(row)
+
+
+def _with_new_revision(row: User) -> User:
+    """Give a revision to a user that this transaction has just written, and return the user.
+
+    The counter is taken after the row was written, and not in the same statement: writing it can wait in the unique
+    index for another call with the same address, and that call waits for the counter. See docs/locks.md.
+    """
+    row.revision = take_revisions()
+    User.update(revision=row.revision).where(User.key == row.key).execute()
     return row
 
 

@@ -98,6 +98,18 @@ class Frontend(peewee.Model):
         table_name = "frontend"
 
 
+LOCK_ORDER = ("frontend", "book", "counter", "request")
+"""The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
+
+docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
+"""
+
+GUARDED_TABLES = {"user_account": "frontend", "loan": "frontend", "epoch": "counter", "vocabulary": "counter"}
+"""Tables whose rows are written only while the row of the other table is locked, so they have no place in the order.
+
+New books and ISBNs are written only with the counter locked, too, so no insert of a book waits for another one.
+"""
+
 MODELS = [Counter, Book, User, Loan, Epoch, Frontend, VocabularyWord, AnsweredRequest]
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User
+from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User, lock_sync_state
 from frontend_server.sync.pull import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
 from frontend_server.sync.set_aside import REASON_LENGTH, plain
@@ -97,6 +97,7 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
 def unpark(store: Store) -> None:
     """Make the parked rows due again."""
     with store.writing():
+        lock_sync_state(store)  # otherwise it could lock the rows in another order than an answer that is being settled
         for model in (Loan, User):
             model.update(park_reason="").where(model.park_reason != "").execute()
 
@@ -212,8 +213,10 @@ def _park(store: Store, state: SyncState, row: Row, send: Send[Row], error: grpc
             raise error from another
     reason = plain(describe(error))[:REASON_LENGTH]
     with store.writing():
-        # After a resync has begun, the admin that failed is no more, and the row is due again.
-        if SyncState.get().generation != state.generation:
+        # After a resync has begun, the admin that failed is no more, and the row is due again. Locked, so that no
+        # resync begins between this look and the update.
+        locked = lock_sync_state(store)
+        if locked is None or locked.generation != state.generation:
             return
         parked = model.update(park_reason=reason)
         parked.where(model.key == row.key, model.revision == row.revision).execute()

@@ -1,0 +1,307 @@
+"""Every writing call of either service with values that overlap: users, books, loans, addresses and ISBNs of a few.
+
+For the tests of locks, which call all of them: `FrontendCalls.by_name` and `AdminCalls.by_name` have an entry for each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from admin_server import catalog, epochs, imports, records
+from admin_server.store import models as admin_models
+from frontend_server import lending, members, watched_clock
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.store import models
+from frontend_server.sync import pull, push
+from frontend_server.watched_clock import WatchedClock
+from library.admin.v1.catalog_service_pb2 import (
+    AddBookRequest,
+    ImportBooksRequest,
+    RemoveBookRequest,
+    UpdateBookRequest,
+)
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
+from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest, UpdateUserRequest
+from library.sync.v1.sync_service_pb2 import (
+    RECORD_RESULT_RECORDED,
+    RECORD_RESULT_REFUSED,
+    BookChange,
+    ListCatalogChangesResponse,
+    LoanRecord,
+    RecordLoansRequest,
+    RecordLoansResponse,
+    RecordOutcome,
+    RecordUsersRequest,
+    RecordUsersResponse,
+    UserRecord,
+)
+from library.v1 import book_pb2, loan_pb2, user_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library.v1.user_pb2 import USER_STATE_ACTIVE
+from service_kit.clock import DAY, SECOND, Clock, timestamp
+from service_kit.errors import ServiceError
+from service_kit.idempotency import Cleanup
+from service_kit.ids import new_id
+from service_kit.revisions import head_revision
+from service_kit.store import Store
+from tests.sync.libraries import WireError
+
+Call = Callable[[random.Random], object]
+
+EMAILS = [f"patron{number}@example.org" for number in range(6)]
+BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
+USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
+ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
+WORDS = ("emma", "persuasion", "middlemarch", "villette", "shirley", "romola", "lavengro")
+FRONTEND = str(UUID(int=0xF))
+REFUSED, FAILS = tuple("048c"), tuple("13579bdf")
+"""The last digits of the ids of those rows that the admin refuses, or fails at."""
+
+MOST_PUSHES = 12
+"""After how many calls of one push the admin is away: otherwise a push may not end while others write."""
+
+RULES = LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR"))
+
+
+def refused_or_done(call: Call, chance: random.Random) -> object:
+    """Make a call that may be refused, or may find the admin at fault; other errors are raised."""
+    try:
+        return call(chance)
+    except (ServiceError, grpc.RpcError) as refusal:
+        return refusal
+
+
+def some_request_id(chance: random.Random) -> str:
+    """Return no request id, or one of a few, which other calls use as well."""
+    return chance.choice(["", str(UUID(int=chance.randrange(1_000, 1_040)))])
+
+
+class FrontendCalls:
+    """The writing calls of a frontend whose store is bound."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Start the frontend, with some books and users."""
+        self.store, self.clock = store, clock
+        self.cleanup = Cleanup(store)
+        self._revisions = itertools.count(1)
+        models.introduce(store)
+        chance = random.Random(0)
+        self.apply_page(chance)
+        for _ in range(3):
+            refused_or_done(self.enroll, chance)
+        self.by_name: Mapping[str, Call] = MappingProxyType(
+            {
+                "library.frontend.v1.MemberService/EnrollUser": self.enroll,
+                "library.frontend.v1.MemberService/UpdateUser": self.update,
+                "library.frontend.v1.MemberService/CloseUser": self.close,
+                "library.frontend.v1.LendingService/BorrowBook": self.borrow,
+                "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
+                "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                "a page": self.apply_page,
+                "a page with bad rows": self.apply_bad_page,
+                "rows that were set aside": lambda chance: pull.retry_set_aside(store),
+                "the last page of a resync": self.end_resync,
+                "a resync": lambda chance: pull.begin_resync(store, self._state()),
+                "rows that were parked": lambda chance: push.unpark(store),
+                "a push": lambda chance: self.push(newest=lambda: 0),
+                "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
+                "a start": lambda chance: models.introduce(store),
+                "a replaced database": self.replace_database,
+                "the clock": self.see_time,
+                "the clock is accepted": lambda chance: watched_clock.accept(store, clock() + chance.randrange(SECOND)),
+                "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
+            }
+        )
+
+    def enroll(self, chance: random.Random) -> object:
+        request = EnrollUserRequest(
+            email=chance.choice(EMAILS), first_name="Ada", last_name="King", request_id=some_request_id(chance)
+        )
+        return members.enroll_user(self.store, request, self.clock)
+
+    def update(self, chance: random.Random) -> object:
+        user = user_pb2.User(id=self._some(models.User, chance), email=chance.choice(EMAILS), first_name="Augusta")
+        mask = FieldMask(paths=chance.choice([["email"], ["first_name"], ["email", "first_name"]]))
+        request = UpdateUserRequest(user=user, update_mask=mask, request_id=some_request_id(chance))
+        return members.update_user(self.store, request, self.clock)
+
+    def close(self, chance: random.Random) -> object:
+        request = CloseUserRequest(id=self._some(models.User, chance), request_id=some_request_id(chance))
+        return members.close_user(self.store, request, self.clock)
+
+    def borrow(self, chance: random.Random) -> object:
+        request = BorrowBookRequest(
+            book_id=chance.choice(BOOK_IDS),
+            user_id=self._some(models.User, chance),
+            days=14,
+            request_id=some_request_id(chance),
+        )
+        return lending.borrow_book(self.store, request, RULES, self.clock)
+
+    def bring_back(self, chance: random.Random) -> object:
+        request = ReturnBookRequest(loan_id=self._some(models.Loan, chance), request_id=some_request_id(chance))
+        return lending.return_book(self.store, request, RULES, self.clock)
+
+    def renew(self, chance: random.Random) -> object:
+        request = RenewLoanRequest(loan_id=self._some(models.Loan, chance), days=1, request_id=some_request_id(chance))
+        return lending.renew_loan(self.store, request, self.clock)
+
+    def apply_page(self, chance: random.Random) -> object:
+        return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)
+
+    def apply_bad_page(self, chance: random.Random) -> object:
+        changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
+        changes[0].book.title = ""
+        changes[1].book.state = book_pb2.BookState.ValueType(99)
+        return self._apply(changes, has_more=True)
+
+    def end_resync(self, chance: random.Random) -> object:
+        return self._apply([self._change(book_id, chance) for book_id in BOOK_IDS], has_more=False)
+
+    def push(self, newest: Callable[[], int]) -> object:
+        """Push to an admin that refuses some rows, fails at others, and is away after some calls."""
+        calls = itertools.count()
+
+        def outcomes(ids: list[str]) -> list[RecordOutcome]:
+            if next(calls) == MOST_PUSHES:
+                raise WireError(grpc.StatusCode.UNAVAILABLE, "away")
+            if any(each.endswith(FAILS) for each in ids):
+                raise WireError(grpc.StatusCode.INTERNAL, "a bad row")
+            return [
+                RecordOutcome(
+                    id=each, result=RECORD_RESULT_REFUSED if each.endswith(REFUSED) else RECORD_RESULT_RECORDED
+                )
+                for each in ids
+            ]
+
+        def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
+            told = outcomes([row.user.id for row in request.users])
+            return RecordUsersResponse(outcomes=told, receipt=new_id(), newest_revision=newest())
+
+        def record_loans(request: RecordLoansRequest) -> RecordLoansResponse:
+            told = outcomes([row.loan.id for row in request.loans])
+            return RecordLoansResponse(outcomes=told, receipt=new_id(), newest_revision=newest())
+
+        return push.push(self.store, record_users, record_loans, self.clock)
+
+    def replace_database(self, chance: random.Random) -> None:
+        models.doubt_replaced_database(self.store)
+
+    def see_time(self, chance: random.Random) -> None:
+        watched = WatchedClock(self.store, self.clock)
+        watched.refresh()
+        watched.saw(watched.newest_time + 90 * SECOND)
+
+    def _head(self) -> int:
+        with self.store.reading():
+            return head_revision()
+
+    def _state(self) -> models.SyncState:
+        with self.store.reading():
+            return models.SyncState.get()
+
+    def _some(self, model: type[models.User] | type[models.Loan], chance: random.Random) -> str:
+        """Return the id of one of the newest rows, so that several calls are about the same one."""
+        with self.store.reading():
+            ids = [row.id for row in model.select(model.id).order_by(model.key.desc()).limit(6)]
+        return chance.choice(ids or [new_id()])
+
+    def _apply(self, changes: list[BookChange], *, has_more: bool) -> object:
+        page = ListCatalogChangesResponse(changes=changes, next_cursor=new_id(), has_more=has_more)
+        return pull.apply_page(self.store, self._state(), page)
+
+    def _change(self, book_id: str, chance: random.Random) -> BookChange:
+        book = book_pb2.Book(
+            id=book_id, title=" ".join(chance.sample(WORDS, 3)), total_copies=2, state=BOOK_STATE_ACTIVE
+        )
+        return BookChange(revision=next(self._revisions), book=book)
+
+
+class AdminCalls:
+    """The writing calls of an admin whose store is bound."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Start the admin, with some books."""
+        self.store, self.clock = store, clock
+        self.cleanup = Cleanup(store)
+        self._revisions = itertools.count(1)
+        epochs.begin_epoch(store, clock)
+        for number in range(4):
+            refused_or_done(self.add, random.Random(number))
+        self.by_name: Mapping[str, Call] = MappingProxyType(
+            {
+                "library.admin.v1.CatalogService/AddBook": self.add,
+                "library.admin.v1.CatalogService/UpdateBook": self.update,
+                "library.admin.v1.CatalogService/RemoveBook": self.remove,
+                "library.admin.v1.CatalogService/ImportBooks": self.import_books,
+                "library.sync.v1.SyncService/RecordUsers": self.record_users,
+                "library.sync.v1.SyncService/RecordLoans": self.record_loans,
+                "a frontend is accepted": lambda chance: records.accept_frontend(store, FRONTEND),
+                "a start": lambda chance: epochs.begin_epoch(store, clock),
+                "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
+                "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
+            }
+        )
+
+    def add(self, chance: random.Random) -> object:
+        return catalog.add_book(self.store, self._addition(chance, some_request_id(chance)), self.clock)
+
+    def update(self, chance: random.Random) -> object:
+        book = book_pb2.Book(
+            id=self._some_book(chance), title=" ".join(chance.sample(WORDS, 2)), isbn=chance.choice(ISBNS)
+        )
+        mask = FieldMask(paths=chance.choice([["title"], ["isbn"], ["title", "isbn"]]))
+        request = UpdateBookRequest(book=book, update_mask=mask, request_id=some_request_id(chance))
+        return catalog.update_book(self.store, request, self.clock)
+
+    def remove(self, chance: random.Random) -> object:
+        request = RemoveBookRequest(
+            id=self._some_book(chance), withdraw=chance.random() < 0.5, request_id=some_request_id(chance)
+        )
+        return catalog.remove_book(self.store, request, self.clock)
+
+    def import_books(self, chance: random.Random) -> object:
+        rows = [ImportBooksRequest(line=line, book=self._addition(chance)) for line in range(1, 4)]
+        return imports.import_books(self.store, rows, self.clock)
+
+    def record_users(self, chance: random.Random) -> object:
+        now = timestamp(self.clock())
+        users = [
+            UserRecord(
+                revision=next(self._revisions),
+                user=user_pb2.User(
+                    id=user_id, email=EMAILS[0], state=USER_STATE_ACTIVE, create_time=now, update_time=now
+                ),
+            )
+            for user_id in chance.sample(USER_IDS, 4)
+        ]
+        return records.record_users(self.store, RecordUsersRequest(frontend_id=FRONTEND, users=users))
+
+    def record_loans(self, chance: random.Random) -> object:
+        now = timestamp(self.clock())
+        loans = [
+            LoanRecord(
+                revision=next(self._revisions),
+                loan=loan_pb2.Loan(
+                    id=loan_id, book_id=self._some_book(chance), user_id=USER_IDS[0], borrow_time=now, due_time=now
+                ),
+            )
+            for loan_id in chance.sample(USER_IDS, 4)
+        ]
+        return records.record_loans(self.store, RecordLoansRequest(frontend_id=FRONTEND, loans=loans))
+
+    def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:
+        return AddBookRequest(title=" ".join(chance.sample(WORDS, 3)), isbn=chance.choice(ISBNS), request_id=request_id)
+
+    def _some_book(self, chance: random.Random) -> str:
+        with self.store.reading():
+            ids = [row.id for row in admin_models.Book.select().order_by(admin_models.Book.key.desc()).limit(8)]
+        return chance.choice(ids or [new_id()])
