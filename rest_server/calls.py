@@ -211,7 +211,14 @@ class Call:
         return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
 
     def _seconds_left(self) -> float:
-        return max(self._deadline - asyncio.get_running_loop().time(), 0)
+        """Return what is left for the call. Raises DeadlineExceeded.
+
+        gRPC does not start the clock of a call at once: with a timeout of 0 it may still be answered.
+        """
+        left = self._deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise DeadlineExceeded(problem="the time was over before the target was called")
+        return left
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
