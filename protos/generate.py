@@ -57,7 +57,8 @@ def write_imports(path: Path) -> Path:
     common = Path(google.api.__path__[0]).parents[1]
     own = path.with_suffix(".google.binpb")
     names = [f"google/protobuf/{name}.proto" for name in BUILT_IN]
-    names += [f"google/{name}.proto" for name in ("api/annotations", "api/field_behavior", "type/money")]
+    common_names = ("api/annotations", "api/field_behavior", "api/visibility", "type/money")
+    names += [f"google/{name}.proto" for name in common_names]
     call(["protoc", f"-I{well_known}", f"-I{common}", f"--descriptor_set_out={own}", "--include_imports", *names])
     files = descriptor_pb2.FileDescriptorSet.FromString(own.read_bytes())
     files.file.add().MergeFromString(validate_pb._DESC.proto.to_binary())

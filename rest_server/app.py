@@ -73,7 +73,11 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     config = uvicorn.Config(
         application(settings, host),
-        http=type("Connection", (BoundedConnection,), {"seconds": settings.limits.seconds}),
+        http=type(
+            "Connection",
+            (BoundedConnection,),
+            {"seconds": settings.limits.seconds, "body_bytes": settings.limits.stream_bytes},
+        ),
         ws="none",
         log_config=None,
         access_log=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -27,6 +27,7 @@ from rest_server.errors import (
 from rest_server.headers import NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 from rest_server.requests import request_id_field
+from rest_server.sending import end, send
 
 LARGE = 128 * 1024
 """Bytes of a message whose JSON takes so long, a millisecond and more, that others are not to wait for it."""
@@ -104,8 +105,7 @@ class Call:
         """Send on what the client sends, and see whether it is still there. Raises what the call is cancelled for."""
         try:
             if self._operation.reads_stream:
-                with suppress(asyncio.InvalidStateError):  # the target has answered without reading to the end
-                    await self._write(call)
+                await self._write(call)
             while (await self._request.receive())["type"] != "http.disconnect":
                 pass
             raise ClientDisconnect
@@ -113,28 +113,31 @@ class Call:
             call.cancel()
 
     async def _write(self, call: Any) -> None:
-        """Send the body's lines on. Raises Refusal for a line that is no message."""
+        """Send the body's lines on, until the target has answered. Raises Refusal for a line that is not a message."""
         async with self._in_time():
-            if not self._operation.takes_body():
-                await call.write(self._message(b""))
-            elif self._operation.takes_raw_body:
-                await self._write_parts(call)
-            else:
-                number = 0
-                async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
-                    number += 1
-                    await call.write(self._message_in_line(line, number))
-                if not number:
-                    self._message(b"")  # path and query are to be right, also where no line goes with them
-            await call.done_writing()
+            async for message in self._messages():
+                if not await send(call, message):
+                    return
+            await end(call)
 
-    async def _write_parts(self, call: Any) -> None:
-        has_begun = False
-        async for part in parts(self._request, self._limits.stream_bytes):
-            await call.write(self._message(part))
-            has_begun = True
-        if not has_begun:
-            await call.write(self._message(b""))
+    async def _messages(self) -> AsyncIterator[bytes]:
+        """Pass up the messages of the request's stream as the body comes."""
+        if not self._operation.takes_body():
+            yield self._message(b"")
+            return
+        number = 0
+        if self._operation.takes_raw_body:
+            async for part in parts(self._request, self._limits.stream_bytes):
+                number += 1
+                yield self._message(part)
+            if not number:
+                yield self._message(b"")
+            return
+        async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
+            number += 1
+            yield self._message_in_line(line, number)
+        if not number:
+            self._message(b"")  # path and query are to be right, also where no line goes with them
 
     def _message(self, body: bytes) -> bytes:
         content_type = self._request.headers.get("content-type", "")
@@ -208,7 +211,14 @@ class Call:
         return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
 
     def _seconds_left(self) -> float:
-        return max(self._deadline - asyncio.get_running_loop().time(), 0)
+        """Return what is left for the call. Raises DeadlineExceeded.
+
+        gRPC does not start the clock of a call at once: with a timeout of 0 it may still be answered.
+        """
+        left = self._deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise DeadlineExceeded(problem="the time was over before the target was called")
+        return left
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

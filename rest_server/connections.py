@@ -19,6 +19,9 @@ from rest_server.headers import HEADER_BYTES
 HEADER_SECONDS = 10.0
 """From a connection's or a request's first byte to the end of its headers, unless requests have less in all."""
 
+LEAST_DRAINED_BYTES = 1024 * 1024
+"""A connection takes at least this much of a body that comes behind its answer, whatever its `body_bytes`."""
+
 LINGER_SECONDS = 2.0
 """What a client has, once it was told that its request took too long, to come to its end."""
 
@@ -68,11 +71,16 @@ class BoundedConnection(HttpToolsProtocol):
     seconds = 30.0
     """What a client has to send its request, and to go on taking its answer."""
 
+    body_bytes = 64 * 1024 * 1024
+    """The most of a body that comes behind its answer. It is thrown away, so that a client which sends all of its body
+    before it reads sees the answer; then the connection is closed."""
+
     _request_due: asyncio.TimerHandle | None = None
     _reading_due: asyncio.TimerHandle | None = None
     _is_in_headers = False
     _has_come_further = False
     _bytes_for_nothing = 0
+    _drained_bytes = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,6 +110,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Another request begins."""
         super().on_message_begin()
         self._is_in_headers = self._has_come_further = True
+        self._drained_bytes = 0
         self._expect_request(min(HEADER_SECONDS, self.seconds))
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -120,6 +129,10 @@ class BoundedConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """The body goes on."""
         self._has_come_further = True
+        if self.cycle.response_complete:
+            self._drained_bytes += len(body)
+            if self._drained_bytes > max(self.body_bytes, LEAST_DRAINED_BYTES):
+                self.transport.abort()
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -10,6 +10,7 @@ from protobuf.wkt import FileDescriptorSet
 from rest_server.fields import Fields
 from rest_server.http_rules import HttpRule, RuleInvalid, full_name, rules_of
 from rest_server.reflection import Description
+from rest_server.visibility import is_restricted
 from service_kit.logs import logger
 
 log = logger(__name__)
@@ -27,6 +28,7 @@ class Contract:
     fields: Fields
     """The fields of those types."""
     services: tuple[DescService, ...]
+    """Those that clients see."""
     rules: tuple[HttpRule, ...]
 
 
@@ -37,11 +39,12 @@ def compiled(target: str, description: Description) -> Contract:
     """
     registry = FileDescriptorSet.from_binary(description.files).to_registry()
     found = {name: registry.service(name) for name in description.services}
-    services = tuple(service for service in found.values() if service is not None)
+    described = [service for service in found.values() if service is not None]
+    services = tuple(service for service in described if not is_restricted(service))
     for name in (name for name, service in found.items() if service is None):
         log.warning("service listed and not described", target=target, service=name)
     rules: list[HttpRule] = []
-    for method in (method for service in services for method in service.methods):
+    for method in (method for service in services for method in service.methods if not is_restricted(method)):
         for rule in rules_of(method):
             if isinstance(rule, RuleInvalid):
                 log.warning("rule left out", target=target, method=full_name(method), problem=str(rule))

@@ -34,7 +34,7 @@ def request_id(headers: Headers) -> str:
 def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
     """What goes to the target beside the request. Raises FieldsInvalid."""
     passed = grpc.aio.Metadata((REQUEST_ID, request_id))
-    if (value := headers.get(PASSED_ON)) is not None:
+    if (value := _only_value(headers, PASSED_ON)) is not None:
         if not (value.isascii() and value.isprintable()):
             raise FieldsInvalid((PASSED_ON, "must be printable ASCII"))
         passed.add(PASSED_ON, value)
@@ -42,21 +42,26 @@ def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
 
 
 def idempotency_key(headers: Headers) -> str | None:
-    """The header Idempotency-Key. Raises FieldsInvalid for several that differ: one of them would be ignored."""
-    given = set(headers.getlist("idempotency-key"))
-    if len(given) > 1:
-        raise FieldsInvalid(("idempotency-key", "is given more than once, with different values"))
-    return given.pop() if given else None
+    """Return the header Idempotency-Key. Raises FieldsInvalid."""
+    return _only_value(headers, "idempotency-key")
+
+
+def _only_value(headers: Headers, name: str) -> str | None:
+    """Return a header's value. Raises FieldsInvalid for several that differ: all but one would be ignored."""
+    values = set(headers.getlist(name))
+    if len(values) > 1:
+        raise FieldsInvalid((name, "is given more than once, with different values"))
+    return values.pop() if values else None
 
 
 def seconds_to_answer(headers: Headers, most: float) -> float:
     """How long an answer may take: what Grpc-Timeout asks for, but not more than `most`. Raises FieldsInvalid."""
-    text = headers.get("grpc-timeout")
-    if text is None:
+    texts = headers.getlist("grpc-timeout")
+    if not texts:
         return most
-    match = _TIMEOUT.fullmatch(text)
-    if match is None:
-        raise FieldsInvalid(("grpc-timeout", "must be a number of at most 8 digits and a unit: 500m, 10S, 1M"))
+    match = _TIMEOUT.fullmatch(texts[0])
+    if match is None or len(texts) > 1:
+        raise FieldsInvalid(("grpc-timeout", "must be one number of at most 8 digits and a unit, as in 500m, 10S, 1M"))
     return min(most, int(match[1]) * _SECONDS[match[2]])
 
 

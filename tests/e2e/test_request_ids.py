@@ -406,7 +406,6 @@ def test_an_idempotency_key_is_honoured(desk: Desk, method: str) -> None:
         ("POST", "/v1/sync:now", {}),
         ("POST", "/admin/v1/books:import", '{"line": 1, "book": {"title": "Not to be added"}}'),
         ("POST", "/admin/v1/books:import", ""),
-        ("POST", "/admin/v1/sync/users:record", {}),
     ],
 )
 @pytest.mark.parametrize("key", ["2f1c3f4e-6a0b-4d7e-9c55-0d6f5a1be001", "7", ""])

@@ -360,6 +360,54 @@ def test_a_call_ends_when_its_time_is_over(
     assert behaviours.left.wait(5), "the server goes on although nobody waits for its answer"
 
 
+@pytest.mark.parametrize("unit", "HMSmun")
+@pytest.mark.parametrize("number", ["0", "00000000"])
+def test_a_time_of_zero_has_passed(rest: RestProcess, server: TranscodedServer, number: str, unit: str) -> None:
+    """Whatever the request is; the target is not called. Many times, since it must not be a matter of chance."""
+    headers = {"Grpc-Timeout": number + unit}
+    asked = [("GET", "/v1/echo/a", None), ("POST", "/v1/messages", {"text": "a"}), ("GET", "/v1/ticks", None)]
+    for _ in range(5):
+        for verb, path, body in asked:
+            answer = rest.request(verb, path, body, headers)
+            assert (answer.status, answer.refusal.reason) == (504, "DEADLINE_EXCEEDED")
+    assert server.take_calls() == []
+
+
+def test_a_time_that_passes_before_the_target_is_called_has_passed(rest: RestProcess, server: TranscodedServer) -> None:
+    for _ in range(20):
+        assert rest.request("GET", "/v1/echo/a", headers={"Grpc-Timeout": "1n"}).status == 504
+    assert server.take_calls() == []
+
+
+@pytest.mark.parametrize("values", [("1S", "2S"), ("1S", "1S"), ("0n", "1S")])
+def test_a_time_that_is_sent_twice_is_refused(
+    rest: RestProcess, server: TranscodedServer, values: tuple[str, ...]
+) -> None:
+    status, told = with_headers(rest, [("Grpc-Timeout", value) for value in values])
+    assert (status, list(refusal_in(told).fields)) == (400, ["grpc-timeout"])
+    assert server.take_calls() == []
+
+
+def test_credentials_that_contradict_each_other_are_refused(rest: RestProcess, server: TranscodedServer) -> None:
+    status, told = with_headers(rest, [("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
+    assert (status, list(refusal_in(told).fields)) == (400, ["authorization"])
+    assert server.take_calls() == []
+
+
+def with_headers(rest: RestProcess, headers: list[tuple[str, str]]) -> tuple[int, object]:
+    """Ask for an echo, with headers of which one may be there several times."""
+    connection = http.client.HTTPConnection(rest.address, timeout=100)
+    try:
+        connection.putrequest("GET", "/v1/echo/a")
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
 @pytest.mark.parametrize("headers", [{}, {"Grpc-Timeout": "1H"}], ids=["no header", "a header that asks for more"])
 def test_no_call_takes_longer_than_the_setting(
     rest_servers: RestServers, server: TranscodedServer, headers: dict[str, str]

@@ -160,7 +160,8 @@ def opened(
 def operations_of_the_contract() -> set[tuple[str, str]]:
     """Verb and path of each HTTP rule, variables without their names."""
     files = FileDescriptorSet.FromString(contract_descriptors()).file
-    methods = [method for file in files for service in file.service for method in service.method]
+    services = [service for file in files if file.package != "library.sync.v1" for service in file.service]
+    methods = [method for service in services for method in service.method]
     # Its stub does not say which message the extension extends.
     rules: list[HttpRule] = [method.options.Extensions[http] for method in methods]  # type: ignore[index]
     rules += [further for rule in rules for further in rule.additional_bindings]

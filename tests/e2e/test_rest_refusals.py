@@ -268,6 +268,19 @@ def test_a_timeout_that_is_none_is_refused(stand: Stand, timeout: str) -> None:
     assert stand.seen() == []
 
 
+TIMEOUTS_THAT_ARE_NONE = [
+    "H", "1", "1 S", "+1S", "-0n", "0", "0x1S", "1e3S", "000000001S", "1ms", "1s", "1h", "\u00b2S", "1S,1S", "1S;q=1",
+    "inf", "NaN", "9" * 30_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("timeout", TIMEOUTS_THAT_ARE_NONE, ids=lambda timeout: timeout[:10])
+def test_another_form_of_a_timeout_is_refused(stand: Stand, timeout: str) -> None:
+    answer = stand.ask("GET /simple/a", headers={"Grpc-Timeout": timeout})
+    assert (answer.status, list(answer.refusal.fields)) == (400, ["grpc-timeout"])
+    assert stand.seen() == []
+
+
 def test_more_than_one_field_is_named(stand: Stand) -> None:
     answer = stand.ask("POST /body", {"int32Value": "a", "nothing": 1, "sub": {"words": [1]}})
     assert set(answer.refusal.fields) == {"int32_value", "nothing", "sub.words"}

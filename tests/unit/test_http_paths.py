@@ -8,15 +8,19 @@ from collections import Counter
 import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
+from google.api.visibility_pb2 import api_visibility
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
 from library_domain.contract import contract_descriptors
 
 FILES = FileDescriptorSet.FromString(contract_descriptors()).file
+SERVICES = {f"{file.package}.{service.name}": service for file in FILES for service in file.service}
+INTERNAL = {"library.sync.v1.SyncService"}
+"""Called by one service of the other, and not by clients."""
 METHODS = {
-    f"{file.package}.{service.name}/{method.name}": method
-    for file in FILES
-    for service in file.service
+    f"{name}/{method.name}": method
+    for name, service in SERVICES.items()
+    if name not in INTERNAL
     for method in service.method
 }
 MESSAGES = {f".{file.package}.{message.name}": message for file in FILES for message in file.message_type}
@@ -60,7 +64,17 @@ def request(method: str) -> DescriptorProto:
 
 def test_the_contract_has_the_methods_of_both_services() -> None:
     packages = {method.rpartition(".")[0] for method in METHODS}
-    assert packages == {"library.admin.v1", "library.frontend.v1", "library.sync.v1"}
+    assert packages == {"library.admin.v1", "library.frontend.v1"}
+
+
+def test_what_is_not_for_clients_says_so_and_has_no_path() -> None:
+    restricted: dict[str, str] = {
+        name: service.options.Extensions[api_visibility].restriction  # type: ignore[index]
+        for name, service in SERVICES.items()
+        if service.options.HasExtension(api_visibility)  # type: ignore[arg-type]
+    }
+    assert restricted == dict.fromkeys(INTERNAL, "INTERNAL")
+    assert not any(method.options.HasExtension(http) for name in INTERNAL for method in SERVICES[name].method)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, http_pb2, visibility_pb2
 from google.api.http_pb2 import CustomHttpPattern, HttpRule
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
@@ -279,15 +279,20 @@ def test_a_file_that_is_sent_several_times_counts_once(
 
 
 def learnt(
-    service: FileDescriptorProto, rules: FileDescriptorProto | None = None
+    service: FileDescriptorProto,
+    rules: FileDescriptorProto | None = None,
+    change: Callable[[bytes], bytes] = bytes,
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """The rules of a service, as verb and path, and why others are left out; `rules` is its google/api/http.proto."""
-    known = [
-        FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
-        for module in (descriptor_pb2, http_pb2, annotations_pb2)
-    ]
+    """The rules of a service, as verb and path, and why others are left out.
+
+    `rules` is its google/api/http.proto, and `change` is applied to all its files as they are sent.
+    """
+    modules: list[Any] = [descriptor_pb2, http_pb2, annotations_pb2]
+    if visibility_pb2.DESCRIPTOR.name in service.dependency:
+        modules.append(visibility_pb2)
+    known = [FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb) for module in modules]
     known[1] = rules or known[1]
-    files = FileDescriptorSet(file=[*known, service]).SerializeToString()
+    files = change(FileDescriptorSet(file=[*known, service]).SerializeToString())
     with capture_logs() as logs:
         contract = compiled("p", Description(("p.Service",), files))
     left_out = [event["problem"] for event in logs if event["event"] == "rule left out"]
@@ -327,6 +332,52 @@ def test_a_name_that_is_no_path_hides_no_other_method(name: str) -> None:
     served, (problem,) = learnt(file)
     assert served == [("GET", "/v1/b")]
     assert f"/p.Service/{name}" in problem
+
+
+# --- visibility ---
+
+VISIBILITY: Any = visibility_pb2
+
+
+def restricted(file: FileDescriptorProto, *, service: str = "", method: str = "") -> FileDescriptorProto:
+    """Restrict the service, its first method, or both."""
+    file.dependency.append("google/api/visibility.proto")
+    if service:
+        file.service[0].options.Extensions[VISIBILITY.api_visibility].restriction = service
+    if method:
+        file.service[0].method[0].options.Extensions[VISIBILITY.method_visibility].restriction = method
+    return file
+
+
+@pytest.mark.parametrize("label", ["INTERNAL", "PREVIEW", "INTERNAL,PREVIEW"])
+def test_a_restricted_method_is_not_served(label: str) -> None:
+    assert learnt(restricted(described("/v1/a", "/v1/b"), method=label)) == ([("GET", "/v1/b")], [])
+
+
+def test_a_restricted_method_without_a_rule_is_not_served_under_its_name() -> None:
+    file = described("/v1/a", "/v1/b")
+    file.service[0].method[0].ClearField("options")
+    assert ("POST", "/p.Service/Method0") in learnt(file)[0]
+    assert learnt(restricted(file, method="INTERNAL")) == ([("GET", "/v1/b")], [])
+
+
+def test_no_method_of_a_restricted_service_is_served() -> None:
+    file = described("/v1/a")
+    file.service[0].method.add(name="Plain", input_type=".p.Message", output_type=".p.Message")
+    assert learnt(restricted(file, service="INTERNAL")) == ([], [])
+
+
+def test_a_restriction_to_nothing_is_none() -> None:
+    file = restricted(described("/v1/a"))
+    file.service[0].options.Extensions[VISIBILITY.api_visibility].SetInParent()
+    assert learnt(file) == ([("GET", "/v1/a")], [])
+
+
+def test_a_restriction_that_cannot_be_read_is_one() -> None:
+    """Of a target that has the option and does not describe it. A file that contradicts its own types is not served."""
+    file = restricted(described("/v1/a", "/v1/b"), method="LABEL")
+    file.dependency.remove("google/api/visibility.proto")
+    assert learnt(file, change=lambda files: files.replace(b"\x05LABEL", b"\x7fLABEL")) == ([("GET", "/v1/b")], [])
 
 
 def test_a_target_may_have_an_older_http_proto() -> None:

@@ -25,6 +25,8 @@ ANY_HEADER = st.text(st.characters(max_codepoint=255), max_size=30)
         ("1M", 30.0),  # no more than there is
         ("99999999H", 30.0),
         ("0S", 0.0),
+        ("0n", 0.0),
+        ("00000001H", 30.0),
     ],
 )
 def test_the_time_that_an_answer_may_take(asked: str | None, seconds: float) -> None:

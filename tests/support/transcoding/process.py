@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from tests.support.transcoding.behaviours import RULES, Behaviours
-from tests.support.transcoding.contracts import Contract
+from tests.support.transcoding.contracts import Contract, Rule
 from tests.support.transcoding.server import TranscodedServer
 
 START_SECONDS = 100.0
 
 
 class ServerInAProcess:
-    """Serves `behaviours.RULES` until it is killed."""
+    """Serves `behaviours.RULES`, and more rules if wanted, until it is killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Sequence[Rule] = ()) -> None:
         """Start it, and wait until it serves. Spawned, since gRPC does not live through a fork."""
         ours, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_serve, args=(theirs, more), daemon=True)
         self._process.start()
         theirs.close()
         with ours:
@@ -32,8 +34,8 @@ class ServerInAProcess:
         self._process.close()
 
 
-def _serve(told: Connection) -> None:
-    contract = Contract(RULES)
+def _serve(told: Connection, more: Sequence[Rule]) -> None:
+    contract = Contract([*RULES, *more])
     server = TranscodedServer(contract, behaviours=Behaviours(contract).by_method())
     told.send(server.address)
     server.wait()

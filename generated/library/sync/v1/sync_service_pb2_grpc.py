@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SyncServiceStub:
-    """Served by the admin service, called by the frontend service.
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class SyncServiceStub:
 
 
 class SyncServiceServicer:
-    """Served by the admin service, called by the frontend service.
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
     """
 
     def ListCatalogChanges(self, request, context):
@@ -119,7 +119,7 @@ def add_SyncServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
-    """Served by the admin service, called by the frontend service.
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
     """
 
     @staticmethod

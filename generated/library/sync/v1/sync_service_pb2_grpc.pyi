@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SyncServiceStub:
-    """Served by the admin service, called by the frontend service."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -62,7 +62,7 @@ class SyncServiceStub:
 
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
-    """Served by the admin service, called by the frontend service."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCatalogChanges: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]  # type: ignore[assignment]
@@ -91,7 +91,7 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Served by the admin service, called by the frontend service."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
 
     @_abc_1.abstractmethod
     def ListCatalogChanges(
