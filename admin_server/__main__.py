@@ -9,7 +9,7 @@ from contextlib import closing
 import click
 
 from admin_server import app
-from admin_server.records import accept_frontend
+from admin_server.pairing import accept_frontend
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
@@ -62,8 +62,12 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
     """Take the users and loans of this frontend from now on, and of no other.
 
     Only when the frontend before it is gone for good: two that lend the same copies lend them twice.
+
+    Also for a frontend that has lost the secret by which the admin service knows it: it is paired again when it next
+    calls.
     """
     with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
         bind(store)
         accept_frontend(store, str(frontend_id))
     click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")

@@ -82,14 +82,6 @@ def record_loans(store: Store, request: RecordLoansRequest) -> RecordLoansRespon
         return RecordLoansResponse(outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest)
 
 
-def accept_frontend(store: Store, frontend_id: str) -> None:
-    """Take the users and loans of this frontend from now on, and of no other: an operator's decision."""
-    with store.writing():
-        # The newest revision stays: a frontend that comes back restored from a backup has to move past it.
-        Frontend.insert(id=frontend_id, newest_revision=0).on_conflict_ignore().execute()
-        Frontend.update(id=frontend_id).execute()
-
-
 def _record(
     model: type[User] | type[Loan], row_id: str, revision: int, columns: dict[str, object], problem: str
 ) -> RecordOutcome:

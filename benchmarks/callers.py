@@ -69,16 +69,17 @@ class GrpcWorkload:
     """Serialized."""
     reply: type[Message] | None = None
     """What the reply must parse as, with at least one field set; None for an empty reply."""
+    metadata: tuple[tuple[str, str], ...] = ()
 
     def share(self, place: int, count: int) -> GrpcWorkload:
         """Every so many-th request."""
-        return GrpcWorkload(self.name, self.requests[place::count], self.reply)
+        return GrpcWorkload(self.name, self.requests[place::count], self.reply, self.metadata)
 
     @contextmanager
     def calling(self, address: str) -> Iterator[Call]:
         """Call through a channel that lasts as long as the process."""
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = _channel(address).unary_unary(self.name)
-        yield functools.partial(method, timeout=CALL_SECONDS)
+        yield functools.partial(method, timeout=CALL_SECONDS, metadata=self.metadata)
 
     def look_at(self, reply: bytes) -> None:
         """Parse it. Raises WrongReply."""

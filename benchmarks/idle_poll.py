@@ -10,6 +10,7 @@ from benchmarks.ground import FEW_BOOKS, Ground
 from benchmarks.results import Result, compared, in_turns
 from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
+from tests.support.clients import CREDENTIALS
 from tests.support.processes import ServerProcess
 
 METHOD = "/library.sync.v1.SyncService/ListCatalogChanges"
@@ -38,4 +39,5 @@ def _poll(server: ServerProcess) -> GrpcWorkload:
     status = admin.status.GetStatus(GetStatusRequest())
     request = ListCatalogChangesRequest(cursor=position_token(status.epoch, status.revision), page_size=1_000)
     assert not admin.sync.ListCatalogChanges(request).changes
-    return GrpcWorkload(METHOD, [request.SerializeToString()] * PROCESSES, ListCatalogChangesResponse)
+    requests = [request.SerializeToString()] * PROCESSES
+    return GrpcWorkload(METHOD, requests, ListCatalogChangesResponse, CREDENTIALS.metadata())

@@ -14,6 +14,7 @@ from service_kit.errors import (
     OutOfRange,
     ResourceExhausted,
     ServiceError,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -175,6 +176,17 @@ class OtherFrontend(FailedPrecondition):
     message = (
         "This catalogue is lent by the frontend {frontend_id}; a second one would lend the same copies again. "
         "When the other is gone for good, run: library-admin accept-frontend {other_frontend_id}"
+    )
+
+
+class SyncSecretWrong(Unauthenticated):
+    """A sync method was called without the secret of the frontend that the admin is paired with, or a wrong one."""
+
+    reason = "SYNC_SECRET_WRONG"
+    message = (
+        "This method needs the secret of the frontend service that this admin service is paired with, and {problem}. "
+        "If that frontend has lost its secret, as one restored from a backup of before the pairing has, run: "
+        "library-admin accept-frontend {frontend_id}"
     )
 
 

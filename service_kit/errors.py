@@ -147,6 +147,12 @@ class ResourceExhausted(ServiceError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class Unauthenticated(ServiceError):
+    """The call does not prove who makes it."""
+
+    status = grpc.StatusCode.UNAUTHENTICATED
+
+
 class Unavailable(ServiceError):
     """Not now; try again."""
 

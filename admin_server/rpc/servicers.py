@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
+from google.protobuf.message import Message
 
 from admin_server import catalog, changes, imports, records, reports
 from admin_server.epochs import check_positions
+from admin_server.pairing import check_caller
 from library.admin.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -143,12 +145,17 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
         "RecordUsers": [check_positions],
         "RecordLoans": [check_positions],
     },
+    authenticate=lambda servicer, request, context: servicer.check_caller(request, context),
 )
 class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     """library.sync.v1.SyncService."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def check_caller(self, request: Message, context: grpc.ServicerContext) -> None:
+        """Raise `SyncSecretWrong` or `OtherFrontend` unless the paired frontend calls."""
+        check_caller(self._store, context.invocation_metadata(), request)
 
     def ListCatalogChanges(
         self, request: sync_service_pb2.ListCatalogChangesRequest, context: grpc.ServicerContext

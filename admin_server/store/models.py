@@ -88,11 +88,12 @@ class Epoch(peewee.Model):
 
 
 class Frontend(peewee.Model):
-    """The one frontend whose users and loans are taken; no row before the first of them."""
+    """The one frontend that this service is paired with; no row before its first call."""
 
     one = peewee.IntegerField(primary_key=True, default=1)
     id = peewee.CharField(36)
     newest_revision = peewee.BigIntegerField(default=0)
+    secret_hash = peewee.TextField(default="")  # SHA-256 in hexadecimal; empty until the frontend is paired
 
     class Meta:
         table_name = "frontend"

@@ -11,11 +11,13 @@ import peewee
 
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.loans import LoanColumns
+from library_domain.pairing import Credentials, new_secret
 from library_domain.stores import store_schema
 from library_domain.users import UserColumns
 from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
+from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.vocabulary import VocabularyWord
 
@@ -96,6 +98,7 @@ class SyncState(peewee.Model):
     resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
     start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
     witness = peewee.TextField(default="")  # of the database at that start: see Store.witness
+    secret = peewee.TextField(default="")  # by which the admin knows this frontend: never in a log or an error
 
     class Meta:
         table_name = "sync_state"
@@ -165,6 +168,7 @@ def doubt_replaced_database(store: Store) -> None:
         state = lock_sync_state(store)
         if state is None or state.witness != store.witness:
             _begin_life(store)
+        _ensure_secret()  # the database may have been restored to one of before there were secrets
 
 
 def lock_sync_state(store: Store) -> SyncState | None:
@@ -186,5 +190,17 @@ def _begin_life(store: Store) -> str:
     # A start not proved yet keeps its revision: nothing was pushed since, so the earliest is the one to prove.
     SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
     SyncState.update(witness=store.witness).execute()
+    _ensure_secret()
     frontend_id: str = SyncState.get().frontend_id
     return frontend_id
+
+
+def _ensure_secret() -> None:
+    """Make the secret of this frontend if it has none. Of several processes that start together one makes it."""
+    SyncState.update(secret=new_secret()).where(SyncState.secret == "").execute()
+
+
+def own_credentials(store: Store) -> Credentials:
+    """Return what a call to the admin is to prove who makes it by."""
+    with store.reading():
+        return Credentials(*tuples(SyncState.select(SyncState.frontend_id, SyncState.secret))[0])

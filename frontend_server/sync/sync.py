@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User
+from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User, own_credentials
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
@@ -96,11 +96,9 @@ class Sync:
 
     def push(self, *, asked_for: bool = False) -> None:
         """Push all that is due, unless another process of this store is at it and nobody asked. Raises as `pull`."""
-        users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS)
-        loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS)
         with self._turn(self._push_lock), self._store.alone("push") as alone:
             if alone or asked_for:
-                self._watched(self._push_health, lambda: push(self._store, users, loans, self._clock.now))
+                self._watched(self._push_health, self._push)
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
         """Pull and push, and return the status then. Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`."""
@@ -160,7 +158,8 @@ class Sync:
 
     def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
         """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
-        page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS)
+        metadata = own_credentials(self._store).metadata()
+        page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS, metadata=metadata)
         self._clock.saw(newest_time(page))
         return page
 
@@ -182,6 +181,12 @@ class Sync:
             retry_set_aside(self._store)
             self._has_retried = True
         pull(self._store, self._fetch, self._clock.now)
+
+    def _push(self) -> None:
+        metadata = own_credentials(self._store).metadata()
+        users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS, metadata=metadata)
+        loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS, metadata=metadata)
+        push(self._store, users, loans, self._clock.now)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:

@@ -13,7 +13,7 @@ from google.type.money_pb2 import Money
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from admin_server.records import accept_frontend
+from admin_server.pairing import accept_frontend
 from admin_server.reports import get_status, get_user, list_loans
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest

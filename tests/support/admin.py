@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,9 +37,10 @@ from service_kit.clock import DAY, timestamp
 from service_kit.ids import new_id
 from service_kit.paging import ListRequest
 from service_kit.store import Store
+from tests.support.clients import CREDENTIALS
 from tests.support.clocks import SettableClock
 
-FRONTEND = str(uuid.UUID(int=0xF))
+FRONTEND = CREDENTIALS.frontend_id
 """The frontend whose rows are recorded, unless a test says otherwise."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
 from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub as FrontendSyncServiceStub
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_domain.pairing import HEADER, Credentials
 
 STATUS_DETAILS = "grpc-status-details-bin"
 
@@ -37,7 +39,7 @@ class AdminClient:
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
         self.status = StatusServiceStub(channel)
-        self.sync = SyncServiceStub(channel)
+        self.sync = SyncServiceStub(with_credentials(channel))
 
 
 class FrontendClient:
@@ -75,6 +77,35 @@ def open_channel(address: str) -> grpc.Channel:
         ("grpc.max_reconnect_backoff_ms", 100),
     ]
     return grpc.insecure_channel(address, options=options)
+
+
+CREDENTIALS = Credentials(str(uuid.UUID(int=0xF)), "s" * 43)
+"""Of the frontend that tests play when they call the sync methods themselves."""
+
+
+def with_credentials(channel: grpc.Channel, credentials: Credentials = CREDENTIALS) -> grpc.Channel:
+    """Prove with each call that makes no claim of its own who makes it, as a frontend does."""
+    return grpc.intercept_channel(channel, _Authorizing(credentials))
+
+
+class _Authorizing(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, credentials: Credentials) -> None:
+        self._metadata = credentials.metadata()
+
+    def intercept_unary_unary(self, continuation: Any, call: Any, request: Any) -> Any:
+        given = tuple(call.metadata or ())
+        has_own = any(key == HEADER for key, _ in given)
+        return continuation(_Call(call, given if has_own else given + self._metadata), request)
+
+
+class _Call(grpc.ClientCallDetails):
+    def __init__(self, call: Any, metadata: tuple[tuple[str, Any], ...]) -> None:
+        self.method, self.timeout, self.metadata = call.method, call.timeout, metadata
+        self.credentials, self.wait_for_ready, self.compression = (
+            call.credentials,
+            call.wait_for_ready,
+            call.compression,
+        )
 
 
 def refusal_of(error: grpc.RpcError) -> Refusal:

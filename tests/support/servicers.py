@@ -10,7 +10,7 @@ import grpc_testing
 from google.protobuf.message import Message
 
 from service_kit.server import Service
-from tests.support.clients import Refusal, read_refusal
+from tests.support.clients import CREDENTIALS, Refusal, read_refusal
 
 CALL_SECONDS = 60.0
 
@@ -30,6 +30,8 @@ class ServicerRunner:
 
     def call(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Any:
         """Call `package.Service/Method`; gives the reply, or a `Refusal` where the call was refused."""
+        if method.startswith("library.sync.v1."):
+            metadata = [*CREDENTIALS.metadata(), *metadata]
         rpc = self._server.invoke_unary_unary(self._methods[method], metadata, request, CALL_SECONDS)
         return self._outcome(rpc)
 

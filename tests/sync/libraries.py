@@ -21,10 +21,11 @@ import frontend_server.store.models
 from admin_server.catalog import catalog_message
 from admin_server.changes import list_catalog_changes
 from admin_server.epochs import begin_epoch
+from admin_server.pairing import check_caller
 from admin_server.records import record_loans, record_users
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
-from frontend_server.store.models import introduce
+from frontend_server.store.models import introduce, own_credentials
 from frontend_server.sync.pull import pull
 from frontend_server.sync.push import push
 from library.sync.v1.sync_service_pb2 import (
@@ -154,8 +155,8 @@ class Fault(enum.Enum):
 class Wire:
     """The calls from a frontend to an admin, each with the fault that is next in line."""
 
-    def __init__(self, admin: Side) -> None:
-        self._admin = admin
+    def __init__(self, admin: Side, frontend: Side) -> None:
+        self._admin, self._frontend = admin, frontend
         self.is_cut = False
         self.faults: deque[Fault] = deque()
         self.late: list[Callable[[], object]] = []
@@ -173,10 +174,11 @@ class Wire:
 
     def _call(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
         kept = request.SerializeToString()
+        metadata = own_credentials(self._frontend.store).metadata()
         self.sent.append(request)
 
         def served() -> Reply:
-            return self._served(serve, type(request).FromString(kept), reply_type)
+            return self._served(serve, type(request).FromString(kept), reply_type, metadata)
 
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if self.is_cut or fault is Fault.REQUEST_LOST:
@@ -193,10 +195,13 @@ class Wire:
             raise WireError(grpc.StatusCode.UNAVAILABLE, "connection reset")
         return reply
 
-    def _served(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
+    def _served(
+        self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply], metadata: Any
+    ) -> Reply:
         try:
-            check(request)
             with self._admin.at_work() as store:
+                check_caller(store, metadata, request)
+                check(request)
                 reply = serve(store, request)
         except ServiceError as error:
             status = rich_status(error, "request-1").SerializeToString()
@@ -214,7 +219,7 @@ class Library:
         self.clock = SettableClock()
         self.admin = Side("admin", databases, engine)
         self.frontend = Side("frontend", databases, engine)
-        self.wire = Wire(self.admin)
+        self.wire = Wire(self.admin, self.frontend)
         if start:
             self.start_admin()
             self.start_frontend()

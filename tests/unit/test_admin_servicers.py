@@ -33,7 +33,7 @@ from library.sync.v1.sync_service_pb2 import (
 )
 from library.v1.book_pb2 import Book
 from service_kit.store import Store
-from tests.support.clients import Refusal
+from tests.support.clients import CREDENTIALS, Refusal
 from tests.support.clocks import SettableClock
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
@@ -74,8 +74,8 @@ def test_every_method_answers(admin: ServicerRunner) -> None:
         (f"{LOANS}/ListUnavailableBooks", ListUnavailableBooksRequest()),
         (f"{STATUS}/GetStatus", GetStatusRequest()),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest()),
-        (f"{SYNC}/RecordUsers", RecordUsersRequest(frontend_id=NOBODY, users=[UserRecord()])),
-        (f"{SYNC}/RecordLoans", RecordLoansRequest(frontend_id=NOBODY, loans=[LoanRecord()])),
+        (f"{SYNC}/RecordUsers", RecordUsersRequest(frontend_id=CREDENTIALS.frontend_id, users=[UserRecord()])),
+        (f"{SYNC}/RecordLoans", RecordLoansRequest(frontend_id=CREDENTIALS.frontend_id, loans=[LoanRecord()])),
     ]:
         assert not isinstance(admin.call(method, request), Refusal), method
 

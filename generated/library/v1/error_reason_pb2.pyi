@@ -74,6 +74,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
     ERROR_REASON_MESSAGE_UNREADABLE: _ErrorReason.ValueType  # 24
     """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
+    ERROR_REASON_SYNC_SECRET_WRONG: _ErrorReason.ValueType  # 25
+    """UNAUTHENTICATED. A method of `library.sync.v1.SyncService` was called without the secret of the frontend that this
+    admin service is paired with, or with a wrong one.
+    """
     ERROR_REASON_CLOCK_BEHIND: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
     loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.
@@ -145,6 +149,10 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
 """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
 ERROR_REASON_MESSAGE_UNREADABLE: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
+ERROR_REASON_SYNC_SECRET_WRONG: ErrorReason.ValueType  # 25
+"""UNAUTHENTICATED. A method of `library.sync.v1.SyncService` was called without the secret of the frontend that this
+admin service is paired with, or with a wrong one.
+"""
 ERROR_REASON_CLOCK_BEHIND: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. The clock of the frontend service is more than a day behind the newest time in its store, so
 loans and fines would get wrong times; the metadata has both, as `now` and `newest_time`. Set the clock.

@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class SyncServiceStub:
     """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
     """
 
     def __init__(self, channel):
@@ -54,6 +58,10 @@ class SyncServiceStub:
 
 class SyncServiceServicer:
     """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
     """
 
     def ListCatalogChanges(self, request, context):
@@ -120,6 +128,10 @@ def add_SyncServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
     """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
     """
 
     @staticmethod

@@ -29,7 +29,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SyncServiceStub:
-    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -62,7 +67,12 @@ class SyncServiceStub:
 
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
-    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCatalogChanges: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]  # type: ignore[assignment]
@@ -91,7 +101,12 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it."""
+    """Served by the admin service, called by the frontend service. It is not for clients: `library-rest` does not serve it.
+
+    Every method needs the metadata `authorization: Bearer FRONTEND_ID.SECRET`. The first frontend that calls is paired with
+    the admin service, by its id and its secret. After that, a call without the secret is refused with UNAUTHENTICATED,
+    `SYNC_SECRET_WRONG`, and one of another frontend with FAILED_PRECONDITION, `OTHER_FRONTEND`.
+    """
 
     @_abc_1.abstractmethod
     def ListCatalogChanges(
