@@ -18,6 +18,7 @@ from service_kit.addresses import AddressTaken
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
 from service_kit.handlers import PreparingInterceptor
+from service_kit.health_list import ListingHealthServicer
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
@@ -77,7 +78,7 @@ class Server:
         # For calls that can block for long: streams, and methods that call another service. It keeps them from starving
         # the other pool. Threads start as they are needed, and each call holds one at most.
         self._long_call_pool = ThreadPoolExecutor(limits.concurrent_calls, thread_name_prefix="long-call")
-        self._health = health.HealthServicer()
+        self._health = ListingHealthServicer()
         self._names: list[str] = []
         self._paused: set[str] = set()
         self._health_lock = threading.Lock()

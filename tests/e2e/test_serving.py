@@ -73,6 +73,21 @@ def test_health_tells_of_the_server_and_of_each_service(server: ServerProcess) -
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+def test_the_health_of_all_services_is_listed(server: ServerProcess) -> None:
+    """grpcio-health-checking does not implement it: each call was UNIMPLEMENTED, and a traceback in the log."""
+    messages: Any = health_pb2  # its stubs leave out what List takes and returns
+    listing = server.channel().unary_unary(
+        "/grpc.health.v1.Health/List",
+        request_serializer=messages.HealthListRequest.SerializeToString,
+        response_deserializer=messages.HealthListResponse.FromString,
+    )
+    statuses = {name: each.status for name, each in listing(messages.HealthListRequest(), timeout=60).statuses.items()}
+    services = [name for name in Reflection(server.channel(), "v1").services() if name.startswith("library.")]
+    assert statuses == dict.fromkeys(["", *services], health_pb2.HealthCheckResponse.SERVING)
+    assert "Traceback" not in server.log_tail()
+    assert not [event for event in server.log_events() if event["level"] == "error"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_both_versions_of_reflection_tell_services_and_comments(server: ServerProcess, version: str) -> None:
     reflection = Reflection(server.channel(), version)
