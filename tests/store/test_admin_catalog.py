@@ -15,9 +15,10 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STAT
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
 from service_kit.clock import timestamp
 from service_kit.errors import FieldInvalid, RequestIdReused, ServiceError
-from service_kit.revisions import take_revisions
+from service_kit.revisions import Counter, head_revision, take_revisions
 from service_kit.store import Store
 from tests.support.admin import Admin
+from tests.support.clocks import SettableClock
 
 EMMA = {
     "authors": ["Jane Austen"],
@@ -265,6 +266,20 @@ def test_an_etag_holds_for_one_version(admin: Admin) -> None:
     with pytest.raises(EtagMismatch):
         admin.update(Book(id=first.id, title="Emma 3", etag=first.etag))
     assert admin.update(Book(id=first.id, title="Emma 3", etag=second.etag)).title == "Emma 3"
+
+
+def test_an_etag_of_a_lost_past_is_not_valid_for_the_same_revision(admin: Admin, clock: SettableClock) -> None:
+    """A store that was restored from a backup takes the same revisions a second time."""
+    book = admin.add("Emma")
+    with admin.store.reading():
+        before = head_revision()
+    lost = admin.update(Book(id=book.id, title="Emma!"))
+    with admin.store.writing():
+        Counter.update(revision=before).execute()
+    clock.advance(seconds=1)
+    admin.update(Book(id=book.id, title="Emma?"))
+    with pytest.raises(EtagMismatch):
+        admin.update(Book(id=book.id, title="Emma.", etag=lost.etag))
 
 
 def test_of_two_updates_at_the_same_time_with_one_etag_one_is_refused(admin: Admin) -> None:

@@ -69,6 +69,8 @@ def test_an_isbn_in_the_catalogue_or_in_an_earlier_row_is_not_doubled(admin: Adm
 def test_an_earlier_row_is_remembered_over_batches(admin: Admin) -> None:
     count = imports.BATCH_ROWS + 10
     books = [AddBookRequest(title=f"T{number}", isbn=isbn13(number)) for number in range(count)]
+    dry = admin.import_rows(*books, books[3], validate_only=True)
+    assert [outcome.result for outcome in dry] == [ADDED] * count + [THERE]
     first = admin.import_rows(*books, books[3])
     assert [outcome.result for outcome in first] == [ADDED] * count + [THERE]
     assert first[-1].book_id == first[3].book_id

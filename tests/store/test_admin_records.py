@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from admin_server.pairing import accept_frontend
+from admin_server.records import record_loans, record_users
 from admin_server.reports import get_status, get_user, list_loans
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
@@ -22,19 +23,23 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNCHANGED,
     LoanRecord,
+    RecordLoansRequest,
     RecordLoansResponse,
+    RecordUsersRequest,
     RecordUsersResponse,
     UserRecord,
 )
 from library.v1 import book_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
 from library.v1.user_pb2 import USER_STATE_CLOSED
-from library_domain.errors import OtherFrontend, UserNotFound
+from library_domain.errors import CursorExpired, OtherFrontend, UserNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.statements import tuples
 from tests.support.admin import FRONTEND, Admin
+from tests.support.clocks import SettableClock
+from tests.support.stores import FreshDatabases, bound_store
 
 OTHER_FRONTEND = str(uuid.UUID(int=0xE))
 
@@ -102,6 +107,29 @@ def test_a_book_with_more_loans_than_copies_has_none_to_lend_and_no_fewer(admin:
     book = admin.add("Emma")
     admin.record_loans(*(admin.loan_record(number, book_id=book.id) for number in (1, 2)))
     assert admin.get(book.id).available_copies == 0
+
+
+@pytest.mark.parametrize("kind", ["users", "loans"])
+def test_rows_with_a_receipt_of_a_lost_past_are_not_recorded(
+    databases: FreshDatabases, admin_url: str, kind: str
+) -> None:
+    """The frontend is to learn of the loss before anything hides it, and then sends all of its rows."""
+    clock = SettableClock()
+    backup = databases.copy(admin_url)
+    with bound_store("admin", admin_url) as store:
+        receipt = Admin(store, clock).record_users(Admin(store, clock).user_record(1)).receipt
+    with bound_store("admin", backup) as store:
+        admin = Admin(store, clock)
+        users = RecordUsersRequest(frontend_id=FRONTEND, users=[admin.user_record(2)], receipt=receipt)
+        loans = RecordLoansRequest(frontend_id=FRONTEND, loans=[admin.loan_record(3)], receipt=receipt)
+        calls: dict[str, Callable[[], object]] = {
+            "users": lambda: record_users(store, users),
+            "loans": lambda: record_loans(store, loans),
+        }
+        with pytest.raises(CursorExpired):
+            calls[kind]()
+        assert not User.select().exists()
+        assert not Loan.select().exists()
 
 
 # --- rows that make no sense ---

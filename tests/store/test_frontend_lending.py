@@ -334,6 +334,24 @@ def test_what_is_overdue_is_not_renewed(branch: Branch, clock: SettableClock) ->
     assert told == {"loan_id": loan.id, "due_time": rfc3339(due)}
 
 
+def test_a_loan_is_renewed_up_to_its_due_time(branch: Branch, clock: SettableClock) -> None:
+    loan = branch.borrow(branch.book().id, branch.user().id, 14)
+    clock.now += 14 * DAY
+    assert branch.renew(loan.id, 7).days == 21
+
+
+def test_a_loan_at_its_due_time_is_refused_for_its_renewals_and_not_as_overdue(
+    branch: Branch, clock: SettableClock
+) -> None:
+    loan = branch.borrow(branch.book().id, branch.user().id, 14)
+    for _ in range(3):
+        branch.renew(loan.id, 7)
+    clock.now += 35 * DAY
+    refused(branch, RenewalLimitReached, branch.renew, loan.id, 7)
+    clock.now += 1
+    refused(branch, LoanOverdue, branch.renew, loan.id, 7)
+
+
 def test_what_has_come_back_is_not_renewed(branch: Branch, clock: SettableClock) -> None:
     loan = branch.borrow(branch.book().id, branch.user().id, 14)
     branch.bring_back(loan.id)

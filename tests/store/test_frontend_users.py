@@ -22,6 +22,7 @@ from library_domain.errors import (
 from service_kit.clock import timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
+from service_kit.revisions import Counter
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, at_once
@@ -216,6 +217,20 @@ def test_an_etag_lets_only_its_own_version_be_changed(branch: Branch, clock: Set
         assert refused.value.metadata == {"user_id": user.id}
     assert branch.contents() == before
     assert branch.change(user.id, first_name="B", etag=changed.etag).first_name == "B"
+
+
+def test_an_etag_of_a_lost_past_is_not_valid_for_the_same_revision(branch: Branch, clock: SettableClock) -> None:
+    """A store that was restored from a backup takes the same revisions a second time."""
+    user = branch.user()
+    with branch.store.reading():
+        before = Counter.get().revision
+    lost = branch.change(user.id, first_name="Augusta", etag=user.etag)
+    with branch.store.writing():
+        Counter.update(revision=before).execute()
+    clock.advance(seconds=1)
+    branch.change(user.id, first_name="Ada Augusta", etag=lost.etag)
+    with pytest.raises(UserEtagMismatch):
+        branch.change(user.id, first_name="B", etag=lost.etag)
 
 
 def test_nobody_is_changed_or_closed_who_is_not_there(branch: Branch) -> None:

@@ -12,7 +12,15 @@ from google.protobuf.message import Message
 from frontend_server.rpc.servicers import services
 from frontend_server.store.models import ClockMark
 from frontend_server.sync.sync import Sync
-from frontend_server.watched_clock import RELEASE_TIME, Mark, WatchedClock, accept, newest_time, read_mark
+from frontend_server.watched_clock import (
+    END_OF_TIME,
+    RELEASE_TIME,
+    Mark,
+    WatchedClock,
+    accept,
+    newest_time,
+    read_mark,
+)
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import (
     BorrowBookRequest,
@@ -232,6 +240,15 @@ def test_the_books_of_the_admin_are_a_witness(process: Process) -> None:
     assert process.watched.behind() == 3 * DAY
 
 
+def test_what_no_timestamp_may_hold_is_not_a_time() -> None:
+    """An admin with a broken clock, or a fault, must not stop the lending for eight thousand years."""
+    page = page_of(RELEASE_TIME)
+    page.changes[0].book.update_time.seconds = END_OF_TIME
+    assert newest_time(page) == RELEASE_TIME
+    page.changes[0].book.update_time.seconds = END_OF_TIME - 1
+    assert newest_time(page) == (END_OF_TIME - 1) * SECOND
+
+
 def test_a_wrong_time_in_the_store_can_be_left_behind(process: Process, frontend_store: Store) -> None:
     """The clock was 60 years ahead for a while, and the admin's, too."""
     calls = process.lending_calls()
@@ -254,6 +271,19 @@ def test_a_wrong_time_in_the_store_can_be_left_behind(process: Process, frontend
     assert not process.watched.behind(), "and the wrong one is not forgotten"
     process.watched.saw(wrong + YEAR)
     assert process.watched.behind() == 61 * YEAR, "but a later one is a new witness"
+
+
+def test_a_time_that_was_called_wrong_counts_when_the_clock_has_come_there(
+    process: Process, frontend_store: Store
+) -> None:
+    now, wrong = process.clock.now, process.clock.now + YEAR
+    process.watched.saw(wrong)
+    accept(frontend_store, now)
+    process.watched.refresh()
+    process.clock.now = wrong - HOUR
+    process.enroll()
+    process.clock.now = now
+    assert process.watched.behind() == YEAR - HOUR
 
 
 def test_times_shortly_after_a_wrong_mark_are_left_behind_with_it(process: Process, frontend_store: Store) -> None:

@@ -13,9 +13,10 @@ from uuid import uuid4
 import pytest
 
 from admin_server import catalog
+from frontend_server import members
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.loan_pb2 import LOAN_STATE_RETURNED
 from library.v1.user_pb2 import USER_STATE_ACTIVE
@@ -116,6 +117,15 @@ def test_a_call_with_a_request_id_cleans_up_now_and_then(
 def test_a_call_without_a_request_id_stores_no_answer(branch: Branch) -> None:
     branch.renew(branch.borrow(branch.book().id, branch.user().id).id, 7)
     assert times_kept(branch.store) == []
+
+
+def test_a_request_id_of_one_method_is_refused_by_another_whose_arguments_are_the_same(branch: Branch) -> None:
+    """Both have an id as their first field, so the bytes of the two requests are the same."""
+    loan = branch.borrow(branch.book().id, branch.user().id)
+    request_id = str(uuid4())
+    branch.bring_back(loan.id, request_id)
+    with pytest.raises(RequestIdReused):
+        members.close_user(branch.store, CloseUserRequest(id=loan.id, request_id=request_id), branch.clock)
 
 
 def test_cleanups_of_several_processes_wait_for_nobody(branch: Branch, clock: SettableClock) -> None:

@@ -12,6 +12,9 @@ from playhouse.cysqlite_ext import CySqliteDatabase
 from service_kit.store import Store, StoreSettingsError, open_store
 from tests.support.stores import FreshDatabases
 
+FULL = 2
+"""What SQLite answers for `synchronous = FULL`."""
+
 
 @pytest.fixture
 def store(admin_store: Store) -> Store:
@@ -80,6 +83,39 @@ def test_a_snapshot_sees_one_moment(store: Store) -> None:
         thread.submit(add_in_another_thread, 2).result(10)
         assert numbers(store) == [1]
     assert numbers(store) == [1, 2]
+
+
+def test_each_connection_to_a_file_waits_for_the_disk_at_a_commit(databases: FreshDatabases) -> None:
+    """With `synchronous = NORMAL` a commit is in the log of the file, but a power cut may undo it."""
+    store = open_store(databases.empty("sqlite"))
+
+    def settings() -> list[object]:
+        with store.writing():
+            found = [
+                store.database.execute_sql(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")
+            ]
+        store.database.close()
+        return found
+
+    with ThreadPoolExecutor(1) as thread:
+        assert [settings(), thread.submit(settings).result(), settings()] == [[FULL, "wal"]] * 3
+    store.close()
+
+
+def test_a_writer_that_has_read_keeps_other_processes_from_writing(databases: FreshDatabases) -> None:
+    """Otherwise SQLite refuses its first write, at once, where another process has written since it read."""
+    url = databases.empty("sqlite")
+    store = open_store(url)
+    store.database.execute_sql("CREATE TABLE shelf (number INTEGER PRIMARY KEY)")
+    other = CySqliteDatabase(url.removeprefix("sqlite:///"), thread_safe=False, timeout=0)
+    with store.writing():
+        assert numbers(store) == []
+        with pytest.raises(peewee.OperationalError, match="locked"):
+            other.execute_sql("INSERT INTO shelf VALUES (1)")
+        add(store, 2)
+    assert numbers(store) == [2]
+    other.close()
+    store.close()
 
 
 def test_writers_of_many_threads_wait_for_one_another(store: Store) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 import frontend_server.sync.pull
 from admin_server.catalog import add_book, remove_book
+from frontend_server.store.models import Book as Row
 from frontend_server.store.models import SyncState
-from frontend_server.sync.pull import APPLY
+from frontend_server.sync.pull import APPLY, apply_page
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
-from library.v1.book_pb2 import Book
+from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from service_kit.statements import Statement
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import Fault, Library, WireError
@@ -89,6 +91,20 @@ def test_of_two_who_pull_at_a_time_the_slower_one_changes_nothing(
 
     assert library.replica() == library.catalogue()
     assert library.pull() == 0, "the cursor has not gone back"
+
+
+def test_an_older_version_of_a_book_does_not_replace_the_newer_one(library: Library, books: list[Book]) -> None:
+    """No admin that keeps to its own cursors sends one; one that is at fault may."""
+    library.pull()
+    with library.frontend.at_work() as store:
+        state, row = SyncState.get(), Row.get(Row.id == books[3].id)
+        older = Book(id=row.id, title="As it was", total_copies=9, state=BOOK_STATE_ACTIVE)
+        page = ListCatalogChangesResponse(
+            changes=[BookChange(revision=row.revision - 1, book=older)], next_cursor="a cursor that is newer"
+        )
+        assert apply_page(store, state, page)
+        assert SyncState.get().cursor == page.next_cursor
+    assert library.replica() == library.catalogue()
 
 
 def test_a_resync_removes_nothing_before_its_last_page(library: Library, books: list[Book]) -> None:

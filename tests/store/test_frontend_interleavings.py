@@ -1,0 +1,117 @@
+"""Two calls at a time on one frontend's store, the second of which comes upon what the first has not committed yet."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from frontend_server.fines import DailyFine
+from frontend_server.lending import LendingRules
+from frontend_server.store.models import Loan, SetAside
+from frontend_server.sync.pull import retry_set_aside
+from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library_domain.errors import UserHasLoans
+from service_kit.clock import micros
+from service_kit.store import Store
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch, new_book
+from tests.support.waiting import second_beside
+
+NEWER_STATE = 77
+"""Of a version that is not written yet."""
+
+
+@pytest.fixture
+def branch(frontend_store: Store, clock: SettableClock) -> Branch:
+    return Branch(frontend_store, clock)
+
+
+def test_a_borrow_at_the_limit_waits_for_a_return_and_is_counted(frontend_store: Store, clock: SettableClock) -> None:
+    branch = Branch(frontend_store, clock, LendingRules(loan_limit=1, daily_fine=DailyFine("EUR", 0)))
+    user, books = branch.user(), [branch.book(), branch.book()]
+    loan = branch.borrow(books[0].id, user.id)
+
+    second_beside(
+        branch.store, lambda: branch.bring_back(loan.id), lambda: branch.borrow(books[1].id, user.id)
+    )  # fmt: skip
+
+    branch.check()
+    assert Loan.select().where(Loan.return_time.is_null()).count() == 1
+
+
+def test_a_loan_begins_after_the_one_for_which_it_waited(branch: Branch, clock: SettableClock) -> None:
+    """The loans would say that more copies were out at a time than there are."""
+    user, book = branch.user(), branch.book(copies=2)
+    loan = branch.borrow(book.id, user.id)
+
+    following = second_beside(
+        branch.store,
+        lambda: branch.bring_back(loan.id),
+        lambda: branch.borrow(book.id, user.id),
+        meanwhile=lambda: clock.advance(seconds=5),
+    )
+
+    assert micros(following.borrow_time) == clock.now
+
+
+def test_an_account_is_not_closed_while_a_loan_of_it_is_being_made(branch: Branch) -> None:
+    user, book = branch.user(), branch.book()
+
+    with pytest.raises(UserHasLoans):
+        second_beside(branch.store, lambda: branch.borrow(book.id, user.id), lambda: branch.close(user.id))
+
+    branch.check()
+    assert [each.state for each in branch.users()] == [USER_STATE_ACTIVE]
+
+
+def test_a_request_beside_its_copy_that_got_the_last_book_is_answered_as_that_one(branch: Branch) -> None:
+    user, book, request_id = branch.user(), branch.book(), str(uuid4())
+
+    loan = second_beside(
+        branch.store,
+        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+    )
+
+    assert [row.id for row in Loan.select()] == [loan.id]
+    branch.check()
+
+
+def test_a_request_beside_its_copy_is_done_once_where_both_could_be_done(branch: Branch) -> None:
+    user, book, request_id = branch.user(), branch.book(copies=2), str(uuid4())
+
+    loan = second_beside(
+        branch.store,
+        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+    )
+
+    assert [row.id for row in Loan.select()] == [loan.id]
+    branch.check()
+
+
+def test_a_retry_waits_for_the_page_that_sets_a_newer_version_aside(branch: Branch) -> None:
+    """Otherwise it applies the older version, and forgets the newer one together with it."""
+    book = new_book("Bad")
+    _refuse_title(branch.store, "Bad")
+    branch.receive(book)
+    _allow_titles(branch.store)
+    newer = new_book("Better", id=book.id, state=NEWER_STATE)
+
+    second_beside(branch.store, lambda: branch.receive(newer), lambda: retry_set_aside(branch.store))
+
+    assert [(row.id, row.revision) for row in SetAside.select()] == [(book.id, 2)]
+
+
+def _refuse_title(store: Store, title: str) -> None:
+    if store.is_postgresql:
+        statement = f"ALTER TABLE book ADD CONSTRAINT bad CHECK (title <> '{title}')"
+    else:
+        body = "SELECT RAISE(ABORT, 'not here')"
+        statement = f"CREATE TRIGGER bad BEFORE INSERT ON book WHEN new.title = '{title}' BEGIN {body}; END"
+    store.database.execute_sql(statement)
+
+
+def _allow_titles(store: Store) -> None:
+    store.database.execute_sql("ALTER TABLE book DROP CONSTRAINT bad" if store.is_postgresql else "DROP TRIGGER bad")

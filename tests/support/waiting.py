@@ -1,0 +1,53 @@
+"""Two transactions of which the second comes to wait for the first: interleavings that are made, and not hoped for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from service_kit.store import Store
+
+Result = TypeVar("Result")
+
+WAIT_SECONDS = 100.0
+
+
+def second_beside(
+    store: Store,
+    first: Callable[[], object],
+    second: Callable[[], Result],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Result:
+    """Do `first`, and commit it only when `second`, in another thread, waits for it; return what `second` returns.
+
+    `meanwhile` is called while `second` waits. On SQLite that is before `second` could begin its transaction. On
+    PostgreSQL it is where `second` wants the first row that `first` has locked; a `second` that wants none ends first.
+    """
+
+    def call() -> Result:
+        store.database.connect(reuse_if_open=True)
+        try:
+            return second()
+        finally:
+            store.database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        with store.writing():
+            first()
+            result = thread.submit(call)
+            if store.is_postgresql:
+                _until_it_waits(store, result)
+            meanwhile()
+        return result.result(WAIT_SECONDS)
+
+
+def _until_it_waits(store: Store, result: Future[Result]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not result.done():
+        ((waiting,),) = store.database.execute_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchall()
+        if waiting:
+            return
+        assert time.monotonic() < deadline, "it neither waits for a lock nor ends"
+        time.sleep(0.01)

@@ -1,0 +1,271 @@
+"""The order in which the push sends rows, and what an answer may park, whatever changes while it is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+
+import frontend_server.sync.push
+from admin_server.catalog import add_book
+from admin_server.records import accept_frontend
+from admin_server.store.models import User as RecordedUser
+from frontend_server.lending import borrow_book
+from frontend_server.members import enroll_user, update_user
+from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
+from frontend_server.sync.push import push, unpark
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest, UpdateUserRequest
+from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest, RecordUsersResponse
+from library.v1 import user_pb2
+from library.v1.book_pb2 import Book
+from service_kit.ids import new_id
+from service_kit.revisions import head_revision
+from tests.support.stores import Engine, FreshDatabases
+from tests.sync.libraries import RULES, Fault, Library, WireError
+
+BATCH = 2
+
+
+@pytest.fixture
+def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    monkeypatch.setattr(frontend_server.sync.push, "BATCH_ROWS", BATCH)
+    library = Library(databases, engine)
+    yield library
+    library.close()
+
+
+# --- users before the loans that name them ---
+
+
+def test_a_user_who_becomes_due_while_loans_are_sent_goes_before_the_other_loans(library: Library) -> None:
+    """An operator asks for the parked rows to be tried again, just then."""
+    book, rita = _begin(library)
+    luke = _enroll(library, "luke")
+    with library.frontend.at_work():
+        User.update(park_reason="refused before").where(User.id == luke).execute()
+    for user in (rita, rita, luke):
+        _lend(library, book, user)
+
+    _push_and_meanwhile(library, lambda: _unpark(library))
+
+    assert _sent(library) == [("loans", [rita, rita]), ("users", [luke]), ("loans", [luke])]
+
+
+def test_a_loan_that_is_made_while_loans_are_sent_goes_after_its_user(library: Library) -> None:
+    """And the pass does not begin again for the new user: enrolments must not hold up the loans of before them."""
+    book, rita = _begin(library)
+    for _ in range(2 * BATCH):
+        _lend(library, book, rita)
+    new: list[str] = []
+
+    def somebody_enrols_and_borrows() -> None:
+        new.append(_enroll(library, "luke"))
+        _lend(library, book, new[0])
+
+    _push_and_meanwhile(library, somebody_enrols_and_borrows)
+
+    assert _sent(library) == [
+        ("loans", [rita, rita]),
+        ("loans", [rita, rita]),
+        ("users", new),
+        ("loans", new),
+    ]
+
+
+# --- what an answer may park ---
+
+
+def test_a_row_that_changes_while_the_admin_refuses_it_is_not_parked(library: Library) -> None:
+    _begin(library)
+    luke = _enroll(library, "luke")
+    with library.frontend.at_work():  # no client can make such a row; a fault of ours could
+        User.update(first_name="Lu\x07ke").where(User.id == luke).execute()
+
+    _push_and_meanwhile(library, lambda: _rename(library, luke, "Luke"))
+
+    assert _recorded_names(library)[luke] == "Luke"
+    assert not _parked(library)
+
+
+def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: Library) -> None:
+    _begin(library)
+    luke = _enroll(library, "luke")
+
+    def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
+        if "luke" in [record.user.first_name for record in request.users]:
+            _rename(library, luke, "Luke")
+            raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
+        return library.wire.record_users(request)
+
+    with library.frontend.at_work() as store:
+        push(store, record_users, library.wire.record_loans, library.clock)
+    library.push()
+
+    assert _recorded_names(library)[luke] == "Luke"
+    assert not _parked(library)
+
+
+def test_a_frontend_that_is_not_accepted_parks_no_row(library: Library) -> None:
+    """Its rows are as good as ever, and are taken when the operator accepts it."""
+    _, rita = _begin(library)
+    _rename(library, rita, "Margarita")  # so that there is no row of which the admin has the present version
+    with library.admin.at_work() as store:
+        accept_frontend(store, new_id())
+
+    with pytest.raises(WireError, match="FAILED_PRECONDITION"):
+        library.push()
+
+    assert not _parked(library)
+    with library.frontend.at_work():
+        assert [row.id for row in User.select().where(IS_DUE)] == [rita]
+        frontend_id = SyncState.get().frontend_id
+    with library.admin.at_work() as store:
+        accept_frontend(store, frontend_id)
+    library.push()
+    assert _recorded_names(library) == {rita: "Margarita"}
+
+
+# --- the receipt, and revisions that this store never gave ---
+
+
+def test_a_restored_admin_is_noticed_by_the_users_that_are_pushed(library: Library) -> None:
+    """Also where no book has changed since the backup, and before the next poll."""
+    _begin(library)
+    library.sync()
+    backup = library.admin.backup()
+    forgotten = _enroll(library, "luke")
+    library.push()
+    library.admin.restore(backup)
+    library.start_admin()
+    late = _enroll(library, "anna")
+
+    library.push()
+
+    assert {forgotten, late} <= _recorded_names(library).keys()
+
+
+def test_a_receipt_of_a_lost_past_parks_no_row(library: Library) -> None:
+    """The only row there is: no other one shows that the admin fails at every row."""
+    _, rita = _begin(library)
+    backup = library.admin.backup()
+    _rename(library, rita, "Margarita")
+    library.push()
+    library.admin.restore(backup)
+    library.start_admin()
+    _rename(library, rita, "Greta")
+
+    library.push()
+
+    assert not _parked(library)
+    assert _recorded_names(library) == {rita: "Greta"}
+
+
+def test_a_revision_that_this_store_never_gave_is_moved_past_whenever_it_is_named(library: Library) -> None:
+    """The file of the store was put back while the process ran, so nothing was to be proved."""
+    _, rita = _begin(library)
+    library.sync()
+    backup = library.frontend.backup()
+    for name in ("Margarita", "Greta", "Grit"):
+        _rename(library, rita, name)
+    library.push()
+    library.frontend.restore(backup)
+    with library.frontend.at_work():
+        assert not SyncState.get().start_revision
+    _rename(library, rita, "Rita Maria")
+
+    library.push()
+
+    assert _recorded_names(library) == {rita: "Rita Maria"}
+
+
+def test_what_changes_after_a_store_moved_past_is_newer_to_the_admin(
+    library: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, rita = _begin(library)
+    library.sync()
+    backup = library.frontend.backup()
+    for number in range(5):
+        _enroll(library, f"lost{number}")
+    library.push()
+    library.frontend.restore(backup)
+    library.start_frontend()
+    library.push()
+    with library.frontend.at_work():
+        assert head_revision() >= User.get().revision
+    moves = caplog.text.count("this store is older than what the admin recorded")
+    assert moves == 1
+
+    _rename(library, rita, "Margarita")
+    library.push()
+
+    assert _recorded_names(library)[rita] == "Margarita"
+    assert caplog.text.count("this store is older than what the admin recorded") == moves, "once is enough"
+
+
+# --- steps ---
+
+
+def _begin(library: Library) -> tuple[Book, str]:
+    """Have a book with many copies and a user, both known on both sides."""
+    with library.admin.at_work() as store:
+        book = add_book(store, AddBookRequest(title="A book", copies=20), library.clock)
+    library.pull()
+    rita = _enroll(library, "rita")
+    library.push()
+    return book, rita
+
+
+def _enroll(library: Library, name: str) -> str:
+    request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
+    with library.frontend.at_work() as store:
+        return enroll_user(store, request, library.clock).id
+
+
+def _rename(library: Library, user_id: str, name: str) -> None:
+    request = UpdateUserRequest(user=user_pb2.User(id=user_id, first_name=name))
+    with library.frontend.at_work() as store:
+        update_user(store, request, library.clock)
+
+
+def _lend(library: Library, book: Book, user_id: str) -> None:
+    request = BorrowBookRequest(book_id=book.id, user_id=user_id, days=7)
+    with library.frontend.at_work() as store:
+        borrow_book(store, request, RULES, library.clock)
+
+
+def _unpark(library: Library) -> None:
+    with library.frontend.at_work() as store:
+        unpark(store)
+
+
+def _push_and_meanwhile(library: Library, something: Callable[[], object]) -> None:
+    """Push, and let something happen while the admin's first answer is on its way."""
+    library.wire.sent.clear()
+    library.wire.meanwhile = something
+    library.wire.faults.append(Fault.MEANWHILE)
+    library.push()
+    assert not library.wire.faults
+
+
+def _sent(library: Library) -> list[tuple[str, list[str]]]:
+    """What was sent: whether users or loans, and of which users, message by message."""
+    sent = []
+    for request in library.wire.sent:
+        if isinstance(request, RecordUsersRequest):
+            sent.append(("users", [record.user.id for record in request.users]))
+        elif isinstance(request, RecordLoansRequest):
+            sent.append(("loans", [record.loan.user_id for record in request.loans]))
+    return sent
+
+
+def _recorded_names(library: Library) -> dict[str, str]:
+    with library.admin.at_work():
+        return {row.id: row.first_name for row in RecordedUser.select()}
+
+
+def _parked(library: Library) -> list[str]:
+    with library.frontend.at_work():
+        return [row.park_reason for model in (User, Loan) for row in model.select().where(IS_PARKED)]
