@@ -14,7 +14,7 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, epochs, imports, records
+from admin_server import catalog, epochs, imports, pairing, records
 from admin_server.store import models as admin_models
 from frontend_server import lending, members, watched_clock
 from frontend_server.fines import DailyFine
@@ -244,7 +244,7 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.sync.v1.SyncService/RecordUsers": self.record_users,
                 "library.sync.v1.SyncService/RecordLoans": self.record_loans,
-                "a frontend is accepted": lambda chance: records.accept_frontend(store, FRONTEND),
+                "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a start": lambda chance: epochs.begin_epoch(store, clock),
                 "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
                 "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),

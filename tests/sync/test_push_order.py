@@ -9,7 +9,7 @@ import pytest
 
 import frontend_server.sync.push
 from admin_server.catalog import add_book
-from admin_server.records import accept_frontend
+from admin_server.pairing import accept_frontend
 from admin_server.store.models import User as RecordedUser
 from frontend_server.lending import borrow_book
 from frontend_server.members import enroll_user, update_user
