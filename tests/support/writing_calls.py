@@ -46,6 +46,7 @@ from library.sync.v1.sync_service_pb2 import (
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library_domain.pairing import Credentials
 from service_kit.clock import DAY, SECOND, Clock, timestamp
 from service_kit.errors import ServiceError
 from service_kit.idempotency import Cleanup
@@ -245,6 +246,9 @@ class AdminCalls:
                 "library.sync.v1.SyncService/RecordUsers": self.record_users,
                 "library.sync.v1.SyncService/RecordLoans": self.record_loans,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
+                "a first call": lambda chance: pairing.check_caller(
+                    store, Credentials(FRONTEND, "s" * 43).metadata(), RecordUsersRequest(frontend_id=FRONTEND)
+                ),
                 "a start": lambda chance: epochs.begin_epoch(store, clock),
                 "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
                 "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
