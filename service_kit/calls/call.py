@@ -37,6 +37,7 @@ class Call:
     """One call. Its fields belong to the `Register`, but for the stage while its handler runs."""
 
     __slots__ = (
+        "_deadline",
         "came",
         "ending",
         "event",
@@ -63,6 +64,7 @@ class Call:
         self.peer: str = event.call.peer()
         self.stage = Stage.ARRIVING
         self.came = self.since = time.monotonic()
+        self._deadline: float = self.came + event.call_details.deadline - time.time()  # the wall clock may be set
         self.give_up_at = self.came + WAIT_SECONDS
         self.size = 0
         """Bytes that it holds of the server's: of its request while it waits and runs, then of its answer."""
@@ -78,9 +80,7 @@ class Call:
     def is_wanted(self) -> bool:
         """Whether the client still waits for the answer: it has neither cancelled, nor has its deadline passed."""
         state = self.state
-        return (
-            state.client != _server._CANCELLED and not state.statused and self.event.call_details.deadline > time.time()
-        )
+        return state.client != _server._CANCELLED and not state.statused and self._deadline > time.monotonic()
 
     def request_id(self) -> str:
         """Return the id that the client sent, or one made here; see `service_kit.servicer.request_id`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import psutil
@@ -16,7 +17,7 @@ from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
-from tests.support.clients import open_channel, refusal_of
+from tests.support.clients import AdminClient, FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
 from tests.support.processes import ServerProcess, Servers
@@ -51,7 +52,7 @@ class Desk:
         """Borrow a book, look at one and ask for the health, on a new connection."""
         with open_channel(self.address) as channel:
             book = next(self._books)
-            server = type(self.server.frontend())(channel)
+            server = FrontendClient(channel)
             server.lending.BorrowBook(BorrowBookRequest(book_id=book, user_id=self._user, days=1), timeout=SECONDS)
             server.catalog.GetBook(GetBookRequest(id=book), timeout=SECONDS)
             assert_healthy(channel)
@@ -60,7 +61,7 @@ class Desk:
         """List the large books, on a new connection."""
         with open_channel(self.address) as channel:
             request = ListBooksRequest(page_size=100)
-            assert type(self.server.frontend())(channel).catalog.ListBooks(request, timeout=SECONDS).books
+            assert FrontendClient(channel).catalog.ListBooks(request, timeout=SECONDS).books
 
     def megabytes(self) -> float:
         """The memory of the server."""
@@ -146,15 +147,15 @@ def test_streams_that_do_not_move_keep_nobody_out(admin: ServerProcess, connect:
         for _ in range(80):
             client.open(path, b"" if path == IMPORT_BOOKS else b"\x3a\x00", ends=False)
     with open_channel(admin.address) as channel:
-        client = type(admin.admin())(channel)
+        librarian = AdminClient(channel)
         assert_healthy(channel)
-        client.status.GetStatus(GetStatusRequest(), timeout=SECONDS)
-        client.sync.ListCatalogChanges(ListCatalogChangesRequest(), timeout=SECONDS)
-        client.catalog.AddBook(AddBookRequest(title="Emma"), timeout=SECONDS)
+        librarian.status.GetStatus(GetStatusRequest(), timeout=SECONDS)
+        librarian.sync.ListCatalogChanges(ListCatalogChangesRequest(), timeout=SECONDS)
+        librarian.catalog.AddBook(AddBookRequest(title="Emma"), timeout=SECONDS)
         rows = [ImportBooksRequest(line=1, book=AddBookRequest(title="Emma"), validate_only=True)]
         for _ in itertools.count():
             try:
-                outcomes = client.catalog.ImportBooks(iter(rows), timeout=SECONDS).outcomes
+                outcomes = librarian.catalog.ImportBooks(iter(rows), timeout=SECONDS).outcomes
             except grpc.RpcError as error:
                 assert refusal_of(error).reason == "SERVER_BUSY"
             else:
@@ -181,8 +182,10 @@ def test_unknown_methods_count_like_others(desk: Desk, connect: Connect) -> None
         for _ in range(120):
             client.open("/library.frontend.v1.CatalogService/NoMethod", b"", ends=False)
     desk.serve()
-    with open_channel(desk.address) as channel, pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary("/library.frontend.v1.CatalogService/NoMethod")(b"", timeout=SECONDS)
+    with open_channel(desk.address) as channel:
+        method: Any = channel.unary_unary("/library.frontend.v1.CatalogService/NoMethod")
+        with pytest.raises(grpc.RpcError) as refused:
+            method(b"", timeout=SECONDS)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
