@@ -147,6 +147,29 @@ class ResourceExhausted(ServiceError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class ServerBusy(ResourceExhausted):
+    """A bound on what the server has open at a time is reached."""
+
+    reason = "SERVER_BUSY"
+    message = "The server is busy ({limit}); try again in a second, with the same request id if the call has one."
+
+    RETRY_SECONDS: ClassVar[int] = 1
+
+    def details(self) -> Sequence[any_pb2.Any]:
+        """Add a RetryInfo, so that clients which know it wait by themselves."""
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromSeconds(self.RETRY_SECONDS)
+        return [*super().details(), packed(retry)]
+
+
+class CallIdle(ServiceError):
+    """The client kept a call open without going on with it."""
+
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "CALL_IDLE"
+    message = "The client did not {action} within {seconds} seconds, so the call was ended."
+
+
 class Unauthenticated(ServiceError):
     """The call does not prove who makes it."""
 
@@ -184,7 +207,7 @@ def _cut(text: str, most_bytes: int) -> str:
 
 
 def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.ResourceInfo
-           | error_details_pb2.RequestInfo) -> any_pb2.Any:  # fmt: skip
+           | error_details_pb2.RequestInfo | error_details_pb2.RetryInfo) -> any_pb2.Any:  # fmt: skip
     """Pack a detail as google.rpc.Status wants it."""
     wrapped = any_pb2.Any()
     # Metadata in the order of its keys: else it is another in each process, and so are the bytes of the same error.

@@ -1,18 +1,21 @@
-"""How a server runs its methods' handlers: in which pool, and what it does about bytes that are not a message."""
+"""How a server runs its methods' handlers: in which lane, and what it does about bytes that are not a message."""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
+from service_kit.calls.call import Call, Stage
+from service_kit.calls.current import CURRENT_CALL
+from service_kit.calls.lanes import METHOD, TAKES_ONE_MESSAGE, LanePool
 from service_kit.client_streams import Unreadable
 from service_kit.errors import MessageUnreadable
-from service_kit.servicer import IS_LONG_CALL, refuse
+from service_kit.servicer import IS_LONG_CALL, IS_READ, refuse
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behavior = Callable[..., Any]
@@ -26,30 +29,49 @@ _MAKERS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
 """By whether requests and responses are streams: the handler's attribute, and what makes such a handler."""
 
 
+class Lanes(NamedTuple):
+    """Where the calls of each kind wait and run."""
+
+    reads: LanePool
+    writes: LanePool
+    streams: LanePool
+    long_calls: LanePool
+    health: LanePool
+    watches: LanePool
+    apart: LanePool
+    """For services that must be answered whatever the others are busy with, such as the sync."""
+
+
 class PreparingInterceptor(grpc.ServerInterceptor):
-    """Runs long calls in a pool of their own, and refuses bytes that are not a message with a reason.
+    """Chooses the lane of each method, bounds its answers, and refuses bytes that are not a message with a reason.
 
     A method's handler is prepared at its first call and kept.
     """
 
-    def __init__(self, long_call_pool: ThreadPoolExecutor) -> None:
-        """Run streams, and methods that call another service, in this pool."""
-        self._long_call_pool = long_call_pool
+    def __init__(self, lanes: Lanes) -> None:
+        """Run calls in these lanes."""
+        self._lanes = lanes
+        self._apart: set[str] = set()
         self._prepared: dict[str, Handler] = {}
+        self._unknown = _refusing_unknown_methods()
         self._lock = threading.Lock()
+
+    def set_apart(self, service: str) -> None:
+        """Run the calls of a service, by its full name, in the lane `apart`."""
+        self._apart.add(service)
 
     def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Return the prepared handler of a method, or None for an unknown method."""
+        """Return the prepared handler of a method."""
         method = handler_call_details.method
         prepared = self._prepared.get(method)
         if prepared is None:
             handler = continuation(handler_call_details)
             if handler is None:
-                return None
+                return self._unknown  # and not None: grpcio would not count the call
             with self._lock:
                 prepared = self._prepared.setdefault(method, self._prepare(handler, method.lstrip("/")))
         return prepared
@@ -57,25 +79,78 @@ class PreparingInterceptor(grpc.ServerInterceptor):
     def _prepare(self, handler: Handler, method: str) -> Handler:
         name, make = _MAKERS[handler.request_streaming, handler.response_streaming]
         behavior: Behavior = getattr(handler, name)
-        prepared = _refusing_the_unreadable(behavior, method)
+        answer = _stream_answering if handler.response_streaming else _answering
+        prepared = _refusing_the_unreadable(answer(behavior, method, handler.response_serializer), method)
         # grpcio's own way to keep a thread from being held: https://github.com/grpc/grpc/pull/21457
-        is_non_blocking = getattr(behavior, "experimental_non_blocking", False)
-        is_stream = handler.request_streaming or handler.response_streaming
-        if getattr(behavior, IS_LONG_CALL, False) or (is_stream and not is_non_blocking):
-            prepared.experimental_thread_pool = self._long_call_pool  # type: ignore[attr-defined]
-        return make(prepared, _reader(handler.request_deserializer), handler.response_serializer)
+        prepared.experimental_thread_pool = self._lane(handler, behavior, method)  # type: ignore[attr-defined]
+        setattr(prepared, METHOD, method)
+        setattr(prepared, TAKES_ONE_MESSAGE, not handler.request_streaming)
+        # An answer that is not a stream is serialized already.
+        writer = handler.response_serializer if handler.response_streaming else None
+        return make(prepared, _reader(handler.request_deserializer), writer)
+
+    def _lane(self, handler: Handler, behavior: Behavior, method: str) -> LanePool:
+        service = method.rpartition("/")[0]
+        if service == HEALTH_SERVICE:
+            return self._lanes.watches if handler.response_streaming else self._lanes.health
+        if service in self._apart:
+            return self._lanes.apart
+        if handler.request_streaming or handler.response_streaming:
+            return self._lanes.streams
+        if getattr(behavior, IS_LONG_CALL, False):
+            return self._lanes.long_calls
+        return self._lanes.reads if getattr(behavior, IS_READ, False) else self._lanes.writes
 
 
 def _refusing_the_unreadable(behavior: Behavior, method: str) -> Behavior:
     """Wrap a behavior. A stream is passed on; what is unreadable in it is refused by `ClientStream`."""
 
     @functools.wraps(behavior)
-    def call(request: Any, context: grpc.ServicerContext, *send_response: Any) -> Any:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
         if type(request) is Unreadable:
             refuse(context, MessageUnreadable(method=method), method)
-        return behavior(request, context, *send_response)
+        return behavior(request, context)
 
     return call
+
+
+def _answering(behavior: Behavior, method: str, serializer: Callable[[Any], bytes] | None) -> Behavior:
+    """Wrap a behavior that answers with one message: it serializes the message, and counts its bytes."""
+    write = serializer or bytes
+
+    @functools.wraps(behavior)
+    def answer(request: Any, context: grpc.ServicerContext) -> bytes:
+        serialized = write(behavior(request, context))
+        call = CURRENT_CALL.get()
+        if isinstance(call, Call) and (refusal := call.register_answer(len(serialized))) is not None:
+            refuse(context, refusal, method)
+        return serialized
+
+    return answer
+
+
+def _stream_answering(behavior: Behavior, method: str, serializer: object) -> Behavior:
+    """Wrap a behavior that answers with a stream: while a message is sent, the call waits for its client."""
+
+    @functools.wraps(behavior)
+    def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        call = CURRENT_CALL.get()
+        for message in behavior(request, context):
+            if isinstance(call, Call):
+                call.waits(Stage.SENDING)
+            yield message
+            if isinstance(call, Call):
+                call.goes_on()
+
+    return answer
+
+
+def _refusing_unknown_methods() -> Handler:
+    def answer(requests: object, context: grpc.ServicerContext) -> NoReturn:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")  # as grpcio says
+        raise AssertionError("abort does not return")
+
+    return grpc.stream_unary_rpc_method_handler(answer)
 
 
 def _reader(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:

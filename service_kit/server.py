@@ -12,25 +12,45 @@ from typing import Any
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from service_kit.addresses import AddressTaken
+from service_kit.calls.lanes import OpenCalls
+from service_kit.calls.register import CLIENT_SECONDS, STREAM_SECONDS, Lane
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
-from service_kit.handlers import PreparingInterceptor
-from service_kit.health_list import ListingHealthServicer
+from service_kit.handlers import Lanes, PreparingInterceptor
+from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
-
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 log = logger(__name__)
 
 
 PING_SECONDS = 5
 """The interval of keepalive pings that clients may have, with or without calls. grpc-go's smallest is 10."""
+
+CONNECTION_CALLS = 128
+"""Calls that are open on one connection."""
+
+STREAMS = 64
+"""Streams at a time; each has a thread while it is open."""
+
+CONNECTION_STREAMS = 32
+
+LONG_CALLS = 128
+"""Calls at a time of methods that call another service."""
+
+CONNECTION_LONG_CALLS = 64
+
+HEALTH_CHECKS, HEALTH_THREADS = 128, 2
+
+WATCHES, CONNECTION_WATCHES = 32, 8
+"""Each has a thread while it is open."""
+
+APART_CALLS, APART_THREADS = 64, 4
+"""Of services that must always be answered. A frontend process has two such calls at most."""
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.so_reuseport", 0),  # otherwise a second server on the port would share it, silently
@@ -42,6 +62,18 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.max_ping_strikes", 2),
     # Without it, pings while there are no calls may come every two hours.
     ("grpc.keepalive_permit_without_calls", 1),
+    # A client that is frozen or has vanished is dropped after these two, also where only answers go its way: without
+    # the third, pings stop after two that no data of this side came between.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # The others wait in the client, as HTTP/2 has it. `library-rest` sends the calls of all its clients by one
+    # connection; that is more than run at a time.
+    ("grpc.max_concurrent_streams", CONNECTION_CALLS),
+    # Clients connect again by themselves. The longest stream fits into the grace.
+    ("grpc.max_connection_idle_ms", 10 * 60_000),
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", int(STREAM_SECONDS + CLIENT_SECONDS) * 1_000),
 ]
 
 
@@ -52,6 +84,8 @@ class Service:
     descriptor: ServiceDescriptor
     servicer: Any
     add: Callable[[Any, grpc.Server], None]
+    is_apart: bool = False
+    """Whether its calls have places and threads of their own."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +95,7 @@ class Limits:
     threads: int
     """Calls that run at the same time; more wait their turn."""
     concurrent_calls: int
-    """Calls that run or wait; one more gets RESOURCE_EXHAUSTED at once."""
+    """Calls that run or wait, of those that read and as many of those that write; one more gets RESOURCE_EXHAUSTED."""
     grace_seconds: float
     """How long calls may go on after the server was told to stop."""
 
@@ -74,19 +108,35 @@ class Server:
         self._limits = limits
         self._contract = contract
         self._gate = NotReadyInterceptor()
+        self._calls = OpenCalls()
+        # For short calls. Those that write wait for one another, so they never have all of its threads (if it has two).
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="call")
-        # For calls that can block for long: streams, and methods that call another service. It keeps them from starving
-        # the other pool. Threads start as they are needed, and each call holds one at most.
-        self._long_call_pool = ThreadPoolExecutor(limits.concurrent_calls, thread_name_prefix="long-call")
-        self._health = ListingHealthServicer()
+        threads = STREAMS + LONG_CALLS + WATCHES + HEALTH_THREADS + APART_THREADS
+        # For the others. It has as many threads as may be running; they start as they are needed.
+        self._long_call_pool = ThreadPoolExecutor(threads, thread_name_prefix="long-call")
+        lanes = self._lanes(limits)
+        self._preparing = PreparingInterceptor(lanes)
+        self._health = Health()
         self._names: list[str] = []
         self._paused: set[str] = set()
         self._health_lock = threading.Lock()
-        self.grpc = grpc.server(
-            self._pool,
-            interceptors=[self._gate, PreparingInterceptor(self._long_call_pool)],
-            maximum_concurrent_rpcs=limits.concurrent_calls,
-            options=OPTIONS,
+        self.grpc = grpc.server(lanes.reads, interceptors=[self._gate, self._preparing], options=OPTIONS)
+
+    def _lanes(self, limits: Limits) -> Lanes:
+        places, threads = limits.concurrent_calls, limits.threads
+        writers = max(1, threads - max(1, threads // 4))
+        short, long = self._pool, self._long_call_pool
+        lane = self._calls.lane
+        return Lanes(
+            reads=lane(Lane("calls that read", places, threads), short),
+            writes=lane(Lane("calls that write", places, writers), short),
+            streams=lane(Lane("streams", STREAMS, STREAMS, CONNECTION_STREAMS), long),
+            long_calls=lane(
+                Lane("calls that wait for another service", LONG_CALLS, LONG_CALLS, CONNECTION_LONG_CALLS), long
+            ),
+            health=lane(Lane("health checks", HEALTH_CHECKS, HEALTH_THREADS), long),
+            watches=lane(Lane("watches of the health", WATCHES, WATCHES, CONNECTION_WATCHES), long),
+            apart=lane(Lane("calls of another service of the library", APART_CALLS, APART_THREADS), long),
         )
 
     def add(self, services: Iterable[Service]) -> None:
@@ -94,8 +144,10 @@ class Server:
         for service in services:
             service.add(service.servicer, self.grpc)
             self._names.append(service.descriptor.full_name)
+            if service.is_apart:
+                self._preparing.set_apart(service.descriptor.full_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        add_reflection(self.grpc, [*self._names, health.SERVICE_NAME], self._contract)
+        add_reflection(self.grpc, [*self._names, SERVICE_NAME], self._contract)
         self._report()
 
     def listen(self, address: str) -> str:
@@ -107,6 +159,7 @@ class Server:
             port = self.grpc.add_insecure_port(address)
         except RuntimeError as error:
             raise AddressTaken(address) from error
+        self._calls.start()
         self.grpc.start()
         return f"{address.rpartition(':')[0]}:{port}"
 
@@ -131,17 +184,18 @@ class Server:
         back, streams and calls to other services included. `interrupt` is called after the grace, and is to end what
         those handlers wait for, so that a hanging service does not delay the stop.
         """
-        self._health.enter_graceful_shutdown()
+        self._health.stop()
         self.grpc.stop(self._limits.grace_seconds).wait()
         interrupt()
         self._pool.shutdown(wait=True)
         self._long_call_pool.shutdown(wait=True)
+        self._calls.stop()
 
     def _report(self) -> None:
         with self._health_lock:
             for name in ["", *self._names]:
                 serves = self._gate.is_open and not (name in self._paused if name else self._paused)
-                self._health.set(name, _SERVING if serves else _NOT_SERVING)
+                self._health.set(name, SERVING if serves else NOT_SERVING)
 
 
 class NotReadyInterceptor(grpc.ServerInterceptor):

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
+from service_kit.calls.current import CallGivenUp
 from service_kit.client_streams import CallCancelled, ClientStream
 from service_kit.errors import FieldInvalid, InternalError, ServiceError, StoreUnavailable, rich_status
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
@@ -22,6 +23,9 @@ _READS = ("Get", "List")
 
 IS_LONG_CALL = "is_long_call"
 """Attribute of a method that can block for long; the server runs it in another pool: see `service_kit.handlers`."""
+
+IS_READ = "is_read"
+"""Attribute of a method that changes nothing; the server lets it run while those that write wait for one another."""
 
 Servicer = TypeVar("Servicer")
 
@@ -62,6 +66,7 @@ def instrument_servicer(
                 plain, f"{service.full_name}/{method.name}", own_rules, method.client_streaming, authenticate
             )
             setattr(answer, IS_LONG_CALL, method.name in long_calls)
+            setattr(answer, IS_READ, method.name.startswith(_READS))
             setattr(servicer, method.name, answer)
         return servicer
 
@@ -88,7 +93,7 @@ def _answering(
             reply = plain(servicer, request, context)
         except ServiceError as error:
             refusal = _completed(error, request, rules)
-        except CallCancelled:
+        except (CallCancelled, CallGivenUp):
             end_cancelled(context, name)
         except Exception as error:
             if is_unavailable(error):
@@ -123,12 +128,12 @@ def _log_done(context: grpc.ServicerContext, method: str, level: int) -> None:
 
 
 def end_cancelled(context: grpc.ServicerContext, method: str) -> NoReturn:
-    """End a call that was cancelled while its stream was read. That is no fault of this server's: it is logged at info.
+    """End a call that was cancelled while its stream was read, or it waited. That is not a fault: it is logged at info.
 
-    By its client, most likely; at a stop of the server, after the grace, by the server.
+    By its client or its deadline, most likely; at a stop of the server, after the grace, by the server.
     """
     log.info("call cancelled", method=method, request_id=request_id(context))
-    context.abort(grpc.StatusCode.CANCELLED, "The call was cancelled before its stream had ended.")
+    context.abort(grpc.StatusCode.CANCELLED, "The call was cancelled before its work was done.")
     raise AssertionError("abort does not return")
 
 

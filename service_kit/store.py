@@ -21,6 +21,7 @@ import psycopg
 from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded
 
+from service_kit.calls.current import check_wanted, seconds_to_wait
 from service_kit.logs import logger
 from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
 from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
@@ -46,6 +47,10 @@ class StoreSettingsError(Exception):
     """The store cannot be opened as the settings say. The message tells what to change."""
 
 
+class WriterBusy(peewee.OperationalError):
+    """Other writers have kept the store for too long."""
+
+
 class Store:
     """An open database. Threads share it; each has a connection of its own while it works."""
 
@@ -62,26 +67,45 @@ class Store:
         self._locked_out_since: dict[str, float] = {}
         # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
         # quicker; writers in other processes are waited for as SQLite does it.
-        self._writers: contextlib.AbstractContextManager[Any] = (
-            contextlib.nullcontext() if self.is_postgresql else threading.RLock()
-        )
+        self._writers = None if self.is_postgresql else threading.RLock()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction that may write: committed if no error is raised, rolled back if one is."""
         # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
         lock_type = () if self.is_postgresql else ("IMMEDIATE",)
-        with self._writers, self.reading():
+        with self._turn_to_write(), self.reading():
             committed = False
             try:
                 with self.database.atomic(*lock_type):
+                    check_wanted()  # another process may have been waited for, too
                     yield
+                    check_wanted()  # on PostgreSQL, the locks of others are waited for in the statements
                 committed = True
             finally:
                 if self._pool is not None:
                     self._pool.note_end(committed=committed)
             if self._sqlite_run is not None and not self.database.in_transaction():
                 self._sqlite_run.after_commit(self.database)
+
+    @contextlib.contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Wait for the other writers of this process, for no longer than the call that this thread works for.
+
+        Raises:
+            WriterBusy: the turn did not come in time.
+            CallGivenUp: nobody waits for the call any more.
+        """
+        check_wanted()
+        if self._writers is None:
+            yield
+            return
+        if not self._writers.acquire(timeout=seconds_to_wait()):
+            raise WriterBusy("other writers of this process have kept the store for too long")
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

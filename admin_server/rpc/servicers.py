@@ -180,5 +180,5 @@ def services(store: Store, clock: Clock) -> list[Service]:
         Service(_USERS, UserServicer(store, clock), user_service_pb2_grpc.add_UserServiceServicer_to_server),
         Service(_LOANS, LoanServicer(store, clock), loan_service_pb2_grpc.add_LoanServiceServicer_to_server),
         Service(_STATUS, StatusServicer(store), status_service_pb2_grpc.add_StatusServiceServicer_to_server),
-        Service(_SYNC, SyncServicer(store), sync_service_pb2_grpc.add_SyncServiceServicer_to_server),
+        Service(_SYNC, SyncServicer(store), sync_service_pb2_grpc.add_SyncServiceServicer_to_server, is_apart=True),
     ]

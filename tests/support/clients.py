@@ -28,6 +28,7 @@ _DETAILS: tuple[type[Message], ...] = (
     error_details_pb2.BadRequest,
     error_details_pb2.ResourceInfo,
     error_details_pb2.RequestInfo,
+    error_details_pb2.RetryInfo,
 )
 
 
@@ -66,6 +67,7 @@ class Refusal:
     resource: tuple[str, str] | None = None
     """The ResourceInfo: the type and the name of what is missing."""
     request_id: str = ""
+    retry_seconds: float | None = None
 
 
 def open_channel(address: str) -> grpc.Channel:
@@ -134,4 +136,6 @@ def read_refusal(code: grpc.StatusCode, message: str, trailing_metadata: object)
             refusal.resource = (detail.resource_type, detail.resource_name)
         elif isinstance(detail, error_details_pb2.RequestInfo):
             refusal.request_id = detail.request_id
+        elif isinstance(detail, error_details_pb2.RetryInfo):
+            refusal.retry_seconds = detail.retry_delay.ToTimedelta().total_seconds()
     return refusal

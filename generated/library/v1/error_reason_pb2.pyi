@@ -90,6 +90,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_USER_HAS_LOANS: _ErrorReason.ValueType  # 28
     """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+    ERROR_REASON_SERVER_BUSY: _ErrorReason.ValueType  # 29
+    """RESOURCE_EXHAUSTED. A bound on what the server has open at a time is reached; the metadata says which. Try again
+    after the time in RetryInfo, with the same request id if the call has one.
+    """
+    ERROR_REASON_CALL_IDLE: _ErrorReason.ValueType  # 30
+    """DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -165,4 +171,10 @@ such as one of a newer version; the metadata has its number.
 """
 ERROR_REASON_USER_HAS_LOANS: ErrorReason.ValueType  # 28
 """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+ERROR_REASON_SERVER_BUSY: ErrorReason.ValueType  # 29
+"""RESOURCE_EXHAUSTED. A bound on what the server has open at a time is reached; the metadata says which. Try again
+after the time in RetryInfo, with the same request id if the call has one.
+"""
+ERROR_REASON_CALL_IDLE: ErrorReason.ValueType  # 30
+"""DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

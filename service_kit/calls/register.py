@@ -1,0 +1,293 @@
+"""The register of a server's open calls: who gets a place, who waits, and whose call is ended to make room.
+
+A call holds a place of its lane from the arrival of its message until its handler has returned, whether the client
+still waits or not. Before that and after that it is bounded by what it holds: calls of headers only by their number,
+answers by their bytes. There it is the call that has waited longest for its client that is ended, never a newcomer that
+is refused, so that calls which do not move keep nobody out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from service_kit.calls.call import WAIT_SECONDS, Call, Stage
+from service_kit.errors import CallIdle, ServerBusy, ServiceError
+
+CLIENT_SECONDS = 30.0
+"""How long a call waits for its client: for its message, for the next one of a stream, until an answer is read."""
+
+STREAM_SECONDS = 600.0
+"""The longest that a client may take to send a stream, however steadily. An import of 20,000 rows takes seconds."""
+
+YIELDS_AFTER_SECONDS = 1.0
+"""A stream that has waited this long for its client loses its place to another call that needs it."""
+
+MOST_ARRIVING = 256
+"""Calls whose message has not arrived. It is in the same packet as their headers, nearly always."""
+
+SERVER_BYTES = 64 * 1024 * 1024
+"""Bytes of requests and answers that the server holds: 16 of the largest messages."""
+
+CONNECTION_BYTES = 16 * 1024 * 1024
+"""Bytes that it holds for one connection."""
+
+SMALL_BYTES = 64 * 1024
+"""A message up to this size is not refused for the bytes that are held: the answers of all calls that change something
+are smaller. Their number is bounded by the streams of a connection, and they count like others."""
+
+CALL_BYTES = 16 * 1024
+"""What an open call costs beside its message, roughly."""
+
+_WAITS_FOR_CLIENT = (Stage.READING, Stage.SENDING, Stage.IDLE)
+
+End = Callable[[Call, Stage, ServiceError], None]
+
+
+@dataclass(eq=False)
+class Lane:
+    """Places for calls of one kind, which the calls of other kinds cannot take."""
+
+    name: str
+    places: int
+    """Calls that run or wait for a thread."""
+    most_running: int
+    connection_places: int | None = None
+    """Places that one connection may take; None is all of them."""
+    calls: dict[Call, None] = field(default_factory=dict)
+    waiting: OrderedDict[Call, None] = field(default_factory=OrderedDict)
+    running: int = 0
+
+
+class Register:
+    """The open calls. `end` is called, with no lock held, for each call that is to be ended to make room."""
+
+    def __init__(self, end: End) -> None:
+        """Make an empty register."""
+        self._end = end
+        self._lock = threading.Lock()
+        self._arriving: OrderedDict[Call, None] = OrderedDict()
+        self._leaving: OrderedDict[Call, None] = OrderedDict()
+        self._bytes = 0
+        self._connection_bytes: Counter[str] = Counter()
+        self._lane_of: dict[Call, Lane] = {}
+        self.refused = 0
+
+    def arrive(self, call: Call) -> None:
+        """Register a call whose message has not arrived; the oldest such call is ended when there are too many."""
+        with self._lock:
+            self._arriving[call] = None
+            oldest = self._arriving.popitem(last=False)[0] if len(self._arriving) > MOST_ARRIVING else None
+            if oldest is not None:
+                self._leave(oldest)
+        if oldest is not None:
+            self._end(oldest, Stage.ARRIVING, _busy(MOST_ARRIVING, "calls without their message"))
+
+    def admit(self, call: Call, lane: Lane, size: int) -> tuple[ServiceError | None, bool]:
+        """Give a call, with a request of `size` bytes, a place in a lane.
+
+        Returns:
+            Why it is refused, if it is; and whether it is to run now, rather than when `finish` returns it.
+        """
+        with self._lock:
+            if call.is_over or call.stage is not Stage.ARRIVING:  # it has ended meanwhile
+                return None, False
+            self._arriving.pop(call, None)
+            refusal, victims = self._find_place(call, lane, size)
+            runs = False
+            if refusal is not None:
+                self.refused += 1
+                self._leave(call)
+            else:
+                self._resize(call, size)
+                victims += self._make_room()
+                runs = self._place(call, lane)
+        for victim, stage in victims:
+            self._end(victim, stage, _busy(lane.places, f"open {lane.name}"))
+        return refusal, runs
+
+    def answer(self, call: Call, size: int) -> ServiceError | None:
+        """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so."""
+        with self._lock:
+            held = self._connection_bytes[call.peer] - call.size
+            if size > SMALL_BYTES and held + size > CONNECTION_BYTES:
+                self.refused += 1
+                return _busy(CONNECTION_BYTES, "bytes of requests and unread answers for one connection")
+            call.has_answer = True
+            self._resize(call, size + CALL_BYTES)
+            victims = self._make_room()
+        for victim, stage in victims:
+            self._end(victim, stage, _busy(SERVER_BYTES, "bytes of requests and unread answers"))
+        return None
+
+    def finish(self, call: Call, lane: Lane) -> Call | None:
+        """Note that a call's handler has returned; return the call that is to run in its place."""
+        with self._lock:
+            call.is_running = False
+            lane.running -= 1
+            del lane.calls[call]
+            if call.is_over:
+                self._resize(call, 0)
+            else:
+                if not call.has_answer:
+                    self._resize(call, CALL_BYTES)
+                self._leave(call)
+            if lane.waiting and lane.running < lane.most_running:
+                following = lane.waiting.popitem(last=False)[0]
+                self._run(following, lane)
+                return following
+        return None
+
+    def forget(self, call: Call) -> None:
+        """Note that a call is over: its answer has left this process, or was dropped."""
+        with self._lock:
+            if call in self._lane_of:
+                lane = self._lane_of.pop(call)
+                del lane.waiting[call], lane.calls[call]
+            self._arriving.pop(call, None)
+            self._leaving.pop(call, None)
+            call.is_over = True
+            if not call.is_running:
+                self._resize(call, 0)
+
+    def sweep(self, lanes: Iterable[Lane]) -> None:
+        """End the calls that have waited too long, for their client or for their turn."""
+        now = time.monotonic()
+        with self._lock:
+            ended = [*self._too_late(now), *self._too_slow(lanes, now)]
+        for call, stage, error in ended:
+            self._end(call, stage, error)
+
+    def is_empty(self) -> bool:
+        """Whether no call is open."""
+        return not (self._arriving or self._leaving or self._bytes)
+
+    def _find_place(self, call: Call, lane: Lane, size: int) -> tuple[ServiceError | None, list[tuple[Call, Stage]]]:
+        large = size > SMALL_BYTES
+        if large and self._connection_bytes[call.peer] + size > CONNECTION_BYTES:
+            return _busy(CONNECTION_BYTES, "bytes of requests and unread answers for one connection"), []
+        if large and self._bytes + size > SERVER_BYTES and not self._leaving:
+            return _busy(SERVER_BYTES, "bytes of requests and unread answers"), []
+        if lane.connection_places is not None:
+            own = [other for other in lane.calls if other.peer == call.peer]
+            if len(own) >= lane.connection_places:
+                return _displace(own, lane.connection_places, f"open {lane.name} of one connection")
+        if len(lane.calls) >= lane.places:
+            return _displace(list(lane.calls), lane.places, f"open {lane.name}")
+        return None, []
+
+    def _make_room(self) -> list[tuple[Call, Stage]]:
+        """Choose answers to drop until the bytes are within their bound: the oldest of the connection with the most."""
+        victims: list[tuple[Call, Stage]] = []
+        while self._bytes > SERVER_BYTES and self._leaving:
+            held: Counter[str] = Counter()
+            for call in self._leaving:
+                held[call.peer] += call.size
+            peer = max(held, key=lambda peer: held[peer])
+            victim = next(call for call in self._leaving if call.peer == peer)
+            del self._leaving[victim]
+            self._resize(victim, 0)
+            victims.append((victim, Stage.LEAVING))
+        return victims
+
+    def _place(self, call: Call, lane: Lane) -> bool:
+        lane.calls[call] = None
+        if lane.running < lane.most_running:
+            self._run(call, lane)
+            return True
+        call.stage = Stage.WAITING
+        lane.waiting[call] = None
+        self._lane_of[call] = lane
+        return False
+
+    def _run(self, call: Call, lane: Lane) -> None:
+        self._lane_of.pop(call, None)
+        lane.running += 1
+        call.is_running = True
+        call.stage = Stage.RUNNING
+
+    def _leave(self, call: Call) -> None:
+        if not call.size:
+            self._resize(call, CALL_BYTES)
+        call.stage = Stage.LEAVING
+        call.since = time.monotonic()
+        self._leaving[call] = None
+
+    def _resize(self, call: Call, size: int) -> None:
+        change = size - call.size
+        call.size = size
+        self._bytes += change
+        held = self._connection_bytes[call.peer] + change
+        if held:
+            self._connection_bytes[call.peer] = held
+        else:
+            del self._connection_bytes[call.peer]
+
+    def _too_late(self, now: float) -> Iterator[tuple[Call, Stage, ServiceError]]:
+        for call in list(self._lane_of):
+            if now > call.give_up_at:
+                lane = self._lane_of.pop(call)
+                del lane.waiting[call], lane.calls[call]
+                self._leave(call)
+                yield call, Stage.WAITING, late()
+
+    def _too_slow(self, lanes: Iterable[Lane], now: float) -> Iterator[tuple[Call, Stage, ServiceError]]:
+        latest = now - CLIENT_SECONDS
+        for call in _older(self._arriving, latest):
+            del self._arriving[call]
+            self._leave(call)
+            yield call, Stage.ARRIVING, CallIdle(action="send its message", seconds=f"{CLIENT_SECONDS:.0f}")
+        for call in _older(self._leaving, latest):
+            del self._leaving[call]
+            self._resize(call, 0)
+            yield call, Stage.LEAVING, CallIdle(action="read its answer", seconds=f"{CLIENT_SECONDS:.0f}")
+        for lane in lanes:
+            for call in lane.calls:
+                error = _slow(call, now)
+                if error is not None:
+                    yield call, call.stage, error
+
+
+def _older(calls: Iterable[Call], latest: float) -> list[Call]:
+    """Those of the first calls, which are in the order of their time, that wait since `latest` or longer."""
+    older = []
+    for call in calls:
+        if call.since > latest:
+            break
+        older.append(call)
+    return older
+
+
+def _slow(call: Call, now: float) -> ServiceError | None:
+    if call.stage not in (Stage.READING, Stage.SENDING):
+        return None
+    if now - call.since > CLIENT_SECONDS:
+        action = "send the next message of its stream" if call.stage is Stage.READING else "read its answer"
+        return CallIdle(action=action, seconds=f"{CLIENT_SECONDS:.0f}")
+    if call.stage is Stage.READING and now - call.came > STREAM_SECONDS:
+        return CallIdle(action="end its stream", seconds=f"{STREAM_SECONDS:.0f}")
+    return None
+
+
+def _displace(calls: list[Call], limit: int, what: str) -> tuple[ServiceError | None, list[tuple[Call, Stage]]]:
+    """Choose the call that loses its place: of the connection with the most, the one that has waited longest."""
+    latest = time.monotonic() - YIELDS_AFTER_SECONDS
+    idle = [call for call in calls if call.stage in _WAITS_FOR_CLIENT and call.since < latest and not call.is_displaced]
+    if not idle:
+        return _busy(limit, what), []
+    counts = Counter(call.peer for call in idle)
+    victim = max(idle, key=lambda call: (counts[call.peer], -call.since))
+    victim.is_displaced = True
+    return None, [(victim, victim.stage)]
+
+
+def _busy(limit: int, what: str) -> ServerBusy:
+    return ServerBusy(limit=f"{limit:,} {what}")
+
+
+def late() -> ServerBusy:
+    """Return the refusal of a call that has waited too long for its turn."""
+    return ServerBusy(limit=f"{WAIT_SECONDS:.0f} seconds in line")
