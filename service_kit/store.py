@@ -22,11 +22,13 @@ from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
 from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.calls.current import check_wanted, seconds_to_wait
+from service_kit.database_urls import UnreadableUrl, checked_url, is_postgresql, safe_url, shown_error
 from service_kit.logs import logger
 from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
 from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
+from service_kit.sqlite.database import SqliteFile
 from service_kit.sqlite.marks import UnsuitableFile
-from service_kit.sqlite.run import SqliteRun, prepare_connection, reading_file
+from service_kit.sqlite.run import SqliteRun, reading_file
 from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
 
 SAFE_SQLITE = (3, 51, 3)
@@ -236,16 +238,12 @@ class Store:
 
     @property
     def safe_url(self) -> str:
-        """The URL for logs: without its password, and without parameters, where there may be one, too."""
-        if not self.is_postgresql:
-            return self.url
-        scheme, slashes, rest = self.url.partition("://")
-        user, at, host = rest.rpartition("@")
-        return scheme + slashes + user.partition(":")[0] + at + host.partition("?")[0]
+        """What may be shown of the URL: see `service_kit.database_urls`."""
+        return safe_url(self.url)
 
     def said(self, error: Exception) -> str:
-        """What the database says in an error, in one line; libpq repeats a URL that it cannot read, so without it."""
-        return " ".join(str(error).replace(self.url, self.safe_url).split())
+        """What the database says in an error, in one line, without what may not be shown of the URL."""
+        return shown_error(self.url, error)
 
 
 _NOTHING = contextlib.nullcontext()
@@ -276,34 +274,6 @@ class _PooledConnection:
         self._pool.close()
 
 
-class _SqliteFile(CySqliteDatabase):  # type: ignore[misc]
-    """SQLite, but processes that open a new file at the same moment wait for one another.
-
-    The first of them makes it a WAL file. The others, about to do the same, are told at once that it is locked: the
-    timeout that SQLite has for statements does not hold there.
-    """
-
-    def connect(self, reuse_if_open: bool = False) -> bool:
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                opened: bool = super().connect(reuse_if_open)
-            except peewee.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                return opened
-
-    def _add_conn_hooks(self, conn: Any) -> None:
-        # Built with STAT4, SQLite plans a statement anew each time that a value is bound to it by which an index is
-        # searched, for the statistics may speak for another plan. There are none here, and planning takes longer than
-        # many a search. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
-        conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        prepare_connection(conn)
-        super()._add_conn_hooks(conn)
-
-
 _UNAVAILABLE = (peewee.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, MaxConnectionsExceeded)
 
 
@@ -327,15 +297,11 @@ def open_store(url: str, connections: int = 20, schema: Schema | None = None) ->
 
     Raises `StoreSettingsError` when nothing can be reached there, or what is there cannot be used.
     """
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        store = _open_sqlite(url, schema)
-    elif scheme in ("postgresql", "postgres"):
-        url = "postgresql" + url.removeprefix(scheme)
-        store = Store(Pool(url, connections, BUSY_SECONDS), url)
-    else:
-        # Not what it is instead: it may hold a password.
-        raise StoreSettingsError("a database URL begins with sqlite:/// or postgresql://, and this one does not")
+    try:
+        url = checked_url(url)
+    except UnreadableUrl as error:
+        raise StoreSettingsError(f"cannot open the store: {error}") from None
+    store = Store(Pool(url, connections, BUSY_SECONDS), url) if is_postgresql(url) else _open_sqlite(url, schema)
     try:
         with store.reading():
             store.database.connection()
@@ -371,13 +337,13 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
     try:
         run.begin(database, lambda: _check_sqlite_tables(path, schema))
     except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
-        raise StoreSettingsError(f"cannot open the store {url}: {store.said(error)}") from error
+        raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
     return store
 
 
 def sqlite_database(path: Path, pragmas: Mapping[str, object]) -> peewee.Database:
     """Return a SQLite file as peewee's database, not opened yet."""
-    return _SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
+    return SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
 
 
 def sqlite_path(url: str) -> Path:
@@ -388,10 +354,10 @@ def sqlite_path(url: str) -> Path:
     if CySqliteDatabase.server_version < SAFE_SQLITE:
         version = ".".join(map(str, CySqliteDatabase.server_version))
         raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
-    path = url.removeprefix("sqlite:///")
-    if not path or path == url:
-        raise StoreSettingsError(f"a SQLite URL names a file, as in sqlite:///library.db, and this does not: {url!r}")
-    return Path(path)
+    try:
+        return Path(checked_url(url).removeprefix("sqlite:///"))
+    except UnreadableUrl as error:
+        raise StoreSettingsError(str(error)) from None
 
 
 def _check_sqlite_tables(path: Path, schema: Schema | None) -> None:

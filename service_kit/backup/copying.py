@@ -24,6 +24,7 @@ from service_kit.backup.contents import (
     sqlite_tables,
 )
 from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to_disk
+from service_kit.database_urls import is_postgresql
 from service_kit.migrations import migrate
 from service_kit.sqlite.files import LOG, beside, size_of
 from service_kit.sqlite.lock import StoreLock
@@ -44,7 +45,7 @@ def copy_store(url: str, file: Path, schema: Schema, facts: Mapping[str, str], p
     Raises BackupError where that store is not one of the service, cannot be read, or the copy is not what it should be.
     """
     try:
-        if url.partition(":")[0] in ("postgresql", "postgres"):
+        if is_postgresql(url):
             engine, contents = "postgresql", _copy_postgresql(url, file, schema, facts, progress)
         else:
             engine, contents = "sqlite", _copy_sqlite(sqlite_path(url), file, schema, facts, progress)

@@ -16,6 +16,7 @@ from psycopg import IsolationLevel, sql
 
 from service_kit.backup.contents import loading_order
 from service_kit.backup.folder import BackupError
+from service_kit.database_urls import UnreadableUrl, checked_url
 from service_kit.store import OWN_TABLES, Store
 from service_kit.store_checks import HISTORY
 
@@ -43,8 +44,14 @@ def connected(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def unlimited_store(url: str) -> Store:
-    """Return a store without a pool, whose connections have the server's own limits. Nothing is connected yet."""
-    url = "postgresql" + url.removeprefix(url.partition(":")[0])
+    """Return a store without a pool, whose connections have the server's own limits. Nothing is connected yet.
+
+    Raises BackupError where the URL cannot be read.
+    """
+    try:
+        url = checked_url(url)
+    except UnreadableUrl as error:
+        raise BackupError(str(error)) from None
     return Store(
         peewee.PostgresqlDatabase(url, prefer_psycopg3=True, connect_timeout=CONNECT_SECONDS, client_encoding="utf8"),
         url,

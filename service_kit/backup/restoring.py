@@ -19,6 +19,7 @@ from service_kit.backup import postgresql
 from service_kit.backup.contents import sqlite_columns, sqlite_tables, unchanging_file
 from service_kit.backup.copying import plain_store, rows_in
 from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to_disk
+from service_kit.database_urls import is_postgresql
 from service_kit.migrations import MIGRATION_LOCK, migrate
 from service_kit.sqlite.files import JOURNAL, LOG, SHARED_MEMORY, beside, size_of
 from service_kit.sqlite.lock import StoreLock
@@ -59,7 +60,7 @@ class Target(ABC):
 
 def target_at(url: str, schema: Schema) -> Target:
     """Return the store at `url` as one to be replaced. Raises BackupError."""
-    if url.partition(":")[0] in ("postgresql", "postgres"):
+    if is_postgresql(url):
         return _PostgresqlTarget(url, schema)
     try:
         return _SqliteTarget(sqlite_path(url), schema)

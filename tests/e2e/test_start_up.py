@@ -52,7 +52,7 @@ def test_a_taken_port(tmp_path: Path, server: ServerName) -> None:
 UNUSABLE = [
     (f"postgresql://library:{PASSWORD}@127.0.0.1:1/library", "postgresql://library@127.0.0.1:1/library: connection"),
     (f"postgresql://127.0.0.1:1/library?user=library&password={PASSWORD}", "postgresql://127.0.0.1:1/library: conn"),
-    (f"postgres://library:{PASSWORD}@[::1/library", "cannot open the store postgresql://library@[::1/library: "),
+    (f"postgres://library:{PASSWORD}@[::1/library", "cannot open the store: the database URL cannot be read"),
     (f"mysql://library:{PASSWORD}@127.0.0.1/library", "a database URL begins with sqlite:/// or postgresql://, and "),
     ("library.db", "a database URL begins with sqlite:/// or postgresql://, and this one does not"),
     ("sqlite:///", "a SQLite URL names a file, as in sqlite:///library.db"),

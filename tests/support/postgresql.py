@@ -63,6 +63,20 @@ class PostgresqlServer:
             sql.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {}").format(database)
         )
 
+    def rename(self, database: str, name: str) -> None:
+        """Give a database another name, cutting its connections until nobody has opened another one in between."""
+        statement = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(name))
+        deadline = time.monotonic() + UNUSED_SECONDS
+        while True:
+            self.end_connections(database)
+            try:
+                self._run(statement)
+            except psycopg.errors.ObjectInUse:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
     def wait_until_unused(self, database: str) -> bool:
         """Wait until nobody is connected to a database; return whether that came about."""
         deadline = time.monotonic() + UNUSED_SECONDS
