@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from admin_server.catalog import book_columns, insert_books
+from admin_server.catalog import book_columns, check_isbn, insert_books
 from admin_server.store.models import IN_CATALOGUE, Book
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
@@ -23,14 +23,13 @@ from service_kit.ids import new_id
 from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
-from service_kit.validation import joined, problems, shortened
+from service_kit.validation import joined, problems, problems_by, shortened
 
 ROW_LIMIT = 20_000
 """The most rows in one stream: their outcomes come back in one message."""
 
 BATCH_ROWS = 500
 """How many rows are committed together: enough to make a commit cheap, few enough to let other writers in."""
-
 
 OUTCOME_BYTES = 3_000_000
 """The most that the outcomes of one stream may weigh: more might not fit into the reply, with the rows already in."""
@@ -42,11 +41,21 @@ PROBLEMS_REPORTED = 10
 NO_REQUEST_ID = "must be empty: rows of an import have no request id. Send the file again; ISBNs show what is in"
 
 
+BATCH_BYTES = 4_000_000
+"""The rows of a batch weigh together no more than this and one row; those that are refused weigh nothing. All of them
+are in memory until the batch is committed, and a row that goes in may have 120 kB."""
+
+
 class _Row(NamedTuple):
+    """What is kept of a row until its batch is committed: of one that is refused, only why."""
+
     line: int
     validate_only: bool
     columns: dict[str, object]
+    """Empty when the row is refused."""
     problems: list[FieldProblem]
+    weight: int
+    """Bytes that are kept, roughly."""
 
 
 def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock) -> list[ImportOutcome]:
@@ -59,13 +68,24 @@ def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock)
     room = OUTCOME_BYTES
     # Which book has an ISBN; kept from batch to batch, so that a dry run knows of earlier rows.
     holders: dict[str, str] = {}
-    while batch := list(islice(checked, min(BATCH_ROWS, ROW_LIMIT - len(outcomes)))):
+    while batch := _next_batch(checked, min(BATCH_ROWS, ROW_LIMIT - len(outcomes))):
         latest = _import_batch(store, batch, holders, clock)
         outcomes += latest
         room -= sum(outcome.ByteSize() for outcome in latest)
         if (len(outcomes) == ROW_LIMIT or room < 0) and next(checked, None) is not None:
             raise ImportTooLong(row_limit=len(outcomes))
     return outcomes
+
+
+def _next_batch(rows: Iterable[_Row], most_rows: int) -> list[_Row]:
+    batch: list[_Row] = []
+    room = BATCH_BYTES
+    for row in islice(rows, most_rows):
+        batch.append(row)
+        room -= row.weight
+        if room < 0:
+            break
+    return batch
 
 
 def _import_batch(store: Store, batch: list[_Row], holders: dict[str, str], clock: Clock) -> list[ImportOutcome]:
@@ -97,20 +117,21 @@ def _import_batch(store: Store, batch: list[_Row], holders: dict[str, str], cloc
 
 
 def _checked(row: ImportBooksRequest) -> _Row:
-    """The columns of a row, or what is wrong with it."""
+    """Return the columns of a row, or what is wrong with it.
+
+    No columns are made of a row that is refused: its lists may have a million items.
+    """
     wrong = problems(row.book)
     if row.book.request_id:
         wrong.insert(0, ("request_id", NO_REQUEST_ID))
-    columns: dict[str, object] = {}
-    try:
-        columns = book_columns(shortened(row.book, wrong))
-    except FieldInvalid as error:
-        wrong = joined(wrong, error.problems)
+    wrong = joined(wrong, problems_by([check_isbn], shortened(row.book, wrong)))
+    if not wrong:
+        return _Row(row.line, row.validate_only, book_columns(row.book), [], row.ByteSize())
     reported = [
         FieldProblem(field=field, description=problem)
         for field, problem in FieldInvalid(*wrong).fitting(PROBLEMS_REPORTED)
     ]
-    return _Row(row.line, row.validate_only, columns, reported)
+    return _Row(row.line, row.validate_only, {}, reported, 0)
 
 
 def _holders(isbns: set[str]) -> dict[str, str]:

@@ -1,0 +1,131 @@
+"""What clients send is not kept: the memory of the servers stays small, however much it is and however wrong."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from library.admin.v1.catalog_service_pb2 import (
+    IMPORT_RESULT_ADDED,
+    IMPORT_RESULT_REFUSED,
+    AddBookRequest,
+    ImportBooksRequest,
+)
+from library.sync.v1.sync_service_pb2 import LoanRecord, RecordLoansRequest, RecordUsersRequest, UserRecord
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
+from tests.support.clients import refusal_of
+from tests.support.processes import ServerProcess, Servers, ServingProcess
+from tests.support.stores import Engine, FreshDatabases
+
+pytestmark = pytest.mark.slow
+
+MB = 1024 * 1024
+ROW_BYTES = 3_900_000
+"""Nearly the most that a message may have."""
+
+MOST_GROWTH = 500 * MB
+"""Generous: some copies of one message, and what the allocators keep. What is kept of each row would be far more."""
+
+
+def peak_bytes(process: ServingProcess) -> int:
+    """Return the most memory that a process has ever had, its peak resident set."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("the system does not say how much memory a process has had")
+
+
+@pytest.fixture
+def admin(servers: Servers, databases: FreshDatabases, engine: Engine) -> ServerProcess:
+    return servers.start("admin", databases.migrated("admin", engine))
+
+
+def large_books() -> Iterator[AddBookRequest]:
+    """Books that are refused, each large in another way, over and over."""
+    yield AddBookRequest(title="Large", authors=["x"] * (ROW_BYTES // 3))
+    while True:
+        yield AddBookRequest(title="Large", authors=["x" * ROW_BYTES])
+        yield AddBookRequest(title="Large", authors=["x" * 90_000] * 43)
+        yield AddBookRequest(title="Large", isbn="1", authors=["x y " * 20_000] * 48)
+        yield AddBookRequest(title="x" * ROW_BYTES)
+        yield AddBookRequest(title="Large", description="é" * (ROW_BYTES // 2), copies=0)
+        yield AddBookRequest(title="Large", request_id="x" * ROW_BYTES)
+
+
+def test_an_import_keeps_nothing_of_rows_that_are_refused(admin: ServerProcess) -> None:
+    before = peak_bytes(admin)
+    count = 200  # less than are committed together
+    books = large_books()
+    rows = (ImportBooksRequest(line=line, book=next(books)) for line in range(count))
+    outcomes = admin.admin().catalog.ImportBooks(rows).outcomes
+    assert [outcome.result for outcome in outcomes] == [IMPORT_RESULT_REFUSED] * count
+    assert all(outcome.problems for outcome in outcomes)
+    growth = peak_bytes(admin) - before
+    print(f"the admin grew by {growth // MB} MB")
+    assert growth < MOST_GROWTH
+
+
+def test_an_import_commits_large_rows_before_it_takes_many(admin: ServerProcess) -> None:
+    """Rows that are as large as they may be, some made larger by a field that this version does not know."""
+    before = peak_bytes(admin)
+    unknown = b"\x9a\x3e" + varint(ROW_BYTES) + b"x" * ROW_BYTES
+    count = 400
+
+    def rows() -> Iterator[ImportBooksRequest]:
+        for line in range(count):
+            book = AddBookRequest(title="\U0001f4d6" * 500, authors=["\U0001f4d6" * 200] * 50, description="é" * 10_000)
+            if line % 4 == 0:
+                book.MergeFromString(unknown)
+            yield ImportBooksRequest(line=line, book=book)
+
+    outcomes = admin.admin().catalog.ImportBooks(rows()).outcomes
+    assert [outcome.result for outcome in outcomes] == [IMPORT_RESULT_ADDED] * count, outcomes[0]
+    growth = peak_bytes(admin) - before
+    print(f"the admin grew by {growth // MB} MB")
+    assert growth < MOST_GROWTH
+
+
+def varint(number: int) -> bytes:
+    encoded = b""
+    while number > 127:
+        encoded += bytes([number & 127 | 128])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+def test_records_that_are_refused_are_not_kept(admin: ServerProcess) -> None:
+    sync = admin.admin().sync
+    frontend_id = str(uuid.uuid4())
+    before = peak_bytes(admin)
+    long_text = "x" * 39_000
+    users = [
+        RecordUsersRequest(frontend_id=frontend_id, users=[UserRecord(user=User(email=long_text))] * 100),
+        RecordUsersRequest(frontend_id=frontend_id, users=[UserRecord()] * 1_000_000),
+        RecordUsersRequest(frontend_id="x" * ROW_BYTES, users=[UserRecord()]),
+    ]
+    loans = RecordLoansRequest(frontend_id=frontend_id, loans=[LoanRecord(loan=Loan(book_title=long_text))] * 100)
+    for _ in range(10):
+        for request in users:
+            refused(sync.RecordUsers, request)
+        refused(sync.RecordLoans, loans)
+    growth = peak_bytes(admin) - before
+    print(f"the admin grew by {growth // MB} MB")
+    assert growth < MOST_GROWTH
+    assert admin.log.stat().st_size < MB
+
+
+def refused(call: Any, request: Any) -> None:
+    """Call; the batch as a whole may be refused, or each row by its outcome."""
+    try:
+        outcomes = call(request).outcomes
+    except grpc.RpcError as error:
+        assert refusal_of(error).code is grpc.StatusCode.INVALID_ARGUMENT
+    else:
+        assert all(outcome.reason for outcome in outcomes)
+        assert max(len(outcome.reason) for outcome in outcomes) < 2_000
