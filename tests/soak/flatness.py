@@ -17,8 +17,8 @@ from tests.soak.sampling import Sample
 FEWEST_SAMPLES = 15
 """In all; fewer say nothing."""
 
-SLACK = {"memory": 16.0, "files": 24.0, "threads": 8.0, "log": 24.0}
-"""By quantity, in MB or in numbers. `store` is not among them: what callers add stays."""
+SLACK = {"memory": 16.0, "files": 24.0, "threads": 8.0, "log": 48.0}
+"""By quantity, in MB or in numbers. PostgreSQL's log goes in steps of 16 MB. The stores are left out: they fill."""
 
 SHARE = 0.1
 
