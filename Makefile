@@ -39,6 +39,11 @@ test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test A
 test-slow: $(VENV)/develop.stamp ## Run the slow tests: long runs under load, kills, clocks, restores
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m slow $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/develop.stamp ## Call all methods at random while servers are killed, for 20 minutes; draws build/soak/*.svg
+	export LIBRARY_SOAK_SECONDS="$${LIBRARY_SOAK_SECONDS:-1200}"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow -n 0 tests/soak/test_soak.py $(ARGS)
+
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
 
