@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import peewee
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book, Frontend, Loan, User
@@ -28,23 +27,25 @@ from library.sync.v1.sync_service_pb2 import (
 )
 from library.v1.user_pb2 import UserState
 from library_domain.errors import OtherFrontend
-from library_domain.loans import NANOS, loan_columns
+from library_domain.loans import loan_columns
 from library_domain.users import user_columns
 from service_kit.ids import UUID
 from service_kit.logs import logger
-from service_kit.revisions import head_revision, take_revisions
+from service_kit.message_checks import ENUM_NUMBERS, message_problems
+from service_kit.revisions import GREATEST_REVISION, head_revision, is_revision, take_revisions
 from service_kit.store import Store
-from service_kit.validation import unfit_characters
+from service_kit.validation import joined, unfit_characters
 
 MOST_FINE_UNITS = 1_000_000_000
 """More than any library ever asked for, in any currency, and far less than overflows."""
 
-GREATEST_STATE = 2**15 - 1
-"""What the column takes."""
+MOST_RECORD_BYTES = 1_000_000
+"""Of a user or a loan: it must be possible to send a row back in one message, which has at most 4 MB."""
+
+MOST_REASON = 500
+"""Characters of a reason: the frontend stores and shows no more."""
 
 log = logger(__name__)
-
-_TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)  # what a Timestamp may have, by its own documentation
 
 Row = TypeVar("Row")
 
@@ -93,7 +94,8 @@ def _record(
         .on_conflict(
             conflict_target=[model.id],
             update={**{name: value for name, value in columns.items() if name != "id"}, "revision": revision},
-            where=model.revision < revision,
+            # One that cannot be is of a version of this service that believed any revision.
+            where=(model.revision < revision) | (model.revision > GREATEST_REVISION),
         )
         .as_rowcount()
         .execute()
@@ -108,9 +110,7 @@ def _not_refused(rows: Iterable[Row], outcomes: Iterable[RecordOutcome]) -> list
 def _user_problem(record: UserRecord) -> str:
     """Why a user cannot be recorded; empty when it can."""
     wrong = _missing(record.user, "id", "email", "state", "create_time")
-    if not 0 <= record.user.state <= GREATEST_STATE:
-        wrong.append("state is not in the range of states")
-    elif record.user.state not in UserState.values():
+    if record.user.state in ENUM_NUMBERS and record.user.state not in UserState.values():
         # Of a frontend that is newer than this service: it is stored as it is.
         log.warning("user in a state that is not known here", id=record.user.id, state=record.user.state)
     return _problem(record, record.user, wrong)
@@ -120,8 +120,8 @@ def _loan_problem(record: LoanRecord) -> str:
     """Why a loan cannot be recorded; empty when it can."""
     wrong = _missing(record.loan, "id", "book_id", "user_id", "borrow_time", "due_time")
     fine = record.loan.fine
-    if len(fine.currency_code) > 3 or not (0 <= fine.units <= MOST_FINE_UNITS and 0 <= fine.nanos < NANOS):
-        wrong.append("fine is no amount of money that could be owed")
+    if not (0 <= fine.units <= MOST_FINE_UNITS and fine.nanos >= 0):
+        wrong.append("fine is not an amount of money that could be owed")
     return _problem(record, record.loan, wrong)
 
 
@@ -135,15 +135,16 @@ def _problem(record: UserRecord | LoanRecord, message: Message, wrong: list[str]
 
     What the store could not hold is found here, because there it would fail the rows beside it, at every try.
     """
-    if record.revision < 1:
-        wrong.append("revision is not positive")
+    if not is_revision(record.revision):
+        wrong.append(f"revision {record.revision} is not plausible: it is not from 1 to {GREATEST_REVISION}")
+    if record.ByteSize() > MOST_RECORD_BYTES:
+        return "; ".join([*wrong, f"the row is larger than {MOST_RECORD_BYTES} bytes"])
     for field, value in message.ListFields():
         if field.name in ("id", "book_id", "user_id") and not UUID.fullmatch(value):
-            wrong.append(f"{field.name} is no UUID")
-        elif isinstance(value, Timestamp) and value.seconds not in _TIMESTAMP_SECONDS:
-            wrong.append(f"{field.name} is not in the years 1 to 9999")
-    wrong += [f"{field} {problem}" for field, problem in unfit_characters(record)]
-    return "; ".join(wrong)
+            wrong.append(f"{field.name} is not a UUID")
+    found = joined(message_problems(record), unfit_characters(record))
+    wrong += [f"{field} {problem}" for field, problem in found]
+    return "; ".join(wrong)[:MOST_REASON]
 
 
 def _admitted(store: Store, frontend_id: str) -> Frontend:
@@ -157,11 +158,21 @@ def _admitted(store: Store, frontend_id: str) -> Frontend:
 
 
 def _remember_newest(frontend: Frontend, revisions: Iterable[int]) -> int:
-    newest = max([frontend.newest_revision, *revisions])
-    if newest > frontend.newest_revision:
+    known = frontend.newest_revision
+    if not 0 <= known <= GREATEST_REVISION:  # of a version of this service that believed any revision
+        known = max(_newest_recorded(User), _newest_recorded(Loan))
+    newest = max([known, *revisions])
+    if newest != frontend.newest_revision:
         frontend.newest_revision = newest
         frontend.save()
     return newest
+
+
+def _newest_recorded(model: type[User] | type[Loan]) -> int:
+    newest: int | None = (
+        model.select(peewee.fn.MAX(model.revision)).where(model.revision.between(0, GREATEST_REVISION)).scalar()
+    )
+    return newest or 0
 
 
 def _count_copies_out(book_ids: set[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -38,7 +39,10 @@ def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
     metadata = cast("grpc.Call", error).trailing_metadata() or ()
     for key, value in cast("Iterable[tuple[str, bytes]]", metadata):
         if key == "grpc-status-details-bin":
-            for detail in status_pb2.Status.FromString(value).details:
-                if detail.Unpack(info):
-                    return info
+            try:
+                for detail in status_pb2.Status.FromString(value).details:
+                    if detail.Unpack(info):
+                        return info
+            except DecodeError:  # whatever answers there, it is not a service of ours
+                return error_details_pb2.ErrorInfo()
     return info

@@ -11,6 +11,26 @@ import peewee
 
 from service_kit.postgresql import Pool
 
+GREATEST_REVISION = 2**45
+"""The greatest revision that a store in use can have: a thousand changes a second for 1,100 years.
+
+What has a greater one is damaged or made up, and is refused: a message, and a counter at the start of a service. It is
+far below 2**63, so that nothing that is computed from a revision overflows on either engine.
+"""
+
+GREATEST_BELIEVED = GREATEST_REVISION // 2
+"""The greatest revision up to which a counter is moved because another service says so.
+
+It is a bound on the whole and not on the distance from what is known: with that a service that lies could move the
+counter to its end step by step. What a store counts itself from here does not reach `GREATEST_REVISION`, so its rows
+stay acceptable to the other side: also to a new one, and also after a restore of either side.
+"""
+
+
+def is_revision(value: object) -> bool:
+    """Return whether a stored or received value can be the revision of a row."""
+    return isinstance(value, int) and 1 <= value <= GREATEST_REVISION
+
 
 class Counter(peewee.Model):
     """The one row with the last revision that was taken."""

@@ -27,7 +27,7 @@ def parse_page(data: bytes) -> ListCatalogChangesResponse:
         if number == _CHANGES and isinstance(value, bytes):
             page.changes.append(_parse_change(value))
         elif number == _NEXT_CURSOR and isinstance(value, bytes):
-            page.next_cursor = value.decode()
+            page.next_cursor = value.decode(errors="replace")
         elif number == _HAS_MORE:
             page.has_more = bool(value)
     return page

@@ -19,6 +19,7 @@ import peewee
 from peewee import EXCLUDED
 
 from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SetAside, SyncState, User
+from frontend_server.sync.answers import PullProgress, is_position
 from frontend_server.sync.set_aside import (
     Refused,
     Trials,
@@ -38,14 +39,25 @@ from library_domain.errors import CursorExpired
 from library_domain.search import book_words
 from service_kit.channel import error_info
 from service_kit.clock import Clock, system_clock
+from service_kit.errors import FieldInvalid
 from service_kit.ids import UUID
 from service_kit.logs import logger
+from service_kit.message_checks import message_problems
+from service_kit.revisions import GREATEST_REVISION, is_revision
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
 from service_kit.text.keys import text_key
 from service_kit.vocabulary import Learnt, learn, learnable
 
 PAGE_SIZE = 1_000
+
+POSITIONS = frozenset({"cursor", "receipt"})
+"""The fields of requests by which the admin knows how far this store has come."""
+
+MOST_BOOK_BYTES = 250_000
+"""More than twice what the longest book takes that the admin's own rules allow."""
+
+INDEXED_TEXTS = ("title", "publisher", "category")
 
 KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
 
@@ -67,7 +79,10 @@ APPLY = Statement(
     Book.insert(id=slot("id"), on_loan=0, **{name: slot(name) for name in REPLICATED}).on_conflict(
         conflict_target=[Book.id],
         update={getattr(Book, name): getattr(EXCLUDED, name) for name in REPLICATED},
-        where=(EXCLUDED.generation > Book.generation) | (EXCLUDED.revision > Book.revision),
+        # A revision that cannot be is of a version of this service that believed any.
+        where=(EXCLUDED.generation > Book.generation)
+        | (EXCLUDED.revision > Book.revision)
+        | (Book.revision > GREATEST_REVISION),
     )
 )
 
@@ -75,20 +90,32 @@ APPLY = Statement(
 def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
     """Apply all that changed at the admin since the cursor; return how many changes that were.
 
-    A change that this store cannot apply is set aside, and counts. Raises `grpc.RpcError` when the admin does not
-    answer; what was applied stays applied.
+    A change that this store cannot apply is set aside, and counts. What was applied stays applied.
+
+    Raises:
+        grpc.RpcError: The admin does not answer.
+        AnswerRefused: It sent a page that cannot be right, or pages without an end.
     """
     applied = 0
+    has_resynced = False
+    progress: PullProgress | None = None
     while True:
         with store.reading():
             state = SyncState.get()
+        if not (is_position(state.cursor) and is_position(state.receipt)):
+            begin_resync(store, state)  # damaged: it would be refused for ever
+            continue
+        progress = progress or PullProgress(state.cursor)
         try:
             page = fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=PAGE_SIZE, receipt=state.receipt))
         except grpc.RpcError as error:
-            if not lost_its_past(error, state):
+            # Once in a pull: an admin that refuses its own cursors must not make this store resync in a loop.
+            if has_resynced or not lost_its_past(error, state):
                 raise
             begin_resync(store, state)
+            has_resynced, progress = True, None
             continue
+        progress.check(page, PAGE_SIZE)
         if not apply_page(store, state, page, clock):
             return applied  # another process of this store was quicker, and goes on from there
         applied += len(page.changes)
@@ -136,8 +163,16 @@ def retry_set_aside(store: Store) -> None:
 
 
 def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
-    """Whether the admin says that it does not have the past which `state` stands for."""
-    return error_info(error).reason == CursorExpired.reason and bool(state.cursor or state.receipt)
+    """Return whether the admin refuses the cursor or the receipt of `state`.
+
+    It may have been restored from an older backup. A cursor or receipt that it never made is a damaged one, and is not
+    valid either.
+    """
+    info = error_info(error)
+    is_refused = info.reason == CursorExpired.reason or (
+        info.reason == FieldInvalid.reason and not POSITIONS.isdisjoint(info.metadata["fields"].split(", "))
+    )
+    return is_refused and bool(state.cursor or state.receipt)
 
 
 def begin_resync(store: Store, state: SyncState) -> None:
@@ -320,20 +355,31 @@ def _replica_rows(changes: Iterable[BookChange], generation: int) -> tuple[list[
     return rows, refused
 
 
-def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
-    """Return the columns of a book. Raises `Unfit` for what one engine or the other could not keep."""
+def _check_fit(change: BookChange) -> None:
+    """Raise `Unfit` for what one engine or the other could not keep, or what could not be shown to patrons."""
     book = change.book
     if not UUID.fullmatch(book.id):
         raise Unfit("the id is not a UUID")
+    if not is_revision(change.revision):
+        raise Unfit(f"the revision {change.revision} is not plausible")
     if book.state not in KNOWN_STATES:
         raise Unfit(f"unknown state {book.state}")
     if not book.title and book.state != BOOK_STATE_REMOVED:
         raise Unfit("the title is missing; the admin service could not read this book, or this frontend its message")
     if book.total_copies < 0:
         raise Unfit("total_copies is negative")
-    for name, text in (("title", book.title), ("publisher", book.publisher), ("category", book.category)):
-        if "\0" in text:
-            raise Unfit(f"{name} contains a NUL character")
+    if change.ByteSize() > MOST_BOOK_BYTES:
+        raise Unfit(f"the book is larger than {MOST_BOOK_BYTES} bytes")
+    found = [f"{name} contains a NUL character" for name in INDEXED_TEXTS if "\0" in getattr(book, name)]
+    found += [f"{path} {problem}" for path, problem in message_problems(book)]
+    if found:
+        raise Unfit("; ".join(found))
+
+
+def _replica_row(change: BookChange, generation: int) -> dict[str, Any]:
+    """Return the columns of a book. Raises `Unfit`."""
+    _check_fit(change)
+    book = change.book
     return {
         "id": book.id,
         "message": book.SerializeToString(),

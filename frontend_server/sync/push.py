@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 import grpc
 
 from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User, lock_sync_state
+from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
 from frontend_server.sync.pull import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
 from frontend_server.sync.set_aside import REASON_LENGTH, plain
@@ -36,6 +37,8 @@ from service_kit.store import Store
 
 BATCH_ROWS = 100
 PROOF_ROWS = 100
+MOST_PARKED = 50
+"""Rows that one push parks because the admin fails at each of them alone; the next push goes on after a pause."""
 
 BLAMES_A_ROW = frozenset(
     {
@@ -68,30 +71,62 @@ log = logger(__name__)
 def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clock: Clock) -> int:
     """Send the admin all rows that are due; return how many that were.
 
-    Raises `grpc.RpcError` when the admin does not answer, or takes another frontend's rows; answers stay settled.
+    Answers stay settled.
+
+    Raises:
+        grpc.RpcError: The admin does not answer, or takes another frontend's rows.
+        AnswerRefused: Its answer cannot be right.
     """
     send_users = functools.partial(_send_users, record_users)
     send_loans = functools.partial(_send_loans, record_loans, clock)
+    run = _Run()
     pushed = 0
     while True:
         with store.reading():
             head, state = head_revision(), SyncState.get()
+        if not is_position(state.receipt):
+            begin_resync(store, state)  # damaged: it would be refused for ever
+            continue
         try:
             if state.start_revision:
                 _prove_current(store, send_users)
                 continue
-            sent = _push_due(store, state, User, head, send_users)
-            sent += _push_due(store, state, Loan, head, send_loans)
+            sent = _push_due(store, run, state, User, head, send_users)
+            sent += _push_due(store, run, state, Loan, head, send_loans)
         except _BeginAgain:
             continue
         except grpc.RpcError as error:
-            if not lost_its_past(error, state):
+            # Once in a push: an admin that refuses its own receipts must not make this store resync in a loop.
+            if run.has_resynced or not lost_its_past(error, state):
                 raise
             begin_resync(store, state)
+            run.has_resynced = True
             continue
         if not sent:
             return pushed
         pushed += sent
+
+
+class _Run:
+    """What one push has done that an admin in order makes it do only once, or only now and then."""
+
+    def __init__(self) -> None:
+        """Begin with nothing done."""
+        self.has_resynced = False
+        self.has_moved = False
+        self._parked = 0
+
+    def moves(self) -> None:
+        """Note that the rows get new revisions. Raises `AnswerRefused` at the second time."""
+        if self.has_moved:
+            raise AnswerRefused("the admin service says again and again that it knows newer rows than this frontend")
+        self.has_moved = True
+
+    def parks(self, error: grpc.RpcError) -> None:
+        """Note that a row is parked at which the admin failed. Raises the error when that happens too often."""
+        self._parked += 1
+        if self._parked > MOST_PARKED:
+            raise error
 
 
 def unpark(store: Store) -> None:
@@ -131,29 +166,33 @@ def _prove_current(store: Store, send_users: Send[User]) -> None:
         if state.start_revision != NOTHING_IS_SURE:
             known = known.where(User.revision < state.start_revision)
         users = list(known)
-    newest = _newest_revision(state, users, send_users)
+    newest = _newest_revision(store, state, users, send_users)
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
         if proved.execute() and newest >= state.start_revision:
             _move_past(store, newest)
 
 
-def _newest_revision(state: SyncState, users: Sequence[User], send_users: Send[User]) -> int:
+def _newest_revision(store: Store, state: SyncState, users: Sequence[User], send_users: Send[User]) -> int:
     """Return the newest revision that the admin has recorded, by its answer to one of these users; 0 for no users."""
     failure: grpc.RpcError | None = None
     for user in users:
         try:
-            return send_users(state, [user]).newest_revision
+            answer = send_users(state, [user])
+            with store.reading():
+                check_outcomes([user], answer, head_revision())
         except grpc.RpcError as error:
             if not _may_blame_a_row(error):
                 raise
             failure = failure or error  # this user may be a bad row: the next one does as well
+        else:
+            return answer.newest_revision
     if failure is not None:
         raise failure
     return 0
 
 
-def _push_due(store: Store, began: SyncState, model: type[Row], head: int, send: Send[Row]) -> int:
+def _push_due(store: Store, run: _Run, began: SyncState, model: type[Row], head: int, send: Send[Row]) -> int:
     """Send all rows that are due up to the revision `head`; return how many that were.
 
     A batch that the admin cannot take as a whole is halved until the row that it cannot take is alone; it is parked.
@@ -171,9 +210,12 @@ def _push_due(store: Store, began: SyncState, model: type[Row], head: int, send:
                 raise
             limit = max(len(rows) // 2, 1)
             if len(rows) == 1:
+                run.parks(error)
                 _park(store, state, rows[0], send, error)
             continue
-        _settle(store, state, rows, answer)
+        with store.reading():
+            check_outcomes(rows, answer, head_revision())
+        _settle(store, run, state, rows, answer)
         pushed += len(rows)
         limit = min(2 * limit, BATCH_ROWS)
 
@@ -225,6 +267,7 @@ def _park(store: Store, state: SyncState, row: Row, send: Send[Row], error: grpc
 
 def _settle(
     store: Store,
+    run: _Run,
     state: SyncState,
     rows: Sequence[Row],
     answer: RecordUsersResponse | RecordLoansResponse,
@@ -240,14 +283,16 @@ def _settle(
         if not still.execute():
             return
         if answer.newest_revision > head_revision():
+            run.moves()
             _move_past(store, answer.newest_revision)  # and so these rows go again, too
             return
         for row, outcome in zip(rows, answer.outcomes, strict=True):
             model = type(row)
             if outcome.result == RECORD_RESULT_REFUSED:
-                parked = model.update(park_reason=outcome.reason or "the admin gave no reason")
+                reason = plain(outcome.reason[:REASON_LENGTH])[:REASON_LENGTH] or "the admin service sent no reason"
+                parked = model.update(park_reason=reason)
                 parked.where(model.key == row.key, model.revision == row.revision).execute()
-                log.error("row refused by the admin", table=model._meta.table_name, id=row.id, reason=outcome.reason)
+                log.error("row refused by the admin", table=model._meta.table_name, id=row.id, reason=reason)
             else:
                 told = model.update(pushed_revision=row.revision)
                 told.where(model.key == row.key, model.pushed_revision < row.revision).execute()

@@ -23,10 +23,13 @@ import grpc
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from frontend_server.sync.answers import AnswerRefused
 from service_kit.logs import logger
 
 BACKOFF_CAP_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.1
+LONGEST_ERROR = 1_000
+"""Characters of an error that are shown and logged."""
 
 log = logger(__name__)
 
@@ -35,8 +38,15 @@ def describe(error: Exception) -> str:
     """Say what went wrong in one line that anybody may read: what a database says is for the log alone."""
     if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
         call = cast("grpc.Call", error)
-        return f"{call.code().name}: {call.details()}"
+        return shortened(f"{call.code().name}: {call.details()}")
+    if isinstance(error, AnswerRefused):
+        return str(error)
     return f"{type(error).__name__}; the log of this server has more"
+
+
+def shortened(text: str) -> str:
+    """Cut what another service, or a driver, says: nobody else decides how much is stored, shown or logged here."""
+    return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]} ..."
 
 
 class Task:
@@ -69,7 +79,7 @@ class Task:
             self._failures += 1
             self._back_off()
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
-                log.warning("sync failed", job=self.name, failures=self._failures, error=str(error))
+                log.warning("sync failed", job=self.name, failures=self._failures, error=shortened(str(error)))
         finally:
             self.is_running = False
 

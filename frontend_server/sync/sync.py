@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User, own_credentials
+from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
@@ -109,6 +110,8 @@ class Sync:
             self.push(asked_for=True)
         except grpc.RpcError as error:
             raise self._as_service_error(error) from error
+        except AnswerRefused as error:
+            raise AdminUnavailable(admin_target=self._admin_target, problem=str(error)) from error
         except ValueError as error:  # what grpcio raises for a call on a closed channel
             if not self._is_stopping:
                 raise

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from admin_server.pairing import accept_frontend
-from admin_server.records import record_loans, record_users
+from admin_server.records import MOST_RECORD_BYTES, record_loans, record_users
 from admin_server.reports import get_status, get_user, list_loans
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
@@ -36,6 +36,7 @@ from library_domain.errors import CursorExpired, OtherFrontend, UserNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
+from service_kit.revisions import GREATEST_REVISION
 from service_kit.statements import tuples
 from tests.support.admin import FRONTEND, Admin
 from tests.support.clocks import SettableClock
@@ -146,6 +147,15 @@ BAD_USERS: dict[str, Callable[[UserRecord], object]] = {
     "time out of range": lambda record: record.user.create_time.CopyFrom(Timestamp(seconds=2**62)),
     "time before all": lambda record: record.user.update_time.CopyFrom(Timestamp(seconds=-(2**62))),
     "unknown state": lambda record: setattr(record.user, "state", 2**31 - 1),
+    "state below zero": lambda record: setattr(record.user, "state", -1),
+    "the last revision of 64 bits": lambda record: setattr(record, "revision", 2**63 - 1),
+    "the last but one": lambda record: setattr(record, "revision", 2**63 - 2),
+    "a revision that no store reaches": lambda record: setattr(record, "revision", GREATEST_REVISION + 1),
+    "nanos too large": lambda record: setattr(record.user.create_time, "nanos", 2**31 - 1),
+    "nanos of a second": lambda record: setattr(record.user.update_time, "nanos", 10**9),
+    "nanos below zero": lambda record: setattr(record.user.update_time, "nanos", -(2**31)),
+    "a year 10,000": lambda record: setattr(record.user.update_time, "seconds", 253_402_300_800),
+    "a row too large to be shown": lambda record: setattr(record.user, "last_name", "x" * MOST_RECORD_BYTES),
 }
 BAD_LOANS: dict[str, Callable[[LoanRecord], object]] = {
     "no id": lambda record: record.loan.ClearField("id"),
@@ -162,6 +172,17 @@ BAD_LOANS: dict[str, Callable[[LoanRecord], object]] = {
     "return out of range": lambda record: record.loan.return_time.CopyFrom(Timestamp(seconds=2**62)),
     "currency": lambda record: record.loan.fine.CopyFrom(Money(currency_code="EURO", units=1)),
     "absurd fine": lambda record: record.loan.fine.CopyFrom(Money(currency_code="EUR", units=2**62)),
+    "the last revision of 64 bits": lambda record: setattr(record, "revision", 2**63 - 1),
+    "a revision that no store reaches": lambda record: setattr(record, "revision", GREATEST_REVISION + 1),
+    "nanos of the borrow time too large": lambda record: setattr(record.loan.borrow_time, "nanos", 2**31 - 1),
+    "nanos of the due time below zero": lambda record: setattr(record.loan.due_time, "nanos", -(2**31)),
+    "nanos of the return time below zero": lambda record: setattr(record.loan.return_time, "nanos", -1),
+    "nanos of the fine too large": lambda record: setattr(record.loan.fine, "nanos", 2**31 - 1),
+    "nanos of the fine below zero": lambda record: setattr(record.loan.fine, "nanos", -1),
+    "a fine below zero": lambda record: setattr(record.loan.fine, "units", -(2**63)),
+    "a currency of digits": lambda record: setattr(record.loan.fine, "currency_code", "E1R"),
+    "a state of its own": lambda record: setattr(record.loan, "state", -(2**31)),
+    "a row too large to be shown": lambda record: setattr(record.loan, "book_title", "x" * MOST_RECORD_BYTES),
 }
 
 
@@ -295,7 +316,7 @@ def test_the_newest_revision_of_any_row_is_told(admin: Admin) -> None:
 
 
 def test_a_refused_row_is_no_version_that_was_recorded(admin: Admin) -> None:
-    absurd = admin.user_record(2**62)
+    absurd = admin.user_record(2**63 - 2)
     absurd.user.email = ""
     assert admin.record_users(admin.user_record(5), absurd).newest_revision == 5
 
@@ -480,3 +501,21 @@ def test_an_update_of_the_entry_and_a_loan_at_the_same_time_are_both_kept(admin:
     admin.update(book_pb2.Book(id=book.id, total_copies=4))
     admin.record_loans(admin.loan_record(2, book_id=book.id))
     assert (admin.get(book.id).total_copies, admin.get(book.id).available_copies) == (4, 2)
+
+
+def test_what_was_recorded_when_any_revision_was_believed_is_replaced(admin: Admin) -> None:
+    """As it is left by a version of this service without bounds: on SQLite the revision may be a REAL."""
+    user, loan = admin.user_record(3), admin.loan_record(4)
+    admin.record_users(user)
+    admin.record_loans(loan)
+    with admin.store.writing():
+        for table in ("user_account", "loan"):
+            admin.store.database.execute_sql(f"UPDATE {table} SET revision = 9223372036854775807")
+        admin.store.database.execute_sql("UPDATE frontend SET newest_revision = 9223372036854775807")
+    user.revision, user.user.first_name = 5, "Adele"
+    answer = admin.record_users(user)
+    assert (results(answer), answer.newest_revision) == ([RECORDED], 5)
+    loan.revision = 6
+    answer_for_loan = admin.record_loans(loan)
+    assert (results(answer_for_loan), answer_for_loan.newest_revision) == ([RECORDED], 6)
+    assert admin.users()[0].first_name == "Adele"

@@ -187,7 +187,7 @@ class UserRecord(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The version: the greater is the newer."""
+    """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
     @_builtins.property
     def user(self) -> _user_pb2.User:
         """The user."""
@@ -281,7 +281,7 @@ class LoanRecord(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     LOAN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The version: the greater is the newer."""
+    """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
     @_builtins.property
     def loan(self) -> _loan_pb2.Loan:
         """The loan."""
