@@ -31,8 +31,15 @@ log = logger(__name__)
 PING_SECONDS = 5
 """The interval of keepalive pings that clients may have, with or without calls. grpc-go's smallest is 10."""
 
-CONNECTION_CALLS = 128
-"""Calls that are open on one connection."""
+CONNECTION_CALLS = 1_024
+"""Calls that are open on one connection.
+
+It is above what the lanes let one connection have, which is refused with a reason. At this bound gRPC resets streams: a
+client opens one as soon as it has read an answer, when the server may still count the call that was answered.
+"""
+
+LEAST_OF_CONNECTION = 64
+"""Calls that read, and as many that write, that one connection may have open, whatever `--concurrent-calls` is."""
 
 STREAMS = 64
 """Streams at a time; each has a thread while it is open."""
@@ -67,8 +74,6 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # The others wait in the client, as HTTP/2 has it. `library-rest` sends the calls of all its clients by one
-    # connection; that is more than run at a time.
     ("grpc.max_concurrent_streams", CONNECTION_CALLS),
     # Clients connect again by themselves. The longest stream fits into the grace.
     ("grpc.max_connection_idle_ms", 10 * 60_000),
@@ -125,11 +130,13 @@ class Server:
     def _lanes(self, limits: Limits) -> Lanes:
         places, threads = limits.concurrent_calls, limits.threads
         writers = max(1, threads - max(1, threads // 4))
+        # `library-rest` has one connection for all its clients, so it is most of the places.
+        of_connection = max(LEAST_OF_CONNECTION, places * 3 // 4)
         short, long = self._pool, self._long_call_pool
         lane = self._calls.lane
         return Lanes(
-            reads=lane(Lane("calls that read", places, threads), short),
-            writes=lane(Lane("calls that write", places, writers), short),
+            reads=lane(Lane("calls that read", places, threads, of_connection), short),
+            writes=lane(Lane("calls that write", places, writers, of_connection), short),
             streams=lane(Lane("streams", STREAMS, STREAMS, CONNECTION_STREAMS), long),
             long_calls=lane(
                 Lane("calls that wait for another service", LONG_CALLS, LONG_CALLS, CONNECTION_LONG_CALLS), long

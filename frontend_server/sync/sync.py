@@ -17,6 +17,7 @@ from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
+from frontend_server.sync.shared_run import SharedRun
 from frontend_server.watched_clock import WatchedClock, newest_time
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
@@ -65,6 +66,7 @@ class Sync:
         self._pull_task = Task("pull", self.pull, interval)
         self._push_task = Task("push", self.push, interval)
         self._is_stopping = False
+        self._shared_run = SharedRun(self._run_now, shared_failure=AdminUnavailable)
         tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
         self._schedule = Schedule(tasks, interval)
 
@@ -102,7 +104,13 @@ class Sync:
                 self._watched(self._push_health, self._push)
 
     def sync_now(self, *, retry_parked: bool) -> SyncStatus:
-        """Pull and push, and return the status then. Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`."""
+        """Pull and push, and return the status then. Calls that come while one is under way share the next run.
+
+        Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`.
+        """
+        return self._shared_run.join(wish=retry_parked)
+
+    def _run_now(self, retry_parked: bool) -> SyncStatus:
         if retry_parked:
             unpark(self._store)
         try:

@@ -46,6 +46,7 @@ class Call:
         "is_displaced",
         "is_over",
         "is_running",
+        "is_stream",
         "method",
         "peer",
         "register_answer",
@@ -68,6 +69,8 @@ class Call:
         self.give_up_at = self.came + WAIT_SECONDS
         self.size = 0
         """Bytes that it holds of the server's: of its request while it waits and runs, then of its answer."""
+        self.is_stream = False
+        """Whether its messages are read by its handler."""
         self.has_answer = self.is_displaced = self.is_over = False
         self.is_running = False
         """Whether a handler may still run, also when the call itself is over."""
@@ -78,6 +81,13 @@ class Call:
         """Called by its handler with the size of the answer in bytes; returns why it cannot be sent, if so."""
 
     def is_wanted(self) -> bool:
+        """Whether its handler is to go on: also a stream's whose client has gone, once it has all messages.
+
+        What came before is committed already. A handler learns from `ClientStream` that its stream was cut off.
+        """
+        return self.is_stream or self.is_active()
+
+    def is_active(self) -> bool:
         """Whether the client still waits for the answer: it has neither cancelled, nor has its deadline passed."""
         state = self.state
         return state.client != _server._CANCELLED and not state.statused and self._deadline > time.monotonic()

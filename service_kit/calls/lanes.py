@@ -125,6 +125,7 @@ class LanePool(ThreadPoolExecutor):
             self._register.arrive(call)
             self._await_message(call, reader, start)
         else:
+            call.is_stream = True
             call.start = start(TimedRequests(call, reader))
             self._admit(call, 0)
         return _DONE
@@ -159,7 +160,7 @@ class LanePool(ThreadPoolExecutor):
     def _run(self, call: Call) -> None:
         try:
             # One that waited behind others in the pool may have been given up meanwhile.
-            if not call.is_wanted():
+            if not call.is_active():
                 log.info("call cancelled", method=call.method, request_id=call.request_id())
             elif call.has_waited_too_long():
                 call.refuse(late())

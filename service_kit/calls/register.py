@@ -171,7 +171,7 @@ class Register:
             return _busy(CONNECTION_BYTES, "bytes of requests and unread answers for one connection"), []
         if large and self._bytes + size > SERVER_BYTES and not self._leaving:
             return _busy(SERVER_BYTES, "bytes of requests and unread answers"), []
-        if lane.connection_places is not None:
+        if lane.connection_places is not None and len(lane.calls) >= lane.connection_places:
             own = [other for other in lane.calls if other.peer == call.peer]
             if len(own) >= lane.connection_places:
                 return _displace(own, lane.connection_places, f"open {lane.name} of one connection")
