@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin_server.epochs import begin_epoch, begin_epoch_in_replaced_database
-from admin_server.rpc.servicers import services
+from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.store.models import MIGRATIONS, bind
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
@@ -20,11 +20,13 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     bind(store)
     server = Server(limits, contract_descriptors())
     server.add(services(store, system_clock))
+    server.report_store(store, WRITING_SERVICES)
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
-    begin_epoch(store, system_clock)
+    with store.explained("begin to serve from"):
+        begin_epoch(store, system_clock)
     server.open()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     wait_for_stop()

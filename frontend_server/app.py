@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.lending import LendingRules
-from frontend_server.rpc.servicers import LENDING_SERVICE, services
+from frontend_server.rpc.servicers import LENDING_SERVICE, WRITING_SERVICES, services
 from frontend_server.store.models import MIGRATIONS, bind, doubt_replaced_database, introduce
 from frontend_server.sync.pull import forget_learnt_words
 from frontend_server.sync.sync import Sync
@@ -28,12 +28,14 @@ def run(
     server = Server(limits, contract_descriptors())
     clock.report = lambda is_right: server.report(LENDING_SERVICE, serves=is_right)
     server.add(services(store, rules, clock, sync))
+    server.report_store(store, WRITING_SERVICES)
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
-    frontend_id = introduce(store)
-    clock.refresh()
+    with store.explained("begin to serve from"):
+        frontend_id = introduce(store)
+        clock.refresh()
     sync.start()
     server.open()
     log.info("serving", address=address, frontend_id=frontend_id, admin_target=admin_target, migrations_applied=applied)

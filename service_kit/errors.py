@@ -196,6 +196,15 @@ class StoreUnavailable(Unavailable):
     message = "The store did not answer in time; try again, with the same request id if the call has one."
 
 
+class StoreNotWritable(StoreUnavailable):
+    """The store can be read, but not be written: its disk is full, for one."""
+
+    message = (
+        "The store cannot be changed at present; calls that only read are answered. "
+        "Try again later, with the same request id if the call has one."
+    )
+
+
 class InternalError(ServiceError):
     """A fault of ours. It tells the client nothing but the request id, under which the log has the rest."""
 

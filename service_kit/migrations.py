@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-import peewee
 from playhouse.migrations import Runner
 
 from service_kit.store import Store, StoreSettingsError
@@ -19,14 +18,10 @@ def migrate(store: Store, directory: Path) -> list[str]:
     Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do. Raises
     `StoreSettingsError` where the database refuses: since PostgreSQL 15 not every user may make tables, for one.
     """
-    try:
-        with store.writing():
-            if store.is_postgresql:
-                store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            applied: list[str] = Runner(store.database, str(directory)).up()
-    except peewee.DatabaseError as error:
-        message = f"cannot bring the store {store.safe_url} up to date: {store.said(error)}"
-        raise StoreSettingsError(message) from error
+    with store.explained("bring up to date"), store.writing():
+        if store.is_postgresql:
+            store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        applied: list[str] = Runner(store.database, str(directory)).up()
     return applied
 
 

@@ -24,6 +24,7 @@ from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
+from service_kit.store import Store
 
 log = logger(__name__)
 
@@ -123,7 +124,7 @@ class Server:
         self._preparing = PreparingInterceptor(lanes)
         self._health = Health()
         self._names: list[str] = []
-        self._paused: set[str] = set()
+        self._paused: set[tuple[str, str]] = set()  # a service, and for what reason
         self._health_lock = threading.Lock()
         self.grpc = grpc.server(lanes.reads, interceptors=[self._gate, self._preparing], options=OPTIONS)
 
@@ -175,14 +176,24 @@ class Server:
         self._gate.is_open = True
         self._report()
 
-    def report(self, service: str, *, serves: bool) -> None:
+    def report(self, service: str, *, serves: bool, reason: str = "") -> None:
         """Set the health of one service, by its full name; the server as a whole serves while all services do.
 
-        It is only what health says: calls are still let in. May be called at any time and from any thread.
+        A service serves while it does so in respect of each `reason` for which it was ever reported. It is only what
+        health says: calls are still let in. May be called at any time and from any thread.
         """
         with self._health_lock:
-            (self._paused.discard if serves else self._paused.add)(service)
+            (self._paused.discard if serves else self._paused.add)((service, reason))
         self._report()
+
+    def report_store(self, store: Store, services: Iterable[str]) -> None:
+        """Let these services, by their full names, be NOT_SERVING while the store cannot be written."""
+
+        def report(is_writable: bool) -> None:
+            for service in services:
+                self.report(service, serves=is_writable, reason="store")
+
+        store.writability.report = report
 
     def drain(self, interrupt: Callable[[], None] = lambda: None) -> None:
         """Take no more calls, and return when no handler is running: the store may be closed then.
@@ -200,8 +211,9 @@ class Server:
 
     def _report(self) -> None:
         with self._health_lock:
+            paused = {service for service, _ in self._paused}
             for name in ["", *self._names]:
-                serves = self._gate.is_open and not (name in self._paused if name else self._paused)
+                serves = self._gate.is_open and not (name in paused if name else paused)
                 self._health.set(name, SERVING if serves else NOT_SERVING)
 
 

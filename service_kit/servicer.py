@@ -13,11 +13,19 @@ from google.protobuf.message import Message
 
 from service_kit.calls.current import CallGivenUp
 from service_kit.client_streams import CallCancelled, ClientStream
-from service_kit.errors import FieldInvalid, InternalError, ServiceError, StoreUnavailable, rich_status
+from service_kit.errors import (
+    FieldInvalid,
+    InternalError,
+    ServiceError,
+    StoreNotWritable,
+    StoreUnavailable,
+    rich_status,
+)
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 from service_kit.logs import logger
 from service_kit.store import is_unavailable
 from service_kit.validation import Rule, check, joined, problems_by, shortened
+from service_kit.writability import is_noted
 
 _READS = ("Get", "List")
 
@@ -97,8 +105,7 @@ def _answering(
             end_cancelled(context, name)
         except Exception as error:
             if is_unavailable(error):
-                log.error("store unavailable", method=name, request_id=request_id(context), error=str(error))
-                refusal = StoreUnavailable()
+                refusal = _unavailable(error, name, request_id(context))
             else:
                 log.exception("internal error", method=name, request_id=request_id(context))
                 refusal = InternalError()
@@ -108,6 +115,14 @@ def _answering(
         refuse(context, refusal, name)
 
     return answer
+
+
+def _unavailable(error: Exception, method: str, identity: str) -> StoreUnavailable:
+    """Return the refusal for an error of a store that is away, busy or full, and log it unless the store has."""
+    if is_noted(error):
+        return StoreNotWritable()
+    log.error("store unavailable", method=method, request_id=identity, error=str(error))
+    return StoreUnavailable()
 
 
 def _completed(error: ServiceError, request: Any, rules: Sequence[Rule]) -> ServiceError:
@@ -140,7 +155,9 @@ def end_cancelled(context: grpc.ServicerContext, method: str) -> NoReturn:
 def refuse(context: grpc.ServicerContext, error: ServiceError, method: str) -> NoReturn:
     """End the call with an error, its details, and the request id that the log has, too."""
     identity = request_id(context)
-    log.info("refused", method=method, request_id=identity, status=error.status.name, reason=error.reason)
+    # On a full disk every change is refused, the log is often on the same disk, and the store logs it once a minute.
+    level = logging.DEBUG if isinstance(error, StoreNotWritable) else logging.INFO
+    log.log(level, "refused", method=method, request_id=identity, status=error.status.name, reason=error.reason)
     # Not abort_with_status: grpcio-testing does not have it. This is what it does.
     context.set_trailing_metadata(
         (

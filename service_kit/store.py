@@ -30,6 +30,7 @@ from service_kit.sqlite.database import SqliteFile
 from service_kit.sqlite.marks import UnsuitableFile
 from service_kit.sqlite.run import SqliteRun, reading_file
 from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
+from service_kit.writability import Writability, write_problem
 
 SAFE_SQLITE = (3, 51, 3)
 """Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
@@ -67,6 +68,7 @@ class Store:
         self._taking_up = threading.Lock()
         self._take_up: Callable[[], object] = lambda: None
         self._locked_out_since: dict[str, float] = {}
+        self.writability = Writability(self._try_to_write, self.said)
         # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
         # quicker; writers in other processes are waited for as SQLite does it.
         self._writers = None if self.is_postgresql else threading.RLock()
@@ -84,11 +86,26 @@ class Store:
                     yield
                     check_wanted()  # on PostgreSQL, the locks of others are waited for in the statements
                 committed = True
+            except Exception as error:
+                self.writability.note(error)
+                raise
             finally:
                 if self._pool is not None:
                     self._pool.note_end(committed=committed)
             if self._sqlite_run is not None and not self.database.in_transaction():
                 self._sqlite_run.after_commit(self.database)
+
+    def _try_to_write(self) -> None:
+        """Make a small change, for `Writability`, in a thread of its own. A revision that nobody uses does no harm."""
+        try:
+            with self.writing():
+                self.database.execute_sql("UPDATE counter SET revision = revision + 1 WHERE id = 1")
+        finally:
+            self.database.close()
+
+    def has_lost_transaction(self) -> bool:
+        """Return whether this thread's transaction was ended by an error: SQLite does that at a full disk, for one."""
+        return not self.is_postgresql and not self.database.connection().in_transaction
 
     @contextlib.contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -230,6 +247,7 @@ class Store:
 
         A SQLite file that no other process uses is complete from then on, without a log beside it.
         """
+        self.writability.close()
         if self._sqlite_run is not None:
             self._sqlite_run.end(self.database)
         self.database.close()
@@ -240,6 +258,16 @@ class Store:
     def safe_url(self) -> str:
         """What may be shown of the URL: see `service_kit.database_urls`."""
         return safe_url(self.url)
+
+    @contextlib.contextmanager
+    def explained(self, what: str) -> Iterator[None]:
+        """Raise `StoreSettingsError`, a sentence with `what` could not be done, for an error of the database."""
+        try:
+            yield
+        except SQLITE_ERRORS as error:
+            problem = write_problem(error)
+            why = f"{problem} ({self.said(error)})" if problem else self.said(error)
+            raise StoreSettingsError(f"cannot {what} the store {self.safe_url}: {why}") from error
 
     def said(self, error: Exception) -> str:
         """What the database says in an error, in one line, without what may not be shown of the URL."""
@@ -285,6 +313,8 @@ def is_unavailable(error: Exception) -> bool:
     sqlstate = sqlstate_of(error)
     if sqlstate is not None and means_unavailable(sqlstate):
         return True
+    if isinstance(error, MemoryError):
+        return write_problem(error) is not None  # SQLite's, and not one of this program
     if isinstance(error, peewee.OperationalError):
         return "(code=1," not in str(error)
     return isinstance(error, _UNAVAILABLE)

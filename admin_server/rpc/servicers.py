@@ -37,6 +37,8 @@ _USERS = user_service_pb2.DESCRIPTOR.services_by_name["UserService"]
 _LOANS = loan_service_pb2.DESCRIPTOR.services_by_name["LoanService"]
 _STATUS = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
+WRITING_SERVICES = (_CATALOG.full_name, _SYNC.full_name)
+"""Those that do not serve while the store cannot be written, though they answer what only reads."""
 
 
 @instrument_servicer(

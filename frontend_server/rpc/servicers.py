@@ -34,6 +34,8 @@ _CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 _LENDING = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
 LENDING_SERVICE: str = _LENDING.full_name
 _SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
+WRITING_SERVICES: tuple[str, ...] = (_MEMBERS.full_name, LENDING_SERVICE, _SYNC.full_name)
+"""Those that do not serve while the store cannot be written, though they answer what only reads."""
 
 
 @instrument_servicer(

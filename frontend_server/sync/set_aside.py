@@ -72,7 +72,7 @@ class Trials:
                         self.reasons[name] = reason_of(error)
                     raise
         except Exception as error:
-            if error is not failure or name not in self.reasons:
+            if error is not failure or name not in self.reasons or self._store.has_lost_transaction():
                 raise
         return failure is None
 

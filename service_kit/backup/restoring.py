@@ -112,6 +112,9 @@ class _SqliteTarget(Target):
             return self._replace(file, copy)
         except OSError as error:
             raise BackupError(f"cannot restore {self._path}: {error.strerror or error}; run it again") from error
+        finally:
+            # It has another name when it is complete. What is left of it would keep a full disk full.
+            beside(self._path, COPYING).unlink(missing_ok=True)
 
     def _replace(self, file: Path, copy: StoreCopy) -> str:
         restoring, copying = beside(self._path, RESTORING), beside(self._path, COPYING)

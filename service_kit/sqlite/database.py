@@ -38,3 +38,26 @@ class SqliteFile(CySqliteDatabase):  # type: ignore[misc]
         conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         prepare_connection(conn)
         super()._add_conn_hooks(conn)
+
+    def rollback(self) -> None:
+        """Roll back, where SQLite has not done so by itself: it does at a full disk, for one.
+
+        A second ROLLBACK would fail with "no transaction is active", and hide the error that ended the transaction.
+        """
+        if self.is_closed() or self.connection().in_transaction:
+            super().rollback()
+
+    def savepoint(self) -> Any:
+        """Begin a savepoint, for `atomic` within a transaction."""
+        return _Savepoint(self)
+
+
+class _Savepoint(peewee._savepoint):
+    """A savepoint that leaves alone what SQLite has rolled back, so that the error which ended it is the one raised.
+
+    Who goes on after the error has to look whether there is still a transaction: see `Store.has_lost_transaction`.
+    """
+
+    def rollback(self, begin: bool = True) -> None:
+        if self.db.connection().in_transaction:
+            super().rollback(begin)

@@ -91,7 +91,7 @@ class SqliteRun:
             with self._patience(connection):
                 if checkpoint(connection, ends_run=False):
                     self._checkpoint_at = CHECKPOINT_BYTES
-        except cysqlite.DatabaseError as error:
+        except (cysqlite.DatabaseError, MemoryError) as error:
             log.warning("the log of the store could not be copied into its file", error=str(error), log_bytes=size)
 
     def end(self, database: peewee.Database) -> None:
