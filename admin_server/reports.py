@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 import peewee
 
+from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
 from admin_server.epochs import current_epoch
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
@@ -18,7 +18,7 @@ from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
 from library_domain.users import list_user_rows, user_message
 from service_kit.clock import Clock, timestamp
-from service_kit.paging import page, page_size, position
+from service_kit.paging import page, page_size
 from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -42,23 +42,23 @@ def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.U
 
 
 def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) -> tuple[list[Borrower], str]:
-    """A page of the users who have books out, each with those loans, and the token of the next; three queries."""
+    """A page of the users who have books out, each with those loans, and the token of the next; four queries."""
     now = clock()
     is_open = Loan.return_time.is_null()
+    is_behind = borrower_position(request).is_behind()
     with store.reading():
-        who = Loan.select(Loan.user_id).where(is_open, Loan.user_id > position(request)).distinct()
-        user_ids = [user_id for (user_id,) in tuples(who.order_by(Loan.user_id).limit(page_size(request) + 1))]
-        users = {row.id: row for row in User.select().where(User.id.in_(user_ids))}
-        open_loans: dict[str, list[loan_pb2.Loan]] = defaultdict(list)
-        for row in Loan.select().where(is_open, Loan.user_id.in_(user_ids)).order_by(Loan.user_id, Loan.key):
-            open_loans[row.user_id].append(loan_message(row, now))
+        who = Loan.select(Loan.user_id).where(is_open, is_behind).distinct().order_by(Loan.user_id)
+        user_ids = [user_id for (user_id,) in tuples(who.limit(page_size(request) + 1))]
+        shown = user_ids[: page_size(request)]
+        users = {row.id: row for row in User.select().where(User.id.in_(shown))}
+        counts = _open_loan_counts(shown)
+        own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(shown)).order_by(Loan.user_id, Loan.key)
+        open_loans = [(row, loan_message(row, now)) for row in own.limit(MOST_LOANS + 1)]
 
-    def borrower(user_id: str) -> Borrower:
-        own = open_loans[user_id]
-        user = user_message(users[user_id], len(own)) if user_id in users else user_pb2.User(id=user_id)
-        return Borrower(user=user, loans=own)
+    def user(user_id: str) -> user_pb2.User:
+        return user_message(users[user_id], counts[user_id]) if user_id in users else user_pb2.User(id=user_id)
 
-    return page(request, user_ids, borrower, lambda user_id: user_id)
+    return borrower_page(request, user_ids, open_loans, user)
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:

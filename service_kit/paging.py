@@ -19,7 +19,7 @@ MAX_PAGE_BYTES = 2_000_000
 """A page ends before it grows past this many bytes of rows: clients take 4 MB in a message unless told otherwise."""
 
 _FINGERPRINT_BYTES = 8
-_KEY = re.compile("[0-9]{1,18}")  # what fits in 64 bits: the fingerprint is no secret, so a token can be forged
+KEY = re.compile("[0-9]{1,18}")  # what fits in 64 bits: the fingerprint is no secret, so a token can be forged
 
 
 class ListRequest(Protocol):
@@ -64,7 +64,7 @@ def row_position(request: ListRequest) -> int:
     place = position(request)
     if not place:
         return 0
-    if not _KEY.fullmatch(place):
+    if not KEY.fullmatch(place):
         raise token_refused()
     return int(place)
 
@@ -96,6 +96,11 @@ def page_rows(
     if count == len(rows):
         return rows, ""
     return rows[:count], _token(request, place(rows[count - 1]))
+
+
+def next_page_token(request: ListRequest, place: object) -> str:
+    """Return the token of the page behind `place`, for lists whose pages do not end behind a whole row."""
+    return _token(request, place)
 
 
 def token_refused() -> FieldInvalid:

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from admin_server import catalog, changes, imports, records, reports
+from admin_server.borrower_pages import borrower_position
 from admin_server.epochs import check_positions
 from admin_server.pairing import check_caller
 from library.admin.v1 import (
@@ -25,7 +26,7 @@ from library.v1 import book_pb2, user_pb2
 from library_domain.search import check_place, check_query
 from library_domain.users import check_user_query
 from service_kit.clock import Clock
-from service_kit.paging import position, row_position
+from service_kit.paging import row_position
 from service_kit.server import Service
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
@@ -84,7 +85,9 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
 
 
-@instrument_servicer(_USERS, rules={"ListUsers": [check_user_query, row_position], "ListBorrowers": [position]})
+@instrument_servicer(
+    _USERS, rules={"ListUsers": [check_user_query, row_position], "ListBorrowers": [borrower_position]}
+)
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """library.admin.v1.UserService."""
 

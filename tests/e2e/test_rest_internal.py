@@ -16,7 +16,7 @@ SERVICE = "library.sync.v1.SyncService"
 @pytest.fixture(scope="module")
 def rest(module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases) -> RestProcess:
     admin = module_servers.start("admin", databases.migrated("admin", "sqlite"))
-    frontend = module_servers.start("frontend", databases.migrated("frontend", "sqlite"), ADMIN=admin.address)
+    frontend = module_servers.start("frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address)
     return module_rest_servers.start([frontend.address, admin.address])
 
 

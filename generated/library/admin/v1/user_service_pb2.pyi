@@ -171,11 +171,13 @@ class Borrower(_message.Message):
     LOANS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def user(self) -> _user_pb2.User:
-        """The user. Only the id is set when this service has heard of the loans but not yet of the user."""
+        """The user, with the number of all loans that are out. Only the id is set when this service has heard of the loans but
+        not yet of the user.
+        """
 
     @_builtins.property
     def loans(self) -> _containers.RepeatedCompositeFieldContainer[_loan_pb2.Loan]:
-        """The loans that are out, oldest first."""
+        """The loans that are out, oldest first. Those that do not fit on the page are on the next one, with the same user."""
 
     def __init__(
         self,

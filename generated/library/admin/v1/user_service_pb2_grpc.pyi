@@ -46,7 +46,8 @@ class UserServiceStub:
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
     ListBorrowers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListBorrowersRequest, _user_service_pb2.ListBorrowersResponse]
-    """Lists the users who have books out, each with those loans.
+    """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+    loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
     """
@@ -68,7 +69,8 @@ class UserServiceAsyncStub(UserServiceStub):
     Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
     ListBorrowers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListBorrowersRequest, _user_service_pb2.ListBorrowersResponse]  # type: ignore[assignment]
-    """Lists the users who have books out, each with those loans.
+    """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+    loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
     """
@@ -105,7 +107,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListBorrowersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListBorrowersResponse, _abc.Awaitable[_user_service_pb2.ListBorrowersResponse]]:
-        """Lists the users who have books out, each with those loans.
+        """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+        loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
         """

@@ -1,0 +1,90 @@
+"""Pages of users who have books out. A user may have more loans than fit on one, so a page can end between two loans.
+
+The next page then begins with the same user and the rest of the loans. A page's token has the user behind whom the next
+page begins, or the user and the loan: `user_id` or `user_id/key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import peewee
+
+from admin_server.store.models import Loan
+from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest
+from library.v1.loan_pb2 import Loan as LoanMessage
+from library.v1.user_pb2 import User
+from service_kit.paging import (
+    KEY,
+    MAX_PAGE_BYTES,
+    ListRequest,
+    next_page_token,
+    page_size,
+    position,
+    token_refused,
+)
+
+MOST_LOANS = 5_000
+"""The most loans on a page, and in memory for it."""
+
+_ITEM_BYTES = 8
+"""The most that a message in a list adds to its own size: its field number and its length."""
+
+
+class BorrowerPosition(NamedTuple):
+    """Where a page of borrowers begins."""
+
+    user_id: str
+    """The page begins behind this user, or within the user's loans."""
+    loan_key: int | None
+    """Behind this one; None when all of the user's loans were on earlier pages."""
+
+    def is_behind(self) -> peewee.Expression:
+        """Make the condition for the loans of this page and of all later ones."""
+        if self.loan_key is None:
+            return Loan.user_id > self.user_id
+        return (Loan.user_id >= self.user_id) & ((Loan.user_id > self.user_id) | (Loan.key > self.loan_key))
+
+
+def borrower_position(request: ListRequest) -> BorrowerPosition:
+    """Return where the page begins. Raises `FieldInvalid` for a token that is not one of this list."""
+    user_id, slash, key = position(request).partition("/")
+    if slash and not KEY.fullmatch(key):
+        raise token_refused()
+    return BorrowerPosition(user_id, int(key) if slash else None)
+
+
+def borrower_page(
+    request: ListBorrowersRequest,
+    user_ids: Sequence[str],
+    loans: Sequence[tuple[Loan, LoanMessage]],
+    user: Callable[[str], User],
+) -> tuple[list[Borrower], str]:
+    """Return a page, and the token of the next one.
+
+    Args:
+        request: Its page size counts users.
+        user_ids: The users from the page's position on, in order; one more than the page size shows that there is a
+            next page.
+        loans: Those of the first `page_size` users from the page's position on, in the order of users and keys; one
+            more than `MOST_LOANS` shows that there are more.
+        user: Returns the user with an id.
+    """
+    borrowers: list[Borrower] = []
+    room = MAX_PAGE_BYTES
+    before: Loan | None = None
+    for count, (row, loan) in enumerate(loans):
+        begins = before is None or before.user_id != row.user_id
+        if begins:
+            borrower = Borrower(user=user(row.user_id))
+            room -= borrower.ByteSize() + _ITEM_BYTES
+        room -= loan.ByteSize() + _ITEM_BYTES
+        if before is not None and (room < 0 or count == MOST_LOANS):
+            return borrowers, next_page_token(request, before.user_id if begins else f"{before.user_id}/{before.key}")
+        if begins:
+            borrowers.append(borrower)
+        borrowers[-1].loans.append(loan)
+        before = row
+    size = page_size(request)
+    return borrowers, next_page_token(request, user_ids[size - 1]) if len(user_ids) > size else ""
