@@ -119,9 +119,9 @@ class Sender:
         elif outcome.status == "DEADLINE_EXCEEDED" and way.is_patient:
             problem = f"hangs: no answer in {when[1] - when[0]:.0f} s"
         elif outcome.status == "UNAVAILABLE" and not (outcome.is_excused or self._library.was_disturbed(*when)):
-            problem = "nothing was killed"
+            problem = "no process was killed"
         elif outcome.status == "CANCELLED" and way.is_patient and not self._library.was_disturbed(*when):
-            problem = "nobody cancelled it"
+            problem = "it was not cancelled"
         if problem:
             shown = str(requests[0] if requests else "")[:500]
             self._records.fault(f"{method.name} by {way.value}: {outcome} ({problem}), for {shown}")
