@@ -1,4 +1,4 @@
-"""Rapid reset: clients that begin calls and reset each at once keep nobody out, and leave nothing behind."""
+"""Rapid reset: clients that begin calls and reset each at once do not keep other clients out."""
 
 from __future__ import annotations
 

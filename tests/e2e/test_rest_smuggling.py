@@ -1,4 +1,4 @@
-"""Requests whose end is read in two ways, slow ones, and rebound names: no call comes of them that nobody asked for."""
+"""Requests with two possible ends, slow requests, and rebound host names reach no target."""
 
 from __future__ import annotations
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.v1.book_pb2 import Book
+from tests.soak.desk import Desk, Plan
 from tests.soak.garbling import garbled
 from tests.soak.ledger import Ledger
 from tests.soak.library import Library
 from tests.soak.methods import Method
-from tests.soak.plans import PLANS, Desk, Plan
+from tests.soak.plans import PLANS
 from tests.soak.records import Records
 from tests.soak.sending import WAYS, Outcome, Sender, plain
 from tests.support.changing_methods import CHANGING_METHODS
@@ -36,7 +37,7 @@ DOCUMENTED_FOR_BAD_INPUT = frozenset(
 
 
 class Caller(threading.Thread):
-    """Calls any method at random until told to stop; `ledger` is what came of it."""
+    """Calls any method at random until `stop`; `ledger` has the results."""
 
     def __init__(
         self,

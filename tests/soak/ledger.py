@@ -1,4 +1,4 @@
-"""What one caller was told, and what it does not know: the two are compared with what is there at the end."""
+"""What was acknowledged to one caller, and what may have been done. Both are compared with the stores at the end."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Sample:
 
 
 class Sampler(threading.Thread):
-    """Samples until told to stop."""
+    """Samples until `stop`."""
 
     def __init__(self, library: Library) -> None:
         super().__init__(name="sampler", daemon=True)

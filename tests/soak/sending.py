@@ -27,7 +27,10 @@ HANG_SECONDS = 100.0
 UNKNOWN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 """What these calls came to is not known: they may have been done."""
 
-NEVER = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS", "RESOURCE_EXHAUSTED"})
+SLOW_SECONDS = 5.0
+"""The servers refuse a call that has waited for 10 seconds. After this time that says only that the machine is slow."""
+
+NEVER = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 """No call of the soak may ever come to this."""
 
 CHANNEL_OPTIONS = [
@@ -76,8 +79,8 @@ class Outcome:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the call may have been done or not."""
-        return self.status in UNKNOWN
+        """Whether the call may have been done or not. A server that is busy is asked again, too."""
+        return self.status in UNKNOWN or self.status == "RESOURCE_EXHAUSTED"
 
 
 class Sender:
@@ -113,15 +116,16 @@ class Sender:
     def _judge(
         self, method: Method, requests: list[Message], way: Way, outcome: Outcome, when: tuple[float, float]
     ) -> None:
-        problem = ""
-        if outcome.status in NEVER:
+        problem, is_slow = "", when[1] - when[0] > SLOW_SECONDS
+        may_be_unavailable = is_slow or outcome.is_excused or self._library.was_disturbed(*when)
+        if outcome.status in NEVER or (outcome.status == "RESOURCE_EXHAUSTED" and not is_slow):
             problem = "may never be"
         elif outcome.status == "DEADLINE_EXCEEDED" and way.is_patient:
             problem = f"hangs: no answer in {when[1] - when[0]:.0f} s"
-        elif outcome.status == "UNAVAILABLE" and not (outcome.is_excused or self._library.was_disturbed(*when)):
-            problem = "nothing was killed"
+        elif outcome.status == "UNAVAILABLE" and not may_be_unavailable:
+            problem = "no process was killed"
         elif outcome.status == "CANCELLED" and way.is_patient and not self._library.was_disturbed(*when):
-            problem = "nobody cancelled it"
+            problem = "it was not cancelled"
         if problem:
             shown = str(requests[0] if requests else "")[:500]
             self._records.fault(f"{method.name} by {way.value}: {outcome} ({problem}), for {shown}")

@@ -45,8 +45,10 @@ def _methods(records: Records) -> list[str]:
     ]
     widths = [max(len(head), 7) for head in heads]
     head = " ".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
-    rows = [f"{'method':<52} {head}"]
+    names = {method: method.removeprefix("library.").removeprefix("grpc.") for method in records.statuses}
+    wide = max(map(len, names.values()))
+    rows = [f"{'method':<{wide}} {head}"]
     for method, counts in sorted(records.statuses.items()):
         cells = " ".join(f"{counts[status] or '-':>{width}}" for status, width in zip(statuses, widths, strict=True))
-        rows.append(f"{method.removeprefix('library.'):<52} {cells}")
+        rows.append(f"{names[method]:<{wide}} {cells}")
     return rows

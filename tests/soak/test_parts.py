@@ -116,7 +116,7 @@ def another_loan(number: int) -> Loan:
     return loan
 
 
-def test_a_loan_that_nobody_was_told_of_needs_a_call_whose_outcome_is_not_known(books: Books) -> None:
+def test_a_loan_that_was_not_acknowledged_needs_a_call_of_unknown_outcome(books: Books) -> None:
     books.others, books.counted = [another_loan(4)], (1, 1, 2, 1)
     assert len(books.faults()) == 1
     books.ledger.maybe_made.append(BorrowBookRequest(book_id=BOOK.id, user_id=USER.id, days=7))
@@ -125,7 +125,7 @@ def test_a_loan_that_nobody_was_told_of_needs_a_call_whose_outcome_is_not_known(
     assert len(books.faults()) == 1, "one call, two loans"
 
 
-def test_a_user_that_nobody_was_told_of_needs_a_call_whose_outcome_is_not_known(books: Books) -> None:
+def test_a_user_that_was_not_acknowledged_needs_a_call_of_unknown_outcome(books: Books) -> None:
     books.others, books.counted = [User(id=str(uuid.UUID(int=8)), email="b@example.org")], (1, 2, 1, 1)
     assert len(books.faults()) == 1
     books.ledger.maybe_made.append(EnrollUserRequest(email="B@example.org"))

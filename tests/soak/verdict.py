@@ -1,4 +1,4 @@
-"""The end of a soak: what both services hold, against one another and against what the callers were told."""
+"""The end of a soak: compare both services with one another and with what was acknowledged to the callers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def faults_of(holdings: Holdings, ledger: Ledger) -> list[str]:
 
 
 def faults_in_log(name: str, log: Path, *, store_was_killed: bool = False) -> list[str]:
-    """Tracebacks and errors in a server's log. That its store is unavailable is none where the store was killed."""
+    """Tracebacks and errors in a server's log. An unavailable store is an error unless it was killed."""
     bad = re.compile(r'Traceback \(most recent call last\)|"level": ?"(error|critical)"')
     expected = re.compile(r'"event": ?"[^"]*store unavailable[^"]*"' if store_was_killed else r"(?!)")
     lines = log.read_text(errors="replace").splitlines()
@@ -142,16 +142,16 @@ def _as_imported(ledger: Ledger, books: dict[str, Book]) -> Iterator[str]:
 
 
 def _unexplained(ledger: Ledger, holdings: Holdings) -> Iterator[str]:
-    """What nobody was told of has to come from a call whose outcome is not known, and at most one from each."""
+    """What was not acknowledged must come from a call whose outcome is unknown, and at most one row from each."""
     maybe: Counter[tuple[str, ...]] = Counter(key for request in ledger.maybe_made if (key := _key_of(request)))
     unknown: list[Message] = [user for key, user in holdings.users.items() if key not in ledger.users]
     unknown += [loan for key, loan in holdings.loans.items() if key not in ledger.loans]
-    told_books = ledger.books.keys() | ledger.imported.keys()
-    unknown += [book for key, book in holdings.books.items() if key not in told_books]
+    known_books = ledger.books.keys() | ledger.imported.keys()
+    unknown += [book for key, book in holdings.books.items() if key not in known_books]
     for message in unknown:
         key = _key_of(message)
         if not maybe[key]:
-            yield f"is there, and nobody was told of it, or it is there twice: {message}"
+            yield f"exists, but was not acknowledged to any caller, or exists twice: {message}"
         maybe[key] -= 1
 
 
@@ -194,7 +194,7 @@ def _status_faults(holdings: Holdings, open_loans: int) -> Iterator[str]:
 
 def _lent_twice(loans: Any, ledger: Ledger) -> Iterator[str]:
     named = {loan.book_id for loan in loans}
-    copies = {key: ledger.most_copies.get(key, 3) for key in named}  # a book that nobody was told of has 3 at most
+    copies = {key: ledger.most_copies.get(key, 3) for key in named}  # a book that was not acknowledged has 3 at most
     try:
         agreement.assert_no_copy_was_lent_twice(loans, copies)
     except AssertionError as error:
