@@ -39,6 +39,11 @@ test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test A
 test-slow: $(VENV)/develop.stamp ## Run the slow tests: long runs under load, kills, clocks, restores
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m slow $(ARGS)
 
+.PHONY: mutants
+# With bytecode kept, as for `test`. Which are run and what else there is to say: `make mutants ARGS=--help`.
+mutants: $(VENV)/develop.stamp ## Prove that known faults make a test fail, those of what changed; ARGS=--all for all
+	PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
 
