@@ -44,6 +44,11 @@ soak: $(VENV)/develop.stamp ## Call all methods at random while servers are kill
 	export LIBRARY_SOAK_SECONDS="$${LIBRARY_SOAK_SECONDS:-1200}"
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow -n 0 tests/soak/test_soak.py $(ARGS)
 
+.PHONY: mutants
+# With bytecode kept, as for `test`. Which are run and what else there is to say: `make mutants ARGS=--help`.
+mutants: $(VENV)/develop.stamp ## Prove that known faults make a test fail, those of what changed; ARGS=--all for all
+	PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
 

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
 
+from admin_server import records
+from admin_server.epochs import position_revision
 from admin_server.store.models import Frontend
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, AddBookRequest
+from library.sync.v1.sync_service_pb2 import RecordUsersResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.errors import BookOnLoan, IsbnTaken
 from tests.support.admin import Admin
-from tests.support.waiting import second_beside
+from tests.support.waiting import WAIT_SECONDS, begin_beside, second_beside
 
 ISBN = "9780141439587"
 
 
-def test_of_two_calls_at_a_time_the_older_one_does_not_lower_the_newest_revision(admin: Admin) -> None:
+def test_of_two_calls_at_a_time_the_older_one_does_not_lower_the_newest_revision(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By that revision a frontend that was restored from a backup learns that it is an old copy."""
     admin.record_users(admin.user_record(1))
-    newer, older = admin.user_record(10), admin.user_record(5)
+    older, newer = admin.user_record(5), admin.user_record(10)
+    with ThreadPoolExecutor(1) as thread:
+        calls: list[Future[RecordUsersResponse]] = []
 
-    answer = second_beside(admin.store, lambda: admin.record_users(newer), lambda: admin.record_users(older))
+        def position_revision_meanwhile(token: str, field: str) -> int:
+            """When the first call has read the newest revision, and not recorded its rows yet, begin the second."""
+            if not calls:
+                monkeypatch.undo()
+                calls.append(begin_beside(admin.store, thread, lambda: admin.record_users(newer)))
+            return position_revision(token, field)
 
-    assert answer.newest_revision == 10
+        monkeypatch.setattr(records, "position_revision", position_revision_meanwhile)
+        admin.record_users(older)
+        assert calls[0].result(WAIT_SECONDS).newest_revision == 10
     with admin.store.reading():
         assert Frontend.get().newest_revision == 10
 

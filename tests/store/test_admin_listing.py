@@ -214,6 +214,14 @@ def test_only_a_book_without_a_free_copy_says_when_one_is_expected(admin: Admin)
     assert admin.unavailable() == []
 
 
+def test_a_loan_that_ended_does_not_say_when_a_book_is_expected(admin: Admin) -> None:
+    book = admin.add("Emma")
+    admin.record_loans(
+        admin.loan_record(1, 5, returned=True, book_id=book.id), admin.loan_record(2, 9, book_id=book.id)
+    )
+    assert admin.get(book.id).next_available_time == timestamp(admin.clock() + 9 * DAY)
+
+
 def test_an_overdue_book_is_expected_in_the_past(admin: Admin) -> None:
     book = admin.add("Emma")
     admin.record_loans(loan := admin.loan_record(1, 5, book_id=book.id))

@@ -33,7 +33,7 @@ from library_domain.errors import (
     RenewalLimitReached,
     UserNotFound,
 )
-from service_kit.clock import DAY, rfc3339, timestamp
+from service_kit.clock import DAY, SECOND, rfc3339, timestamp
 from service_kit.errors import FieldInvalid, RequestIdReused, ServiceError
 from service_kit.ids import new_id
 from service_kit.store import Store
@@ -409,6 +409,13 @@ def test_loans_are_listed_oldest_first_by_every_filter(branch: Branch, clock: Se
         filters = {"user_id": user_id, "book_id": book_id, "state": state, "only_open": only_open}
         for page_size in (1, 5, 1_000):
             assert listed(branch, page_size, **filters) == expected
+
+
+def test_a_list_and_a_loan_itself_agree_about_when_it_is_overdue(branch: Branch, clock: SettableClock) -> None:
+    loan = branch.borrow(branch.book().id, branch.user().id, 14)
+    for clock.now in (loan.due_time.seconds * SECOND + difference for difference in (-1, 0, 1)):
+        state = branch.loan(loan.id).state
+        assert [each.id for each in listed(branch, 10, state=state)] == [loan.id]
 
 
 def test_a_page_token_of_loans_is_good_for_its_own_filters_only(branch: Branch) -> None:

@@ -26,6 +26,17 @@ def second_beside(
     PostgreSQL it is where `second` wants the first row that `first` has locked; a `second` that wants none ends first.
     """
 
+    with ThreadPoolExecutor(1) as thread:
+        with store.writing():
+            first()
+            result = begin_beside(store, thread, second)
+            meanwhile()
+        return result.result(WAIT_SECONDS)
+
+
+def begin_beside(store: Store, thread: ThreadPoolExecutor, second: Callable[[], Result]) -> Future[Result]:
+    """Begin `second` in another thread, within a transaction of this one; return when it waits for it, or has ended."""
+
     def call() -> Result:
         store.database.connect(reuse_if_open=True)
         try:
@@ -33,21 +44,12 @@ def second_beside(
         finally:
             store.database.close()
 
-    with ThreadPoolExecutor(1) as thread:
-        with store.writing():
-            first()
-            result = thread.submit(call)
-            if store.is_postgresql:
-                _until_it_waits(store, result)
-            meanwhile()
-        return result.result(WAIT_SECONDS)
-
-
-def _until_it_waits(store: Store, result: Future[Result]) -> None:
+    result = thread.submit(call)
     deadline = time.monotonic() + WAIT_SECONDS
-    while not result.done():
+    while store.is_postgresql and not result.done():
         ((waiting,),) = store.database.execute_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchall()
         if waiting:
-            return
+            break
         assert time.monotonic() < deadline, "it neither waits for a lock nor ends"
         time.sleep(0.01)
+    return result

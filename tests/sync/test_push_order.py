@@ -75,6 +75,27 @@ def test_a_loan_that_is_made_while_loans_are_sent_goes_after_its_user(library: L
     ]
 
 
+def test_a_pass_begins_again_with_the_proof_when_a_resync_begins_while_users_are_sent(library: Library) -> None:
+    """The restored admin may know a past that this store has lost, and what is sent to it first would hide that."""
+    _, rita = _begin(library)
+    backup = library.admin.backup()
+    with library.admin.at_work() as store:
+        add_book(store, AddBookRequest(title="A book of the lost past"), library.clock)
+    library.pull()
+    late = [_enroll(library, f"late{number}") for number in range(2 * BATCH)]
+
+    def another_process_notices_the_loss() -> None:
+        library.admin.restore(backup)
+        library.start_admin()
+        library.pull()
+
+    _push_and_meanwhile(library, another_process_notices_the_loss)
+
+    sent = _sent(library)
+    assert sent[:3] == [("users", late[:BATCH]), ("users", [rita]), ("users", [rita, late[0]])], "the proof comes first"
+    assert _recorded_names(library).keys() == {rita, *late}
+
+
 # --- what an answer may park ---
 
 

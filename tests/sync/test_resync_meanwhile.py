@@ -107,13 +107,16 @@ def test_a_row_at_which_the_lost_admin_failed_is_not_parked_after_the_resync_beg
         if next(failures, False):
             _restore_admin(library, backup)
             library.pull()  # of another process
+            library.wire.is_cut = True
             raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
         return library.wire.record_users(request)
 
-    with library.frontend.at_work() as store:
+    with library.frontend.at_work() as store, pytest.raises(WireError, match="UNAVAILABLE"):
         push(store, record_users, library.wire.record_loans, library.clock)
+    assert not _parked(library), "nothing is known of what the restored admin says to it"
 
-    assert not _parked(library)
+    library.wire.is_cut = False
+    library.sync()
     assert luke in _recorded(library)
 
 
@@ -133,17 +136,35 @@ def test_of_two_who_notice_the_same_loss_one_begins_the_resync(library: Library)
 
 
 def test_a_parked_row_is_sent_to_the_admin_that_was_restored(library: Library) -> None:
-    """Perhaps it takes it: it may be restored because it was at fault."""
+    """Perhaps it takes it: it may be restored because it was at fault. The status says so from then on."""
     backup = library.admin.backup()
     _add(library, "A book of the lost past")
     library.pull()
     luke = _parked_user(library)
     _restore_admin(library, backup)
 
+    library.pull()
+    assert not _parked(library)
     library.sync()
 
     assert not _parked(library)
     assert luke in _recorded(library)
+
+
+def test_what_the_restored_admin_has_to_be_sent_waits_from_the_moment_that_the_loss_is_noticed(
+    library: Library,
+) -> None:
+    """An operator who asks in between, while the admin is away again, is not to read that both are in step."""
+    backup = library.admin.backup()
+    _add(library, "A book of the lost past")
+    users = {_enroll(library, name) for name in ("rita", "luke")}
+    library.sync()
+    _restore_admin(library, backup)
+
+    library.pull()
+
+    with library.frontend.at_work():
+        assert {row.id for row in User.select().where(IS_DUE)} == users
 
 
 def test_a_parked_row_is_sent_again_by_a_store_that_moves_past_its_old_revisions(library: Library) -> None:

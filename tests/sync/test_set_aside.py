@@ -204,13 +204,16 @@ def test_a_removal_that_the_sweep_cannot_make_is_set_aside(library: Library, eng
     assert not library.replica()
 
 
-def test_during_a_resync_no_row_of_the_lost_past_is_tried_again(library: Library, engine: Engine, trigger: str) -> None:
+@pytest.mark.parametrize("changed", [0, -1], ids=["read again", "not read again yet"])
+def test_during_a_resync_no_row_of_the_lost_past_is_tried_again(
+    library: Library, engine: Engine, trigger: str, changed: int
+) -> None:
     """Its revision is of the past that the admin has lost, and may be greater than that of the newest state."""
     books = [_add(library, f"Book {number}") for number in range(2 * PAGE)]
     library.pull()
     backup = library.admin.backup()
     refuse(library, engine, trigger)
-    _change(library, books[0], title=BAD)
+    _change(library, books[changed], title=BAD)
     library.pull()
     allow(library, engine)
     library.admin.restore(backup)
@@ -218,9 +221,11 @@ def test_during_a_resync_no_row_of_the_lost_past_is_tried_again(library: Library
     library.wire.faults.extend([Fault.NONE, Fault.NONE, Fault.REQUEST_LOST])
     with pytest.raises(WireError):
         library.pull()  # of the resync, one page is applied
+    half_read = library.replica()
 
     with library.frontend.at_work() as store:
         retry_set_aside(store)
+    assert library.replica() == half_read
     library.pull()
 
     assert library.replica() == library.catalogue()
