@@ -80,7 +80,7 @@ class PreparingInterceptor(grpc.ServerInterceptor):
         name, make = _MAKERS[handler.request_streaming, handler.response_streaming]
         behavior: Behavior = getattr(handler, name)
         answer = _stream_answering if handler.response_streaming else _answering
-        prepared = _refusing_the_unreadable(answer(behavior, method, handler.response_serializer), method)
+        prepared = answer(behavior, method, handler.response_serializer)
         # grpcio's own way to keep a thread from being held: https://github.com/grpc/grpc/pull/21457
         prepared.experimental_thread_pool = self._lane(handler, behavior, method)  # type: ignore[attr-defined]
         setattr(prepared, METHOD, method)
@@ -102,27 +102,20 @@ class PreparingInterceptor(grpc.ServerInterceptor):
         return self._lanes.reads if getattr(behavior, IS_READ, False) else self._lanes.writes
 
 
-def _refusing_the_unreadable(behavior: Behavior, method: str) -> Behavior:
-    """Wrap a behavior. A stream is passed on; what is unreadable in it is refused by `ClientStream`."""
-
-    @functools.wraps(behavior)
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
-        if type(request) is Unreadable:
-            refuse(context, MessageUnreadable(method=method), method)
-        return behavior(request, context)
-
-    return call
-
-
 def _answering(behavior: Behavior, method: str, serializer: Callable[[Any], bytes] | None) -> Behavior:
-    """Wrap a behavior that answers with one message: it serializes the message, and counts its bytes."""
+    """Wrap a behavior that answers with one message: it serializes the message, and counts its bytes.
+
+    A stream is passed on; what is unreadable in it is refused by `ClientStream`.
+    """
     write = serializer or bytes
 
     @functools.wraps(behavior)
     def answer(request: Any, context: grpc.ServicerContext) -> bytes:
+        if type(request) is Unreadable:
+            refuse(context, MessageUnreadable(method=method), method)
         serialized = write(behavior(request, context))
         call = CURRENT_CALL.get()
-        if isinstance(call, Call) and (refusal := call.register_answer(len(serialized))) is not None:
+        if isinstance(call, Call) and (refusal := call.register.answer(call, len(serialized))) is not None:
             refuse(context, refusal, method)
         return serialized
 
@@ -134,6 +127,8 @@ def _stream_answering(behavior: Behavior, method: str, serializer: object) -> Be
 
     @functools.wraps(behavior)
     def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        if type(request) is Unreadable:
+            refuse(context, MessageUnreadable(method=method), method)
         call = CURRENT_CALL.get()
         for message in behavior(request, context):
             if isinstance(call, Call):

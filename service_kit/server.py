@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2_grpc
 from service_kit.addresses import AddressTaken
 from service_kit.calls.lanes import OpenCalls
 from service_kit.calls.register import CLIENT_SECONDS, STREAM_SECONDS, Lane
+from service_kit.calls.workers import Workers
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
 from service_kit.handlers import Lanes, PreparingInterceptor
@@ -116,7 +117,7 @@ class Server:
         self._gate = NotReadyInterceptor()
         self._calls = OpenCalls()
         # For short calls. Those that write wait for one another, so they never have all of its threads (if it has two).
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="call")
+        self._pool = Workers(limits.threads, "call")
         threads = STREAMS + LONG_CALLS + WATCHES + HEALTH_THREADS + APART_THREADS
         # For the others. It has as many threads as may be running; they start as they are needed.
         self._long_call_pool = ThreadPoolExecutor(threads, thread_name_prefix="long-call")
@@ -205,7 +206,7 @@ class Server:
         self._health.stop()
         self.grpc.stop(self._limits.grace_seconds).wait()
         interrupt()
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown()
         self._long_call_pool.shutdown(wait=True)
         self._calls.stop()
 

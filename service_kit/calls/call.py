@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import _server
@@ -13,6 +13,9 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from service_kit.errors import ServiceError, rich_status
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
+
+if TYPE_CHECKING:
+    from service_kit.calls.register import Register
 
 WAIT_SECONDS = 10.0
 """How long a call waits for its turn, in line for a thread and for the store's writer lock together, before it is
@@ -33,23 +36,29 @@ class Stage(enum.Enum):
     LEAVING = "its answer has not left this process"
 
 
+# Python looks up the member of an enum much more slowly than a global.
+ARRIVING, WAITING, RUNNING, READING = Stage.ARRIVING, Stage.WAITING, Stage.RUNNING, Stage.READING
+SENDING, IDLE, LEAVING = Stage.SENDING, Stage.IDLE, Stage.LEAVING
+WAIT_FOR_CLIENT = (READING, SENDING, IDLE)
+
+
 class Call:
     """One call. Its fields belong to the `Register`, but for the stage while its handler runs."""
 
     __slots__ = (
         "_deadline",
+        "_peer",
+        "answer_bytes",
         "came",
         "ending",
         "event",
         "give_up_at",
-        "has_answer",
         "is_displaced",
         "is_over",
         "is_running",
         "is_stream",
         "method",
-        "peer",
-        "register_answer",
+        "register",
         "since",
         "size",
         "stage",
@@ -62,8 +71,8 @@ class Call:
         self.method = method
         self.event = event
         self.state = state
-        self.peer: str = event.call.peer()
-        self.stage = Stage.ARRIVING
+        self._peer: bytes | None = None
+        self.stage = ARRIVING
         self.came = self.since = time.monotonic()
         self._deadline: float = self.came + event.call_details.deadline - time.time()  # the wall clock may be set
         self.give_up_at = self.came + WAIT_SECONDS
@@ -71,14 +80,22 @@ class Call:
         """Bytes that it holds of the server's: of its request while it waits and runs, then of its answer."""
         self.is_stream = False
         """Whether its messages are read by its handler."""
-        self.has_answer = self.is_displaced = self.is_over = False
+        self.is_displaced = self.is_over = False
         self.is_running = False
         """Whether a handler may still run, also when the call itself is over."""
         self.ending: ServiceError | None = None
         """Why its handler is to end it, when next it waits for the client."""
         self.start: Callable[[], object] = lambda: None
-        self.register_answer: Callable[[int], ServiceError | None] = lambda size: None
-        """Called by its handler with the size of the answer in bytes; returns why it cannot be sent, if so."""
+        self.register: Register
+        """Where it is registered."""
+        self.answer_bytes = 0
+
+    @property
+    def peer(self) -> bytes:
+        """The connection: the address and port of its client."""
+        if self._peer is None:
+            self._peer = self.event.call.peer()
+        return self._peer
 
     def is_wanted(self) -> bool:
         """Whether its handler is to go on: also a stream's whose client has gone, once it has all messages.
@@ -126,7 +143,7 @@ class Call:
     def interrupt(self, error: ServiceError) -> None:
         """Have the handler end the call with `error`, if it still waits for the client's next message."""
         with self.state.condition:
-            if self.stage is Stage.READING:
+            if self.stage is READING:
                 self.ending = error
                 self.state.condition.notify_all()
 
@@ -137,7 +154,7 @@ class Call:
 
     def goes_on(self) -> None:
         """Note that the handler has its thread's time again."""
-        self.stage = Stage.RUNNING
+        self.stage = RUNNING
         self.give_up_at = time.monotonic() + WAIT_SECONDS
 
     def cut_off(self) -> None:

@@ -18,9 +18,10 @@ import grpc
 from grpc import _server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
-from service_kit.calls.call import Call, Stage
+from service_kit.calls.call import ARRIVING, READING, WAITING, Call, Stage
 from service_kit.calls.current import CURRENT_CALL
 from service_kit.calls.register import Lane, Register, late
+from service_kit.calls.workers import Pool
 from service_kit.errors import ServiceError
 from service_kit.logs import logger
 
@@ -48,7 +49,7 @@ class OpenCalls:
         self._endings: queue.SimpleQueue[tuple[Call, Stage, ServiceError] | None] = queue.SimpleQueue()
         self._ender = threading.Thread(target=self._run, name="call-ender", daemon=True)
 
-    def lane(self, lane: Lane, pool: ThreadPoolExecutor) -> LanePool:
+    def lane(self, lane: Lane, pool: Pool) -> LanePool:
         """Add a lane whose calls run in `pool`."""
         self._lanes.append(lane)
         return LanePool(lane, self.register, pool)
@@ -88,9 +89,9 @@ class OpenCalls:
 
 
 def _end(call: Call, stage: Stage, error: ServiceError) -> None:
-    if stage in (Stage.ARRIVING, Stage.WAITING):
+    if stage in (ARRIVING, WAITING):
         call.refuse(error)
-    elif stage is Stage.READING:
+    elif stage is READING:
         call.interrupt(error)
     else:
         call.cut_off()
@@ -99,7 +100,7 @@ def _end(call: Call, stage: Stage, error: ServiceError) -> None:
 class LanePool(ThreadPoolExecutor):
     """A lane as the thread pool that grpcio takes it for. It has no threads of its own."""
 
-    def __init__(self, lane: Lane, register: Register, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, lane: Lane, register: Register, pool: Pool) -> None:
         """Run the calls of `lane` in `pool`."""
         super().__init__(1)
         self._lane = lane
@@ -113,33 +114,27 @@ class LanePool(ThreadPoolExecutor):
         """
         respond, event, state, behavior, _argument, reader, writer = arguments
         call = Call(event, state, getattr(behavior, METHOD, ""))
-        call.register_answer = functools.partial(self._register.answer, call)
+        call.register = self._register
         state.callbacks.append(functools.partial(self._register.forget, call))
-
-        def start(argument: Any) -> Callable[[], Any]:
-            return lambda: run_in_context(
-                _respond, call, respond, event, state, behavior, lambda: argument, reader, writer
-            )
-
+        start = functools.partial(run_in_context, _respond, call, respond, event, state, behavior, reader, writer)
         if getattr(behavior, TAKES_ONE_MESSAGE, False):
             self._register.arrive(call)
             self._await_message(call, reader, start)
         else:
             call.is_stream = True
-            call.start = start(TimedRequests(call, reader))
+            call.start = functools.partial(start, TimedRequests(call, reader))
             self._admit(call, 0)
         return _DONE
 
-    def _await_message(self, call: Call, reader: Any, start: Callable[[Any], Callable[[], Any]]) -> None:
+    def _await_message(self, call: Call, reader: Any, start: Callable[[Any], object]) -> None:
         state, core = call.state, call.event.call
         receive = _server._receive_message(state, core, reader)
 
         def received(event: Any) -> Any:
             outcome = receive(event)
-            with state.condition:
-                request, state.request = state.request, None
+            request, state.request = state.request, None
             if request is not None:
-                call.start = start(request)
+                call.start = functools.partial(start, request)
                 self._admit(call, len(_server._serialized_request(event) or b""))
             elif state.client == _server._CLOSED:
                 details = f'"/{call.method}" requires exactly one request message.'
@@ -177,9 +172,19 @@ def _nothing() -> None:
     pass
 
 
-def _respond(call: Call, respond: Callable[..., Any], *arguments: Any) -> None:
+def _respond(
+    call: Call,
+    respond: Callable[..., Any],
+    event: Any,
+    state: Any,
+    behavior: Any,
+    reader: Any,
+    writer: Any,
+    request: Any,
+) -> None:
+    """Call one of grpcio's `_…_response_in_pool`, which is passed a function that returns the request."""
     CURRENT_CALL.set(call)
-    respond(*arguments)
+    respond(event, state, behavior, lambda: request, reader, writer)
 
 
 class TimedRequests(_server._RequestIterator):
@@ -194,7 +199,7 @@ class TimedRequests(_server._RequestIterator):
         call = self._kit_call
         with self._state.condition:
             self._raise_or_start_receive_message()
-            call.waits(Stage.READING)
+            call.waits(READING)
             try:
                 while True:
                     self._state.condition.wait()

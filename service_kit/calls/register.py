@@ -11,10 +11,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from service_kit.calls.call import WAIT_SECONDS, Call, Stage
+from service_kit.calls.call import (
+    ARRIVING,
+    LEAVING,
+    READING,
+    RUNNING,
+    SENDING,
+    WAIT_FOR_CLIENT,
+    WAIT_SECONDS,
+    WAITING,
+    Call,
+    Stage,
+)
 from service_kit.errors import CallIdle, ServerBusy, ServiceError
 
 CLIENT_SECONDS = 30.0
@@ -42,7 +53,8 @@ are smaller. Their number is bounded by the streams of a connection, and they co
 CALL_BYTES = 16 * 1024
 """What an open call costs beside its message, roughly."""
 
-_WAITS_FOR_CLIENT = (Stage.READING, Stage.SENDING, Stage.IDLE)
+_BYTES = "bytes of requests and unread answers"
+_BYTES_OF_CONNECTION = f"{_BYTES} of one connection"
 
 End = Callable[[Call, Stage, ServiceError], None]
 
@@ -63,7 +75,7 @@ class Lane:
 
 
 class Register:
-    """The open calls. `end` is called, with no lock held, for each call that is to be ended to make room."""
+    """The open calls. `end` is called for each call that is to be ended to make room; it must not wait."""
 
     def __init__(self, end: End) -> None:
         """Make an empty register."""
@@ -72,7 +84,8 @@ class Register:
         self._arriving: OrderedDict[Call, None] = OrderedDict()
         self._leaving: OrderedDict[Call, None] = OrderedDict()
         self._bytes = 0
-        self._connection_bytes: Counter[str] = Counter()
+        self._connection_bytes: dict[bytes, int] = {}
+        """Of messages over `SMALL_BYTES`."""
         self._lane_of: dict[Call, Lane] = {}
         self.refused = 0
 
@@ -80,11 +93,10 @@ class Register:
         """Register a call whose message has not arrived; the oldest such call is ended when there are too many."""
         with self._lock:
             self._arriving[call] = None
-            oldest = self._arriving.popitem(last=False)[0] if len(self._arriving) > MOST_ARRIVING else None
-            if oldest is not None:
+            if len(self._arriving) > MOST_ARRIVING:
+                oldest, _ = self._arriving.popitem(last=False)
                 self._leave(oldest)
-        if oldest is not None:
-            self._end(oldest, Stage.ARRIVING, _busy(MOST_ARRIVING, "calls without their message"))
+                self._end(oldest, ARRIVING, _busy(MOST_ARRIVING, "calls without their message"))
 
     def admit(self, call: Call, lane: Lane, size: int) -> tuple[ServiceError | None, bool]:
         """Give a call, with a request of `size` bytes, a place in a lane.
@@ -93,34 +105,35 @@ class Register:
             Why it is refused, if it is; and whether it is to run now, rather than when `finish` returns it.
         """
         with self._lock:
-            if call.is_over or call.stage is not Stage.ARRIVING:  # it has ended meanwhile
+            if call.is_over or call.stage is not ARRIVING:  # it has ended meanwhile
                 return None, False
             self._arriving.pop(call, None)
-            refusal, victims = self._find_place(call, lane, size)
-            runs = False
+            refusal = self._find_place(call, lane, size)
             if refusal is not None:
                 self.refused += 1
                 self._leave(call)
-            else:
+                return refusal, False
+            if size > SMALL_BYTES:
                 self._resize(call, size)
-                victims += self._make_room()
-                runs = self._place(call, lane)
-        for victim, stage in victims:
-            self._end(victim, stage, _busy(lane.places, f"open {lane.name}"))
-        return refusal, runs
+            lane.calls[call] = None
+            if lane.running < lane.most_running:
+                self._run(call, lane)
+                return None, True
+            call.stage = WAITING
+            lane.waiting[call] = None
+            self._lane_of[call] = lane
+            return None, False
 
     def answer(self, call: Call, size: int) -> ServiceError | None:
         """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so."""
-        with self._lock:
-            held = self._connection_bytes[call.peer] - call.size
-            if size > SMALL_BYTES and held + size > CONNECTION_BYTES:
-                self.refused += 1
-                return _busy(CONNECTION_BYTES, "bytes of requests and unread answers for one connection")
-            call.has_answer = True
-            self._resize(call, size + CALL_BYTES)
-            victims = self._make_room()
-        for victim, stage in victims:
-            self._end(victim, stage, _busy(SERVER_BYTES, "bytes of requests and unread answers"))
+        if size > SMALL_BYTES:
+            with self._lock:
+                others = self._connection_bytes.get(call.peer, 0) - (call.size if call.size > SMALL_BYTES else 0)
+                if others + size > CONNECTION_BYTES:
+                    self.refused += 1
+                    return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
+                self._resize(call, size + CALL_BYTES)
+        call.answer_bytes = size
         return None
 
     def finish(self, call: Call, lane: Lane) -> Call | None:
@@ -129,14 +142,13 @@ class Register:
             call.is_running = False
             lane.running -= 1
             del lane.calls[call]
-            if call.is_over:
-                self._resize(call, 0)
-            else:
-                if not call.has_answer:
-                    self._resize(call, CALL_BYTES)
+            if not call.is_over:
                 self._leave(call)
+            elif call.size:
+                self._resize(call, 0)
             if lane.waiting and lane.running < lane.most_running:
                 following = lane.waiting.popitem(last=False)[0]
+                del self._lane_of[following]
                 self._run(following, lane)
                 return following
         return None
@@ -144,111 +156,117 @@ class Register:
     def forget(self, call: Call) -> None:
         """Note that a call is over: its answer has left this process, or was dropped."""
         with self._lock:
-            if call in self._lane_of:
-                lane = self._lane_of.pop(call)
-                del lane.waiting[call], lane.calls[call]
-            self._arriving.pop(call, None)
-            self._leaving.pop(call, None)
             call.is_over = True
-            if not call.is_running:
-                self._resize(call, 0)
+            if call.is_running:
+                return  # `finish` does the rest
+            if call.stage is LEAVING:
+                self._leaving.pop(call, None)
+                if call.size:
+                    self._resize(call, 0)
+            elif call.stage is WAITING:
+                self._stop_waiting(call)
+            else:
+                self._arriving.pop(call, None)
 
     def sweep(self, lanes: Iterable[Lane]) -> None:
         """End the calls that have waited too long, for their client or for their turn."""
         now = time.monotonic()
         with self._lock:
-            ended = [*self._too_late(now), *self._too_slow(lanes, now)]
-        for call, stage, error in ended:
-            self._end(call, stage, error)
+            for call in [call for call in self._lane_of if now > call.give_up_at]:
+                self._stop_waiting(call)
+                self._leave(call)
+                self._end(call, WAITING, late())
+            self._end_slow(lanes, now)
 
     def is_empty(self) -> bool:
         """Whether no call is open."""
-        return not (self._arriving or self._leaving or self._bytes)
+        return not (self._arriving or self._leaving or self._lane_of or self._bytes or self._connection_bytes)
 
-    def _find_place(self, call: Call, lane: Lane, size: int) -> tuple[ServiceError | None, list[tuple[Call, Stage]]]:
-        large = size > SMALL_BYTES
-        if large and self._connection_bytes[call.peer] + size > CONNECTION_BYTES:
-            return _busy(CONNECTION_BYTES, "bytes of requests and unread answers for one connection"), []
-        if large and self._bytes + size > SERVER_BYTES and not self._leaving:
-            return _busy(SERVER_BYTES, "bytes of requests and unread answers"), []
+    def _find_place(self, call: Call, lane: Lane, size: int) -> ServiceError | None:
+        """Return why there is no place, if so. May have another call ended to make one."""
+        if size > SMALL_BYTES:
+            if self._connection_bytes.get(call.peer, 0) + size > CONNECTION_BYTES:
+                return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
+            if self._bytes + size > SERVER_BYTES and not self._leaving:
+                return _busy(SERVER_BYTES, _BYTES)
         if lane.connection_places is not None and len(lane.calls) >= lane.connection_places:
             own = [other for other in lane.calls if other.peer == call.peer]
             if len(own) >= lane.connection_places:
-                return _displace(own, lane.connection_places, f"open {lane.name} of one connection")
+                return self._displace(own, lane.connection_places, f"open {lane.name} of one connection")
         if len(lane.calls) >= lane.places:
-            return _displace(list(lane.calls), lane.places, f"open {lane.name}")
-        return None, []
+            return self._displace(list(lane.calls), lane.places, f"open {lane.name}")
+        return None
 
-    def _make_room(self) -> list[tuple[Call, Stage]]:
-        """Choose answers to drop until the bytes are within their bound: the oldest of the connection with the most."""
-        victims: list[tuple[Call, Stage]] = []
+    def _displace(self, calls: list[Call], limit: int, what: str) -> ServiceError | None:
+        """End one of these calls: of the connection with the most, the one that has waited longest for its client.
+
+        Returns why none of them is, if so.
+        """
+        latest = time.monotonic() - YIELDS_AFTER_SECONDS
+        idle = [call for call in calls if call.stage in WAIT_FOR_CLIENT and call.since < latest]
+        idle = [call for call in idle if not call.is_displaced]
+        if not idle:
+            return _busy(limit, what)
+        counts = Counter(call.peer for call in idle)
+        victim = max(idle, key=lambda call: (counts[call.peer], -call.since))
+        victim.is_displaced = True
+        self._end(victim, victim.stage, _busy(limit, what))
+        return None
+
+    def _drop_answers(self) -> None:
+        """Drop answers until the bytes are within their bound: the oldest one of the connection that has most."""
         while self._bytes > SERVER_BYTES and self._leaving:
-            held: Counter[str] = Counter()
+            held: Counter[bytes] = Counter()
             for call in self._leaving:
                 held[call.peer] += call.size
             peer = max(held, key=lambda peer: held[peer])
             victim = next(call for call in self._leaving if call.peer == peer)
             del self._leaving[victim]
             self._resize(victim, 0)
-            victims.append((victim, Stage.LEAVING))
-        return victims
-
-    def _place(self, call: Call, lane: Lane) -> bool:
-        lane.calls[call] = None
-        if lane.running < lane.most_running:
-            self._run(call, lane)
-            return True
-        call.stage = Stage.WAITING
-        lane.waiting[call] = None
-        self._lane_of[call] = lane
-        return False
+            self._end(victim, LEAVING, _busy(SERVER_BYTES, _BYTES))
 
     def _run(self, call: Call, lane: Lane) -> None:
-        self._lane_of.pop(call, None)
         lane.running += 1
         call.is_running = True
-        call.stage = Stage.RUNNING
+        call.stage = RUNNING
+
+    def _stop_waiting(self, call: Call) -> None:
+        lane = self._lane_of.pop(call)
+        del lane.waiting[call], lane.calls[call]
 
     def _leave(self, call: Call) -> None:
-        if not call.size:
-            self._resize(call, CALL_BYTES)
-        call.stage = Stage.LEAVING
+        call.stage = LEAVING
         call.since = time.monotonic()
         self._leaving[call] = None
+        self._resize(call, CALL_BYTES + call.answer_bytes)
 
     def _resize(self, call: Call, size: int) -> None:
-        change = size - call.size
-        call.size = size
-        self._bytes += change
-        held = self._connection_bytes[call.peer] + change
-        if held:
-            self._connection_bytes[call.peer] = held
-        else:
-            del self._connection_bytes[call.peer]
+        """Change what a call holds, in bytes."""
+        before, call.size = call.size, size
+        self._bytes += size - before
+        if before > SMALL_BYTES or size > SMALL_BYTES:
+            held = self._connection_bytes.pop(call.peer, 0)
+            held += (size if size > SMALL_BYTES else 0) - (before if before > SMALL_BYTES else 0)
+            if held:
+                self._connection_bytes[call.peer] = held
+        if self._bytes > SERVER_BYTES and size > before:
+            self._drop_answers()
 
-    def _too_late(self, now: float) -> Iterator[tuple[Call, Stage, ServiceError]]:
-        for call in list(self._lane_of):
-            if now > call.give_up_at:
-                lane = self._lane_of.pop(call)
-                del lane.waiting[call], lane.calls[call]
-                self._leave(call)
-                yield call, Stage.WAITING, late()
-
-    def _too_slow(self, lanes: Iterable[Lane], now: float) -> Iterator[tuple[Call, Stage, ServiceError]]:
+    def _end_slow(self, lanes: Iterable[Lane], now: float) -> None:
         latest = now - CLIENT_SECONDS
         for call in _older(self._arriving, latest):
             del self._arriving[call]
             self._leave(call)
-            yield call, Stage.ARRIVING, CallIdle(action="send its message", seconds=f"{CLIENT_SECONDS:.0f}")
+            self._end(call, ARRIVING, _idle("send its message", CLIENT_SECONDS))
         for call in _older(self._leaving, latest):
             del self._leaving[call]
             self._resize(call, 0)
-            yield call, Stage.LEAVING, CallIdle(action="read its answer", seconds=f"{CLIENT_SECONDS:.0f}")
+            self._end(call, LEAVING, _idle("read its answer", CLIENT_SECONDS))
         for lane in lanes:
             for call in lane.calls:
                 error = _slow(call, now)
                 if error is not None:
-                    yield call, call.stage, error
+                    self._end(call, call.stage, error)
 
 
 def _older(calls: Iterable[Call], latest: float) -> list[Call]:
@@ -262,26 +280,18 @@ def _older(calls: Iterable[Call], latest: float) -> list[Call]:
 
 
 def _slow(call: Call, now: float) -> ServiceError | None:
-    if call.stage not in (Stage.READING, Stage.SENDING):
+    stage = call.stage
+    if stage not in (READING, SENDING):
         return None
     if now - call.since > CLIENT_SECONDS:
-        action = "send the next message of its stream" if call.stage is Stage.READING else "read its answer"
-        return CallIdle(action=action, seconds=f"{CLIENT_SECONDS:.0f}")
-    if call.stage is Stage.READING and now - call.came > STREAM_SECONDS:
-        return CallIdle(action="end its stream", seconds=f"{STREAM_SECONDS:.0f}")
+        return _idle("send the next message of its stream" if stage is READING else "read its answer", CLIENT_SECONDS)
+    if stage is READING and now - call.came > STREAM_SECONDS:
+        return _idle("end its stream", STREAM_SECONDS)
     return None
 
 
-def _displace(calls: list[Call], limit: int, what: str) -> tuple[ServiceError | None, list[tuple[Call, Stage]]]:
-    """Choose the call that loses its place: of the connection with the most, the one that has waited longest."""
-    latest = time.monotonic() - YIELDS_AFTER_SECONDS
-    idle = [call for call in calls if call.stage in _WAITS_FOR_CLIENT and call.since < latest and not call.is_displaced]
-    if not idle:
-        return _busy(limit, what), []
-    counts = Counter(call.peer for call in idle)
-    victim = max(idle, key=lambda call: (counts[call.peer], -call.since))
-    victim.is_displaced = True
-    return None, [(victim, victim.stage)]
+def _idle(action: str, seconds: float) -> CallIdle:
+    return CallIdle(action=action, seconds=f"{seconds:.0f}")
 
 
 def _busy(limit: int, what: str) -> ServerBusy:
