@@ -14,6 +14,7 @@ from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from service_kit.addresses import AddressTaken
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
+from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, server_settings
 from service_kit.store import StoreSettingsError, open_store
 from service_kit.store_settings import database_setting, limits_for, open_store_for
@@ -77,6 +78,8 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 def main() -> None:
     """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
     try:
+        set_private_umask()
+        set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
     except (AddressTaken, StoreSettingsError) as error:
         sys.exit(f"library-admin: {error}")

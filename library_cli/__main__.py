@@ -20,6 +20,7 @@ from library_cli.csv_books import CsvBooks, NotBooks
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
 from library_cli.import_books import SAMPLE, Tally, book_count, import_rows
+from service_kit.private_files import set_private_umask
 
 admin_target_option = click.option(
     "--admin-target",
@@ -243,8 +244,9 @@ def up_command(data_dir: Path) -> None:
 
     Exit status: 0 when all were stopped as asked, 1 when one did not start or ended by itself.
     """
+    set_private_umask()
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        up.prepare_folder(data_dir)
     except OSError as problem:
         raise click.ClickException(str(problem)) from problem
     problems = up.run(data_dir)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from library_cli.channel import connected, health_of
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at
+from service_kit.private_files import open_to_append
 
 START_SECONDS = 120.0
 """How long a service may take for each step of its start; migrating a large store needs some time."""
@@ -96,7 +97,7 @@ class Household:
 
         `serves` is asked with that address until it says so. Raises CannotRun and Stopped, as `wait` does.
         """
-        with log.open("ab") as output:
+        with open_to_append(log) as output:
             log_start = output.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", f"{name}_server", "serve"],

@@ -18,6 +18,11 @@ from library_cli.grpc_errors import CallFailed
 from library_cli.import_books import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
 from library_cli.status import clock_warning, sync_status
+from library_cli.stores import SERVICES
+from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder
+from service_kit.sqlite.files import files_of
+
+PROGRAMS = (*SERVICES, "rest")
 
 TRY_IT = """\
 Try it:
@@ -58,6 +63,22 @@ def run(data_dir: Path) -> list[str]:
         finally:
             problems += household.close()
     return problems
+
+
+def prepare_folder(data_dir: Path) -> None:
+    """Make the folder for stores and logs; close what is in it, if an earlier version left it open to other users.
+
+    An existing folder is closed itself where nothing but the library's files is in it: it may be shared on purpose.
+    Raises OSError.
+    """
+    make_folder(data_dir)
+    stores = [data_dir / f"{service}.db" for service in SERVICES]
+    own = {*(file for store in stores for file in files_of(store)), *(data_dir / f"{name}.log" for name in PROGRAMS)}
+    inside = set(data_dir.iterdir())
+    is_own_folder = data_dir == DEFAULT_FOLDER or (bool(inside) and inside <= own)
+    closed = close_to_others([*([data_dir] if is_own_folder else []), *sorted(own)])
+    if closed:
+        click.echo(f"Open to other users until now, and private from here on: {', '.join(map(str, closed))}", err=True)
 
 
 def open_library(household: Household, data_dir: Path, say: Callable[[str], None]) -> tuple[str, str]:

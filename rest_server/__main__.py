@@ -10,6 +10,7 @@ from rest_server import app
 from rest_server.calls import Limits
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import set_up_logs
+from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, grace_setting, host_port, listen_setting, log_settings, setting
 
 PREFIX = "LIBRARY_REST"
@@ -145,6 +146,7 @@ def serve(
 def main() -> None:
     """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
     try:
+        set_private_umask()
         commands()
     except AddressTaken as error:
         sys.exit(f"library-rest: {error}")

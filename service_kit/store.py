@@ -26,7 +26,9 @@ from service_kit.database_urls import UnreadableUrl, checked_url, is_postgresql,
 from service_kit.logs import logger
 from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
 from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
+from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder
 from service_kit.sqlite.database import SqliteFile
+from service_kit.sqlite.files import files_of
 from service_kit.sqlite.marks import UnsuitableFile
 from service_kit.sqlite.run import SqliteRun, reading_file
 from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
@@ -350,7 +352,7 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
     path = sqlite_path(url)
     directory = path.parent
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(directory)
     except OSError as error:
         raise StoreSettingsError(f"cannot make the folder {directory} for the store: {error.strerror}") from error
     if not os.access(directory, os.W_OK):
@@ -364,11 +366,21 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
     database = sqlite_database(path, pragmas)
     run = SqliteRun(path, BUSY_SECONDS)
     store = Store(database, url, run)
+    _close_files(path)
     try:
         run.begin(database, lambda: _check_sqlite_tables(path, schema))
     except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
         raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
     return store
+
+
+def _close_files(path: Path) -> None:
+    """Close what an earlier version left open to other users. A folder may be shared on purpose, so only our own."""
+    folder = [path.parent] if path.parent == DEFAULT_FOLDER else []
+    if closed := close_to_others([*folder, *files_of(path)]):
+        log.warning(
+            "files of the store were open to other users, and are private now", files=[str(each) for each in closed]
+        )
 
 
 def sqlite_database(path: Path, pragmas: Mapping[str, object]) -> peewee.Database:

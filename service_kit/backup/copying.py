@@ -26,6 +26,7 @@ from service_kit.backup.contents import (
 from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to_disk
 from service_kit.database_urls import is_postgresql
 from service_kit.migrations import migrate
+from service_kit.private_files import create_file
 from service_kit.sqlite.files import LOG, beside, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import UnsuitableFile, check_file
@@ -85,6 +86,7 @@ def _copy_sqlite(path: Path, file: Path, schema: Schema, facts: Mapping[str, str
 
 def _copy_pages(source: Any, file: Path, progress: Progress) -> None:
     """Copy what the transaction of `source` sees into a file that needs no log and has no mark of a running store."""
+    create_file(file)
     target = cysqlite.Connection(str(file))
     try:
         target.execute("PRAGMA synchronous = off")  # all of it is synced at the end
@@ -148,6 +150,7 @@ def _common(first: Collection[str], second: Collection[str]) -> list[str]:
 @contextlib.contextmanager
 def empty_sqlite_store(file: Path, schema: Schema, migrations: Collection[str]) -> Iterator[Store]:
     """Yield a new SQLite store of a service that has had just these migrations; it is closed at the end."""
+    create_file(file)
     store = plain_store(file)
     try:
         with tempfile.TemporaryDirectory(prefix="library-migrations-") as folder:

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from service_kit.private_files import create_file, make_folder
+
 MANIFEST = "manifest.json"
 FORMAT = 1
 
@@ -89,8 +91,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise BackupError(f"{folder} exists already; name a folder that does not")
     unfinished = folder.absolute().with_name(f"{folder.absolute().name}.unfinished-{secrets.token_hex(4)}")
     try:
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.mkdir(mode=0o700)
+        make_folder(unfinished.parent)
+        make_folder(unfinished)
     except OSError as error:
         raise BackupError(f"cannot write into {unfinished.parent}: {error.strerror}") from error
     try:
@@ -109,6 +111,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest into a folder in which all else is written."""
     path = folder / MANIFEST
+    create_file(path)
     path.write_bytes(manifest.to_bytes())
     sync_to_disk(path)
 
@@ -136,7 +139,10 @@ def digest_of(file: Path, copy_to: Path | None = None) -> str:
     """Return the SHA-256 of a file, as hexadecimal digits, and copy the bytes that were read, if wanted."""
     digest = hashlib.sha256()
     with file.open("rb") as source, contextlib.ExitStack() as stack:
-        target = stack.enter_context(copy_to.open("wb")) if copy_to is not None else None
+        target = None
+        if copy_to is not None:
+            create_file(copy_to)
+            target = stack.enter_context(copy_to.open("wb"))
         while chunk := source.read(_CHUNK_BYTES):
             digest.update(chunk)
             if target is not None:

@@ -21,7 +21,8 @@ from service_kit.backup.copying import plain_store, rows_in
 from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to_disk
 from service_kit.database_urls import is_postgresql
 from service_kit.migrations import MIGRATION_LOCK, migrate
-from service_kit.sqlite.files import JOURNAL, LOG, SHARED_MEMORY, beside, size_of
+from service_kit.private_files import close_to_others, make_folder
+from service_kit.sqlite.files import JOURNAL, LOG, SHARED_MEMORY, beside, files_of, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import RESTORING
 from service_kit.sqlite.run import reading_file
@@ -89,7 +90,7 @@ class _SqliteTarget(Target):
 
     def prepare(self) -> None:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             if not self._lock.try_alone():
                 raise BackupError(
                     f"the {self.schema.service} store {self._path} is in use; stop the server that uses it, then "
@@ -133,6 +134,7 @@ class _SqliteTarget(Target):
             if beside(self._path, suffix).exists():
                 beside(self._path, suffix).replace(beside(kept, suffix))
         restoring.replace(self._path)
+        close_to_others(files_of(self._path))
         sync_to_disk(self._path.parent)
         return str(kept) if kept.exists() else ""
 
@@ -141,8 +143,6 @@ class _SqliteTarget(Target):
         model = self._path if self._path.exists() else self._path.parent
         if os.geteuid() == 0:
             os.chown(file, model.stat().st_uid, model.stat().st_gid)
-        if model == self._path:
-            shutil.copymode(model, file)
 
     def close(self) -> None:
         self._lock.release()

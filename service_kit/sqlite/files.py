@@ -6,6 +6,7 @@ The offsets are those of sqlite.org/fileformat2.html (the header of the file, th
 
 from __future__ import annotations
 
+import glob
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import NamedTuple
 
 LOG, SHARED_MEMORY, JOURNAL = "-wal", "-shm", "-journal"
 """What SQLite appends to the name of a file for the files that it puts beside it."""
+
+LOCK = "-lock"
+"""What is appended to it for the file of `StoreLock`."""
 
 _MAGIC = b"SQLite format 3\0"
 _LOG_MAGICS = (0x377F0682, 0x377F0683)
@@ -41,6 +45,15 @@ class Frame(NamedTuple):
 def beside(file: Path, suffix: str) -> Path:
     """Return the path of a file that belongs to `file`."""
     return file.with_name(file.name + suffix)
+
+
+def files_of(file: Path) -> list[Path]:
+    """Return the files that belong to a store: its own, those beside it, and old ones that a restore has kept.
+
+    Not all of them need exist. Raises OSError where the folder cannot be read.
+    """
+    kept = file.parent.glob(f"{glob.escape(file.name)}.before-restore-*") if file.parent.is_dir() else ()
+    return [*(beside(file, suffix) for suffix in ("", LOG, SHARED_MEMORY, JOURNAL, LOCK)), *sorted(kept)]
 
 
 def size_of(file: Path) -> int:

@@ -11,9 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from service_kit.sqlite.files import beside
-
-LOCK = "-lock"
+from service_kit.sqlite.files import LOCK, beside
 
 
 class StoreLock:

@@ -12,6 +12,7 @@ import peewee
 from playhouse.cysqlite_ext import cysqlite
 
 from service_kit.logs import logger
+from service_kit.private_files import create_file
 from service_kit.sqlite.files import LOG, beside, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import UnsuitableFile, check_file, checkpoint, new_mark
@@ -145,8 +146,8 @@ def reading_file(file: Path, seconds: float) -> Iterator[Any]:
 def _create(file: Path) -> None:
     """Make a file without tables, marked, so that it differs from an incomplete copy of another one."""
     new = beside(file, "-new")
-    for left in (new, beside(new, LOG)):
-        left.unlink(missing_ok=True)
+    beside(new, LOG).unlink(missing_ok=True)
+    create_file(new)
     connection = cysqlite.Connection(str(new))
     try:
         connection.execute("PRAGMA journal_mode = wal")
