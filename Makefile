@@ -39,6 +39,11 @@ test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test A
 test-slow: $(VENV)/develop.stamp ## Run the slow tests: long runs under load, kills, clocks, restores
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m slow $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/develop.stamp ## Send anything to every method, over gRPC and HTTP, for LIBRARY_FUZZ_SECONDS (600)
+	LIBRARY_FUZZ_SECONDS="$${LIBRARY_FUZZ_SECONDS:-600}" PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/pytest -m slow --numprocesses=0 tests/fuzz $(ARGS)
+
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
 

@@ -76,15 +76,13 @@ def borrower_page(
     before: Loan | None = None
     for count, (row, loan) in enumerate(loans):
         begins = before is None or before.user_id != row.user_id
-        if begins:
-            borrower = Borrower(user=user(row.user_id))
-            room -= borrower.ByteSize() + _ITEM_BYTES
-        room -= loan.ByteSize() + _ITEM_BYTES
+        borrower = Borrower(user=user(row.user_id)) if begins else borrowers[-1]
+        room -= loan.ByteSize() + _ITEM_BYTES + (borrower.ByteSize() + _ITEM_BYTES if begins else 0)
         if before is not None and (room < 0 or count == MOST_LOANS):
             return borrowers, next_page_token(request, before.user_id if begins else f"{before.user_id}/{before.key}")
         if begins:
             borrowers.append(borrower)
-        borrowers[-1].loans.append(loan)
+        borrower.loans.append(loan)
         before = row
     size = page_size(request)
     return borrowers, next_page_token(request, user_ids[size - 1]) if len(user_ids) > size else ""
