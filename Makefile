@@ -49,6 +49,11 @@ soak: $(VENV)/develop.stamp ## Call all methods at random while servers are kill
 mutants: $(VENV)/develop.stamp ## Prove that known faults make a test fail, those of what changed; ARGS=--all for all
 	PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.mutants $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/develop.stamp ## Send anything to every method, over gRPC and HTTP, for LIBRARY_FUZZ_SECONDS (600)
+	LIBRARY_FUZZ_SECONDS="$${LIBRARY_FUZZ_SECONDS:-600}" PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/pytest -m slow --numprocesses=0 tests/fuzz $(ARGS)
+
 .PHONY: check
 check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
 

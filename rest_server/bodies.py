@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 
+from rest_server.body_memory import Share
 from rest_server.errors import BodyTooLarge, EncodingUnsupported, MediaTypeUnsupported
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -27,14 +28,19 @@ def has_body(request: Request) -> bool:
     return "content-length" in request.headers or "transfer-encoding" in request.headers
 
 
-async def whole_body(request: Request, most_bytes: int) -> bytes:
-    """Read all of it. Raises as `parts` does."""
-    read = [part async for part in parts(request, most_bytes)]
+async def whole_body(request: Request, most_bytes: int, share: Share) -> bytes:
+    """Read all of it. Raises as `parts` does, and TooManyCalls."""
+    read: list[bytes] = []
+    size = 0
+    async for part in parts(request, most_bytes):
+        size += len(part)
+        share.resize(size)
+        read.append(part)
     return read[0] if len(read) == 1 else b"".join(read)
 
 
-async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> AsyncIterator[bytes]:
-    """Read a body line by line as it comes, and leave out empty lines. Raises as `parts` does."""
+async def lines(request: Request, most_bytes: int, most_bytes_a_line: int, share: Share) -> AsyncIterator[bytes]:
+    """Read a body line by line as it comes, and leave out empty lines. Raises as `parts` does, and TooManyCalls."""
     begun = bytearray()
     async for part in parts(request, most_bytes):
         *whole, rest = part.split(b"\n")
@@ -46,6 +52,7 @@ async def lines(request: Request, most_bytes: int, most_bytes_a_line: int) -> As
             begun.clear()
         begun += rest
         _check_size(len(begun), most_bytes_a_line, "line")
+        share.resize(len(begun))
     if line := begun.strip():
         yield bytes(line)
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from rest_server.bodies import NDJSON, check_is_json, has_body, lines, parts, whole_body
+from rest_server.body_memory import BodyMemory
 from rest_server.errors import (
     BodyInvalid,
     DeadlineExceeded,
@@ -58,9 +59,16 @@ class Call:
     """
 
     def __init__(
-        self, operation: Operation, request: Request, segments: Sequence[str], request_id: str, limits: Limits
+        self,
+        operation: Operation,
+        request: Request,
+        segments: Sequence[str],
+        request_id: str,
+        limits: Limits,
+        memory: BodyMemory,
     ) -> None:
-        """`segments` are those of the path, as `Routes.find` gives them."""
+        """`segments` are those of the path, as `Routes.find` gives them; the body takes its share of `memory`."""
+        self._memory = memory
         self._operation = operation
         self._request = request
         self._segments = segments
@@ -81,6 +89,10 @@ class Call:
             request_id_field(self._operation.rule)  # refused before the body is read
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
+        with self._memory.share() as self._share:
+            return await self._call(send)
+
+    async def _call(self, send: Send) -> int:
         request = () if self._operation.reads_stream else (await self._whole_message(),)
         call = self._operation.call(*request, timeout=self._seconds_left(), metadata=self._metadata)
         attending = asyncio.create_task(self._attend(call))
@@ -98,7 +110,7 @@ class Call:
         if not has_body(self._request):
             return self._message(b"")
         async with self._in_time():
-            body = await whole_body(self._request, self._limits.body_bytes)
+            body = await whole_body(self._request, self._limits.body_bytes, self._share)
             return self._message(body) if len(body) < LARGE else await asyncio.to_thread(self._message, body)
 
     async def _attend(self, call: Any) -> NoReturn:
@@ -133,7 +145,8 @@ class Call:
             if not number:
                 yield self._message(b"")
             return
-        async for line in lines(self._request, self._limits.stream_bytes, self._limits.body_bytes):
+        limits = self._limits
+        async for line in lines(self._request, limits.stream_bytes, limits.body_bytes, self._share):
             number += 1
             yield self._message_in_line(line, number)
         if not number:

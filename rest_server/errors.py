@@ -178,7 +178,7 @@ class OriginRefused(Refusal):
 
 
 class TooManyCalls(Refusal):
-    """As many calls run as this server takes."""
+    """As many calls run as this server takes, or their bodies have all the memory that there is for bodies."""
 
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "TOO_MANY_CALLS"

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from rest_server.body_memory import BodyMemory
 from rest_server.calls import Call, Limits
 from rest_server.errors import (
     HTTP_STATUS,
@@ -44,6 +45,7 @@ class Gateway:
         self._limits = limits
         self._routes: Routes[Operation] = Routes()
         self._running = 0
+        self._memory = BodyMemory()
         self.rules: Sequence[HttpRule] = ()
         """All that are served at present. Another object whenever a contract has changed."""
         self.pages: Collection[str] = ()
@@ -71,7 +73,7 @@ class Gateway:
         try:
             with self._place():
                 operation, segments = self._find(request)
-                status = await Call(operation, request, segments, identity, self._limits).answer(send)
+                status = await self._call(operation, request, segments, identity).answer(send)
         except Refusal as refusal:
             status = await self._send(refusal_response(refusal, identity), request, send)
         except grpc.aio.AioRpcError as error:
@@ -86,6 +88,9 @@ class Gateway:
             log.exception("internal error", method=operation.name if operation else "", request_id=identity)
             status = await self._send(refusal_response(Failed(), identity), request, send)
         self._log(request, operation, status, identity)
+
+    def _call(self, operation: Operation, request: Request, segments: Sequence[str], identity: str) -> Call:
+        return Call(operation, request, segments, identity, self._limits, self._memory)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from library.admin.v1.catalog_service_pb2 import (
 from library.sync.v1.sync_service_pb2 import LoanRecord, RecordLoansRequest, RecordUsersRequest, UserRecord
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
+from tests.e2e.test_rest_limits import Connection
 from tests.support.clients import refusal_of
 from tests.support.processes import ServerProcess, Servers, ServingProcess
+from tests.support.rest import RestServers
 from tests.support.stores import Engine, FreshDatabases
+from tests.sync.agreement import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +93,31 @@ def test_an_import_commits_large_rows_before_it_takes_many(admin: ServerProcess)
     growth = peak_bytes(admin) - before
     print(f"the admin grew by {growth // MB} MB")
     assert growth < MOST_GROWTH
+
+
+def test_bodies_that_are_sent_and_never_end_are_bounded_together(
+    admin: ServerProcess, rest_servers: RestServers
+) -> None:
+    rest = rest_servers.start([admin.address], CONCURRENT_CALLS="300", TIMEOUT="100")
+    before = peak_bytes(rest)
+    head = b"POST /admin/v1/books%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n"
+    with ExitStack() as connections:
+        opened = [connections.enter_context(Connection(rest)) for _ in range(200)]
+        for number, connection in enumerate(opened):
+            body = b'{"title": "' + b"x" * ROW_BYTES
+            with suppress(OSError):  # one that was answered may be closed
+                connection.socket.sendall(head % (b":import" if number % 2 else b"") + body)
+        # Clients with small requests are served meanwhile.
+        assert rest.request("POST", "/admin/v1/books", {"title": "Small"}).status == 200
+        # 64 MB is room for 17 of them.
+        eventually(lambda: [event.get("status") for event in rest.log_events()].count(429) >= 183, "most are refused")
+        growth = peak_bytes(rest) - before
+        print(f"library-rest grew by {growth // MB} MB")
+        assert growth < MOST_GROWTH
+    # Their memory is free again.
+    eventually(
+        lambda: rest.request("POST", "/admin/v1/books", {"title": "x" * 1_000_000}).status == 400, "it is free again"
+    )
 
 
 def varint(number: int) -> bytes:

@@ -1,0 +1,93 @@
+"""Values for fields: good ones, ones at and beyond the bounds of the contract, and ones that no client would send."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from buf.validate import validate_pb2
+from tests.fuzz.known import Known
+
+F: Any = FieldDescriptor
+
+INTEGERS = {
+    **dict.fromkeys((F.TYPE_INT32, F.TYPE_SINT32, F.TYPE_SFIXED32, F.TYPE_ENUM), (-(2**31), 2**31 - 1)),
+    **dict.fromkeys((F.TYPE_UINT32, F.TYPE_FIXED32), (0, 2**32 - 1)),
+    **dict.fromkeys((F.TYPE_INT64, F.TYPE_SINT64, F.TYPE_SFIXED64), (-(2**63), 2**63 - 1)),
+    **dict.fromkeys((F.TYPE_UINT64, F.TYPE_FIXED64), (0, 2**64 - 1)),
+}
+
+ODD_TEXTS = [
+    "", " ", "\0", "a\0b", "\n", "\u2028", "\u200b", "\u202e\u0645", "e\u0301" * 40, "\U0001f469\u200d\U0001f4bb",
+    "\ufffe", "\U0010ffff", "%", "'; DROP TABLE book; --", "../../etc", "{0}", "${x}", "*", "NaN", "-1", "null", "\\",
+    '"', "İ", "ß", "x" * 255, "x" * 2_001, "x" * 70_000, "é" * 10_001, "a " * 5_000, str(uuid.UUID(int=0)),
+    str(uuid.UUID(int=2**128 - 1)), "9780141439587", "0-306-40615-2", "a@example.org", "@", "a@" + "b." * 200 + "org",
+    "http://[", "title", "book.title",
+]  # fmt: skip
+
+_KNOWN = {"page_token": 0.4, "cursor": 0.4, "receipt": 0.4, "etag": 0.5, "email": 0.3, "isbn": 0.3, "id": 0.9}
+"""How often a known value is taken; 0.8 of all others."""
+
+WORDS = ["Emma", "Title", "Penguin", "Fiction", "en", "書", "Straße", "a b c", "emm", "library"]
+
+
+def rules_of(field: FieldDescriptor) -> Any:
+    """The rules that the contract has for a field."""
+    return field.GetOptions().Extensions[validate_pb2.field]
+
+
+def text(field: FieldDescriptor, known: Known, chance: random.Random, odd: str | None) -> str:
+    """Return a text; `odd` is one that hypothesis has drawn, or None where only a good one will do."""
+    kind = chance.random()
+    if odd is None or kind < 0.4:
+        return _good_text(field, known, chance)
+    if kind < 0.7:
+        longest = rules_of(field).string.max_len or rules_of(field).repeated.items.string.max_len or 200
+        return chance.choice(["x", "é", "書", "\U0001f4d6"]) * (longest + chance.choice([-1, 0, 1]))
+    return odd if kind < 0.8 else chance.choice(ODD_TEXTS)
+
+
+def _good_text(field: FieldDescriptor, known: Known, chance: random.Random) -> str:
+    if field.name == "request_id" and chance.random() < 0.5:
+        return str(uuid.UUID(int=chance.getrandbits(128)))
+    if (value := known.pick(field.name, chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
+        return value.upper() if chance.random() < 0.1 else value
+    if field.name == "email":
+        return f"p{chance.randrange(10**6)}@example.org"
+    if field.name == "cover_uri":
+        return "https://example.org/cover"
+    if rules_of(field).string.uuid:
+        return str(uuid.UUID(int=chance.getrandbits(128)))
+    if field.name == "currency_code":
+        return "EUR"
+    if field.name in ("isbn", "page_token", "etag", "cursor", "receipt"):
+        return ""
+    return " ".join(chance.choices(WORDS, k=chance.randint(1, 3)))
+
+
+def number(field: FieldDescriptor, chance: random.Random, *, is_calm: bool) -> int:
+    """Return a whole number that the field's type has: mostly a good one, otherwise one at a bound or any."""
+    least, greatest = INTEGERS[field.type]
+    if field.enum_type is not None and (is_calm or chance.random() < 0.8):
+        number: int = chance.choice(field.enum_type.values).number
+        return number
+    kind = chance.random()
+    if field.name == "seconds" and (is_calm or kind < 0.5):
+        return chance.randint(1_700_000_000, 1_800_000_000)
+    if is_calm or kind < 0.5:
+        return chance.randint(1, 20)
+    if kind < 0.7:
+        bounds = [0, *_bounds(field)]
+        return min(max(chance.choice(bounds) + chance.choice([-1, 0, 1]), least), greatest)
+    if kind < 0.9:
+        near = [least, least + 1, -1, 0, 1, 2**31 - 1, 2**31, 2**53, 10**9, -(10**9), greatest - 1, greatest]
+        return min(max(chance.choice(near), least), greatest)
+    return chance.randint(least, greatest)
+
+
+def _bounds(field: FieldDescriptor) -> list[int]:
+    rules = [rule for _, rule in rules_of(field).ListFields()]
+    return [int(getattr(rule, name)) for rule in rules for name in ("gte", "lte") if hasattr(rule, name)]
