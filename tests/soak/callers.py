@@ -18,6 +18,7 @@ from tests.soak.library import Library
 from tests.soak.methods import Method
 from tests.soak.plans import PLANS
 from tests.soak.records import Records
+from tests.soak.recovery import recover
 from tests.soak.sending import WAYS, Outcome, Sender, plain
 from tests.support.changing_methods import CHANGING_METHODS
 
@@ -29,6 +30,9 @@ IMPORT = "library.admin.v1.CatalogService/ImportBooks"
 BAD_INPUT, SENT_TWICE, WITHOUT_ID, GIVEN_UP = 0.2, 0.15, 0.15, 0.15
 """How likely a call has bad input, is sent again after its answer came, has no request id, and is given up when its
 outcome is not known."""
+
+RECOVERS = 0.1
+"""How likely a caller looks after a loan of unknown state after a call."""
 
 DOCUMENTED_FOR_BAD_INPUT = frozenset(
     {"INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "ALREADY_EXISTS", "ABORTED", "OUT_OF_RANGE"}
@@ -67,6 +71,8 @@ class Caller(threading.Thread):
                 name = self._chance.choices(self._names, self._weights)[0]
                 try:
                     self._call(name)
+                    if self._chance.random() < RECOVERS:
+                        self._recover()
                 except Exception:  # noqa: BLE001 - shown at the end; meanwhile the others go on, and so does this one
                     self._fault(name, traceback.format_exc())
                     time.sleep(0.1)
@@ -91,6 +97,14 @@ class Caller(threading.Thread):
             self._change(method, plan, is_bad)
         else:
             self._read(method, plan, is_bad)
+
+    def _recover(self) -> None:
+        def send(name: str, plan: Plan) -> tuple[Outcome, bool]:
+            return self._settled(self._methods[name][0], plan, can_be_sent_again=True)
+
+        problem = recover(self._desk, send)
+        if problem:
+            self._fault("recovery", problem)
 
     # --- calls that change nothing, or nothing that a ledger has ---
 

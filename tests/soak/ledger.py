@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
@@ -22,6 +23,8 @@ class Known:
     """The request of a change that may have been made. There is one at most: afterwards the caller leaves it alone."""
     is_exact: bool = True
     """Whether the request changes just what it says; one with random values may be brought into another form."""
+    is_being_returned: bool = False
+    """Whether a loan of unknown state may also have been returned since: see `tests.soak.recovery`."""
 
     @property
     def is_settled(self) -> bool:
@@ -77,6 +80,15 @@ class Ledger:
 def is_open(loan: Loan) -> bool:
     """Whether a loan is out."""
     return not loan.HasField("return_time")
+
+
+def can_be_returned_as(loan: Known, now: Loan) -> bool:
+    """Whether a returned loan is as it was before, but for a renewal that may have been made once."""
+    before, maybe = loan.last, loan.maybe
+    possible = [(before.renewal_count, before.days)]
+    if isinstance(maybe, RenewLoanRequest):
+        possible.append((before.renewal_count + 1, before.days + maybe.days))
+    return not is_open(now) and (now.renewal_count, now.days) in possible
 
 
 def merged(ledgers: Iterable[Ledger]) -> Ledger:

@@ -10,17 +10,25 @@ from typing import Any
 
 import pytest
 
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
+from library.frontend.v1.lending_service_pb2 import (
+    BorrowBookRequest,
+    ListLoansResponse,
+    RenewLoanRequest,
+    ReturnBookRequest,
+)
 from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest, UpdateUserRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED, User
 from tests.soak import verdict
+from tests.soak.desk import Desk
 from tests.soak.flatness import trend
 from tests.soak.garbling import garbled
 from tests.soak.ledger import Ledger
 from tests.soak.plot import draw
+from tests.soak.recovery import recover
 from tests.soak.sampling import Sample
+from tests.soak.sending import Outcome
 
 STEADY = [100.0 + number % 3 for number in range(90)]
 
@@ -201,3 +209,61 @@ def test_a_drawing_has_a_line_for_each_process_and_each_kill(tmp_path: Path) -> 
     assert drawing.count("<polyline") == 5
     assert drawing.count("stroke-dasharray") == 2 * 5
     assert "a &lt; b" in drawing
+
+
+def recovered(books: Books, maybe: Any, answers: list[Outcome]) -> str:
+    """Recover with a loan of unknown state or a borrow of unknown outcome, against these answers."""
+    if isinstance(maybe, BorrowBookRequest):
+        books.ledger.maybe_made.append(maybe)
+    else:
+        books.ledger.loans[LOAN.id].maybe = maybe
+    desk = Desk(random.Random(7), books.ledger, [BOOK], [], 1)
+    return recover(desk, lambda name, plan: (answers.pop(0), True))
+
+
+def returned(**fields: Any) -> Loan:
+    loan = Loan()
+    loan.CopyFrom(LOAN)
+    loan.MergeFrom(Loan(**fields))
+    loan.return_time.FromSeconds(2_000)
+    return loan
+
+
+def test_a_loan_of_unknown_state_is_known_when_it_was_returned(books: Books) -> None:
+    assert recovered(books, RenewLoanRequest(loan_id=LOAN.id, days=5), [Outcome("OK", answer=returned())]) == ""
+    assert books.ledger.loans[LOAN.id].is_settled
+    assert books.ledger.loans[LOAN.id].last.HasField("return_time")
+
+
+def test_a_loan_that_was_renewed_twice_is_found_when_it_is_returned(books: Books) -> None:
+    renewal = RenewLoanRequest(loan_id=LOAN.id, days=5)
+    assert recovered(books, renewal, [Outcome("OK", answer=returned(days=12, renewal_count=1))]) == ""
+    assert recovered(Books(), renewal, [Outcome("OK", answer=returned(days=17, renewal_count=2))])
+
+
+def test_a_loan_that_came_back_without_a_return_is_found(books: Books) -> None:
+    refused = Outcome("FAILED_PRECONDITION", "LOAN_RETURNED")
+    assert recovered(books, RenewLoanRequest(loan_id=LOAN.id, days=5), [refused])
+    known = [refused, Outcome("OK", answer=returned())]
+    assert recovered(Books(), ReturnBookRequest(loan_id=LOAN.id), known) == ""
+
+
+def test_a_return_that_got_lost_may_have_been_done(books: Books) -> None:
+    loan = books.ledger.loans[LOAN.id]
+    loan.maybe = RenewLoanRequest(loan_id=LOAN.id, days=5)
+    desk = Desk(random.Random(7), books.ledger, [BOOK], [], 1)
+    assert recover(desk, lambda name, plan: (Outcome("UNAVAILABLE"), False)) == ""
+    books.loan = returned(days=12, renewal_count=1)
+    books.user.active_loan_count, books.book.available_copies, books.counted = 0, 1, (1, 1, 1, 0)
+    assert books.faults() == []
+    answers = [Outcome("FAILED_PRECONDITION", "LOAN_RETURNED"), Outcome("OK", answer=books.loan)]
+    assert recover(desk, lambda name, plan: (answers.pop(0), True)) == ""
+    assert loan.is_settled
+
+
+def test_a_loan_that_may_have_been_made_is_adopted_once(books: Books) -> None:
+    borrow = BorrowBookRequest(book_id=BOOK.id, user_id=USER.id, days=7)
+    listed = Outcome("OK", answer=ListLoansResponse(loans=[LOAN, another_loan(4)]))
+    assert recovered(books, borrow, [listed]) == ""
+    assert books.ledger.loans.keys() == {LOAN.id, another_loan(4).id}
+    assert not books.ledger.maybe_made

@@ -16,7 +16,7 @@ from library.frontend.v1 import lending_service_pb2, member_service_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import USER_STATE_CLOSED, User
-from tests.soak.ledger import Known, Ledger, is_open
+from tests.soak.ledger import Known, Ledger, can_be_returned_as, is_open
 from tests.soak.library import Library
 from tests.sync import agreement
 from tests.sync.agreement import all_pages
@@ -115,6 +115,8 @@ def _as_acknowledged(known: dict[str, Known], held: dict[str, Any]) -> Iterator[
 def _explains(entry: Known, now: Any) -> bool:
     """Whether a change whose outcome is not known, made once, leads from what was acknowledged to what is there."""
     request, before = entry.maybe, entry.last
+    if entry.is_being_returned and can_be_returned_as(entry, now):
+        return True
     match request:
         case member_service_pb2.UpdateUserRequest() | admin_catalog.UpdateBookRequest():
             changed: Any = getattr(request, "user" if isinstance(now, User) else "book")
