@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import peewee
 
@@ -22,11 +23,12 @@ from service_kit.paging import page, page_size, position
 from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
+from service_kit.unreadable import all_shown, read_rows, readable, shown
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
     """Get a user."""
-    with store.reading():
+    with store.reading(), readable("user", user_id):
         row = User.get_or_none(User.id == user_id)
         if row is None:
             raise UserNotFound(user_id=user_id)
@@ -37,7 +39,7 @@ def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.U
     """A page of users and the token of the next."""
     with store.reading():
         rows = list_user_rows(store.database, User, request)
-        counts = _open_loan_counts([row.id for row in rows])
+        counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
 
 
@@ -47,16 +49,19 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
     is_open = Loan.return_time.is_null()
     with store.reading():
         who = Loan.select(Loan.user_id).where(is_open, Loan.user_id > position(request)).distinct()
-        user_ids = [user_id for (user_id,) in tuples(who.order_by(Loan.user_id).limit(page_size(request) + 1))]
-        users = {row.id: row for row in User.select().where(User.id.in_(user_ids))}
+        user_ids = _texts(who.order_by(Loan.user_id), page_size(request) + 1)
+        users = {
+            row.id: row for row in read_rows(User.select().where(User.id.in_(user_ids)), User) if isinstance(row, User)
+        }
         open_loans: dict[str, list[loan_pb2.Loan]] = defaultdict(list)
-        for row in Loan.select().where(is_open, Loan.user_id.in_(user_ids)).order_by(Loan.user_id, Loan.key):
-            open_loans[row.user_id].append(loan_message(row, now))
+        of_these = Loan.select().where(is_open, Loan.user_id.in_(user_ids)).order_by(Loan.user_id, Loan.key)
+        for loan in all_shown(read_rows(of_these, Loan), lambda row: loan_message(row, now)):
+            open_loans[loan.user_id].append(loan)
 
     def borrower(user_id: str) -> Borrower:
         own = open_loans[user_id]
-        user = user_message(users[user_id], len(own)) if user_id in users else user_pb2.User(id=user_id)
-        return Borrower(user=user, loans=own)
+        user = shown(users.get(user_id), lambda row: user_message(row, len(own)), user_id) if user_id in users else None
+        return Borrower(user=user or user_pb2.User(id=user_id), loans=own)
 
     return page(request, user_ids, borrower, lambda user_id: user_id)
 
@@ -69,7 +74,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 
 def get_status(store: Store) -> Status:
     """What the store holds. It counts rows, so it is for people, not for polling."""
-    with store.reading():
+    with store.reading(), readable("status", "epoch"):
         epoch = current_epoch()
         frontend = Frontend.get_or_none()
         return Status(
@@ -83,6 +88,20 @@ def get_status(store: Store) -> Status:
             frontend_id=frontend.id if frontend else "",
             store_size_bytes=store.size_bytes(),
         )
+
+
+def _texts(query: Any, limit: int) -> list[str]:
+    """Run a query of one column of texts. Of a damaged store, leave out what is not a text."""
+    try:
+        values = [value for (value,) in tuples(query.limit(limit))]
+        if all(isinstance(value, str) for value in values):
+            return values
+    except UnicodeDecodeError:
+        pass
+    [column] = query.selected_columns
+    raw = tuples(query.select(peewee.Cast(column, "BLOB")).distinct())  # of all rows: only SQLite comes here
+    texts = all_shown(((value,) for (value,) in raw), lambda row: row[0].decode())
+    return texts[:limit]
 
 
 def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:

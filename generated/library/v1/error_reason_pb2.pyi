@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_USER_HAS_LOANS: _ErrorReason.ValueType  # 28
     """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+    ERROR_REASON_ROW_UNREADABLE: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
+    the metadata says which `kind` of row it is. Lists leave such rows out.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -165,4 +169,8 @@ such as one of a newer version; the metadata has its number.
 """
 ERROR_REASON_USER_HAS_LOANS: ErrorReason.ValueType  # 28
 """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+ERROR_REASON_ROW_UNREADABLE: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
+the metadata says which `kind` of row it is. Lists leave such rows out.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
