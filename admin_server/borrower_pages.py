@@ -24,6 +24,7 @@ from service_kit.paging import (
     position,
     token_refused,
 )
+from service_kit.unreadable import Damaged
 
 MOST_LOANS = 5_000
 """The most loans on a page, and in memory for it."""
@@ -58,8 +59,9 @@ def borrower_position(request: ListRequest) -> BorrowerPosition:
 def borrower_page(
     request: ListBorrowersRequest,
     user_ids: Sequence[str],
-    loans: Sequence[tuple[Loan, LoanMessage]],
+    rows: Sequence[Loan | Damaged],
     user: Callable[[str], User],
+    loan: Callable[[Loan | Damaged], LoanMessage | None],
 ) -> tuple[list[Borrower], str]:
     """Return a page, and the token of the next one.
 
@@ -67,24 +69,35 @@ def borrower_page(
         request: Its page size counts users.
         user_ids: The users from the page's position on, in order; one more than the page size shows that there is a
             next page.
-        loans: Those of the first `page_size` users from the page's position on, in the order of users and keys; one
+        rows: The loans of the first `page_size` users from the page's position on, in the order of users and keys; one
             more than `MOST_LOANS` shows that there are more.
         user: Returns the user with an id.
+        loan: Returns the loan of a row, or None where it cannot be shown.
     """
     borrowers: list[Borrower] = []
     room = MAX_PAGE_BYTES
     before: Loan | None = None
-    for count, (row, loan) in enumerate(loans):
+    for row in rows[:MOST_LOANS]:
+        message = loan(row)
+        if message is None or isinstance(row, Damaged):
+            continue
         begins = before is None or before.user_id != row.user_id
         borrower = Borrower(user=user(row.user_id)) if begins else borrowers[-1]
         if begins:
             room -= borrower.ByteSize() + _ITEM_BYTES
-        room -= loan.ByteSize() + _ITEM_BYTES
-        if before is not None and (room < 0 or count == MOST_LOANS):
-            return borrowers, next_page_token(request, before.user_id if begins else f"{before.user_id}/{before.key}")
+        room -= message.ByteSize() + _ITEM_BYTES
+        if before is not None and room < 0:
+            return borrowers, next_page_token(request, before.user_id if begins else _behind(before))
         if begins:
             borrowers.append(borrower)
-        borrower.loans.append(loan)
+        borrower.loans.append(message)
         before = row
     size = page_size(request)
+    if len(rows) > MOST_LOANS:
+        # Where none of so many could be shown, the user's others are left out, too.
+        return borrowers, next_page_token(request, user_ids[0] if before is None else _behind(before))
     return borrowers, next_page_token(request, user_ids[size - 1]) if len(user_ids) > size else ""
+
+
+def _behind(loan: Loan) -> str:
+    return f"{loan.user_id}/{loan.key}"

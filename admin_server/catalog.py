@@ -36,6 +36,7 @@ from service_kit.search import Place, search
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
 from service_kit.text.keys import text_key, tidied
+from service_kit.unreadable import Damaged, read_rows, readable
 from service_kit.validation import joined, problems, problems_by, shortened
 from service_kit.vocabulary import learn, learnable
 
@@ -102,11 +103,11 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
     """Get a book, removed or not."""
-    with store.reading():
+    with store.reading(), readable("book", book_id):
         row = Book.get_or_none(Book.id == book_id)
         if row is None:
             raise BookNotFound(book_id=book_id)
-        return book_messages([row])[0]
+        return book_message(row, _expected_back([row]).get(row.id))
 
 
 def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
@@ -121,17 +122,15 @@ def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.B
             rows = _searched(store, request, usable, fits)
         else:
             after, limit = row_position(request), page_size(request) + 1
-            rows = [(None, row) for row in in_ranges(Book, Book.select(), usable, fits, after, limit)]
-        books = book_messages([row for _, row in rows])
-        pairs = list(zip(rows, books, strict=True))
-        return page(request, pairs, lambda pair: pair[1], lambda pair: pair[0][0] or pair[0][1].key)
+            rows = [(None, row) for row in read_rows(in_ranges(Book, Book.select(), usable, fits, after, limit), Book)]
+        return _book_page(request, [row for _, row in rows], [place for place, _ in rows])
 
 
 def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -> tuple[list[book_pb2.Book], str]:
     """A page of the books that cannot be borrowed now, and the token of the next."""
     query = Book.select().where(Book.key > row_position(request), NOT_BORROWABLE, IN_CATALOGUE).order_by(Book.key)
     with store.reading():
-        return _book_page(request, query)
+        return _book_page(request, read_rows(query.limit(page_size(request) + 1), Book))
 
 
 def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_pb2.Book:
@@ -154,9 +153,9 @@ def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_
         row.revision = take_revisions()
         row.save()
         learn(learnable(row.words.split()))
-        return book_messages([row])[0]
+        return book_message(row, _expected_back([row]).get(row.id))
 
-    with _isbn_taken_meanwhile(store, book.isbn, but=book.id):
+    with _isbn_taken_meanwhile(store, book.isbn, but=book.id), readable("book", book.id):
         return once(store, request, book_pb2.Book, update, clock)
 
 
@@ -172,9 +171,10 @@ def remove_book(store: Store, request: RemoveBookRequest, clock: Clock) -> book_
             row.update_time = clock()
             row.revision = take_revisions()
             row.save()
-        return book_messages([row])[0]
+        return book_message(row, _expected_back([row]).get(row.id))
 
-    return once(store, request, book_pb2.Book, remove, clock)
+    with readable("book", request.id):
+        return once(store, request, book_pb2.Book, remove, clock)
 
 
 def book_columns(request: AddBookRequest) -> dict[str, object]:
@@ -295,20 +295,19 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
     return book
 
 
-def book_messages(rows: Sequence[Book]) -> list[book_pb2.Book]:
-    """The books as librarians see them, with the days when those that are out are expected back; one query for all."""
-    expected = expected_back(Loan, [row.id for row in rows if row.on_loan])
-    return [book_message(row, expected.get(row.id)) for row in rows]
+def _expected_back(rows: Iterable[Book | Damaged]) -> dict[str, int]:
+    """Return when those of these books that are out are expected back, by their ids; one query for all."""
+    return expected_back(Loan, [row.id for row in rows if isinstance(row, Book) and row.on_loan])
 
 
 def _searched(
     store: Store, request: ListBooksRequest, usable: Any, fits: BookFilter
-) -> list[tuple[Place | None, Book]]:
+) -> list[tuple[Place | None, Book | Damaged]]:
     """The rows of a page, and one more, each with its place."""
 
-    def find(words: str, after: int, limit: int, *filters: Any) -> list[Book]:
+    def find(words: str, after: int, limit: int, *filters: Any) -> list[Book | Damaged]:
         query = Book.select().where(usable, *filters)
-        return list(rows_with_words(store.database, query, Book.key, Book.words, words, after).limit(limit))
+        return read_rows(rows_with_words(store.database, query, Book.key, Book.words, words, after).limit(limit), Book)
 
     hits = search(
         store.database,
@@ -321,11 +320,19 @@ def _searched(
 
 
 def _book_page(
-    request: ListUnavailableBooksRequest, query: peewee.ModelSelect[Book]
+    request: ListBooksRequest | ListUnavailableBooksRequest,
+    rows: Sequence[Book | Damaged],
+    places: Sequence[Place | None] = (),
 ) -> tuple[list[book_pb2.Book], str]:
-    rows = list(query.limit(page_size(request) + 1))
-    pairs = list(zip(rows, book_messages(rows), strict=True))
-    return page(request, pairs, lambda pair: pair[1], lambda pair: pair[0].key)
+    """Return the books of a page, with the days when those that are out are expected back, and the next token."""
+    expected = _expected_back(rows)
+    by_key = dict(zip((row.key for row in rows), places, strict=False))
+    return page(
+        request,
+        rows,
+        lambda row: book_message(row, expected.get(row.id)),
+        lambda row: by_key.get(row.key) or row.key,
+    )
 
 
 def _locked_book(store: Store, book_id: str) -> Book:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import peewee
+
 from admin_server.catalog import CatalogRow, catalog_message
 from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from service_kit.logs import logger
-from service_kit.revisions import head_revision
+from service_kit.revisions import GREATEST_REVISION, head_revision
 from service_kit.statements import Statement, slot
 from service_kit.store import Store, is_unavailable
 
@@ -20,15 +23,27 @@ MAX_PAGE_BYTES = 1_000_000
 
 COLUMNS = [getattr(Book, name) for name in CatalogRow._fields]
 CHANGED = Statement(
-    Book.select(*COLUMNS).where(Book.revision > slot("after")).order_by(Book.revision).limit(slot("limit"))
+    Book.select(*COLUMNS)
+    .where(Book.revision > slot("after"), Book.revision <= GREATEST_REVISION)
+    .order_by(Book.revision)
+    .limit(slot("limit"))
 )
 CHANGED_KEYS = Statement(
     Book.select(Book.revision, Book.id, Book.state, Book.total_copies)
-    .where(Book.revision > slot("after"))
+    .where(Book.revision > slot("after"), Book.revision <= GREATEST_REVISION)
+    .order_by(Book.revision)
+    .limit(slot("limit"))
+)
+CHANGED_REVISIONS = Statement(
+    Book.select(Book.revision, peewee.Value(None), peewee.Value(None), peewee.Value(None))
+    .where(Book.revision > slot("after"), Book.revision <= GREATEST_REVISION)
     .order_by(Book.revision)
     .limit(slot("limit"))
 )
 CHANGED_ONE = Statement(Book.select(*COLUMNS).where(Book.revision == slot("revision")))
+
+KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
+COPIES = range(2**31)
 
 log = logger(__name__)
 
@@ -70,7 +85,11 @@ def _changed(store: Store, after: int, limit: int) -> list[BookChange]:
     except Exception as error:
         if is_unavailable(error):
             raise
-    return [_change_alone(store, key) for key in CHANGED_KEYS.rows(after=after, limit=limit)]
+    try:
+        keys = CHANGED_KEYS.rows(after=after, limit=limit)
+    except UnicodeDecodeError:
+        keys = CHANGED_REVISIONS.rows(after=after, limit=limit)
+    return [_change_alone(store, key) for key in keys]
 
 
 def _change_alone(store: Store, key: tuple[Any, ...]) -> BookChange:
@@ -83,7 +102,16 @@ def _change_alone(store: Store, key: tuple[Any, ...]) -> BookChange:
         if is_unavailable(error):
             raise
         log.error("book cannot be read", id=book_id, revision=revision, error=str(error))
-    return BookChange(revision=revision, book=book_pb2.Book(id=book_id, state=state, total_copies=total_copies))
+    return BookChange(revision=int(revision), book=_what_can_be_read(book_id, state, total_copies))
+
+
+def _what_can_be_read(book_id: Any, state: Any, total_copies: Any) -> book_pb2.Book:
+    """Return what a damaged row says of a book. Where it does not say whether it may be lent, it may not."""
+    return book_pb2.Book(
+        id=book_id if isinstance(book_id, str) else repr(book_id)[:100],
+        state=state if state in KNOWN_STATES else BOOK_STATE_UNAVAILABLE,
+        total_copies=total_copies if isinstance(total_copies, int) and total_copies in COPIES else 0,
+    )
 
 
 def _change(row: tuple[Any, ...]) -> BookChange:

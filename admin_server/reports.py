@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import peewee
 
@@ -22,11 +23,12 @@ from service_kit.paging import page, page_size
 from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
+from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
     """Get a user."""
-    with store.reading():
+    with store.reading(), readable("user", user_id):
         row = User.get_or_none(User.id == user_id)
         if row is None:
             raise UserNotFound(user_id=user_id)
@@ -37,7 +39,7 @@ def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.U
     """A page of users and the token of the next."""
     with store.reading():
         rows = list_user_rows(store.database, User, request)
-        counts = _open_loan_counts([row.id for row in rows])
+        counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
 
 
@@ -48,17 +50,23 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
     is_behind = borrower_position(request).is_behind()
     with store.reading():
         who = Loan.select(Loan.user_id).where(is_open, is_behind).distinct().order_by(Loan.user_id)
-        user_ids = [user_id for (user_id,) in tuples(who.limit(page_size(request) + 1))]
-        shown = user_ids[: page_size(request)]
-        users = {row.id: row for row in User.select().where(User.id.in_(shown))}
-        counts = _open_loan_counts(shown)
-        own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(shown)).order_by(Loan.user_id, Loan.key)
-        open_loans = [(row, loan_message(row, now)) for row in own.limit(MOST_LOANS + 1)]
+        user_ids = _texts(who, page_size(request) + 1)
+        on_page = user_ids[: page_size(request)]
+        rows = read_rows(User.select().where(User.id.in_(on_page)), User)
+        users = {row.id: row for row in rows if isinstance(row, User)}
+        counts = _open_loan_counts(on_page)
+        own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(on_page)).order_by(Loan.user_id, Loan.key)
+        open_loans = read_rows(own.limit(MOST_LOANS + 1), Loan)
 
     def user(user_id: str) -> user_pb2.User:
-        return user_message(users[user_id], counts[user_id]) if user_id in users else user_pb2.User(id=user_id)
+        known = users.get(user_id)
+        message = known and shown(known, lambda row: user_message(row, counts[user_id]), user_id)
+        return message or user_pb2.User(id=user_id)
 
-    return borrower_page(request, user_ids, open_loans, user)
+    def loan(row: Loan | Damaged) -> loan_pb2.Loan | None:
+        return shown(row, lambda readable_row: loan_message(readable_row, now), row.key)
+
+    return borrower_page(request, user_ids, open_loans, user, loan)
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
@@ -69,7 +77,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 
 def get_status(store: Store) -> Status:
     """What the store holds. It counts rows, so it is for people, not for polling."""
-    with store.reading():
+    with store.reading(), readable("status", "epoch"):
         epoch = current_epoch()
         frontend = Frontend.get_or_none()
         return Status(
@@ -83,6 +91,20 @@ def get_status(store: Store) -> Status:
             frontend_id=frontend.id if frontend else "",
             store_size_bytes=store.size_bytes(),
         )
+
+
+def _texts(query: Any, limit: int) -> list[str]:
+    """Run a query of one column of texts. Of a damaged store, leave out what is not a text."""
+    try:
+        values = [value for (value,) in tuples(query.limit(limit))]
+        if all(isinstance(value, str) for value in values):
+            return values
+    except UnicodeDecodeError:
+        pass
+    [column] = query.selected_columns
+    raw = tuples(query.select(peewee.Cast(column, "BLOB")).distinct())  # of all rows: only SQLite comes here
+    texts = all_shown(((value,) for (value,) in raw), lambda row: row[0].decode())
+    return texts[:limit]
 
 
 def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:

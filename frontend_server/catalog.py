@@ -20,13 +20,16 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges, slotted
 from library_domain.errors import BookNotFound
 from library_domain.search import book_query
-from service_kit.clock import timestamp
+from service_kit.clock import is_time, timestamp
+from service_kit.errors import RowUnreadable
 from service_kit.full_text import keys_with_words, rows_with_words
+from service_kit.message_checks import is_valid_timestamp
 from service_kit.paging import page, page_rows, page_size, position, row_position
 from service_kit.search import Place, search
 from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
 from service_kit.text.keys import tidied
+from service_kit.unreadable import DAMAGE, Damaged, all_shown, read_each, report
 
 Row = tuple[Any, ...]
 # Of one statement with the copies, and so of one moment: read after them, the last loan might have come back already.
@@ -44,16 +47,21 @@ MOST_MATCHES = 1_000
 """Among how many books that match a query those that are left out are counted."""
 
 GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
+ONE = Statement(Book.select(*COLUMNS).where(Book.key == slot("key")))
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
     """Get a book, removed or not."""
-    with store.reading():
-        row = GET.row(id=book_id)
-    if row is None:
-        raise BookNotFound(book_id=book_id)
-    book = book_pb2.Book()
-    _fill(book, row)
+    try:
+        with store.reading():
+            row = GET.row(id=book_id)
+        if row is None:
+            raise BookNotFound(book_id=book_id)
+        book = book_pb2.Book()
+        _fill(book, row)
+    except DAMAGE as error:  # not by `readable`, whose cost shows here
+        report("book", book_id, error)
+        raise RowUnreadable(kind="book", id=book_id) from error
     return book
 
 
@@ -65,12 +73,16 @@ def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
     fits = book_filter(request.publisher, request.category)
     with store.reading():
         rows, words = (_searched if request.query else _listed)(store, request, fits)
-        shown, token = page_rows(request, rows, lambda row: len(row[1][1]), lambda row: row[0] or row[1][0])
+        shown, token = page_rows(request, rows, _size, lambda row: row[0] or row[1][0])
         response = ListBooksResponse(next_page_token=token)
         if not request.include_unavailable and not request.page_token:
             response.left_out_count = _left_out_count(store, fits, words)
     for _, row in shown:
-        _fill(response.books.add(), row)
+        try:
+            _fill(response.books.add(), row)
+        except DAMAGE as error:
+            del response.books[-1]
+            report("book", row[0], error)
     return response
 
 
@@ -87,7 +99,7 @@ def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[
 def _listed(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
     """The rows of a page, and one more."""
     statement = _list_statement(fits.shape, request.include_unavailable)
-    rows = statement.rows(after=row_position(request), limit=page_size(request) + 1, **fits.slots())
+    rows = _rows(statement, after=row_position(request), limit=page_size(request) + 1, **fits.slots())
     return [(None, row) for row in rows], ""
 
 
@@ -99,10 +111,25 @@ def _searched(store: Store, request: ListBooksRequest, fits: BookFilter) -> tupl
         store.database,
         request,
         book_query(request.query),
-        find=lambda words, after, limit: statement.rows(words=words, after=after, limit=limit, **slots),
+        find=lambda words, after, limit: _rows(statement, words=words, after=after, limit=limit, **slots),
         is_known=lambda words: bool(_known_statement(store.database).rows(words=words, after=0)),
     )
     return [(Place(phase, row[0]), row) for phase, row in hits.rows], hits.match
+
+
+def _rows(statement: Statement, **values: Any) -> list[Row]:
+    """Run a statement with `COLUMNS`. If that fails, read each row by its key; a damaged one is only its key."""
+    try:
+        return statement.rows(**values)
+    except DAMAGE:
+        keys = statement.only(Book.key).rows(**values)
+    found = read_each([key for (key,) in keys], lambda key: ONE.rows(key=key)[0])
+    return [(row.key, b"", row.error, 0, 0, None) if isinstance(row, Damaged) else row for row in found]
+
+
+def _size(row: tuple[object, Row]) -> int:
+    message = row[1][1]
+    return 0 if isinstance(message, (int, float)) else len(message)
 
 
 def _left_out_count(store: Store, fits: BookFilter, words: str) -> int:
@@ -154,8 +181,10 @@ def _fill(book: book_pb2.Book, row: Row) -> None:
     book.state = state
     if state == BOOK_STATE_ACTIVE and on_loan < total_copies:
         book.available_copies = total_copies - on_loan
-    if expected_back is not None:
+    if expected_back is not None and is_time(expected_back):
         book.next_available_time.CopyFrom(timestamp(expected_back))
+    if not (is_valid_timestamp(book.create_time) and is_valid_timestamp(book.update_time)):
+        raise ValueError("a time is not one of the years 1 to 9999")
 
 
 def _list_values(
@@ -169,14 +198,28 @@ def _list_values(
         .where(key > position(request), IN_CATALOGUE if request.include_unavailable else CAN_BE_BORROWED)
         .group_by(key)
         .order_by(key)
-        .limit(page_size(request) + 1)
-        .alias("groups")
-    )
-    query = (
-        Book.select(groups.c.value_key, groups.c.books, text)
-        .join(groups, on=(groups.c.first == Book.key))
-        .order_by(groups.c.value_key)
     )
     with store.reading():
-        rows = tuples(query)
+        rows = _values(groups, text, page_size(request) + 1)
     return page(request, rows, lambda row: ValueCount(value=tidied(row[2]), book_count=row[1]), lambda row: row[0])
+
+
+def _values(groups: Any, text: peewee.Field, limit: int) -> list[Row]:
+    """Read groups of books by a value: the key of the value, how many books have it, and the value."""
+    try:
+        rows = tuples(_with_text(groups.limit(limit).alias("groups"), text))
+        if all(isinstance(row[0], str) for row in rows):
+            return rows
+    except UnicodeDecodeError:
+        pass
+    # Only SQLite comes here: of all values, those that can be read.
+    raw = tuples(_with_text(groups.alias("groups"), text, is_raw=True))
+    return all_shown(raw, lambda row: (row[0].decode(), row[1], row[2].decode()))[:limit]
+
+
+def _with_text(groups: Any, text: peewee.Field, *, is_raw: bool = False) -> Any:
+    """Join to each group the value as its first book has it."""
+    columns = (groups.c.value_key, text)
+    value_key, value = (peewee.Cast(column, "BLOB") for column in columns) if is_raw else columns
+    query = Book.select(value_key, groups.c.books, value).join(groups, on=(groups.c.first == Book.key))
+    return query.order_by(groups.c.value_key)

@@ -38,13 +38,14 @@ from library_domain.errors import (
     UserNotFound,
 )
 from library_domain.loans import loan_message
-from service_kit.clock import DAY, Clock, rfc3339
+from service_kit.clock import DAY, Clock, is_time, rfc3339
 from service_kit.errors import ServiceError
 from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
 from service_kit.statements import Statement, slot
 from service_kit.store import Store
+from service_kit.unreadable import readable
 
 RENEWAL_LIMIT = 3
 DAY_LIMIT = 365
@@ -108,17 +109,19 @@ def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, c
 
 def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Take a copy back, once."""
-    return once(store, request, loan_pb2.Loan, lambda: _take_back(request.loan_id, rules, clock()), clock)
+    with readable("loan", request.loan_id):
+        return once(store, request, loan_pb2.Loan, lambda: _take_back(request.loan_id, rules, clock()), clock)
 
 
 def renew_loan(store: Store, request: RenewLoanRequest, clock: Clock) -> loan_pb2.Loan:
     """Extend a loan that is not due yet, within the limits."""
-    return once(store, request, loan_pb2.Loan, lambda: _renew(request, clock()), clock)
+    with readable("loan", request.loan_id):
+        return once(store, request, loan_pb2.Loan, lambda: _renew(request, clock()), clock)
 
 
 def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
     """Get a loan."""
-    with store.reading():
+    with store.reading(), readable("loan", loan_id):
         return loan_message(_loan(loan_id), clock())
 
 
@@ -131,9 +134,11 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     copy = TAKE_COPY.row(book_id=request.book_id)
     if copy is None:
-        raise _why_no_copy(request.book_id, clock())
+        with readable("book", request.book_id):
+            raise _why_no_copy(request.book_id, clock())
     if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
-        _take_place_or_say_why_not(request.user_id, rules)
+        with readable("user", request.user_id):
+            _take_place_or_say_why_not(request.user_id, rules)
     # Not before the copy is taken: while this waited for it, it was another's, and the loans would say it was both's.
     now = clock()
     values = {
@@ -190,7 +195,7 @@ def _why_no_copy(book_id: str, now: int) -> ServiceError:
     if book[0] == BOOK_STATE_UNAVAILABLE:
         return BookUnavailable(book_id=book_id)
     [[expected]] = EXPECTED_BACK.rows(book_id=book_id)
-    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected or now))
+    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected if is_time(expected) else now))
 
 
 def _take_place_or_say_why_not(user_id: str, rules: LendingRules) -> None:

@@ -27,6 +27,7 @@ from service_kit.paging import page
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
 from service_kit.text.keys import tidied
+from service_kit.unreadable import readable
 from service_kit.validation import joined, problems, problems_by
 
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
@@ -54,11 +55,12 @@ def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
     """Get a user, closed or not."""
-    with store.reading():
-        row = User.get_or_none(User.id == user_id)
-    if row is None:
-        raise UserNotFound(user_id=user_id)
-    return _message(row)
+    with readable("user", user_id):
+        with store.reading():
+            row = User.get_or_none(User.id == user_id)
+        if row is None:
+            raise UserNotFound(user_id=user_id)
+        return _message(row)
 
 
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
@@ -93,7 +95,8 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
             _refuse_taken_email(columns["email_key"])
         return _message(_changed(row, columns, clock))
 
-    return _unless_taken(lambda: once(store, request, user_pb2.User, update, clock))
+    with readable("user", user.id):
+        return _unless_taken(lambda: once(store, request, user_pb2.User, update, clock))
 
 
 def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb2.User:
@@ -112,7 +115,8 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
             raise UserHasLoans(user_id=row.id, active_loan_count=row.active_loan_count)
         return _message(_changed(row, {"state": USER_STATE_CLOSED}, clock))
 
-    return once(store, request, user_pb2.User, close, clock)
+    with readable("user", request.id):
+        return once(store, request, user_pb2.User, close, clock)
 
 
 def check_enrolment(request: EnrollUserRequest) -> None:

@@ -10,9 +10,10 @@ from google.type.money_pb2 import Money
 
 from library.v1 import loan_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, LOAN_STATE_UNSPECIFIED
-from service_kit.clock import micros, timestamp
+from service_kit.clock import is_time, micros, timestamp
 from service_kit.paging import ListRequest, page, page_size, row_position
 from service_kit.statements import tuples
+from service_kit.unreadable import read_rows
 
 NANOS = 1_000_000_000
 
@@ -88,7 +89,7 @@ def expected_back(model: type[LoanColumns], book_ids: Sequence[str]) -> dict[str
         .where(model.book_id.in_(book_ids), model.return_time.is_null())
         .group_by(model.book_id)
     )
-    return dict(tuples(query))
+    return {book_id: due_time for book_id, due_time in tuples(query) if is_time(due_time)}
 
 
 class ListLoansRequest(ListRequest, Protocol):
@@ -117,5 +118,5 @@ def list_loans(model: type[LoanModel], request: ListLoansRequest, now: int) -> t
     elif request.state != LOAN_STATE_UNSPECIFIED:
         overdue = model.due_time < now
         query = query.where(model.return_time.is_null(), overdue if request.state == LOAN_STATE_OVERDUE else ~overdue)
-    rows = list(query.order_by(model.key).limit(page_size(request) + 1))
+    rows = read_rows(query.order_by(model.key).limit(page_size(request) + 1), model)
     return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)

@@ -16,6 +16,7 @@ from service_kit.full_text import match, rows_with_words, words_of
 from service_kit.paging import ListRequest, page_size, row_position
 from service_kit.text.expressions import Expression, Word, replaced
 from service_kit.text.words import query_expression
+from service_kit.unreadable import Damaged, read_rows
 
 LONGEST_PART = 32
 """Parts of words are cut to this many characters, in the index as in a query: names differ long before."""
@@ -109,7 +110,9 @@ class ListUsersRequest(ListRequest, Protocol):
 UserModel = TypeVar("UserModel", bound=UserColumns)
 
 
-def list_user_rows(database: peewee.Database, model: type[UserModel], request: ListUsersRequest) -> list[UserModel]:
+def list_user_rows(
+    database: peewee.Database, model: type[UserModel], request: ListUsersRequest
+) -> list[UserModel | Damaged]:
     """Read the users of a page, and one more if there is one, in the order in which the store got them.
 
     An address that one of them has finds only those who have it. Raises `FieldInvalid` for a query without a word and
@@ -127,7 +130,7 @@ def list_user_rows(database: peewee.Database, model: type[UserModel], request: L
             users = rows_with_words(database, users, model.key, model.words, words, after)
     else:
         users = users.where(model.key > after).order_by(model.key)
-    return list(users.limit(page_size(request) + 1))
+    return read_rows(users.limit(page_size(request) + 1), model)
 
 
 def check_user_query(request: ListUsersRequest) -> None:

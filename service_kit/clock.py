@@ -20,8 +20,19 @@ def system_clock() -> int:
     return time.time_ns() // 1_000
 
 
+FIRST_TIME, LAST_TIME = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
+"""The years 1 to 9999 in microseconds since 1970: all that a Timestamp may hold."""
+
+
+def is_time(value: object) -> bool:
+    """Return whether a stored value is a time that can be shown."""
+    return isinstance(value, int) and FIRST_TIME <= value <= LAST_TIME
+
+
 def timestamp(micros: int) -> Timestamp:
-    """Convert microseconds since 1970 to a Timestamp."""
+    """Convert microseconds since 1970 to a Timestamp. Raises `ValueError` outside the years 1 to 9999."""
+    if not FIRST_TIME <= micros <= LAST_TIME:
+        raise ValueError(f"{micros} is not a time of the years 1 to 9999")
     seconds, rest = divmod(micros, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
 

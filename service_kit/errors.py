@@ -129,6 +129,13 @@ class FailedPrecondition(ServiceError):
     status = grpc.StatusCode.FAILED_PRECONDITION
 
 
+class RowUnreadable(FailedPrecondition):
+    """What a request names is in the store, but damaged there."""
+
+    reason = "ROW_UNREADABLE"
+    message = "The {kind} {id} is damaged in the store and cannot be shown; the log of the server says what is wrong."
+
+
 class Aborted(ServiceError):
     """Somebody else was quicker. Read again, decide again."""
 

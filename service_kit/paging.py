@@ -7,11 +7,12 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from service_kit.errors import FieldInvalid
+from service_kit.unreadable import shown
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1_000
@@ -70,12 +71,17 @@ def row_position(request: ListRequest) -> int:
 
 
 def page(
-    request: ListRequest, rows: Sequence[Row], convert: Callable[[Row], Item], place: Callable[[Row], object]
+    request: ListRequest, rows: Sequence[Any], convert: Callable[[Any], Item], place: Callable[[Any], object]
 ) -> tuple[list[Item], str]:
-    """Turn rows into the items of a page and the token of the next. What to give is as with `page_rows`."""
-    pairs = [(row, convert(row)) for row in rows]
-    kept, token = page_rows(request, pairs, lambda pair: pair[1].ByteSize(), lambda pair: place(pair[0]))
-    return [item for _, item in kept], token
+    """Return the items of a page and the token of the next. The rows are as for `page_rows`.
+
+    A row that cannot be shown is left out and logged; the token of the next page leads behind it.
+    """
+    pairs = [(row, shown(row, convert, place(row))) for row in rows]
+    kept, token = page_rows(
+        request, pairs, lambda pair: 0 if pair[1] is None else pair[1].ByteSize(), lambda pair: place(pair[0])
+    )
+    return [item for _, item in kept if item is not None], token
 
 
 def page_rows(

@@ -68,6 +68,10 @@ class Statement:
         with _PEEWEE_ERRORS:
             rendered.database.cursor().executemany(rendered.sql, [rendered.filled(each) for each in values])
 
+    def only(self, column: Any) -> Statement:
+        """Return the same query with one column. For rare cases: it is rendered each time."""
+        return Statement(self._query.select(column))
+
     def plan(self, **values: Any) -> str:
         """The engine's plan for it, a step a line."""
         rendered = self._for_this_database()

@@ -34,6 +34,7 @@ from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
+from service_kit.unreadable import DAMAGE, Damaged, read_rows
 
 BATCH_ROWS = 100
 PROOF_ROWS = 100
@@ -142,12 +143,12 @@ class _BeginAgain(Exception):
 
 
 def _send_users(record_users: RecordUsers, state: SyncState, rows: Sequence[User]) -> RecordUsersResponse:
-    records = [UserRecord(revision=row.revision, user=user_message(row, 0)) for row in rows]
+    records = [cast("UserRecord", _message_of(row, 0)) for row in rows]
     return record_users(RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt))
 
 
 def _send_loans(record_loans: RecordLoans, clock: Clock, state: SyncState, rows: Sequence[Loan]) -> RecordLoansResponse:
-    records = [LoanRecord(revision=row.revision, loan=loan_message(row, clock())) for row in rows]
+    records = [cast("LoanRecord", _message_of(row, clock())) for row in rows]
     return record_loans(RecordLoansRequest(frontend_id=state.frontend_id, loans=records, receipt=state.receipt))
 
 
@@ -165,7 +166,7 @@ def _prove_current(store: Store, send_users: Send[User]) -> None:
         known = User.select().order_by(User.revision).limit(PROOF_ROWS)
         if state.start_revision != NOTHING_IS_SURE:
             known = known.where(User.revision < state.start_revision)
-        users = list(known)
+        users = [row for row in read_rows(known, User) if not isinstance(row, Damaged) and _damage(row) is None]
     newest = _newest_revision(store, state, users, send_users)
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
@@ -234,7 +235,46 @@ def _due(store: Store, began: SyncState, model: type[Row], head: int, limit: int
         if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():
             raise _BeginAgain
         due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(limit)
-        return state, list(due)
+        rows = read_rows(due, model)
+    fit = [row for row in rows if not isinstance(row, Damaged) and _damage(row) is None]
+    if len(fit) == len(rows):
+        return state, fit
+    for row in rows:
+        _park_damaged(store, model, row)
+    return _due(store, began, model, head, limit)
+
+
+def _damage(row: User | Loan | Damaged) -> Exception | None:
+    """Return why no message can be made of a row; None for a row in order."""
+    if isinstance(row, Damaged):
+        return row.error
+    try:
+        _message_of(row, 0)
+    except DAMAGE as error:
+        return error
+    return None
+
+
+def _park_damaged(store: Store, model: type[Row], row: Row | Damaged) -> None:
+    """Park a row if it is damaged in this store, so that it does not stop the others."""
+    error = _damage(row)
+    if error is None:
+        return
+    reason = plain(f"the row is damaged in the store of the frontend: {type(error).__name__}: {error}")[:REASON_LENGTH]
+    with store.writing():
+        model.update(park_reason=reason).where(model.key == row.key).execute()
+    log.error("damaged row cannot be sent to the admin", table=model._meta.table_name, key=row.key, reason=reason)
+
+
+def _message_of(row: User | Loan, now: int) -> UserRecord | LoanRecord:
+    """Return the message of a row. Raises one of `DAMAGE` for a damaged one."""
+    if isinstance(row, User):
+        record: UserRecord | LoanRecord = UserRecord(revision=row.revision, user=user_message(row, 0))
+    else:
+        record = LoanRecord(revision=row.revision, loan=loan_message(row, now))
+    if not isinstance(row.pushed_revision, int):
+        raise TypeError("pushed_revision is not a number")
+    return record
 
 
 def _may_blame_a_row(error: grpc.RpcError) -> bool:

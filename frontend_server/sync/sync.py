@@ -17,6 +17,7 @@ from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import pull, retry_set_aside
 from frontend_server.sync.push import push, unpark
 from frontend_server.sync.schedule import Schedule, Task, describe
+from frontend_server.sync.set_aside import REASON_LENGTH
 from frontend_server.sync.shared_run import SharedRun
 from frontend_server.watched_clock import WatchedClock, newest_time
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
@@ -27,6 +28,7 @@ from service_kit.channel import error_info, open_channel
 from service_kit.clock import timestamp
 from service_kit.errors import NotServing
 from service_kit.store import Store
+from service_kit.unreadable import all_shown, read_rows
 
 CALL_SECONDS = 10.0
 """The deadline of each call to the admin."""
@@ -144,19 +146,11 @@ class Sync:
             for kind, model in (("user", User), ("loan", Loan)):
                 parked = model.select().where(IS_PARKED)
                 status.parked_row_count += parked.count()
-                for row in parked.order_by(model.key).limit(PARKED_ROWS_SHOWN - len(status.parked_rows)):
-                    status.parked_rows.append(ParkedRow(kind=kind, id=row.id, reason=row.park_reason))
+                rows = read_rows(parked.order_by(model.key).limit(PARKED_ROWS_SHOWN - len(status.parked_rows)), model)
+                status.parked_rows.extend(all_shown(rows, functools.partial(_parked_row, kind)))
             status.set_aside_count = SetAside.select().count()
-            for aside in SetAside.select().order_by(SetAside.key).limit(SET_ASIDE_ROWS_SHOWN):
-                status.set_aside_rows.append(
-                    SetAsideRow(
-                        kind=aside.kind,
-                        id=aside.id,
-                        reason=aside.reason,
-                        revision=aside.revision,
-                        set_aside_time=timestamp(aside.time),
-                    )
-                )
+            asides = read_rows(SetAside.select().order_by(SetAside.key).limit(SET_ASIDE_ROWS_SHOWN), SetAside)
+            status.set_aside_rows.extend(all_shown(asides, _set_aside_row))
         if self._pull_health.last_time is not None:
             status.last_pull_time.CopyFrom(timestamp(self._pull_health.last_time))
             status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
@@ -214,3 +208,17 @@ class Sync:
         if info.reason == OtherFrontend.reason:
             return OtherFrontend(**info.metadata)
         return AdminUnavailable(admin_target=self._admin_target, problem=describe(error))
+
+
+def _parked_row(kind: str, row: User | Loan) -> ParkedRow:
+    return ParkedRow(kind=kind, id=row.id, reason=row.park_reason[:REASON_LENGTH])
+
+
+def _set_aside_row(row: SetAside) -> SetAsideRow:
+    return SetAsideRow(
+        kind=row.kind,
+        id=row.id,
+        reason=row.reason[:REASON_LENGTH],
+        revision=row.revision,
+        set_aside_time=timestamp(row.time),
+    )

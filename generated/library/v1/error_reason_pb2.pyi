@@ -96,6 +96,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CALL_IDLE: _ErrorReason.ValueType  # 30
     """DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
+    ERROR_REASON_ROW_UNREADABLE: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
+    the metadata says which `kind` of row it is. Lists leave such rows out.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -177,4 +181,8 @@ after the time in RetryInfo, with the same request id if the call has one.
 """
 ERROR_REASON_CALL_IDLE: ErrorReason.ValueType  # 30
 """DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
+ERROR_REASON_ROW_UNREADABLE: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
+the metadata says which `kind` of row it is. Lists leave such rows out.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
