@@ -10,6 +10,7 @@ import click
 from frontend_server import app
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
+from frontend_server.repair import find_damage, repair
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
@@ -109,6 +110,25 @@ def accept_clock(database_url: str, yes: bool) -> None:
         with store.explained("write to"):
             accept(store, now)
         click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
+
+
+@commands.command(name="check-store")
+@DATABASE
+@click.option("--repair", "is_to_repair", is_flag=True, help="Repair what is damaged. Stop the service before.")
+def check_store(database_url: str, is_to_repair: bool) -> None:
+    """Look for damaged revisions in the store; exit status 1 where there are some."""
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        found = find_damage(store)
+        for problem in found:
+            click.echo(problem)
+        if found and is_to_repair:
+            store.refuse_shared()
+            repair(store)
+            click.echo("repaired; all is sent and read again when the services run")
+    if found and not is_to_repair:
+        sys.exit(1)
 
 
 def main() -> None:

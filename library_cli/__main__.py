@@ -17,6 +17,7 @@ from library_cli import import_progress, status, up, users
 from library_cli.backup import backup_command, restore_command, verify_command
 from library_cli.channel import connected, health_of
 from library_cli.csv_books import CsvBooks, NotBooks
+from library_cli.doctor import doctor_command
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
 from library_cli.import_books import SAMPLE, Tally, book_count, import_rows
@@ -65,7 +66,7 @@ def main() -> None:
     """Run and look after a lending library."""
 
 
-for command in (backup_command, verify_command, restore_command):
+for command in (backup_command, verify_command, restore_command, doctor_command):
     main.add_command(command)
 
 

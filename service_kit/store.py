@@ -244,6 +244,16 @@ class Store:
         files = (Path(f"{self.database.database}{suffix}") for suffix in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
+    def refuse_shared(self) -> None:
+        """Raise `StoreSettingsError` if another process uses the store; on SQLite, keep others out from here on."""
+        if self.is_postgresql:
+            with self.reading():
+                others = self.database.execute_sql(OTHER_SESSIONS).fetchone()[0]
+        else:
+            others = self._sqlite_run is not None and not self._sqlite_run.try_alone()
+        if others:
+            raise StoreSettingsError(f"the store {self.safe_url} is in use; stop the services that use it first")
+
     def close(self) -> None:
         """Close this thread's connection, and on PostgreSQL those that wait in the pool.
 
@@ -422,6 +432,12 @@ def check_postgresql_tables(database: peewee.Database, schema: Schema) -> None:
     if tables:
         check_schema(schema, tables, [name for (name,) in applied])
 
+
+OTHER_SESSIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+"""
+"""The number of other sessions of clients."""
 
 OWN_TABLES = """
     SELECT relname FROM pg_class

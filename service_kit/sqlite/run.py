@@ -95,6 +95,10 @@ class SqliteRun:
         except (cysqlite.DatabaseError, MemoryError) as error:
             log.warning("the log of the store could not be copied into its file", error=str(error), log_bytes=size)
 
+    def try_alone(self) -> bool:
+        """Keep other processes from the store until the end; False if one uses it."""
+        return self._lock.try_alone()
+
     def end(self, database: peewee.Database) -> None:
         """Leave the file complete where no other process uses it, close this thread's connection, release the lock."""
         if self._lock.is_open:
