@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -21,7 +26,7 @@ from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from tests.support.clients import AdminClient, FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
-from tests.support.processes import ServerProcess, Servers
+from tests.support.processes import ROOT, ServerProcess, Servers
 from tests.support.stores import FreshDatabases, bound_store
 from tests.support.stubborn_clients import StubbornClient
 
@@ -241,3 +246,40 @@ def test_many_sync_now_while_the_admin_is_down_keep_nobody_out(desk: Desk) -> No
     assert None not in errors
     assert "ADMIN_UNAVAILABLE" in reasons
     assert reasons <= {"ADMIN_UNAVAILABLE", "SERVER_BUSY"}
+
+
+def connections_of(server: ServerProcess) -> list[Any]:
+    """The connections of a server's clients."""
+    connections: list[Any] = psutil.Process(server.pid).net_connections()
+    return [each for each in connections if each.raddr]
+
+
+FROZEN_CLIENT = """
+import sys
+from tests.support.stubborn_clients import StubbornClient
+client = StubbornClient(sys.argv[1])
+for _ in range(260):
+    client.open(sys.argv[2], None)
+print(client.port, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_client_that_is_frozen_keeps_nobody_out_and_is_disconnected(desk: Desk) -> None:
+    """By the server's keepalive: its system still acknowledges all that is sent."""
+    command = [sys.executable, "-c", FROZEN_CLIENT, desk.address, GET_BOOK]
+    client = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ))
+    try:
+        assert client.stdout is not None
+        port = int(client.stdout.readline())
+        client.send_signal(signal.SIGSTOP)
+        desk.serve()
+        deadline = time.monotonic() + SECONDS
+        while port in {each.raddr.port for each in connections_of(desk.server)}:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        desk.serve()
+    finally:
+        client.kill()
+        client.communicate()

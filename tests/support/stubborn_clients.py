@@ -22,6 +22,7 @@ class StubbornClient:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=30)
         self._socket.sendall(PREFACE + _frame(SETTINGS, payload=struct.pack(">HI", INITIAL_WINDOW_SIZE, window)))
+        self.port: int = self._socket.getsockname()[1]
         self._next_stream = 1
         self._changed = threading.Condition()
         self.ended: set[int] = set()
