@@ -72,7 +72,7 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
     with closing(open_store(database_url, schema=SCHEMA)) as store:
         migrate(store, MIGRATIONS)
         bind(store)
-        with store.explained("write to"):
+        with store.explained("write to {}"):
             accept_frontend(store, str(frontend_id))
     click.echo(f"users and loans of the frontend {frontend_id} are taken from now on")
 

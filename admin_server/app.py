@@ -29,7 +29,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     applied = migrate(store, MIGRATIONS)
     check_counter(store, WAY_OUT)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
-    with store.explained("begin to serve from"):
+    with store.explained("begin to serve from {}"):
         begin_epoch(store, system_clock)
     server.open()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))

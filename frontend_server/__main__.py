@@ -107,7 +107,7 @@ def accept_clock(database_url: str, yes: bool) -> None:
             return
         if not yes:
             click.confirm("Is the clock of this machine right, and the time in the store wrong?", abort=True)
-        with store.explained("write to"):
+        with store.explained("write to {}"):
             accept(store, now)
         click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
 

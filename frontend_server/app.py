@@ -37,7 +37,7 @@ def run(
     applied = migrate(store, MIGRATIONS)
     check_counter(store, WAY_OUT)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
-    with store.explained("begin to serve from"):
+    with store.explained("begin to serve from {}"):
         frontend_id = introduce(store)
         clock.refresh()
     sync.start()

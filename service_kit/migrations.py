@@ -18,7 +18,7 @@ def migrate(store: Store, directory: Path) -> list[str]:
     Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do. Raises
     `StoreSettingsError` where the database refuses: since PostgreSQL 15 not every user may make tables, for one.
     """
-    with store.explained("bring up to date"), store.writing():
+    with store.explained("bring {} up to date"), store.writing():
         if store.is_postgresql:
             store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         applied: list[str] = Runner(store.database, str(directory)).up()

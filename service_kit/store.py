@@ -273,13 +273,17 @@ class Store:
 
     @contextlib.contextmanager
     def explained(self, what: str) -> Iterator[None]:
-        """Raise `StoreSettingsError`, a sentence with `what` could not be done, for an error of the database."""
+        """Turn an error of the database into `StoreSettingsError`, a sentence that says what could not be done.
+
+        `what` has {} in the place of the store, as in "write to {}".
+        """
         try:
             yield
         except SQLITE_ERRORS as error:
             problem = write_problem(error)
             why = f"{problem} ({self.said(error)})" if problem else self.said(error)
-            raise StoreSettingsError(f"cannot {what} the store {self.safe_url}: {why}") from error
+            done = what.format(f"the store {self.safe_url}")
+            raise StoreSettingsError(f"cannot {done}: {why}") from error
 
     def said(self, error: Exception) -> str:
         """What the database says in an error, in one line, without what may not be shown of the URL."""
@@ -376,11 +380,11 @@ def _open_sqlite(url: str, schema: Schema | None) -> Store:
     database = sqlite_database(path, pragmas)
     run = SqliteRun(path, BUSY_SECONDS)
     store = Store(database, url, run)
-    _close_files(path)
     try:
         run.begin(database, lambda: _check_sqlite_tables(path, schema))
     except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
         raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
+    _close_files(path)  # only now: a file that is not a store is left as it is
     return store
 
 

@@ -21,6 +21,7 @@ from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.store import models
 from frontend_server.sync import pull, push
+from frontend_server.sync.answers import AnswerRefused
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
@@ -76,7 +77,7 @@ def refused_or_done(call: Call, chance: random.Random) -> object:
     """Make a call that may be refused, or may find the admin at fault; other errors are raised."""
     try:
         return call(chance)
-    except (ServiceError, grpc.RpcError) as refusal:
+    except (ServiceError, grpc.RpcError, AnswerRefused) as refusal:
         return refusal
 
 

@@ -59,7 +59,7 @@ def test_an_idle_poll_reads_no_book(library: Library, caplog: pytest.LogCaptureF
         assert len(of_books) == 2, "one look at the admin for each pull, and none at the frontend"
         sql, parameters = of_books[0]
         plan = library.admin.store.database.execute_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
-        assert [str(row[-1]) for row in plan] == ["SEARCH t1 USING INDEX book_revision (revision>?)"]
+        assert [str(row[-1]) for row in plan] == ["SEARCH t1 USING INDEX book_revision (revision>? AND revision<?)"]
         assert not library.admin.store.database.execute_sql(sql, parameters).fetchall()
 
 
