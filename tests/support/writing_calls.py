@@ -54,6 +54,7 @@ from service_kit.idempotency import Cleanup
 from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
+from service_kit.unreadable import Damaged
 from tests.sync.libraries import WireError
 
 Call = Callable[[random.Random], object]
@@ -86,6 +87,9 @@ def some_request_id(chance: random.Random) -> str:
     return chance.choice(["", str(UUID(int=chance.randrange(1_000, 1_040)))])
 
 
+DAMAGED_USER = Damaged(1, ValueError("by hand"))
+
+
 class FrontendCalls:
     """The writing calls of a frontend whose store is bound."""
 
@@ -113,6 +117,9 @@ class FrontendCalls:
                 "the last page of a resync": self.end_resync,
                 "a resync": lambda chance: pull.begin_resync(store, self._state()),
                 "rows that were parked": lambda chance: push.unpark(store),
+                "a damaged row": lambda chance: push._park_damaged(
+                    store, models.User, Damaged(1, ValueError("by hand"))
+                ),
                 "a push": lambda chance: self.push(newest=lambda: 0),
                 "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
                 "a start": lambda chance: models.introduce(store),
