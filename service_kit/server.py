@@ -34,10 +34,12 @@ PING_SECONDS = 5
 """The interval of keepalive pings that clients may have, with or without calls. grpc-go's smallest is 10."""
 
 CONNECTION_CALLS = 1_024
-"""Calls that are open on one connection.
+"""Calls that are open on one connection, in all lanes together.
 
-It is above what the lanes let one connection have, which is refused with a reason. At this bound gRPC resets streams: a
-client opens one as soon as it has read an answer, when the server may still count the call that was answered.
+By default the lanes let one connection have 680, and refuse more with a reason. This bound is above that, because at it
+gRPC resets streams without one: a client opens the next stream as soon as it has read an answer, and the server may
+count the answered call a moment longer. (With 16 callers and a bound of 20, calls failed with REFUSED_STREAM.) Memory
+is not what it bounds: calls without their message, and bytes, have bounds of their own.
 """
 
 LEAST_OF_CONNECTION = 64
