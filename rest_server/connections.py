@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import sys
 import termios
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -75,6 +75,12 @@ class BoundedConnection(HttpToolsProtocol):
     """The most of a body that comes behind its answer. It is thrown away, so that a client which sends all of its body
     before it reads sees the answer; then the connection is closed."""
 
+    most_connections = 10_000
+    """Connections of the server. One more closes the one that has been idle for the longest time."""
+
+    idle: ClassVar[dict[BoundedConnection, None]]
+    """The server's connections without a request whose headers have come, in the order in which they became idle."""
+
     _request_due: asyncio.TimerHandle | None = None
     _reading_due: asyncio.TimerHandle | None = None
     _is_in_headers = False
@@ -98,10 +104,16 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request has to come."""
         super().connection_made(transport)
+        self.idle[self] = None
+        if len(self.connections) > self.most_connections:
+            longest_idle = next(iter(self.idle))
+            del self.idle[longest_idle]
+            longest_idle.transport.abort()
         self._expect_request(min(HEADER_SECONDS, self.seconds))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for."""
+        self.idle.pop(self, None)
         self._expect_request(None)
         self._expect_reading(None)
         super().connection_lost(exc)
@@ -123,6 +135,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # it is parsed again
         self._is_in_headers = False
+        self.idle.pop(self, None)
         self._expect_request(self.seconds + LINGER_SECONDS)
         super().on_headers_complete()
 
@@ -141,6 +154,13 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._expect_request(None)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The connection is idle, unless its next request is there already."""
+        is_idle = not self.pipeline
+        super().on_response_complete()
+        if is_idle and not self.transport.is_closing():
+            self.idle[self] = None
 
     def data_received(self, data: bytes) -> None:
         """Count what is no request that begins and no body: headers, and what may be around a body in chunks."""

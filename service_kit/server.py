@@ -23,6 +23,7 @@ from service_kit.errors import NotServing
 from service_kit.handlers import Lanes, PreparingInterceptor
 from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
+from service_kit.open_files import most_connections
 from service_kit.reflection import add_reflection
 from service_kit.servicer import refuse
 from service_kit.store import Store
@@ -79,8 +80,12 @@ OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_concurrent_streams", CONNECTION_CALLS),
-    # Clients connect again by themselves. The longest stream fits into the grace.
-    ("grpc.max_connection_idle_ms", 10 * 60_000),
+    # A connection that does not begin to speak HTTP/2 is closed after this.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # One without a call is closed after this, whether it had one and whether it sends pings or not. Clients connect
+    # again by themselves.
+    ("grpc.max_connection_idle_ms", 2 * 60_000),
+    # The longest stream fits into the grace.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", int(STREAM_SECONDS + CLIENT_SECONDS) * 1_000),
 ]
@@ -129,7 +134,8 @@ class Server:
         self._names: list[str] = []
         self._paused: set[tuple[str, str]] = set()  # a service, and for what reason
         self._health_lock = threading.Lock()
-        self.grpc = grpc.server(lanes.reads, interceptors=[self._gate, self._preparing], options=OPTIONS)
+        options = [*OPTIONS, ("grpc.max_allowed_incoming_connections", most_connections())]
+        self.grpc = grpc.server(lanes.reads, interceptors=[self._gate, self._preparing], options=options)
 
     def _lanes(self, limits: Limits) -> Lanes:
         places, threads = limits.concurrent_calls, limits.threads
