@@ -232,7 +232,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
                 "if-none-match",
                 REQUEST_ID,
             ],
-            expose_headers=["etag", REQUEST_ID],
+            expose_headers=["etag", "retry-after", REQUEST_ID],
         )
     # Not the streams: their lines would wait until there is enough to compress.
     yield Middleware(

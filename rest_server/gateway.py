@@ -24,6 +24,7 @@ from rest_server.errors import (
     TargetUnknown,
     TooManyCalls,
     failure_answer,
+    retry_headers,
 )
 from rest_server.headers import request_id
 from rest_server.http_rules import HttpRule
@@ -80,7 +81,9 @@ class Gateway:
             assert operation is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
-            answer = error_response(*failure_answer(error, operation.registry, identity), identity)
+            answer = error_response(
+                *failure_answer(error, operation.registry, identity), identity, retry_headers(error)
+            )
             status = await self._send(answer, request, send)
         except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end
             status = HTTP_STATUS[grpc.StatusCode.CANCELLED]
