@@ -88,6 +88,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
                 "body_bytes": settings.limits.stream_bytes,
                 "most_connections": most_connections(),
                 "idle": {},
+                "unread": {},
             },
         ),
         ws="none",

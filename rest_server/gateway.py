@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rest_server.body_memory import BodyMemory
+from rest_server.body_memory import Memories
 from rest_server.calls import Call, Limits
 from rest_server.errors import (
     HTTP_STATUS,
@@ -46,7 +46,7 @@ class Gateway:
         self._limits = limits
         self._routes: Routes[Operation] = Routes()
         self._running = 0
-        self._memory = BodyMemory()
+        self._memory = Memories()
         self.rules: Sequence[HttpRule] = ()
         """All that are served at present. Another object whenever a contract has changed."""
         self.pages: Collection[str] = ()
