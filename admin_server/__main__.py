@@ -16,6 +16,7 @@ from service_kit.addresses import AddressTaken
 from service_kit.clock import system_clock
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
+from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, server_settings
 from service_kit.store import StoreSettingsError, open_store
@@ -43,6 +44,7 @@ def serve(
     log_format: str,
 ) -> None:
     """Bring the store up to date and serve until SIGTERM."""
+    raise_file_limit()
     set_up_logs(log_level, as_json=as_json(log_format))
     store = open_store_for(database_url, threads, SCHEMA)
     app.run(store, listen, limits_for(store, threads, concurrent_calls, grace))

@@ -17,6 +17,7 @@ from service_kit.addresses import AddressTaken
 from service_kit.clock import rfc3339, system_clock
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
+from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, server_settings, setting
 from service_kit.store import StoreSettingsError, open_store
@@ -68,6 +69,7 @@ def serve(
     daily_fine: DailyFine,
 ) -> None:
     """Bring the store up to date, keep in step with the admin, and serve until SIGTERM."""
+    raise_file_limit()
     set_up_logs(log_level, as_json=as_json(log_format))
     store = open_store_for(database_url, threads, SCHEMA)
     limits = limits_for(store, threads, concurrent_calls, grace)

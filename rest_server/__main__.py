@@ -10,6 +10,7 @@ from rest_server import app
 from rest_server.calls import Limits
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import set_up_logs
+from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, grace_setting, host_port, listen_setting, log_settings, setting
 
@@ -138,6 +139,7 @@ def serve(
     log_format: str,
 ) -> None:
     """Serve until SIGTERM. The gRPC servers may be started later, and may change."""
+    raise_file_limit()
     set_up_logs(log_level, as_json=as_json(log_format))
     limits = Limits(timeout, body_bytes, stream_bytes, concurrent_calls)
     app.run(app.Settings(listen, target, limits, cors_origin, allowed_host, contract_interval, grace))

@@ -33,6 +33,13 @@ from rest_server.refusals import refusal_response
 from rest_server.targets import Target
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import logger
+from service_kit.open_files import most_connections
+
+ACCEPTED_TOGETHER = 32
+"""Connections that asyncio accepts at once. Some times as many are open before `BoundedConnection` counts them."""
+
+QUEUE = 1_024
+"""Connections that wait until they are accepted."""
 
 log = logger(__name__)
 
@@ -76,13 +83,20 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         http=type(
             "Connection",
             (BoundedConnection,),
-            {"seconds": settings.limits.seconds, "body_bytes": settings.limits.stream_bytes},
+            {
+                "seconds": settings.limits.seconds,
+                "body_bytes": settings.limits.stream_bytes,
+                "most_connections": most_connections(),
+                "idle": {},
+                "unread": {},
+            },
         ),
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        backlog=ACCEPTED_TOGETHER,
         # Parts of a second, too: uvicorn says int, and only waits for so long. In no time at all it would not see
         # that there is nothing to wait for.
         timeout_graceful_shutdown=max(settings.grace, 0.01),  # type: ignore[arg-type]
@@ -97,6 +111,12 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
 
 
 class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, with a longer queue than asyncio has made, which takes its length from what it accepts."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(QUEUE)
+
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         """Leave signals alone: uvicorn would send itself each again at the end, and the exit status were not 0."""
@@ -115,7 +135,7 @@ def listening_socket(listen: str) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.listen(1024)
+        listening.listen(QUEUE)
     except (OSError, UnicodeError) as error:  # the latter of a name that DNS cannot have
         listening.close()
         raise AddressTaken(listen) from error
@@ -213,7 +233,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
                 "if-none-match",
                 REQUEST_ID,
             ],
-            expose_headers=["etag", REQUEST_ID],
+            expose_headers=["etag", "retry-after", REQUEST_ID],
         )
     # Not the streams: their lines would wait until there is enough to compress.
     yield Middleware(

@@ -1,9 +1,10 @@
-"""How much of all requests' bodies is in memory at the same time."""
+"""How much of all bodies, of requests and of answers, is in memory at the same time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rest_server.errors import TooManyCalls
 
@@ -50,3 +51,13 @@ class Share:
     def resize(self, size: int) -> None:
         """Set what it has, in bytes. Raises TooManyCalls."""
         self._memory.resize(self, size)
+
+
+@dataclass(frozen=True)
+class Memories:
+    """What bodies have, of requests and of answers apart."""
+
+    requests: BodyMemory = field(default_factory=BodyMemory)
+    answers: BodyMemory = field(default_factory=BodyMemory)
+    """For what a target has answered, until it has been written as JSON. Answers to GET only: of another call it is not
+    known whether it can be made again."""

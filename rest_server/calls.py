@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from rest_server.bodies import NDJSON, check_is_json, has_body, lines, parts, whole_body
-from rest_server.body_memory import BodyMemory
+from rest_server.body_memory import Memories
 from rest_server.errors import (
     BodyInvalid,
     DeadlineExceeded,
@@ -65,7 +65,7 @@ class Call:
         segments: Sequence[str],
         request_id: str,
         limits: Limits,
-        memory: BodyMemory,
+        memory: Memories,
     ) -> None:
         """`segments` are those of the path, as `Routes.find` gives them; the body takes its share of `memory`."""
         self._memory = memory
@@ -89,7 +89,7 @@ class Call:
             request_id_field(self._operation.rule)  # refused before the body is read
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
-        with self._memory.share() as self._share:
+        with self._memory.requests.share() as self._share:
             return await self._call(send)
 
     async def _call(self, send: Send) -> int:
@@ -166,8 +166,12 @@ class Call:
 
     async def _send_whole(self, reply: bytes | None, send: Send) -> int:
         answer_from = self._operation.answer_from
-        is_large = reply is not None and len(reply) > LARGE
-        content, content_type, tag = await asyncio.to_thread(answer_from, reply) if is_large else answer_from(reply)
+        size = len(reply or b"")
+        with self._memory.answers.share() as share:
+            if self._request.method in ("GET", "HEAD"):
+                share.resize(size)
+            is_large = size > LARGE
+            content, content_type, tag = await asyncio.to_thread(answer_from, reply) if is_large else answer_from(reply)
         headers = self._headers()
         status = 200
         if tag and self._request.method in ("GET", "HEAD"):

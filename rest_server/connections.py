@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import sys
 import termios
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +21,9 @@ HEADER_SECONDS = 10.0
 
 LEAST_DRAINED_BYTES = 1024 * 1024
 """A connection takes at least this much of a body that comes behind its answer, whatever its `body_bytes`."""
+
+MOST_UNREAD_BYTES = 64 * 1024 * 1024
+"""Of all answers that wait in this process until their clients take them. Over it the oldest of them is dropped."""
 
 LINGER_SECONDS = 2.0
 """What a client has, once it was told that its request took too long, to come to its end."""
@@ -75,12 +78,22 @@ class BoundedConnection(HttpToolsProtocol):
     """The most of a body that comes behind its answer. It is thrown away, so that a client which sends all of its body
     before it reads sees the answer; then the connection is closed."""
 
+    most_connections = 10_000
+    """Connections of the server. One more closes the one that has been idle for the longest time."""
+
+    idle: ClassVar[dict[BoundedConnection, None]]
+    """The server's connections without a request whose headers have come, in the order in which they became idle."""
+
+    unread: ClassVar[dict[BoundedConnection, None]]
+    """The server's connections whose answer is not being taken as fast as it is given, the oldest first."""
+
     _request_due: asyncio.TimerHandle | None = None
     _reading_due: asyncio.TimerHandle | None = None
     _is_in_headers = False
     _has_come_further = False
     _bytes_for_nothing = 0
     _drained_bytes = 0
+    _has_unread_answer = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,10 +111,17 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request has to come."""
         super().connection_made(transport)
+        self.idle[self] = None
+        if len(self.connections) > self.most_connections:
+            longest_idle = next(iter(self.idle))
+            del self.idle[longest_idle]
+            longest_idle.transport.abort()
         self._expect_request(min(HEADER_SECONDS, self.seconds))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for."""
+        self.idle.pop(self, None)
+        self.unread.pop(self, None)
         self._expect_request(None)
         self._expect_reading(None)
         super().connection_lost(exc)
@@ -123,6 +143,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # it is parsed again
         self._is_in_headers = False
+        self.idle.pop(self, None)
         self._expect_request(self.seconds + LINGER_SECONDS)
         super().on_headers_complete()
 
@@ -142,6 +163,21 @@ class BoundedConnection(HttpToolsProtocol):
         self._expect_request(None)
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """The connection is idle, unless its next request is there already.
+
+        That is not begun before this answer has been taken: a client that reads nothing has one answer in memory, and
+        no place among the calls that run.
+        """
+        if self.flow.write_paused and not self.transport.is_closing():
+            self._has_unread_answer = True
+            self.flow.pause_reading()
+            return
+        is_idle = not self.pipeline
+        super().on_response_complete()
+        if is_idle and not self.transport.is_closing():
+            self.idle[self] = None
+
     def data_received(self, data: bytes) -> None:
         """Count what is no request that begins and no body: headers, and what may be around a body in chunks."""
         self._has_come_further = False
@@ -154,11 +190,22 @@ class BoundedConnection(HttpToolsProtocol):
         """The client does not take its answer as fast as it is given."""
         super().pause_writing()
         self._expect_reading(self._bytes_left())
+        self.unread[self] = None
+        unread_bytes = sum(connection.transport.get_write_buffer_size() for connection in self.unread)
+        while unread_bytes > MOST_UNREAD_BYTES:
+            oldest = next(iter(self.unread))
+            del self.unread[oldest]
+            unread_bytes -= oldest.transport.get_write_buffer_size()
+            oldest.transport.abort()
 
     def resume_writing(self) -> None:
         """It has taken it."""
         self._expect_reading(None)
+        self.unread.pop(self, None)
         super().resume_writing()
+        if self._has_unread_answer:
+            self._has_unread_answer = False
+            self.on_response_complete()
 
     def _expect_request(self, seconds: float | None) -> None:
         if self._request_due is not None:

@@ -50,6 +50,9 @@ _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
 DETAILS_METADATA = "grpc-status-details-bin"
 
+MOST_RETRY_SECONDS = 366 * 24 * 3_600
+"""A longer delay is a fault of the target, and some clients cannot read it."""
+
 
 class Refusal(ServiceError):
     """A request that is answered here, and not by its target. Subclasses are all that there are."""
@@ -254,6 +257,29 @@ def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: 
         return refusal_answer(DeadlineExceeded(problem=message), request_id)
     details = [detail for value in sent for detail in _details_in(value)]
     return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id)
+
+
+def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """Return the header Retry-After, in whole seconds, for a call that failed with a google.rpc.RetryInfo."""
+    for key, value in error.trailing_metadata():
+        if key == DETAILS_METADATA and isinstance(value, bytes):
+            for detail in _details_in(value):
+                seconds = _retry_seconds(detail)
+                if seconds is not None:
+                    return {"retry-after": f"{seconds}"}
+    return {}
+
+
+def _retry_seconds(detail: any_pb2.Any) -> int | None:
+    info = error_details_pb2.RetryInfo()
+    try:
+        if not detail.Unpack(info) or not info.HasField("retry_delay"):
+            return None
+    except DecodeError:
+        return None
+    delay = info.retry_delay
+    seconds = delay.seconds + (delay.nanos > 0)
+    return seconds if 0 <= seconds <= MOST_RETRY_SECONDS else None
 
 
 def _details_in(value: bytes) -> Iterable[any_pb2.Any]:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rest_server.body_memory import BodyMemory
+from rest_server.body_memory import Memories
 from rest_server.calls import Call, Limits
 from rest_server.errors import (
     HTTP_STATUS,
@@ -24,6 +24,7 @@ from rest_server.errors import (
     TargetUnknown,
     TooManyCalls,
     failure_answer,
+    retry_headers,
 )
 from rest_server.headers import request_id
 from rest_server.http_rules import HttpRule
@@ -45,7 +46,7 @@ class Gateway:
         self._limits = limits
         self._routes: Routes[Operation] = Routes()
         self._running = 0
-        self._memory = BodyMemory()
+        self._memory = Memories()
         self.rules: Sequence[HttpRule] = ()
         """All that are served at present. Another object whenever a contract has changed."""
         self.pages: Collection[str] = ()
@@ -80,7 +81,9 @@ class Gateway:
             assert operation is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
-            answer = error_response(*failure_answer(error, operation.registry, identity), identity)
+            answer = error_response(
+                *failure_answer(error, operation.registry, identity), identity, retry_headers(error)
+            )
             status = await self._send(answer, request, send)
         except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end
             status = HTTP_STATUS[grpc.StatusCode.CANCELLED]

@@ -112,7 +112,11 @@ def _answering(
         else:
             _log_done(context, name, level)
             return reply
-        refuse(context, refusal, name)
+        try:
+            refuse(context, refusal, name)
+        finally:
+            # Its traceback refers to this frame, and so to the call, which would stay until the garbage collector runs.
+            del refusal
 
     return answer
 

@@ -85,7 +85,8 @@ class Call:
         """Whether a handler may still run, also when the call itself is over."""
         self.ending: ServiceError | None = None
         """Why its handler is to end it, when next it waits for the client."""
-        self.start: Callable[[], object] = lambda: None
+        self.start: Callable[[Call], object] = _nothing
+        """Runs its handler. It must not refer to the call: the garbage collector would have to free both."""
         self.register: Register
         """Where it is registered."""
         self.answer_bytes = 0
@@ -122,6 +123,7 @@ class Call:
 
     def refuse(self, error: ServiceError) -> None:
         """End a call whose handler has not begun. Does nothing when it has ended already."""
+        self.release()
         state = self.state
         with state.condition:
             if state.statused:
@@ -157,6 +159,22 @@ class Call:
         self.stage = RUNNING
         self.give_up_at = time.monotonic() + WAIT_SECONDS
 
+    def release(self) -> None:
+        """Drop what its handler needed, when it has returned or is not to begin.
+
+        That is the request, and what would keep the call in memory until the garbage collector runs: the exceptions
+        that ended it refer to it by their tracebacks.
+        """
+        self.start = _nothing
+        self.ending = None
+        for error in self.state.rpc_errors:  # each is a local variable of the function that raised it
+            error.__traceback__ = None
+        self.state.rpc_errors.clear()
+
     def cut_off(self) -> None:
         """Drop what is left of the call. A client that has not read its answer finds it cancelled."""
         self.event.call.cancel()
+
+
+def _nothing(_call: Call) -> None:
+    pass

@@ -116,13 +116,13 @@ class LanePool(ThreadPoolExecutor):
         call = Call(event, state, getattr(behavior, METHOD, ""))
         call.register = self._register
         state.callbacks.append(functools.partial(self._register.forget, call))
-        start = functools.partial(run_in_context, _respond, call, respond, event, state, behavior, reader, writer)
+        start = functools.partial(run_in_context, _respond, respond, event, state, behavior, reader, writer)
         if getattr(behavior, TAKES_ONE_MESSAGE, False):
             self._register.arrive(call)
             self._await_message(call, reader, start)
         else:
             call.is_stream = True
-            call.start = functools.partial(start, TimedRequests(call, reader))
+            call.start = functools.partial(start, None)
             self._admit(call, 0)
         return _DONE
 
@@ -160,20 +160,15 @@ class LanePool(ThreadPoolExecutor):
             elif call.has_waited_too_long():
                 call.refuse(late())
             else:
-                call.start()
+                call.start(call)
         finally:
-            call.start = _nothing  # it holds the request
+            call.release()
             following = self._register.finish(call, self._lane)
             if following is not None:
                 self._pool.submit(self._run, following)
 
 
-def _nothing() -> None:
-    pass
-
-
 def _respond(
-    call: Call,
     respond: Callable[..., Any],
     event: Any,
     state: Any,
@@ -181,10 +176,19 @@ def _respond(
     reader: Any,
     writer: Any,
     request: Any,
+    call: Call,
 ) -> None:
-    """Call one of grpcio's `_…_response_in_pool`, which is passed a function that returns the request."""
-    CURRENT_CALL.set(call)
-    respond(event, state, behavior, lambda: request, reader, writer)
+    """Call one of grpcio's `_…_response_in_pool`, which is passed a function that returns the request.
+
+    `request` is None where the handler reads a stream.
+    """
+    argument = TimedRequests(call, reader) if request is None else request
+    token = CURRENT_CALL.set(call)
+    try:
+        respond(event, state, behavior, lambda: argument, reader, writer)
+    finally:
+        # The state keeps this context, and the call keeps the state.
+        CURRENT_CALL.reset(token)
 
 
 class TimedRequests(_server._RequestIterator):

@@ -22,9 +22,11 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.e2e.test_rest_limits import Connection
 from tests.support.clients import refusal_of
+from tests.support.clocks import SettableClock
+from tests.support.frontend import Branch, new_book
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
-from tests.support.stores import Engine, FreshDatabases
+from tests.support.stores import Engine, FreshDatabases, bound_store
 from tests.sync.agreement import eventually
 
 pytestmark = pytest.mark.slow
@@ -118,6 +120,33 @@ def test_bodies_that_are_sent_and_never_end_are_bounded_together(
     eventually(
         lambda: rest.request("POST", "/admin/v1/books", {"title": "x" * 1_000_000}).status == 400, "it is free again"
     )
+
+
+def test_answers_over_http_that_nobody_reads_are_bounded_together(
+    servers: Servers, databases: FreshDatabases, rest_servers: RestServers
+) -> None:
+    """Pages of 2 MB. Some clients send their next requests without reading."""
+    url = databases.migrated("frontend", "sqlite")
+    with bound_store("frontend", url) as store:
+        Branch(store, SettableClock()).receive(*(new_book(f"{n}", description="x" * 20_000) for n in range(120)))
+    rest = rest_servers.start([servers.start("frontend", url, ADMIN_TARGET="127.0.0.1:1").address], TIMEOUT="100")
+    page = "/v1/books?page_size=100"
+    assert len(rest.request("GET", page).body) > 2_000_000
+    before = peak_bytes(rest)
+    request = f"GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with ExitStack() as connections:
+        for number in range(500):
+            connection = connections.enter_context(Connection(rest, receive_buffer=4_096))
+            with suppress(OSError):  # it may be closed already
+                connection.socket.sendall(request * (1 + 2 * (number % 2)))
+            if number % 20 == 0:
+                assert rest.request("GET", "/v1/books?page_size=1").status == 200
+        eventually(lambda: rest.request("GET", page).status == 200, "a client that reads is served")
+        growth = peak_bytes(rest) - before
+        print(f"library-rest grew by {growth // MB} MB")
+        assert growth < MOST_GROWTH
+    eventually(lambda: rest.request("GET", page).status == 200, "a client that reads is served")
+    assert not [event for event in rest.log_events() if event["level"] in ("warning", "error")]
 
 
 def varint(number: int) -> bytes:

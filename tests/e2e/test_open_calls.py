@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -21,8 +22,9 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequ
 from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
-from library.frontend.v1.sync_service_pb2 import SyncNowRequest
+from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
+from service_kit.server import LONG_CALLS
 from tests.support.clients import AdminClient, FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
@@ -246,6 +248,51 @@ def test_many_sync_now_while_the_admin_is_down_keep_nobody_out(desk: Desk) -> No
     assert None not in errors
     assert "ADMIN_UNAVAILABLE" in reasons
     assert reasons <= {"ADMIN_UNAVAILABLE", "SERVER_BUSY"}
+
+
+@pytest.mark.slow
+def test_many_sync_now_while_the_admin_hangs_keep_nobody_out(servers: Servers, databases: FreshDatabases) -> None:
+    """It takes connections and never answers. Each caller has an answer as soon as the run under way has failed."""
+    admin = servers.start("admin", databases.migrated("admin", "sqlite"))
+    url = databases.migrated("frontend", "sqlite")
+    with bound_store("frontend", url) as store:
+        branch = Branch(store, SettableClock())
+        small = [new_book(f"{number}") for number in range(20)]
+        branch.receive(*small)
+        user = branch.user().id
+    frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address)
+    desk = Desk(frontend, [book.id for book in small], user)
+    admin.send(signal.SIGSTOP)
+    try:
+        with ExitStack() as stack:
+            # Each with a connection of its own, which channels share otherwise.
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channels = [stack.enter_context(grpc.insecure_channel(desk.address, options)) for _ in range(3)]
+            calls = [
+                FrontendClient(channel).sync.SyncNow.future(SyncNowRequest(), timeout=SECONDS)
+                for channel in channels
+                for _ in range(100)
+            ]
+            for _ in range(3):
+                desk.serve()
+                status = frontend.frontend().sync.GetSyncStatus(GetSyncStatusRequest(), timeout=SECONDS)
+                assert status.admin_target == admin.address
+            errors = [call.exception() for call in calls]
+            reasons = Counter(refusal_of(error).reason for error in errors if isinstance(error, grpc.RpcError))
+        assert None not in errors
+        assert reasons.keys() == {"ADMIN_UNAVAILABLE", "SERVER_BUSY"}
+        assert reasons["ADMIN_UNAVAILABLE"] <= LONG_CALLS
+    finally:
+        admin.send(signal.SIGCONT)
+    deadline = time.monotonic() + SECONDS
+    while True:  # until the frontend has a connection again
+        try:
+            frontend.frontend().sync.SyncNow(SyncNowRequest(), timeout=SECONDS)
+        except grpc.RpcError as error:
+            assert refusal_of(error).reason == "ADMIN_UNAVAILABLE"
+            assert time.monotonic() < deadline
+        else:
+            break
 
 
 def connections_of(server: ServerProcess) -> list[Any]:

@@ -10,9 +10,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 
 from tests.support.rest import RestProcess, RestServers, refusal_in
 from tests.support.transcoding.behaviours import ECHO, RULES, SEND, Behaviours
@@ -570,3 +574,16 @@ def test_a_client_that_goes_away_ends_its_call(rest: RestProcess, behaviours: Be
     eventually(lambda: bool(behaviours.seconds_given), "the call has arrived")
     connection.close()
     assert behaviours.left.wait(5), "the server goes on although the client has gone"
+
+
+def test_the_delay_of_a_busy_server_is_in_the_headers(rest_servers: RestServers) -> None:
+    def busy(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        status = Status(code=grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], message="busy")
+        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=7)))
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy")
+
+    server = TranscodedServer(Contract([ECHO]), behaviours={"Echo": busy})
+    answer = rest_servers.start([server.address]).request("GET", "/v1/echo/a")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+    server.stop()

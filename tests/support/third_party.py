@@ -21,6 +21,7 @@ INSTALLED_BY = {
     "grpcurl": "make clients",
     "evans": "make clients",
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
+    "cc": "the system's package manager: gcc or clang",
     "curl": "the system's package manager",
     "pgbouncer": "the system's package manager",
     "chromium": "apt-get install chromium-headless-shell, or the like of another system",

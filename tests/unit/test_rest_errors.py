@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protobuf import Registry
 
-from rest_server.errors import HTTP_STATUS, failure_answer
+from rest_server.errors import HTTP_STATUS, failure_answer, retry_headers
 from tests.support.described import contract
 
 TYPES = "type.googleapis.com/"
@@ -42,16 +42,22 @@ def answer(
     registry: Registry = OWN,
 ) -> tuple[int, dict[str, Any]]:  # fmt: skip
     """The answer to a call that failed so: HTTP's status, and the error in the body."""
-    trailing = grpc.aio.Metadata(("some-key", "some value"))
-    if details or raw is not None:
-        status = Status(code=code.value[0], message="a problem", details=details).SerializeToString()
-        trailing.add("grpc-status-details-bin", status if raw is None else raw)
-    failed = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, message)
-    http_status, body = failure_answer(failed, registry, "some-request")
+    http_status, body = failure_answer(failed(code, *details, message=message, raw=raw), registry, "some-request")
     error: dict[str, Any] = json.loads(body)["error"]
     assert error["code"] == http_status
     assert error["status"] == code.name
     return http_status, error
+
+
+def failed(
+    code: grpc.StatusCode, *details: Packed, message: str | None = "a problem", raw: bytes | None = None
+) -> grpc.aio.AioRpcError:
+    """A call that failed so."""
+    trailing = grpc.aio.Metadata(("some-key", "some value"))
+    if details or raw is not None:
+        status = Status(code=code.value[0], message="a problem", details=details).SerializeToString()
+        trailing.add("grpc-status-details-bin", status if raw is None else raw)
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, message)
 
 
 def packed(message: Message) -> Packed:
@@ -184,3 +190,34 @@ def test_details_that_are_garbled_hide_no_error(details: list[tuple[str, bytes]]
     http_status, error = answer(grpc.StatusCode.NOT_FOUND, *wrapped)
     assert (http_status, error["message"]) == (404, "a problem")
     assert error["details"][-1] == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("delay", "header"),
+    [
+        (Duration(seconds=1), "1"),
+        (Duration(nanos=1), "1"),
+        (Duration(seconds=2, nanos=500_000_000), "3"),
+        (Duration(), "0"),
+        (Duration(seconds=3_600), "3600"),
+        (Duration(seconds=-1), None),
+        (Duration(seconds=2**62), None),
+        (Duration(seconds=2**63 - 1, nanos=2**31 - 1), None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE])
+def test_a_delay_is_in_the_headers(code: grpc.StatusCode, delay: Duration | None, header: str | None) -> None:
+    details = [packed(BadRequest()), packed(RetryInfo(retry_delay=delay))]
+    assert retry_headers(failed(code, *details)) == ({} if header is None else {"retry-after": header})
+
+
+def test_what_is_not_a_delay_is_not_in_the_headers() -> None:
+    garbage = Packed(type_url=f"{TYPES}google.rpc.RetryInfo", value=b"\xff")
+    code = grpc.StatusCode.UNAVAILABLE
+    assert retry_headers(failed(code)) == {}
+    assert retry_headers(failed(code, garbage)) == {}
+    assert retry_headers(failed(code, raw=b"\xff")) == {}
+    assert retry_headers(failed(code, garbage, packed(RetryInfo(retry_delay=Duration(seconds=5))))) == {
+        "retry-after": "5"
+    }
