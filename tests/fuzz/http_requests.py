@@ -80,15 +80,18 @@ class HttpRequests:
         bound = {variable.field_path[0] for variable in rule.template.variables}
         path = self._path(rule, message)
         verb = rule.verb if rule.verb != "*" else "POST"
-        in_body = message
+        in_body, bound_in_body = message, bound
         if rule.body not in ("", "*"):
+            # What the path says is seldom said again, since it then must be the same.
+            inner = {path[1] for path in (one.field_path for one in rule.template.variables) if path[0] == rule.body}
+            bound_in_body = inner if self._is_calm else set()
             in_body = message.fields_by_name[rule.body].message_type or message
         left = [one for one in message.fields if one.name not in bound and one.name != rule.body]
         query = self._query(left) if rule.body != "*" or (not self._is_calm and self._chance.random() < 0.05) else ""
         body = None
         if rule.body or (not self._is_calm and self._chance.random() < 0.05):
             lines = self._chance.choice([1, 1, 2, 5]) if rule.method.proto.client_streaming else 1
-            body = b"\n".join(self._body(in_body, bound) for _ in range(lines))
+            body = b"\n".join(self._body(in_body, bound_in_body) for _ in range(lines))
         return HttpRequest(verb, path + query, body, self._headers(body is not None))
 
     def _path(self, rule: HttpRule, message: Descriptor) -> str:

@@ -17,7 +17,7 @@ _SENT_AS = {
     "next_cursor": "cursor",
     "id": "id",
 }
-_OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id"}
+OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id"}
 """What the id of a message is called in other messages."""
 
 
@@ -48,7 +48,7 @@ class Known:
 
     def _add(self, message: Message, field: FieldDescriptor, value: str) -> None:
         names = {field.name, _SENT_AS.get(field.name, field.name)}
-        if field.name == "id" and message.DESCRIPTOR.name in _OWNERS:
-            names.add(_OWNERS[message.DESCRIPTOR.name])
+        if field.name == "id" and message.DESCRIPTOR.name in OWNERS:
+            names.add(OWNERS[message.DESCRIPTOR.name])
         for name in names:
             self.add(name, value)

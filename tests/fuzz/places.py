@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.api.field_behavior_pb2 import OUTPUT_ONLY, field_behavior
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 Made = TypeVar("Made")
 
@@ -59,7 +59,10 @@ def changeable(message: Descriptor) -> list[str]:
     for field in message.fields:
         resource = field.message_type
         if resource is not None and resource.full_name != "google.protobuf.FieldMask":
-            return [
-                one.name for one in resource.fields if OUTPUT_ONLY not in one.GetOptions().Extensions[field_behavior]
-            ]
+            return [one.name for one in resource.fields if OUTPUT_ONLY not in _behaviors(one) and one.name != "etag"]
     return []
+
+
+def _behaviors(field: FieldDescriptor) -> Any:
+    extension: Any = field_behavior
+    return field.GetOptions().Extensions[extension]

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from buf.validate import validate_pb2
-from tests.fuzz.known import Known
+from tests.fuzz.known import OWNERS, Known
 
 F: Any = FieldDescriptor
 
@@ -29,6 +29,7 @@ ODD_TEXTS = [
 ]  # fmt: skip
 
 _KNOWN = {"page_token": 0.4, "cursor": 0.4, "receipt": 0.4, "etag": 0.5, "email": 0.3, "isbn": 0.3, "id": 0.9,
+          "user_id": 0.9, "book_id": 0.9, "loan_id": 0.9,
           "frontend_id": 0.98}  # fmt: skip
 """How often a known value is taken; 0.8 of all others."""
 
@@ -56,10 +57,17 @@ def odd_text(field: FieldDescriptor, chance: random.Random, drawn: str) -> str:
     return drawn if kind < 0.65 else chance.choice(ODD_TEXTS)
 
 
+def known_name(field: FieldDescriptor) -> str:
+    """Return the name under which good values of a field are known: ids by what they are of."""
+    message = field.containing_type.name if field.containing_type else ""
+    owner = next((name for name in OWNERS if name in message), "")
+    return OWNERS[owner] if field.name == "id" and owner else field.name
+
+
 def _good_text(field: FieldDescriptor, known: Known, chance: random.Random) -> str:
     if field.name == "request_id" and chance.random() < 0.5:
         return str(uuid.UUID(int=chance.getrandbits(128)))
-    if (value := known.pick(field.name, chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
+    if (value := known.pick(known_name(field), chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
         return value.upper() if chance.random() < 0.1 else value
     if field.name == "email":
         return f"p{chance.randrange(10**6)}@example.org"
