@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from library.sync.v1.sync_service_pb2 import RECORD_RESULT_REFUSED
 from library_domain.pairing import Credentials
 from rest_server.contract import compiled
 from rest_server.http_rules import HttpRule
@@ -34,6 +35,9 @@ from tests.support.rest import RestProcess
 
 CALL_SECONDS = 100.0
 """What only a hang takes."""
+
+MOST_REVISION = 2**45
+"""What the contract says of a row's revision."""
 
 FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "UNIMPLEMENTED")
 """Statuses that no request may cause while all is well around the services."""
@@ -161,6 +165,21 @@ class Library:
             json_format.Parse(body, made)  # what is answered is JSON of its type
             self.known.learn(made)
         return status, body
+
+    def check_recorded(self, method: Method, request: bytes, answer: bytes) -> None:
+        """See that a call that pushes rows took none that cannot be shown: some client would fail at it for ever."""
+        pushed: Any = message_factory.GetMessageClass(method.input)()
+        pushed.ParseFromString(request)
+        rows = pushed.users if "users" in method.input.fields_by_name else pushed.loans
+        answered: Any = self.parsed(method, answer)
+        for row, outcome in zip(rows, answered.outcomes, strict=True):
+            if outcome.result == RECORD_RESULT_REFUSED:
+                continue
+            assert 1 <= row.revision <= MOST_REVISION, (row, outcome)
+            try:
+                json_format.MessageToJson(row)
+            except ValueError as error:
+                raise AssertionError(f"{method.name} took what cannot be shown: {row}") from error
 
     @staticmethod
     def parsed(method: Method, answer: bytes) -> Message:

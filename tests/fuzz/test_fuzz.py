@@ -107,6 +107,8 @@ def test_no_request_over_grpc_breaks_a_service(library: Library, first_seed: int
         requests = [wire.request(method.input) for _ in range(count)]
         status, told = library.call(method, requests, with_secret=chance.random() < 0.9)
         assert status not in FAULTS, (method.name, status, told, requests)
+        if status == "OK" and method.descriptor.name.startswith("Record"):
+            library.check_recorded(method, requests[0], told)
 
     in_rounds(library, first_seed, example)
     check_all(library)
