@@ -45,6 +45,9 @@ MOST_RECORD_BYTES = 1_000_000
 MOST_REASON = 500
 """Characters of a reason: the frontend stores and shows no more."""
 
+MOST_ID = 5_000
+"""Characters of a refused row's id in its outcome: 100 outcomes must fit into a message, which has at most 4 MB."""
+
 log = logger(__name__)
 
 Row = TypeVar("Row")
@@ -88,7 +91,7 @@ def _record(
 ) -> RecordOutcome:
     """Record one row, unless this version or a newer one is recorded already."""
     if problem:
-        return RecordOutcome(id=row_id, result=RECORD_RESULT_REFUSED, reason=problem)
+        return RecordOutcome(id=row_id[:MOST_ID], result=RECORD_RESULT_REFUSED, reason=problem)
     changed = (
         model.insert(revision=revision, **columns)
         .on_conflict(

@@ -9,6 +9,17 @@ from google.rpc.error_details_pb2 import BadRequest, RequestInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+REFUSALS = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+"""Statuses, sent with details by the service itself, of calls that changed nothing."""
+
 
 class CallFailed(Exception):
     """A call was answered with an error, or not at all; the message is a sentence for whoever runs the command."""
@@ -37,6 +48,17 @@ def explain(error: grpc.RpcError, target: str) -> str:
         if violation.description not in said:
             sentence += f"; {violation.field}: {violation.description}"
     return f"{sentence} (request id {request.request_id})" if request.request_id else sentence
+
+
+def is_surely_not_done(error: grpc.RpcError) -> bool:
+    """Return whether a call that failed has changed nothing: it reached nobody, or was refused.
+
+    After other failures it is not known: the service may have committed the change before the answer was lost.
+    """
+    if rich_status(error) is None:
+        said = (error.details() or "").lower()
+        return error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect to all addresses" in said
+    return error.code() in REFUSALS
 
 
 def rich_status(error: grpc.RpcError) -> Status | None:

@@ -43,6 +43,25 @@ def in_words(tally: Tally, *, dry_run: bool) -> str:
     return f"{added} {tally.added}, already there {tally.already_there}, {refused} {tally.refused}"
 
 
+def how_far(tally: Tally, *, dry_run: bool) -> str:
+    """Say up to which line an import came that did not come to its end, and how to go on; empty before it began."""
+    sentences = []
+    if tally.line:
+        sentences.append(f"Up to line {tally.line}: {in_words(tally, dry_run=dry_run)}.")
+    if dry_run:
+        return " ".join(sentences)
+    if tally.unanswered is None:
+        if sentences:
+            sentences.append(f"Go on with --from-line {tally.line + 1}.")
+        return " ".join(sentences)
+    first, last = tally.unanswered
+    sentences.append(f"Lines {first} to {last} were sent, but not answered: all of their books are in, or none.")
+    sentences.append(f"Go on with --from-line {tally.line + 1 if tally.line else first}.")
+    sentences.append("Books with an ISBN are not added twice; if these have none, look for the first of them in the")
+    sentences.append(f"catalogue, and if it is there, go on with --from-line {last + 1}.")
+    return " ".join(sentences)
+
+
 def write(console: Console, line: str) -> None:
     """Write a line, not wrapped; square brackets in it are no markup."""
     console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)

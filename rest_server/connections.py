@@ -29,6 +29,9 @@ LINGER_SECONDS = 2.0
 """What a client has, once it was told that its request took too long, to come to its end."""
 
 
+LONGEST_URL = 2 * HEADER_BYTES - 1
+"""Bytes of a URL that httptools can parse: its offsets have 16 bits. It is more than the guard lets through."""
+
 _OTHER_PROTOCOL = (b"upgrade", b"connection", b"http2-settings")
 
 
@@ -145,6 +148,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._is_in_headers = False
         self.idle.pop(self, None)
         self._expect_request(self.seconds + LINGER_SECONDS)
+        # A longer URL would be answered with a plain text by uvicorn; the guard refuses what is left by its length.
+        self.url = self.url[:LONGEST_URL]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -59,9 +59,10 @@ class FieldProblems:
         self._registry = registry
 
     def contradictions(self, message: DescMessage, value: Any) -> list[Problem]:
-        """Find fields that are given twice, by both their names, and those of one oneof.
+        """Find what the parser takes and must not: fields that are given twice, or with another of their oneof; enums.
 
-        The parser takes the last one; protobuf's JSON mapping wants such a value to be refused.
+        It takes the last field of several, which protobuf's JSON mapping wants to be refused, and any number for an
+        enum: one of more than 32 bits would be cut off by the target, and be another value.
         """
         return list(islice(self._contradictions(message, value, ""), FieldsInvalid.MOST_PROBLEMS))
 
@@ -80,6 +81,8 @@ class FieldProblems:
                 if choice is not None and choice in given:
                     yield path + field.name, f"cannot be given together with {given[choice]}"
                 given[choice] = name
+            if _has_wide_enum(field, part):
+                yield path + field.name, f"must be {_wanted(field)}"
             for inner, element, inner_path in _within(field, part, path + field.name):
                 yield from self._contradictions(inner, element, inner_path)
 
@@ -134,6 +137,23 @@ class FieldProblems:
         except (ValueError, TypeError, OverflowError):
             return False
         return True
+
+
+def _has_wide_enum(field: DescField, part: Any) -> bool:
+    """Return whether a number in a field of enums, a list or a map of them does not fit into 32 bits."""
+    match field.value:
+        case DescFieldValueEnum():
+            return _is_wide(part)
+        case DescFieldValueList(element=DescEnum()):
+            return isinstance(part, list) and any(map(_is_wide, part))
+        case DescFieldValueMap(value=DescEnum()):
+            return isinstance(part, dict) and any(map(_is_wide, part.values()))
+        case _:
+            return False
+
+
+def _is_wide(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not -(2**31) <= value < 2**31
 
 
 def _within(field: DescField, part: Any, path: str) -> Iterator[tuple[DescMessage, Any, str]]:

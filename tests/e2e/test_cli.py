@@ -212,28 +212,66 @@ def feed(admin: str, first: int) -> subprocess.Popen[bytes]:
     assert running.stderr is not None
     running.stdin.write(b"title,isbn\n" + b"".join(f"Book,{isbn(n)}\n".encode() for n in range(first)))
     running.stdin.flush()
-    assert running.stderr.readline() == b"up to line 1001: added 1000, already there 0, refused 0\n"
+    assert running.stderr.readline() == f"up to line {first + 1}: added {first}, already there 0, refused 0\n".encode()
     return running
 
 
 def test_an_import_that_is_interrupted_says_how_far_it_came(admin: str) -> None:
-    running = feed(admin, first=1000)
+    running = feed(admin, first=500)
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=100)
     assert running.returncode == 130
-    assert b"Interrupted.\nUp to line 1001: added 1000, already there 0, refused 0." in told
-    assert len(catalogue(admin)) == 1000
+    assert b"Interrupted.\nUp to line 501: added 500, already there 0, refused 0. Go on with --from-line 502." in told
+    assert len(catalogue(admin)) == 500
 
 
 def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(
     admin_process: ServerProcess,
 ) -> None:
-    running = feed(admin_process.address, first=1000)
+    running = feed(admin_process.address, first=500)
     assert admin_process.stop() == 0
     _, told = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
     assert running.returncode == 2
     assert f"Error: Nothing answers at {admin_process.address}".encode() in told
-    assert b"Up to line 1001: added 1000" in told
+    assert b"Up to line 501: added 500" in told
+    assert b"Go on with --from-line 502." in told
+
+
+@pytest.mark.parametrize("size", [20, pytest.param(9_000, marks=pytest.mark.slow)])
+def test_an_import_whose_service_is_killed_says_what_is_in_and_goes_on_from_there(
+    admin_process: ServerProcess, tmp_path: Path, size: int
+) -> None:
+    """The rows have no ISBN, so nothing but the line keeps them from being added twice."""
+    file = tmp_path / "books.csv"
+    count = 3_000
+    titles = [f"Book {number}" for number in range(count)]
+    file.write_text("title,description\n" + "".join(f"{title},{'x' * size}\n" for title in titles))
+    running = subprocess.Popen(
+        [*COMMAND, "import", str(file)], env=environment(admin_process.address), stderr=subprocess.PIPE
+    )
+    assert running.stderr is not None
+    running.stderr.readline()
+    admin_process.kill()
+    _, told = running.communicate(timeout=100)
+    assert running.returncode == 2, told
+    said = told.decode()
+    match = re.search(r"^Up to line (\d+): added (\d+), already there 0, refused 0\.", said, re.MULTILINE)
+    assert match, said
+    line, added = map(int, match.groups())
+    assert line == added + 1
+    admin_process.start()
+    is_in = sorted(book.title for book in catalogue(admin_process.address))
+    go_on = line + 1
+    if sent := re.search(r"Lines (\d+) to (\d+) were sent, but not answered", said):
+        first, last = map(int, sent.groups())
+        assert first == go_on
+        if titles[first - 2] in is_in:
+            go_on = last + 1
+    assert f"--from-line {go_on}." in said
+    assert is_in == sorted(titles[: go_on - 2])
+    rest = library("import", str(file), "--from-line", str(go_on), admin=admin_process.address)
+    assert rest.returncode == 0, rest.stderr
+    assert sorted(book.title for book in catalogue(admin_process.address)) == sorted(titles)
 
 
 def test_health_is_an_exit_status(used_admin: str) -> None:

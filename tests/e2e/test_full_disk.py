@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -248,7 +250,41 @@ def test_a_restore_that_does_not_fit_keeps_the_old_store(databases: FreshDatabas
     assert done.returncode == 0, done
 
 
-def test_an_import_into_a_full_store_says_how_far_it_came_and_can_be_done_again(
+@pytest.mark.parametrize("size", [300, pytest.param(9_000, marks=pytest.mark.slow)])
+def test_an_import_into_a_full_store_says_how_far_it_came_and_where_to_go_on(
+    servers: Servers, databases: FreshDatabases, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "disk").mkdir()
+    server = servers.start("admin", on_disk(databases, "admin", tmp_path / "disk"))
+    disk = FileSizeLimit(tmp_path / "disk")
+    count = 3_000
+    rows = [f"Book {number},{'x' * size}" for number in range(count)]  # without ISBNs: none may be sent twice
+    (tmp_path / "books.csv").write_text("\n".join(["title,description", *rows]) + "\n")
+    store = Store(server)
+    room = 200_000 + 1_200 * size
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    arguments = ["library_cli", "import", "books.csv", "--admin-target", server.address]
+    done = run_limited(UNLIMITED, *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done
+    assert "cannot be changed at present" in done.stderr
+    assert "Traceback" not in done.stderr
+    match = re.search(r"^Up to line (\d+): added (\d+), already there 0, refused 0\.", done.stderr, re.MULTILINE)
+    assert match, done.stderr
+    added = int(match[2])
+    assert 0 < added < count
+    assert int(match[1]) == added + 1
+    assert f"Lines {added + 2} to " in done.stderr
+    assert sorted(store.names()) == sorted(f"Book {number}" for number in range(added))
+
+    disk.empty(server.pid)
+    store.wait_for_health("", SERVING)
+    assert f"Go on with --from-line {added + 2}." in done.stderr
+    done = run_limited(UNLIMITED, *arguments, "--from-line", str(added + 2), cwd=tmp_path)
+    assert done.returncode == 0, done
+    assert sorted(store.names()) == sorted(f"Book {number}" for number in range(count))
+
+
+def test_an_import_into_a_full_store_can_be_done_again_from_its_beginning(
     servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:
     (tmp_path / "disk").mkdir()

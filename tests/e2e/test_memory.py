@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,24 @@ def large_books() -> Iterator[AddBookRequest]:
     """Books that are refused, each large in another way, over and over."""
     yield AddBookRequest(title="Large", authors=["x"] * (ROW_BYTES // 3))
     while True:
+        yield AddBookRequest(title="Large", description="x" * ROW_BYTES)
+        yield AddBookRequest(title="x" * ROW_BYTES)
         yield AddBookRequest(title="Large", authors=["x" * ROW_BYTES])
+        yield AddBookRequest(title="Large", description="é" * (ROW_BYTES // 2), copies=0)
         yield AddBookRequest(title="Large", authors=["x" * 90_000] * 43)
         yield AddBookRequest(title="Large", isbn="1", authors=["x y " * 20_000] * 48)
-        yield AddBookRequest(title="x" * ROW_BYTES)
-        yield AddBookRequest(title="Large", description="é" * (ROW_BYTES // 2), copies=0)
         yield AddBookRequest(title="Large", request_id="x" * ROW_BYTES)
 
 
-def test_an_import_keeps_nothing_of_rows_that_are_refused(admin: ServerProcess) -> None:
+@pytest.mark.parametrize("kind", ["authors", "all kinds"])
+def test_an_import_keeps_nothing_of_rows_that_are_refused(admin: ServerProcess, kind: str) -> None:
+    """The version that kept the columns of refused rows grew by 1,912 MB with authors and by 707 with all kinds.
+
+    This one grew by 91 and by 223.
+    """
     before = peak_bytes(admin)
-    count = 200  # less than are committed together
-    books = large_books()
+    count = 499  # less than are committed together
+    books = large_books() if kind == "all kinds" else repeat(AddBookRequest(title="Large", authors=["x" * 90_000] * 43))
     rows = (ImportBooksRequest(line=line, book=next(books)) for line in range(count))
     outcomes = admin.admin().catalog.ImportBooks(rows).outcomes
     assert [outcome.result for outcome in outcomes] == [IMPORT_RESULT_REFUSED] * count

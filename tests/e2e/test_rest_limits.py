@@ -308,8 +308,12 @@ def test_headers_that_are_too_large_are_refused(rest: RestProcess) -> None:
 @pytest.mark.parametrize("path", ["/v1/echo/{}", "/v1/echo/a?text={}", "/healthz?{}", "/{}"])
 def test_a_path_that_is_too_long_is_refused(rest: RestProcess, path: str) -> None:
     assert rest.request("GET", path.format("x" * (HEADER_BYTES - 100))).status in (200, 400, 404)
-    answer = rest.request("GET", path.format("x" * HEADER_BYTES))
-    assert (answer.status, answer.refusal.reason) == (414, "PATH_TOO_LONG")
+    # httptools cannot parse a URL of 64 kB or more.
+    for size in (HEADER_BYTES, 2 * HEADER_BYTES - 30, 2 * HEADER_BYTES - 1, 2 * HEADER_BYTES, 2 * HEADER_BYTES + 4_000):
+        answer = rest.request("GET", path.format("x" * size))
+        assert (answer.status, answer.refusal.reason) == (414, "PATH_TOO_LONG"), size
+        answer = rest.request("GET", path.format(("%C3%A9" * size)[:size]))
+        assert (answer.status, answer.refusal.reason) == (414, "PATH_TOO_LONG"), size
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from rest_server.http_rules import HttpRule, full_name
 from tests.fuzz.known import Known
-from tests.fuzz.values import F, number, rules_of, text
+from tests.fuzz.places import Mode, Places, any_mode, changeable, with_one_odd
+from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, rules_of, text
+from tests.fuzz.wire import NUMBER_WEIGHT
 
 _BROKEN_JSON = [
     "", "{", "[]", "null", "1", '"a"', "{}{}", '{"a":}', "nul", "\ufeff{}",
@@ -26,6 +28,9 @@ _ODD_VALUES: list[Any] = [
     "0x1", [], {}, [[]], [None], {"a": {"b": {}}}, "9" * 400, "",
 ]  # fmt: skip
 
+
+_ODD_PATHS = ["title", "copies", "total_copies", "first_name", "*", "id", "x.y", "", "create_time", "book.title"]
+_ODD_TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", "10000-01-01T00:00:00Z", "1s", "-1.5s", "x"]
 
 _HEADERS = [
     ("If-None-Match", "*"), ("If-None-Match", 'W/"a", "b"'), ("If-Match", "*"), ("Accept-Encoding", "gzip"),
@@ -52,22 +57,41 @@ class HttpRequests:
         self._known = known
         self._chance = chance
         self._odd_text = odd_text
-        self._is_calm = chance.random() < 0.6
+        self.mode = any_mode(chance)
+        self._is_calm = self.mode is not Mode.WILD
+        self._places = Places(None)
+        self._mask_paths: list[str] = []
 
     def request(self, rule: HttpRule, message: Descriptor) -> HttpRequest:
         """Return a request by a rule, whose method takes this message."""
+        self._mask_paths = changeable(message)
+        if self.mode is Mode.ONE_ODD:
+            return with_one_odd(self._chance, lambda chance, places: self._made_by(chance, places, rule, message))
+        return self._request(rule, message)
+
+    def _made_by(self, chance: random.Random, places: Places, rule: HttpRule, message: Descriptor) -> HttpRequest:
+        own, self._chance, self._places = self._chance, chance, places
+        try:
+            return self._request(rule, message)
+        finally:
+            self._chance, self._places = own, Places(None)
+
+    def _request(self, rule: HttpRule, message: Descriptor) -> HttpRequest:
         bound = {variable.field_path[0] for variable in rule.template.variables}
         path = self._path(rule, message)
         verb = rule.verb if rule.verb != "*" else "POST"
-        in_body = message
+        in_body, bound_in_body = message, bound
         if rule.body not in ("", "*"):
+            # What the path says is seldom said again, since it then must be the same.
+            inner = {path[1] for path in (one.field_path for one in rule.template.variables) if path[0] == rule.body}
+            bound_in_body = inner if self._is_calm else set()
             in_body = message.fields_by_name[rule.body].message_type or message
         left = [one for one in message.fields if one.name not in bound and one.name != rule.body]
         query = self._query(left) if rule.body != "*" or (not self._is_calm and self._chance.random() < 0.05) else ""
         body = None
         if rule.body or (not self._is_calm and self._chance.random() < 0.05):
             lines = self._chance.choice([1, 1, 2, 5]) if rule.method.proto.client_streaming else 1
-            body = b"\n".join(self._body(in_body, bound) for _ in range(lines))
+            body = b"\n".join(self._body(in_body, bound_in_body) for _ in range(lines))
         return HttpRequest(verb, path + query, body, self._headers(body is not None))
 
     def _path(self, rule: HttpRule, message: Descriptor) -> str:
@@ -82,7 +106,10 @@ class HttpRequests:
         return path + self._chance.choice(["/", ":", "%", "%00", "%ff", "//", ":x"])
 
     def _in_path(self, of: FieldDescriptor) -> str:
-        if not self._is_calm and self._chance.random() < 0.03:
+        is_odd = self._places.is_odd()
+        if is_odd and self._chance.random() < 0.7:
+            return quote(odd_text(of, self._chance, self._odd_text)[:70_000].encode(errors="surrogatepass"), safe="")
+        if is_odd or (not self._is_calm and self._chance.random() < 0.03):
             return self._chance.choice(["%ff", "%00", "%ed%a0%80", "..", "%2e%2e%2f", "%2F", ""])
         value = text(of, self._known, self._chance, None if self._is_calm else self._odd_text)[:2_000]
         return quote(value.encode(errors="surrogatepass"), safe="")
@@ -93,7 +120,7 @@ class HttpRequests:
             if self._chance.random() < 0.5:
                 values = self._chance.choice([1, 1, 1, 2]) if one.is_repeated or self._chance.random() < 0.05 else 1
                 parts += [f"{self._name(one)}={self._query_value(one)}" for _ in range(values)]
-        if not self._is_calm and self._chance.random() < 0.03:
+        if self._places.is_odd() or (not self._is_calm and self._chance.random() < 0.03):
             parts.append(self._chance.choice(["a=b", "=", "&&", "%ff=1", "page_size=%ff", "a.b.c=1", "page_size"]))
         return "?" + "&".join(parts) if parts else ""
 
@@ -101,6 +128,7 @@ class HttpRequests:
         value = self._value(of, 0)
         if isinstance(value, dict | list):
             value = "title,copies"
+        # A query of over 32 kB is refused as a whole.
         told = str(value).lower() if isinstance(value, bool) else str(value)
         return quote(told[:3_000].encode(errors="surrogatepass"), safe="")
 
@@ -119,13 +147,11 @@ class HttpRequests:
 
     def _object(self, message: Descriptor, bound: set[str], depth: int) -> Any:
         if message.full_name == "google.protobuf.FieldMask":
-            return ",".join(
-                self._chance.choices(["title", "copies", "totalCopies", "firstName", "*", "id", "x.y", ""], k=2)
-            )
+            return self._mask()
         if message.full_name in ("google.protobuf.Timestamp", "google.protobuf.Duration"):
-            return self._chance.choice(
-                ["2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", "1s", "x"]
-            )
+            if self._is_calm and not self._places.is_odd():
+                return "1s" if message.name == "Duration" else "2026-01-01T00:00:00Z"
+            return self._chance.choice(_ODD_TIMES)
         made = {}
         for one in message.fields:
             if one.name in bound:
@@ -141,12 +167,22 @@ class HttpRequests:
             made[self._chance.choice(["", "nothing", "\ud800", "@type", "\0"])] = 1
         return made
 
+    def _mask(self) -> str:
+        if self._is_calm and self._mask_paths and not self._places.is_odd():
+            paths = self._chance.sample(self._mask_paths, k=min(len(self._mask_paths), self._chance.choice([1, 1, 2])))
+        else:
+            paths = self._chance.choices([*_ODD_PATHS, *self._mask_paths], k=2)
+        return ",".join(_in_camel_case(path) for path in paths)
+
     def _json(self, of: FieldDescriptor, depth: int) -> Any:
         if of.is_repeated:
             return [self._value(of, depth) for _ in range(self._chance.choice([0, 1, 2, 3]))]
         return self._value(of, depth)
 
     def _value(self, of: FieldDescriptor, depth: int) -> Any:
+        is_number = of.type not in (F.TYPE_STRING, F.TYPE_BOOL, F.TYPE_MESSAGE)
+        if self._places.is_odd(NUMBER_WEIGHT if is_number else 1):
+            return self._odd_value(of)
         if not self._is_calm and self._chance.random() < 0.06:
             return self._chance.choice(_ODD_VALUES)
         if of.message_type is not None:
@@ -163,6 +199,16 @@ class HttpRequests:
         whole = number(of, self._chance, is_calm=self._is_calm)
         return whole if self._is_calm else self._chance.choice([whole, whole, str(whole), whole + 0.5])
 
+    def _odd_value(self, of: FieldDescriptor) -> Any:
+        if self._chance.random() < 0.2:
+            return self._chance.choice(_ODD_VALUES)
+        if of.type == F.TYPE_STRING:
+            return odd_text(of, self._chance, self._odd_text)
+        if of.type in INTEGERS:
+            whole = odd_number(of, self._chance)
+            return self._chance.choice([whole, whole, str(whole), whole + 0.5])
+        return self._chance.choice(_ODD_VALUES)
+
     def _name(self, of: FieldDescriptor) -> str:
         return self._chance.choice([of.name, of.json_name])
 
@@ -170,9 +216,11 @@ class HttpRequests:
         headers = {"Content-Type": "application/json"} if has_body else {}
         if self._chance.random() < 0.15:
             known = self._known.pick("request_id", self._chance) or "7"
-            key = self._chance.choice([str(uuid.UUID(int=self._chance.getrandbits(128))), known, "", "x" * 300, '"a"'])
+            key = str(uuid.UUID(int=self._chance.getrandbits(128)))
+            if not self._is_calm or self._places.is_odd():
+                key = self._chance.choice([known, "", "x" * 300, '"a"'])
             headers["Idempotency-Key"] = key
-        if not self._is_calm and self._chance.random() < 0.1:
+        if self._places.is_odd() or (not self._is_calm and self._chance.random() < 0.1):
             name, value = self._chance.choice(_HEADERS)
             headers[name] = value
         return headers
@@ -181,6 +229,12 @@ class HttpRequests:
 def method_name(rule: HttpRule) -> str:
     """The method that a rule calls, as gRPC names it."""
     return full_name(rule.method)
+
+
+def _in_camel_case(path: str) -> str:
+    """Write the path of a mask as JSON has it."""
+    first, *others = path.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _along(message: Descriptor, names: tuple[str, ...]) -> FieldDescriptor:

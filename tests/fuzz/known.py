@@ -17,7 +17,7 @@ _SENT_AS = {
     "next_cursor": "cursor",
     "id": "id",
 }
-_OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id"}
+OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id"}
 """What the id of a message is called in other messages."""
 
 
@@ -41,10 +41,14 @@ class Known:
         values = self._values.get(name)
         return chance.choice(values) if values else None
 
+    def add(self, name: str, value: str) -> None:
+        """Take a value under a name."""
+        if value not in self._values[name]:
+            self._values[name].append(value)
+
     def _add(self, message: Message, field: FieldDescriptor, value: str) -> None:
         names = {field.name, _SENT_AS.get(field.name, field.name)}
-        if field.name == "id" and message.DESCRIPTOR.name in _OWNERS:
-            names.add(_OWNERS[message.DESCRIPTOR.name])
+        if field.name == "id" and message.DESCRIPTOR.name in OWNERS:
+            names.add(OWNERS[message.DESCRIPTOR.name])
         for name in names:
-            if value not in self._values[name]:
-                self._values[name].append(value)
+            self.add(name, value)

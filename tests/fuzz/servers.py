@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import sys
-from collections import Counter
+import tempfile
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,25 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError, Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
+from library.sync.v1.sync_service_pb2 import RECORD_RESULT_REFUSED
+from library_domain.pairing import Credentials
 from rest_server.contract import compiled
 from rest_server.http_rules import HttpRule
 from rest_server.reflection import describe
+from service_kit.store import open_store
 from tests.fuzz.http_requests import HttpRequest, method_name
 from tests.fuzz.known import Known
-from tests.support.processes import ServerProcess, ServingProcess
+from tests.support.processes import ROOT, ServerProcess, ServingProcess
 from tests.support.rest import RestProcess
 
 CALL_SECONDS = 100.0
 """What only a hang takes."""
+
+MOST_REVISION = 2**45
+"""What the contract says of a row's revision."""
 
 FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "UNIMPLEMENTED")
 """Statuses that no request may cause while all is well around the services."""
@@ -39,11 +49,21 @@ class Method:
 
     service: ServerProcess
     descriptor: MethodDescriptor
+    package: str = ""
+    """Another package than the descriptor's, for the second version of reflection."""
 
     @property
     def name(self) -> str:
         """As calls have it: `package.Service/Method`."""
-        return f"{self.descriptor.containing_service.full_name}/{self.descriptor.name}"
+        service = self.descriptor.containing_service
+        full_name = f"{self.package}.{service.name}" if self.package else service.full_name
+        return f"{full_name}/{self.descriptor.name}"
+
+    @property
+    def is_plumbing(self) -> bool:
+        """Whether it is of health or of reflection; two servers have these, so the address tells them apart."""
+        full_name: str = self.descriptor.containing_service.full_name
+        return full_name.startswith("grpc.")
 
     @property
     def input(self) -> Descriptor:
@@ -63,8 +83,12 @@ class Library:
     """Calls, by way (`gRPC`, `HTTP`), method and status."""
     methods: dict[str, Method] = field(default_factory=dict)
     rules: list[HttpRule] = field(default_factory=list)
+    latest: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=300))
+    """The latest calls, for the report of a failure: it may be one of them that led to it."""
 
     def __post_init__(self) -> None:
+        self._credentials = credentials_of(self.frontend)
+        self.known.add("frontend_id", self._credentials.frontend_id)
         self._pids = {process.name: process.pid for process in self._processes()}
         self._channels = {service.name: service.channel() for service in (self.admin, self.frontend)}
         for service in (self.admin, self.frontend):
@@ -76,28 +100,51 @@ class Library:
                 methods = [Method(service, one) for one in pool.FindServiceByName(name).methods]
                 self.methods.update({method.name: method for method in methods})
             self.rules += compiled(service.address, description).rules
+            for plumbing in plumbing_of(service):
+                self.methods[f"{service.name} {plumbing.name}"] = plumbing
 
-    def call(self, method: Method, requests: Sequence[bytes]) -> tuple[str, bytes]:
-        """Call with bytes; return the status, and the answer or the message of the error."""
-        channel: Any = self._channels[method.service.name]
-        path = f"/{method.name}"
-        answer: bytes
+    def call(self, method: Method, requests: Sequence[bytes], *, with_secret: bool = True) -> tuple[str, bytes]:
+        """Call with bytes; return the status, and the (first) answer or the message of the error.
+
+        The sync methods of the admin get the secret of the frontend, if that is wanted.
+        """
+        is_sync = method.descriptor.containing_service.full_name == "library.sync.v1.SyncService"
+        metadata = self._credentials.metadata() if is_sync and with_secret else ()
+        self.latest.append(
+            {"gRPC": method.name, "requests": [each.hex() for each in requests], "with_secret": bool(metadata)}
+        )
         try:
-            if method.descriptor.client_streaming:
-                answer = channel.stream_unary(path)(iter(requests), timeout=CALL_SECONDS)
-            else:
-                answer = channel.unary_unary(path)(requests[0], timeout=CALL_SECONDS)
+            answer = self._answer(method, requests, metadata)
         except grpc.RpcError as error:
             call: Any = error
             status, told = call.code().name, str(call.details()).encode()
         else:
             status, told = "OK", answer
             self.known.learn(self.parsed(method, answer))
+        self.latest[-1]["status"] = status
         self.counts["gRPC", method.name, status] += 1
         return status, told
 
+    def _answer(self, method: Method, requests: Sequence[bytes], metadata: Any) -> bytes:
+        channel: Any = self._channels[method.service.name]
+        takes_many, returns_many = method.descriptor.client_streaming, method.descriptor.server_streaming
+        kind = f"{'stream' if takes_many else 'unary'}_{'stream' if returns_many else 'unary'}"
+        sent = iter(requests) if takes_many else requests[0]
+        answer = getattr(channel, kind)(f"/{method.name}")(sent, timeout=CALL_SECONDS, metadata=metadata)
+        if not returns_many:
+            made: bytes = answer
+            return made
+        first: bytes = next(answer, b"")
+        if takes_many:
+            for _ in answer:  # until the end, which comes, since the requests have ended
+                pass
+        answer.cancel()
+        return first
+
     def ask(self, rule: HttpRule, request: HttpRequest) -> tuple[int, bytes]:
         """Ask over HTTP; return the status and the body."""
+        self.latest.append({"HTTP": request.verb, "path": request.path, "headers": request.headers})
+        self.latest[-1]["body"] = None if request.body is None else request.body.hex()
         connection = http.client.HTTPConnection(self.rest.address, timeout=CALL_SECONDS)
         try:
             connection.putrequest(request.verb, request.path, skip_accept_encoding=True)
@@ -111,12 +158,28 @@ class Library:
         finally:
             connection.close()
         name = method_name(rule)
+        self.latest[-1]["status"] = status
         self.counts["HTTP", name, str(status)] += 1
         if status == 200 and answer.headers["Content-Encoding"] is None:
             made: Message = message_factory.GetMessageClass(self.methods[name].descriptor.output_type)()
             json_format.Parse(body, made)  # what is answered is JSON of its type
             self.known.learn(made)
         return status, body
+
+    def check_recorded(self, method: Method, request: bytes, answer: bytes) -> None:
+        """See that a call that pushes rows took none that cannot be shown: some client would fail at it for ever."""
+        pushed: Any = message_factory.GetMessageClass(method.input)()
+        pushed.ParseFromString(request)
+        rows = pushed.users if "users" in method.input.fields_by_name else pushed.loans
+        answered: Any = self.parsed(method, answer)
+        for row, outcome in zip(rows, answered.outcomes, strict=True):
+            if outcome.result == RECORD_RESULT_REFUSED:
+                continue
+            assert 1 <= row.revision <= MOST_REVISION, (row, outcome)
+            try:
+                json_format.MessageToJson(row)
+            except ValueError as error:
+                raise AssertionError(f"{method.name} took what cannot be shown: {row}") from error
 
     @staticmethod
     def parsed(method: Method, answer: bytes) -> Message:
@@ -126,12 +189,16 @@ class Library:
             made.ParseFromString(answer)
         except DecodeError as error:
             raise AssertionError(f"{method.name} answers what is not a message") from error
+        try:
+            json_format.MessageToJson(made)
+        except ValueError as error:  # as for a time that is none: other clients fail at it
+            raise AssertionError(f"{method.name} answers what cannot be shown: {made}") from error
         return made
 
     def list_everything(self) -> Iterator[tuple[str, int]]:
         """Read all pages of all lists; pass up each list's name and how many rows it has."""
         for method in self.methods.values():
-            if method.descriptor.name.startswith("List"):
+            if method.descriptor.name.startswith("List") and not method.is_plumbing:
                 yield method.name, self._rows(method)
 
     def _rows(self, method: Method) -> int:
@@ -160,6 +227,33 @@ class Library:
             assert process.is_running, process.log_tail()
             assert process.pid == self._pids[process.name]
 
+    def check_sync(self) -> None:
+        """See that the services still agree: whatever was pushed, new users reach the admin."""
+        status, told = self.call(self.methods["library.frontend.v1.SyncService/SyncNow"], [b""])
+        assert status == "OK", told
+        status, told = self.call(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], [b""])
+        assert status == "OK", told
+        answer: Any = self.parsed(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], told)
+        assert (answer.last_pull_error, answer.last_push_error, answer.resyncing) == ("", "", False), answer
+        assert (answer.waiting_user_count, answer.waiting_loan_count) == (0, 0), answer
+
+    def check_logs(self) -> None:
+        """See that no server logged a fault of its own."""
+        for process in self._processes():
+            faults = [event for event in process.log_events() if event.get("level") in ("error", "critical")]
+            assert not faults, (process.name, faults[:5])
+            assert "Traceback" not in process.log.read_text(errors="replace")
+
+    def keep_latest(self) -> Path:
+        """Write the latest calls, the last of which failed, into a file; return its name."""
+        folder = ROOT / "build" / "fuzz"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="ascii", dir=folder, prefix="failure-", suffix=".jsonl", delete=False
+        ) as file:
+            file.writelines(json.dumps(call) + "\n" for call in self.latest)
+        return Path(file.name)
+
     def report(self, title: str) -> str:
         """Put the counts into words, a line for each method."""
         lines = [title]
@@ -171,6 +265,21 @@ class Library:
 
     def _processes(self) -> list[ServingProcess]:
         return [self.admin, self.frontend, self.rest]
+
+
+def plumbing_of(service: ServerProcess) -> list[Method]:
+    """The methods of health and reflection, which the contract does not have."""
+    health: Any = health_pb2.DESCRIPTOR.services_by_name["Health"]
+    reflection: Any = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+    methods = [Method(service, health.methods_by_name[name]) for name in ("Check", "Watch")]
+    return methods + [Method(service, reflection.methods[0], package) for package in ("", "grpc.reflection.v1")]
+
+
+def credentials_of(frontend: ServerProcess) -> Credentials:
+    """Read from its store what the frontend proves to the admin who it is by."""
+    with closing(open_store(frontend.database_url)) as store, store.reading():
+        [row] = store.database.execute_sql("SELECT frontend_id, secret FROM sync_state").fetchall()
+    return Credentials(*row)
 
 
 def write_report(text: str) -> None:

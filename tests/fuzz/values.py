@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from buf.validate import validate_pb2
-from tests.fuzz.known import Known
+from tests.fuzz.known import OWNERS, Known
 
 F: Any = FieldDescriptor
 
@@ -28,7 +28,9 @@ ODD_TEXTS = [
     "http://[", "title", "book.title",
 ]  # fmt: skip
 
-_KNOWN = {"page_token": 0.4, "cursor": 0.4, "receipt": 0.4, "etag": 0.5, "email": 0.3, "isbn": 0.3, "id": 0.9}
+_KNOWN = {"page_token": 0.4, "cursor": 0.4, "receipt": 0.4, "etag": 0.5, "email": 0.3, "isbn": 0.3, "id": 0.9,
+          "user_id": 0.9, "book_id": 0.9, "loan_id": 0.9,
+          "frontend_id": 0.98}  # fmt: skip
 """How often a known value is taken; 0.8 of all others."""
 
 WORDS = ["Emma", "Title", "Penguin", "Fiction", "en", "書", "Straße", "a b c", "emm", "library"]
@@ -41,19 +43,31 @@ def rules_of(field: FieldDescriptor) -> Any:
 
 def text(field: FieldDescriptor, known: Known, chance: random.Random, odd: str | None) -> str:
     """Return a text; `odd` is one that hypothesis has drawn, or None where only a good one will do."""
-    kind = chance.random()
-    if odd is None or kind < 0.4:
+    if odd is None or chance.random() < 0.4:
         return _good_text(field, known, chance)
-    if kind < 0.7:
+    return odd_text(field, chance, odd)
+
+
+def odd_text(field: FieldDescriptor, chance: random.Random, drawn: str) -> str:
+    """Return a text that is at its bounds or odd; `drawn` is one that hypothesis has drawn."""
+    kind = chance.random()
+    if kind < 0.5:
         longest = rules_of(field).string.max_len or rules_of(field).repeated.items.string.max_len or 200
         return chance.choice(["x", "é", "書", "\U0001f4d6"]) * (longest + chance.choice([-1, 0, 1]))
-    return odd if kind < 0.8 else chance.choice(ODD_TEXTS)
+    return drawn if kind < 0.65 else chance.choice(ODD_TEXTS)
+
+
+def known_name(field: FieldDescriptor) -> str:
+    """Return the name under which good values of a field are known: ids by what they are of."""
+    message = field.containing_type.name if field.containing_type else ""
+    owner = next((name for name in OWNERS if name in message), "")
+    return OWNERS[owner] if field.name == "id" and owner else field.name
 
 
 def _good_text(field: FieldDescriptor, known: Known, chance: random.Random) -> str:
     if field.name == "request_id" and chance.random() < 0.5:
         return str(uuid.UUID(int=chance.getrandbits(128)))
-    if (value := known.pick(field.name, chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
+    if (value := known.pick(known_name(field), chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
         return value.upper() if chance.random() < 0.1 else value
     if field.name == "email":
         return f"p{chance.randrange(10**6)}@example.org"
@@ -74,18 +88,28 @@ def number(field: FieldDescriptor, chance: random.Random, *, is_calm: bool) -> i
     if field.enum_type is not None and (is_calm or chance.random() < 0.8):
         number: int = chance.choice(field.enum_type.values).number
         return number
-    kind = chance.random()
-    if field.name == "seconds" and (is_calm or kind < 0.5):
+    if not is_calm and chance.random() < 0.5:
+        return odd_number(field, chance)
+    if field.name == "seconds":
         return chance.randint(1_700_000_000, 1_800_000_000)
-    if is_calm or kind < 0.5:
-        return chance.randint(1, 20)
-    if kind < 0.7:
-        bounds = [0, *_bounds(field)]
+    return min(max(chance.randint(1, 20), least), greatest)
+
+
+def odd_number(field: FieldDescriptor, chance: random.Random) -> int:
+    """Return a whole number at or beyond its bounds, or any that the field's type has."""
+    least, greatest = INTEGERS[field.type]
+    kind = chance.random()
+    if kind < 0.3:
+        bounds = [0, *_bounds(field), *(each.number for each in (field.enum_type.values if field.enum_type else ()))]
         return min(max(chance.choice(bounds) + chance.choice([-1, 0, 1]), least), greatest)
     if kind < 0.9:
         near = [least, least + 1, -1, 0, 1, 2**31 - 1, 2**31, 2**53, 10**9, -(10**9), greatest - 1, greatest]
-        return min(max(chance.choice(near), least), greatest)
+        return min(max(chance.choice([*near, *BOUNDS_IN_WORDS]), least), greatest)
     return chance.randint(least, greatest)
+
+
+BOUNDS_IN_WORDS = [2**15 - 1, 2**15, 2**45 + 1, 253_402_300_799, 253_402_300_800, -62_135_596_800, -62_135_596_801]
+"""Bounds that the contract has in its comments only: of stored enums, of revisions, and of the seconds of a time."""
 
 
 def _bounds(field: FieldDescriptor) -> list[int]:

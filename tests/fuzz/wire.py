@@ -8,9 +8,13 @@ import struct
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from tests.fuzz.known import Known
-from tests.fuzz.values import INTEGERS, F, number, rules_of, text
+from tests.fuzz.places import Mode, Places, any_mode, changeable, with_one_odd
+from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, rules_of, text
 
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
+NUMBER_WEIGHT = 3
+"""How often a number is the odd place, against a text: most of its values are at bounds that nobody thought of."""
+
 _FIXED = {F.TYPE_FIXED64: "<Q", F.TYPE_SFIXED64: "<q", F.TYPE_FIXED32: "<I", F.TYPE_SFIXED32: "<i"}
 
 
@@ -23,10 +27,16 @@ class Wire:
         self._chance = chance
         self._odd_text = odd_text
         self._odd_bytes = odd_bytes
-        self._is_calm = chance.random() < 0.6
+        self.mode = any_mode(chance)
+        self._is_calm = self.mode is not Mode.WILD
+        self._places = Places(None)
+        self._mask_paths: list[str] = []
 
     def request(self, message: Descriptor) -> bytes:
-        """Return a message, in one of ten damaged."""
+        """Return a message; a wild one is damaged in one of five."""
+        self._mask_paths = changeable(message)
+        if self.mode is Mode.ONE_ODD:
+            return with_one_odd(self._chance, lambda chance, places: self._made_by(chance, places, message))
         made = self.message(message)
         if self._is_calm or self._chance.random() > 0.2:
             return made
@@ -42,6 +52,13 @@ class Wire:
                 return made[:at] + bytes([self._chance.randrange(256)]) + made[at + 1 :]
             case _:
                 return self._nested(message) + made
+
+    def _made_by(self, chance: random.Random, places: Places, message: Descriptor) -> bytes:
+        own, self._chance, self._places = self._chance, chance, places
+        try:
+            return self.message(message)
+        finally:
+            self._chance, self._places = own, Places(None)
 
     def message(self, message: Descriptor, depth: int = 4) -> bytes:
         """Return a message with some of its fields; those that are required are seldom left out."""
@@ -62,15 +79,38 @@ class Wire:
         if not self._is_calm and self._chance.random() < 0.02:
             return self._of_another_type(field.number)
         if field.message_type is not None:
+            if self._places.is_odd():
+                return self._odd_message(field, depth)
             return _lengthy(field.number, self.message(field.message_type, depth))
         if field.type == F.TYPE_STRING:
-            if not self._is_calm and self._chance.random() < 0.03:
-                return _lengthy(field.number, self._chance.choice([b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"a\xf5"]))
-            odd = None if self._is_calm else self._odd_text
-            return _lengthy(field.number, text(field, self._known, self._chance, odd).encode())
+            return _lengthy(field.number, self._text(field))
         if field.type == F.TYPE_BYTES:
             return _lengthy(field.number, self._odd_bytes)
         return self._scalar(field)
+
+    def _odd_message(self, field: FieldDescriptor, depth: int) -> bytes:
+        assert field.message_type is not None
+        content = self.message(field.message_type, depth)
+        return self._chance.choice(
+            [
+                b"",  # left out
+                _lengthy(field.number, b""),
+                _lengthy(field.number, content) * 2,
+                _lengthy(field.number, content + self._unknown()),
+                _lengthy(field.number, self._nested(field.message_type)),
+                self._of_another_type(field.number),
+            ]
+        )
+
+    def _text(self, field: FieldDescriptor) -> bytes:
+        if field.name == "paths" and self._mask_paths and self._is_calm and not self._places.is_odd():
+            return self._chance.choice(self._mask_paths).encode()
+        is_odd = self._places.is_odd()
+        if self._chance.random() < (0.1 if is_odd else 0.0 if self._is_calm else 0.03):
+            return self._chance.choice([b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"a\xf5"])
+        if is_odd:
+            return odd_text(field, self._chance, self._odd_text).encode()
+        return text(field, self._known, self._chance, None if self._is_calm else self._odd_text).encode()
 
     def _scalar(self, field: FieldDescriptor) -> bytes:
         if field.type == F.TYPE_BOOL:
@@ -79,7 +119,10 @@ class Wire:
             is_double = field.type == F.TYPE_DOUBLE
             value = self._chance.choice([0.0, -1.0, 1e30, float("inf"), float("nan")])
             return _tag(field.number, _EIGHT if is_double else _FOUR) + struct.pack("<d" if is_double else "<f", value)
-        value = number(field, self._chance, is_calm=self._is_calm)
+        if self._places.is_odd(NUMBER_WEIGHT):
+            value = odd_number(field, self._chance)
+        else:
+            value = number(field, self._chance, is_calm=self._is_calm)
         if field.type in _FIXED:
             packed = struct.pack(_FIXED[field.type], value)
             return _tag(field.number, _EIGHT if len(packed) == 8 else _FOUR) + packed
@@ -92,7 +135,7 @@ class Wire:
     def _times(self, field: FieldDescriptor) -> int:
         if field.is_repeated:
             most: int = rules_of(field).repeated.max_items or 5
-            is_odd = not self._is_calm and self._chance.random() < 0.1
+            is_odd = self._places.is_odd() or (not self._is_calm and self._chance.random() < 0.1)
             return self._chance.choice([0, 1, 1, 2, 3, most, most + 1] if is_odd else [1, 1, 2, 3])
         return 2 if not self._is_calm and self._chance.random() < 0.05 else 1
 
@@ -120,7 +163,8 @@ class Wire:
         return nested
 
 
-_OFTEN = ("user", "loan", "seconds", "revision", "book", "borrow_time", "due_time", "create_time", "days", "state")
+_OFTEN = ("user", "loan", "seconds", "revision", "book", "borrow_time", "due_time", "create_time", "days", "state",
+          "nanos")  # fmt: skip
 """Fields without which a message gets nowhere, though the contract does not ask for them everywhere."""
 
 

@@ -146,6 +146,22 @@ def test_a_stream_that_breaks_leaves_whole_batches(admin: Admin, monkeypatch: py
     assert admin.titles() == [f"T{number}" for number in range(5)]
 
 
+def test_a_stream_of_500_rows_and_4_mb_is_all_or_nothing(admin: Admin) -> None:
+    """The command relies on it, to report what is in."""
+    row = ImportBooksRequest(line=1, book=AddBookRequest(title="Large", description="x" * 9_900))
+    count = imports.BATCH_BYTES // row.ByteSize()
+    assert (imports.BATCH_ROWS, imports.BATCH_BYTES) == (500, 4_000_000)
+    for number, each in ((count, row), (499, ImportBooksRequest(book=AddBookRequest(title="Small")))):
+
+        def rows(number: int = number, each: ImportBooksRequest = each) -> Iterator[ImportBooksRequest]:
+            yield from [each] * number
+            raise ConnectionError("the client went away")
+
+        with pytest.raises(ConnectionError):
+            imports.import_books(admin.store, rows(), admin.clock)
+        assert admin.titles() == []
+
+
 def test_nothing_at_all_can_be_imported(admin: Admin) -> None:
     assert admin.import_rows() == []
 

@@ -29,7 +29,7 @@ from library.sync.v1.sync_service_pb2 import (
     RecordUsersResponse,
     UserRecord,
 )
-from library.v1 import book_pb2
+from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import CursorExpired, OtherFrontend, UserNotFound
@@ -206,6 +206,18 @@ def test_a_loan_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -
         assert response.outcomes[1].reason
         assert [loan.id for loan in admin.loans()][-2:] == [before.loan.id, after.loan.id]
     assert len(admin.loans()) == 2 * len(BAD_LOANS)
+
+
+@pytest.mark.parametrize("char", ["x", "\U0001f4d6"])
+def test_outcomes_of_rows_with_long_ids_fit_into_a_message(admin: Admin, char: str) -> None:
+    for count in (1, 4, 40, 100):
+        long = char * (4_000_000 // len(char.encode()) // count)
+        users = [UserRecord(user=user_pb2.User(id=long))] * count
+        loans = [LoanRecord(loan=loan_pb2.Loan(id=long))] * count
+        for answer in (admin.record_users(*users), admin.record_loans(*loans)):
+            assert results(answer) == [REFUSED] * count
+            assert answer.ByteSize() < 3_000_000
+            assert all(long.startswith(outcome.id) and outcome.id for outcome in answer.outcomes)
 
 
 @pytest.mark.parametrize("state", [USER_STATE_CLOSED, 77, 2**15 - 1])

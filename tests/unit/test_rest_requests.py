@@ -273,6 +273,8 @@ def test_a_body_is_utf_8(body: bytes) -> None:
         ('{"words": "a"}', {"words"}),
         ('{"colour": "GREEN"}', {"colour"}),
         ('{"colours": ["COLOUR_RED", null]}', {"colours"}),
+        *((f'{{"colour": {number}}}', {"colour"}) for number in (2**31, -(2**31) - 1, 2**32 + 1, 2**64, 10**40, 1e300)),
+        ('{"colours": [1, 4294967297]}', {"colours"}),
         ('{"int32Value": 2147483648, "uint32Value": -1}', {"int32_value", "uint32_value"}),
         ('{"int64Value": 9223372036854775808}', {"int64_value"}),
         ('{"int32Value": 1.5}', {"int32_value"}),
@@ -368,6 +370,8 @@ def test_a_body_may_be_nested_as_deep_as_protobuf_allows() -> None:
         ("int32_value=", {"int32_value"}),
         ("int32_value=99999999999", {"int32_value"}),
         ("colour=GREEN", {"colour"}),
+        ("colour=4294967297", {"colour"}),
+        (f"colour={10**40}", {"colour"}),
         ("raw=a", {"raw"}),
     ],
 )

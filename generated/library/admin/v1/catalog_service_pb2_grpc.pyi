@@ -74,8 +74,9 @@ class CatalogServiceStub:
     """
     ImportBooks: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]
     """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
-    and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
-    send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
+    and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
+    than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
+    rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
     Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
     refused; what came before is in, and the metadata says how many rows that is.
@@ -126,8 +127,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ImportBooks: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]  # type: ignore[assignment]
     """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
-    and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
-    send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
+    and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
+    than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
+    rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
     Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
     refused; what came before is in, and the metadata says how many rows that is.
@@ -211,8 +213,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ImportBooksResponse, _abc.Awaitable[_catalog_service_pb2.ImportBooksResponse]]:
         """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
-        and the rest goes in. Rows are committed some hundreds at a time while the stream runs, so after a broken stream
-        send it again: what is in is reported as ALREADY_THERE. (Only rows with an ISBN are recognized.)
+        and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
+        than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
+        rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
         Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
         refused; what came before is in, and the metadata says how many rows that is.

@@ -342,7 +342,7 @@ class RecordOutcome(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The user's or loan's id."""
+    """The user's or loan's id; of a refused row at most its first 5,000 characters."""
     result: Global___RecordResult.ValueType
     """What became of it."""
     reason: _builtins.str
