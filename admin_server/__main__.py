@@ -10,10 +10,11 @@ import click
 
 from admin_server import app
 from admin_server.pairing import accept_frontend
-from admin_server.repair import find_damage, repair
+from admin_server.repair import find_damage, frontend_id, repair
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from service_kit.addresses import AddressTaken
 from service_kit.clock import system_clock
+from service_kit.doctor import Doctor, check_store
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
@@ -82,20 +83,11 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
 @commands.command(name="check-store")
 @DATABASE
 @click.option("--repair", "is_to_repair", is_flag=True, help="Repair what is damaged. Stop the service before.")
-def check_store(database_url: str, is_to_repair: bool) -> None:
-    """Look for damaged revisions in the store; exit status 1 where there are some."""
-    with closing(open_store(database_url, schema=SCHEMA)) as store:
-        migrate(store, MIGRATIONS)
-        bind(store)
-        found = find_damage(store)
-        for problem in found:
-            click.echo(problem)
-        if found and is_to_repair:
-            store.refuse_shared()
-            repair(store, system_clock)
-            click.echo("repaired; all is sent and read again when the services run")
-    if found and not is_to_repair:
-        sys.exit(1)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def check(database_url: str, is_to_repair: bool, as_json: bool) -> None:
+    """Look for damage in the store; exit status 1 if there is some. `library doctor` does it for both services."""
+    doctor = Doctor(SCHEMA, bind, find_damage, frontend_id, lambda store: repair(store, system_clock))
+    check_store(doctor, database_url, is_to_repair=is_to_repair, as_json=as_json)
 
 
 def main() -> None:

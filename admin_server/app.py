@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from admin_server.epochs import begin_epoch, begin_epoch_in_replaced_database
+from admin_server.repair import find_start_damage
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.store.models import MIGRATIONS, bind
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
+from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import made_store, migrate, migrate_restored
-from service_kit.revisions import check_counter
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
-
-WAY_OUT = "stop the services that use it and run: library doctor --repair"
 
 log = logger(__name__)
 
@@ -27,7 +26,7 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
-    check_counter(store, WAY_OUT)
+    refuse_damaged(store, find_start_damage)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     with store.explained("begin to serve from {}"):
         begin_epoch(store, system_clock)

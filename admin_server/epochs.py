@@ -18,9 +18,10 @@ from admin_server.store.models import Epoch
 from library_domain.errors import CursorExpired
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
-from service_kit.ids import new_id
-from service_kit.revisions import head_revision, take_revisions
+from service_kit.ids import UUID, new_id
+from service_kit.revisions import head_revision, is_revision, take_revisions
 from service_kit.store import Store
+from service_kit.unreadable import readable
 
 _POSITION = re.compile("(?P<epoch_id>[0-9a-f-]{36}):(?P<revision>[0-9]{1,18})")
 
@@ -49,9 +50,16 @@ def _begin(first_revision: int, store: Store, clock: Clock) -> None:
 
 
 def current_epoch() -> Epoch:
-    """The newest epoch; asked of the store, because processes may share it."""
-    epoch = _newest_epoch()
-    assert epoch is not None, "a server begins one before it serves"
+    """Read the newest epoch from the store, because processes may share it.
+
+    Raises:
+        RowUnreadable: It is damaged. The next start of the service begins another one.
+    """
+    with readable("epoch", "newest"):
+        epoch = _newest_epoch()
+        assert epoch is not None, "a server begins one before it serves"
+        if not UUID.fullmatch(epoch.id):
+            raise ValueError("the id of the epoch is not a UUID")
     return epoch
 
 
@@ -84,7 +92,7 @@ def position_revision(token: str, field: str) -> int:
     if position is None:
         raise FieldInvalid((field, "must be what this service gave"))
     revision = int(position["revision"])
-    epoch = Epoch.get_or_none(Epoch.id == position["epoch_id"])
+    epoch = Epoch.select(Epoch.number).where(Epoch.id == position["epoch_id"]).first()
     if epoch is None or revision > _last_revision(epoch):
         raise CursorExpired()
     return revision
@@ -99,4 +107,7 @@ def _read(token: str) -> re.Match[str] | None:
 
 def _last_revision(epoch: Epoch) -> int:
     later = Epoch.select(Epoch.first_revision).where(Epoch.number > epoch.number).order_by(Epoch.number).first()
-    return head_revision() if later is None else later.first_revision - 1
+    if later is None:
+        return head_revision()
+    # Of a damaged epoch it is not known how far the one before it reached: so none of its positions is valid.
+    return later.first_revision - 1 if is_revision(later.first_revision) else -1

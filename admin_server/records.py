@@ -162,7 +162,7 @@ def _admitted(store: Store, frontend_id: str) -> Frontend:
 
 def _remember_newest(frontend: Frontend, revisions: Iterable[int]) -> int:
     known = frontend.newest_revision
-    if not 0 <= known <= GREATEST_REVISION:  # of a version of this service that believed any revision
+    if known != 0 and not is_revision(known):  # of a version of this service that believed any revision
         known = max(_newest_recorded(User), _newest_recorded(Loan))
     newest = max([known, *revisions])
     if newest != frontend.newest_revision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.lending import LendingRules
+from frontend_server.repair import find_start_damage
 from frontend_server.rpc.servicers import LENDING_SERVICE, WRITING_SERVICES, services
 from frontend_server.store.models import MIGRATIONS, bind, doubt_replaced_database, introduce
 from frontend_server.sync.pull import forget_learnt_words
@@ -10,13 +11,11 @@ from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
+from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
-from service_kit.revisions import check_counter
 from service_kit.server import Limits, Server, wait_for_stop
 from service_kit.store import Store
-
-WAY_OUT = "stop the services that use it and run: library doctor --repair"
 
 log = logger(__name__)
 
@@ -35,7 +34,7 @@ def run(
     address = server.listen(listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
-    check_counter(store, WAY_OUT)
+    refuse_damaged(store, find_start_damage)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     with store.explained("begin to serve from {}"):
         frontend_id = introduce(store)

@@ -104,7 +104,8 @@ LEND = Statement(
 
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Lend a copy."""
-    return once(store, request, loan_pb2.Loan, lambda: _lend(request, rules, clock), clock)
+    with readable("book", request.book_id):
+        return once(store, request, loan_pb2.Loan, lambda: _lend(request, rules, clock), clock)
 
 
 def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
@@ -134,8 +135,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     copy = TAKE_COPY.row(book_id=request.book_id)
     if copy is None:
-        with readable("book", request.book_id):
-            raise _why_no_copy(request.book_id, clock())
+        raise _why_no_copy(request.book_id, clock())
     if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
         with readable("user", request.user_id):
             _take_place_or_say_why_not(request.user_id, rules)

@@ -1,20 +1,41 @@
-"""Finds and repairs what keeps a frontend from its start or from its sync: a damaged counter, state or revision.
+"""Finds and repairs damage in a frontend's store that keeps it from its start, from its sync, or from counting right.
 
 The repair loses and doubles nothing. Every user and loan becomes due again. Before they are sent, the push asks the
 admin for the newest revision that it knows, and moves past it. The catalogue is read again in a new generation, which
-replaces damaged revisions of books.
+replaces damaged revisions of books. What is counted is counted again from the open loans.
+
+A damaged cursor or receipt is not looked for: the sync replaces it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import peewee
 
-from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SetAside, SyncState, User
+from frontend_server.store.models import NOTHING_IS_SURE, Book, ClockMark, Loan, SetAside, SyncState, User
+from frontend_server.watched_clock import END_OF_TIME
+from library_domain.pairing import is_frontend_id, is_secret, new_secret
+from service_kit.clock import SECOND
+from service_kit.damage import (
+    Rules,
+    column_problems,
+    correct_counts,
+    count_problems,
+    counter_problems,
+    is_truth_value,
+    number_in,
+    right_values,
+    row_problems,
+    stored_row,
+    text_like,
+)
+from service_kit.doctor import Identity
+from service_kit.ids import new_id
 from service_kit.revisions import Counter, damaged, newest_in
 from service_kit.store import Store
 
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
-    (Counter.revision, 0),
     (User.revision, 1),
     (User.pushed_revision, 0),
     (Loan.revision, 1),
@@ -23,35 +44,90 @@ COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
     (Book.generation, 0),
     (SetAside.revision, 0),
     (SetAside.generation, 0),
-    (SyncState.generation, 1),
-    (SyncState.start_revision, NOTHING_IS_SURE),
 )
 """Columns of revisions and generations, and the least value that each can have."""
 
+SYNC_STATE: Rules = {
+    SyncState.frontend_id: text_like(is_frontend_id),
+    SyncState.secret: text_like(lambda secret: not secret or is_secret(secret)),
+    SyncState.generation: number_in(1),
+    SyncState.start_revision: number_in(NOTHING_IS_SURE),
+    SyncState.resyncing: is_truth_value,
+}
+
+LATEST_TIME = END_OF_TIME * SECOND
+
+CLOCK_MARK: Rules = {
+    ClockMark.newest_time: number_in(0, LATEST_TIME),
+    ClockMark.ignored_until: number_in(0, LATEST_TIME),
+}
+
+OPEN_LOANS_OF_BOOK = Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
+OPEN_LOANS_OF_USER = Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.user_id == User.id, Loan.return_time.is_null())
+COUNTS = {Book.on_loan: OPEN_LOANS_OF_BOOK, User.active_loan_count: OPEN_LOANS_OF_USER}
+
+
+def find_start_damage(store: Store) -> list[str]:
+    """Return what keeps the service from its start, a clause each. It reads three rows."""
+    found = counter_problems(store)
+    # The first start makes the state of the sync before it takes the first revision.
+    is_new = not found and Counter.get_by_id(1).revision == 0
+    found += row_problems(store, SyncState.one, SYNC_STATE, may_be_missing=is_new)
+    return found + row_problems(store, ClockMark.one, CLOCK_MARK, may_be_missing=False)
+
 
 def find_damage(store: Store) -> list[str]:
-    """Return what is damaged, one sentence each."""
-    found = []
-    with store.reading():
-        for column, least in COLUMNS:
-            if count := column.model.select().where(damaged(column, least=least)).count():
-                found.append(f"{column.model._meta.table_name}.{column.column_name} is damaged in {count} rows")
-    return found
+    """Return all that is damaged, a clause each."""
+    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 
-def repair(store: Store) -> None:
-    """Repair the store. No service may use it meanwhile."""
-    with store.writing():
-        store.lift_time_limit()
-        beyond = max(newest_in(column) for column in (Counter.revision, User.revision, Loan.revision)) + 1
-        generation = max(newest_in(column) for column in (SyncState.generation, Book.generation)) + 1
-        for model in (Loan, User):
-            model.update(revision=beyond).where(damaged(model.revision, least=1)).execute()
-            model.update(pushed_revision=0, park_reason="").execute()
-        for column in (Book.revision, Book.generation):
-            Book.update({column: 0}).where(damaged(column)).execute()
-        SetAside.delete().where(damaged(SetAside.revision) | damaged(SetAside.generation)).execute()
-        Counter.update(revision=beyond).execute()
-        SyncState.update(
-            cursor="", receipt="", generation=generation, resyncing=True, start_revision=NOTHING_IS_SURE
-        ).execute()
+def frontend_id(store: Store) -> str:
+    """Return the id of this frontend; empty if it is damaged, or there is none yet."""
+    return str(right_values(stored_row(store, SyncState.one, SYNC_STATE), SYNC_STATE).get("frontend_id", ""))
+
+
+def repair(store: Store) -> Identity:
+    """Repair the store within a transaction. No service may use it meanwhile."""
+    store.lift_time_limit()
+    beyond = max(newest_in(column) for column in (Counter.revision, User.revision, Loan.revision)) + 1
+    identity = _repair_sync_state(store)
+    for model in (Loan, User):
+        model.update(revision=beyond).where(damaged(model.revision, least=1)).execute()
+        model.update(pushed_revision=0, park_reason="").execute()
+    for column in (Book.revision, Book.generation):
+        Book.update({column: 0}).where(damaged(column)).execute()
+    SetAside.delete().where(damaged(SetAside.revision) | damaged(SetAside.generation)).execute()
+    correct_counts(COUNTS)
+    _repair_clock_mark(store)
+    Counter.delete().execute()
+    Counter.insert(id=1, revision=beyond).execute()
+    return identity
+
+
+def _repair_sync_state(store: Store) -> Identity:
+    """Begin a new generation. Keep the id and the secret of this frontend where they can be such."""
+    kept = right_values(stored_row(store, SyncState.one, SYNC_STATE), SYNC_STATE)
+    generation = max(newest_in(column) for column in (SyncState.generation, Book.generation)) + 1
+    lost = "" if "frontend_id" in kept and "secret" in kept else "secret" if "frontend_id" in kept else "id"
+    own = {"frontend_id": kept.get("frontend_id") or new_id(), "secret": kept.get("secret") or new_secret()}
+    SyncState.delete().execute()
+    SyncState.insert(
+        one=1, cursor="", receipt="", generation=generation, resyncing=True, start_revision=NOTHING_IS_SURE, **own
+    ).execute()
+    return Identity(own["frontend_id"], lost)
+
+
+def _repair_clock_mark(store: Store) -> None:
+    """Set the newest time from the users and loans, if it is damaged."""
+    kept = right_values(stored_row(store, ClockMark.one, CLOCK_MARK), CLOCK_MARK)
+    if len(kept) == len(CLOCK_MARK):
+        return
+    columns: list[Any] = [User.create_time, User.update_time, Loan.borrow_time, Loan.return_time]
+    values: dict[str, Any] = {"newest_time": max(map(_newest_time, columns)), "ignored_until": 0, **kept}
+    ClockMark.delete().execute()
+    ClockMark.insert(one=1, **values).execute()
+
+
+def _newest_time(column: peewee.Field) -> int:
+    newest = column.model.select(peewee.fn.MAX(column)).where(column.between(0, LATEST_TIME)).scalar()
+    return newest if isinstance(newest, int) else 0

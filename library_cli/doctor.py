@@ -2,38 +2,93 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import click
 
 from library_cli.stores import SERVICES, database_urls, store_options
 
 
-@click.command("doctor", short_help="Look for damaged revisions in both stores, and repair them.")
-@click.option("--repair", is_flag=True, help="Repair what is damaged. Stop the services before.")
-@store_options
-def doctor_command(repair: bool, **_where: object) -> None:
-    """Look for damage in both stores: counters and revisions that no store in use reaches.
+class Result(NamedTuple):
+    """What the check of one store came to."""
 
-    With --repair they are reset, and both services send and read all again when they run: nothing is lost or doubled.
-    It is refused while a service uses a damaged store. Make a copy of the stores before.
+    damage: list[str]
+    repaired: bool = False
+    frontend_id: str = ""
+    """The frontend that the store belongs to, or is paired with."""
+    lost: str = ""
+    """What a repair had to replace of that: `id`, `secret` or nothing."""
+    error: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the store is in order now."""
+        return not self.error and (self.repaired or not self.damage)
+
+
+@click.command("doctor", short_help="Look for damage in both stores, and repair it.")
+@click.option("--repair", is_flag=True, help="Repair what is damaged. Stop the services before.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print the result as JSON.")
+@store_options
+def doctor_command(repair: bool, json_wanted: bool, **_where: object) -> None:
+    """Look for damage in both stores: in counters, revisions, the state of the sync, and the number of open loans.
+
+    Without --repair nothing is changed, and the services may run. With --repair, both services send and read all again
+    when they run: nothing is lost or doubled. It is refused while a service uses a damaged store. Make a copy of the
+    stores before.
 
     Exit status: 0 when nothing is damaged, or all was repaired, else 1.
     """
     urls = database_urls(click.get_current_context())
-    statuses = []
-    for service in SERVICES:
-        command = [sys.executable, "-m", f"{service}_server", "check-store", *(["--repair"] if repair else [])]
-        # Not as an argument: a database URL may have a password, and others see the arguments of a process.
-        variable = f"LIBRARY_{service.upper()}_DATABASE_URL"
-        environment = {**os.environ, variable: urls[service]}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        said = (done.stdout + done.stderr).strip()
-        click.echo(f"The {service} store: {said or 'nothing is damaged'}")
-        statuses.append(done.returncode)
-    if any(statuses):
-        if not repair:
-            click.echo("To repair it, stop the services and run: library doctor --repair")
+    results = {service: _check(service, urls[service], repair=repair) for service in SERVICES}
+    if all(result.is_well for result in results.values()):
+        problem = _pair_again(results["admin"], results["frontend"], urls["admin"])
+        results["admin"] = results["admin"]._replace(error=problem)
+    if json_wanted:
+        click.echo(json.dumps({service: result._asdict() for service, result in results.items()}, indent=2))
+    else:
+        _print(results, repair=repair)
+    if not all(result.is_well for result in results.values()):
         sys.exit(1)
+
+
+def _print(results: dict[str, Result], *, repair: bool) -> None:
+    for service, result in results.items():
+        found = "; ".join(result.damage) or ("" if result.error else "nothing is damaged")
+        outcome = "repaired; all is sent and read again when the services run" if result.repaired else ""
+        click.echo(f"The {service} store: {'; '.join(filter(None, (found, outcome, result.error)))}")
+    if not repair and any(result.damage for result in results.values()):
+        click.echo("To repair it, stop the services and run: library doctor --repair")
+
+
+def _check(service: str, url: str, *, repair: bool) -> Result:
+    done = _run(service, url, "check-store", "--json", *(["--repair"] if repair else []))
+    try:
+        return Result(**json.loads(done.stdout))
+    except ValueError:  # it ended with a sentence
+        return Result(damage=[], error=done.stderr.strip() or f"check-store ended with status {done.returncode}")
+
+
+def _pair_again(admin: Result, frontend: Result, admin_url: str) -> str:
+    """Pair the services again if a repair replaced what they know each other by. Returns what went wrong, or nothing.
+
+    If the admin service is paired with another frontend, only a person can say that this one is to take its place.
+    """
+    is_of_another = bool(admin.frontend_id) and admin.frontend_id != frontend.frontend_id
+    if not frontend.frontend_id or not (frontend.lost or admin.lost):
+        return ""
+    if frontend.lost == "secret" and not admin.lost and is_of_another:
+        return ""
+    done = _run("admin", admin_url, "accept-frontend", frontend.frontend_id)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def _run(service: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Not as an argument: a database URL may have a password, and others see the arguments of a process.
+    environment = {**os.environ, f"LIBRARY_{service.upper()}_DATABASE_URL": url}
+    command = [sys.executable, "-m", f"{service}_server", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -13,9 +13,9 @@ HEADER = "authorization"
 SECRET_BYTES = 32
 """Random bytes in a secret: too many to be guessed, so that a plain SHA-256 of it may be stored."""
 
-_BEARER = re.compile(
-    "Bearer (?P<frontend_id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.](?P<secret>[A-Za-z0-9_-]{32,128})"
-)
+_FRONTEND_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SECRET = re.compile("[A-Za-z0-9_-]{32,128}")
+_BEARER = re.compile(f"Bearer (?P<frontend_id>{_FRONTEND_ID.pattern})[.](?P<secret>{_SECRET.pattern})")
 
 
 class Credentials(NamedTuple):
@@ -36,6 +36,16 @@ class Credentials(NamedTuple):
 def new_secret() -> str:
     """Make a secret: 43 letters, digits, `-` and `_`."""
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def is_frontend_id(text: str) -> bool:
+    """Return whether a text can be the id of a frontend: a UUID in lower case."""
+    return _FRONTEND_ID.fullmatch(text) is not None
+
+
+def is_secret(text: str) -> bool:
+    """Return whether a text can be a secret."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def read_credentials(metadata: Iterable[Any] | None) -> Credentials | None:

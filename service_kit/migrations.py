@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playhouse.migrations import Runner
@@ -23,6 +24,26 @@ def migrate(store: Store, directory: Path) -> list[str]:
             store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         applied: list[str] = Runner(store.database, str(directory)).up()
     return applied
+
+
+@contextmanager
+def alone_in(store: Store) -> Iterator[None]:
+    """One transaction that may write. Until it ends, no other process uses the store or begins to.
+
+    On PostgreSQL a process that starts waits for the lock of the migrations, which this holds; one that has passed it
+    is counted. On SQLite other processes stay locked out until the store is closed.
+
+    Raises:
+        StoreSettingsError: The store is in use.
+    """
+    if not store.is_postgresql:
+        store.refuse_shared()
+    with store.explained("repair"), store.writing():
+        if store.is_postgresql:
+            store.lift_time_limit()
+            store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            store.refuse_shared()
+        yield
 
 
 def made_store(applied: Collection[str], directory: Path) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import peewee
 
 from service_kit.postgresql import Pool
-from service_kit.store import Store, StoreSettingsError
 
 GREATEST_REVISION = 2**45
 """The greatest revision that a store in use can have: a thousand changes a second for 1,100 years.
@@ -31,10 +30,6 @@ stay acceptable to the other side: also to a new one, and also after a restore o
 def is_revision(value: object) -> bool:
     """Return whether a stored or received value can be the revision of a row."""
     return isinstance(value, int) and 1 <= value <= GREATEST_REVISION
-
-
-class CounterDamaged(StoreSettingsError):
-    """The counter of a store is not one that a store in use can have."""
 
 
 class Counter(peewee.Model):
@@ -72,24 +67,6 @@ def head_revision() -> int:
     """The last revision that was taken and committed, or taken by this transaction."""
     head: int = Counter._meta.database.execute_sql("SELECT revision FROM counter WHERE id = 1").fetchall()[0][0]
     return head
-
-
-def check_counter(store: Store, way_out: str) -> None:
-    """Refuse a store whose counter is damaged: at the end of 64 bits nothing can be changed any more.
-
-    A version of these services that believed any revision could bring it there. On SQLite it is then a REAL.
-
-    Raises:
-        CounterDamaged: The message has the way out.
-    """
-    with store.reading():
-        rows = store.database.execute_sql("SELECT revision FROM counter WHERE id = 1").fetchall()
-    for (revision,) in rows:
-        if not (isinstance(revision, int) and 0 <= revision <= GREATEST_REVISION):
-            raise CounterDamaged(
-                f"the counter of revisions in the store {store.safe_url} is at {str(revision)[:40]}, which no store in "
-                f"use reaches: {way_out}"
-            )
 
 
 def damaged(column: peewee.Field, *, least: int = 0) -> peewee.Expression:

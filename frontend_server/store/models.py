@@ -6,6 +6,7 @@ A user or loan whose `revision` is not its `pushed_revision` has yet to be told 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import peewee
 
@@ -14,11 +15,13 @@ from library_domain.loans import LoanColumns
 from library_domain.pairing import Credentials, new_secret
 from library_domain.stores import store_schema
 from library_domain.users import UserColumns
+from service_kit.errors import RowUnreadable
 from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, take_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
+from service_kit.unreadable import readable
 from service_kit.vocabulary import VocabularyWord
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -58,6 +61,10 @@ LEFT_OUT = peewee.SQL(
 )
 
 
+NO_POSITION = "\0"
+"""In the place of a cursor or receipt that cannot be read. The sync takes it for a damaged one, and resyncs."""
+
+
 class PushedColumns(peewee.Model):
     """What the push needs to know of a row."""
 
@@ -87,13 +94,21 @@ IS_DUE = peewee.SQL("(revision <> pushed_revision AND park_reason = '')")
 IS_PARKED = peewee.SQL("park_reason <> ''")
 
 
+class PositionField(peewee.TextField):
+    """A cursor or receipt. What is stored but not a text, as SQLite allows, is not a position of any admin."""
+
+    def python_value(self, value: object) -> str:
+        """Return a text as it is."""
+        return value if isinstance(value, str) else NO_POSITION
+
+
 class SyncState(peewee.Model):
     """The one row that says how far the sync has come."""
 
     one = peewee.IntegerField(primary_key=True)
     frontend_id = peewee.CharField(36)
-    cursor = peewee.TextField()  # all up to here has been applied
-    receipt = peewee.TextField()  # the admin's last for users and loans
+    cursor = PositionField()  # all up to here has been applied
+    receipt = PositionField()  # the admin's last for users and loans
     generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
     resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
     start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
@@ -102,6 +117,13 @@ class SyncState(peewee.Model):
 
     class Meta:
         table_name = "sync_state"
+
+
+READABLE_STATE = (
+    *(SyncState.one, SyncState.frontend_id, SyncState.generation, SyncState.resyncing),
+    *(SyncState.start_revision, SyncState.secret),
+)
+"""The columns of the state that a start of the service has checked."""
 
 
 class SetAside(peewee.Model):
@@ -177,8 +199,32 @@ def lock_sync_state(store: Store) -> SyncState | None:
     On SQLite the transaction itself is the lock. Returns None in a store that has not been started yet.
     """
     query = SyncState.select()
-    state: SyncState | None = (query.for_update() if store.is_postgresql else query).first()
+    return _read_sync_state(query.for_update() if store.is_postgresql else query)
+
+
+def sync_state() -> SyncState:
+    """Read the state of the sync.
+
+    Raises:
+        RowUnreadable: Its row is missing or damaged, which only a start or `library doctor` looks into.
+    """
+    state = _read_sync_state(SyncState.select())
+    if state is None:
+        raise RowUnreadable(kind="sync_state", id="1")
     return state
+
+
+def _read_sync_state(query: Any) -> SyncState | None:
+    """Read the state of the sync, also one whose texts cannot be decoded: the sync replaces the cursor and receipt."""
+    with readable("sync_state", "1"):
+        try:
+            rows: list[SyncState] = list(query)
+        except UnicodeDecodeError:
+            rows = list(query.select(*READABLE_STATE))
+            for row in rows:
+                row.cursor = row.receipt = NO_POSITION
+                row.witness = ""
+    return rows[0] if rows else None
 
 
 def _begin_life(store: Store) -> str:
@@ -191,7 +237,7 @@ def _begin_life(store: Store) -> str:
     SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
     SyncState.update(witness=store.witness).execute()
     _ensure_secret()
-    frontend_id: str = SyncState.get().frontend_id
+    frontend_id: str = SyncState.select(SyncState.frontend_id).get().frontend_id
     return frontend_id
 
 
@@ -203,4 +249,7 @@ def _ensure_secret() -> None:
 def own_credentials(store: Store) -> Credentials:
     """Return what a call to the admin is to prove who makes it by."""
     with store.reading():
-        return Credentials(*tuples(SyncState.select(SyncState.frontend_id, SyncState.secret))[0])
+        rows = tuples(SyncState.select(SyncState.frontend_id, SyncState.secret))
+    if not rows:
+        raise RowUnreadable(kind="sync_state", id="1")
+    return Credentials(*rows[0])

@@ -18,7 +18,16 @@ import grpc
 import peewee
 from peewee import EXCLUDED
 
-from frontend_server.store.models import NOTHING_IS_SURE, Book, Loan, SetAside, SyncState, User
+from frontend_server.store.models import (
+    NOTHING_IS_SURE,
+    Book,
+    Loan,
+    SetAside,
+    SyncState,
+    User,
+    lock_sync_state,
+    sync_state,
+)
 from frontend_server.sync.answers import PullProgress, is_position
 from frontend_server.sync.set_aside import (
     Refused,
@@ -39,7 +48,7 @@ from library_domain.errors import CursorExpired
 from library_domain.search import book_words
 from service_kit.channel import error_info
 from service_kit.clock import Clock, system_clock
-from service_kit.errors import FieldInvalid
+from service_kit.errors import FieldInvalid, RowUnreadable
 from service_kit.ids import UUID
 from service_kit.logs import logger
 from service_kit.message_checks import message_problems
@@ -102,9 +111,12 @@ def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
     progress: PullProgress | None = None
     while True:
         with store.reading():
-            state = SyncState.get()
+            state = sync_state()
         if not (is_position(state.cursor) and is_position(state.receipt)):
+            if has_resynced:
+                raise RowUnreadable(kind="sync_state", id="1")
             begin_resync(store, state)  # damaged: it would be refused for ever
+            has_resynced = True
             continue
         progress = progress or PullProgress(state.cursor)
         try:
@@ -321,11 +333,10 @@ def _retry(store: Store, key: int, trials: Trials) -> str:
     """Try a row again; return the reason why it cannot be applied, where that is another one than before."""
     with store.writing():
         # Held until this transaction ends, so that no page is applied meanwhile, and no resync begins.
-        query = SyncState.select()
-        generation = (query.for_update() if store.is_postgresql else query).get().generation
+        state = lock_sync_state(store)
         row = SetAside.get_or_none(SetAside.key == key)
         # A row of an earlier generation waits for the end of the resync, which sees it again or forgets it.
-        if row is None or row.generation != generation:
+        if row is None or state is None or row.generation != state.generation:
             return ""
         if trials.run("retry", functools.partial(_apply_again, row)):
             row.delete_instance()

@@ -12,7 +12,15 @@ from typing import TypeVar, cast
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, Loan, SyncState, User, lock_sync_state
+from frontend_server.store.models import (
+    IS_DUE,
+    NOTHING_IS_SURE,
+    Loan,
+    SyncState,
+    User,
+    lock_sync_state,
+    sync_state,
+)
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
 from frontend_server.sync.pull import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
@@ -31,6 +39,7 @@ from library_domain.loans import loan_message
 from library_domain.users import user_message
 from service_kit.channel import error_info
 from service_kit.clock import Clock
+from service_kit.errors import RowUnreadable
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
@@ -83,11 +92,7 @@ def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clo
     run = _Run()
     pushed = 0
     while True:
-        with store.reading():
-            head, state = head_revision(), SyncState.get()
-        if not is_position(state.receipt):
-            begin_resync(store, state)  # damaged: it would be refused for ever
-            continue
+        head, state = _head_and_state(store, run)
         try:
             if state.start_revision:
                 _prove_current(store, send_users)
@@ -130,6 +135,19 @@ class _Run:
             raise error
 
 
+def _head_and_state(store: Store, run: _Run) -> tuple[int, SyncState]:
+    """Read how far this store is and how far the sync has come. A damaged receipt, refused for ever, is replaced."""
+    with store.reading():
+        head, state = head_revision(), sync_state()
+    if is_position(state.receipt):
+        return head, state
+    if run.has_resynced:
+        raise RowUnreadable(kind="sync_state", id="1")
+    begin_resync(store, state)
+    run.has_resynced = True
+    return _head_and_state(store, run)
+
+
 def unpark(store: Store) -> None:
     """Make the parked rows due again."""
     with store.writing():
@@ -162,7 +180,7 @@ def _prove_current(store: Store, send_users: Send[User]) -> None:
     After the admin lost its past nothing is sure: it may have been restored to one that this store has lost, in turn.
     """
     with store.snapshot():
-        state = SyncState.get()
+        state = sync_state()
         known = User.select().order_by(User.revision).limit(PROOF_ROWS)
         if state.start_revision != NOTHING_IS_SURE:
             known = known.where(User.revision < state.start_revision)
@@ -229,7 +247,7 @@ def _due(store: Store, began: SyncState, model: type[Row], head: int, limit: int
     became due again meanwhile. In both cases this raises `_BeginAgain`.
     """
     with store.snapshot():
-        state = SyncState.get()
+        state = sync_state()
         if state.generation != began.generation or state.start_revision:
             raise _BeginAgain
         if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User, own_credentials
+from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, User, own_credentials, sync_state
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import pull, retry_set_aside
@@ -131,7 +131,7 @@ class Sync:
     def status(self) -> SyncStatus:
         """How far the two services are in step, as this process knows."""
         with self._store.reading():
-            state = SyncState.get()
+            state = sync_state()
             status = SyncStatus(
                 frontend_id=state.frontend_id,
                 admin_target=self._admin_target,

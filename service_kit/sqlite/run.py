@@ -48,7 +48,9 @@ class SqliteRun:
         try:
             alone = self._lock.alone_or_shared(self._busy_seconds)
             if alone is None:
-                raise UnsuitableFile("it is being restored, or another program that uses it does not start; try again")
+                raise UnsuitableFile(
+                    "it is being restored or repaired, or another program that uses it does not start; try again"
+                )
             if alone:
                 check_file(self.file)
             if size_of(self.file):

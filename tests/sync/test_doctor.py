@@ -9,7 +9,6 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library_cli.__main__ import main
-from service_kit.revisions import CounterDamaged, check_counter
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient
 from tests.support.processes import ServerDied
@@ -65,15 +64,13 @@ def test_a_store_whose_counter_is_at_its_end_is_refused_and_repaired(
         with store.writing():
             for statement in statements:
                 store.database.execute_sql(statement)
-        with pytest.raises(CounterDamaged, match="no store in use reaches: run this"):
-            check_counter(store, "run this")
         store.close()
     for server in (admin, frontend):
         with pytest.raises(ServerDied):
             server.start()
     found = doctor.invoke(main, ["doctor", *urls])
     assert found.exit_code == 1
-    assert found.output.count("is damaged in") >= 8
+    assert found.output.count("is damaged") >= 8
     repaired = doctor.invoke(main, ["doctor", "--repair", *urls])
     assert (repaired.exit_code, repaired.output.count("repaired")) == (0, 2), repaired.output
     again = doctor.invoke(main, ["doctor", *urls])
