@@ -125,11 +125,14 @@ class Register:
             return None, False
 
     def answer(self, call: Call, size: int) -> ServiceError | None:
-        """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so."""
+        """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so.
+
+        The answer to a stream is always sent: what the stream was to change has been changed.
+        """
         if size > SMALL_BYTES:
             with self._lock:
                 others = self._connection_bytes.get(call.peer, 0) - (call.size if call.size > SMALL_BYTES else 0)
-                if others + size > CONNECTION_BYTES:
+                if others + size > CONNECTION_BYTES and not call.is_stream:
                     self.refused += 1
                     return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
                 self._resize(call, size + CALL_BYTES)

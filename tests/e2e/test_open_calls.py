@@ -216,6 +216,41 @@ def test_large_answers_that_nobody_reads_take_bounded_memory(desk: Desk, connect
     assert most < before + 400
 
 
+DESCRIBE = b"\x22" + bytes([len(LIST_BOOKS.split("/")[1])]) + LIST_BOOKS.split("/")[1].encode()
+"""A request to reflection for the file of a service, and all that it needs."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "message"), [(REFLECTION, DESCRIBE), (WATCH, b"")])
+def test_streams_that_nobody_reads_take_bounded_memory(desk: Desk, connect: Connect, path: str, message: bytes) -> None:
+    desk.serve()
+    before = desk.megabytes()
+    for _ in range(28):
+        client = connect(desk)
+        for _ in range(50):
+            client.open(path, message)
+        desk.serve()
+    growth = desk.megabytes() - before
+    print(f"server: {before:.0f} MB before, {growth:.0f} MB more")
+    assert growth < 200
+
+
+@pytest.mark.slow
+def test_outcomes_of_imports_that_nobody_reads_take_bounded_memory(admin: ServerProcess, connect: Connect) -> None:
+    row = ImportBooksRequest(book=AddBookRequest(title="x"), validate_only=True).SerializeToString()
+    before = psutil.Process(admin.pid).memory_info().rss / MEGABYTE
+    for _ in range(20):
+        client = connect(admin)
+        for _ in range(20):
+            client.open_with(IMPORT_BOOKS, [row] * 500)
+    with open_channel(admin.address) as channel:
+        AdminClient(channel).catalog.AddBook(AddBookRequest(title="Emma"), timeout=SECONDS)
+        assert_healthy(channel)
+    growth = psutil.Process(admin.pid).memory_info().rss / MEGABYTE - before
+    print(f"admin: {before:.0f} MB before, {growth:.0f} MB more")
+    assert growth < 200
+
+
 @pytest.mark.slow
 def test_calls_that_do_not_move_are_ended(desk: Desk, admin: ServerProcess, connect: Connect) -> None:
     """After 30 seconds. An answer that is not read can only be dropped."""

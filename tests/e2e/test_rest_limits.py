@@ -21,7 +21,7 @@ import pytest
 from tests.support.processes import ROOT, Servers
 from tests.support.rest import ANSWER_SECONDS, Answer, RestProcess, RestServers, refusal_in
 from tests.support.stores import FreshDatabases
-from tests.support.transcoding.behaviours import RULES, Behaviours
+from tests.support.transcoding.behaviours import ECHO, RULES, Behaviours
 from tests.support.transcoding.contracts import Contract, Rule
 from tests.support.transcoding.server import TranscodedServer
 from tests.sync.agreement import eventually
@@ -452,6 +452,30 @@ def test_a_client_that_does_not_take_its_answer_is_let_go(start: Start, behaviou
         eventually(lambda: rest.request("GET", "/v1/echo/a").status == 429, "it has the only place")
         assert behaviours.left.wait(1 + SOON), "the target goes on"
         eventually(lambda: serves(rest), "its place is given back")
+
+
+def test_requests_behind_an_answer_that_is_not_taken_have_no_place(rest_servers: RestServers) -> None:
+    contract = Contract([ECHO])
+
+    def echo(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        text = next(requests).text
+        yield contract.message_type("Message")(text="x" * 4_000_000 if text == "large" else text)
+
+    server = TranscodedServer(contract, behaviours={"Echo": echo})
+    rest = rest_servers.start([server.address], CONCURRENT_CALLS="2", TIMEOUT="3600", LOG_LEVEL="debug")
+
+    def answered() -> int:
+        return [event.get("status") for event in rest.log_events()].count(200)
+
+    with Connection(rest, receive_buffer=4096) as first, Connection(rest, receive_buffer=4096) as second:
+        for connection in (first, second):
+            connection.socket.sendall(b"GET /v1/echo/large HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
+        eventually(lambda: answered() >= 2, "the first answers of both are sent")
+        for _ in range(5):
+            eventually(lambda: rest.request("GET", "/v1/echo/small").status == 200, "others have a place")
+        # When they are read, the others follow.
+        assert [len(first.answer().body) > 4_000_000 for _ in range(3)] == [True] * 3
+    server.stop()
 
 
 def test_a_client_that_is_slow_is_not_let_go(start: Start) -> None:

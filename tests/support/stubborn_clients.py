@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -42,6 +43,10 @@ class StubbornClient:
 
     def open(self, path: str, message: bytes | None, *, ends: bool = True) -> int:
         """Open a call with a message, or with headers only, and return its stream; `ends` half-closes it."""
+        return self.open_with(path, [] if message is None else [message], ends=ends and message is not None)
+
+    def open_with(self, path: str, messages: Sequence[bytes], *, ends: bool = True) -> int:
+        """Open a call with messages, of 16 kB together at most, and return its stream; `ends` half-closes it."""
         headers = {
             ":method": "POST",
             ":scheme": "http",
@@ -57,8 +62,8 @@ class StubbornClient:
         )
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         frames = _frame(HEADERS, END_HEADERS, stream, block)
-        if message is not None:
-            body = b"\0" + len(message).to_bytes(4) + message
+        if messages:
+            body = b"".join(b"\0" + len(message).to_bytes(4) + message for message in messages)
             frames += _frame(DATA, END_STREAM if ends else 0, stream, body)
         self._socket.sendall(frames)
         return stream

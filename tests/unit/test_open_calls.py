@@ -103,6 +103,8 @@ def test_answers_are_bounded_for_a_connection_except_small_ones(register: Regist
     call, _, _ = admit(register, lane)
     assert isinstance(register.answer(call, large), ServerBusy)
     assert register.answer(call, SMALL_BYTES) is None
+    call.is_stream = True
+    assert register.answer(call, large) is None, "an import has been done"
     other, _, _ = admit(register, lane, peer="b")
     assert register.answer(other, large) is None
 
