@@ -78,7 +78,8 @@ def in_rounds(library: Library, first_seed: int, example: Callable[[random.Rando
         try:
             one_round()
         except BaseException:
-            print(f"the same kind of round: --hypothesis-seed={number}; the latest calls: {library.keep_latest()}")
+            print(f"the last call, its bytes in hex: {library.latest[-1]}")
+            print(f"the calls before it: {library.keep_latest()}; similar ones: --hypothesis-seed={number}")
             raise
         number += 1
 
