@@ -5,8 +5,9 @@ today. A time that the store knows has passed; so while the clock is more than a
 nothing is lent, renewed or returned. Enrolling and browsing go on.
 
 The newest time is kept in one row, the mark. It is raised after a call that wrote a newer time, at most once a minute,
-so that lending usually costs no further statement. The mark also follows the times of the admin's books, which another
-machine may have written. A process re-reads it at each sync interval, since other processes of the store raise it, too.
+so that lending usually costs no further statement. While the store has no user, the mark also follows the times of the
+admin's books, which another machine may have written. A process re-reads it at each sync interval, since other
+processes of the store raise it, too.
 
 When the store is wrong, because the clock once was years ahead, `accept` sets the mark to now.
 """
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
-from frontend_server.store.models import ClockMark
+from frontend_server.store.models import ClockMark, User
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library_domain.errors import ClockBehind
 from service_kit.clock import DAY, SECOND, Clock, rfc3339
@@ -109,6 +110,18 @@ class WatchedClock:
             log.warning("cannot keep the newest time", error=self._store.said(error))
         finally:
             self._raising.release()
+
+    def saw_elsewhere(self, time: int) -> None:
+        """Raise the mark to a time that another service sent, while this store has no user, and so no time of its own.
+
+        Later it is not believed: a service that lies, or whose clock is ahead, would stop the lending.
+        """
+        if time - self._mark.newest_time <= STEP:
+            return
+        with self._store.reading():
+            has_own_times = User.select().exists()
+        if not has_own_times:
+            self.saw(time)
 
     def refresh(self) -> None:
         """Re-read the mark, report whether the clock is right, and log when that changes."""

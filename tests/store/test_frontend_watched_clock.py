@@ -236,8 +236,18 @@ def test_the_books_of_the_admin_are_a_witness(process: Process) -> None:
     assert newest_time(ListCatalogChangesResponse(changes=[BookChange(revision=1, book=Book())])) == 0
     assert newest_time(page_of(newest - DAY, newest, newest - 2 * DAY)) == newest
     assert newest_time(page_of(newest, 0)) == newest
-    process.watched.saw(newest)
+    process.watched.saw_elsewhere(newest)
     assert process.watched.behind() == 3 * DAY
+
+
+def test_the_books_of_the_admin_are_not_believed_against_the_times_of_users(process: Process) -> None:
+    """A lying admin, or one whose clock is ahead, does not stop the lending."""
+    user, book = process.enroll(), process.branch.book()
+    for ahead in (2 * DAY, YEAR, 7_000 * YEAR):
+        process.watched.saw_elsewhere(process.clock.now + ahead)
+        process.watched.refresh()
+        assert process.watched.behind() == 0
+    assert process.borrow(book_id=book.id, user_id=user.id)
 
 
 def test_what_no_timestamp_may_hold_is_not_a_time() -> None:

@@ -29,6 +29,7 @@ from library.sync.v1.sync_service_pb2 import (
 )
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceServicer, add_SyncServiceServicer_to_server
 from library_domain.errors import CursorExpired
+from service_kit.clock import SECOND, timestamp
 from service_kit.errors import rich_status
 from service_kit.revisions import GREATEST_BELIEVED, GREATEST_REVISION, head_revision
 from service_kit.store import Store
@@ -344,6 +345,14 @@ def test_patrons_borrow_while_the_admin_lies_and_all_is_in_step_when_it_is_hones
     patron = frontend.frontend()
     eventually(lambda: book.book.id in replica(patron), "the book is there")
 
+    lend(patron, book.book.id, "first")
+    in_9000 = timestamp(221_845_392_000 * SECOND)
+    late = change(2, create_time=in_9000, update_time=in_9000)
+    admin.lie = for_pulls(lambda request: page(late, cursor="c2"))
+    eventually(lambda: late.book.id in replica(patron), "a book of the year 9000 is there")
+    lend(patron, book.book.id, "late")
+    assert not status(patron).HasField("clock_behind")
+
     for number, lie in enumerate([*ENDLESS.values(), fails]):
         admin.lie = for_pulls(lie)
         eventually(lambda: status(patron).last_pull_error != "", "the failure is shown")
@@ -365,7 +374,7 @@ def test_patrons_borrow_while_the_admin_lies_and_all_is_in_step_when_it_is_hones
     eventually(
         lambda: (
             recorded_loans(honest.admin()).keys() == loans(patron).keys()
-            and len(recorded_users(honest.admin())) == len(ENDLESS) + len(REFUSED_ANSWERS) + 2
+            and len(recorded_users(honest.admin())) == len(ENDLESS) + len(REFUSED_ANSWERS) + 4
             and replica(patron) == catalogue(honest.admin())
         ),
         "all is in step",
