@@ -46,6 +46,9 @@ from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, Damaged, read_rows
 
 BATCH_ROWS = 100
+FIRST_ROW_REVISION = 2
+"""The first start of a store takes revision 1, so no row ever has it."""
+
 PROOF_ROWS = 100
 MOST_PARKED = 50
 """Rows that one push parks because the admin fails at each of them alone; the next push goes on after a pause."""
@@ -174,21 +177,24 @@ def _prove_current(store: Store, send_users: Send[User]) -> None:
     """Find out whether this store is an old copy, restored from a backup, before anything since its start is told.
 
     Whatever the admin knows was given before the start, so it has a smaller revision; unless it is of a past that this
-    copy lacks. That must be asked first: once the changes since the start are told, they hide it. A user whom the admin
-    knows is told again for its answer's sake; a store without users has nothing that could be older than the admin's.
+    copy lacks. That must be asked first: once the changes since the start are sent, they hide it. A user is sent again
+    for the sake of the answer, one that has changed since the start with a revision of before it, which hides nothing.
+    A store without users has nothing that could be older than the admin's.
 
     After the admin lost its past nothing is sure: it may have been restored to one that this store has lost, in turn.
     """
     with store.snapshot():
         state = sync_state()
         known = User.select().order_by(User.revision).limit(PROOF_ROWS)
-        if state.start_revision != NOTHING_IS_SURE:
-            known = known.where(User.revision < state.start_revision)
         users = [row for row in read_rows(known, User) if not isinstance(row, Damaged) and _damage(row) is None]
+    if state.start_revision != NOTHING_IS_SURE:
+        for user in users:
+            user.revision = min(user.revision, max(state.start_revision, FIRST_ROW_REVISION) - 1)
     newest = _newest_revision(store, state, users, send_users)
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
-        if proved.execute() and newest >= state.start_revision:
+        is_old_copy = state.start_revision == NOTHING_IS_SURE or newest >= max(state.start_revision, FIRST_ROW_REVISION)
+        if proved.execute() and is_old_copy:
             _move_past(store, newest)
 
 

@@ -117,7 +117,9 @@ def test_progress_is_told_batch_by_batch_where_no_terminal_is(used_admin: str) -
     content = "\n".join(["title,isbn", *(f"Book,{isbn(number)}" for number in range(10_000, 12_001))]).encode()
     done = library("import", "-", stdin=content, admin=used_admin)
     assert done.stderr.splitlines() == [
+        "up to line 501: added 500, already there 0, refused 0",
         "up to line 1001: added 1000, already there 0, refused 0",
+        "up to line 1501: added 1500, already there 0, refused 0",
         "up to line 2001: added 2000, already there 0, refused 0",
         "up to line 2002: added 2001, already there 0, refused 0",
     ]

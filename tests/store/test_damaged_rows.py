@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import peewee
@@ -38,6 +40,13 @@ from tests.support.servicers import ServicerRunner
 
 # After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def no_complaint_is_left_to_another_test() -> Iterator[None]:
+    yield
+    gc.collect()
+
 
 ROWS = 4
 BAD = 1

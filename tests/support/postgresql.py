@@ -95,11 +95,12 @@ class PostgresqlServer:
 
 @contextmanager
 def running_postgresql(folder: Path | None = None) -> Iterator[PostgresqlServer]:
-    """Start a server in a folder; stop it and remove the folder at the end. Works as root and not.
+    """Start a server in a folder, and stop it at the end. Works as root and not.
 
-    The folder is a new one, unless it is given. pytest's own will not do: as root the server runs as another user, who
-    has to get there.
+    The folder is a new one, removed at the end, or a given one, which stays. pytest's own will not do: as root the
+    server runs as another user, who has to get there.
     """
+    is_own = folder is None
     folder = folder or Path(tempfile.mkdtemp(prefix="library-postgresql-"))
     # The wheel keeps a lock where the session keeps its sockets, which not every session has, and another user's may
     # be in the place that it takes then.
@@ -117,7 +118,8 @@ def running_postgresql(folder: Path | None = None) -> Iterator[PostgresqlServer]
         yield PostgresqlServer(server.get_uri())
     finally:
         server.cleanup()
-        shutil.rmtree(folder)
+        if is_own:
+            shutil.rmtree(folder)
 
 
 def _started(store: Path) -> PostgresServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,13 @@ from tests.sync.libraries import RULES, Library, Side
 
 # After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def no_complaint_is_left_to_another_test() -> Iterator[None]:
+    yield
+    gc.collect()
+
 
 END = 2**63 - 1
 NOT_UTF_8 = "CAST(x'ff41fe' AS TEXT)"

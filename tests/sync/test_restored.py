@@ -10,20 +10,22 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from admin_server.catalog import add_book
 from admin_server.epochs import position_revision
 from admin_server.store.models import Loan as RecordedLoan
+from admin_server.store.models import User as RecordedUser
 from frontend_server.lending import borrow_book, return_book
-from frontend_server.members import enroll_user
+from frontend_server.members import enroll_user, update_user
 from frontend_server.store.models import IS_DUE, SyncState
 from frontend_server.store.models import Loan as OwnLoan
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest, UpdateUserRequest
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from library_domain.errors import CursorExpired
 from library_domain.loans import loan_message
+from service_kit.clock import micros
 from service_kit.store import open_store
 from tests.support.clients import AdminClient, FrontendClient
 from tests.support.processes import ServerProcess
@@ -253,6 +255,29 @@ def test_a_frontend_restored_from_a_backup(library: Library, later_changes: int,
     assert library.replica() == library.catalogue()
 
 
+@pytest.mark.parametrize("changes", [1, 2, 3, 4])
+@pytest.mark.parametrize("backup_is", ["before the first sync", "after it"])
+def test_a_frontend_restored_from_a_backup_whose_users_have_all_changed_since(
+    library: Library, changes: int, backup_is: str
+) -> None:
+    _, user = _begin(library)
+    if backup_is == "after it":
+        library.sync()
+    backup = library.frontend.backup()
+    for number in range(changes):
+        _rename_here(library, user, f"Lost {number}")
+    library.sync()
+    library.frontend.restore(backup)
+    library.start_frontend()
+
+    renamed = _rename_here(library, user, "Kept")
+    library.sync()
+
+    with library.admin.at_work():
+        recorded = RecordedUser.get(RecordedUser.id == user.id)
+    assert (recorded.first_name, recorded.update_time) == ("Kept", micros(renamed.update_time))
+
+
 def test_both_restored_and_then_the_admin_from_the_past_that_was_lost(library: Library) -> None:
     """The admin then knows revisions that this frontend gave in a life which neither side should remember."""
     books, user = _begin(library)
@@ -346,6 +371,13 @@ def _enroll_here(library: Library, name: str) -> User:
     request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
     with library.frontend.at_work() as store:
         return enroll_user(store, request, library.clock)
+
+
+def _rename_here(library: Library, user: User, first_name: str) -> User:
+    changed = User(id=user.id, first_name=first_name)
+    request = UpdateUserRequest(user=changed, update_mask=FieldMask(paths=["first_name"]))
+    with library.frontend.at_work() as store:
+        return update_user(store, request, library.clock)
 
 
 def _lend(library: Library, book: Book, user: User) -> Loan:
