@@ -25,6 +25,8 @@ from tests.support.processes import ROOT, SERVING, ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, knows
 
+pytestmark = pytest.mark.slow
+
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 LENDING, MEMBERS = "library.frontend.v1.LendingService", "library.frontend.v1.MemberService"
 

@@ -24,6 +24,8 @@ from tests.support.processes import Servers
 from tests.support.rest import RestServers
 from tests.support.stores import FreshDatabases, bound_store
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 100.0
 AGES = 6
 SHORT = {"grpc.max_connection_age_ms": 300, "grpc.max_connection_idle_ms": 200}

@@ -21,6 +21,8 @@ from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
 from tests.support.stores import FreshDatabases, bound_store
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 100.0
 NO_ADMIN = "127.0.0.1:1"
 CONNECTIONS = 2_000

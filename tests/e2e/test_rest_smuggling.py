@@ -121,6 +121,7 @@ def test_a_name_that_was_rebound_reaches_nothing(
     assert not server.take_calls()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["headers", "body"])
 def test_others_are_served_while_many_clients_send_byte_by_byte(rest: RestProcess, where: str) -> None:
     """Slowloris, with bytes that keep coming: each client is cut off after its time all the same."""

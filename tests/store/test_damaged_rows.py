@@ -39,7 +39,10 @@ from tests.support.frontend import RULES, Branch
 from tests.support.servicers import ServicerRunner
 
 # After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,7 @@ def test_session_mode_with_one_connection_is_refused_and_does_not_hang(postgresq
             open_store(url)
 
 
+@pytest.mark.slow
 def test_with_few_connections_calls_wait_for_one_and_get_it(postgresql: PostgresqlServer) -> None:
     """A thread that finds the pooler exhausted waits for a connection of this process."""
     with running_pgbouncer(postgresql.url("postgres"), pool_mode="session", default_pool_size="2") as pgbouncer:

@@ -16,6 +16,8 @@ from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, recorded_users, replica
 from tests.sync.forked_servers import ForkedServers
 
+pytestmark = pytest.mark.slow
+
 END = 9_223_372_036_854_775_807
 
 

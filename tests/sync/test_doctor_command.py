@@ -22,7 +22,10 @@ from tests.sync.agreement import assert_copies_are_counted, eventually, loans, w
 from tests.sync.forked_servers import ForkedServers
 
 # After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.mark.slow

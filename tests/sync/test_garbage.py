@@ -30,7 +30,10 @@ from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import RULES, Library, Side
 
 # After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
