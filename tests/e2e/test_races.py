@@ -6,6 +6,7 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
@@ -18,6 +19,8 @@ from library.v1.loan_pb2 import LOAN_STATE_ACTIVE
 from tests.support.clients import FrontendClient, Refusal, refusal_of
 from tests.support.processes import Servers
 from tests.support.stores import Engine
+
+pytestmark = pytest.mark.slow
 
 BOOKS, PATRONS = 20, 12
 SYNC_SECONDS = 100.0

@@ -97,6 +97,7 @@ def test_with_few_connections_calls_wait_for_one_and_get_it(postgresql: Postgres
         store.close()
 
 
+@pytest.mark.slow
 def test_what_a_client_before_left_in_a_session_does_no_harm(postgresql: PostgresqlServer) -> None:
     """With an empty server_reset_query, a session keeps locks, settings and prepared statements."""
     with running_pgbouncer(

@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 
 import grpc
+import pytest
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest
@@ -26,6 +27,8 @@ from tests.sync.agreement import (
 )
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.patrons import Patron, at_work
+
+pytestmark = pytest.mark.slow
 
 BOOKS = 2_500
 RESYNCS = 2
