@@ -89,12 +89,15 @@ def readable(kind: str, row_id: str) -> Iterator[None]:
     try:
         yield
     except (*DAMAGE, peewee.DataError) as error:  # PostgreSQL computes with numbers at the end of their range
-        report(kind, row_id, error)
+        report(kind, row_id, error, with_traceback=True)
         raise RowUnreadable(kind=kind, id=row_id) from error
 
 
-def report(kind: str, row_id: object, error: Exception) -> None:
-    """Log a row that cannot be shown, at most once a minute."""
+def report(kind: str, row_id: object, error: Exception, *, with_traceback: bool = False) -> None:
+    """Log a row that cannot be shown, at most once a minute.
+
+    With a traceback where more was done than to convert a row: it may be a fault of ours and not of the row.
+    """
     now = time.monotonic()
     name = (kind, repr(row_id)[:100])
     if now - _logged.get(name, -LOG_SECONDS) < LOG_SECONDS:
@@ -102,7 +105,13 @@ def report(kind: str, row_id: object, error: Exception) -> None:
     if len(_logged) >= MOST_LOGGED:
         _logged.clear()
     _logged[name] = now
-    log.error("a row cannot be shown", kind=kind, row=name[1], error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+    log.error(
+        "a row cannot be shown",
+        kind=kind,
+        row=name[1],
+        error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR],
+        exc_info=error if with_traceback else None,
+    )
 
 
 def _read_row(model: type[Model], key: Any) -> Model | Damaged:

@@ -39,7 +39,7 @@ from library_domain.loans import loan_message
 from library_domain.users import user_message
 from service_kit.channel import error_info
 from service_kit.clock import Clock
-from service_kit.errors import RowUnreadable
+from service_kit.errors import RowUnreadable, ServerBusy
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
@@ -68,9 +68,12 @@ BLAMES_A_ROW = frozenset(
 )
 """What a call with a bad row may end with. The others speak of the connection, the moment or the caller.
 
-RESOURCE_EXHAUSTED is a message of more than 4 MB, or an admin that is too busy. Then a row that it has taken before
-fails as well, and nothing is parked.
+RESOURCE_EXHAUSTED without a reason is a message of more than 4 MB. Where it is an older admin that is too busy, a row
+that it has taken before fails as well, and nothing is parked.
 """
+
+OF_NO_ROW = frozenset({CursorExpired.reason, OtherFrontend.reason, ServerBusy.reason, RowUnreadable.reason})
+"""Reasons with such a status that speak of the admin or of this frontend as a whole."""
 
 RecordUsers = Callable[[RecordUsersRequest], RecordUsersResponse]
 RecordLoans = Callable[[RecordLoansRequest], RecordLoansResponse]
@@ -252,20 +255,20 @@ def _due(store: Store, began: SyncState, model: type[Row], head: int, limit: int
     And users go before the loans that name them: those of all loans up to `head` were sent in this pass, unless they
     became due again meanwhile. In both cases this raises `_BeginAgain`.
     """
-    with store.snapshot():
-        state = sync_state()
-        if state.generation != began.generation or state.start_revision:
-            raise _BeginAgain
-        if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():
-            raise _BeginAgain
-        due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(limit)
-        rows = read_rows(due, model)
-    fit = [row for row in rows if not isinstance(row, Damaged) and _damage(row) is None]
-    if len(fit) == len(rows):
-        return state, fit
-    for row in rows:
-        _park_damaged(store, model, row)
-    return _due(store, began, model, head, limit)
+    while True:
+        with store.snapshot():
+            state = sync_state()
+            if state.generation != began.generation or state.start_revision:
+                raise _BeginAgain
+            if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():
+                raise _BeginAgain
+            due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(limit)
+            rows = read_rows(due, model)
+        fit = [row for row in rows if not isinstance(row, Damaged) and _damage(row) is None]
+        if len(fit) == len(rows):
+            return state, fit
+        for row in rows:
+            _park_damaged(store, model, row)
 
 
 def _damage(row: User | Loan | Damaged) -> Exception | None:
@@ -286,7 +289,10 @@ def _park_damaged(store: Store, model: type[Row], row: Row | Damaged) -> None:
         return
     reason = plain(f"the row is damaged in the store of the frontend: {type(error).__name__}: {error}")[:REASON_LENGTH]
     with store.writing():
-        model.update(park_reason=reason).where(model.key == row.key).execute()
+        parked = model.update(park_reason=reason).where(model.key == row.key)
+        if not isinstance(row, Damaged):
+            parked = parked.where(model.revision == row.revision)  # and not a version that was written meanwhile
+        parked.execute()
     log.error("damaged row cannot be sent to the admin", table=model._meta.table_name, key=row.key, reason=reason)
 
 
@@ -304,7 +310,7 @@ def _message_of(row: User | Loan, now: int) -> UserRecord | LoanRecord:
 def _may_blame_a_row(error: grpc.RpcError) -> bool:
     """Return whether a call may have failed because of a row in it, and would fail again."""
     code = cast("grpc.Call", error).code()
-    return code in BLAMES_A_ROW and error_info(error).reason not in (CursorExpired.reason, OtherFrontend.reason)
+    return code in BLAMES_A_ROW and error_info(error).reason not in OF_NO_ROW
 
 
 def _park(store: Store, state: SyncState, row: Row, send: Send[Row], error: grpc.RpcError) -> None:

@@ -53,8 +53,10 @@ class Call:
         "ending",
         "event",
         "give_up_at",
+        "holds_answer",
         "is_displaced",
         "is_over",
+        "is_read",
         "is_running",
         "is_stream",
         "method",
@@ -78,7 +80,9 @@ class Call:
         self.give_up_at = self.came + WAIT_SECONDS
         self.size = 0
         """Bytes that it holds of the server's: of its request while it waits and runs, then of its answer."""
-        self.is_stream = False
+        self.is_stream = self.holds_answer = False
+        self.is_read = False
+        """Whether it changes nothing, so that its answer may be refused or dropped without loss."""
         """Whether its messages are read by its handler."""
         self.is_displaced = self.is_over = False
         self.is_running = False

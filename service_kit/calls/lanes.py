@@ -24,6 +24,7 @@ from service_kit.calls.register import Lane, Register, late
 from service_kit.calls.workers import Pool
 from service_kit.errors import ServiceError
 from service_kit.logs import logger
+from service_kit.servicer import IS_READ
 
 TAKES_ONE_MESSAGE = "takes_one_message"
 """Attribute of a handler's behavior: its call has one message, which is waited for without a thread."""
@@ -68,6 +69,13 @@ class OpenCalls:
         # In a thread of its own: it needs the lock of that call, and who asks for it may have the lock of another.
         self._endings.put((call, stage, error))
 
+    def _guarded(self, work: Callable[..., object], *arguments: object) -> None:
+        """Do something, and go on after an error: without this thread no call would be ended any more."""
+        try:
+            work(*arguments)
+        except Exception:
+            log.exception("a call could not be ended")
+
     def _run(self) -> None:
         swept = logged = 0
         while True:
@@ -78,11 +86,11 @@ class OpenCalls:
             else:
                 if ending is None:
                     return
-                _end(*ending)
+                self._guarded(_end, *ending)
                 swept += 1
                 if swept % 100:
                     continue
-            self.register.sweep(self._lanes)
+            self._guarded(self.register.sweep, self._lanes)
             if self.register.refused > logged:
                 log.warning("calls refused, too many are open", refused=self.register.refused - logged)
                 logged = self.register.refused
@@ -115,6 +123,7 @@ class LanePool(ThreadPoolExecutor):
         respond, event, state, behavior, _argument, reader, writer = arguments
         call = Call(event, state, getattr(behavior, METHOD, ""))
         call.register = self._register
+        call.is_read = getattr(behavior, IS_READ, False)
         state.callbacks.append(functools.partial(self._register.forget, call))
         start = functools.partial(run_in_context, _respond, respond, event, state, behavior, reader, writer)
         if getattr(behavior, TAKES_ONE_MESSAGE, False):

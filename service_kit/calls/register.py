@@ -41,20 +41,19 @@ MOST_ARRIVING = 256
 """Calls whose message has not arrived. It is in the same packet as their headers, nearly always."""
 
 SERVER_BYTES = 64 * 1024 * 1024
-"""Bytes of requests and answers that the server holds: 16 of the largest messages."""
+"""Bytes of requests that the server holds, and as many of answers: 16 of the largest messages each."""
 
 CONNECTION_BYTES = 16 * 1024 * 1024
 """Bytes that it holds for one connection."""
 
 SMALL_BYTES = 64 * 1024
-"""A message up to this size is not refused for the bytes that are held: the answers of all calls that change something
-are smaller. Their number is bounded by the streams of a connection, and they count like others."""
+"""A message up to this size is not refused for the bytes that are held. The number of such messages is bounded by the
+streams of a connection, and they count like others."""
 
 CALL_BYTES = 16 * 1024
 """What an open call costs beside its message, roughly."""
 
-_BYTES = "bytes of requests and unread answers"
-_BYTES_OF_CONNECTION = f"{_BYTES} of one connection"
+_BYTES_OF_CONNECTION = "bytes of requests and unread answers of one connection"
 
 End = Callable[[Call, Stage, ServiceError], None]
 
@@ -83,18 +82,22 @@ class Register:
         self._lock = threading.Lock()
         self._arriving: OrderedDict[Call, None] = OrderedDict()
         self._leaving: OrderedDict[Call, None] = OrderedDict()
-        self._bytes = 0
+        self._request_bytes = self._answer_bytes = 0
         self._connection_bytes: dict[bytes, int] = {}
         """Of messages over `SMALL_BYTES`."""
         self._lane_of: dict[Call, Lane] = {}
         self.refused = 0
 
     def arrive(self, call: Call) -> None:
-        """Register a call whose message has not arrived; the oldest such call is ended when there are too many."""
+        """Register a call whose message has not arrived.
+
+        When there are too many, the oldest one is ended of the connection that has most of them.
+        """
         with self._lock:
             self._arriving[call] = None
             if len(self._arriving) > MOST_ARRIVING:
-                oldest, _ = self._arriving.popitem(last=False)
+                oldest = _oldest_of_largest(self._arriving, Counter(each.peer for each in self._arriving))
+                del self._arriving[oldest]
                 self._leave(oldest)
                 self._end(oldest, ARRIVING, _busy(MOST_ARRIVING, "calls without their message"))
 
@@ -127,15 +130,15 @@ class Register:
     def answer(self, call: Call, size: int) -> ServiceError | None:
         """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so.
 
-        The answer to a stream is always sent: what the stream was to change has been changed.
+        Only the answer to a call that reads is ever refused: what another call was to change has been changed.
         """
         if size > SMALL_BYTES:
             with self._lock:
                 others = self._connection_bytes.get(call.peer, 0) - (call.size if call.size > SMALL_BYTES else 0)
-                if others + size > CONNECTION_BYTES and not call.is_stream:
+                if others + size > CONNECTION_BYTES and call.is_read:
                     self.refused += 1
                     return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
-                self._resize(call, size + CALL_BYTES)
+                self._hold_answer(call, size)
         call.answer_bytes = size
         return None
 
@@ -168,6 +171,7 @@ class Register:
                     self._resize(call, 0)
             elif call.stage is WAITING:
                 self._stop_waiting(call)
+                self._resize(call, 0)
             else:
                 self._arriving.pop(call, None)
 
@@ -183,15 +187,15 @@ class Register:
 
     def is_empty(self) -> bool:
         """Whether no call is open."""
-        return not (self._arriving or self._leaving or self._lane_of or self._bytes or self._connection_bytes)
+        return not (self._arriving or self._leaving or self._lane_of or self._held())
 
     def _find_place(self, call: Call, lane: Lane, size: int) -> ServiceError | None:
         """Return why there is no place, if so. May have another call ended to make one."""
         if size > SMALL_BYTES:
             if self._connection_bytes.get(call.peer, 0) + size > CONNECTION_BYTES:
                 return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
-            if self._bytes + size > SERVER_BYTES and not self._leaving:
-                return _busy(SERVER_BYTES, _BYTES)
+            if self._request_bytes + size > SERVER_BYTES:
+                return _busy(SERVER_BYTES, "bytes of requests")
         if lane.connection_places is not None and len(lane.calls) >= lane.connection_places:
             own = [other for other in lane.calls if other.peer == call.peer]
             if len(own) >= lane.connection_places:
@@ -217,16 +221,20 @@ class Register:
         return None
 
     def _drop_answers(self) -> None:
-        """Drop answers until the bytes are within their bound: the oldest one of the connection that has most."""
-        while self._bytes > SERVER_BYTES and self._leaving:
+        """Drop answers until their bytes are within the bound: the oldest one of the connection that has most.
+
+        The large answers to calls that read go first: nothing is lost with them.
+        """
+        while self._answer_bytes > SERVER_BYTES and self._leaving:
+            large_reads = [call for call in self._leaving if call.is_read and call.size > SMALL_BYTES]
+            victims = large_reads or self._leaving
             held: Counter[bytes] = Counter()
-            for call in self._leaving:
+            for call in victims:
                 held[call.peer] += call.size
-            peer = max(held, key=lambda peer: held[peer])
-            victim = next(call for call in self._leaving if call.peer == peer)
+            victim = _oldest_of_largest(victims, held)
             del self._leaving[victim]
             self._resize(victim, 0)
-            self._end(victim, LEAVING, _busy(SERVER_BYTES, _BYTES))
+            self._end(victim, LEAVING, _busy(SERVER_BYTES, "bytes of unread answers"))
 
     def _run(self, call: Call, lane: Lane) -> None:
         lane.running += 1
@@ -241,19 +249,33 @@ class Register:
         call.stage = LEAVING
         call.since = time.monotonic()
         self._leaving[call] = None
-        self._resize(call, CALL_BYTES + call.answer_bytes)
+        self._hold_answer(call, call.answer_bytes)
+
+    def _hold_answer(self, call: Call, size: int) -> None:
+        """Count an answer of `size` bytes in the place of the request."""
+        if not call.holds_answer:
+            self._resize(call, 0)
+            call.holds_answer = True
+        before = call.size
+        self._resize(call, size + CALL_BYTES)
+        if call.size > before and self._answer_bytes > SERVER_BYTES:
+            self._drop_answers()
+
+    def _held(self) -> int:
+        return self._request_bytes + self._answer_bytes + len(self._connection_bytes)
 
     def _resize(self, call: Call, size: int) -> None:
-        """Change what a call holds, in bytes."""
+        """Change what a call holds, in bytes: of its request or, from then on, of its answer."""
         before, call.size = call.size, size
-        self._bytes += size - before
+        if call.holds_answer:
+            self._answer_bytes += size - before
+        else:
+            self._request_bytes += size - before
         if before > SMALL_BYTES or size > SMALL_BYTES:
             held = self._connection_bytes.pop(call.peer, 0)
             held += (size if size > SMALL_BYTES else 0) - (before if before > SMALL_BYTES else 0)
             if held:
                 self._connection_bytes[call.peer] = held
-        if self._bytes > SERVER_BYTES and size > before:
-            self._drop_answers()
 
     def _end_slow(self, lanes: Iterable[Lane], now: float) -> None:
         latest = now - CLIENT_SECONDS
@@ -270,6 +292,12 @@ class Register:
                 error = _slow(call, now)
                 if error is not None:
                     self._end(call, call.stage, error)
+
+
+def _oldest_of_largest(calls: Iterable[Call], held: Counter[bytes]) -> Call:
+    """The first of these calls that is of the connection which holds most."""
+    largest = max(held.values())
+    return next(call for call in calls if held[call.peer] == largest)
 
 
 def _older(calls: Iterable[Call], latest: float) -> list[Call]:

@@ -21,6 +21,7 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest, UpdateUser
 from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest, RecordUsersResponse
 from library.v1 import user_pb2
 from library.v1.book_pb2 import Book
+from service_kit.errors import ServerBusy, rich_status
 from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from tests.support.stores import Engine, FreshDatabases
@@ -127,6 +128,26 @@ def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: L
 
     assert _recorded_names(library)[luke] == "Luke"
     assert not _parked(library)
+
+
+def test_an_admin_that_is_busy_now_and_then_parks_no_row(library: Library) -> None:
+    _, rita = _begin(library)
+    luke = _enroll(library, "luke")
+    busy = ServerBusy(limit="64 open calls")
+    status = rich_status(busy, "request-1").SerializeToString()
+    calls: list[int] = []
+
+    def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
+        calls.append(len(request.users))
+        if len(calls) == 1:  # and not when it is asked about a row that it has taken before
+            raise WireError(busy.status, str(busy), (("grpc-status-details-bin", status),))
+        return library.wire.record_users(request)
+
+    with library.frontend.at_work() as store, pytest.raises(WireError, match="RESOURCE_EXHAUSTED"):
+        push(store, record_users, library.wire.record_loans, library.clock)
+    assert not _parked(library)
+    library.push()
+    assert _recorded_names(library).keys() == {rita, luke}
 
 
 def test_a_frontend_that_is_not_accepted_parks_no_row(library: Library) -> None:

@@ -16,7 +16,9 @@ from service_kit.errors import CallIdle, ServerBusy, ServiceError
 def new_call(peer: str = "a") -> Call:
     details = SimpleNamespace(deadline=float("inf"))
     core: Any = SimpleNamespace(peer=peer.encode)
-    return Call(SimpleNamespace(call=core, call_details=details), SimpleNamespace(), "Service/Method")
+    call = Call(SimpleNamespace(call=core, call_details=details), SimpleNamespace(), "Service/Method")
+    call.is_read = True
+    return call
 
 
 class Ended(list[tuple[Call, Stage, ServiceError]]):
@@ -69,13 +71,47 @@ def test_a_call_that_was_cancelled_keeps_its_place_until_its_handler_has_returne
     assert admit(register, lane)[1] is None
 
 
-def test_a_call_that_was_cancelled_while_it_waited_makes_room_at_once(register: Register) -> None:
+@pytest.mark.parametrize("size", [0, CONNECTION_BYTES])
+def test_a_call_that_was_cancelled_while_it_waited_makes_room_at_once(register: Register, size: int) -> None:
     lane = Lane("calls", places=2, most_running=1)
-    running, waiting = admit(register, lane)[0], admit(register, lane)[0]
+    running, waiting = admit(register, lane)[0], admit(register, lane, size)[0]
     register.forget(waiting)
-    third, refusal, _ = admit(register, lane)
+    third, refusal, _ = admit(register, lane, size)
     assert refusal is None
     assert register.finish(running, lane) is third
+    register.forget(running)
+    register.finish(third, lane)
+    register.forget(third)
+    assert register.is_empty()
+
+
+def test_requests_that_wait_drop_no_answers(register: Register, ended: Ended) -> None:
+    lane = Lane("calls", places=100, most_running=1)
+    answered, _, _ = admit(register, lane, peer="honest")
+    register.answer(answered, SMALL_BYTES)
+    register.finish(answered, lane)
+    refusals = [admit(register, lane, CONNECTION_BYTES // 4, peer)[1] for peer in "abcdef" for _ in range(4)]
+    assert refusals.count(None) == SERVER_BYTES // (CONNECTION_BYTES // 4)
+    assert ended == []
+
+
+def test_answers_to_changes_are_dropped_last(register: Register, ended: Ended) -> None:
+    lane = Lane("calls", places=100, most_running=100)
+    calls = [admit(register, lane, peer=str(number))[0] for number in range(7)]
+    for call in calls:
+        call.is_read = call is not calls[0]
+        register.answer(call, CONNECTION_BYTES - CALL_BYTES)
+        register.finish(call, lane)
+    assert ended.calls() == calls[1:4]
+
+
+def test_a_connection_with_many_calls_without_their_message_loses_its_own(register: Register, ended: Ended) -> None:
+    honest = new_call("honest")
+    register.arrive(honest)
+    for _ in range(bounds.MOST_ARRIVING + 10):
+        register.arrive(new_call("other"))
+    assert honest not in ended.calls()
+    assert len(ended) == 11
 
 
 def test_one_connection_cannot_have_all_places(register: Register) -> None:
@@ -103,8 +139,8 @@ def test_answers_are_bounded_for_a_connection_except_small_ones(register: Regist
     call, _, _ = admit(register, lane)
     assert isinstance(register.answer(call, large), ServerBusy)
     assert register.answer(call, SMALL_BYTES) is None
-    call.is_stream = True
-    assert register.answer(call, large) is None, "an import has been done"
+    call.is_read = False
+    assert register.answer(call, large) is None, "what it was to change has been changed"
     other, _, _ = admit(register, lane, peer="b")
     assert register.answer(other, large) is None
 
