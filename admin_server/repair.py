@@ -22,6 +22,7 @@ from service_kit.damage import (
     correct_counts,
     count_problems,
     counter_problems,
+    lag_problems,
     number_in,
     right_values,
     row_problems,
@@ -55,8 +56,9 @@ NO_FRONTEND = str(UUID(int=0))
 
 
 def find_start_damage(store: Store) -> list[str]:
-    """Return what keeps the service from its start, a clause each. It reads two rows."""
-    return [*counter_problems(store), *row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)]
+    """Return what keeps the service from its start, a clause each. It reads a few rows."""
+    found = counter_problems(store) or lag_problems((Book.revision, Epoch.first_revision))
+    return [*found, *row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)]
 
 
 def find_damage(store: Store) -> list[str]:

@@ -24,6 +24,7 @@ from service_kit.damage import (
     count_problems,
     counter_problems,
     is_truth_value,
+    lag_problems,
     number_in,
     right_values,
     row_problems,
@@ -78,7 +79,10 @@ def find_start_damage(store: Store) -> list[str]:
 
 def find_damage(store: Store) -> list[str]:
     """Return all that is damaged, a clause each."""
-    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
+    found = find_start_damage(store)
+    if not counter_problems(store):
+        found += lag_problems((User.revision, Loan.revision))
+    return [*found, *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 
 def frontend_id(store: Store) -> str:

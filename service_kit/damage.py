@@ -11,7 +11,7 @@ from typing import Any
 
 import peewee
 
-from service_kit.revisions import GREATEST_REVISION, Counter, damaged
+from service_kit.revisions import GREATEST_REVISION, Counter, damaged, newest_in
 from service_kit.store import Store, StoreSettingsError
 
 WAY_OUT = "stop the services that use it and run: library doctor --repair"
@@ -90,6 +90,13 @@ COUNTER: Rules = {Counter.revision: number_in(0)}
 def counter_problems(store: Store) -> list[str]:
     """Return what is wrong with the counter of revisions."""
     return row_problems(store, Counter.id, COUNTER, may_be_missing=False)
+
+
+def lag_problems(columns: Iterable[peewee.Field]) -> list[str]:
+    """Return whether the counter is behind revisions that rows have, which it would hand out once more."""
+    counter = Counter.get_or_none()
+    is_behind = counter is not None and counter.revision < max(newest_in(column) for column in columns)
+    return ["counter.revision is less than the newest revision of a row"] if is_behind else []
 
 
 def column_problems(columns: Iterable[tuple[peewee.Field, int]]) -> list[str]:

@@ -138,7 +138,7 @@ START_DAMAGE = {
         "DELETE FROM clock_mark",
     ],
     "admin": [
-        *(f"UPDATE counter SET revision = {value}" for value in NUMBERS),
+        *(f"UPDATE counter SET revision = {value}" for value in ["1", *NUMBERS]),
         "DELETE FROM counter",
         *(f"UPDATE frontend SET id = {value}" for value in ["''", *TEXTS]),
         *(f"UPDATE frontend SET secret_hash = {value}" for value in TEXTS),
@@ -149,6 +149,7 @@ START_DAMAGE = {
 
 OTHER_DAMAGE = {
     "frontend": [
+        "UPDATE counter SET revision = 1",
         *(f"UPDATE book SET on_loan = {value}" for value in ["-1", "7", "2147483647", *NUMBERS]),
         *(f"UPDATE user_account SET active_loan_count = {value}" for value in ["-1", "7", "2147483647", *NUMBERS]),
         *(f"UPDATE user_account SET revision = {value}" for value in NUMBERS),
