@@ -57,7 +57,10 @@ def is_surely_not_done(error: grpc.RpcError) -> bool:
     """
     if rich_status(error) is None:
         said = (error.details() or "").lower()
-        return error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect to all addresses" in said
+        reached_nobody = any(words in said for words in ("failed to connect to all addresses", "errors resolving "))
+        return error.code() is grpc.StatusCode.UNIMPLEMENTED or (
+            error.code() is grpc.StatusCode.UNAVAILABLE and reached_nobody
+        )
     return error.code() in REFUSALS
 
 

@@ -69,14 +69,18 @@ class Service:
     def end(self) -> str:
         """Tell how the process ended, and its last words."""
         status = self.process.returncode
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        if status < 0:
+            return (
+                f"The {self.name} service was killed by {signal.Signals(-status).name}: from outside, or because the "
+                f"machine had no memory left.\nWhat it had answered is in its store. Its log is {self.log}."
+            )
         last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
         said = str(json_object(last).get("event", last)).removeprefix(f"library-{self.name}: ")
         where = (
             f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names, "
             f"such as LIBRARY_{self.name.upper()}_LISTEN=HOST:PORT."
         )
-        return f"The {self.name} service {how}: {said or 'it said nothing'}\n{where}"
+        return f"The {self.name} service ended with exit status {status}: {said or 'it said nothing'}\n{where}"
 
     def log_lines(self) -> list[str]:
         """Give what the process has logged so far."""

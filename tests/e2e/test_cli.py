@@ -8,8 +8,10 @@ import pty
 import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from library_cli.import_books import SAMPLE
@@ -111,6 +113,18 @@ def test_a_dry_run_says_what_an_import_then_does_and_adds_nothing(admin: str) ->
     real = library("import", "-", stdin=content, admin=admin)
     assert (real.returncode, real.stdout) == (1, "Added 2498, already there 1, refused 1\n")
     assert len(catalogue(admin)) == 2498
+
+
+def test_an_import_that_reached_no_catalogue_does_not_say_that_rows_may_be_in() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        other_service = grpc.server(pool)
+        port = other_service.add_insecure_port("127.0.0.1:0")
+        other_service.start()
+        for target in (f"127.0.0.1:{port}", "no-such-host.invalid:1"):
+            done = library("import", "-", stdin=b"title\nEmma\n", admin=target)
+            assert done.returncode == 2
+            assert "not answered" not in done.stderr
+        other_service.stop(None).wait()
 
 
 def test_progress_is_told_batch_by_batch_where_no_terminal_is(used_admin: str) -> None:
