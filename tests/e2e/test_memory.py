@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import repeat
@@ -22,7 +21,7 @@ from library.sync.v1.sync_service_pb2 import LoanRecord, RecordLoansRequest, Rec
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.e2e.test_rest_limits import Connection
-from tests.support.clients import refusal_of
+from tests.support.clients import CREDENTIALS, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
 from tests.support.processes import ServerProcess, Servers, ServingProcess
@@ -166,7 +165,7 @@ def varint(number: int) -> bytes:
 
 def test_records_that_are_refused_are_not_kept(admin: ServerProcess) -> None:
     sync = admin.admin().sync
-    frontend_id = str(uuid.uuid4())
+    frontend_id = CREDENTIALS.frontend_id
     before = peak_bytes(admin)
     long_text = "x" * 39_000
     users = [
