@@ -130,7 +130,7 @@ def refuse_damaged(store: Store, find: Callable[[Store], list[str]]) -> None:
     Raises:
         StoreDamaged: The message has what is damaged, and the way out.
     """
-    with store.reading():
+    with store.explained("read {}"), store.reading():
         problems = find(store)
     if problems:
         raise StoreDamaged(f"the store {store.safe_url} is damaged ({'; '.join(problems)}): {WAY_OUT}")

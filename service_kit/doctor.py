@@ -42,7 +42,7 @@ def check_store(doctor: Doctor, database_url: str, *, is_to_repair: bool, as_jso
     Raises:
         StoreSettingsError: There is no store, or it is to be repaired and in use.
     """
-    with closing(_open_existing(doctor, database_url)) as store:
+    with closing(_open_existing(doctor, database_url)) as store, store.explained("read {}"):
         found, identity = (_checked_and_repaired if is_to_repair else _checked)(doctor, store)
     is_repaired = bool(found) and is_to_repair
     if as_json:

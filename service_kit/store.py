@@ -287,7 +287,10 @@ class Store:
 
     def said(self, error: Exception) -> str:
         """What the database says in an error, in one line, without what may not be shown of the URL."""
-        return shown_error(self.url, error)
+        message = shown_error(self.url, error)
+        if "malformed" in message:  # SQLITE_CORRUPT
+            message += ". The file itself is damaged: stop the services, and restore a backup with `library restore`"
+        return message
 
 
 _NOTHING = contextlib.nullcontext()

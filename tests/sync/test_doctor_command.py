@@ -106,6 +106,24 @@ def test_the_doctor_names_what_it_cannot_open(databases: FreshDatabases, engine:
     )
 
 
+@pytest.mark.parametrize("pages", [1, 6], ids=["all but the first page", "all but some pages"])
+@pytest.mark.parametrize("arguments", [[], ["--repair"]], ids=["", "repair"])
+def test_of_a_file_that_a_disk_damaged_a_sentence_says_what_to_do(
+    databases: FreshDatabases, arguments: list[str], pages: int
+) -> None:
+    healthy, damaged_url = (databases.migrated(name, "sqlite") for name in ("frontend", "admin"))
+    store = open_store(damaged_url)
+    store.close()  # with the log in the file
+    file = Path(damaged_url.removeprefix("sqlite:///"))
+    content = bytearray(file.read_bytes())
+    content[pages * 4096 :] = b"\xa5" * (len(content) - pages * 4096)
+    file.write_bytes(content)
+    done = library("doctor", *arguments, "--admin-database-url", damaged_url, "--frontend-database-url", healthy)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "restore a backup with `library restore`" in done.stdout
+
+
 def test_no_service_starts_while_its_store_is_repaired(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
