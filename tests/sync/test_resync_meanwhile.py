@@ -58,6 +58,7 @@ def test_the_first_answer_of_an_admin_that_is_no_more_settles_nothing(library: L
     backup = library.admin.backup()
     _add(library, "A book of the lost past")
     library.pull()
+    library.push()  # proves without a call that this store is no old copy: it has no users yet
     rita = _enroll(library, "rita")
 
     def another_process_notices_it() -> None:

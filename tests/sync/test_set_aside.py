@@ -242,7 +242,8 @@ FAULTS: dict[str, Callable[[Book], object]] = {
     "a NUL in the title": lambda book: setattr(book, "title", "a\0b"),
     "a NUL in the publisher": lambda book: setattr(book, "publisher", "a\0b"),
     "a NUL in the category": lambda book: setattr(book, "category", "a\0b"),
-    "an unknown state": lambda book: setattr(book, "state", 4_000_000),
+    "an unknown state": lambda book: setattr(book, "state", 77),
+    "a state that no column takes": lambda book: setattr(book, "state", 4_000_000),
     "no state": lambda book: book.ClearField("state"),
     "less than no copies": lambda book: setattr(book, "total_copies", -1),
 }
