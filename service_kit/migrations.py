@@ -38,7 +38,7 @@ def alone_in(store: Store) -> Iterator[None]:
     """
     if not store.is_postgresql:
         store.refuse_shared()
-    with store.explained("repair"), store.writing():
+    with store.explained("repair {}"), store.writing():
         if store.is_postgresql:
             store.lift_time_limit()
             store.database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from admin_server.store.models import MIGRATIONS
-from service_kit.migrations import migrate, pending
-from service_kit.store import Store, open_store
+from service_kit.migrations import alone_in, migrate, pending
+from service_kit.store import Store, StoreSettingsError, open_store
 from tests.support.processes import ROOT
 from tests.support.stores import Engine, FreshDatabases, ServerName, migrations_of
 
@@ -120,3 +120,9 @@ def test_the_table_for_rows_set_aside_comes_into_a_store_with_books(
         ]
     store.close()
     assert counts == [1, 1, 0]
+
+
+def test_a_repair_that_fails_says_which_store_it_is(empty_store: Store) -> None:
+    with pytest.raises(StoreSettingsError) as failure, alone_in(empty_store):
+        empty_store.database.execute_sql("SELECT nothing_of_that_name")
+    assert str(failure.value).startswith(f"cannot repair the store {empty_store.safe_url}: ")
