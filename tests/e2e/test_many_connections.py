@@ -16,7 +16,7 @@ from tests.e2e.test_open_calls import assert_healthy
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
-from tests.support.http2_pings import ACK, PING, PREFACE, SETTINGS, _frame
+from tests.support.http2 import ACK, PING, PREFACE, SETTINGS, frame
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
 from tests.support.stores import FreshDatabases, bound_store
@@ -29,7 +29,7 @@ CONNECTIONS = 2_000
 FIRST_LIMIT = 256
 """The servers are started with this soft limit, and raise it."""
 
-GREETING = PREFACE + _frame(SETTINGS) + _frame(SETTINGS, ACK)
+GREETING = PREFACE + frame(SETTINGS) + frame(SETTINGS, ACK)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def test_the_frontend_lends_beside_many_connections(
         borrow()
         if greeting:
             for connection in opened:
-                connection.sendall(_frame(PING, payload=bytes(8)))
+                connection.sendall(frame(PING, payload=bytes(8)))
             borrow()
 
 
