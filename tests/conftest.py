@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -103,6 +104,13 @@ def frontend_store(frontend_url: str) -> Iterator[Store]:
     """A fresh frontend's store, on each engine, with the models at work on it."""
     with bound_store("frontend", frontend_url) as store:
         yield store
+
+
+@pytest.fixture
+def complaints_stay_here() -> Iterator[None]:
+    """Let what cysqlite complains of be collected within the test: see `tests.support.damage`."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

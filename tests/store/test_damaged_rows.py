@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from typing import Any
 
 import peewee
@@ -35,20 +33,11 @@ from service_kit.store import Store
 from tests.support.admin import Admin
 from tests.support.clients import Refusal
 from tests.support.clocks import SettableClock
+from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
 from tests.support.frontend import RULES, Branch
 from tests.support.servicers import ServicerRunner
 
-# After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_complaint_is_left_to_another_test() -> Iterator[None]:
-    yield
-    gc.collect()
+pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
 
 
 ROWS = 4

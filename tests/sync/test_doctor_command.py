@@ -15,20 +15,16 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from service_kit.migrations import alone_in
 from service_kit.store import StoreSettingsError, open_store
+from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
 from tests.support.library_command import library
 from tests.support.processes import ROOT, ServerProcess
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import assert_copies_are_counted, eventually, loans, wait_until_they_agree
 from tests.sync.forked_servers import ForkedServers
 
-# After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
 
 
-@pytest.mark.slow
 def test_the_doctor_reads_beside_servers_and_repairs_without_them(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -23,24 +22,14 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBoo
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from service_kit.ids import new_id
 from service_kit.store import Store, open_store
+from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
 from tests.support.processes import ServerProcess
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, status, wait_until_they_agree
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import RULES, Library, Side
 
-# After a text that cannot be decoded, cysqlite complains when it frees the statement; it has freed it all the same.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def no_complaint_is_left_to_another_test() -> Iterator[None]:
-    yield
-    gc.collect()
-
+pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
 
 END = 2**63 - 1
 NOT_UTF_8 = "CAST(x'ff41fe' AS TEXT)"
