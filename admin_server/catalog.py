@@ -336,9 +336,8 @@ def _book_page(
 
 
 def _locked_book(store: Store, book_id: str) -> Book:
-    """The book, held until the transaction ends: on SQLite by the transaction itself, on PostgreSQL by its row."""
-    query = Book.select().where(Book.id == book_id)
-    row: Book | None = (query.for_update() if store.is_postgresql else query).first()
+    """Read the book and lock its row until the transaction ends."""
+    row: Book | None = store.locking(Book.select().where(Book.id == book_id)).first()
     if row is None:
         raise BookNotFound(book_id=book_id)
     return row

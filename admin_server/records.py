@@ -32,7 +32,7 @@ from library_domain.users import user_columns
 from service_kit.ids import UUID
 from service_kit.logs import logger
 from service_kit.message_checks import ENUM_NUMBERS, message_problems
-from service_kit.revisions import GREATEST_REVISION, head_revision, is_revision, take_revisions
+from service_kit.revisions import GREATEST_REVISION, head_revision, is_revision, newest_in, take_revisions
 from service_kit.store import Store
 from service_kit.validation import joined, unfit_characters
 
@@ -153,8 +153,7 @@ def _problem(record: UserRecord | LoanRecord, message: Message, wrong: list[str]
 def _admitted(store: Store, frontend_id: str) -> Frontend:
     """The frontend whose rows are taken, held until the transaction ends. The first one to send rows becomes it."""
     Frontend.insert(one=1, id=frontend_id, newest_revision=0).on_conflict_ignore().execute()
-    query = Frontend.select()
-    frontend: Frontend = (query.for_update() if store.is_postgresql else query).get()
+    frontend: Frontend = store.locking(Frontend.select()).get()
     if frontend.id != frontend_id:
         raise OtherFrontend(frontend_id=frontend.id, other_frontend_id=frontend_id)
     return frontend
@@ -163,19 +162,12 @@ def _admitted(store: Store, frontend_id: str) -> Frontend:
 def _remember_newest(frontend: Frontend, revisions: Iterable[int]) -> int:
     known = frontend.newest_revision
     if known != 0 and not is_revision(known):  # of a version of this service that believed any revision
-        known = max(_newest_recorded(User), _newest_recorded(Loan))
+        known = max(newest_in(User.revision), newest_in(Loan.revision))
     newest = max([known, *revisions])
     if newest != frontend.newest_revision:
         frontend.newest_revision = newest
         frontend.save()
     return newest
-
-
-def _newest_recorded(model: type[User] | type[Loan]) -> int:
-    newest: int | None = (
-        model.select(peewee.fn.MAX(model.revision)).where(model.revision.between(0, GREATEST_REVISION)).scalar()
-    )
-    return newest or 0
 
 
 def _count_copies_out(book_ids: set[str]) -> None:

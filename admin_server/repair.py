@@ -57,8 +57,8 @@ NO_FRONTEND = str(UUID(int=0))
 
 def find_start_damage(store: Store) -> list[str]:
     """Return what keeps the service from its start, a clause each. It reads a few rows."""
-    found = counter_problems(store) or lag_problems((Book.revision, Epoch.first_revision))
-    return [*found, *row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)]
+    found = [*counter_problems(store), *lag_problems((Book.revision, Epoch.first_revision))]
+    return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
 
 
 def find_damage(store: Store) -> list[str]:

@@ -171,9 +171,8 @@ def _own_values(row: User) -> dict[str, str]:
 
 
 def _locked_user(store: Store, user_id: str) -> User:
-    """Read the user and lock its row until the transaction ends. On SQLite the transaction itself is the lock."""
-    query = User.select().where(User.id == user_id)
-    row: User | None = (query.for_update() if store.is_postgresql else query).first()
+    """Read the user and lock its row until the transaction ends."""
+    row: User | None = store.locking(User.select().where(User.id == user_id)).first()
     if row is None:
         raise UserNotFound(user_id=user_id)
     return row

@@ -79,9 +79,7 @@ def find_start_damage(store: Store) -> list[str]:
 
 def find_damage(store: Store) -> list[str]:
     """Return all that is damaged, a clause each."""
-    found = find_start_damage(store)
-    if not counter_problems(store):
-        found += lag_problems((User.revision, Loan.revision))
+    found = [*find_start_damage(store), *lag_problems((User.revision, Loan.revision))]
     return [*found, *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 

@@ -15,7 +15,6 @@ REFUSALS = frozenset(
         grpc.StatusCode.FAILED_PRECONDITION,
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.UNIMPLEMENTED,
     }
 )
 """Statuses, sent with details by the service itself, of calls that changed nothing."""
@@ -55,13 +54,13 @@ def is_surely_not_done(error: grpc.RpcError) -> bool:
 
     After other failures it is not known: the service may have committed the change before the answer was lost.
     """
-    if rich_status(error) is None:
-        said = (error.details() or "").lower()
-        reached_nobody = any(words in said for words in ("failed to connect to all addresses", "errors resolving "))
-        return error.code() is grpc.StatusCode.UNIMPLEMENTED or (
-            error.code() is grpc.StatusCode.UNAVAILABLE and reached_nobody
-        )
-    return error.code() in REFUSALS
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:  # with or without details
+        return True
+    if rich_status(error) is not None:
+        return error.code() in REFUSALS
+    said = (error.details() or "").lower()
+    reached_nobody = any(words in said for words in ("failed to connect to all addresses", "errors resolving "))
+    return error.code() is grpc.StatusCode.UNAVAILABLE and reached_nobody
 
 
 def rich_status(error: grpc.RpcError) -> Status | None:

@@ -20,8 +20,11 @@ def system_clock() -> int:
     return time.time_ns() // 1_000
 
 
-FIRST_TIME, LAST_TIME = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
-"""The years 1 to 9999 in microseconds since 1970: all that a Timestamp may hold."""
+TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)
+"""The years 1 to 9999 in seconds since 1970: all that a Timestamp may have, by google/protobuf/timestamp.proto."""
+
+FIRST_TIME, LAST_TIME = TIMESTAMP_SECONDS.start * SECOND, TIMESTAMP_SECONDS.stop * SECOND - 1
+"""The same in microseconds."""
 
 
 def is_time(value: object) -> bool:

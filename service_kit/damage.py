@@ -93,10 +93,13 @@ def counter_problems(store: Store) -> list[str]:
 
 
 def lag_problems(columns: Iterable[peewee.Field]) -> list[str]:
-    """Return whether the counter is behind revisions that rows have, which it would hand out once more."""
-    counter = Counter.get_or_none()
-    is_behind = counter is not None and counter.revision < max(newest_in(column) for column in columns)
-    return ["counter.revision is less than the newest revision of a row"] if is_behind else []
+    """Return whether the counter is behind revisions that rows have, which it would hand out once more.
+
+    A counter that is missing or damaged is none of these: see `counter_problems`.
+    """
+    newest = max(newest_in(column) for column in columns)
+    behind = Counter.select(Counter.id).where(~damaged(Counter.revision), Counter.revision < newest)
+    return ["counter.revision is less than the newest revision of a row"] if behind.exists() else []
 
 
 def column_problems(columns: Iterable[tuple[peewee.Field, int]]) -> list[str]:

@@ -15,13 +15,12 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
+from service_kit.clock import TIMESTAMP_SECONDS
+
 Problem = tuple[str, str]
 """A field's path, and what is wrong with it."""
 
 NANOS = range(1_000_000_000)
-TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)
-"""The years 1 to 9999, which are all that a Timestamp may have: google/protobuf/timestamp.proto."""
-
 DURATION_SECONDS = 315_576_000_000
 """The most that a Duration may have, either way: google/protobuf/duration.proto."""
 

@@ -135,6 +135,10 @@ class Store:
         with self.reading(), self.database.atomic(**isolation):
             yield
 
+    def locking(self, query: Any) -> Any:
+        """Let a query lock its rows until the transaction ends. On SQLite the transaction itself is the lock."""
+        return query.for_update() if self.is_postgresql else query
+
     def reading(self) -> contextlib.AbstractContextManager[Any]:
         """A connection for statements that each stand alone."""
         return _PooledConnection(self, self._pool) if self._pool else _NOTHING

@@ -196,10 +196,9 @@ def doubt_replaced_database(store: Store) -> None:
 def lock_sync_state(store: Store) -> SyncState | None:
     """Read the state of the sync and lock it until the transaction ends: the first lock of `LOCK_ORDER`.
 
-    On SQLite the transaction itself is the lock. Returns None in a store that has not been started yet.
+    Returns None in a store that has not been started yet.
     """
-    query = SyncState.select()
-    return _read_sync_state(query.for_update() if store.is_postgresql else query)
+    return _read_sync_state(store.locking(SyncState.select()))
 
 
 def sync_state() -> SyncState:

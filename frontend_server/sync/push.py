@@ -190,14 +190,14 @@ def _prove_current(store: Store, send_users: Send[User]) -> None:
         state = sync_state()
         known = User.select().order_by(User.revision).limit(PROOF_ROWS)
         users = [row for row in read_rows(known, User) if not isinstance(row, Damaged) and _damage(row) is None]
-    if state.start_revision != NOTHING_IS_SURE:
-        for user in users:
-            user.revision = min(user.revision, max(state.start_revision, FIRST_ROW_REVISION) - 1)
+    is_sure = state.start_revision != NOTHING_IS_SURE
+    since_start = max(state.start_revision, FIRST_ROW_REVISION)
+    for user in users if is_sure else []:
+        user.revision = min(user.revision, since_start - 1)
     newest = _newest_revision(store, state, users, send_users)
     with store.writing():
         proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
-        is_old_copy = state.start_revision == NOTHING_IS_SURE or newest >= max(state.start_revision, FIRST_ROW_REVISION)
-        if proved.execute() and is_old_copy:
+        if proved.execute() and (newest >= since_start or not is_sure):
             _move_past(store, newest)
 
 
