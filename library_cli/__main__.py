@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from pathlib import Path
-from typing import IO
 
 import click
-import grpc
 from click.core import ParameterSource
 from rich.console import Console
 
-from library_cli import import_progress, status, up, users
+from library_cli import status, up, users
 from library_cli.backup import backup_command, restore_command, verify_command
 from library_cli.channel import connected, health_of
-from library_cli.csv_books import CsvBooks, NotBooks
 from library_cli.doctor import doctor_command
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
-from library_cli.import_books import SAMPLE, Tally, book_count, import_rows
+from library_cli.importing.command import import_command
+from library_cli.options import admin_target_option, frontend_target_option
 from service_kit.private_files import set_private_umask
-
-admin_target_option = click.option(
-    "--admin-target",
-    envvar="LIBRARY_ADMIN_TARGET",
-    default="127.0.0.1:50052",
-    show_default=True,
-    show_envvar=True,
-    help="Where the admin service is, HOST:PORT.",
-)
-frontend_target_option = click.option(
-    "--frontend-target",
-    envvar="LIBRARY_FRONTEND_TARGET",
-    default="127.0.0.1:50051",
-    show_default=True,
-    show_envvar=True,
-    help="Where the frontend service is, HOST:PORT.",
-)
 
 
 def http_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -48,99 +27,14 @@ def http_url(_context: click.Context, _option: click.Parameter, value: str) -> s
     return value
 
 
-class ImportStopped(click.ClickException):
-    """An import could not be done, or not to its end; it says how far it came."""
-
-    def __init__(self, reason: str, tally: Tally, *, dry_run: bool, exit_code: int = 2) -> None:
-        if how_far := import_progress.how_far(tally, dry_run=dry_run):
-            reason += f"\n{how_far}"
-        super().__init__(reason)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lending-library")
 def main() -> None:
     """Run and look after a lending library."""
 
 
-for command in (backup_command, verify_command, restore_command, doctor_command):
+for command in (backup_command, verify_command, restore_command, doctor_command, import_command):
     main.add_command(command)
-
-
-@main.command("import", short_help="Add the books in a CSV file to the catalogue.")
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
-@click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
-@click.option("--dry-run", is_flag=True, help="Check every row and say what would become of it, but add nothing.")
-@click.option(
-    "--from-line",
-    type=click.IntRange(min=2),
-    default=2,
-    show_default=True,
-    help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
-)
-@admin_target_option
-def import_command(
-    file: Path | None, sample: bool, only_if_empty: bool, dry_run: bool, from_line: int, admin_target: str
-) -> None:
-    """Add the books in the CSV FILE to the catalogue; `-` is standard input.
-
-    The first line names the columns, in any order: title, authors (with `;` between them), isbn, publisher, category,
-    language, published_year, page_count, cover_uri, description, copies. Only title is required. The text is UTF-8.
-
-    A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
-    in the catalogue is reported and not added again, so an import can be repeated. Rows without an ISBN would be added
-    twice: an import that stopped says up to which line the rows are in, and --from-line goes on from there.
-
-    Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
-    """
-    if (file is None) is not sample:
-        raise click.UsageError("Give a FILE or --sample.")
-    path = SAMPLE if file is None else file
-    tally = Tally()
-    try:
-        with connected(admin_target) as channel:
-            if only_if_empty and (books := book_count(channel)):
-                click.echo(f"Nothing was imported, as the catalogue has books: {books}.")
-                return
-            with click.open_file(str(path), "rb") as source:
-                import_file(source, channel, tally, dry_run=dry_run, from_line=from_line)
-    except NotBooks as problem:
-        name = "Standard input" if str(path) == "-" else path
-        raise ImportStopped(f"{name} {problem}.", tally, dry_run=dry_run) from problem
-    except (CallFailed, OSError) as problem:
-        raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
-    except KeyboardInterrupt:
-        raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
-    click.echo(import_progress.in_words(tally, dry_run=dry_run).capitalize())
-    sys.exit(1 if tally.refused else 0)
-
-
-def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_run: bool, from_line: int) -> None:
-    """Import a file; report on standard error how far it is and what does not go in. The tally is kept up to date."""
-    console = Console(stderr=True)
-    books = CsvBooks(source)
-    for column in books.unknown_columns:
-        import_progress.write(console, f"line 1: {column or 'a column without a name'}: unknown column, left out")
-    with import_progress.shown(console, size_in_bytes(source), dry_run=dry_run) as tell:
-        rows = (row for row in books if row.line >= from_line)
-        for outcomes in import_rows(channel, rows, tally, validate_only=dry_run):
-            tally.count(outcomes)
-            import_progress.report(console, outcomes)
-            tell(books.bytes_read, tally)
-    if books.mended_lines:
-        mended = "had control characters that are letters in Windows-1252, and were read as those"
-        import_progress.write(console, f"{books.mended_lines} lines {mended}")
-
-
-def size_in_bytes(source: IO[bytes]) -> int | None:
-    """Give the size of a file; None for what has none beforehand, such as a pipe."""
-    try:
-        found = os.fstat(source.fileno())
-    except OSError:
-        return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @main.command("status", short_help="Show how the services are.")

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from library.frontend.v1.sync_service_pb2 import SyncStatus
 from library_cli.channel import connected
-from library_cli.csv_books import CsvBooks
 from library_cli.grpc_errors import CallFailed
-from library_cli.import_books import SAMPLE, book_count, import_rows
+from library_cli.importing.csv_books import CsvBooks
+from library_cli.importing.sending import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
 from library_cli.status import clock_warning, sync_status
 from library_cli.stores import SERVICES

@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from library_cli.import_books import SAMPLE
+from library_cli.importing.sending import SAMPLE
 from tests.support.library_command import COMMAND, NOBODY, catalogue, environment, library
 from tests.support.processes import ServerProcess, Servers
 from tests.support.rest import RestServers

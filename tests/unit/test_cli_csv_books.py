@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
-from library_cli.csv_books import COLUMNS, LONGEST_LINE, WINDOWS_1252, CsvBooks, NotBooks
-from library_cli.import_books import SAMPLE
+from library_cli.importing.csv_books import COLUMNS, LONGEST_LINE, WINDOWS_1252, CsvBooks, NotBooks
+from library_cli.importing.sending import SAMPLE
 
 
 def read(text: str | bytes) -> list[ImportBooksRequest | ImportOutcome]:

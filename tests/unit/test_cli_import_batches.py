@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest, ImportOutcome
-from library_cli.import_books import _batches
+from library_cli.importing.sending import _batches
 
 
 @pytest.mark.parametrize("size", [1, 7_900, 8_100, 500_000, 3_999_000])

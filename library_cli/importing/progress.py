@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ALREADY_THERE, ImportOutcome
-from library_cli.import_books import Tally
+from library_cli.importing.sending import Tally
 from library_cli.plain_text import one_line
 
 
