@@ -95,6 +95,10 @@ format: $(VENV)/develop.stamp ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
+.PHONY: pre-commit
+pre-commit: $(VENV)/develop.stamp ## Let git run the checks of what changed before each commit
+	$(BIN)/pre-commit install
+
 # Pins already there stay; `make lock ARGS=--upgrade` takes the newest. The second lock holds the first one's versions.
 .PHONY: lock
 lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a change of pyproject.toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,12 @@ PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["pac
 
 def test_the_image_is_built_of_all_packages() -> None:
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert let_in == {"pyproject.toml", "requirements.lock", *(package.partition("/")[0] for package in PACKAGES)}
+    assert let_in == {
+        "pyproject.toml",
+        "LICENSE",
+        "requirements.lock",
+        *(package.partition("/")[0] for package in PACKAGES),
+    }
 
 
 def test_every_command_is_in_a_package() -> None:
@@ -23,3 +29,16 @@ def test_every_command_is_in_a_package() -> None:
 def test_every_package_is_there() -> None:
     for package in PACKAGES:
         assert any((ROOT / package).rglob("*.py")), package
+
+
+def test_each_hook_runs_a_check_of_the_makefile_and_none_is_forgotten() -> None:
+    entries = re.findall(r"^ +entry: make ([a-z-]+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE)
+    check = re.search(r"^check: (.*?) ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert check is not None
+    assert entries == check[1].split()
+
+
+def test_the_licence_is_the_one_that_the_project_names() -> None:
+    assert PROJECT["project"]["license"] == "Apache-2.0"
+    assert (ROOT / "LICENSE").read_text().split(maxsplit=4)[:4] == ["Apache", "License", "Version", "2.0,"]
+    assert PROJECT["project"]["license-files"] == ["LICENSE"]
