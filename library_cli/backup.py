@@ -29,16 +29,21 @@ from service_kit.backup.restoring import target_at
 TELL_SECONDS = 5.0
 """How often a long copy says how far it is, where there is no terminal."""
 
+BACKUPS = Path("backups")
+"""Where a backup goes whose folder is not named."""
+
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 json_option = click.option("--json", "json_wanted", is_flag=True, help="Print what is in the backup as JSON.")
 
 
 @click.command("backup", short_help="Copy both stores into a new folder, while the services run.")
-@folder_argument
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @json_option
 @store_options
-def backup_command(folder: Path, json_wanted: bool, **_where: object) -> None:
+def backup_command(folder: Path | None, json_wanted: bool, **_where: object) -> None:
     """Copy both stores into the new folder DIR, while the services run and are used.
+
+    Without DIR the folder is backups/YYYYMMDD-HHMMSS, with the time of the start in UTC.
 
     All that was answered before the command began is in the backup. It is checked as it is written, and DIR gets its
     name when all is in it and on the disk: what is left of a backup that was interrupted is named DIR.unfinished-...
@@ -48,6 +53,7 @@ def backup_command(folder: Path, json_wanted: bool, **_where: object) -> None:
     """
     with stoppable(), explained():
         begun = datetime.now(UTC)
+        folder = folder or BACKUPS / begun.strftime("%Y%m%d-%H%M%S")
         urls = database_urls(click.get_current_context())
         with new_folder(folder) as unfinished:
             # First the admin's: a frontend's store that is newer than the admin's is what the sync is made for.

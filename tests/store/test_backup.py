@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -347,6 +348,17 @@ def test_a_folder_that_exists_is_left_alone(databases: FreshDatabases, tmp_path:
     for name in ("empty", "new/and deep"):
         done(run("verify", tmp_path / name))
     assert "cannot write into" in refusal(run("backup", tmp_path / "file" / "below", **urls))
+
+
+def test_without_a_name_a_backup_has_that_of_its_time(
+    databases: FreshDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = done(run("backup", **{service: databases.migrated(service, "sqlite") for service in SERVICES}))
+    (made,) = (tmp_path / "backups").iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}", made.name)
+    assert said.startswith(f"The backup backups/{made.name} of ")
+    done(run("verify", made))
 
 
 def linked(file: Path) -> None:
