@@ -12,8 +12,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The third-party clients that the tests speak through, where `make clients` puts them.
 CLIENTS := $(CURDIR)/.tools/bin
-# The whole contract with all that it imports, for buf, which would else ask a registry for the imports.
-IMAGE := .tools/contract.binpb
 # Whether an interpreter will do: new enough, and able to make a virtual environment.
 FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -70,12 +68,11 @@ check-types: $(VENV)/develop.stamp
 check-layers: $(VENV)/develop.stamp
 	$(BIN)/lint-imports
 
-# `--path library`: the imports are in the image too, and are not ours to mend.
 .PHONY: check-contract
-check-contract: $(IMAGE)
-	$(BIN)/buf format protos --diff --exit-code
-	$(BIN)/buf lint $(IMAGE) --path library --config buf.yaml
-	$(BIN)/buf breaking $(IMAGE) --path library --config buf.yaml --against protos/released.binpb
+check-contract: $(VENV)/develop.stamp
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf lint
+	$(BIN)/buf breaking --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
 	echo "The contract: linted, formatted, breaks no client, and generated/ is what it gives."
 
@@ -87,7 +84,7 @@ bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md tells ho
 
 .PHONY: generate
 generate: $(VENV)/develop.stamp ## Make generated/ anew from protos/
-	$(BIN)/buf format protos --write
+	$(BIN)/buf format --write
 	$(BIN)/python protos/generate.py
 
 .PHONY: format
@@ -109,15 +106,16 @@ lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a c
 
 # What `make check` compares with. Run it with each release: from then on, what it holds must not break.
 .PHONY: release-contract
-release-contract: $(IMAGE) ## Keep the contract as it stands as the released one
-	$(BIN)/buf build $(IMAGE) --path library --exclude-source-info --output protos/released.binpb
+release-contract: $(VENV)/develop.stamp ## Keep the contract as it stands as the released one
+	$(BIN)/buf build --path protos/library --exclude-source-info --output protos/released.binpb
 
 .PHONY: clients
-clients: ## Build grpcurl and Evans, which the tests use where they find them, into .tools/bin (needs Go)
+clients: ## Build grpcurl, Evans and grpcui, which the tests use where they find them, into .tools/bin (needs Go)
 	command -v go >/dev/null || { echo "Go is missing: install Go 1.24 or newer, then run this again." >&2; exit 1; }
 	export GOBIN="$(CLIENTS)"
 	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
-	cd .ci/evans && go install tool
+	(cd .ci/evans && go install tool)
+	(cd .ci/grpcui && go install tool)
 
 .PHONY: help
 help: ## Show this
@@ -125,12 +123,6 @@ help: ## Show this
 		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- setting up ---
-
-# Always anew: it is quick, and a deleted file has no time to compare.
-.PHONY: $(IMAGE)
-$(IMAGE): $(VENV)/develop.stamp
-	mkdir -p $(@D)
-	$(BIN)/python protos/generate.py --image $@
 
 # A stamp is younger than what was installed, so a second call is quick and a changed lock installs again.
 $(VENV)/develop.stamp: requirements-dev.lock $(VENV)/run.stamp

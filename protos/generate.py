@@ -2,10 +2,9 @@
 
     python protos/generate.py            write generated/
     python protos/generate.py --check    write nothing; fail where generated/ is not what the protos give
-    python protos/generate.py --image F  write the contract, with all that it imports, as one image for buf
 
-Everything runs from installed wheels: protoc from grpcio-tools, the google protos from googleapis-common-protos, and
-buf/validate/validate.proto from the descriptor inside protovalidate, whose wheel has no .proto.
+Everything runs from installed wheels and from this folder: protoc comes from grpcio-tools, and `google/` and `buf/` are
+copies of the protos that the contract imports. tests/unit/test_protos.py compares these with the wheels.
 """
 
 from __future__ import annotations
@@ -18,32 +17,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-import google.api
 import grpc_tools
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
-from protovalidate._gen.buf.validate import validate_pb
 
 PROTOS = Path(__file__).resolve().parent
 GENERATED = PROTOS.parent / "generated"
-VALIDATE = "buf/validate/validate.proto"
-BUILT_IN = ("descriptor", "duration", "field_mask", "timestamp", "any", "empty", "wrappers", "struct")
+# What errors carry. No file of the contract imports it, and clients that read errors need it.
+DETAILS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
 
 
 def main() -> int:
     """Run the command line; the exit status is 1 where --check finds a difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--image", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        imports = write_imports(Path(scratch) / "imports.binpb")
-        if arguments.image:
-            image = f"--descriptor_set_out={arguments.image}"
-            run_protoc(imports, [image, "--include_imports", "--include_source_info"])
-            return 0
         fresh = Path(scratch) / "generated"
-        generate(fresh, imports)
+        generate(fresh)
         if arguments.check:
             return report(differences(fresh, GENERATED))
         shutil.rmtree(GENERATED, ignore_errors=True)
@@ -51,39 +42,38 @@ def main() -> int:
     return 0
 
 
-def write_imports(path: Path) -> Path:
-    """Write the descriptors of all that the contract imports from outside, so that protoc resolves them."""
-    well_known = importlib.resources.files(grpc_tools) / "_proto"
-    common = Path(google.api.__path__[0]).parents[1]
-    own = path.with_suffix(".google.binpb")
-    names = [f"google/protobuf/{name}.proto" for name in BUILT_IN]
-    common_names = ("api/annotations", "api/field_behavior", "api/visibility", "type/money")
-    names += [f"google/{name}.proto" for name in common_names]
-    call(["protoc", f"-I{well_known}", f"-I{common}", f"--descriptor_set_out={own}", "--include_imports", *names])
-    files = descriptor_pb2.FileDescriptorSet.FromString(own.read_bytes())
-    files.file.add().MergeFromString(validate_pb._DESC.proto.to_binary())
-    path.write_bytes(files.SerializeToString())
-    return path
-
-
-def generate(target: Path, imports: Path) -> None:
+def generate(target: Path) -> None:
     """Generate everything into `target`."""
     target.mkdir(parents=True)
+    contract = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "library").rglob("*.proto"))
     stubs = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
     services = [f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}"]
-    run_protoc(imports, [*stubs, *services])
-    run_protoc(imports, stubs, [VALIDATE])
-    # Python's own descriptors drop comments; reflection serves these instead, so `describe` is the manual.
-    contract = target / "library" / "contract.binpb"
-    run_protoc(imports, [f"--descriptor_set_out={contract}", "--include_source_info"])
+    run_protoc([*stubs, *services], contract)
+    # Of the imports, only this one has no stubs in an installed wheel.
+    run_protoc(stubs, ["buf/validate/validate.proto"])
+    write_descriptors(target / "library" / "contract.binpb", contract)
 
 
-def run_protoc(imports: Path, options: list[str], files: list[str] | None = None) -> None:
-    """Run protoc over `files`, by default the whole contract."""
-    contract = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def write_descriptors(path: Path, contract: list[str]) -> None:
+    """Write the contract with everything that it imports, which a client needs nothing else to be generated from.
+
+    Comments are kept in the files of the contract: Python's own descriptors drop them, and reflection serves these
+    instead. The imports, which are larger than the contract, go without.
+    """
+    run_protoc([f"--descriptor_set_out={path}", "--include_imports", "--include_source_info"], [*contract, *DETAILS])
+    files = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
+    for file in files.file:
+        if file.name not in contract:
+            file.ClearField("source_code_info")
+    path.write_bytes(files.SerializeToString(deterministic=True))
+
+
+def run_protoc(options: list[str], files: list[str]) -> None:
+    """Run protoc over `files`, which are named by their path in `protos/`."""
+    well_known = importlib.resources.files(grpc_tools) / "_proto"
     # The plugins of this interpreter's environment, which need not be on the PATH.
     plugins = [f"--plugin={path}" for path in Path(sys.executable).parent.glob("protoc-gen-mypy*")]
-    call(["protoc", *plugins, f"--descriptor_set_in={imports}", f"-I{PROTOS}", *options, *(files or contract)])
+    call(["protoc", *plugins, f"-I{PROTOS}", f"-I{well_known}", *options, *files])
 
 
 def call(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -18,28 +19,44 @@ V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
 _METHOD = "ServerReflectionInfo"
 
-# Clients print error details readably only when reflection knows their types; this import puts them into the pool.
+# The types of error details. They are also in the pool by this import, for clients that ask for them by name.
 _DETAILS = error_details_pb2.DESCRIPTOR
 
 
 class _CommentedReflection(reflection.ReflectionServicer):
-    """The stock servicer, but for the files of the contract: Python's descriptors have dropped their comments."""
+    """The stock servicer, with two changes to the files that it returns.
+
+    Files of the contract have their comments, which Python's descriptors drop. A file with a service also imports the
+    types of error details: grpcui decodes what an error carries only by the types that the file of the called method
+    imports, and shows base64 instead of all others. No contract needs that import for itself.
+    """
 
     def __init__(self, service_names: Iterable[str], contract: bytes) -> None:
         super().__init__(service_names)
-        files = descriptor_pb2.FileDescriptorSet.FromString(contract)
-        self._commented = {file.name: file.SerializeToString() for file in files.file}
+        files = descriptor_pb2.FileDescriptorSet.FromString(contract).file
+        commented = (file for file in files if file.HasField("source_code_info"))
+        self._commented = {file.name: _with_details(file).SerializeToString() for file in commented}
 
     def ServerReflectionInfo(  # noqa: N802 - the contract's name
         self, request_iterator: Iterable[reflection_pb2.ServerReflectionRequest], context: Any
     ) -> Iterator[reflection_pb2.ServerReflectionResponse]:
         requests = (self._of_service(request) for request in request_iterator)
         for response in super().ServerReflectionInfo(requests, context):
-            files = response.file_descriptor_response.file_descriptor_proto
-            for index, plain in enumerate(files):
-                name = descriptor_pb2.FileDescriptorProto.FromString(plain).name
-                files[index] = self._commented.get(name, plain)
+            if response.HasField("file_descriptor_response"):
+                files = response.file_descriptor_response.file_descriptor_proto
+                files[:] = self._completed([descriptor_pb2.FileDescriptorProto.FromString(file) for file in files])
             yield response
+
+    def _completed(self, files: list[descriptor_pb2.FileDescriptorProto]) -> Iterator[bytes]:
+        """Yield the files, serialized, and after them what they import only here."""
+        missing: list[FileDescriptor] = []
+        if any(file.service for file in files):
+            names = {file.name for file in files}
+            missing = [file for file in (_DETAILS, *_DETAILS.dependencies) if file.name not in names]
+        for file in files:
+            yield self._commented.get(file.name) or _with_details(file).SerializeToString()
+        for imported in missing:
+            yield imported.serialized_pb
 
     @staticmethod
     def _of_service(request: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionRequest:
@@ -50,6 +67,13 @@ class _CommentedReflection(reflection.ReflectionServicer):
         except KeyError:
             return request
         return reflection_pb2.ServerReflectionRequest(host=request.host, file_containing_symbol=service)
+
+
+def _with_details(file: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.FileDescriptorProto:
+    """Make a file with a service import the types of error details."""
+    if file.service and _DETAILS.name not in file.dependency:
+        file.dependency.append(_DETAILS.name)
+    return file
 
 
 def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from library.v1.book_pb2 import Book
 from tests.support.clients import AdminClient, FrontendClient, refusal_of
 from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases
-from tests.support.third_party import CLIENTS, Evans, Grpcurl, ThirdPartyClient, require
+from tests.support.third_party import CLIENTS, Evans, Grpcui, Grpcurl, ThirdPartyClient, require
 
 NOBODY = str(uuid.UUID(int=0))
 
@@ -212,6 +213,21 @@ def test_a_refusal_is_readable(
     refusal = client.call(library.address[server], method, arguments).refusal
     for words in ["lending-library", "google.rpc.ErrorInfo", "google.rpc.RequestInfo", *told]:
         assert words in refusal
+
+
+def test_grpcui_shows_the_details_of_a_refusal_in_words(library: Library) -> None:
+    """It showed base64: it knows only the types that the file of the method imports."""
+    method = "library.frontend.v1.MemberService/GetUser"
+    refusal = json.loads(Grpcui().call(library.address["frontend"], method, {"id": NOBODY}).refusal)
+    info, resource, request = (detail["message"] for detail in refusal["details"])
+    assert info == {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "USER_NOT_FOUND",
+        "domain": "lending-library",
+        "metadata": {"user_id": NOBODY},
+    }
+    assert (resource["resource_type"], resource["resource_name"]) == ("library.v1.User", NOBODY)
+    assert request.keys() == {"@type", "request_id"}
 
 
 def test_python_stubs_serve_a_patron_and_document_themselves(library: Library) -> None:

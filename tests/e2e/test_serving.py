@@ -109,6 +109,29 @@ def test_both_versions_of_reflection_tell_services_and_comments(server: ServerPr
     reflection.close()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_reflection_sends_the_types_of_error_details_with_each_service(server: ServerProcess, version: str) -> None:
+    """Clients that look for them only in the files that a service's file imports show base64 without them."""
+    reflection = Reflection(server.channel(), version)
+    for name in reflection.services():
+        symbol = {"file_containing_symbol": name}
+        asked = reflection.ask(**symbol).file_descriptor_response.file_descriptor_proto
+        files = [descriptor_pb2.FileDescriptorProto.FromString(file) for file in asked]
+        by_name = {file.name: file for file in files}
+        assert len(by_name) == len(files)
+        assert set(by_name) == {imported for file in files for imported in file.dependency} | {files[0].name}
+        details = by_name["google/rpc/error_details.proto"]
+        assert details.name in files[0].dependency
+        assert {"ErrorInfo", "BadRequest", "ResourceInfo", "RequestInfo", "RetryInfo"} <= {
+            message.name for message in details.message_type
+        }
+        named = reflection.ask(file_by_filename=files[0].name).file_descriptor_response.file_descriptor_proto
+        assert named == asked
+    plain = reflection.ask(file_by_filename="google/rpc/error_details.proto").file_descriptor_response
+    assert len(plain.file_descriptor_proto) == 2  # and google/protobuf/duration.proto
+    reflection.close()
+
+
 def test_open_reflection_streams_hold_nobody_up(server: ServerProcess, streams: list[Reflection]) -> None:
     for stream in streams:
         assert stream.services()

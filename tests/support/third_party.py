@@ -1,18 +1,24 @@
-"""Programs that others made to speak gRPC, run as people run them at a terminal: grpcurl, Evans, `buf curl`."""
+"""Programs that others made to speak gRPC, run as people run them: grpcurl, Evans, `buf curl`, grpcui."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import httpx2
 import pytest
 
 CALL_SECONDS = 100.0
+
+REFLECTION = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 
 NOT_TRIED = "NOT TRIED"
 """How the skip of a test without its client begins; the end of the run tells them loudly, see tests/e2e/conftest.py."""
@@ -20,6 +26,7 @@ NOT_TRIED = "NOT TRIED"
 INSTALLED_BY = {
     "grpcurl": "make clients",
     "evans": "make clients",
+    "grpcui": "make clients",
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
     "cc": "the system's package manager: gcc or clang",
     "curl": "the system's package manager",
@@ -138,14 +145,68 @@ class BufCurl:
         return answer
 
     def mask(self, path: str) -> Any:
-        first, *rest = path.split("_")
-        return first + "".join(word.title() for word in rest)
+        return camel_case(path)
 
     def _curl(self, *arguments: str) -> Answer:
         return run("buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments)
 
 
-CLIENTS: dict[str, ThirdPartyClient] = {"grpcurl": Grpcurl(), "evans": Evans(), "buf": BufCurl()}
+class Grpcui:
+    """A page in a browser. It is called here as its page calls it; it shows what comes back as it comes."""
+
+    def services(self, address: str) -> list[str]:
+        with self._page(address) as page:
+            shown = re.findall(r'<option value="([\w.]+)">', page.get("/").text)
+        return sorted([*shown, *REFLECTION])  # it never shows these
+
+    def methods(self, address: str, service: str) -> list[str]:
+        with self._page(address) as page:
+            found = re.search(rf'"{re.escape(service)}": \[(.*?)\]', page.get("/").text, re.DOTALL)
+        assert found
+        return [f"{service}.{method}" for method in re.findall(r'"(\w+)"', found[1])]
+
+    def call(self, address: str, method: str, request: dict[str, Any]) -> Answer:
+        with self._page(address) as page:
+            page.get("/")
+            token = page.cookies["_grpcui_csrf_token"]
+            asked = {"metadata": [], "data": [request]}
+            path = f"/invoke/{method.replace('/', '.')}"
+            result = page.post(path, json=asked, headers={"x-grpcui-csrf-token": token}).raise_for_status().json()
+        if result["error"] is None:
+            (reply,) = result["responses"]
+            return Answer(0, json.dumps(_in_camel_case(reply["message"])), "")
+        return Answer(1, "", json.dumps(result["error"]))
+
+    def mask(self, path: str) -> Any:
+        return {"paths": [path]}
+
+    @contextmanager
+    def _page(self, address: str) -> Iterator[httpx2.Client]:
+        require("grpcui")
+        options = ["-plaintext", "-open-browser=false", "-bind=127.0.0.1", "-port=0", "-emit-defaults=false"]
+        with subprocess.Popen(["grpcui", *options, address], stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout
+                found = re.search(r"http://\S+", process.stdout.readline())
+                assert found
+                with httpx2.Client(base_url=found[0], timeout=CALL_SECONDS, trust_env=False) as client:
+                    yield client
+            finally:
+                process.terminate()
+
+
+CLIENTS: dict[str, ThirdPartyClient] = {
+    "grpcurl": Grpcurl(),
+    "evans": Evans(),
+    "buf": BufCurl(),
+    "grpcui": Grpcui(),
+}
+
+
+def camel_case(name: str) -> str:
+    """The name of a field as JSON usually has it."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
 
 
 def run(program: str, *arguments: str, stdin: str = "") -> Answer:
@@ -155,6 +216,14 @@ def run(program: str, *arguments: str, stdin: str = "") -> Answer:
         [program, *arguments], input=stdin, capture_output=True, text=True, timeout=CALL_SECONDS, check=False
     )
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def _in_camel_case(message: Any) -> Any:
+    if isinstance(message, list):
+        return [_in_camel_case(item) for item in message]
+    if isinstance(message, dict):
+        return {camel_case(name): _in_camel_case(value) for name, value in message.items()}
+    return message
 
 
 def succeeded(answer: Answer) -> str:
