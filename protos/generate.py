@@ -1,7 +1,7 @@
 """Generate the Python stubs and the commented descriptor set in `generated/` from the contract in `protos/`.
 
-    python protos/generate.py            write generated/
-    python protos/generate.py --check    write nothing; fail where generated/ is not what the protos give
+    python protos/generate.py            write generated/, and what library-client/ has of the contract
+    python protos/generate.py --check    write nothing; fail where these are not what the protos give
     python protos/generate.py --image F  write the contract, with all that it imports, as one image for buf
 
 Everything runs from installed wheels: protoc from grpcio-tools, the google protos from googleapis-common-protos, and
@@ -20,12 +20,15 @@ from pathlib import Path
 
 import google.api
 import grpc_tools
+from generate_client import generate_client
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
 
 PROTOS = Path(__file__).resolve().parent
-GENERATED = PROTOS.parent / "generated"
+ROOT = PROTOS.parent
+GENERATED = (ROOT / "generated", ROOT / "library-client" / "stubs")
+"""The folders where everything is generated. There are also some generated files among others."""
 VALIDATE = "buf/validate/validate.proto"
 BUILT_IN = ("descriptor", "duration", "field_mask", "timestamp", "any", "empty", "wrappers", "struct")
 
@@ -39,16 +42,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         imports = write_imports(Path(scratch) / "imports.binpb")
         if arguments.image:
-            image = f"--descriptor_set_out={arguments.image}"
-            run_protoc(imports, [image, "--include_imports", "--include_source_info"])
+            write_image(arguments.image, imports)
             return 0
-        fresh = Path(scratch) / "generated"
-        generate(fresh, imports)
+        fresh = Path(scratch) / "fresh"
+        generate(fresh / "generated", imports)
+        image = Path(scratch) / "image.binpb"
+        write_image(image, imports)
+        generate_client(image, fresh / "library-client", lambda options: call(["protoc", *plugins(), *options]))
         if arguments.check:
-            return report(differences(fresh, GENERATED))
-        shutil.rmtree(GENERATED, ignore_errors=True)
-        shutil.copytree(fresh, GENERATED)
+            return report(differences(fresh))
+        for folder in GENERATED:
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(fresh, ROOT, dirs_exist_ok=True)
     return 0
+
+
+def write_image(path: Path, imports: Path) -> None:
+    """Write the contract with all that it imports, and with its comments."""
+    run_protoc(imports, [f"--descriptor_set_out={path}", "--include_imports", "--include_source_info"])
 
 
 def write_imports(path: Path) -> Path:
@@ -73,6 +84,8 @@ def generate(target: Path, imports: Path) -> None:
     services = [f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}"]
     run_protoc(imports, [*stubs, *services])
     run_protoc(imports, stubs, [VALIDATE])
+    for package in ("library", "buf"):
+        (target / package / "py.typed").touch()
     # Python's own descriptors drop comments; reflection serves these instead, so `describe` is the manual.
     contract = target / "library" / "contract.binpb"
     run_protoc(imports, [f"--descriptor_set_out={contract}", "--include_source_info"])
@@ -81,9 +94,12 @@ def generate(target: Path, imports: Path) -> None:
 def run_protoc(imports: Path, options: list[str], files: list[str] | None = None) -> None:
     """Run protoc over `files`, by default the whole contract."""
     contract = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
-    # The plugins of this interpreter's environment, which need not be on the PATH.
-    plugins = [f"--plugin={path}" for path in Path(sys.executable).parent.glob("protoc-gen-mypy*")]
-    call(["protoc", *plugins, f"--descriptor_set_in={imports}", f"-I{PROTOS}", *options, *(files or contract)])
+    call(["protoc", *plugins(), f"--descriptor_set_in={imports}", f"-I{PROTOS}", *options, *(files or contract)])
+
+
+def plugins() -> list[str]:
+    """The plugins of this interpreter's environment, which need not be on the PATH."""
+    return [f"--plugin={path}" for path in Path(sys.executable).parent.glob("protoc-gen-mypy*")]
 
 
 def call(arguments: list[str]) -> None:
@@ -92,22 +108,23 @@ def call(arguments: list[str]) -> None:
         sys.exit(f"protoc failed: {' '.join(arguments)}")
 
 
-def differences(fresh: Path, committed: Path) -> list[str]:
-    """Name the files that only one side has or that differ."""
+def differences(fresh: Path) -> list[str]:
+    """Name the generated files of the tree that are missing, too many, or not those in `fresh`."""
 
-    def names(root: Path) -> set[str]:
-        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    def names(folder: Path, root: Path) -> set[str]:
+        found = (path.relative_to(root) for path in folder.rglob("*") if path.is_file())
         return {str(path) for path in found if "__pycache__" not in path.parts}
 
-    ours, theirs = names(fresh), names(committed)
-    _, changed, broken = filecmp.cmpfiles(fresh, committed, sorted(ours & theirs), shallow=False)
-    return sorted((ours ^ theirs) | set(changed) | set(broken))
+    ours = names(fresh, fresh)
+    theirs = {name for folder in GENERATED for name in names(folder, ROOT)}
+    _, changed, broken = filecmp.cmpfiles(fresh, ROOT, sorted(ours), shallow=False)
+    return sorted((theirs - ours) | set(changed) | set(broken))
 
 
 def report(different: list[str]) -> int:
     """Print what differs, and what to do about it."""
     for name in different:
-        print(f"generated/{name} is not what protos/ gives", file=sys.stderr)
+        print(f"{name} is not what protos/ gives", file=sys.stderr)
     if different:
         print("run `make generate` and commit what it writes", file=sys.stderr)
     return 1 if different else 0
