@@ -83,7 +83,7 @@ bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md tells ho
 ##@ Change
 
 .PHONY: generate
-generate: $(VENV)/develop.stamp ## Make generated/ anew from protos/
+generate: $(VENV)/develop.stamp ## Regenerate the stubs, here and in library-client/, from protos/
 	$(BIN)/buf format --write
 	$(BIN)/python protos/generate.py
 

@@ -1,0 +1,139 @@
+"""The client for asyncio, on `grpc.aio`: the same names as in `library_client`, whose calls are awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from typing import Any, Self, TypeVar, Unpack
+
+import grpc
+
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
+from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
+from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
+from library.admin.v1.user_service_pb2_grpc import UserServiceStub
+from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
+from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
+from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_client.paging import Page, PageRequest, following
+from library_client.retries import Attempts, error_of_stream
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, limits_of
+
+RequestT = TypeVar("RequestT", bound=PageRequest)
+PageT = TypeVar("PageT", bound=Page)
+
+
+def connect(target: str, **options: Unpack[Options]) -> grpc.aio.Channel:
+    """Open a channel to HOST:PORT, for any stub of `library.…`; `Options` has the keyword arguments."""
+    credentials = options.get("credentials")
+    interceptors = [_Retrying(limits_of(options)), _TypedErrors()]
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, CHANNEL_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS, interceptors=interceptors)
+
+
+class Connection:
+    """A channel that is closed at the end of its `async with` block."""
+
+    def __init__(self, target: str, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        self.channel = connect(target, **options)
+
+    async def close(self) -> None:
+        """End all calls and the connection."""
+        await self.channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Frontend(Connection):
+    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+
+    def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        super().__init__(target, **options)
+        self.catalog = CatalogServiceStub(self.channel)
+        self.lending = LendingServiceStub(self.channel)
+        self.members = MemberServiceStub(self.channel)
+        self.sync = SyncServiceStub(self.channel)
+
+
+class Admin(Connection):
+    """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`."""
+
+    def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        super().__init__(target, **options)
+        self.catalog = AdminCatalogServiceStub(self.channel)
+        self.loans = LoanServiceStub(self.channel)
+        self.status = StatusServiceStub(self.channel)
+        self.users = UserServiceStub(self.channel)
+
+
+async def pages(method: Callable[[RequestT], Awaitable[PageT]], request: RequestT) -> AsyncIterator[PageT]:
+    """Yield all pages of a list, from that of `request` on.
+
+    For example `async for page in pages(library.catalog.ListBooks, ListBooksRequest(query="emma"))`. The books are in
+    `page.books`.
+    """
+    next_request: RequestT | None = request
+    while next_request is not None:
+        page = await method(next_request)
+        yield page
+        next_request = following(request, page)
+
+
+class _Retrying(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends a call until it is answered or `Attempts` raises."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        given = client_call_details
+        attempts = Attempts(given.method, request, given.timeout, self._limits)
+        while True:
+            details = grpc.aio.ClientCallDetails(
+                given.method, attempts.next_timeout(), given.metadata, given.credentials, given.wait_for_ready
+            )
+            call = await continuation(details, attempts.request)
+            try:
+                await call
+            except grpc.RpcError as error:
+                pause = attempts.pause_after(error)
+            else:
+                return call
+            await asyncio.sleep(pause)
+
+
+class _TypedErrors(grpc.aio.StreamUnaryClientInterceptor):
+    """Raises typed errors for streams of requests, which are sent once. They have the timeout of the caller only."""
+
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        # Not awaited here: what the caller writes is sent when this has returned.
+        return _TypedCall(await continuation(client_call_details, request_iterator))
+
+
+class _TypedCall:
+    """A call as it is, but for the errors of waiting for its answer."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        try:
+            return (yield from self._call.__await__())
+        except grpc.RpcError as error:
+            raise error_of_stream(error) from None

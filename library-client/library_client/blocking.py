@@ -1,0 +1,129 @@
+"""The blocking client: channels whose calls are sent again where that is safe and fail with typed errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar, Unpack
+
+import grpc
+
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
+from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
+from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
+from library.admin.v1.user_service_pb2_grpc import UserServiceStub
+from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
+from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
+from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_client.paging import Page, PageRequest, following
+from library_client.retries import Attempts, error_of_stream
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, limits_of
+
+RequestT = TypeVar("RequestT", bound=PageRequest)
+PageT = TypeVar("PageT", bound=Page)
+
+
+def connect(target: str, **options: Unpack[Options]) -> grpc.Channel:
+    """Open a channel to HOST:PORT, for any stub of `library.…`; `Options` has the keyword arguments."""
+    credentials = options.get("credentials")
+    if credentials is None:
+        channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    else:
+        channel = grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
+    return grpc.intercept_channel(channel, _Retrying(limits_of(options)), _TypedErrors())
+
+
+class Connection:
+    """A channel that is closed at the end of its `with` block."""
+
+    def __init__(self, target: str, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        self.channel = connect(target, **options)
+
+    def close(self) -> None:
+        """End all calls and the connection."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Frontend(Connection):
+    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+
+    def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        super().__init__(target, **options)
+        self.catalog = CatalogServiceStub(self.channel)
+        self.lending = LendingServiceStub(self.channel)
+        self.members = MemberServiceStub(self.channel)
+        self.sync = SyncServiceStub(self.channel)
+
+
+class Admin(Connection):
+    """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`."""
+
+    def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
+        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        super().__init__(target, **options)
+        self.catalog = AdminCatalogServiceStub(self.channel)
+        self.loans = LoanServiceStub(self.channel)
+        self.status = StatusServiceStub(self.channel)
+        self.users = UserServiceStub(self.channel)
+
+
+def pages(method: Callable[[RequestT], PageT], request: RequestT) -> Iterator[PageT]:
+    """Yield all pages of a list, from that of `request` on.
+
+    For example `for page in pages(library.catalog.ListBooks, ListBooksRequest(query="emma"))`. The books are in
+    `page.books`.
+    """
+    next_request: RequestT | None = request
+    while next_request is not None:
+        page = method(next_request)
+        yield page
+        next_request = following(request, page)
+
+
+class _Call(grpc.ClientCallDetails):
+    """The details of a call, with another timeout."""
+
+    def __init__(self, call: grpc.ClientCallDetails, timeout: float) -> None:
+        self.method, self.metadata, self.timeout = call.method, call.metadata, timeout
+        self.credentials, self.compression = call.credentials, call.compression
+        self.wait_for_ready = call.wait_for_ready
+
+
+class _Retrying(grpc.UnaryUnaryClientInterceptor):
+    """Sends a call until it is answered or `Attempts` raises. So `.future(…)` of a stub also waits for the answer."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
+    ) -> Any:
+        attempts = Attempts(client_call_details.method, request, client_call_details.timeout, self._limits)
+        while True:
+            call = continuation(_Call(client_call_details, attempts.next_timeout()), attempts.request)
+            error = call.exception()
+            if error is None:
+                return call
+            time.sleep(attempts.pause_after(error))
+
+
+class _TypedErrors(grpc.StreamUnaryClientInterceptor):
+    """Raises typed errors for streams of requests, which are sent once. They have the timeout of the caller only."""
+
+    def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        call = continuation(client_call_details, request_iterator)
+        error = call.exception()
+        if error is not None:
+            raise error_of_stream(error)
+        return call

@@ -1,0 +1,383 @@
+"""An exception for each reason of `library.v1.ErrorReason`.
+
+Made by `make generate` from the contract: do not edit it. All of them are a `LibraryError`, which is what is raised for
+errors without a reason, such as a server that is not there, and for reasons that are newer than this package.
+"""
+
+from __future__ import annotations
+
+from library_client.library_error import FieldViolation, LibraryError
+
+__all__ = [
+    "AdminUnavailable",
+    "BY_REASON",
+    "BookNotFound",
+    "BookOnLoan",
+    "BookRemoved",
+    "BookUnavailable",
+    "CallIdle",
+    "ClockBehind",
+    "CursorExpired",
+    "EmailTaken",
+    "EtagMismatch",
+    "FieldInvalid",
+    "FieldViolation",
+    "ImportTooLong",
+    "Internal",
+    "IsbnTaken",
+    "LibraryError",
+    "LoanLimitReached",
+    "LoanNotFound",
+    "LoanOverdue",
+    "LoanReturned",
+    "MessageUnreadable",
+    "NoCopyAvailable",
+    "NotServing",
+    "OtherFrontend",
+    "RenewalLimitReached",
+    "RequestIdReused",
+    "RowUnreadable",
+    "ServerBusy",
+    "StoreUnavailable",
+    "SyncSecretWrong",
+    "UserClosed",
+    "UserHasLoans",
+    "UserNotActive",
+    "UserNotFound",
+]
+
+
+class FieldInvalid(LibraryError):
+    """One field or more is not acceptable; `google.rpc.BadRequest` names each and says why.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "FIELD_INVALID"
+
+
+class BookNotFound(LibraryError):
+    """No book has this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BOOK_NOT_FOUND"
+
+
+class UserNotFound(LibraryError):
+    """No user has this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "USER_NOT_FOUND"
+
+
+class LoanNotFound(LibraryError):
+    """No loan has this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "LOAN_NOT_FOUND"
+
+
+class NoCopyAvailable(LibraryError):
+    """Every copy of the book is out; the metadata says when one is expected back.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "NO_COPY_AVAILABLE"
+
+
+class BookUnavailable(LibraryError):
+    """The book does not circulate at present.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "BOOK_UNAVAILABLE"
+
+
+class BookRemoved(LibraryError):
+    """The book has left the catalogue.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "BOOK_REMOVED"
+
+
+class LoanLimitReached(LibraryError):
+    """The user has as many loans out as a user may have.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_LIMIT_REACHED"
+
+
+class LoanReturned(LibraryError):
+    """The loan has come back already; the metadata says when.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_RETURNED"
+
+
+class LoanOverdue(LibraryError):
+    """The loan is past its due time, so it cannot be renewed.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_OVERDUE"
+
+
+class RenewalLimitReached(LibraryError):
+    """The loan has been renewed as often, or for as long, as a loan may be.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RENEWAL_LIMIT_REACHED"
+
+
+class BookOnLoan(LibraryError):
+    """Copies of the book are out; withdraw it, or wait for them.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "BOOK_ON_LOAN"
+
+
+class EmailTaken(LibraryError):
+    """A user has enrolled with this e-mail address and has not closed the account.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "EMAIL_TAKEN"
+
+
+class IsbnTaken(LibraryError):
+    """Another book has this ISBN; the metadata says which.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "ISBN_TAKEN"
+
+
+class RequestIdReused(LibraryError):
+    """The request id was used before, for another method or with other arguments.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "REQUEST_ID_REUSED"
+
+
+class EtagMismatch(LibraryError):
+    """The book or the user has changed since it was read; read it again and decide again.
+
+    Status: ABORTED.
+    """
+
+    reason = "ETAG_MISMATCH"
+
+
+class CursorExpired(LibraryError):
+    """The admin does not know the past that this cursor stands for (it was restored from a backup, say); begin again from
+    the empty cursor.
+
+    Status: OUT_OF_RANGE.
+    """
+
+    reason = "CURSOR_EXPIRED"
+
+
+class OtherFrontend(LibraryError):
+    """The admin takes the users and loans of one frontend, and this is another one.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "OTHER_FRONTEND"
+
+
+class ImportTooLong(LibraryError):
+    """More rows in one import stream than it takes; send the rest in another call.
+
+    Status: RESOURCE_EXHAUSTED.
+    """
+
+    reason = "IMPORT_TOO_LONG"
+
+
+class AdminUnavailable(LibraryError):
+    """The admin service did not answer, so the catalogue could not be synchronized just now.
+
+    Status: UNAVAILABLE.
+    """
+
+    reason = "ADMIN_UNAVAILABLE"
+
+
+class NotServing(LibraryError):
+    """The server is starting or stopping; try again in a moment.
+
+    Status: UNAVAILABLE.
+    """
+
+    reason = "NOT_SERVING"
+
+
+class StoreUnavailable(LibraryError):
+    """The store did not answer in time, or is full; try again, with the same request id if there is one.
+
+    Status: UNAVAILABLE.
+    """
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class Internal(LibraryError):
+    """A fault of the server's; quote the request id to whoever runs it.
+
+    Status: INTERNAL.
+    """
+
+    reason = "INTERNAL"
+
+
+class MessageUnreadable(LibraryError):
+    """The bytes that were sent are not a message of the type that the method takes.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "MESSAGE_UNREADABLE"
+
+
+class SyncSecretWrong(LibraryError):
+    """A method of `library.sync.v1.SyncService` was called without the secret of the frontend that this admin service is
+    paired with, or with a wrong one.
+
+    Status: UNAUTHENTICATED.
+    """
+
+    reason = "SYNC_SECRET_WRONG"
+
+
+class ClockBehind(LibraryError):
+    """The clock of the frontend service is more than a day behind the newest time in its store, so loans and fines would
+    get wrong times; the metadata has both, as `now` and `newest_time`.
+
+    Set the clock.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CLOCK_BEHIND"
+
+
+class UserClosed(LibraryError):
+    """The user's account is closed.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_CLOSED"
+
+
+class UserNotActive(LibraryError):
+    """The user's account is neither active nor closed but in a state that this server does not know, such as one of a
+    newer version; the metadata has its number.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_NOT_ACTIVE"
+
+
+class UserHasLoans(LibraryError):
+    """The user has loans out, so the account cannot be closed; the metadata says how many.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_HAS_LOANS"
+
+
+class ServerBusy(LibraryError):
+    """A bound on what the server has open at a time is reached; the metadata says which.
+
+    Try again after the time in RetryInfo, with the same request id if the call has one.
+
+    Status: RESOURCE_EXHAUSTED.
+    """
+
+    reason = "SERVER_BUSY"
+
+
+class CallIdle(LibraryError):
+    """The client kept a call open without going on with it, so the server ended it.
+
+    Status: DEADLINE_EXCEEDED.
+    """
+
+    reason = "CALL_IDLE"
+
+
+class RowUnreadable(LibraryError):
+    """What the request names is in the server's store, but damaged there, so that it cannot be shown; the metadata says
+    which `kind` of row it is.
+
+    Lists leave such rows out.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ROW_UNREADABLE"
+
+
+BY_REASON: dict[str, type[LibraryError]] = {
+    "FIELD_INVALID": FieldInvalid,
+    "BOOK_NOT_FOUND": BookNotFound,
+    "USER_NOT_FOUND": UserNotFound,
+    "LOAN_NOT_FOUND": LoanNotFound,
+    "NO_COPY_AVAILABLE": NoCopyAvailable,
+    "BOOK_UNAVAILABLE": BookUnavailable,
+    "BOOK_REMOVED": BookRemoved,
+    "LOAN_LIMIT_REACHED": LoanLimitReached,
+    "LOAN_RETURNED": LoanReturned,
+    "LOAN_OVERDUE": LoanOverdue,
+    "RENEWAL_LIMIT_REACHED": RenewalLimitReached,
+    "BOOK_ON_LOAN": BookOnLoan,
+    "EMAIL_TAKEN": EmailTaken,
+    "ISBN_TAKEN": IsbnTaken,
+    "REQUEST_ID_REUSED": RequestIdReused,
+    "ETAG_MISMATCH": EtagMismatch,
+    "CURSOR_EXPIRED": CursorExpired,
+    "OTHER_FRONTEND": OtherFrontend,
+    "IMPORT_TOO_LONG": ImportTooLong,
+    "ADMIN_UNAVAILABLE": AdminUnavailable,
+    "NOT_SERVING": NotServing,
+    "STORE_UNAVAILABLE": StoreUnavailable,
+    "INTERNAL": Internal,
+    "MESSAGE_UNREADABLE": MessageUnreadable,
+    "SYNC_SECRET_WRONG": SyncSecretWrong,
+    "CLOCK_BEHIND": ClockBehind,
+    "USER_CLOSED": UserClosed,
+    "USER_NOT_ACTIVE": UserNotActive,
+    "USER_HAS_LOANS": UserHasLoans,
+    "SERVER_BUSY": ServerBusy,
+    "CALL_IDLE": CallIdle,
+    "ROW_UNREADABLE": RowUnreadable,
+}
+"""The exception of each reason."""

@@ -1,0 +1,117 @@
+"""The exception of all calls that fail, whatever the reason; `library_client.errors` has one for each reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from library_client.status_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo, Status
+
+STATUS = "grpc-status-details-bin"
+"""The trailing metadata with the details of an error."""
+DOMAIN = "lending-library"
+"""Of the reasons that `library.v1.ErrorReason` defines."""
+
+
+class FieldViolation(NamedTuple):
+    """What is wrong with one field of a request."""
+
+    field: str
+    """Its path, such as `user.email`."""
+    description: str
+
+
+class Details(NamedTuple):
+    """What an error carries in addition to its status."""
+
+    reason: str = ""
+    metadata: Mapping[str, str] = {}
+    violations: Sequence[FieldViolation] = ()
+    log_id: str = ""
+    retry_after: float | None = None
+
+
+class LibraryError(grpc.aio.AioRpcError):
+    """A call failed. `str(error)` is a sentence for people; `code()` is the status.
+
+    The exceptions of `library_client.errors` say why. This class itself is raised for errors without a reason, such as
+    a server that is not there, and for reasons that are newer than this package; then `reason` has the name.
+
+    It is a `grpc.RpcError` also where the call was not made with `grpc.aio`.
+    """
+
+    reason: str = ""
+    """The name in `library.v1.ErrorReason`, without the prefix; empty for an error without a reason."""
+    metadata: Mapping[str, str]
+    """The values that the message is about, such as `next_available_time`."""
+    violations: Sequence[FieldViolation]
+    """What is wrong with the request, of each field."""
+    log_id: str
+    """The id of the request in the log of the server; empty where no server answered."""
+    retry_after: float | None
+    """The seconds after which the server wants the call to be sent again; None where it does not say."""
+    request_id: str = ""
+    """The `request_id` that was sent. Send it again, with the same request, to have it done once in all."""
+    is_outcome_unknown: bool = False
+    """Whether the change that was asked for may have been made: the answer was lost, or the server failed."""
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        initial_metadata: grpc.aio.Metadata | None = None,
+        trailing_metadata: grpc.aio.Metadata | None = None,
+        details: str | None = None,
+        debug_error_string: str | None = None,
+    ) -> None:
+        """Read the details in the trailing metadata."""
+        super().__init__(code, initial_metadata, trailing_metadata, details, debug_error_string)
+        read = read_details(trailing_metadata or ())
+        self.reason = read.reason or self.reason
+        self.metadata, self.violations = read.metadata, read.violations
+        self.log_id, self.retry_after = read.log_id, read.retry_after
+
+    def __str__(self) -> str:
+        """The message of the server, or of gRPC where no server answered."""
+        return self.details() or self.code().name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep what was noted after the error was made, such as `request_id`, when it is pickled."""
+        made_from = (
+            self.code(),
+            self.initial_metadata(),
+            self.trailing_metadata(),
+            self.details(),
+            self.debug_error_string(),
+        )
+        return type(self), made_from, {"request_id": self.request_id, "is_outcome_unknown": self.is_outcome_unknown}
+
+
+def read_details(trailing_metadata: Iterable[tuple[str, str | bytes]]) -> Details:
+    """Read what the server said about an error. Details that cannot be read, such as a proxy's, are left out."""
+    for key, value in trailing_metadata:
+        if key == STATUS and isinstance(value, bytes):
+            try:
+                return _details_of(Status.FromString(value))
+            except DecodeError:
+                return Details()
+    return Details()
+
+
+def _details_of(status: Status) -> Details:
+    info, request, retry, problems = ErrorInfo(), RequestInfo(), RetryInfo(), BadRequest()
+    messages = {f"google.rpc.{each.DESCRIPTOR.name}": each for each in (info, request, retry, problems)}
+    for detail in status.details:
+        message = messages.get(detail.TypeName())
+        if message is not None:
+            message.MergeFromString(detail.value)
+    is_ours = info.domain == DOMAIN
+    return Details(
+        reason=info.reason if is_ours else "",
+        metadata=dict(info.metadata) if is_ours else {},
+        violations=tuple(FieldViolation(each.field, each.description) for each in problems.field_violations),
+        log_id=request.request_id,
+        retry_after=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
+    )

@@ -1,0 +1,33 @@
+"""Lists that come in pages."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+
+class PageRequest(Protocol):
+    """The request of a list."""
+
+    page_token: str
+
+
+class Page(Protocol):
+    """The answer of a list. Its items are in a field of their own name."""
+
+    @property
+    def next_page_token(self) -> str:
+        """Identifies the next page; empty on the last one."""
+
+
+RequestT = TypeVar("RequestT", bound=PageRequest)
+
+
+def following(request: RequestT, page: Page) -> RequestT | None:
+    """Return the request of the next page, or None after the last one. `request` itself stays as it is."""
+    if not page.next_page_token:
+        return None
+    copy: Any = type(request)()
+    copy.CopyFrom(request)
+    copy.page_token = page.next_page_token
+    next_request: RequestT = copy
+    return next_request

@@ -1,0 +1,50 @@
+"""What a connection is made with, blocking or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+import grpc
+
+FRONTEND = "127.0.0.1:50051"
+ADMIN = "127.0.0.1:50052"
+"""Where the services listen by default."""
+
+CHANNEL_OPTIONS = (
+    # A server that was restarted is found again within seconds; by default that can take two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Finds out within 20 seconds that a connection has gone silent. The servers allow a ping every 5 seconds.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # A proxy that is set for the web does not know these servers.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a call may take with all its attempts, and how many attempts there may be."""
+
+    timeout: float = 30.0
+    """Seconds, for a call without a `timeout` of its own."""
+    attempts: int = 6
+    """With the pauses between them, they need three to seven seconds where nothing listens."""
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of everything that connects."""
+
+    timeout: float
+    """Seconds that a call may take with all its attempts, unless it is made with a `timeout`; 30 by default."""
+    attempts: int
+    """How often a call may be sent in all; 6 by default. With 1, nothing is sent again."""
+    credentials: grpc.ChannelCredentials | None
+    """For TLS, where a proxy in front of the server offers it."""
+
+
+def limits_of(options: Options) -> Limits:
+    """Return the limits among the options."""
+    return Limits(options.get("timeout", Limits.timeout), options.get("attempts", Limits.attempts))

@@ -1,0 +1,187 @@
+"""Generate what `library-client/` has of the contract: its stubs, and an exception for each reason of an error.
+
+The package depends on grpcio and protobuf alone. So its stubs are made from descriptors without custom options and
+without the imports that only carry these: google/api and buf/validate. `google/type/money.proto`, which a field has
+as its type, goes into a module of its own, which prefers that of googleapis-common-protos where this is installed: a
+process can load a file of this name once.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import grpc_tools
+from google.protobuf import descriptor_pb2
+from google.protobuf.message import Message
+
+CLIENT = Path(__file__).resolve().parents[1] / "library-client"
+PACKAGE = "library_client"
+STATUS = f"{PACKAGE}/status.proto"
+"""What the client reads of an error, in messages of its own."""
+MONEY = "google/type/money.proto"
+INTERNAL = "library/sync/"
+"""What the services say to each other is not for clients."""
+REASONS = "library/v1/error_reason.proto"
+REASON_PREFIX = "ERROR_REASON_"
+
+Protoc = Callable[[list[str]], None]
+"""Calls protoc with arguments; ends the program where it fails."""
+
+
+def generate_client(image: Path, target: Path, protoc: Protoc) -> None:
+    """Generate all that is generated in `library-client/` into `target`, whose folders are those of `library-client/`.
+
+    Args:
+        image: The contract as a FileDescriptorSet, with all that it imports and its comments.
+        target: A folder, made where it is not there.
+        protoc: What calls protoc.
+    """
+    contract = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
+    stubs, package = target / "stubs", target / PACKAGE
+    for folder in (stubs, package):
+        folder.mkdir(parents=True)
+    stripped = image.with_suffix(".stripped.binpb")
+    stripped.write_bytes(without_options(contract).SerializeToString())
+    names = [file.name for file in contract.file if is_for_clients(file.name)]
+    outputs = [f"--{kind}={stubs}" for kind in ("python_out", "grpc_python_out")]
+    outputs += [f"--{kind}=quiet:{stubs}" for kind in ("mypy_out", "mypy_grpc_out")]
+    protoc([f"--descriptor_set_in={stripped}", *outputs, *names])
+    protoc([f"--descriptor_set_in={stripped}", f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}", MONEY])
+    give_money_a_module(stubs)
+    (stubs / "library" / "py.typed").touch()
+    messages = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
+    well_known = importlib.resources.files(grpc_tools) / "_proto"
+    protoc([f"--proto_path={CLIENT}", f"--proto_path={well_known}", *messages, STATUS])
+    (package / "errors.py").write_text(errors_module(next(file for file in contract.file if file.name == REASONS)))
+
+
+def is_for_clients(name: str) -> bool:
+    """Whether a file is part of the contract with clients."""
+    return name.startswith("library/") and not name.startswith(INTERNAL)
+
+
+def without_options(contract: descriptor_pb2.FileDescriptorSet) -> descriptor_pb2.FileDescriptorSet:
+    """Return the files for clients and those that give their fields types, without custom options."""
+    kept = descriptor_pb2.FileDescriptorSet()
+    needed = ("google/protobuf/", MONEY)
+    for file in contract.file:
+        if is_for_clients(file.name) or file.name.startswith(needed):
+            kept.file.append(file)
+    for file in kept.file:
+        imported = [name for name in file.dependency if is_for_clients(name) or name.startswith(needed)]
+        del file.dependency[:]
+        file.dependency.extend(imported)
+        # To this program the custom options are unknown fields, as it imports nothing that defines them.
+        file.DiscardUnknownFields()
+        drop_what_goes_without_saying(file)
+    return kept
+
+
+def drop_what_goes_without_saying(described: Message) -> None:
+    """Remove options without content, and JSON names as protoc makes them, from a descriptor and all in it."""
+    for field, value in described.ListFields():
+        if field.name == "options" and not value.ListFields():
+            described.ClearField("options")
+        elif field.name == "json_name":
+            described.ClearField("json_name")
+        elif field.message_type is not None:
+            for inner in value if field.is_repeated else (value,):
+                drop_what_goes_without_saying(inner)
+
+
+def give_money_a_module(stubs: Path) -> None:
+    """Move the stubs of money.proto to `library/money_pb2.py`, and let the others import that."""
+    shutil.move(stubs / "google" / "type" / "money_pb2.pyi", stubs / "library" / "money_pb2.pyi")
+    own = stubs / "library" / "_money_pb2.py"
+    shutil.move(stubs / "google" / "type" / "money_pb2.py", own)
+    own.write_text(own.read_text().replace("'google.type.money_pb2'", "'library._money_pb2'"))
+    shutil.rmtree(stubs / "google")
+    (stubs / "library" / "money_pb2.py").write_text(MONEY_MODULE)
+    for module in (*stubs.rglob("*_pb2.py"), *stubs.rglob("*_pb2.pyi")):
+        code = module.read_text()
+        if "from google.type import money_pb2" in code:
+            module.write_text(code.replace("from google.type import money_pb2", "from library import money_pb2"))
+
+
+MONEY_MODULE = '''"""`google.type.Money`: of googleapis-common-protos where that is installed, otherwise from here.
+
+A process can load one `google/type/money.proto` only.
+"""
+
+try:
+    from google.type.money_pb2 import DESCRIPTOR, Money
+except ModuleNotFoundError:
+    from library._money_pb2 import DESCRIPTOR, Money
+
+__all__ = ["DESCRIPTOR", "Money"]
+'''
+
+
+def errors_module(file: descriptor_pb2.FileDescriptorProto) -> str:
+    """Write the module with an exception for each reason."""
+    reasons = list(reasons_of(file))
+    names = [class_name(reason) for reason, _ in reasons]
+    exported = "".join(f'    "{name}",\n' for name in sorted([*names, "BY_REASON", "FieldViolation", "LibraryError"]))
+    classes = "".join(
+        CLASS.format(name=class_name(reason), doc=docstring(text), reason=reason) for reason, text in reasons
+    )
+    rows = "".join(f'    "{reason}": {class_name(reason)},\n' for reason, _ in reasons)
+    return ERRORS_MODULE.format(exported=exported, classes=classes, rows=rows)
+
+
+def reasons_of(file: descriptor_pb2.FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """Yield each reason, without its prefix, with its comment."""
+    (place,) = (place for place, enum in enumerate(file.enum_type) if enum.name == "ErrorReason")
+    comments = {tuple(each.path): each.leading_comments for each in file.source_code_info.location}
+    for index, value in enumerate(file.enum_type[place].value):
+        if value.number:
+            yield value.name.removeprefix(REASON_PREFIX), comments[5, place, 2, index]
+
+
+def class_name(reason: str) -> str:
+    """`NO_COPY_AVAILABLE` becomes `NoCopyAvailable`."""
+    return reason.title().replace("_", "")
+
+
+def docstring(comment: str) -> str:
+    """Write a comment as the docstring of a class: its first sentence, and the rest below."""
+    words = " ".join(comment.split())
+    status, _, words = words.partition(". ")
+    first, *rest = re.split(r"(?<=[.]) ", words, maxsplit=1)
+    paragraphs: Iterable[str] = (f"{first}", *rest, f"Status: {status}.")
+    wrapped = [textwrap.fill(each, 116, break_long_words=False, break_on_hyphens=False) for each in paragraphs]
+    return textwrap.indent("\n\n".join(wrapped), "    ").strip()
+
+
+CLASS = '''
+
+class {name}(LibraryError):
+    """{doc}
+    """
+
+    reason = "{reason}"
+'''
+
+ERRORS_MODULE = '''"""An exception for each reason of `library.v1.ErrorReason`.
+
+Made by `make generate` from the contract: do not edit it. All of them are a `LibraryError`, which is what is raised for
+errors without a reason, such as a server that is not there, and for reasons that are newer than this package.
+"""
+
+from __future__ import annotations
+
+from library_client.library_error import FieldViolation, LibraryError
+
+__all__ = [
+{exported}]
+{classes}
+
+BY_REASON: dict[str, type[LibraryError]] = {{
+{rows}}}
+"""The exception of each reason."""
+'''
