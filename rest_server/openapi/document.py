@@ -76,7 +76,8 @@ def document(
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
         },
     }
-    return _with_json_names(made, _json_names(contracts))
+    names_in_json = _json_names(contracts)
+    return {part: _with_json_names(value, names_in_json) for part, value in made.items()}
 
 
 def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:

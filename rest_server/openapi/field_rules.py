@@ -303,7 +303,7 @@ def _merged(schema: Schema, constraints: Schema) -> Schema:
         if keyword in ("items", "additionalProperties", "propertyNames") and isinstance(merged.get(keyword), dict):
             merged[keyword] = _merged(merged[keyword], constraint)
         elif keyword == "enum":
-            own = merged.get("enum", constraint)
+            own: Sequence[Any] = merged.get("enum") or constraint
             merged["enum"] = _of_the_type(merged, [name for name in own if name in constraint])
         elif keyword == "not":
             merged["not"] = {"enum": _of_the_type(merged, constraint["enum"])}

@@ -175,8 +175,10 @@ def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
         content: Schema = {"*/*": {}}
     elif method.method_kind in ("server_streaming", "bidi_streaming"):
         content = {NDJSON: _lines(schema)}
+        description += (
             "\n\nOne message a line, as they come. An error after the first message is a last line of its own, as "
             "`http-error` describes it."
+        )
     else:
         content = {JSON: {"schema": schema}}
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}

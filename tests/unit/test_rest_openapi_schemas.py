@@ -232,13 +232,13 @@ FLOATS = ("float", "double")
 
 def parts(described: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """All objects in a document, each with its place; the objects whose keys are names of fields are left out."""
-    items = enumerate(described) if isinstance(described, list) else ()
+    if isinstance(described, list):
+        described = dict(enumerate(described))
+    elif isinstance(described, dict) and not where.endswith("/properties"):
+        yield where, described
     if isinstance(described, dict):
-        items = described.items()
-        if not where.endswith("/properties"):
-            yield where, described
-    for key, part in items:
-        yield from parts(part, f"{where}/{key}")
+        for key, part in described.items():
+            yield from parts(part, f"{where}/{key}")
 
 
 def faults_for_generators(part: dict[str, Any]) -> Iterator[str]:
