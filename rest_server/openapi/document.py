@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from protobuf import DescMessage, DescService
@@ -32,12 +33,36 @@ _METHOD = "x-grpc-method"
 """What an operation calls: `package.Service/Method`."""
 
 
-def document(
-    contracts: Sequence[Contract], rules: Iterable[HttpRule], *, title: str, version: str, description: str = ""
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Info:
+    """What the document says of the API as a whole."""
+
+    title: str
+    version: str
+    description: str = ""
+    license: str = ""
+    """Of the API's contract, as SPDX names it."""
+    contact: str = ""
+    """An e-mail address or a URL."""
+
+    def described(self) -> Schema:
+        """The `info` of the document."""
+        made: Schema = {"title": self.title, "version": self.version}
+        if self.description:
+            made["description"] = self.description
+        made["contact"] = {"name": self.title}
+        if self.contact:
+            made["contact"]["url" if "://" in self.contact else "email"] = self.contact
+        if self.license:
+            made["license"] = {"name": self.license, "url": f"https://spdx.org/licenses/{self.license}.html"}
+        return made
+
+
+def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Info, server: str = "/") -> dict[str, Any]:
     """Describe the rules, which are those of the contracts' services. The same arguments give the same document.
 
-    Of two rules that OpenAPI cannot tell apart, the first one is described.
+    Of two rules that OpenAPI cannot tell apart, the first one is described. `server` is the URL that the paths are
+    below.
     """
     schemas_of: dict[DescService, Schemas] = {}
     every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
@@ -66,7 +91,8 @@ def document(
     every_schema = {names[key]: with_references(schema, names) for key, schema in components.items()}
     made = {
         "openapi": "3.1.1",
-        "info": {"title": title, "version": version, **({"description": description} if description else {})},
+        "info": info.described(),
+        "servers": [{"url": server}],
         "tags": [_tag(tag, service) for service, tag in tags.items()],
         "paths": with_references(paths, names),
         "components": {
@@ -77,7 +103,10 @@ def document(
         },
     }
     names_in_json = _json_names(contracts)
-    return {part: _with_json_names(value, names_in_json) for part, value in made.items()}
+    by_themselves = ("info", "servers")
+    return {
+        part: value if part in by_themselves else _with_json_names(value, names_in_json) for part, value in made.items()
+    }
 
 
 def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:

@@ -10,16 +10,16 @@ import pytest
 from openapi_spec_validator import validate
 
 from rest_server.contract import Contract
-from rest_server.openapi import document
+from rest_server.openapi import Info, document
 from tests.support.described import contract, library_contracts
 
 
 def of(*contracts: Contract) -> dict[str, Any]:
     """The document of all rules of the contracts. It is valid, and the same each time."""
     rules = [rule for one in contracts for rule in one.rules]
-    made = document(contracts, rules, title="Test", version="1")
+    made = document(contracts, rules, Info("Test", "1"))
     validate(made)
-    assert json.dumps(made) == json.dumps(document(contracts, rules, title="Test", version="1"))
+    assert json.dumps(made) == json.dumps(document(contracts, rules, Info("Test", "1")))
     return made
 
 

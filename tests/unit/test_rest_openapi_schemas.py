@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescMessage
 
 from rest_server.contract import Contract
-from rest_server.openapi import document
+from rest_server.openapi import Info, document
 from tests.support.any_messages import messages, values
 from tests.support.described import contract, library_contracts
 
@@ -75,7 +75,7 @@ def served_by(target: str) -> Contract:
 @cache
 def schemas(served: Contract) -> dict[str, Any]:
     """The schemas of a contract's document, by name."""
-    found: dict[str, Any] = document([served], served.rules, title="t", version="1")["components"]["schemas"]
+    found: dict[str, Any] = document([served], served.rules, Info("t", "1"))["components"]["schemas"]
     return found
 
 
@@ -265,7 +265,7 @@ def test_each_schema_is_one_plain_type(target: str) -> None:
             contracts = [served_by(target)]
     rules = [rule for one in contracts for rule in one.rules]
 
-    made = document(contracts, rules, title="t", version="1")
+    made = document(contracts, rules, Info("t", "1"))
     assert [(where, fault) for where, part in parts(made) for fault in faults_for_generators(part)] == []
 
 
