@@ -98,12 +98,12 @@ class Documents:
     def _document(self, rules: Sequence[HttpRule], url: str) -> bytes:
         contracts = [target.contract for target in self._targets if target.contract]
         package = metadata("lending-library")
-        license_name = package["License-Expression"] if "License-Expression" in package else ""
+        licenses = package.get_all("License-Expression") or [""]
         info = openapi.Info(
             self._about.title,
             package["Version"],
             DESCRIPTION,
-            license_name,
+            licenses[0],
             self._about.contact,
         )
         document = openapi.document(contracts, rules, info, url)
