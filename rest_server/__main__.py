@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from urllib.parse import urlsplit
 
 import click
 
 from rest_server import app
 from rest_server.calls import Limits
+from rest_server.documents import About
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import set_up_logs
 from service_kit.open_files import raise_file_limit
@@ -15,6 +18,8 @@ from service_kit.private_files import set_private_umask
 from service_kit.settings import as_json, grace_setting, host_port, listen_setting, log_settings, setting
 
 PREFIX = "LIBRARY_REST"
+
+_EMAIL = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")
 
 
 def origin(text: str) -> str:
@@ -43,6 +48,36 @@ def host(text: str) -> str:
     if not is_host:
         raise click.BadParameter(
             f"{text!r} is no host. Write a name or an address without a port: library.example, 192.168.1.7, [fd00::7]."
+        )
+    return text
+
+
+def title(text: str) -> str:
+    """The type of a setting that is a name for people, on one line. Raises click.BadParameter."""
+    if not text.strip() or not text.isprintable():
+        raise click.BadParameter(f"{text!r} is not a name. Write one line of visible characters: Lending Library.")
+    return text.strip()
+
+
+def public_url(text: str) -> str:
+    """The type of a setting that is empty or an http or https URL without a query. Raises click.BadParameter."""
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if text and not (is_url and text.isprintable() and not set(text) & set(' ?#\\"<>')):
+        raise click.BadParameter(f"{text!r} is not a URL. Write all of it: https://library.example/api.")
+    return text.rstrip("/")
+
+
+def contact(text: str) -> str:
+    """The type of a setting that is empty, an e-mail address or a URL. Raises click.BadParameter."""
+    if "://" in text:
+        return public_url(text)
+    if text and not _EMAIL.fullmatch(text):
+        raise click.BadParameter(
+            f"{text!r} is not an e-mail address or a URL. Write desk@library.example or https://library.example/help."
         )
     return text
 
@@ -122,6 +157,26 @@ def commands() -> None:
     default=10.0,
     help="Seconds between two looks at what a gRPC server offers.",
 )
+@setting(
+    PREFIX,
+    "--title",
+    type=title,
+    default="Lending Library",
+    help="The name of the library, for the pages and the OpenAPI document.",
+)
+@setting(
+    PREFIX,
+    "--contact",
+    type=contact,
+    help="An e-mail address or a URL of the people who run this, for the OpenAPI document.  [default: none]",
+)
+@setting(
+    PREFIX,
+    "--public-url",
+    type=public_url,
+    help="Where clients find this behind a proxy, for the OpenAPI document: https://library.example/api.  "
+    "[default: the address that the document is asked for at]",
+)
 @grace_setting(PREFIX)
 @log_settings(PREFIX)
 def serve(
@@ -134,6 +189,9 @@ def serve(
     cors_origin: tuple[str, ...],
     allowed_host: tuple[str, ...],
     contract_interval: float,
+    title: str,
+    contact: str | None,
+    public_url: str | None,
     grace: float,
     log_level: str,
     log_format: str,
@@ -141,8 +199,9 @@ def serve(
     """Serve until SIGTERM. The gRPC servers may be started later, and may change."""
     raise_file_limit()
     set_up_logs(log_level, as_json=as_json(log_format))
+    about = About(title, contact or "", public_url or "")
     limits = Limits(timeout, body_bytes, stream_bytes, concurrent_calls)
-    app.run(app.Settings(listen, target, limits, cors_origin, allowed_host, contract_interval, grace))
+    app.run(app.Settings(listen, target, limits, cors_origin, allowed_host, contract_interval, about, grace))
 
 
 def main() -> None:

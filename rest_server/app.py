@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rest_server.bodies import NDJSON
 from rest_server.calls import Limits
 from rest_server.connections import BoundedConnection
-from rest_server.documents import Documents
+from rest_server.documents import About, Documents
 from rest_server.errors import Failed
 from rest_server.gateway import Gateway
 from rest_server.guard import Guard, hosts_to_answer
@@ -58,6 +58,8 @@ class Settings:
     """Names to answer under, beside its own. Where there are none: its own on a loopback address, else any."""
     contract_interval: float
     """Seconds between two looks at what a target offers."""
+    about: About
+    """What the pages say of this installation."""
     grace: float
     """Seconds that running calls have to end after SIGTERM."""
 
@@ -149,8 +151,8 @@ def application(settings: Settings, address: str) -> Starlette:
     """
     targets: list[Target] = []
     gateway = Gateway(targets, settings.limits)
-    documents = Documents(targets, gateway)
-    pages = [*documents.routes(), *page_routes(documents.summaries)]
+    documents = Documents(targets, gateway, settings.about)
+    pages = [*documents.routes(), *page_routes(documents.summaries, settings.about.title)]
     gateway.pages = frozenset(page.path for page in pages if isinstance(page, Route))
 
     @contextlib.asynccontextmanager

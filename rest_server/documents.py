@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import dataclass
+from importlib.metadata import metadata
 
 from protobuf import DescService
 from starlette.requests import Request
@@ -17,28 +18,45 @@ from rest_server.bodies import JSON
 from rest_server.gateway import Gateway
 from rest_server.headers import NOT_SNIFFED, entity_tag, names_tag
 from rest_server.http_rules import HttpRule
-from rest_server.openapi.comments import summary_of, text_of_method
+from rest_server.openapi.comments import summary_of, text_of_method, title_of
 from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
 from rest_server.targets import Target
 
-TITLE = "HTTP and JSON for gRPC"
 DESCRIPTION = """\
-Made of what the gRPC services behind this say of themselves. JSON is protobuf's own; requests may name fields as shown,
-or as the services' contracts do, with underscores.
+The HTTP form of gRPC services, generated from their contracts. Bodies are protobuf's JSON. Requests can name fields as
+shown here (`pageSize`) or as the contracts do (`page_size`).
 
-Each request may have the headers `Grpc-Timeout`, the most that its answer may take (`500m`, `10S`), and `X-Request-Id`,
-the name under which the logs have it, which is made where it is not given.
+Two headers can be sent with each request: `Grpc-Timeout` is the longest time for the answer (`500m`, `10S`), and
+`X-Request-Id` is an id of the request for the logs; the server makes one for a request that has none.
 """
+
+DOCUMENTS_KEPT = 8
+"""The document has the URL that it was asked for at, so there is one for each name that clients know this server by."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the pages and the document say of this installation."""
+
+    title: str
+    """The name of the library, or of whatever else is served."""
+    contact: str = ""
+    """An e-mail address or a URL of the people who run it."""
+    public_url: str = ""
+    """Where clients find it; empty for the address that they ask for the document at."""
 
 
 class Documents:
     """Answers about the targets as they are now."""
 
-    def __init__(self, targets: Sequence[Target], gateway: Gateway) -> None:
+    def __init__(self, targets: Sequence[Target], gateway: Gateway, about: About) -> None:
         self._targets = targets
         self._gateway = gateway
+        self._about = about
         self._writing = asyncio.Lock()
-        self._written: tuple[Sequence[HttpRule], bytes, str] = ((), b"", "")
+        self._written_of: Sequence[HttpRule] = ()
+        self._written: dict[str, tuple[bytes, str]] = {}
+        """Documents and their entity tags, by the URLs that they have."""
 
     def routes(self) -> list[BaseRoute]:
         """Give the paths of the documents for machines."""
@@ -52,13 +70,16 @@ class Documents:
         return JSONResponse(told, 200 if is_serving else 503, NOT_SNIFFED)
 
     async def openapi(self, request: Request) -> Response:
-        """Give the OpenAPI document; it is written anew when a contract has changed."""
+        """Return the OpenAPI document; it is generated again when a contract has changed."""
+        url = self._about.public_url or str(request.base_url).rstrip("/")
         async with self._writing:  # one at a time, for all who wait
             rules = self._gateway.rules
-            if self._written[0] is not rules:
-                document = await asyncio.to_thread(self._document, rules)
-                self._written = (rules, document, entity_tag(document))
-        _, document, tag = self._written
+            if self._written_of is not rules or len(self._written) > DOCUMENTS_KEPT:
+                self._written_of, self._written = rules, {}
+            if url not in self._written:
+                made = await asyncio.to_thread(self._document, rules, url)
+                self._written[url] = (made, entity_tag(made))
+            document, tag = self._written[url]
         headers = {"etag": tag, "cache-control": "no-cache", **NOT_SNIFFED}
         if names_tag(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
@@ -74,11 +95,18 @@ class Documents:
             found.append(ContractSummary(target.address, services))
         return found
 
-    def _document(self, rules: Sequence[HttpRule]) -> bytes:
+    def _document(self, rules: Sequence[HttpRule], url: str) -> bytes:
         contracts = [target.contract for target in self._targets if target.contract]
-        document = openapi.document(
-            contracts, rules, title=TITLE, version=version("lending-library"), description=DESCRIPTION
+        package = metadata("lending-library")
+        licenses = package.get_all("License-Expression") or [""]
+        info = openapi.Info(
+            self._about.title,
+            package["Version"],
+            DESCRIPTION,
+            licenses[0],
+            self._about.contact,
         )
+        document = openapi.document(contracts, rules, info, url)
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -93,4 +121,4 @@ def _summary(service: DescService, rules: Sequence[HttpRule]) -> ServiceSummary:
         for rule in rules
         if rule.method.parent is service
     ]
-    return ServiceSummary(service.type_name, summary_of(service), own)
+    return ServiceSummary(service.type_name, summary_of(service), own, title_of(service))

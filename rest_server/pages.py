@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
@@ -58,11 +58,12 @@ class PathSummary:
 
 @dataclass(frozen=True)
 class ServiceSummary:
-    """A service by its full name, what it is for in a sentence, and all its paths."""
+    """A service by its full name, what it is for in a sentence, all its paths, and its short name, if any."""
 
     name: str
     summary: str
     paths: Sequence[PathSummary]
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,30 +74,35 @@ class ContractSummary:
     services: Sequence[ServiceSummary] | None
 
 
-def page_routes(contracts: Callable[[], Sequence[ContractSummary]]) -> list[BaseRoute]:
-    """Give the routes `/` and `/docs`, and the files that they need below `/docs/`.
+def page_routes(contracts: Callable[[], Sequence[ContractSummary]], title: str = "gRPC services") -> list[BaseRoute]:
+    """Return the routes `/` and `/docs`, and the files that they need below `/docs/`.
 
-    `contracts` is asked at each request, as a contract may be learnt, or change, at any time.
+    `contracts` is called at each request, as a contract may be learnt, or change, at any time. `title` is the name
+    of all of it on the pages.
     """
 
     async def start(request: Request) -> Response:
-        return start_page(request, contracts())
+        return start_page(request, contracts(), title)
+
+    async def docs(_request: Request) -> Response:
+        return docs_page(title)
 
     # Finding the package that has Swagger UI does not import it, and so not Flask either.
     files = StaticFiles(directory=STATIC, packages=[("flask_swagger_ui", "dist")])
     return [
         Route("/", start),
-        Route("/docs", docs_page),
+        Route("/docs", docs),
         Route("/docs/", docs_page_without_slash),
         *(file_route(files, name) for name in FILES),
     ]
 
 
-def start_page(request: Request, contracts: Sequence[ContractSummary]) -> Response:
+def start_page(request: Request, contracts: Sequence[ContractSummary], title: str) -> Response:
     """Answer with the start page: as HTML to who says that it reads HTML, as plain text to all others, like curl."""
     form, media_type = ("html", "text/html") if accepts_html(request) else ("txt", "text/plain")
     base = str(request.base_url).rstrip("/")
     text = _TEMPLATES.get_template(f"start.{form}").render(
+        title=title,
         contracts=contracts,
         base=base,
         curl=shlex.join(["curl", base + path_to_try(contracts)]),
@@ -105,9 +111,10 @@ def start_page(request: Request, contracts: Sequence[ContractSummary]) -> Respon
     return Response(text, media_type=media_type, headers=HEADERS | {"Vary": "Accept"})
 
 
-async def docs_page(_request: Request) -> Response:
+def docs_page(title: str) -> Response:
     """Answer with the page on which Swagger UI shows `/openapi.json`."""
-    return FileResponse(STATIC / "docs.html", headers=HEADERS)
+    text = _TEMPLATES.get_template("docs.html").render(title=title)
+    return Response(text, media_type="text/html", headers=HEADERS)
 
 
 async def docs_page_without_slash(_request: Request) -> Response:

@@ -1,5 +1,5 @@
 """What is served, as an OpenAPI 3.1 document made of descriptors and their comments."""
 
-from rest_server.openapi.document import document
+from rest_server.openapi.document import Info, document
 
-__all__ = ["document"]
+__all__ = ["Info", "document"]

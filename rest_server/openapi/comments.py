@@ -1,4 +1,7 @@
-"""The comments of a contract, as the Markdown and the summaries that a reader of its page sees."""
+"""The comments of a contract, as the Markdown and the summaries that a reader of its page sees.
+
+A line `Title: Members` in the comment on a service is the short name of the service.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,11 @@ from rest_server.errors import HTTP_STATUS
 
 _INTERNAL = re.compile(r"\(--.*?--\)", re.DOTALL)
 """A remark between its authors, by AIP-192."""
+
+_MARKED = re.compile(r"^[ \t]*(Title):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
+"""A line that is a value and not a part of the text."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
 _KEEPS_ITS_LINE = re.compile(r"\s{2,}|[-*+|#>]|\d+[.)]\s|```")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^a-z])")
@@ -34,7 +42,7 @@ class MethodText(NamedTuple):
 
 def text_of(described: DescEnum | DescEnumValue | DescField | DescMessage | DescMethod | DescService) -> str:
     """The comment on something, each paragraph in one line; empty without one."""
-    comment = _INTERNAL.sub("", "\n".join(get_comments(described).lines()))
+    comment = _MARKED.sub("", _comment(described))
     return "\n\n".join(text for paragraph in re.split(r"\n\s*\n", comment) if (text := _in_one_line(paragraph)))
 
 
@@ -55,9 +63,20 @@ def text_of_method(method: DescMethod) -> MethodText:
     )
 
 
+def title_of(service: DescService) -> str:
+    """The short name of a service: what its comment has as `Title`, or the words of its name without `Service`."""
+    marked = {name: value for name, value in _MARKED.findall(_comment(service)) if value}
+    return marked.get("Title") or " ".join(_WORD.findall(service.name.removesuffix("Service"))) or service.name
+
+
 def summary_of(service: DescService) -> str:
     """The first sentence of a service's comment, without the full stop."""
     return _first_sentence(text_of(service).partition("\n\n")[0]).partition("\n")[0].removesuffix(".")
+
+
+def _comment(described: DescEnum | DescEnumValue | DescField | DescMessage | DescMethod | DescService) -> str:
+    """The lines of a comment, without the remarks between its authors."""
+    return _INTERNAL.sub("", "\n".join(line.removeprefix(" ") for line in get_comments(described).lines()))
 
 
 def _in_one_line(paragraph: str) -> str:

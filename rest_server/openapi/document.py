@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from protobuf import DescService
+from protobuf import DescMessage, DescService
 
 from rest_server.bodies import JSON
 from rest_server.contract import Contract
 from rest_server.errors import HTTP_STATUS
-from rest_server.http_rules import HttpRule
-from rest_server.openapi.comments import text_of
+from rest_server.http_rules import HttpRule, full_name
+from rest_server.openapi.comments import text_of, title_of
 from rest_server.openapi.components import named, with_references
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.operations import operation
@@ -27,13 +29,40 @@ _SLOTS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _OTHERS = "x-additionalOperations"
 """Where operations with other verbs are. From OpenAPI 3.2 on it has this name without the `x-`."""
 
+_METHOD = "x-grpc-method"
+"""What an operation calls: `package.Service/Method`."""
 
-def document(
-    contracts: Sequence[Contract], rules: Iterable[HttpRule], *, title: str, version: str, description: str = ""
-) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class Info:
+    """What the document says of the API as a whole."""
+
+    title: str
+    version: str
+    description: str = ""
+    license: str = ""
+    """Of the API's contract, as SPDX names it."""
+    contact: str = ""
+    """An e-mail address or a URL."""
+
+    def described(self) -> Schema:
+        """The `info` of the document."""
+        made: Schema = {"title": self.title, "version": self.version}
+        if self.description:
+            made["description"] = self.description
+        made["contact"] = {"name": self.title}
+        if self.contact:
+            made["contact"]["url" if "://" in self.contact else "email"] = self.contact
+        if self.license:
+            made["license"] = {"name": self.license, "url": f"https://spdx.org/licenses/{self.license}.html"}
+        return made
+
+
+def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Info, server: str = "/") -> dict[str, Any]:
     """Describe the rules, which are those of the contracts' services. The same arguments give the same document.
 
-    Of two rules that OpenAPI cannot tell apart, the first one is described.
+    Of two rules that OpenAPI cannot tell apart, the first one is described. `server` is the URL that the paths are
+    below.
     """
     schemas_of: dict[DescService, Schemas] = {}
     every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
@@ -42,7 +71,7 @@ def document(
     paths: dict[str, Schema] = {}
     parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
     operation_ids: set[str] = set()
-    services: dict[str, DescService] = {}
+    tags: dict[DescService, str] = {}
     for rule in rules:
         own = path_parameters(rule)
         # The same path under other names would be the same path twice.
@@ -53,26 +82,30 @@ def document(
         if slot in slots:
             continue
         service = rule.method.parent
-        made = operation(rule, parameters, schemas_of[service])
-        made["operationId"] = _free(f"{service.type_name}.{rule.method.name}", operation_ids)
-        slots[slot] = made
-        services.setdefault(service.type_name, service)
+        tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
+        operation_id = _free(f"{_identifier(tag)}_{rule.method.name}", operation_ids)
+        described = operation(rule, parameters, schemas_of[service])
+        slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
     components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
     names = named(components)
-    described = {names[key]: with_references(schema, names) for key, schema in components.items()}
-    return {
+    every_schema = {names[key]: with_references(schema, names) for key, schema in components.items()}
+    made = {
         "openapi": "3.1.1",
-        "info": {"title": title, "version": version, **({"description": description} if description else {})},
-        "tags": [_tag(services[name]) for name in sorted(services)],
-        "security": [{}, {"bearer": []}],
+        "info": info.described(),
+        "servers": [{"url": server}],
+        "tags": [_tag(tag, service) for service, tag in tags.items()],
         "paths": with_references(paths, names),
         "components": {
-            "schemas": {**dict(sorted(described.items())), "http-error": _ERROR_SCHEMA},
+            "schemas": {**dict(sorted(every_schema.items())), "http-error": _ERROR_SCHEMA},
             "responses": {"Error": _ERROR_RESPONSE},
             "parameters": {"If-None-Match": _IF_NONE_MATCH},
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
-            "securitySchemes": {"bearer": _BEARER},
         },
+    }
+    names_in_json = _json_names(contracts)
+    by_themselves = ("info", "servers")
+    return {
+        part: value if part in by_themselves else _with_json_names(value, names_in_json) for part, value in made.items()
     }
 
 
@@ -89,15 +122,49 @@ def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:
 
 def _free(name: str, taken: set[str]) -> str:
     """Make a name unique by a number, and take it."""
-    names = [name, *(f"{name}.{number}" for number in range(2, len(taken) + 3))]
+    names = [name, *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
     free = next(name for name in names if name not in taken)
     taken.add(free)
     return free
 
 
-def _tag(service: DescService) -> Schema:
-    text = text_of(service)
-    return {"name": service.type_name, **({"description": text} if text else {})}
+def _tag_name(service: DescService, taken: Collection[str]) -> str:
+    """The service's title; its full name if another service has that title."""
+    title = title_of(service)
+    return service.type_name if title in taken else title
+
+
+def _identifier(tag: str) -> str:
+    """A tag as a part of a name in programs: `Admin catalogue` becomes `AdminCatalogue`."""
+    return "".join(word[:1].upper() + word[1:] for word in re.findall(r"\w+", tag))
+
+
+def _tag(name: str, service: DescService) -> Schema:
+    paragraphs = [text_of(service), f"In gRPC: `{service.type_name}`."]
+    return {"name": name, "description": "\n\n".join(filter(None, paragraphs))}
+
+
+_PROTO_NAME = re.compile(r"(?<![\w./-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])")
+
+
+def _json_names(contracts: Iterable[Contract]) -> dict[str, str]:
+    """What the fields of the contracts are called in JSON, by their names in the contracts."""
+    messages = [found for contract in contracts for found in contract.registry if isinstance(found, DescMessage)]
+    return {field.name: field.json_name for message in messages for field in message.fields}
+
+
+def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
+    """Copy a part of the document; its texts name fields as the document does, and not as the contracts do."""
+    if isinstance(value, list):
+        return [_with_json_names(item, names) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        keyword: _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), item)
+        if keyword in ("description", "summary") and isinstance(item, str)
+        else _with_json_names(item, names)
+        for keyword, item in value.items()
+    }
 
 
 _ERROR_SCHEMA: Schema = {
@@ -146,10 +213,4 @@ _IF_NONE_MATCH: Schema = {
     "in": "header",
     "description": "The `ETag` of an earlier answer: answer only if there is another version by now.",
     "schema": {"type": "string"},
-}
-
-_BEARER: Schema = {
-    "type": "http",
-    "scheme": "bearer",
-    "description": "Goes on to the server behind as it is. Whether it wants a token is that server's matter.",
 }

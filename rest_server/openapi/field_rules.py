@@ -1,7 +1,9 @@
 """What a contract says of a field's values: google.api.field_behavior, and buf.validate as JSON Schema has it.
 
-A rule that JSON Schema cannot express (CEL, lengths in bytes, times) is left out, so a schema may let through what the
-server refuses, and never refuses what the server lets through.
+Generators of clients make one type of each schema, so each schema is one plain type: there is no `anyOf`, no list of
+types, and no `pattern` next to a `format`. A rule that this form cannot express (CEL, lengths in bytes, times, a range
+with a hole) is left out. Where the rules ignore a zero value, the schema describes the values that are worth sending:
+leaving the field out means the same as its zero value.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ _FORMATS: Mapping[str, Schema] = {
     "uuid": {"format": "uuid"},
     "tuuid": {"pattern": "^[0-9a-fA-F]{32}$"},
 }
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
 _NO_ECMA = re.compile(r"\(\?[^:]|\\[AzQEpPC]|\[\[:")
 """What RE2, of buf.validate, has and ECMA 262, of JSON Schema, has not or otherwise."""
 
@@ -81,19 +85,12 @@ class FieldRules:
             return False
         return self.is_set_always(field) or _refuse_any(_constraints(rules, field.value), _zeros(field.value))
 
-    def constrain(self, schema: Schema, field: DescField, *, is_never_zero: bool = False) -> Schema:
-        """Add what the rules say of the field's values to their schema. Gives a new one.
-
-        `is_never_zero` where the value cannot be the zero value, as in a path.
-        """
+    def constrain(self, schema: Schema, field: DescField) -> Schema:
+        """Return the schema of a field's values with what the rules say of them."""
         rules = self._of(field)
         if rules is None or _given(rules, "ignore") == _ALWAYS:
             return schema
-        constraints, zeros = _constraints(rules, field.value), _zeros(field.value)
-        may_be_zero = _given(rules, "ignore") == _IF_ZERO_VALUE and not is_never_zero
-        if may_be_zero and _refuse_any(constraints, zeros):
-            return schema | {"anyOf": [constraints, _schema_of_zero(zeros)]}
-        return _merged(schema, constraints)
+        return _merged(schema, _constraints(rules, field.value))
 
     def _of(self, field: DescField) -> Message | None:
         options: Any = field.proto.options
@@ -125,8 +122,12 @@ def _constraints(rules: Message, value: Any) -> Schema:
         case Oneof(field="bytes" | "any" | "duration" | "timestamp" | "field_mask"):
             return {}
         case Oneof(value=typed):
-            is_text = _element(value) in INTEGERS_64
-            return _of_number(typed) | _chosen(typed, lambda one: [one, str(one)] if is_text else [one])
+            element = _element(value)
+            is_whole = element not in (ScalarType.FLOAT, ScalarType.DOUBLE)
+            is_text = element in INTEGERS_64
+            return _of_number(typed, is_whole=is_whole) | _chosen(
+                typed, lambda one: [one, str(one)] if is_text else [one]
+            )
     return {}
 
 
@@ -167,13 +168,12 @@ def _of_string(rules: Message) -> Schema:
         and not (name == "pattern" and _NO_ECMA.search(text))
         and (pattern := form.format(text if name == "pattern" else _escaped(text)))
     ]
-    if len(patterns) == 1:
-        found["pattern"] = patterns[0]
+    formats = [schema for name, schema in _FORMATS.items() if _given(rules, name)]
+    if formats:
+        # A generator turns the format into a type of its own, whose values no pattern can be applied to.
+        found |= formats[0]
     elif patterns:
-        found["allOf"] = [{"pattern": pattern} for pattern in patterns]
-    for name, schema in _FORMATS.items():
-        if _given(rules, name):
-            found |= schema
+        found["pattern"] = patterns[0]
     return found | _chosen(rules, lambda one: [one])
 
 
@@ -182,7 +182,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\^$.*+?()\[\]{}|/]", r"\\\g<0>", text)
 
 
-def _of_number(rules: Message) -> Schema:
+def _of_number(rules: Message, *, is_whole: bool) -> Schema:
     bounds = {
         "minimum": _given(rules, "gte"),
         "exclusiveMinimum": _given(rules, "gt"),
@@ -190,12 +190,23 @@ def _of_number(rules: Message) -> Schema:
         "exclusiveMaximum": _given(rules, "lt"),
     }
     found = {keyword: bound for keyword, bound in bounds.items() if bound is not None}
+    if is_whole:
+        # OpenAPI 3.0 has other words for exclusive bounds, and tools that were made for it stumble over these.
+        found = dict(_inclusive(keyword, bound) for keyword, bound in found.items())
     lower = [bound for keyword, bound in found.items() if keyword.lower().endswith("minimum")]
     upper = [bound for keyword, bound in found.items() if keyword.lower().endswith("maximum")]
     if lower and upper and lower[0] > upper[0]:
-        # The rules' way to say: outside of both.
-        return {"anyOf": [{keyword: bound} for keyword, bound in found.items()]}
+        return {}  # the rules' way to say: outside of both
     return found
+
+
+def _inclusive(keyword: str, bound: int) -> tuple[str, int]:
+    match keyword:
+        case "exclusiveMinimum":
+            return "minimum", bound + 1
+        case "exclusiveMaximum":
+            return "maximum", bound - 1
+    return keyword, bound
 
 
 def _of_enum(rules: Message, enum: Any) -> Schema:
@@ -254,17 +265,6 @@ def _zeros(value: Any) -> Sequence[Any]:
             return [0, "0"] if scalar in INTEGERS_64 else [0]
 
 
-def _schema_of_zero(zeros: Sequence[Any]) -> Schema:
-    match zeros:
-        case [[]]:
-            return {"maxItems": 0}
-        case [{}]:
-            return {"maxProperties": 0}
-        case [""]:
-            return {"maxLength": 0}
-    return {"enum": list(zeros)}
-
-
 def _refuse_any(constraints: Schema, zeros: Sequence[Any]) -> bool:
     return any(_refuses(keyword, constraint, zeros) for keyword, constraint in constraints.items())
 
@@ -276,10 +276,6 @@ def _refuses(keyword: str, constraint: Any, zeros: Sequence[Any]) -> bool:
             return not any(zero in constraint for zero in zeros)
         case "not":
             return any(zero in constraint["enum"] for zero in zeros)
-        case "allOf":
-            return any(_refuse_any(schema, zeros) for schema in constraint)
-        case "anyOf":
-            return all(_refuse_any(schema, zeros) for schema in constraint)
     return keyword in _REFUSES_ZERO and _REFUSES_ZERO[keyword](constraint)
 
 
@@ -306,8 +302,18 @@ def _merged(schema: Schema, constraints: Schema) -> Schema:
     for keyword, constraint in constraints.items():
         if keyword in ("items", "additionalProperties", "propertyNames") and isinstance(merged.get(keyword), dict):
             merged[keyword] = _merged(merged[keyword], constraint)
-        elif keyword == "enum" and isinstance(names := merged.get("enum"), Sequence):
-            merged["enum"] = [name for name in names if name in constraint]
-        elif constraint != {}:
+        elif keyword == "enum":
+            own: Sequence[Any] = merged.get("enum") or constraint
+            merged["enum"] = _of_the_type(merged, [name for name in own if name in constraint])
+        elif keyword == "not":
+            merged["not"] = {"enum": _of_the_type(merged, constraint["enum"])}
+        elif constraint != {} and not (keyword in _BOUNDS and merged.get("type") == "string"):
             merged[keyword] = constraint
     return merged
+
+
+def _of_the_type(schema: Schema, values: Sequence[Any]) -> list[Any]:
+    """Of the two forms that a 64-bit integer has in JSON, keep the one that the schema describes."""
+    if "type" not in schema:
+        return list(values)
+    return [value for value in values if isinstance(value, str) == (schema["type"] == "string")]

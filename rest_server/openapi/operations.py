@@ -15,7 +15,7 @@ from rest_server.errors import IdempotencyKeyUnusable
 from rest_server.http_rules import WHOLE, HttpRule, message_of
 from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.field_rules import Schema
-from rest_server.openapi.paths import PathParameter, pattern
+from rest_server.openapi.paths import PathParameter, json_path, pattern
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
 from rest_server.operations import HTTP_BODY, etag_field
 from rest_server.requests import request_id_field
@@ -26,10 +26,10 @@ ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 
 
 def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Schema:
-    """The operation, without an operationId. Its path parameters have the names that `path` gives."""
+    """The operation, without its tag and its operationId. Its path parameters have the names that `path` gives."""
     method = rule.method
     text = text_of_method(method)
-    made: Schema = {"tags": [method.parent.type_name], "summary": text.summary or method.name}
+    made: Schema = {"summary": text.summary or method.name}
     if text.description:
         made["description"] = text.description
     if method.deprecated or method.parent.deprecated:
@@ -60,9 +60,9 @@ def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) ->
         if parameter.variable is not None:
             field = _field_at(rule.method.input, parameter.variable.field_path)
             description = text_of(field)
-            form, name = pattern(rule.template, parameter.variable), ".".join(parameter.variable.field_path)
+            form, name = pattern(rule.template, parameter.variable), json_path(rule, parameter.variable.field_path)
             if parameter.is_whole:
-                schema = schemas.rules.constrain(schemas.value(field.value, Use.PARAMETER), field, is_never_zero=True)
+                schema = schemas.rules.constrain(schemas.value(field.value, Use.PARAMETER), field)
             else:
                 description = f"A part of `{name}`, which is `{form}`. {description}".rstrip()
             if parameter.is_whole and parameter.name != name:
@@ -89,7 +89,7 @@ def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
         if any(field_path[: len(path)] == path for path in bound):
             continue
         described = schemas.field(chain[-1], Use.PARAMETER)
-        made: Schema = {"name": ".".join(field_path), "in": "query"}
+        made: Schema = {"name": ".".join(field.json_name for field in chain), "in": "query"}
         if all(schemas.is_required(field) for field in chain):
             made["required"] = True
         for keyword in ("description", "deprecated"):
@@ -123,10 +123,8 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
         yield {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": f"Another way to give `{request_id.name}`. {text_of(request_id)}".rstrip(),
-            "schema": schemas.rules.constrain(
-                schemas.value(request_id.value, Use.PARAMETER), request_id, is_never_zero=True
-            ),
+            "description": f"Another way to give `{request_id.json_name}`. {text_of(request_id)}".rstrip(),
+            "schema": schemas.rules.constrain(schemas.value(request_id.value, Use.PARAMETER), request_id),
         }
     if has_etag(rule):
         yield {"$ref": "#/components/parameters/If-None-Match"}
@@ -152,7 +150,7 @@ def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
     if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines([schema])}
+        content = {NDJSON: _lines(schema)}
     else:
         content = {JSON: {"schema": schema}}
     return {"content": content, "required": True} if is_required else {"content": content}
@@ -176,9 +174,10 @@ def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
     if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif method.method_kind in ("server_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines([schema, ERROR_SCHEMA])}
+        content = {NDJSON: _lines(schema)}
         description += (
-            "\n\nOne message a line, as they come. An error behind the first message is a last line of its own."
+            "\n\nOne message a line, as they come. An error after the first message is a last line of its own, as "
+            "`http-error` describes it."
         )
     else:
         content = {JSON: {"schema": schema}}
@@ -188,14 +187,13 @@ def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
     return {"description": description.strip() or "The answer.", "headers": headers, "content": content}
 
 
-def _lines(alternatives: Sequence[Schema]) -> Schema:
-    """A body of JSON values, one a line. OpenAPI 3.1 knows it as text only; what is in it JSON Schema can tell."""
-    items = alternatives[0] if len(alternatives) == 1 else {"anyOf": list(alternatives)}
+def _lines(item: Schema) -> Schema:
+    """A body of JSON values, one a line. OpenAPI 3.1 describes it as text only, JSON Schema what is in the text."""
     return {
         "schema": {
             "type": "string",
             "contentMediaType": NDJSON,
-            "contentSchema": {"type": "array", "items": items},
+            "contentSchema": {"type": "array", "items": item},
         }
     }
 

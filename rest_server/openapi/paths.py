@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from rest_server.http_rules import HttpRule
+from protobuf import DescMessage
+
+from rest_server.http_rules import HttpRule, field_named, message_of
 from rest_server.path_templates import ONE, REST, Template, Variable
 
 _UNRESERVED = "!$&'()*+,;=@"
@@ -50,7 +53,7 @@ def path_parameters(rule: HttpRule) -> list[PathParameter]:
         variable = _covering(rule.template, position)
         is_whole = variable is not None and pattern(rule.template, variable) == segment
         if variable is not None and is_whole:
-            name = ".".join(variable.field_path)
+            name = json_path(rule, variable.field_path)
         else:
             before = rule.template.segments[position - 1] if position else ""
             name = "segment" if before in ("", ONE, REST) else _NO_NAME.sub("_", before)
@@ -59,6 +62,17 @@ def path_parameters(rule: HttpRule) -> list[PathParameter]:
         free = next(name for name in names if name not in taken)
         parameters.append(PathParameter(free, variable, is_whole, segment == REST))
     return parameters
+
+
+def json_path(rule: HttpRule, field_path: Sequence[str]) -> str:
+    """A path of fields of the rule's request, as JSON names them: `message.messageId`."""
+    names: list[str] = []
+    message: DescMessage | None = rule.method.input
+    for name in field_path:
+        field = field_named(message, name) if message is not None else None
+        names.append(name if field is None else field.json_name)
+        message = None if field is None else message_of(field)
+    return ".".join(names)
 
 
 def pattern(template: Template, variable: Variable) -> str:

@@ -1,7 +1,10 @@
 """Messages and enums as JSON Schemas, by protobuf's mapping to JSON.
 
-Answers and requests differ. An answer has every field without presence, 64-bit integers as strings, and nothing else. A
-request may leave out what its rules let it, and give 64-bit integers as numbers.
+Answers and requests differ. An answer has every field without presence, and nothing else. A request may leave out what
+its rules let it.
+
+Each value has one plain type, since generators of clients make one type of it. What the server reads besides is not
+described: 64-bit integers as numbers, for example, and `NaN` as a string.
 """
 
 from __future__ import annotations
@@ -51,7 +54,6 @@ _RANGES: Mapping[ScalarType, tuple[int, int]] = {
 }
 
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?Z$"
 _DURATION = "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$"
 
 _WELL_KNOWN: Mapping[str, Schema] = {
@@ -64,13 +66,8 @@ _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}},
 }
 _WELL_KNOWN_IN: Mapping[tuple[str, Use], Schema] = {
-    # Requests may have other time zones.
-    ("google.protobuf.Timestamp", Use.ANSWER): {"pattern": _TIME},
-    # Parameters have the contract's names, and so may a mask among them.
-    ("google.protobuf.FieldMask", Use.PARAMETER): {
-        "pattern": "^([^_]|_[a-z])*$",
-        "examples": ["name,address.zip_code"],
-    },
+    # There, a mask may have the contract's names, too.
+    ("google.protobuf.FieldMask", Use.PARAMETER): {"pattern": "^([^_]|_[a-z])*$"},
 }
 _TEXTS = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask")
 
@@ -103,7 +100,8 @@ class Schemas:
         """The schema of a message's fields, but for those with the paths in `without`."""
         fields = [field for field in message.fields if (field.name,) not in without]
         schema: Schema = {"type": "object"}
-        if text := text_of(message):
+        paragraphs = [text_of(message), *(_at_most_one(oneof.fields) for oneof in message.oneofs)]
+        if text := "\n\n".join(filter(None, paragraphs)):
             schema["description"] = text
         if required := [field.json_name for field in fields if self._is_required(field, use)]:
             schema["required"] = required
@@ -114,11 +112,6 @@ class Schemas:
         schema |= {"properties": properties, "additionalProperties": False}
         if message.proto.extension_range:
             schema["patternProperties"] = {"^\\[.+\\]$": {}}
-        groups = [_at_most_one(oneof.fields) for oneof in message.oneofs]
-        if len(groups) == 1:
-            schema["oneOf"] = groups[0]
-        elif groups:
-            schema["allOf"] = [{"oneOf": group} for group in groups]
         return schema
 
     def field(self, field: DescField, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
@@ -216,15 +209,14 @@ def _scalar(scalar: ScalarType, use: Use) -> Schema:
         case ScalarType.BYTES:
             return {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}
         case ScalarType.FLOAT | ScalarType.DOUBLE:
-            name = scalar.name.lower()
-            return {"type": ["number", "string"], "format": name, "pattern": "^(-?Infinity|NaN)$"}
+            return {"type": "number", "format": scalar.name.lower()}
     low, high = _RANGES[scalar]
-    name = f"{'int' if low else 'uint'}{high.bit_length() + bool(low)}"
+    form = {"format": f"{'int' if low else 'uint'}{high.bit_length() + bool(low)}"}
     if scalar in INTEGERS_64 and use is not Use.PARAMETER:
-        text = {"format": name, "pattern": "^-?[0-9]{1,19}$" if low else "^[0-9]{1,20}$"}
-        return {"type": "string", **text} if use is Use.ANSWER else {"type": ["string", "integer"], **text}
-    limits = {} if use is Use.ANSWER else {"minimum": low, "maximum": high}
-    return {"type": "integer", "format": name, **limits}
+        return {"type": "string", **form}
+    # The format says the bounds of the signed ones, which a page would otherwise take for samples.
+    limits = {} if low or use is Use.ANSWER else {"minimum": 0}
+    return {"type": "integer", **form, **limits}
 
 
 def _key_in_json(key: ScalarType) -> Schema:
@@ -233,7 +225,7 @@ def _key_in_json(key: ScalarType) -> Schema:
     return {"pattern": "^-?[0-9]+$" if _RANGES[key][0] else "^[0-9]+$"}
 
 
-def _at_most_one(fields: Sequence[DescField]) -> list[Schema]:
-    """Alternatives: each field of a oneof alone, and none."""
-    each: list[Schema] = [{"required": [field.json_name]} for field in fields]
-    return [*each, {"not": {"anyOf": each}}]
+def _at_most_one(fields: Sequence[DescField]) -> str:
+    """Say what a oneof is in words: as a schema it would be a type for each of its fields."""
+    names = [f"`{field.json_name}`" for field in fields]
+    return f"At most one of {', '.join(names[:-1])} and {names[-1]} is set." if len(names) > 1 else ""

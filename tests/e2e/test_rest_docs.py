@@ -208,9 +208,9 @@ def test_docs_show_all_methods_and_ask_nobody_else(browser: Browser, opened_libr
 def test_a_book_is_borrowed_from_the_page(browser: Browser, opened_library: OpenLibrary, tmp_path: Path) -> None:
     book, user = opened_library.book_with_one_copy(), opened_library.patron("ada")
     with opened(browser, opened_library.rest, "/docs") as here:
-        borrow = operation(here.page, "POST", "/v1/books/{book_id}:borrow")
+        borrow = operation(here.page, "POST", "/v1/books/{bookId}:borrow")
         borrow.locator(".opblock-summary-control").click()
-        borrow.locator("tr[data-param-name='book_id'] input").fill(book.id)
+        borrow.locator("tr[data-param-name='bookId'] input").fill(book.id)
         borrow.locator("textarea.body-param__text").fill(json.dumps({"userId": user.id, "days": 21}))
         status, loan = execute(borrow)
         assert (status, loan["bookId"], loan["userId"], loan["days"]) == (200, book.id, user.id, 21)
@@ -227,9 +227,9 @@ def test_a_book_is_borrowed_from_the_page(browser: Browser, opened_library: Open
 def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLibrary) -> None:
     book, user = opened_library.book_with_one_copy(), opened_library.patron("bob")
     with opened(browser, opened_library.rest, "/docs") as here:
-        borrow = operation(here.page, "POST", "/v1/books/{book_id}:borrow")
+        borrow = operation(here.page, "POST", "/v1/books/{bookId}:borrow")
         borrow.locator(".opblock-summary-control").click()
-        borrow.locator("tr[data-param-name='book_id'] input").fill(book.id)
+        borrow.locator("tr[data-param-name='bookId'] input").fill(book.id)
         borrow.locator("textarea.body-param__text").fill(json.dumps({"userId": user.id, "days": 0}))
         status, answer = execute(borrow)
         assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
@@ -267,7 +267,7 @@ def test_pages_fit_the_screen(
     with opened(browser, opened_library.rest, path, size, color_scheme=scheme) as here:
         here.page.get_by_text("library.frontend.v1.LendingService").first.wait_for()
         if path == "/docs":
-            borrow = operation(here.page, "POST", "/v1/books/{book_id}:borrow")
+            borrow = operation(here.page, "POST", "/v1/books/{bookId}:borrow")
             borrow.locator(".opblock-summary-control").click()
             borrow.get_by_role("button", name="Execute").wait_for()
         assert here.page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -86,6 +86,38 @@ def test_an_address_that_lacks_a_host_or_a_port_is_not_listened_on(program: str,
     assert f"{address!r} is no HOST:PORT, as 127.0.0.1:50051" in told
 
 
+# --- what it says of itself ---
+
+
+def test_the_document_and_the_pages_have_the_librarys_name_and_address(
+    rest: RestProcess, rest_servers: RestServers, server: TranscodedServer
+) -> None:
+    settings = {
+        "TITLE": "Library of Example",
+        "CONTACT": "desk@library.example",
+        "PUBLIC_URL": "https://library.example/api/",
+    }
+    named = rest_servers.start([server.address], **settings)
+
+    plain = rest.request("GET", "/openapi.json").json()
+    assert plain["info"]["title"] == "Lending Library"
+    assert plain["info"]["contact"] == {"name": "Lending Library"}
+    assert plain["info"]["license"]["name"] == "Apache-2.0"
+    assert plain["servers"] == [{"url": rest.url}]
+    get = ("GET /openapi.json HTTP/1.1", "Host: localhost:1")
+    by_name = asked(rest, *get)
+    assert by_name.json()["servers"] == [{"url": "http://localhost:1"}]
+    again = asked(rest, *get, f"If-None-Match: {by_name.headers['ETag']}")
+    assert again.status == 304
+    told = named.request("GET", "/openapi.json").json()
+    assert told["info"]["title"] == "Library of Example"
+    assert told["info"]["contact"] == {"name": "Library of Example", "email": "desk@library.example"}
+    assert told["servers"] == [{"url": "https://library.example/api"}]
+    for path in ("/", "/docs"):
+        assert b"Library of Example" in named.request("GET", path).body
+        assert b"Lending Library" in rest.request("GET", path).body
+
+
 # --- settings that would do nothing, or not what they say ---
 
 
@@ -119,6 +151,16 @@ def complaint(program: str, *arguments: str) -> str:
         ("--allowed-host", "https://library.example", "without a port"),
         ("--allowed-host", "*", "a name or an address"),
         ("--allowed-host", "fd00::7", "[fd00::7]"),
+        ("--title", " ", "is not a name"),
+        ("--title", "two\nlines", "is not a name"),
+        ("--contact", "library.example", "is not an e-mail address or a URL"),
+        ("--contact", "ftp://library.example", "is not a URL"),
+        ("--public-url", "library.example", "is not a URL"),
+        ("--public-url", "ftp://library.example", "is not a URL"),
+        ("--public-url", "https://", "is not a URL"),
+        ("--public-url", "https://[::1", "is not a URL"),
+        ("--public-url", "https://library.example:x", "is not a URL"),
+        ("--public-url", "https://library.example/?a=b", "is not a URL"),
     ],
 )
 def test_a_setting_that_would_not_do_what_it_says_is_refused(flag: str, value: str, told: str) -> None:

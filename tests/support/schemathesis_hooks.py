@@ -49,13 +49,13 @@ KNOWN: Mapping[str, list[Any]] = json.loads((FOLDER / "known.json").read_text())
 
 PLAIN: Mapping[str, Any] = {
     **dict.fromkeys(("title", "publisher", "category", "firstName", "lastName", "query"), "Plain"),
-    **dict.fromkeys(("isbn", "coverUri", "etag", "receipt", "cursor", "page_token", "requestId"), ""),
+    **dict.fromkeys(("isbn", "coverUri", "etag", "receipt", "cursor", "pageToken", "requestId"), ""),
     "language": "en",
     "totalCopies": 3,
     "publishedYear": 1900,
     "pageCount": 300,
     "authors": ["A. N. Other"],
-    "update_mask": "title",
+    "updateMask": "title",
 }
 """What the services take. Most that is made from a schema they refuse for what no schema says: a control character."""
 
@@ -162,8 +162,8 @@ def _says_what_it_may(case: Any, request: Any) -> bool:
 
 
 def method_of(case: Any) -> MethodDescriptor:
-    """The method that an operation calls; further paths of one have a number at the end of their ids."""
-    name = re.sub(r"\.\d+$", "", case.operation.definition.raw["operationId"])
+    """The method that an operation calls."""
+    name = case.operation.definition.raw["x-grpc-method"].replace("/", ".")
     method: MethodDescriptor = descriptor_pool.Default().FindMethodByName(name)
     return method
 

@@ -10,16 +10,16 @@ import pytest
 from openapi_spec_validator import validate
 
 from rest_server.contract import Contract
-from rest_server.openapi import document
+from rest_server.openapi import Info, document
 from tests.support.described import contract, library_contracts
 
 
 def of(*contracts: Contract) -> dict[str, Any]:
     """The document of all rules of the contracts. It is valid, and the same each time."""
     rules = [rule for one in contracts for rule in one.rules]
-    made = document(contracts, rules, title="Test", version="1")
+    made = document(contracts, rules, Info("Test", "1"))
     validate(made)
-    assert json.dumps(made) == json.dumps(document(contracts, rules, title="Test", version="1"))
+    assert json.dumps(made) == json.dumps(document(contracts, rules, Info("Test", "1")))
     return made
 
 
@@ -83,7 +83,7 @@ def test_a_contract_without_comments_and_annotations_is_described_by_its_names()
     made = of(served("rpc Do(T.Message) returns (T.Message);"))
 
     do = made["paths"]["/p.Served/Do"]["post"]
-    assert (do["summary"], do["operationId"], do["tags"]) == ("Do", "p.Served.Do", ["p.Served"])
+    assert (do["summary"], do["operationId"], do["tags"]) == ("Do", "Served_Do", ["Served"])
     assert body_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message-input"}
     assert answer_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message"}
     assert made["components"]["schemas"]["transcoding.test.v1.Message"]["required"] == ["messageId", "text"]
@@ -93,9 +93,9 @@ def test_a_contract_without_comments_and_annotations_is_described_by_its_names()
 @pytest.mark.parametrize(
     ("rule", "path", "parameters"),
     [
-        ('get: "/v1/messages/{message_id}"', "/v1/messages/{message_id}", ["message_id"]),
-        ('get: "/v1/messages/{message.message_id}"', "/v1/messages/{message.message_id}", ["message.message_id"]),
-        ('get: "/v1/messages/{message_id}:read"', "/v1/messages/{message_id}:read", ["message_id"]),
+        ('get: "/v1/messages/{message_id}"', "/v1/messages/{messageId}", ["messageId"]),
+        ('get: "/v1/messages/{message.message_id}"', "/v1/messages/{message.messageId}", ["message.messageId"]),
+        ('get: "/v1/messages/{message_id}:read"', "/v1/messages/{messageId}:read", ["messageId"]),
         ('get: "/v1/messages:read"', "/v1/messages:read", []),
         ('get: "/v1/{name=shelves/*/books/*}"', "/v1/shelves/{shelves}/books/{books}", ["shelves", "books"]),
         ('get: "/v1/{name=shelves/*}/all"', "/v1/shelves/{shelves}/all", ["shelves"]),
@@ -142,10 +142,10 @@ def test_the_same_path_under_other_names_is_one_path() -> None:
     )
 
     (path,) = made["paths"]
-    assert path == "/v1/messages/{message_id}"
+    assert path == "/v1/messages/{messageId}"
     (parameter,) = (one for one in made["paths"][path]["patch"]["parameters"] if one["in"] == "path")
-    assert parameter["name"] == "message_id"
-    assert parameter["description"] == "`message.message_id`"
+    assert parameter["name"] == "messageId"
+    assert parameter["description"] == "`message.messageId`"
 
 
 def test_every_path_of_a_method_is_there_with_an_id_of_its_own() -> None:
@@ -153,9 +153,9 @@ def test_every_path_of_a_method_is_there_with_an_id_of_its_own() -> None:
         served(method('get: "/a" additional_bindings { get: "/b" } additional_bindings { post: "/b" body: "*" }'))
     )
 
-    assert made["paths"]["/a"]["get"]["operationId"] == "p.Served.Do"
-    assert made["paths"]["/b"]["get"]["operationId"] == "p.Served.Do.2"
-    assert made["paths"]["/b"]["post"]["operationId"] == "p.Served.Do.3"
+    assert made["paths"]["/a"]["get"]["operationId"] == "Served_Do"
+    assert made["paths"]["/b"]["get"]["operationId"] == "Served_Do_2"
+    assert made["paths"]["/b"]["post"]["operationId"] == "Served_Do_3"
 
 
 def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
@@ -171,11 +171,11 @@ def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
     )
 
     assert set(made["paths"]["/a"]) == {"head", "x-additionalOperations"}
-    assert made["paths"]["/a"]["x-additionalOperations"]["FETCH"]["operationId"] == "p.Served.Fetch"
+    assert made["paths"]["/a"]["x-additionalOperations"]["FETCH"]["operationId"] == "Served_Fetch"
     assert set(made["paths"]["/b"]) == {"get"}
     assert set(made["paths"]["/c"]) == {"post"}
-    assert made["paths"]["/d"]["get"]["operationId"] == "p.Served.First"
-    assert made["paths"]["/d"]["post"]["operationId"] == "p.Served.AllOthers"
+    assert made["paths"]["/d"]["get"]["operationId"] == "Served_First"
+    assert made["paths"]["/d"]["post"]["operationId"] == "Served_AllOthers"
 
 
 QUERIED = """
@@ -200,14 +200,14 @@ QUERIED = """
 def test_what_path_and_body_leave_is_in_the_query() -> None:
     made = operation(method('patch: "/v1/{id}" body: "wkt"', "Queried"), more=QUERIED)
 
-    assert names(made, "query") == ["text", "numbers", "colour", "inner.word", "inner.flag", "old", "page_size"]
+    assert names(made, "query") == ["text", "numbers", "colour", "inner.word", "inner.flag", "old", "pageSize"]
     by_name = {parameter["name"]: parameter for parameter in made["parameters"]}
     assert by_name["text"] == {"name": "text", "in": "query", "required": True, "schema": {"type": "string"}}
     assert by_name["numbers"]["schema"]["items"]["type"] == "integer"
     assert by_name["colour"]["schema"] == {"$ref": "#/components/schemas/transcoding.test.v1.Colour"}
     assert by_name["old"]["deprecated"] is True
-    assert by_name["page_size"]["description"] == "How many."
-    assert by_name["page_size"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
+    assert by_name["pageSize"]["description"] == "How many."
+    assert by_name["pageSize"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
     assert by_name["id"]["description"] == "Where it is."
 
 
@@ -215,7 +215,7 @@ def test_times_masks_and_wrappers_fit_into_a_query_and_other_messages_do_not() -
     made = operation(method('get: "/v1"'))
 
     found = names(made, "query")
-    assert {"timestamp", "duration", "mask", "int64_wrapper", "bytes_wrapper", "sub.since", "sub.words"} <= set(found)
+    assert {"timestamp", "duration", "mask", "int64Wrapper", "bytesWrapper", "sub.since", "sub.words"} <= set(found)
     assert not {"struct", "value", "list", "any", "empty", "counts", "messages", "sub.deeper.subfield"} & set(found)
 
 
@@ -261,9 +261,8 @@ def test_streams_are_lines() -> None:
     message = "#/components/schemas/transcoding.test.v1.Message"
     asked, answered = (of_it(made, "application/x-ndjson") for of_it in (body_schema, answer_schema))
     assert asked["contentSchema"] == {"type": "array", "items": {"$ref": f"{message}-input"}}
-    assert answered["contentSchema"]["items"] == {
-        "anyOf": [{"$ref": message}, {"$ref": "#/components/schemas/http-error"}]
-    }
+    assert answered["contentSchema"] == {"type": "array", "items": {"$ref": message}}
+    assert "http-error" in made["responses"]["200"]["description"]
     assert asked["type"] == answered["type"] == "string"
 
 
@@ -277,7 +276,7 @@ def test_a_request_id_can_be_a_header() -> None:
     made = operation(method('post: "/v1" body: "*"', "T.SendRequest"))
 
     assert names(made, "header") == ["Idempotency-Key"]
-    assert "request_id" in made["parameters"][0]["description"]
+    assert "`requestId`" in made["parameters"][0]["description"]
 
 
 def test_what_has_an_etag_is_asked_for_again_only_when_it_has_changed() -> None:
@@ -295,6 +294,7 @@ COMMENTED = """
     //
     // (-- For ourselves: nobody
     // is to see this. --)
+    // Title: Comments
     service Commented {
       // Does it, e.g. at once. Then it
       // goes on:
@@ -326,7 +326,7 @@ COMMENTED = """
 def test_comments_are_the_words_of_the_document() -> None:
     made = of(contract(f'syntax = "proto3"; package p; {COMMENTED}', "Commented"))
 
-    assert made["tags"] == [{"name": "p.Commented", "description": "What is served."}]
+    assert made["tags"] == [{"name": "Comments", "description": "What is served.\n\nIn gRPC: `p.Commented`."}]
     do = made["paths"]["/p.Commented/Do"]["post"]
     assert do["summary"] == "Does it, e.g. at once"
     assert do["description"] == "Then it goes on:\n\n- with this,\n- with that."

@@ -18,6 +18,7 @@ from tests.support.rest import refusal_in
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 TARGET = "127.0.0.1:50051"
+TITLE = "Library <of Example>"
 NOTES = ServiceSummary(
     "notes.v1.NoteService",
     "Keeps notes.",
@@ -27,6 +28,7 @@ NOTES = ServiceSummary(
         PathSummary("GET", "/v1/notes:recent", "Lists the newest notes."),
         PathSummary("GET", "/v1/notes", "Lists all notes."),
     ],
+    "Notes on all things",
 )
 
 
@@ -35,7 +37,9 @@ class Served:
 
     def __init__(self) -> None:
         self.contracts: Sequence[ContractSummary] = [ContractSummary(TARGET, [NOTES])]
-        self.client = TestClient(Starlette(routes=page_routes(lambda: self.contracts)), base_url="http://api.test:8080")
+        self.client = TestClient(
+            Starlette(routes=page_routes(lambda: self.contracts, TITLE)), base_url="http://api.test:8080"
+        )
 
     def html(self) -> str:
         return self.client.get("/", headers=BROWSER).text
@@ -71,7 +75,7 @@ def served() -> Iterator[Served]:
 
 def test_the_start_page_shows_all_paths_with_what_they_do(served: Served) -> None:
     for page in (served.html(), served.text()):
-        for told in (TARGET, NOTES.name, NOTES.summary, *(path.summary for path in NOTES.paths)):
+        for told in (TARGET, NOTES.name, NOTES.title, NOTES.summary, *(path.summary for path in NOTES.paths)):
             assert told in page
         for path in NOTES.paths:
             assert path.verb in page
@@ -194,6 +198,15 @@ def test_code_in_comments_looks_like_it(served: Served, comment: str, shown: str
     assert f"<td>{shown}</td>" in page
     assert page.startswith("<!DOCTYPE html>")
     assert comment in served.text()
+
+
+def test_the_pages_have_the_librarys_name(served: Served) -> None:
+    shown = "Library &lt;of Example&gt;"
+    assert served.text().startswith(f"{TITLE}: gRPC services over HTTP and JSON.\n")
+    assert f"<h1>{shown}</h1>" in served.html()
+    for path in ("/", "/docs"):
+        page = served.client.get(path, headers=BROWSER).text
+        assert f"<title>{shown} over HTTP and JSON</title>" in page
 
 
 def test_a_contract_that_changes_is_shown_as_it_is_now(served: Served) -> None:

@@ -28,6 +28,8 @@ if _version_not_supported:
 
 class CatalogServiceStub:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     def __init__(self, channel):
@@ -70,6 +72,8 @@ class CatalogServiceStub:
 
 class CatalogServiceServicer:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     def AddBook(self, request, context):
@@ -186,6 +190,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     @staticmethod

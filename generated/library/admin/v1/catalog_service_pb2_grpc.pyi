@@ -28,7 +28,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -84,7 +87,10 @@ class CatalogServiceStub:
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.AddBookRequest, _book_pb2.Book]  # type: ignore[assignment]
@@ -136,7 +142,10 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     @_abc_1.abstractmethod
     def AddBook(
