@@ -24,6 +24,7 @@ from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMis
 from library_domain.isbn import normalized_isbn13
 from library_domain.loans import expected_back
 from library_domain.search import book_query, book_words
+from library_domain.titles import title_identity, title_key
 from service_kit.clock import Clock, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
@@ -82,9 +83,16 @@ INSERT = Statement(
         state=BOOK_STATE_ACTIVE,
         on_loan=0,
         **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
-        **{name: slot(name) for name in ("publisher_key", "category_key")},
+        **{name: slot(name) for name in ("publisher_key", "category_key", "title_key")},
         **{name: slot(name) for name in ("id", "create_time", "update_time", "revision")},
     )
+)
+UPDATE = Statement(
+    Book.update(
+        **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
+        **{name: slot(name) for name in ("publisher_key", "category_key", "title_key")},
+        **{name: slot(name) for name in ("state", "update_time", "revision")},
+    ).where(Book.id == slot("id"))
 )
 
 
@@ -94,8 +102,8 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
 
     def add() -> book_pb2.Book:
         refuse_taken_isbn(columns["isbn"])
-        (book_id,) = insert_books([columns], clock())
-        return book_message(Book.get(Book.id == book_id))
+        (row,) = insert_books([columns], clock())
+        return book_message(Book.get(Book.id == row["id"]))
 
     with _isbn_taken_meanwhile(store, columns["isbn"]):
         return once(store, request, book_pb2.Book, add, clock)
@@ -185,10 +193,18 @@ def book_columns(request: AddBookRequest) -> dict[str, object]:
     columns["isbn"] = checked_isbn(request.isbn)
     columns["authors"] = json.dumps(authors, ensure_ascii=False)
     columns["total_copies"] = request.copies if request.HasField("copies") else 1
-    columns["words"] = " ".join(book_words(str(columns["title"]), authors, str(columns["isbn"])))
-    columns["publisher_key"] = text_key(str(columns["publisher"]))
-    columns["category_key"] = text_key(str(columns["category"]))
-    return columns
+    return {**columns, **derived_columns(columns)}
+
+
+def derived_columns(columns: Mapping[str, object]) -> dict[str, object]:
+    """Return the columns of a book that are computed from the others: what it is found, filtered and matched by."""
+    title, isbn, authors = str(columns["title"]), str(columns["isbn"]), json.loads(str(columns["authors"]))
+    return {
+        "words": " ".join(book_words(title, authors, isbn)),
+        "publisher_key": text_key(str(columns["publisher"])),
+        "category_key": text_key(str(columns["category"])),
+        "title_key": title_key(title_identity(title, authors)),
+    }
 
 
 def checked_isbn(isbn: str) -> str:
@@ -199,14 +215,31 @@ def checked_isbn(isbn: str) -> str:
         raise FieldInvalid(("isbn", str(error))) from error
 
 
-def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[str]:
-    """Insert new books within the present transaction, each with a revision of its own; give their ids."""
-    first = take_revisions(len(books))
+def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+    """Insert new books within the present transaction, each with a revision of its own; return their columns."""
     made_here = {"create_time": now, "update_time": now}
-    rows = [{**made_here, "id": new_id(), "revision": first + place, **book} for place, book in enumerate(books)]
-    INSERT.many(rows)
+    rows = [{**made_here, "id": new_id(), **book} for book in books]
+    return _write(INSERT, rows)
+
+
+def update_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+    """Update books whose rows this transaction has locked, each with a revision of its own; return their columns.
+
+    Args:
+        books: All columns of `UPDATE`, but for time and revision.
+        now: The time of the change, in microseconds since 1970.
+    """
+    return _write(UPDATE, [{**book, "update_time": now} for book in books])
+
+
+def _write(statement: Statement, books: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not books:
+        return []
+    first = take_revisions(len(books))
+    rows = [{**book, "revision": first + place} for place, book in enumerate(books)]
+    statement.many(rows)
     learn(learnable(word for row in rows for word in str(row["words"]).split()))
-    return [str(row["id"]) for row in rows]
+    return rows
 
 
 def refuse_taken_isbn(isbn: object, but: str = "") -> None:
@@ -260,7 +293,12 @@ def fill(request: AddBookRequest, book: book_pb2.Book, fields: Iterable[str]) ->
 
 def etag(row: Book) -> str:
     """Stands for a version of the entry. The time is in it, because a restored store gives revisions a second time."""
-    return f"{row.revision:x}-{row.update_time:x}"
+    return etag_of(row.revision, row.update_time)
+
+
+def etag_of(revision: int, update_time: int) -> str:
+    """Return the etag of an entry with this revision and time of its last change."""
+    return f"{revision:x}-{update_time:x}"
 
 
 def catalog_message(row: Book | CatalogRow) -> book_pb2.Book:

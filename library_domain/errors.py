@@ -197,6 +197,21 @@ class ImportTooLong(ResourceExhausted):
     message = "One import takes {row_limit} rows, and they are in; send the rest in another one."
 
 
+class ImportRunNotFound(NotFound):
+    """No import has been done under this run id."""
+
+    reason = "IMPORT_RUN_NOT_FOUND"
+    resource_type = "library.admin.v1.ImportRun"
+    message = "No import has been done under the run id {run_id}."
+
+
+class ImportRunUndone(FailedPrecondition):
+    """The run was taken back. `undo_time` is RFC 3339."""
+
+    reason = "IMPORT_RUN_UNDONE"
+    message = "The import {run_id} was taken back at {undo_time}; import the rows under a new run id."
+
+
 class AdminUnavailable(Unavailable):
     """The admin did not answer."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import Message
 
-from admin_server import catalog, changes, imports, records, reports
+from admin_server import catalog, changes, import_runs, import_undo, imports, records, reports
 from admin_server.borrower_pages import borrower_position
 from admin_server.epochs import check_positions
 from admin_server.pairing import check_caller
@@ -48,6 +48,8 @@ WRITING_SERVICES = (_CATALOG.full_name, _SYNC.full_name)
         "AddBook": [catalog.check_isbn],
         "ListBooks": [check_query, check_place],
         "UpdateBook": [catalog.check_update],
+        "ListImportRuns": [row_position],
+        "UndoImport": [import_undo.undo_position],
     },
 )
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
@@ -83,6 +85,17 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_service_pb2.ImportBooksResponse:
         outcomes = imports.import_books(self._store, request_iterator, self._clock)
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
+
+    def ListImportRuns(
+        self, request: catalog_service_pb2.ListImportRunsRequest, context: grpc.ServicerContext
+    ) -> catalog_service_pb2.ListImportRunsResponse:
+        runs, token = import_runs.list_import_runs(self._store, request)
+        return catalog_service_pb2.ListImportRunsResponse(import_runs=runs, next_page_token=token)
+
+    def UndoImport(
+        self, request: catalog_service_pb2.UndoImportRequest, context: grpc.ServicerContext
+    ) -> catalog_service_pb2.UndoImportResponse:
+        return import_undo.undo_import(self._store, request, self._clock)
 
 
 @instrument_servicer(

@@ -42,6 +42,7 @@ class Book(peewee.Model):
     words = peewee.TextField()  # what the word index holds: see library_domain.search
     publisher_key = peewee.TextField(default="")  # what it is filtered and sorted by: see service_kit.text.keys
     category_key = peewee.TextField(default="")
+    title_key = peewee.BigIntegerField(default=0)  # of title and first author: see library_domain.titles
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has told of
 
     class Meta:
@@ -99,19 +100,87 @@ class Frontend(peewee.Model):
         table_name = "frontend"
 
 
-LOCK_ORDER = ("frontend", "book", "counter", "request")
+class ImportRun(peewee.Model):
+    """What ImportBooks did under one run id."""
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    source = peewee.TextField()
+    on_duplicate = peewee.SmallIntegerField()
+    match_title = peewee.SmallIntegerField()
+    create_time = peewee.BigIntegerField()
+    update_time = peewee.BigIntegerField()
+    undo_time = peewee.BigIntegerField(null=True)
+    added = peewee.IntegerField(default=0)  # rows, by their result
+    updated = peewee.IntegerField(default=0)
+    copies_added = peewee.IntegerField(default=0)
+    already_there = peewee.IntegerField(default=0)
+
+    class Meta:
+        table_name = "import_run"
+
+
+class ImportRow(peewee.Model):
+    """A row of a run that was not refused: it is never applied again."""
+
+    run = peewee.BigIntegerField()
+    line = peewee.IntegerField()
+    digest = peewee.BigIntegerField()  # of its values
+    result = peewee.SmallIntegerField()
+    book_id = peewee.CharField(36)
+
+    class Meta:
+        table_name = "import_row"
+        primary_key = peewee.CompositeKey("run", "line")
+
+
+class ImportBook(peewee.Model):
+    """A book that a run added or changed, and how to take that back."""
+
+    run = peewee.BigIntegerField()
+    book_id = peewee.CharField(36)
+    is_added = peewee.SmallIntegerField()
+    before = peewee.TextField()  # a JSON object: the values of before the run of all columns that the run changed
+    etag = peewee.TextField()  # of the book after the run; empty when others changed it while the run went on
+    is_undone = peewee.SmallIntegerField(default=0)
+
+    class Meta:
+        table_name = "import_book"
+        primary_key = peewee.CompositeKey("run", "book_id")
+
+
+LOCK_ORDER = ("frontend", "import_run", "book", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
 """
 
-GUARDED_TABLES = {"user_account": "frontend", "loan": "frontend", "epoch": "counter", "vocabulary": "counter"}
+GUARDED_TABLES = {
+    "user_account": "frontend",
+    "loan": "frontend",
+    "epoch": "counter",
+    "vocabulary": "counter",
+    "import_row": "import_run",
+    "import_book": "import_run",
+}
 """Tables whose rows are written only while the row of the other table is locked, so they have no place in the order.
 
 New books and ISBNs are written only with the counter locked, too, so no insert of a book waits for another one.
 """
 
-MODELS = [Counter, Book, User, Loan, Epoch, Frontend, VocabularyWord, AnsweredRequest]
+MODELS = [
+    Counter,
+    Book,
+    User,
+    Loan,
+    Epoch,
+    Frontend,
+    ImportRun,
+    ImportRow,
+    ImportBook,
+    VocabularyWord,
+    AnsweredRequest,
+]
 
 
 def bind(store: Store) -> None:

@@ -27,7 +27,7 @@ from google.protobuf.message import Message
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2
-from library.v1.book_pb2 import Book
+from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.changing_methods import CHANGING_METHODS
@@ -228,6 +228,28 @@ def removing(desk: Desk) -> Case:
     )
 
 
+def undoing(desk: Desk) -> Case:
+    ids = [str(uuid.uuid4()) for _ in range(2)]
+    for run_id in ids:
+        row = admin_catalog.ImportBooksRequest(
+            line=1,
+            book=admin_catalog.AddBookRequest(title="Emma"),
+            options=admin_catalog.ImportOptions(run_id=run_id),
+        )
+        desk.admin.catalog.ImportBooks(iter([row]))
+
+    def count(answer: bytes) -> int:
+        [outcome] = admin_catalog.UndoImportResponse.FromString(answer).outcomes
+        return int(desk.entry(outcome.book_id).state == BOOK_STATE_REMOVED)
+
+    return Case(
+        admin_catalog.UndoImportRequest(run_id=ids[0]),
+        admin_catalog.UndoImportRequest(run_id=ids[1]),
+        lambda answer: None,  # nothing changes a removed book
+        count,
+    )
+
+
 def updating_a_user(desk: Desk) -> Case:
     user = desk.user()
 
@@ -256,6 +278,7 @@ def closing(desk: Desk) -> Case:
 CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/AddBook": adding,
     "library.admin.v1.CatalogService/RemoveBook": removing,
+    "library.admin.v1.CatalogService/UndoImport": undoing,
     "library.admin.v1.CatalogService/UpdateBook": updating,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,

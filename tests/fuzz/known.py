@@ -17,7 +17,7 @@ _SENT_AS = {
     "next_cursor": "cursor",
     "id": "id",
 }
-OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id"}
+OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id", "ImportRun": "run_id"}
 """What the id of a message is called in other messages."""
 
 

@@ -78,9 +78,17 @@ def import_books(desk: Desk) -> Plan | None:
         rows.append(admin_catalog.ImportBooksRequest(book=bad))
         rows.append(admin_catalog.ImportBooksRequest(book=_new_book(desk), validate_only=True))
     desk.chance.shuffle(rows)
+    run_id = desk.new_id() if desk.chance.random() < 0.7 else ""
     for line, row in enumerate(rows, start=1):
         row.line = line
+        row.options.run_id = run_id
     return Plan(rows, makes=True) if rows else None
+
+
+def undo_unknown_import(desk: Desk) -> Plan:
+    """Ask for what changes no book: the ledger would not know which ones."""
+    request = admin_catalog.UndoImportRequest(run_id=desk.new_id())
+    return Plan([request], refusals=frozenset({"IMPORT_RUN_NOT_FOUND"}), must_be_refused=True)
 
 
 def get_entry(desk: Desk) -> Plan | None:

@@ -25,6 +25,7 @@ from tests.soak.librarian_plans import (
     get_recorded_user,
     import_books,
     remove_book,
+    undo_unknown_import,
     update_book,
 )
 from tests.soak.patron_plans import borrow, close_user, enroll, get_loan, get_user, give_back, renew, update_user
@@ -144,6 +145,8 @@ PLANS: dict[str, Kind] = {
     f"{_ADMIN}CatalogService/UpdateBook": Kind(update_book, 8),
     f"{_ADMIN}CatalogService/RemoveBook": Kind(remove_book, 5),
     f"{_ADMIN}CatalogService/ImportBooks": Kind(import_books, 3),
+    f"{_ADMIN}CatalogService/ListImportRuns": Kind(listing(lambda desk: admin_catalog.ListImportRunsRequest()), 1),
+    f"{_ADMIN}CatalogService/UndoImport": Kind(undo_unknown_import, 1),
     f"{_ADMIN}CatalogService/GetBook": Kind(get_entry, 4),
     f"{_ADMIN}CatalogService/ListBooks": Kind(
         listing(lambda desk: admin_catalog.ListBooksRequest(query=words(desk), state=desk.chance.randint(0, 3)))  # type: ignore[arg-type]

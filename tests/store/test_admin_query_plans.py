@@ -15,7 +15,12 @@ import pytest
 
 from admin_server import catalog, changes, reports
 from admin_server.store.models import Book, Loan, User
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
+from library.admin.v1.catalog_service_pb2 import (
+    ON_DUPLICATE_UPDATE,
+    AddBookRequest,
+    ImportOptions,
+    ListBooksRequest,
+)
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
@@ -182,6 +187,16 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
 def test_the_index_of_a_filter_is_used(admin: Admin, request_: ListBooksRequest, index: str) -> None:
     [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, request_))
     assert index in plan
+
+
+def test_an_import_and_its_undoing_go_by_indexes(admin: Admin) -> None:
+    options = ImportOptions(run_id=new_id(), on_duplicate=ON_DUPLICATE_UPDATE, match_title=True)
+    rows = [AddBookRequest(title="Title 7 w7"), AddBookRequest(title="Title 3", isbn="978000000003")]
+    plans = plans_of(admin, lambda: admin.import_rows(*rows, options=options, validate_only=True))
+    assert_no_table_is_read_whole(plans)
+    assert any("book_by_title" in plan for plan in plans)
+    admin.import_rows(AddBookRequest(title="New"), options=options)
+    assert_no_table_is_read_whole(plans_of(admin, lambda: admin.undo(options.run_id)))
 
 
 LOANS: dict[str, dict[str, Any]] = {

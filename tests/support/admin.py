@@ -7,14 +7,19 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, changes, imports, records, reports
+from admin_server import catalog, changes, import_runs, import_undo, imports, records, reports
 from admin_server.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
+    ImportOptions,
     ImportOutcome,
+    ImportRun,
     ListBooksRequest,
+    ListImportRunsRequest,
     RemoveBookRequest,
+    UndoImportRequest,
+    UndoOutcome,
     UpdateBookRequest,
 )
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
@@ -79,12 +84,31 @@ class Admin:
         request = RemoveBookRequest(id=book_id, withdraw=withdraw, request_id=request_id)
         return catalog.remove_book(self.store, request, self.clock)
 
-    def import_rows(self, *books: AddBookRequest, validate_only: bool = False) -> list[ImportOutcome]:
+    def import_rows(
+        self, *books: AddBookRequest, validate_only: bool = False, options: ImportOptions | None = None
+    ) -> list[ImportOutcome]:
         """Import these books, with lines from 1 on."""
         rows = [
-            ImportBooksRequest(line=line, book=book, validate_only=validate_only) for line, book in enumerate(books, 1)
+            ImportBooksRequest(line=line, book=book, validate_only=validate_only, options=options)
+            for line, book in enumerate(books, 1)
         ]
         return imports.import_books(self.store, rows, self.clock)
+
+    def undo(self, run_id: str, page_size: int = 0) -> list[UndoOutcome]:
+        """Take back a run, page after page."""
+        found: list[UndoOutcome] = []
+        request = UndoImportRequest(run_id=run_id, page_size=page_size)
+        while True:
+            page = import_undo.undo_import(self.store, request, self.clock)
+            found += page.outcomes
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
+
+    def import_runs(self, page_size: int = 0) -> list[ImportRun]:
+        """List all runs of imports, page after page."""
+        request = ListImportRunsRequest(page_size=page_size)
+        return every_page(lambda: import_runs.list_import_runs(self.store, request), request)
 
     def books(self, page_size: int = 0, **filters: Any) -> list[Book]:
         """List all books, page after page."""

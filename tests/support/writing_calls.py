@@ -14,7 +14,7 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, epochs, imports, pairing, records
+from admin_server import catalog, epochs, import_undo, imports, pairing, records
 from admin_server.store import models as admin_models
 from frontend_server import lending, members, watched_clock
 from frontend_server.fines import DailyFine
@@ -24,9 +24,14 @@ from frontend_server.sync import pull, push
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1.catalog_service_pb2 import (
+    ON_DUPLICATE_ADD_COPIES,
+    ON_DUPLICATE_SKIP,
+    ON_DUPLICATE_UPDATE,
     AddBookRequest,
     ImportBooksRequest,
+    ImportOptions,
     RemoveBookRequest,
+    UndoImportRequest,
     UpdateBookRequest,
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
@@ -85,6 +90,13 @@ def refused_or_done(call: Call, chance: random.Random) -> object:
 def some_request_id(chance: random.Random) -> str:
     """Return no request id, or one of a few, which other calls use as well."""
     return chance.choice(["", str(UUID(int=chance.randrange(1_000, 1_040)))])
+
+
+def some_run_id(mode: int, chance: random.Random) -> str:
+    """Return the id of one of many runs, of which each has one way with duplicates; or none, where that is allowed."""
+    if mode != ON_DUPLICATE_ADD_COPIES and chance.random() < 0.2:
+        return ""
+    return str(UUID(int=2_000 + 10 * chance.randrange(100) + mode))
 
 
 DAMAGED_USER = Damaged(1, ValueError("by hand"))
@@ -251,6 +263,7 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/UpdateBook": self.update,
                 "library.admin.v1.CatalogService/RemoveBook": self.remove,
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
+                "library.admin.v1.CatalogService/UndoImport": self.undo_import,
                 "library.sync.v1.SyncService/RecordUsers": self.record_users,
                 "library.sync.v1.SyncService/RecordLoans": self.record_loans,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
@@ -281,8 +294,17 @@ class AdminCalls:
         return catalog.remove_book(self.store, request, self.clock)
 
     def import_books(self, chance: random.Random) -> object:
-        rows = [ImportBooksRequest(line=line, book=self._addition(chance)) for line in range(1, 4)]
+        mode = chance.choice([ON_DUPLICATE_SKIP, ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES])
+        run_id = some_run_id(mode, chance)
+        options = ImportOptions(run_id=run_id, on_duplicate=mode, match_title=bool(run_id))
+        lines = chance.sample(range(1, 40), 3)
+        rows = [ImportBooksRequest(line=line, book=self._addition(chance), options=options) for line in lines]
         return imports.import_books(self.store, rows, self.clock)
+
+    def undo_import(self, chance: random.Random) -> object:
+        run_id = some_run_id(chance.choice([ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES]), chance)
+        request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
+        return import_undo.undo_import(self.store, request, self.clock)
 
     def record_users(self, chance: random.Random) -> object:
         now = timestamp(self.clock())

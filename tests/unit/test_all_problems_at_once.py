@@ -181,6 +181,12 @@ ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
         {"book", "update_mask"},
     ),
     (f"{ADMIN}.CatalogService/RemoveBook", catalog.RemoveBookRequest(id="7"), {"id"}),
+    (f"{ADMIN}.CatalogService/ListImportRuns", catalog.ListImportRunsRequest(**BAD_TOKEN), set(BAD_TOKEN)),
+    (
+        f"{ADMIN}.CatalogService/UndoImport",
+        catalog.UndoImportRequest(run_id="7", request_id="8", **BAD_TOKEN),
+        {"run_id", "request_id", *BAD_TOKEN},
+    ),
     (
         f"{ADMIN}.UserService/ListUsers",
         users.ListUsersRequest(query="...", **BAD_TOKEN),

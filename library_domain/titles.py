@@ -1,0 +1,30 @@
+"""Recognizes a book without an ISBN by its title and first author."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import regex
+
+from service_kit.text.folding import fold
+from service_kit.text.keys import text_key
+
+# Signs that are part of a name stay: C, C++ and C# are three books.
+_BETWEEN_WORDS = regex.compile(r"[[\p{P}\p{Z}\p{C}\s]--[#%&@*]]+", regex.V1)
+
+
+def title_identity(title: str, authors: Sequence[str]) -> str:
+    """Return what two entries of one book have in common: title and first author, as `_compared`."""
+    return f"{_compared(title)}\n{_compared(authors[0] if authors else '')}"
+
+
+def title_key(identity: str) -> int:
+    """Return a signed number of 64 bits for an identity, for an index. Two identities may have one number."""
+    return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _compared(text: str) -> str:
+    """Return the text without case, accents, punctuation, invisible characters and blanks at its ends."""
+    words = " ".join(_BETWEEN_WORDS.split(fold(text).replace("'", ""))).strip()
+    return words or text_key(text)  # a title of punctuation alone
