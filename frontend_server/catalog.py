@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import peewee
@@ -23,6 +24,7 @@ from library_domain.search import book_query
 from service_kit.clock import is_time, timestamp
 from service_kit.errors import RowUnreadable
 from service_kit.full_text import keys_with_words, rows_with_words
+from service_kit.id_prefixes import id_at, id_range
 from service_kit.message_checks import is_valid_timestamp
 from service_kit.paging import page, page_rows, page_size, position, row_position
 from service_kit.search import Place, search
@@ -45,6 +47,8 @@ MOST_LEFT_OUT = 1_000
 
 MOST_MATCHES = 1_000
 """Among how many books that match a query those that are left out are counted."""
+
+_IN_ID_RANGE = (Book.id >= slot("first"), Book.id <= slot("last"))
 
 GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
 ONE = Statement(Book.select(*COLUMNS).where(Book.key == slot("key")))
@@ -72,11 +76,11 @@ def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
     """
     fits = book_filter(request.publisher, request.category)
     with store.reading():
-        rows, words = (_searched if request.query else _listed)(store, request, fits)
+        rows, words = _found(store, request, fits)
         shown, token = page_rows(request, rows, _size, lambda row: row[0] or row[1][0])
         response = ListBooksResponse(next_page_token=token)
         if not request.include_unavailable and not request.page_token:
-            response.left_out_count = _left_out_count(store, fits, words)
+            response.left_out_count = _left_out_count(store, request, fits, words)
     for _, row in shown:
         try:
             _fill(response.books.add(), row)
@@ -96,8 +100,22 @@ def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[
     return _list_values(store, Book.category_key, Book.category, request)
 
 
-def _listed(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
-    """The rows of a page, and one more."""
+def _found(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[Sequence[tuple[Place | None, Row]], str]:
+    """Return the rows of a page and one more, each with its place in a search; and the words that are searched for."""
+    if request.query:
+        return _searched(store, request, fits)
+    return _with_id_prefix(request, fits) if request.id_prefix else _listed(request, fits)
+
+
+def _with_id_prefix(request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
+    ids = id_range(request.id_prefix)
+    statement = _id_prefix_statement(fits.shape, request.include_unavailable)
+    after = id_at(Book, row_position(request))
+    rows = _rows(statement, first=ids.first, last=ids.last, after=after, limit=page_size(request) + 1, **fits.slots())
+    return [(None, row) for row in rows], ""
+
+
+def _listed(request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
     statement = _list_statement(fits.shape, request.include_unavailable)
     rows = _rows(statement, after=row_position(request), limit=page_size(request) + 1, **fits.slots())
     return [(None, row) for row in rows], ""
@@ -132,10 +150,14 @@ def _size(row: tuple[object, Row]) -> int:
     return 0 if isinstance(message, (int, float)) else len(message)
 
 
-def _left_out_count(store: Store, fits: BookFilter, words: str) -> int:
+def _left_out_count(store: Store, request: ListBooksRequest, fits: BookFilter, words: str) -> int:
     """How many books match but cannot be borrowed now; no more than are worth counting."""
-    statement = _left_out_words_statement(store.database, fits.shape) if words else _left_out_statement(fits.shape)
-    [(count,)] = statement.rows(words=words, after=0, **fits.slots())
+    if request.id_prefix:
+        ids = id_range(request.id_prefix)
+        [(count,)] = _left_out_ids_statement(fits.shape).rows(first=ids.first, last=ids.last, **fits.slots())
+    else:
+        statement = _left_out_words_statement(store.database, fits.shape) if words else _left_out_statement(fits.shape)
+        [(count,)] = statement.rows(words=words, after=0, **fits.slots())
     return min(int(count), MOST_LEFT_OUT)
 
 
@@ -151,6 +173,22 @@ def _search_statement(database: peewee.Database, shape: tuple[int, int], unavail
     query = Book.select(*COLUMNS).where(usable, *conditions(Book, slotted(shape)))
     query = rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after"))
     return Statement(query.limit(slot("limit")))
+
+
+@functools.cache
+def _id_prefix_statement(shape: tuple[int, int], unavailable_too: bool) -> Statement:
+    usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
+    query = Book.select(*COLUMNS).where(
+        usable, *_IN_ID_RANGE, Book.id > slot("after"), *conditions(Book, slotted(shape))
+    )
+    return Statement(query.order_by(Book.id).limit(slot("limit")))
+
+
+@functools.cache
+def _left_out_ids_statement(shape: tuple[int, int]) -> Statement:
+    left_out = Book.select(Book.key).where(LEFT_OUT, *_IN_ID_RANGE, *conditions(Book, slotted(shape)))
+    counted = left_out.order_by(Book.id).limit(MOST_LEFT_OUT).alias("counted")
+    return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
 
 
 @functools.cache

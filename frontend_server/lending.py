@@ -129,7 +129,7 @@ def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
     """A page of loans, oldest first, and the token of the next."""
     with store.reading():
-        return loans.list_loans(Loan, request, clock())
+        return loans.list_loans(Loan, request, clock(), request.id_prefix)
 
 
 def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:

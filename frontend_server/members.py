@@ -21,13 +21,14 @@ from library_domain.users import NOT_CLOSED, list_user_rows, search_columns, use
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
+from service_kit.id_prefixes import in_id_range
 from service_kit.idempotency import once
 from service_kit.ids import UUID, new_id
-from service_kit.paging import page
+from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
 from service_kit.text.keys import tidied
-from service_kit.unreadable import readable
+from service_kit.unreadable import read_rows, readable
 from service_kit.validation import joined, problems, problems_by
 
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
@@ -64,9 +65,14 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 
 
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
-    """Return a page of users, oldest enrolment first, and the token of the next."""
+    """Return a page of users, oldest enrolment first or in the order of their ids, and the token of the next."""
     with store.reading():
-        rows = list_user_rows(store.database, User, request)
+        if request.id_prefix:
+            users = User.select() if request.include_closed else User.select().where(NOT_CLOSED)
+            users = in_id_range(users, User, request.id_prefix, row_position(request))
+            rows = read_rows(users.limit(page_size(request) + 1), User)
+        else:
+            rows = list_user_rows(store.database, User, request)
     return page(request, rows, _message, lambda row: row.key)
 
 

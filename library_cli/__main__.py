@@ -9,9 +9,15 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from library_cli import status, up, users
+from library_cli import status, up
 from library_cli.backup import backup_command, restore_command, verify_command
 from library_cli.channel import connected, health_of
+from library_cli.desk.enrol import enrol_command
+from library_cli.desk.giving_back import return_command
+from library_cli.desk.lend import lend_command
+from library_cli.desk.loans import loans_command
+from library_cli.desk.search import search_command
+from library_cli.desk.users import users_command
 from library_cli.doctor import doctor_command
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
@@ -33,7 +39,11 @@ def main() -> None:
     """Run and look after a lending library."""
 
 
-for command in (backup_command, verify_command, restore_command, doctor_command, import_command):
+COMMANDS = (
+    *(search_command, users_command, enrol_command, lend_command, return_command, loans_command),
+    *(import_command, doctor_command, backup_command, verify_command, restore_command),
+)
+for command in COMMANDS:
     main.add_command(command)
 
 
@@ -78,37 +88,6 @@ def status_command(
         for line in status.as_lines(reports):
             click.echo(line)
     sys.exit(0 if status.all_are_well(reports, rest_counts=rest_counts) else 1)
-
-
-@main.command("users", short_help="Find users by a part of a name or of an e-mail address.")
-@click.argument("query", nargs=-1)
-@click.option("--include-closed", is_flag=True, help="Also users whose account is closed.")
-@click.option("--json", "json_wanted", is_flag=True, help="Write all fields as JSON.")
-@frontend_target_option
-def users_command(query: tuple[str, ...], include_closed: bool, json_wanted: bool, frontend_target: str) -> None:
-    """List the users that have each word of QUERY in a name or in the e-mail address; without QUERY all users.
-
-    A word is also found in the middle of another one: `lace` finds Lovelace. Case and accents do not matter. A whole
-    e-mail address finds who has it.
-
-    A table on a terminal; elsewhere a line for each user, with tabs between id, e-mail address, name, state and number
-    of loans that are out.
-
-    Exit status: 0 when the service answered, also when nobody was found, 1 when it did not.
-    """
-    try:
-        with connected(frontend_target) as channel:
-            found = list(users.found(channel, " ".join(query), include_closed=include_closed))
-    except CallFailed as problem:
-        raise click.ClickException(str(problem)) from problem
-    console = Console()
-    if json_wanted:
-        click.echo(users.as_json(found))
-    elif console.is_terminal:
-        users.print_table(found, console)
-    else:
-        for line in users.as_lines(found):
-            click.echo(line)
 
 
 @main.command("health", short_help="Ask a service whether it serves.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import grpc
-from google.rpc.error_details_pb2 import BadRequest, RequestInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -20,8 +20,49 @@ REFUSALS = frozenset(
 """Statuses, sent with details by the service itself, of calls that changed nothing."""
 
 
+DOMAIN = "lending-library"
+"""The domain of the library's errors in `google.rpc.ErrorInfo`."""
+
+
 class CallFailed(Exception):
     """A call was answered with an error, or not at all; the message is a sentence for whoever runs the command."""
+
+
+class ServiceRefusal(NamedTuple):
+    """What a service of the library said when it refused a call."""
+
+    reason: str
+    """The name of a value of `library.v1.ErrorReason`, without the prefix."""
+    message: str
+    metadata: dict[str, str]
+
+
+def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
+    """Return what a service of the library said; None where no such service answered."""
+    rich = rich_status(error)
+    info, bad_request = ErrorInfo(), BadRequest()
+    for detail in rich.details if rich else ():
+        # Unpack leaves alone what is of another type.
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+    if info.domain != DOMAIN:
+        return None
+    message = " ".join((error.details() or "").split())
+    for violation in bad_request.field_violations:
+        if violation.description not in message:
+            message += f"; {violation.field}: {violation.description}"
+    return ServiceRefusal(info.reason, message, dict(info.metadata))
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Return the reason for which a service of the library refused a call; "" where none did."""
+    refused = service_refusal(error)
+    return refused.reason if refused else ""
+
+
+def refusal_in(failure: CallFailed) -> ServiceRefusal | None:
+    """Return what a service of the library said in a call that failed; None where no such service answered."""
+    return service_refusal(failure.__cause__) if isinstance(failure.__cause__, grpc.RpcError) else None
 
 
 def explain(error: grpc.RpcError, target: str) -> str:

@@ -11,6 +11,7 @@ from google.type.money_pb2 import Money
 from library.v1 import loan_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, LOAN_STATE_UNSPECIFIED
 from service_kit.clock import is_time, micros, timestamp
+from service_kit.id_prefixes import in_id_range
 from service_kit.paging import ListRequest, page, page_size, row_position
 from service_kit.statements import tuples
 from service_kit.unreadable import read_rows
@@ -104,9 +105,18 @@ class ListLoansRequest(ListRequest, Protocol):
 LoanModel = TypeVar("LoanModel", bound=LoanColumns)
 
 
-def list_loans(model: type[LoanModel], request: ListLoansRequest, now: int) -> tuple[list[loan_pb2.Loan], str]:
-    """A page of loans in the order in which the store got them, and the token of the next."""
-    query = model.select().where(model.key > row_position(request))
+def list_loans(
+    model: type[LoanModel], request: ListLoansRequest, now: int, id_prefix: str = ""
+) -> tuple[list[loan_pb2.Loan], str]:
+    """Return a page of loans in the order in which the store got them, and the token of the next page.
+
+    With `id_prefix`, the loans whose id begins so, in the order of their ids.
+    """
+    after = row_position(request)
+    if id_prefix:
+        query = in_id_range(model.select(), model, id_prefix, after)
+    else:
+        query = model.select().where(model.key > after).order_by(model.key)
     if request.user_id:
         query = query.where(model.user_id == request.user_id)
     if request.book_id:
@@ -118,5 +128,5 @@ def list_loans(model: type[LoanModel], request: ListLoansRequest, now: int) -> t
     elif request.state != LOAN_STATE_UNSPECIFIED:
         overdue = model.due_time < now
         query = query.where(model.return_time.is_null(), overdue if request.state == LOAN_STATE_OVERDUE else ~overdue)
-    rows = read_rows(query.order_by(model.key).limit(page_size(request) + 1), model)
+    rows = read_rows(query.limit(page_size(request) + 1), model)
     return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)

@@ -22,6 +22,7 @@ from library.v1 import book_pb2, loan_pb2, user_pb2
 from library_domain.search import check_place, check_query
 from library_domain.users import check_user_query
 from service_kit.clock import micros
+from service_kit.id_prefixes import check_id_prefix
 from service_kit.paging import position, row_position
 from service_kit.server import Service
 from service_kit.servicer import instrument_servicer
@@ -42,7 +43,7 @@ WRITING_SERVICES: tuple[str, ...] = (_MEMBERS.full_name, LENDING_SERVICE, _SYNC.
     _MEMBERS,
     rules={
         "EnrollUser": [members.check_enrolment],
-        "ListUsers": [check_user_query, row_position],
+        "ListUsers": [check_user_query, check_id_prefix, row_position],
         "UpdateUser": [members.check_update],
     },
 )
@@ -83,7 +84,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
 @instrument_servicer(
     _CATALOG,
     rules={
-        "ListBooks": [check_query, check_place],
+        "ListBooks": [check_query, check_id_prefix, check_place],
         "ListPublishers": [position],
         "ListCategories": [position],
     },

@@ -132,6 +132,10 @@ def borrow_what_is_out(town: Town) -> None:
         town.branch.borrow(town.books[1], town.users[0], 14, new_id())
 
 
+def by_id_prefix(digits: int, ask: Callable[..., Callable[[Town], object]], **filters: Any) -> Callable[[Town], object]:
+    return lambda town: ask(id_prefix=town.books[9][:digits], **filters)(town)
+
+
 OF_ALL, OF_WORDS = "INTEGER PRIMARY KEY|book_pkey", "VIRTUAL TABLE INDEX|book_words"
 VOCABULARY_BY_BEGINNING = "vocabulary_pkey|sqlite_autoindex_vocabulary_1"
 OF_PUBLISHER = "book_by_publisher|book_by_publisher_category"
@@ -162,6 +166,11 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     "what is left out": (list_books(), f"book_left_out|{OF_ALL}"),
     "what is left out of a publisher": (list_books(publisher=PUBLISHER), "book_left_out_by_publisher"),
     "what is left out of a category": (list_books(category=CATEGORY), "book_left_out_by_category"),
+    "books by the beginning of their ids": (by_id_prefix(6, list_books), "book_id"),
+    "books of all and of a publisher by the beginning of their ids": (
+        by_id_prefix(6, list_books, include_unavailable=True, publisher=PUBLISHER),
+        "book_id",
+    ),
     "words": (list_books(query="word77"), OF_WORDS),
     "the beginning of a word": (list_books(query="word99"), OF_WORDS),
     "a typing error, by its first letters": (list_books(query="neuromanser"), VOCABULARY_BY_BEGINNING),
@@ -194,9 +203,14 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
         lambda town: town.branch.users("reader7@example.org", include_closed=True),
         "user_account_address",
     ),
+    "users by the beginning of their ids": (lambda town: town.branch.users(id_prefix=town.users[9][:6]), "user_id"),
     "changing": (lambda town: town.branch.change(town.users[9], first_name="Augusta"), "user_id"),
     "closing": (lambda town: town.branch.close(town.branch.user().id), "user_id"),
     "loan": (lambda town: town.branch.loan(town.open_loan), "loan_id"),
+    "loans by the beginning of their ids": (
+        lambda town: list_loans(town, id_prefix=town.open_loan[:6], only_open=True),
+        "loan_id|loan_open",
+    ),
     "loans of a user": (lambda town: list_loans(town, user_id=town.users[9]), "loan_user_id_key"),
     "loans of a book": (lambda town: list_loans(town, book_id=town.books[9]), "loan_book_id_key"),
     "loans of both": (

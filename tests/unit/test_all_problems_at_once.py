@@ -97,8 +97,8 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     ("MemberService/GetUser", members.GetUserRequest(id="7\x00"), {"id"}),
     (
         "MemberService/ListUsers",
-        members.ListUsersRequest(query="?!", **BAD_TOKEN),
-        {"query", "page_size", "page_token"},
+        members.ListUsersRequest(query="?!", id_prefix="01", **BAD_TOKEN),
+        {"query", "id_prefix", "page_size", "page_token"},
     ),
     (
         "MemberService/UpdateUser",
@@ -126,8 +126,8 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     ),
     (
         "CatalogService/ListBooks",
-        browsing.ListBooksRequest(publisher=["p" * 201], category=["\x00"], query="?", **BAD_TOKEN),
-        {"publisher[0]", "category[0]", "query", "page_size", "page_token"},
+        browsing.ListBooksRequest(publisher=["p" * 201], category=["\x00"], query="?", id_prefix="01", **BAD_TOKEN),
+        {"publisher[0]", "category[0]", "query", "id_prefix", "page_size", "page_token"},
     ),
     ("CatalogService/ListBooks", browsing.ListBooksRequest(query="-", page_token="x"), {"query", "page_token"}),
     ("CatalogService/GetBook", browsing.GetBookRequest(id="7"), {"id"}),

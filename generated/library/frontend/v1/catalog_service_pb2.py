@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/book.proto\"\xc9\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"n\n\x15ListPublishersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15ListCategoriesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\xe1\x03\n\x0e\x43\x61talogService\x12m\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/books\x12X\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/books/{id}\x12\x81\x01\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/publishers\x12\x81\x01\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/categoriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/book.proto\"\x87\x02\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\x12<\n\tid_prefix\x18\x07 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"n\n\x15ListPublishersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15ListCategoriesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\xe1\x03\n\x0e\x43\x61talogService\x12m\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/books\x12X\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/books/{id}\x12\x81\x01\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/publishers\x12\x81\x01\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/categoriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBOOKSREQUEST'].fields_by_name['category']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['id_prefix']._loaded_options = None
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['id_prefix']._serialized_options = b'\272H&r!2\037^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\330\001\001'
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTPUBLISHERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -64,21 +66,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['ListCategories']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListCategories']._serialized_options = b'\202\323\344\223\002\020\022\016/v1/categories'
   _globals['_LISTBOOKSREQUEST']._serialized_start=182
-  _globals['_LISTBOOKSREQUEST']._serialized_end=383
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=385
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=486
-  _globals['_GETBOOKREQUEST']._serialized_start=488
-  _globals['_GETBOOKREQUEST']._serialized_end=530
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=532
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=642
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=644
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=746
-  _globals['_LISTCATEGORIESREQUEST']._serialized_start=748
-  _globals['_LISTCATEGORIESREQUEST']._serialized_end=858
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=860
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=962
-  _globals['_VALUECOUNT']._serialized_start=964
-  _globals['_VALUECOUNT']._serialized_end=1011
-  _globals['_CATALOGSERVICE']._serialized_start=1014
-  _globals['_CATALOGSERVICE']._serialized_end=1495
+  _globals['_LISTBOOKSREQUEST']._serialized_end=445
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=447
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=548
+  _globals['_GETBOOKREQUEST']._serialized_start=550
+  _globals['_GETBOOKREQUEST']._serialized_end=592
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=594
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=704
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=706
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=808
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=810
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=920
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=922
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1024
+  _globals['_VALUECOUNT']._serialized_start=1026
+  _globals['_VALUECOUNT']._serialized_end=1073
+  _globals['_CATALOGSERVICE']._serialized_start=1076
+  _globals['_CATALOGSERVICE']._serialized_end=1557
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/user.proto\"\x8c\x01\n\x11\x45nrollUserRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"}\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x88\x04\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12m\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12i\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"!\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12\x65\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/user.proto\"\x8c\x01\n\x11\x45nrollUserRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xbb\x01\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12<\n\tid_prefix\x18\x05 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x88\x04\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12m\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12i\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"!\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12\x65\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_LISTUSERSREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\376\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['id_prefix']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['id_prefix']._serialized_options = b'\272H&r!2\037^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\330\001\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -76,14 +78,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLUSERREQUEST']._serialized_end=355
   _globals['_GETUSERREQUEST']._serialized_start=357
   _globals['_GETUSERREQUEST']._serialized_end=399
-  _globals['_LISTUSERSREQUEST']._serialized_start=401
-  _globals['_LISTUSERSREQUEST']._serialized_end=526
-  _globals['_LISTUSERSRESPONSE']._serialized_start=528
-  _globals['_LISTUSERSRESPONSE']._serialized_end=605
-  _globals['_UPDATEUSERREQUEST']._serialized_start=608
-  _globals['_UPDATEUSERREQUEST']._serialized_end=753
-  _globals['_CLOSEUSERREQUEST']._serialized_start=755
-  _globals['_CLOSEUSERREQUEST']._serialized_end=855
-  _globals['_MEMBERSERVICE']._serialized_start=858
-  _globals['_MEMBERSERVICE']._serialized_end=1378
+  _globals['_LISTUSERSREQUEST']._serialized_start=402
+  _globals['_LISTUSERSREQUEST']._serialized_end=589
+  _globals['_LISTUSERSRESPONSE']._serialized_start=591
+  _globals['_LISTUSERSRESPONSE']._serialized_end=668
+  _globals['_UPDATEUSERREQUEST']._serialized_start=671
+  _globals['_UPDATEUSERREQUEST']._serialized_end=816
+  _globals['_CLOSEUSERREQUEST']._serialized_start=818
+  _globals['_CLOSEUSERREQUEST']._serialized_end=918
+  _globals['_MEMBERSERVICE']._serialized_start=921
+  _globals['_MEMBERSERVICE']._serialized_end=1441
 # @@protoc_insertion_point(module_scope)

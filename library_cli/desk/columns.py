@@ -1,0 +1,136 @@
+"""Books, users and loans as rows: what a table, a line and JSON have of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.type.money_pb2 import Money
+from rich.text import Text
+
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book, BookState
+from library.v1.loan_pb2 import LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, Loan, LoanState
+from library.v1.user_pb2 import User, UserState
+from library_cli.desk.tables import WIDE, Column, Form
+from library_cli.desk.times import days_until, local_time
+
+
+class ListedLoan(NamedTuple):
+    """A loan, and who has the book; no user where the service does not know one."""
+
+    loan: Loan
+    user: User | None
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """Return all fields of a message by the names of the contract, those that are empty, too."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def loan_as_json(listed: ListedLoan) -> dict[str, Any]:
+    """Return all fields of a loan, with the address and the name of the user."""
+    user = listed.user or User()
+    return {**as_json(listed.loan), "user_email": user.email, "user_name": name_of(user)}
+
+
+def name_of(user: User) -> str:
+    """Return the whole name of a user."""
+    return f"{user.first_name} {user.last_name}".strip()
+
+
+def person(user: User) -> str:
+    """Return the name and the address of a user, for a sentence."""
+    return f"{name_of(user)} <{user.email}>"
+
+
+def quoted(book: Book) -> str:
+    """Return the title and the authors of a book, for a sentence."""
+    return f'"{book.title}"' + (f" by {'; '.join(book.authors)}" if book.authors else "")
+
+
+def year(book: Book) -> str:
+    """Return the year in which a book was published; "" where it is not known."""
+    return str(book.published_year) if book.published_year else ""
+
+
+def money(amount: Money) -> str:
+    """Write an amount of money: `0.40 EUR`; "" for none."""
+    if not (amount.units or amount.nanos):
+        return ""
+    decimals = f"{amount.nanos:09}".rstrip("0").ljust(2, "0")
+    return f"{amount.units}.{decimals} {amount.currency_code}"
+
+
+def _free(book: Book) -> str:
+    return f"{book.available_copies}/{book.total_copies}"
+
+
+def _free_shown(book: Book) -> Text:
+    if book.state != BOOK_STATE_ACTIVE:
+        return Text(_name(BookState, "BOOK_STATE_", book.state), style="dim")
+    return Text(_free(book), style="" if book.available_copies else "dim")
+
+
+def _name(enum: Any, prefix: str, number: int) -> str:
+    """Return the name of a value of an enum; the number of one that a newer service has."""
+    return enum.Name(number).removeprefix(prefix).lower() if number in enum.values() else str(number)
+
+
+def _due_time(listed: ListedLoan) -> str:
+    return local_time(listed.loan.due_time)
+
+
+def _due(listed: ListedLoan) -> Text:
+    loan = listed.loan
+    if loan.state == LOAN_STATE_RETURNED:
+        return Text(f"returned {local_time(loan.return_time)}", style="dim")
+    return Text(days_until(loan.due_time), style="bold red" if loan.state == LOAN_STATE_OVERDUE else "")
+
+
+def _email(listed: ListedLoan) -> str:
+    return listed.user.email if listed.user else ""
+
+
+BOOKS: Form[Book] = Form(
+    [
+        Column("title", lambda book: book.title),
+        Column("authors", lambda book: "; ".join(book.authors)),
+        Column("year", year),
+        Column("ISBN", lambda book: book.isbn, min_width=WIDE, is_whole=True),
+        Column("free", _free, _free_shown),
+        Column("ISBN or id", lambda book: book.isbn or book.id, max_width=WIDE, in_lines=False, is_whole=True),
+        Column("id", lambda book: book.id, min_width=WIDE, is_whole=True),
+    ],
+    as_json,
+    "No book was found.",
+)
+USERS: Form[User] = Form(
+    [
+        Column("id", lambda user: user.id, min_width=WIDE, is_whole=True),
+        Column("email", lambda user: user.email),
+        Column("name", name_of),
+        Column("state", lambda user: _name(UserState, "USER_STATE_", user.state)),
+        Column("loans", lambda user: str(user.active_loan_count)),
+    ],
+    as_json,
+    "Nobody was found.",
+)
+_LOAN_ID: Column[ListedLoan] = Column("loan id", lambda listed: listed.loan.id, is_whole=True)
+LOANS: Form[ListedLoan] = Form(
+    [
+        replace(_LOAN_ID, min_width=WIDE),
+        Column("due", lambda listed: listed.loan.due_time.ToJsonString(), _due_time),
+        Column("", lambda listed: _name(LoanState, "LOAN_STATE_", listed.loan.state), _due),
+        Column("title", lambda listed: listed.loan.book_title),
+        Column("user", _email, lambda listed: _email(listed) or listed.loan.user_id),
+        Column("fine", lambda listed: money(listed.loan.fine)),
+        Column("user id", lambda listed: listed.loan.user_id, max_width=0),
+        Column("book id", lambda listed: listed.loan.book_id, max_width=0),
+    ],
+    loan_as_json,
+    "No loan was found.",
+)
+LOANS_TO_CHOOSE: Form[ListedLoan] = replace(LOANS, columns=[_LOAN_ID, *LOANS.columns[1:]])
+"""For one of several loans that has to be named by its id: every terminal shows it."""

@@ -1,0 +1,148 @@
+"""The one book, user or loan that somebody means: by an id or its beginning, an ISBN, an e-mail address, or words.
+
+What is exact wins over what only begins so. Where several fit equally well, none is taken.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import grpc
+
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.v1.book_pb2 import Book
+from library.v1.user_pb2 import User
+from library_cli.desk import matching
+from library_cli.desk.calls import Desk
+from library_cli.desk.columns import BOOKS, USERS
+from library_cli.desk.matching import BEGINNING_OF_ID, Matches
+from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
+from library_cli.desk.tables import Form
+from service_kit.ids import UUID
+
+MOST_LOOKED_AT = 1_000
+"""Among how many matches of a search the exact ones are looked for."""
+
+
+class HasId(Protocol):
+    """A book or a user."""
+
+    id: str
+
+
+Item = TypeVar("Item", bound=HasId)
+
+
+def find_book(desk: Desk, text: str) -> Book:
+    """Return the book that a text names. Raises Refusal for none and for several, and grpc.RpcError."""
+    matches = books_named(desk, text)
+    what_to_type = "Name it by its ISBN or its id, or add words of the title or the authors."
+    return the_one(matches, text, "book", BOOKS, what_to_type, "library search")
+
+
+def find_user(desk: Desk, text: str) -> User:
+    """Return the user that a text names. Raises Refusal for none and for several, and grpc.RpcError."""
+    matches = users_named(desk, text)
+    what_to_type = "Name the user by the e-mail address."
+    return the_one(matches, text, "user", USERS, what_to_type, "library users")
+
+
+def the_one(matches: Matches[Item], text: str, noun: str, form: Form[Item], what_to_type: str, command: str) -> Item:
+    """Return the only one that fits best. Raises Refusal with candidates where there is not exactly one."""
+    best = matches.best
+    if len(best) == 1 and not matches.is_cut:
+        return best[0]
+    if best:
+        number = f"More than {MOST_LOOKED_AT:,}" if matches.is_cut else str(len(best))
+        shown = f" Here are {MOST_SHOWN} of them." if len(best) > MOST_SHOWN else ""
+        raise Refusal(AMBIGUOUS, f'{number} {noun}s fit "{text}". {what_to_type}{shown}', best, form)
+    similar = " Did you mean one of these?" if matches.offers else f" To look for it, run: {command} WORDS"
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'No {noun} fits "{text}".{similar}', matches.offers, form)
+
+
+def books_named(desk: Desk, text: str) -> Matches[Book]:
+    """Return the books that a text may name, also those that cannot be borrowed now. Raises as `find_book`."""
+    text = text.strip()
+    if UUID.fullmatch(text):
+        return _with_id(text, "book", desk.book)
+    isbn = matching.isbn_of(text)
+    if isbn:
+        found = list(desk.books(ListBooksRequest(query=isbn, include_unavailable=True)))
+        return Matches([book for book in found if book.isbn == isbn])
+    by_id: list[Book] = []
+    if BEGINNING_OF_ID.fullmatch(text):
+        request = ListBooksRequest(id_prefix=text, include_unavailable=True)
+        by_id = list(itertools.islice(desk.books(request), MOST_LOOKED_AT))
+    found, is_cut = _some(desk.books(ListBooksRequest(query=wordy(text, "book"), include_unavailable=True)))
+    is_title = matching.is_title(text)
+    return _sorted(found, by_id, lambda book: is_title(book.title), matching.book_begins(text), is_cut=is_cut)
+
+
+def users_named(desk: Desk, text: str) -> Matches[User]:
+    """Return the users that a text may name, without those whose account is closed. Raises as `find_user`."""
+    text = text.strip()
+    if UUID.fullmatch(text):
+        return _with_id(text, "user", desk.user)
+    key = matching.address_key(text)
+    if key:
+        # A whole address is never taken for the beginning of another one: that would be somebody else.
+        found, _ = _some(desk.users(query=text))
+        having_it = [user for user in found if matching.has_address(user, key)]
+        return Matches(having_it, offers=[] if having_it else found or _similar(desk, text))
+    by_id: list[User] = []
+    if BEGINNING_OF_ID.fullmatch(text):
+        by_id = list(itertools.islice(desk.users(id_prefix=text), MOST_LOOKED_AT))
+    found, is_cut = _some(desk.users(query=wordy(text, "user")))
+    return _sorted(found, by_id, matching.is_name_of(text), matching.user_begins(text), is_cut=is_cut)
+
+
+def wordy(text: str, noun: str) -> str:
+    """Return a text that can be searched for. Raises Refusal for one without a letter or a number."""
+    if any(letter.isalnum() for letter in text):
+        return text
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'"{text}" has no letter or number to find a {noun} by.')
+
+
+def _similar(desk: Desk, address: str) -> list[User]:
+    """Return users whose address or name has what is before the @-sign, for an address that nobody has."""
+    local = address.rpartition("@")[0]
+    return list(itertools.islice(desk.users(query=local), MOST_SHOWN)) if any(map(str.isalnum, local)) else []
+
+
+def _with_id(text: str, noun: str, get: Callable[[str], Item]) -> Matches[Item]:
+    try:
+        return Matches([get(text.lower())])
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        _no_id(text, noun)
+
+
+def _no_id(text: str, noun: str) -> NoReturn:
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", f"No {noun} has the id {text}.")
+
+
+def _some(items: Iterable[Item]) -> tuple[list[Item], bool]:
+    """Return as many as are looked at, and whether there are more."""
+    found = list(itertools.islice(items, MOST_LOOKED_AT + 1))
+    return found[:MOST_LOOKED_AT], len(found) > MOST_LOOKED_AT
+
+
+def _sorted(
+    found: Sequence[Item],
+    by_id: Sequence[Item],
+    is_exact: Callable[[Any], bool],
+    begins: Callable[[Any], bool],
+    *,
+    is_cut: bool,
+) -> Matches[Item]:
+    """Sort what was found by how well it fits."""
+    begun = {item.id: item for item in [*by_id, *(each for each in found if begins(each))]}
+    return Matches(
+        exact=[item for item in begun.values() if is_exact(item)],
+        begun=list(begun.values()),
+        offers=[item for item in found if item.id not in begun],
+        is_cut=is_cut,
+    )

@@ -1,0 +1,107 @@
+"""The one loan that comes back: by its id or the beginning of it, or by the book and, if need be, the user."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import grpc
+
+from library.v1.book_pb2 import Book
+from library.v1.loan_pb2 import LOAN_STATE_RETURNED, Loan
+from library.v1.user_pb2 import User
+from library_cli.desk import matching
+from library_cli.desk.calls import Desk
+from library_cli.desk.columns import BOOKS, LOANS_TO_CHOOSE, person
+from library_cli.desk.finding import books_named, find_user
+from library_cli.desk.matching import BEGINNING_OF_ID, Matches
+from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
+from service_kit.ids import UUID
+
+MOST_BOOKS = 20
+"""Of how many books the loans are looked for; more do not name one."""
+
+LOANS_OF_A_BOOK = 100
+"""How many loans of one book are looked at: more than one are too many already."""
+
+
+def find_loan(desk: Desk, what: str, user_text: str | None) -> Loan:
+    """Return the loan that comes back. `what` names the loan or the book, `user_text` who has it.
+
+    Raises Refusal where it is not exactly one loan that is out, and grpc.RpcError. A loan that is named by its id may
+    have come back already: the service says so.
+    """
+    what = what.strip()
+    user = find_user(desk, user_text) if user_text is not None else None
+    by_id = _loans_with_id(desk, what, user)
+    if UUID.fullmatch(what) and by_id:
+        return by_id[0]
+    books, fitting = _by_book(desk, what, user)
+    out = {loan.id: loan for loan in [*(loan for loan in by_id if loan.state != LOAN_STATE_RETURNED), *fitting]}
+    if len(out) == 1:
+        return next(iter(out.values()))
+    if out:
+        listed = list(desk.with_users(itertools.islice(out.values(), MOST_SHOWN)))
+        who = "" if user else " Name the user, too, or"
+        message = f'{len(out)} loans fit "{what}".{who or " Name"} the loan by its id.'
+        raise Refusal(AMBIGUOUS, message, listed, LOANS_TO_CHOOSE)
+    if len(by_id) == 1 and not books.best:
+        return by_id[0]
+    raise _nothing_out(desk, what, user, books)
+
+
+def _loans_with_id(desk: Desk, what: str, user: User | None) -> list[Loan]:
+    """Return the loans whose id is, or begins like, the text: those of the user, if there is one."""
+    if UUID.fullmatch(what):
+        try:
+            found: Iterable[Loan] = [desk.loan(what.lower())]
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            return []
+    elif BEGINNING_OF_ID.fullmatch(what):
+        found = itertools.islice(desk.loans(id_prefix=what), LOANS_OF_A_BOOK)
+    else:
+        return []
+    return [loan for loan in found if user is None or loan.user_id == user.id]
+
+
+def _by_book(desk: Desk, what: str, user: User | None) -> tuple[Matches[Book], list[Loan]]:
+    """Return the books that the text may name, and the loans of those that are out."""
+    try:
+        books = books_named(desk, what)
+    except Refusal:  # such as an id that no book has
+        books = Matches()
+    if user is not None:
+        return books, _loans_of_user(desk, what, user, books)
+    best = books.best
+    if len(best) > MOST_BOOKS or books.is_cut:
+        message = f'More than {MOST_BOOKS} books fit "{what}". Name the user, too, or the book by its ISBN.'
+        raise Refusal(AMBIGUOUS, message, best, BOOKS)
+    loans: list[Loan] = []
+    for book in best:
+        loans += itertools.islice(desk.loans(book_id=book.id, only_open=True), LOANS_OF_A_BOOK)
+    return books, loans
+
+
+def _loans_of_user(desk: Desk, what: str, user: User, books: Matches[Book]) -> list[Loan]:
+    """Return the user's loans that fit; those of a book that has left the catalogue by the title that was lent."""
+    loans = list(desk.loans(user_id=user.id, only_open=True))
+    is_title, begins = matching.is_title(what), matching.title_begins(what)
+    exact_ids, begun_ids = ({book.id for book in some} for some in (books.exact, books.begun))
+    exact = [loan for loan in loans if loan.book_id in exact_ids or is_title(loan.book_title)]
+    return exact or [loan for loan in loans if loan.book_id in begun_ids or begins(loan.book_title)]
+
+
+def _nothing_out(desk: Desk, what: str, user: User | None, books: Matches[Book]) -> Refusal:
+    """Return the refusal for a text that fits no loan that is out."""
+    if user is not None:
+        loans = list(itertools.islice(desk.loans(user_id=user.id, only_open=True), MOST_SHOWN))
+        has = "These are the books that are out:" if loans else "No book is out."
+        message = f'{person(user)} has no book that fits "{what}". {has}'
+        return Refusal("LOAN_NOT_FOUND", message, list(desk.with_users(loans)), LOANS_TO_CHOOSE)
+    if books.best:
+        title = books.best[0].title if len(books.best) == 1 else what
+        return Refusal("LOAN_NOT_FOUND", f'No copy of "{title}" is on loan.')
+    similar = " Did you mean one of these books?" if books.offers else " To see all that is out, run: library loans"
+    return Refusal("LOAN_NOT_FOUND", f'No loan and no book fits "{what}".{similar}', books.offers, BOOKS)

@@ -1,0 +1,91 @@
+"""The command `library lend`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.v1.book_pb2 import Book
+from library.v1.user_pb2 import User
+from library_cli.desk.columns import BOOKS, ListedLoan, loan_as_json, person, quoted
+from library_cli.desk.finding import find_book, find_user
+from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.tables import json_option
+from library_cli.desk.times import local_time
+from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.options import frontend_target_option
+
+DEFAULT_DAYS, MOST_DAYS = 14, 365
+
+
+@click.command("lend", short_help="Lend a book to a user.")
+@click.argument("book_text", metavar="BOOK")
+@click.argument("user_text", metavar="USER")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=DEFAULT_DAYS,
+    show_default=True,
+    help="For how many days.",
+)
+@json_option
+@frontend_target_option
+def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, frontend_target: str) -> None:
+    """Lend a copy of BOOK to USER.
+
+    Example: library lend dune ada@example.org
+
+    BOOK is an ISBN in any form, an id or its beginning, or words of the title and the authors, in quotes if there are
+    several. USER is an e-mail address, an id, the beginning of either, or a name. A whole title, name or address wins
+    over what only begins so. Where several books or users fit, nothing is lent, and they are shown.
+
+    Exit status: 0 when the book is lent, 1 when it was refused or is not clear, 2 when no service answered.
+    """
+    with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        book, user = find_book(desk, book_text), find_user(desk, user_text)
+        request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=days)
+        try:
+            loan = desk.change(desk.lending.BorrowBook, request)
+        except grpc.RpcError as error:
+            refused = service_refusal(error)
+            if refused is None or refused.reason not in _SENTENCES:
+                raise
+            message = in_words(refused, book, user)
+            raise Refusal(refused.reason, message, [book], BOOKS) from error
+    if json_wanted:
+        click.echo(json.dumps(loan_as_json(ListedLoan(loan, user)), indent=2, ensure_ascii=False))
+        return
+    click.echo(f"Lent {quoted(book)} to {person(user)}. It is due back {local_time(loan.due_time)}.")
+    click.echo(f"The loan's id is {loan.id}. When the book comes back, run: library return {book.isbn or loan.id}")
+
+
+_SENTENCES = {
+    "NO_COPY_AVAILABLE": "Every copy of {book} is on loan; the next is due back {time}. Who has them: library loans "
+    "--book {book_id}",
+    "BOOK_UNAVAILABLE": "{book} does not circulate at present. Choose another book, or ask a librarian.",
+    "BOOK_REMOVED": "{book} has left the catalogue. Choose another book.",
+    "LOAN_LIMIT_REACHED": "{user} has as many loans out as a user may have: {limit}. Return a book first. To see what "
+    "is out, run: library loans {email}",
+    "USER_CLOSED": "The account of {user} is closed. To enrol again: library enrol {email} FIRST_NAME LAST_NAME",
+}
+"""What the service's refusals say at the desk, with names in the place of ids."""
+
+
+def in_words(refused: ServiceRefusal, book: Book, user: User) -> str:
+    """Return the sentence for a refusal to lend."""
+    expected = Timestamp()
+    written = refused.metadata.get("next_available_time", "")
+    if written:
+        expected.FromJsonString(written)
+    return _SENTENCES[refused.reason].format(
+        book=quoted(book),
+        book_id=book.isbn or book.id,
+        user=person(user),
+        email=user.email,
+        limit=refused.metadata.get("loan_limit", ""),
+        time=local_time(expected) if written else "at a time that is not known",
+    )

@@ -1,0 +1,75 @@
+"""The command `library search`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.v1.book_pb2 import Book
+from library_cli.desk.columns import BOOKS
+from library_cli.desk.matching import book_begins
+from library_cli.desk.refusals import at_desk
+from library_cli.desk.tables import json_option, limit_option, show
+from library_cli.options import frontend_target_option
+
+MOST_COUNTED = 1_000
+"""Up to how many books that were left out the service counts."""
+
+
+@click.command("search", short_help="Find books by words of the title, the authors or the ISBN.")
+@click.argument("words", nargs=-1)
+@click.option("--publisher", multiple=True, help="Only books of this publisher; may be given several times.")
+@click.option("--category", multiple=True, help="Only books of this category; may be given several times.")
+@click.option("--language", help="Only books in this language, such as en; en finds en-GB, too.")
+@click.option("--all", "all_wanted", is_flag=True, help="Also books that cannot be borrowed now.")
+@limit_option
+@json_option
+@frontend_target_option
+def search_command(
+    words: tuple[str, ...],
+    publisher: tuple[str, ...],
+    category: tuple[str, ...],
+    language: str | None,
+    all_wanted: bool,
+    limit: int | None,
+    json_wanted: bool,
+    frontend_target: str,
+) -> None:
+    """List the books that have each of the WORDS, or words that begin like them; without WORDS all books.
+
+    Books that can be borrowed now, unless --all is given. If no book has the words, books whose words differ by a
+    typing error are listed.
+
+    A table on a terminal; elsewhere a line for each book, with tabs between title, authors, year, ISBN, free and all
+    copies, and id.
+
+    Exit status: 0 when the service answered, also when no book was found, 1 when it refused, 2 when none answered.
+    """
+    query = " ".join(words)
+    request = ListBooksRequest(query=query, publisher=publisher, category=category, include_unavailable=all_wanted)
+    with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        first = desk.first_page(request)
+        left_out = first.left_out_count
+        if query.strip() and not json_wanted and first.books and not book_begins(query)(first.books[0]):
+            click.echo(f'No book has the words "{query}". These have similar ones.', err=True)
+        is_wanted = in_language(language)
+        found = (book for book in desk.books(request, first) if is_wanted(book))
+        show(found, BOOKS, json_wanted=json_wanted, limit=limit)
+    if left_out and not json_wanted:
+        number = f"{left_out:,} or more" if left_out == MOST_COUNTED else f"{left_out:,}"
+        click.echo(f"Not shown, as they cannot be borrowed now: {number}. To see them, too, add --all.", err=True)
+
+
+def in_language(language: str | None) -> Callable[[Book], bool]:
+    """Return whether a book is in a language: `en` is the language of `en` and `en-GB`, in any case."""
+    if language is None:
+        return lambda book: True
+    wanted = language.strip().casefold().replace("_", "-")
+
+    def is_wanted(book: Book) -> bool:
+        tag = book.language.strip().casefold().replace("_", "-")
+        return tag == wanted or tag.startswith(f"{wanted}-")
+
+    return is_wanted

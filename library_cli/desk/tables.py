@@ -1,0 +1,123 @@
+"""One way to show rows: a table on a terminal, lines with tabs between the values elsewhere, JSON when asked for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from library_cli.plain_text import one_line
+
+SHOWN_ON_A_TERMINAL = 50
+"""How many rows a terminal shows unless --limit says otherwise; programs get all."""
+
+WIDE = 110
+"""From this width on, in characters, a terminal has room for ids."""
+
+Item = TypeVar("Item")
+
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Show at most this many; 0 for all.  [default: {SHOWN_ON_A_TERMINAL} on a terminal, otherwise all]",
+)
+json_option = click.option("--json", "json_wanted", is_flag=True, help="Write all fields as JSON.")
+
+
+@dataclass(frozen=True)
+class Column(Generic[Item]):
+    """A value of each row."""
+
+    heading: str
+    plain: Callable[[Item], str]
+    """The value in a line for programs."""
+    shown: Callable[[Item], str | Text] | None = None
+    """The value in a table, if it is another one than in a line."""
+    min_width: int = 0
+    """From which width of the terminal on the table has this column."""
+    max_width: int = 1_000_000
+    """Up to which width the table has it; the two let one column take the place of another."""
+    in_lines: bool = True
+    """Whether lines have this column."""
+    is_whole: bool = False
+    """Whether a table never breaks the value into lines, so that it can be copied."""
+
+
+@dataclass(frozen=True)
+class Form(Generic[Item]):
+    """How rows of a kind are shown."""
+
+    columns: Sequence[Column[Item]]
+    as_json: Callable[[Item], dict[str, Any]]
+    nothing: str
+    """The sentence for an empty list, for a terminal."""
+
+
+def show(items: Iterable[Item], form: Form[Item], *, json_wanted: bool, limit: int | None) -> int:
+    """Write the rows on standard output, as many as the limit allows; return how many. Says if there are more."""
+    console = Console()
+    if limit is None and console.is_terminal and not json_wanted:
+        limit = SHOWN_ON_A_TERMINAL
+    rest = iter(items)
+    chosen = itertools.islice(rest, limit) if limit else rest
+    if json_wanted:
+        count = _write_json(form.as_json(item) for item in chosen)
+    elif console.is_terminal:
+        listed = list(chosen)
+        console.print(table(listed, form.columns, console.width) if listed else form.nothing)
+        count = len(listed)
+    else:
+        count = _write_lines(lines(chosen, form.columns))
+    if limit and count == limit and not json_wanted and next(rest, None) is not None:
+        click.echo(f"There are more: --limit {limit * 2} shows the next ones, too, --limit 0 shows all.", err=True)
+    return count
+
+
+def lines(items: Iterable[Item], columns: Sequence[Column[Item]]) -> Iterator[str]:
+    """Write each row as a line, with tabs between the values."""
+    for item in items:
+        yield "\t".join(one_line(column.plain(item)) for column in columns if column.in_lines)
+
+
+def table(items: Iterable[Item], columns: Sequence[Column[Item]], width: int) -> Table:
+    """Return the rows as a table for a terminal of this width, in characters."""
+    chosen = [column for column in columns if column.min_width <= width < column.max_width]
+    built = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in chosen:
+        built.add_column(column.heading, overflow="fold", no_wrap=column.is_whole)
+    for item in items:
+        built.add_row(*(_cell(column, item) for column in chosen))
+    return built
+
+
+def _cell(column: Column[Item], item: Item) -> Text:
+    value = (column.shown or column.plain)(item)
+    return value if isinstance(value, Text) else Text(one_line(value))
+
+
+def _write_lines(written: Iterable[str]) -> int:
+    count = 0
+    for line in written:
+        click.echo(line)
+        count += 1
+    return count
+
+
+def _write_json(objects: Iterable[dict[str, Any]]) -> int:
+    """Write a JSON array, object by object, so that a long list needs no memory."""
+    count = 0
+    for each in objects:
+        text = textwrap.indent(json.dumps(each, indent=2, ensure_ascii=False), "  ")
+        click.echo(f"{',' if count else '['}\n{text}" if count else f"[\n{text}", nl=False)
+        count += 1
+    click.echo("\n]" if count else "[]")
+    return count

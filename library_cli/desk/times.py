@@ -1,0 +1,34 @@
+"""Times as people at the desk read them: in the time zone of this machine, and as days from now."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+DAY_SECONDS = 86_400
+
+
+def local_time(time: Timestamp) -> str:
+    """Write a time in the time zone of this machine, to the minute: `2026-12-06 14:05`."""
+    moment = time.ToDatetime(UTC)
+    try:
+        moment = moment.astimezone()
+    except (OverflowError, OSError):  # at the ends of the calendar, the local time may be beyond it
+        return time.ToJsonString()
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def days_until(time: Timestamp, now: datetime | None = None) -> str:
+    """Say how many days a due time is away: `in 3 days`, `today`, `1 day late`. A day that has begun counts as late."""
+    seconds = (time.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
+    if seconds < 0:
+        return f"{counted(math.ceil(-seconds / DAY_SECONDS), 'day')} late"
+    days = int(seconds // DAY_SECONDS)
+    return f"in {counted(days, 'day')}" if days else "within a day"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 day`, `2,000 days`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,34 @@
+"""The command `library users`."""
+
+from __future__ import annotations
+
+import click
+
+from library_cli.desk.columns import USERS
+from library_cli.desk.refusals import at_desk
+from library_cli.desk.tables import json_option, limit_option, show
+from library_cli.options import frontend_target_option
+
+
+@click.command("users", short_help="Find users by a part of a name or of an e-mail address.")
+@click.argument("words", nargs=-1)
+@click.option("--include-closed", is_flag=True, help="Also users whose account is closed.")
+@limit_option
+@json_option
+@frontend_target_option
+def users_command(
+    words: tuple[str, ...], include_closed: bool, limit: int | None, json_wanted: bool, frontend_target: str
+) -> None:
+    """List the users that have each of the WORDS in a name or in the e-mail address; without WORDS all users.
+
+    A word is also found in the middle of another one: `lace` finds Lovelace. Case and accents do not matter. A whole
+    e-mail address finds who has it.
+
+    A table on a terminal; elsewhere a line for each user, with tabs between id, e-mail address, name, state and number
+    of loans that are out.
+
+    Exit status: 0 when the service answered, also when nobody was found, 1 when it refused, 2 when none answered.
+    """
+    with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        found = desk.users(query=" ".join(words), include_closed=include_closed)
+        show(found, USERS, json_wanted=json_wanted, limit=limit)

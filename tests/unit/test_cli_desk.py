@@ -1,0 +1,141 @@
+"""The parts of the commands at the desk: rows, times and amounts, and calls that are made a second time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+from rich.console import Console
+
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.frontend.v1.member_service_pb2_grpc import MemberServiceServicer, add_MemberServiceServicer_to_server
+from library.v1.book_pb2 import BOOK_STATE_UNAVAILABLE, Book
+from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, Loan
+from library.v1.user_pb2 import USER_STATE_ACTIVE, User
+from library_cli.channel import OPTIONS, connected
+from library_cli.desk.calls import Desk
+from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
+from library_cli.desk.tables import lines, table
+from library_cli.desk.times import days_until, local_time
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def shown(user: User) -> str:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console.print(table([user], USERS.columns, console.width))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_whatever_is_in_a_name_it_commands_nothing_and_ends_no_line() -> None:
+    text = shown(User(id="u1", email="a@example.org", first_name="[red]A\x1b[2J", state=USER_STATE_ACTIVE))
+    assert "[red]A [2J" in text
+    assert "\x1b" not in text
+    user = User(id="u1", email="a@example.org", last_name="a\tb\nc", state=77, active_loan_count=2)  # type: ignore[arg-type]
+    assert list(lines([user], USERS.columns)) == ["u1\ta@example.org\ta b c\t77\t2"]
+
+
+def test_lines_have_every_column_for_programs() -> None:
+    book = Book(id="b1", title="Emma", authors=["A", "B"], isbn="9", published_year=-5, total_copies=2, state=77)  # type: ignore[arg-type]
+    assert list(lines([book], BOOKS.columns)) == ["Emma\tA; B\t-5\t9\t0/2\tb1"]
+    due = Timestamp(seconds=1_000_000_000)
+    loan = Loan(id="l1", book_id="b1", user_id="u1", book_title="Emma", due_time=due, state=LOAN_STATE_ACTIVE)
+    expected = ["l1\t2001-09-09T01:46:40Z\tactive\tEmma\t\t\tu1\tb1"]
+    assert list(lines([ListedLoan(loan, None)], LOANS.columns)) == expected
+
+
+def test_a_table_on_any_width_names_each_book() -> None:
+    books = [Book(id="b" * 36, title="源氏物語" * 40, state=BOOK_STATE_UNAVAILABLE), Book(id="c" * 36, isbn="9" * 13)]
+    for width in (60, 80, 109, 110, 200):
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        console.print(table(books, BOOKS.columns, width))
+        assert isinstance(console.file, io.StringIO)
+        text = console.file.getvalue()
+        assert "b" * 36 in text
+        assert "9" * 13 in text
+        assert "unavailable" in text or width <= 80
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [
+        (timedelta(days=14), "in 14 days"),
+        (timedelta(days=1, hours=23), "in 1 day"),
+        (timedelta(hours=23), "within a day"),
+        (timedelta(), "within a day"),
+        (timedelta(seconds=-1), "1 day late"),
+        (timedelta(days=-1, seconds=-1), "2 days late"),
+        (timedelta(days=-2000), "2,000 days late"),
+    ],
+)
+def test_a_due_time_is_days_from_now(away: timedelta, said: str) -> None:
+    due = Timestamp()
+    due.FromDatetime(NOW + away)
+    assert days_until(due, NOW) == said
+
+
+def test_times_at_the_ends_of_the_calendar_are_shown() -> None:
+    for seconds in (-62_135_596_800, 253_402_300_799, 0):
+        assert local_time(Timestamp(seconds=seconds))[4] == "-"
+
+
+def test_amounts_have_at_least_two_decimals() -> None:
+    cases = {(0, 0): "", (1, 0): "1.00 EUR", (0, 200_000_000): "0.20 EUR", (3, 5_000_000): "3.005 EUR"}
+    for (units, nanos), written in cases.items():
+        assert money(Money(currency_code="EUR", units=units, nanos=nanos)) == written
+
+
+class Moody(MemberServiceServicer):
+    """A service that is unavailable for a number of calls."""
+
+    def __init__(self) -> None:
+        self.failures = 1
+        self.code = grpc.StatusCode.UNAVAILABLE
+        self.asked: list[EnrollUserRequest] = []
+
+    def EnrollUser(self, request: EnrollUserRequest, context: grpc.ServicerContext) -> User:
+        self.asked.append(request)
+        if len(self.asked) <= self.failures:
+            context.abort(self.code, "not now")
+        return User(id="u1", email=request.email)
+
+
+@pytest.fixture
+def moody() -> Iterator[tuple[Moody, str]]:
+    servicer = Moody()  # type: ignore[abstract]
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        add_MemberServiceServicer_to_server(servicer, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield servicer, f"127.0.0.1:{port}"
+        server.stop(None).wait()
+
+
+def test_a_change_is_sent_again_once_under_the_same_request_id(moody: tuple[Moody, str]) -> None:
+    servicer, target = moody
+    with connected(target) as channel:
+        desk = Desk(channel)
+        user = desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
+    assert user.email == "a@example.org"
+    first, second = servicer.asked
+    assert first == second
+    assert first.request_id
+
+
+@pytest.mark.parametrize(("code", "times"), [(grpc.StatusCode.UNAVAILABLE, 2), (grpc.StatusCode.INTERNAL, 1)])
+def test_a_change_is_not_sent_for_ever(moody: tuple[Moody, str], code: grpc.StatusCode, times: int) -> None:
+    servicer, target = moody
+    servicer.failures, servicer.code = 100, code
+    with grpc.insecure_channel(target, options=OPTIONS) as channel:
+        desk = Desk(channel)
+        with pytest.raises(grpc.RpcError):
+            desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
+    assert len(servicer.asked) == times
