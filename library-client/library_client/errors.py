@@ -22,6 +22,8 @@ __all__ = [
     "EtagMismatch",
     "FieldInvalid",
     "FieldViolation",
+    "ImportRunNotFound",
+    "ImportRunUndone",
     "ImportTooLong",
     "Internal",
     "IsbnTaken",
@@ -346,6 +348,24 @@ class RowUnreadable(LibraryError):
     reason = "ROW_UNREADABLE"
 
 
+class ImportRunNotFound(LibraryError):
+    """No import has been done under this run id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "IMPORT_RUN_NOT_FOUND"
+
+
+class ImportRunUndone(LibraryError):
+    """This run of an import was taken back, so no more rows of it are imported; use a new run id.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "IMPORT_RUN_UNDONE"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -379,5 +399,7 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "SERVER_BUSY": ServerBusy,
     "CALL_IDLE": CallIdle,
     "ROW_UNREADABLE": RowUnreadable,
+    "IMPORT_RUN_NOT_FOUND": ImportRunNotFound,
+    "IMPORT_RUN_UNDONE": ImportRunUndone,
 }
 """The exception of each reason."""

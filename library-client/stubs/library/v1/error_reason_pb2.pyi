@@ -100,6 +100,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
     the metadata says which `kind` of row it is. Lists leave such rows out.
     """
+    ERROR_REASON_IMPORT_RUN_NOT_FOUND: _ErrorReason.ValueType  # 31
+    """NOT_FOUND. No import has been done under this run id."""
+    ERROR_REASON_IMPORT_RUN_UNDONE: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION. This run of an import was taken back, so no more rows of it are imported; use a new run id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -185,4 +189,8 @@ ERROR_REASON_ROW_UNREADABLE: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
 the metadata says which `kind` of row it is. Lists leave such rows out.
 """
+ERROR_REASON_IMPORT_RUN_NOT_FOUND: ErrorReason.ValueType  # 31
+"""NOT_FOUND. No import has been done under this run id."""
+ERROR_REASON_IMPORT_RUN_UNDONE: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION. This run of an import was taken back, so no more rows of it are imported; use a new run id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

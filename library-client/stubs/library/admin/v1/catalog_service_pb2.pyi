@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from library.v1 import book_pb2 as _book_pb2
@@ -21,6 +22,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _OnDuplicate:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OnDuplicateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnDuplicate.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ON_DUPLICATE_UNSPECIFIED: _OnDuplicate.ValueType  # 0
+    """The same as ON_DUPLICATE_SKIP."""
+    ON_DUPLICATE_SKIP: _OnDuplicate.ValueType  # 1
+    """Nothing; the outcome says what ON_DUPLICATE_UPDATE would change."""
+    ON_DUPLICATE_UPDATE: _OnDuplicate.ValueType  # 2
+    """Change the book to the values of the row. A value that the row leaves empty, or 0, stays as it is."""
+    ON_DUPLICATE_ADD_COPIES: _OnDuplicate.ValueType  # 3
+    """Add the row's copies to the book's, up to 10,000, and change nothing else. Only with a `run_id`: without one, a row
+    that is sent again would be counted again.
+    """
+
+class OnDuplicate(_OnDuplicate, metaclass=_OnDuplicateEnumTypeWrapper):
+    """What an import does with a row whose book is in the catalogue already."""
+
+ON_DUPLICATE_UNSPECIFIED: OnDuplicate.ValueType  # 0
+"""The same as ON_DUPLICATE_SKIP."""
+ON_DUPLICATE_SKIP: OnDuplicate.ValueType  # 1
+"""Nothing; the outcome says what ON_DUPLICATE_UPDATE would change."""
+ON_DUPLICATE_UPDATE: OnDuplicate.ValueType  # 2
+"""Change the book to the values of the row. A value that the row leaves empty, or 0, stays as it is."""
+ON_DUPLICATE_ADD_COPIES: OnDuplicate.ValueType  # 3
+"""Add the row's copies to the book's, up to 10,000, and change nothing else. Only with a `run_id`: without one, a row
+that is sent again would be counted again.
+"""
+Global___OnDuplicate: _TypeAlias = OnDuplicate  # noqa: Y015
+
 class _ImportResult:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -32,9 +65,13 @@ class _ImportResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportRe
     IMPORT_RESULT_ADDED: _ImportResult.ValueType  # 1
     """The book was added."""
     IMPORT_RESULT_ALREADY_THERE: _ImportResult.ValueType  # 2
-    """A book with this ISBN is in the catalogue, from before or from an earlier row; nothing was changed."""
+    """The book is in the catalogue, from before or from an earlier row; nothing was changed."""
     IMPORT_RESULT_REFUSED: _ImportResult.ValueType  # 3
     """The row is not acceptable; nothing was changed."""
+    IMPORT_RESULT_UPDATED: _ImportResult.ValueType  # 4
+    """The book is in the catalogue, and was changed to the values of the row."""
+    IMPORT_RESULT_COPIES_ADDED: _ImportResult.ValueType  # 5
+    """The book is in the catalogue, and the row's copies were added to it."""
 
 class ImportResult(_ImportResult, metaclass=_ImportResultEnumTypeWrapper):
     """What became of a row."""
@@ -44,10 +81,50 @@ IMPORT_RESULT_UNSPECIFIED: ImportResult.ValueType  # 0
 IMPORT_RESULT_ADDED: ImportResult.ValueType  # 1
 """The book was added."""
 IMPORT_RESULT_ALREADY_THERE: ImportResult.ValueType  # 2
-"""A book with this ISBN is in the catalogue, from before or from an earlier row; nothing was changed."""
+"""The book is in the catalogue, from before or from an earlier row; nothing was changed."""
 IMPORT_RESULT_REFUSED: ImportResult.ValueType  # 3
 """The row is not acceptable; nothing was changed."""
+IMPORT_RESULT_UPDATED: ImportResult.ValueType  # 4
+"""The book is in the catalogue, and was changed to the values of the row."""
+IMPORT_RESULT_COPIES_ADDED: ImportResult.ValueType  # 5
+"""The book is in the catalogue, and the row's copies were added to it."""
 Global___ImportResult: _TypeAlias = ImportResult  # noqa: Y015
+
+class _UndoResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UndoResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UndoResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNDO_RESULT_UNSPECIFIED: _UndoResult.ValueType  # 0
+    """Not said."""
+    UNDO_RESULT_REMOVED: _UndoResult.ValueType  # 1
+    """The run had added it; it is removed."""
+    UNDO_RESULT_RESTORED: _UndoResult.ValueType  # 2
+    """The run had changed it; it is as it was before."""
+    UNDO_RESULT_CHANGED_SINCE: _UndoResult.ValueType  # 3
+    """It was changed since the run, so it was left alone."""
+    UNDO_RESULT_LENT_SINCE: _UndoResult.ValueType  # 4
+    """It was lent since the run, or copies are out that would have to be taken away, so it was left alone."""
+    UNDO_RESULT_UNREADABLE: _UndoResult.ValueType  # 5
+    """It is damaged in the store, so it was left alone."""
+
+class UndoResult(_UndoResult, metaclass=_UndoResultEnumTypeWrapper):
+    """What became of a book when a run was taken back."""
+
+UNDO_RESULT_UNSPECIFIED: UndoResult.ValueType  # 0
+"""Not said."""
+UNDO_RESULT_REMOVED: UndoResult.ValueType  # 1
+"""The run had added it; it is removed."""
+UNDO_RESULT_RESTORED: UndoResult.ValueType  # 2
+"""The run had changed it; it is as it was before."""
+UNDO_RESULT_CHANGED_SINCE: UndoResult.ValueType  # 3
+"""It was changed since the run, so it was left alone."""
+UNDO_RESULT_LENT_SINCE: UndoResult.ValueType  # 4
+"""It was lent since the run, or copies are out that would have to be taken away, so it was left alone."""
+UNDO_RESULT_UNREADABLE: UndoResult.ValueType  # 5
+"""It is damaged in the store, so it was left alone."""
+Global___UndoResult: _TypeAlias = UndoResult  # noqa: Y015
 
 @_typing.final
 class AddBookRequest(_message.Message):
@@ -307,13 +384,20 @@ class ImportBooksRequest(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     BOOK_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     """The row's number in the caller's file, given back with its outcome."""
     validate_only: _builtins.bool
-    """Check the row and say what would become of it, but add nothing (AIP-163)."""
+    """Check the row and say what would become of it, but change nothing (AIP-163)."""
     @_builtins.property
     def book(self) -> Global___AddBookRequest:
         """The book's fields. A row with a `request_id` is refused: send the file again instead, as described at ImportBooks."""
+
+    @_builtins.property
+    def options(self) -> Global___ImportOptions:
+        """How the import is done. What the first row has holds for all; others may leave it out. A row with other options
+        than the first one is refused.
+        """
 
     def __init__(
         self,
@@ -321,14 +405,55 @@ class ImportBooksRequest(_message.Message):
         line: _builtins.int = ...,
         book: Global___AddBookRequest | None = ...,
         validate_only: _builtins.bool = ...,
+        options: Global___ImportOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "line", b"line", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "line", b"line", "options", b"options", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportBooksRequest: _TypeAlias = ImportBooksRequest  # noqa: Y015
+
+@_typing.final
+class ImportOptions(_message.Message):
+    """How an import is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    ON_DUPLICATE_FIELD_NUMBER: _builtins.int
+    MATCH_TITLE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """A UUID made by the client, which identifies the import over all of its streams. Each row then needs a `line` of
+    its own, from 1 on, by which it is recognized when it is sent again; with other values it is refused. UndoImport
+    takes a run back.
+    """
+    on_duplicate: Global___OnDuplicate.ValueType
+    """What is done with a row whose book is in the catalogue already. The same in all streams of a run."""
+    match_title: _builtins.bool
+    """Recognize a row without an ISBN by its title and first author, too. Case, accents, punctuation, blanks and invisible
+    characters do not matter. The book may have an ISBN. If several books fit, the row is refused and names some. The
+    same in all streams of a run.
+    """
+    source: _builtins.str
+    """What ListImportRuns is to show of where the rows come from, such as the name of a file. At most 200 characters."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        on_duplicate: Global___OnDuplicate.ValueType = ...,
+        match_title: _builtins.bool = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_title", b"match_title", "on_duplicate", b"on_duplicate", "run_id", b"run_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportOptions: _TypeAlias = ImportOptions  # noqa: Y015
 
 @_typing.final
 class ImportBooksResponse(_message.Message):
@@ -364,15 +489,27 @@ class ImportOutcome(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     BOOK_ID_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    ALREADY_DONE_FIELD_NUMBER: _builtins.int
     line: _builtins.int
     """The row's number, as the caller gave it."""
     result: Global___ImportResult.ValueType
     """What became of it."""
     book_id: _builtins.str
-    """The book that was added, or that has this ISBN already. Not set for a refused row or for validate_only."""
+    """The book that was added or changed, or that is there already. Not set for a refused row, nor for a book that
+    validate_only did not add.
+    """
+    already_done: _builtins.bool
+    """An earlier call with this run id has done this row, with this result. Nothing was done now."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldProblem]:
         """What is wrong with a refused row; at most ten problems, each field's first before its others."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
+        """What was changed of a book that was there already, or with ON_DUPLICATE_SKIP what ON_DUPLICATE_UPDATE would change.
+        Left out of later rows where the answer would grow too large, and for a row that is `already_done`.
+        """
 
     def __init__(
         self,
@@ -381,10 +518,12 @@ class ImportOutcome(_message.Message):
         result: Global___ImportResult.ValueType = ...,
         book_id: _builtins.str = ...,
         problems: _abc.Iterable[Global___FieldProblem] | None = ...,
+        changes: _abc.Iterable[Global___FieldChange] | None = ...,
+        already_done: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "line", b"line", "problems", b"problems", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_done", b"already_done", "book_id", b"book_id", "changes", b"changes", "line", b"line", "problems", b"problems", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,7 +538,7 @@ class FieldProblem(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """The field, as AddBookRequest names it."""
+    """The field, as AddBookRequest names it; `line` or `options` of the row."""
     description: _builtins.str
     """What is wrong with it."""
     def __init__(
@@ -415,3 +554,249 @@ class FieldProblem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FieldProblem: _TypeAlias = FieldProblem  # noqa: Y015
+
+@_typing.final
+class FieldChange(_message.Message):
+    """A field's value before and after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    OLD_VALUE_FIELD_NUMBER: _builtins.int
+    NEW_VALUE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, as AddBookRequest names it."""
+    old_value: _builtins.str
+    """The value before, as a text; authors with `; ` between them. A long text is cut."""
+    new_value: _builtins.str
+    """The value after."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        old_value: _builtins.str = ...,
+        new_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "new_value", b"new_value", "old_value", b"old_value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
+
+@_typing.final
+class ListImportRunsRequest(_message.Message):
+    """Request of CatalogService.ListImportRuns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many runs at most; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImportRunsRequest: _TypeAlias = ListImportRunsRequest  # noqa: Y015
+
+@_typing.final
+class ListImportRunsResponse(_message.Message):
+    """Response of CatalogService.ListImportRuns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_RUNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty after the last."""
+    @_builtins.property
+    def import_runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRun]:
+        """The runs."""
+
+    def __init__(
+        self,
+        *,
+        import_runs: _abc.Iterable[Global___ImportRun] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_runs", b"import_runs", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImportRunsResponse: _TypeAlias = ListImportRunsResponse  # noqa: Y015
+
+@_typing.final
+class ImportRun(_message.Message):
+    """What ImportBooks did under one run id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ON_DUPLICATE_FIELD_NUMBER: _builtins.int
+    MATCH_TITLE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    UNDO_TIME_FIELD_NUMBER: _builtins.int
+    ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    UPDATED_COUNT_FIELD_NUMBER: _builtins.int
+    COPIES_ADDED_COUNT_FIELD_NUMBER: _builtins.int
+    ALREADY_THERE_COUNT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id, as the client made it."""
+    source: _builtins.str
+    """Where the rows came from, as the client put it."""
+    on_duplicate: Global___OnDuplicate.ValueType
+    """What was done with rows whose book was there already."""
+    match_title: _builtins.bool
+    """Whether rows without an ISBN were recognized by title and first author."""
+    added_count: _builtins.int
+    """How many of its rows added a book."""
+    updated_count: _builtins.int
+    """How many of its rows changed a book."""
+    copies_added_count: _builtins.int
+    """How many of its rows added copies to a book."""
+    already_there_count: _builtins.int
+    """How many of its rows found their book there and changed nothing."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first rows came."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When its last rows came."""
+
+    @_builtins.property
+    def undo_time(self) -> _timestamp_pb2.Timestamp:
+        """When UndoImport was first called for it; not set before that."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        on_duplicate: Global___OnDuplicate.ValueType = ...,
+        match_title: _builtins.bool = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        undo_time: _timestamp_pb2.Timestamp | None = ...,
+        added_count: _builtins.int = ...,
+        updated_count: _builtins.int = ...,
+        copies_added_count: _builtins.int = ...,
+        already_there_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "undo_time", b"undo_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "already_there_count", b"already_there_count", "copies_added_count", b"copies_added_count", "create_time", b"create_time", "id", b"id", "match_title", b"match_title", "on_duplicate", b"on_duplicate", "source", b"source", "undo_time", b"undo_time", "update_time", b"update_time", "updated_count", b"updated_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportRun: _TypeAlias = ImportRun  # noqa: Y015
+
+@_typing.final
+class UndoImportRequest(_message.Message):
+    """Request of CatalogService.UndoImport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run's id."""
+    page_size: _builtins.int
+    """How many books at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """The `next_page_token` of the call before; empty at the beginning."""
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "request_id", b"request_id", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoImportRequest: _TypeAlias = UndoImportRequest  # noqa: Y015
+
+@_typing.final
+class UndoImportResponse(_message.Message):
+    """Response of CatalogService.UndoImport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next books; empty after the last."""
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___UndoOutcome]:
+        """One for each book that the run added or changed."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___UndoOutcome] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoImportResponse: _TypeAlias = UndoImportResponse  # noqa: Y015
+
+@_typing.final
+class UndoOutcome(_message.Message):
+    """What became of a book when a run was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOK_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    book_id: _builtins.str
+    """The book."""
+    title: _builtins.str
+    """Its title, cut after 100 characters."""
+    result: Global___UndoResult.ValueType
+    """What became of it."""
+    def __init__(
+        self,
+        *,
+        book_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        result: Global___UndoResult.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "result", b"result", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoOutcome: _TypeAlias = UndoOutcome  # noqa: Y015

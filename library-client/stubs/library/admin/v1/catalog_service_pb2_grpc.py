@@ -28,6 +28,8 @@ if _version_not_supported:
 
 class CatalogServiceStub:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     def __init__(self, channel):
@@ -66,10 +68,22 @@ class CatalogServiceStub:
                 request_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksRequest.SerializeToString,
                 response_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksResponse.FromString,
                 _registered_method=True)
+        self.ListImportRuns = channel.unary_unary(
+                '/library.admin.v1.CatalogService/ListImportRuns',
+                request_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsRequest.SerializeToString,
+                response_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsResponse.FromString,
+                _registered_method=True)
+        self.UndoImport = channel.unary_unary(
+                '/library.admin.v1.CatalogService/UndoImport',
+                request_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportRequest.SerializeToString,
+                response_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     def AddBook(self, request, context):
@@ -131,13 +145,42 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportBooks(self, request_iterator, context):
-        """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
+        """Adds many books. Each row has an outcome of its own: a bad row, or one whose book is there already, is reported
         and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
-        than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
-        rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
+        than 4,000,000 bytes together. (A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
-        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
-        refused; what came before is in, and the metadata says how many rows that is.
+        The `options` of the first row hold for the whole stream. With a `run_id` no row of a run is ever applied twice:
+        after a lost answer or a broken stream, send the same rows again with the same id. Rows that are in are answered
+        with what was done, and the rest goes in. Without one, only rows with an ISBN are recognized.
+
+        Errors: INVALID_ARGUMENT for options that are wrong, contradict each other or differ from those of the run so far;
+        FAILED_PRECONDITION, `IMPORT_RUN_UNDONE`; RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream,
+        or past fewer when very many are refused; what came before is in, and the metadata says how many rows that is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImportRuns(self, request, context):
+        """Lists the runs of imports, the newest first: what ImportBooks did under each `run_id`.
+
+        Errors: INVALID_ARGUMENT for a negative page size or a page token that is not one of this list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoImport(self, request, context):
+        """Takes back what a run of an import did: books that it added are removed, as by RemoveBook, and values that it
+        changed, copies among them, are as they were before the run. A book that was changed since is left alone. So is
+        one that was lent since, if books or copies would have to be taken away. Each book has an outcome that says which.
+
+        One call takes back a page of books; go on with `page_token` until it is empty. To call it again does no harm: what
+        was taken back stays so, and books that were left alone are looked at again. From the first call on, ImportBooks
+        refuses further rows of this run.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token that is not one of this
+        run; NOT_FOUND, `IMPORT_RUN_NOT_FOUND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +219,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksRequest.FromString,
                     response_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksResponse.SerializeToString,
             ),
+            'ListImportRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImportRuns,
+                    request_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsRequest.FromString,
+                    response_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsResponse.SerializeToString,
+            ),
+            'UndoImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoImport,
+                    request_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportRequest.FromString,
+                    response_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'library.admin.v1.CatalogService', rpc_method_handlers)
@@ -186,6 +239,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
     """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
     """
 
     @staticmethod
@@ -340,6 +395,60 @@ class CatalogService:
             '/library.admin.v1.CatalogService/ImportBooks',
             library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksRequest.SerializeToString,
             library_dot_admin_dot_v1_dot_catalog__service__pb2.ImportBooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.admin.v1.CatalogService/ListImportRuns',
+            library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsRequest.SerializeToString,
+            library_dot_admin_dot_v1_dot_catalog__service__pb2.ListImportRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.admin.v1.CatalogService/UndoImport',
+            library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportRequest.SerializeToString,
+            library_dot_admin_dot_v1_dot_catalog__service__pb2.UndoImportResponse.FromString,
             options,
             channel_credentials,
             insecure,

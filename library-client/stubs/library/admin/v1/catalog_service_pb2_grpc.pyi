@@ -28,7 +28,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -73,18 +76,42 @@ class CatalogServiceStub:
     `REQUEST_ID_REUSED`.
     """
     ImportBooks: _grpc.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]
-    """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
+    """Adds many books. Each row has an outcome of its own: a bad row, or one whose book is there already, is reported
     and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
-    than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
-    rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
+    than 4,000,000 bytes together. (A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
-    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
-    refused; what came before is in, and the metadata says how many rows that is.
+    The `options` of the first row hold for the whole stream. With a `run_id` no row of a run is ever applied twice:
+    after a lost answer or a broken stream, send the same rows again with the same id. Rows that are in are answered
+    with what was done, and the rest goes in. Without one, only rows with an ISBN are recognized.
+
+    Errors: INVALID_ARGUMENT for options that are wrong, contradict each other or differ from those of the run so far;
+    FAILED_PRECONDITION, `IMPORT_RUN_UNDONE`; RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream,
+    or past fewer when very many are refused; what came before is in, and the metadata says how many rows that is.
+    """
+    ListImportRuns: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListImportRunsRequest, _catalog_service_pb2.ListImportRunsResponse]
+    """Lists the runs of imports, the newest first: what ImportBooks did under each `run_id`.
+
+    Errors: INVALID_ARGUMENT for a negative page size or a page token that is not one of this list.
+    """
+    UndoImport: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.UndoImportRequest, _catalog_service_pb2.UndoImportResponse]
+    """Takes back what a run of an import did: books that it added are removed, as by RemoveBook, and values that it
+    changed, copies among them, are as they were before the run. A book that was changed since is left alone. So is
+    one that was lent since, if books or copies would have to be taken away. Each book has an outcome that says which.
+
+    One call takes back a page of books; go on with `page_token` until it is empty. To call it again does no harm: what
+    was taken back stays so, and books that were left alone are looked at again. From the first call on, ImportBooks
+    refuses further rows of this run.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token that is not one of this
+    run; NOT_FOUND, `IMPORT_RUN_NOT_FOUND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.AddBookRequest, _book_pb2.Book]  # type: ignore[assignment]
@@ -126,17 +153,41 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     `REQUEST_ID_REUSED`.
     """
     ImportBooks: _aio.StreamUnaryMultiCallable[_catalog_service_pb2.ImportBooksRequest, _catalog_service_pb2.ImportBooksResponse]  # type: ignore[assignment]
-    """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
+    """Adds many books. Each row has an outcome of its own: a bad row, or one whose book is there already, is reported
     and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
-    than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
-    rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
+    than 4,000,000 bytes together. (A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
-    Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
-    refused; what came before is in, and the metadata says how many rows that is.
+    The `options` of the first row hold for the whole stream. With a `run_id` no row of a run is ever applied twice:
+    after a lost answer or a broken stream, send the same rows again with the same id. Rows that are in are answered
+    with what was done, and the rest goes in. Without one, only rows with an ISBN are recognized.
+
+    Errors: INVALID_ARGUMENT for options that are wrong, contradict each other or differ from those of the run so far;
+    FAILED_PRECONDITION, `IMPORT_RUN_UNDONE`; RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream,
+    or past fewer when very many are refused; what came before is in, and the metadata says how many rows that is.
+    """
+    ListImportRuns: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListImportRunsRequest, _catalog_service_pb2.ListImportRunsResponse]  # type: ignore[assignment]
+    """Lists the runs of imports, the newest first: what ImportBooks did under each `run_id`.
+
+    Errors: INVALID_ARGUMENT for a negative page size or a page token that is not one of this list.
+    """
+    UndoImport: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UndoImportRequest, _catalog_service_pb2.UndoImportResponse]  # type: ignore[assignment]
+    """Takes back what a run of an import did: books that it added are removed, as by RemoveBook, and values that it
+    changed, copies among them, are as they were before the run. A book that was changed since is left alone. So is
+    one that was lent since, if books or copies would have to be taken away. Each book has an outcome that says which.
+
+    One call takes back a page of books; go on with `page_token` until it is empty. To call it again does no harm: what
+    was taken back stays so, and books that were left alone are looked at again. From the first call on, ImportBooks
+    refuses further rows of this run.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token that is not one of this
+    run; NOT_FOUND, `IMPORT_RUN_NOT_FOUND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend."""
+    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+
+    Title: Admin catalogue
+    """
 
     @_abc_1.abstractmethod
     def AddBook(
@@ -212,13 +263,46 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_catalog_service_pb2.ImportBooksRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ImportBooksResponse, _abc.Awaitable[_catalog_service_pb2.ImportBooksResponse]]:
-        """Adds many books. Each row has an outcome of its own: a bad row, or one whose ISBN is there already, is reported
+        """Adds many books. Each row has an outcome of its own: a bad row, or one whose book is there already, is reported
         and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
-        than 4,000,000 bytes together. After a broken stream send it again: what is in is reported as ALREADY_THERE. (Only
-        rows with an ISBN are recognized. A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
+        than 4,000,000 bytes together. (A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
 
-        Errors: RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream, or past fewer when very many are
-        refused; what came before is in, and the metadata says how many rows that is.
+        The `options` of the first row hold for the whole stream. With a `run_id` no row of a run is ever applied twice:
+        after a lost answer or a broken stream, send the same rows again with the same id. Rows that are in are answered
+        with what was done, and the rest goes in. Without one, only rows with an ISBN are recognized.
+
+        Errors: INVALID_ARGUMENT for options that are wrong, contradict each other or differ from those of the run so far;
+        FAILED_PRECONDITION, `IMPORT_RUN_UNDONE`; RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream,
+        or past fewer when very many are refused; what came before is in, and the metadata says how many rows that is.
+        """
+
+    @_abc_1.abstractmethod
+    def ListImportRuns(
+        self,
+        request: _catalog_service_pb2.ListImportRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.ListImportRunsResponse, _abc.Awaitable[_catalog_service_pb2.ListImportRunsResponse]]:
+        """Lists the runs of imports, the newest first: what ImportBooks did under each `run_id`.
+
+        Errors: INVALID_ARGUMENT for a negative page size or a page token that is not one of this list.
+        """
+
+    @_abc_1.abstractmethod
+    def UndoImport(
+        self,
+        request: _catalog_service_pb2.UndoImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_service_pb2.UndoImportResponse, _abc.Awaitable[_catalog_service_pb2.UndoImportResponse]]:
+        """Takes back what a run of an import did: books that it added are removed, as by RemoveBook, and values that it
+        changed, copies among them, are as they were before the run. A book that was changed since is left alone. So is
+        one that was lent since, if books or copies would have to be taken away. Each book has an outcome that says which.
+
+        One call takes back a page of books; go on with `page_token` until it is empty. To call it again does no harm: what
+        was taken back stays so, and books that were left alone are looked at again. From the first call on, ImportBooks
+        refuses further rows of this run.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token that is not one of this
+        run; NOT_FOUND, `IMPORT_RUN_NOT_FOUND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

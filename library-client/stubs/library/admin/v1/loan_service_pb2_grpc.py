@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class LoanServiceStub:
     """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
     """
 
     def __init__(self, channel):
@@ -49,6 +51,8 @@ class LoanServiceStub:
 
 class LoanServiceServicer:
     """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
     """
 
     def ListLoans(self, request, context):
@@ -93,6 +97,8 @@ def add_LoanServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class LoanService:
     """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
     """
 
     @staticmethod

@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LoanServiceStub:
-    """Reports on loans, as the frontend has told of them."""
+    """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,7 +50,10 @@ class LoanServiceStub:
 
 @_typing.type_check_only
 class LoanServiceAsyncStub(LoanServiceStub):
-    """Reports on loans, as the frontend has told of them."""
+    """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLoans: _aio.UnaryUnaryMultiCallable[_loan_service_pb2.ListLoansRequest, _loan_service_pb2.ListLoansResponse]  # type: ignore[assignment]
@@ -63,7 +69,10 @@ class LoanServiceAsyncStub(LoanServiceStub):
     """
 
 class LoanServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reports on loans, as the frontend has told of them."""
+    """Reports on loans, as the frontend has told of them.
+
+    Title: Admin loans
+    """
 
     @_abc_1.abstractmethod
     def ListLoans(

@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class StatusServiceStub:
     """What an operator wants to know of the admin service.
+
+    Title: Admin status
     """
 
     def __init__(self, channel):
@@ -44,6 +46,8 @@ class StatusServiceStub:
 
 class StatusServiceServicer:
     """What an operator wants to know of the admin service.
+
+    Title: Admin status
     """
 
     def GetStatus(self, request, context):
@@ -71,6 +75,8 @@ def add_StatusServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class StatusService:
     """What an operator wants to know of the admin service.
+
+    Title: Admin status
     """
 
     @staticmethod

@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StatusServiceStub:
-    """What an operator wants to know of the admin service."""
+    """What an operator wants to know of the admin service.
+
+    Title: Admin status
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +41,20 @@ class StatusServiceStub:
 
 @_typing.type_check_only
 class StatusServiceAsyncStub(StatusServiceStub):
-    """What an operator wants to know of the admin service."""
+    """What an operator wants to know of the admin service.
+
+    Title: Admin status
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetStatusRequest, _status_service_pb2.Status]  # type: ignore[assignment]
     """Tells what the store holds and whose loans it takes."""
 
 class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What an operator wants to know of the admin service."""
+    """What an operator wants to know of the admin service.
+
+    Title: Admin status
+    """
 
     @_abc_1.abstractmethod
     def GetStatus(

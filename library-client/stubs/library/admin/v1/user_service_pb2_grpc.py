@@ -28,6 +28,8 @@ if _version_not_supported:
 
 class UserServiceStub:
     """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
     """
 
     def __init__(self, channel):
@@ -55,6 +57,8 @@ class UserServiceStub:
 
 class UserServiceServicer:
     """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
     """
 
     def ListUsers(self, request, context):
@@ -114,6 +118,8 @@ def add_UserServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class UserService:
     """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
     """
 
     @staticmethod

@@ -28,7 +28,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """Reports on users, as the frontend has told of them."""
+    """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -54,7 +57,10 @@ class UserServiceStub:
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """Reports on users, as the frontend has told of them."""
+    """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
@@ -76,7 +82,10 @@ class UserServiceAsyncStub(UserServiceStub):
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reports on users, as the frontend has told of them."""
+    """Reports on users, as the frontend has told of them.
+
+    Title: Admin users
+    """
 
     @_abc_1.abstractmethod
     def ListUsers(

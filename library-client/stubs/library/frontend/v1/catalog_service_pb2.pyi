@@ -31,6 +31,7 @@ class ListBooksRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    ID_PREFIX_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many books at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -42,6 +43,10 @@ class ListBooksRequest(_message.Message):
     """
     include_unavailable: _builtins.bool
     """Also books of which every copy is out, or that do not circulate at present."""
+    id_prefix: _builtins.str
+    """Only books whose id begins like this, with hyphens or without: `01a202a9-47` and `01a202a947` are the same. They are
+    listed in the order of their ids. It cannot be combined with `query`.
+    """
     @_builtins.property
     def publisher(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only books of one of these publishers, at most 50. Case, blanks, invisible characters and the Unicode form do not
@@ -61,10 +66,11 @@ class ListBooksRequest(_message.Message):
         category: _abc.Iterable[_builtins.str] | None = ...,
         query: _builtins.str = ...,
         include_unavailable: _builtins.bool = ...,
+        id_prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "include_unavailable", b"include_unavailable", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "id_prefix", b"id_prefix", "include_unavailable", b"include_unavailable", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

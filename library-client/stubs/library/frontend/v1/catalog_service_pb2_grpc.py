@@ -29,6 +29,8 @@ if _version_not_supported:
 class CatalogServiceStub:
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     def __init__(self, channel):
@@ -62,6 +64,8 @@ class CatalogServiceStub:
 class CatalogServiceServicer:
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     def ListBooks(self, request, context):
@@ -144,6 +148,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 class CatalogService:
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     @staticmethod

@@ -30,6 +30,8 @@ GRPC_VERSION: str
 class CatalogServiceStub:
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     @_typing.overload
@@ -71,6 +73,8 @@ class CatalogServiceStub:
 class CatalogServiceAsyncStub(CatalogServiceStub):
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -108,6 +112,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
     copies counted here, where they are lent.
+
+    Title: Catalogue
     """
 
     @_abc_1.abstractmethod

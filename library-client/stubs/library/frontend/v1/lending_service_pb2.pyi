@@ -150,6 +150,7 @@ class ListLoansRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ONLY_OPEN_FIELD_NUMBER: _builtins.int
+    ID_PREFIX_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Only this user's loans."""
     book_id: _builtins.str
@@ -162,6 +163,10 @@ class ListLoansRequest(_message.Message):
     """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
     only_open: _builtins.bool
     """Only loans that are out, overdue or not."""
+    id_prefix: _builtins.str
+    """Only loans whose id begins like this, with hyphens or without: `01a202a9-47` and `01a202a947` are the same. They are
+    listed in the order of their ids.
+    """
     def __init__(
         self,
         *,
@@ -171,10 +176,11 @@ class ListLoansRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         only_open: _builtins.bool = ...,
+        id_prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "only_open", b"only_open", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "id_prefix", b"id_prefix", "only_open", b"only_open", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,6 +31,8 @@ class LendingServiceStub:
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     def __init__(self, channel):
@@ -71,6 +73,8 @@ class LendingServiceServicer:
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     def BorrowBook(self, request, context):
@@ -167,6 +171,8 @@ class LendingService:
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     @staticmethod

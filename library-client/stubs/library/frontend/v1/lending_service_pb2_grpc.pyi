@@ -32,6 +32,8 @@ class LendingServiceStub:
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     @_typing.overload
@@ -78,6 +80,8 @@ class LendingServiceAsyncStub(LendingServiceStub):
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -120,6 +124,8 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
     frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+
+    Title: Lending
     """
 
     @_abc_1.abstractmethod

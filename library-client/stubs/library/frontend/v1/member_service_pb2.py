@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/user.proto\"]\n\x11\x45nrollUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x12\n\nfirst_name\x18\x02 \x01(\t\x12\x11\n\tlast_name\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"`\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateUserRequest\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x10\x43loseUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\x83\x03\n\rMemberService\x12\x46\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\x12@\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\x12Z\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\x12\x46\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\x12\x44\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.Userb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/user.proto\"]\n\x11\x45nrollUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x12\n\nfirst_name\x18\x02 \x01(\t\x12\x11\n\tlast_name\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"s\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12\x11\n\tid_prefix\x18\x05 \x01(\t\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateUserRequest\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x10\x43loseUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\x83\x03\n\rMemberService\x12\x46\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\x12@\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\x12Z\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\x12\x46\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\x12\x44\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.Userb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSERREQUEST']._serialized_start=217
   _globals['_GETUSERREQUEST']._serialized_end=245
   _globals['_LISTUSERSREQUEST']._serialized_start=247
-  _globals['_LISTUSERSREQUEST']._serialized_end=343
-  _globals['_LISTUSERSRESPONSE']._serialized_start=345
-  _globals['_LISTUSERSRESPONSE']._serialized_end=422
-  _globals['_UPDATEUSERREQUEST']._serialized_start=424
-  _globals['_UPDATEUSERREQUEST']._serialized_end=544
-  _globals['_CLOSEUSERREQUEST']._serialized_start=546
-  _globals['_CLOSEUSERREQUEST']._serialized_end=610
-  _globals['_MEMBERSERVICE']._serialized_start=613
-  _globals['_MEMBERSERVICE']._serialized_end=1000
+  _globals['_LISTUSERSREQUEST']._serialized_end=362
+  _globals['_LISTUSERSRESPONSE']._serialized_start=364
+  _globals['_LISTUSERSRESPONSE']._serialized_end=441
+  _globals['_UPDATEUSERREQUEST']._serialized_start=443
+  _globals['_UPDATEUSERREQUEST']._serialized_end=563
+  _globals['_CLOSEUSERREQUEST']._serialized_start=565
+  _globals['_CLOSEUSERREQUEST']._serialized_end=629
+  _globals['_MEMBERSERVICE']._serialized_start=632
+  _globals['_MEMBERSERVICE']._serialized_end=1019
 # @@protoc_insertion_point(module_scope)

@@ -94,6 +94,7 @@ class ListUsersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
+    ID_PREFIX_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many users at most; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
@@ -105,6 +106,10 @@ class ListUsersRequest(_message.Message):
     """
     include_closed: _builtins.bool
     """Also users whose account is closed."""
+    id_prefix: _builtins.str
+    """Only users whose id begins like this, with hyphens or without: `01a202a9-47` and `01a202a947` are the same. They are
+    listed in the order of their ids. It cannot be combined with `query`.
+    """
     def __init__(
         self,
         *,
@@ -112,10 +117,11 @@ class ListUsersRequest(_message.Message):
         page_token: _builtins.str = ...,
         query: _builtins.str = ...,
         include_closed: _builtins.bool = ...,
+        id_prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id_prefix", b"id_prefix", "include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,6 +28,8 @@ if _version_not_supported:
 
 class MemberServiceStub:
     """The patrons.
+
+    Title: Members
     """
 
     def __init__(self, channel):
@@ -65,6 +67,8 @@ class MemberServiceStub:
 
 class MemberServiceServicer:
     """The patrons.
+
+    Title: Members
     """
 
     def EnrollUser(self, request, context):
@@ -158,6 +162,8 @@ def add_MemberServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class MemberService:
     """The patrons.
+
+    Title: Members
     """
 
     @staticmethod

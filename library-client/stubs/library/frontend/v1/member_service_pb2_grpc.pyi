@@ -28,7 +28,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MemberServiceStub:
-    """The patrons."""
+    """The patrons.
+
+    Title: Members
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -70,7 +73,10 @@ class MemberServiceStub:
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
-    """The patrons."""
+    """The patrons.
+
+    Title: Members
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnrollUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]  # type: ignore[assignment]
@@ -108,7 +114,10 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The patrons."""
+    """The patrons.
+
+    Title: Members
+    """
 
     @_abc_1.abstractmethod
     def EnrollUser(

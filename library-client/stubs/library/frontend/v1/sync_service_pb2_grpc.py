@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class SyncServiceStub:
     """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
     """
 
     def __init__(self, channel):
@@ -49,6 +51,8 @@ class SyncServiceStub:
 
 class SyncServiceServicer:
     """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
     """
 
     def GetSyncStatus(self, request, context):
@@ -93,6 +97,8 @@ def add_SyncServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
     """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
     """
 
     @staticmethod

@@ -27,7 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SyncServiceStub:
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up."""
+    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,7 +50,10 @@ class SyncServiceStub:
 
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up."""
+    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.SyncStatus]  # type: ignore[assignment]
@@ -63,7 +69,10 @@ class SyncServiceAsyncStub(SyncServiceStub):
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up."""
+    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+
+    Title: Synchronization
+    """
 
     @_abc_1.abstractmethod
     def GetSyncStatus(
