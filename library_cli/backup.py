@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from library_cli.plain_text import one_line
-from library_cli.stores import SERVICES, database_urls, schema_of, store_options
+from library_cli.stores import SERVICES, database_urls, missing_store, schema_of, store_options
 from library_domain.stores import FACTS
 from service_kit.backup.checking import check_backup
 from service_kit.backup.copying import copy_store
@@ -55,6 +55,9 @@ def backup_command(folder: Path | None, json_wanted: bool, **_where: object) -> 
         begun = datetime.now(UTC)
         folder = folder or BACKUPS / begun.strftime("%Y%m%d-%H%M%S")
         urls = database_urls(click.get_current_context())
+        for service in SERVICES:
+            if missing := missing_store(service, urls[service]):
+                raise BackupError(missing)
         with new_folder(folder) as unfinished:
             # First the admin's: a frontend's store that is newer than the admin's is what the sync is made for.
             copies = {}

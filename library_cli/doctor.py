@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from library_cli.stores import SERVICES, database_urls, store_options
+from library_cli.stores import SERVICES, database_urls, missing_store, store_options
 
 
 class Result(NamedTuple):
@@ -66,6 +66,8 @@ def _print(results: dict[str, Result], *, repair: bool) -> None:
 
 
 def _check(service: str, url: str, *, repair: bool) -> Result:
+    if missing := missing_store(service, url):
+        return Result(damage=[], error=missing)
     done = _run(service, url, "check-store", "--json", *(["--repair"] if repair else []))
     try:
         return Result(**json.loads(done.stdout))

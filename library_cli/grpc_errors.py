@@ -9,6 +9,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from library_cli.plain_text import one_line
+
 REFUSALS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -37,6 +39,15 @@ class ServiceRefusal(NamedTuple):
     metadata: dict[str, str]
 
 
+MESSAGE_CHARACTERS = 2_000
+"""How much of a message is shown; those of the library's services are shorter."""
+
+
+def message_of(error: grpc.RpcError) -> str:
+    """Return the message of a call that failed, in one line, whatever the server put into it."""
+    return " ".join(one_line(error.details() or "").split())[:MESSAGE_CHARACTERS]
+
+
 def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
     """Return what a service of the library said; None where no such service answered."""
     rich = rich_status(error)
@@ -47,7 +58,7 @@ def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
         detail.Unpack(bad_request)
     if info.domain != DOMAIN:
         return None
-    message = " ".join((error.details() or "").split())
+    message = message_of(error)
     for violation in bad_request.field_violations:
         if violation.description not in message:
             message += f"; {violation.field}: {violation.description}"
@@ -67,18 +78,11 @@ def refusal_in(failure: CallFailed) -> ServiceRefusal | None:
 
 def explain(error: grpc.RpcError, target: str) -> str:
     """Say what came of a call to the service at `target`: the fields at fault, and the id that the server's log has."""
-    said = " ".join((error.details() or "").split())
+    said = message_of(error)
     rich = rich_status(error)
-    if rich is None and error.code() is grpc.StatusCode.UNAVAILABLE:
-        cause = said.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
-        return f"Nothing answers at {target}; is the service running there? ({cause})"
-    if rich is None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"The service at {target} took too long to answer; whether it did what was asked is not known."
-    if rich is None and error.code() is grpc.StatusCode.UNIMPLEMENTED:
-        return f"What answers at {target} is another service than this command needs ({said})."
     sentence = f"The service at {target} answered {error.code().name}: {said}"
     if rich is None:
-        return sentence
+        return _without_details(error.code(), said, target) or sentence
     bad_request, request = BadRequest(), RequestInfo()
     for detail in rich.details:
         # Unpack leaves alone what is of another type.
@@ -88,6 +92,20 @@ def explain(error: grpc.RpcError, target: str) -> str:
         if violation.description not in said:
             sentence += f"; {violation.field}: {violation.description}"
     return f"{sentence} (request id {request.request_id})" if request.request_id else sentence
+
+
+def _without_details(code: grpc.StatusCode, said: str, target: str) -> str:
+    """Say what came of a call to which no service of the library answered; "" where that is not known."""
+    if "Failed parsing HTTP/2" in said:
+        return f"What answers at {target} is another program than this command needs: it does not speak gRPC."
+    if code is grpc.StatusCode.UNAVAILABLE:
+        cause = said.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        return f"Nothing answers at {target}; is the service running there? ({cause})"
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"The service at {target} took too long to answer; whether it did what was asked is not known."
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return f"What answers at {target} is another service than this command needs ({said})."
+    return ""
 
 
 def is_surely_not_done(error: grpc.RpcError) -> bool:

@@ -19,6 +19,10 @@ ANSWER_BYTES = 65536
 """What is read of an answer; that of the REST service is far shorter."""
 
 
+MESSAGE_CHARACTERS = 500
+"""How much of an error is shown; the REST service's own are shorter."""
+
+
 @dataclass(frozen=True)
 class Health:
     """What a REST service says of itself; a health is named as grpc.health.v1 names it, such as `SERVING`."""
@@ -48,21 +52,39 @@ def health_at(url: str, timeout: float = ANSWER_SECONDS) -> Health:
     """
     url = url.rstrip("/").removesuffix(PATH)
     try:
-        with _OPENER.open(url + PATH, timeout=timeout) as answer:
-            said = answer.read(ANSWER_BYTES)
-    except HTTPError as refusal:  # 503 while it does not serve, and its body is the answer
-        with refusal:
-            said = refusal.read(ANSWER_BYTES)
-    except (OSError, HTTPException) as failure:
-        cause = one_line(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
-        raise CallFailed(f"Nothing answers at {url}; is the REST service running there? ({cause})") from failure
-    try:
-        told = json.loads(said)
-    except ValueError:
+        told = json.loads(_answer(url, timeout))
+    except (ValueError, RecursionError):
         told = None
     match told:
         case {"status": str(status), "targets": {**targets}}:
-            return Health(status, {str(target): str(health) for target, health in targets.items()})
+            return Health(_short(status), {_short(target): _short(health) for target, health in targets.items()})
         case {"error": {"message": str(message)}}:
-            raise CallFailed(f"The REST service at {url} answered: {one_line(message)}")
-    raise CallFailed(f"What answers at {url} is another program than the REST service.")
+            raise CallFailed(f"The REST service at {url} answered: {_short(message)}")
+    raise CallFailed(_other_program(url))
+
+
+def _answer(url: str, timeout: float) -> bytes:
+    """Fetch the health of the service at `url`. Raises CallFailed where nothing speaks HTTP there."""
+    try:
+        try:
+            with _OPENER.open(url + PATH, timeout=timeout) as answer:
+                said: bytes = answer.read(ANSWER_BYTES)
+        except HTTPError as refusal:  # 503 while it does not serve, and its body is the answer
+            with refusal:
+                said = refusal.read(ANSWER_BYTES)
+    except OSError as failure:
+        cause = _short(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
+        raise CallFailed(f"Nothing answers at {url}; is the REST service running there? ({cause})") from failure
+    except HTTPException as failure:
+        raise CallFailed(_other_program(url)) from failure
+    return said
+
+
+def _short(text: object) -> str:
+    """Return a text of another program as it can be shown."""
+    return one_line(str(text))[:MESSAGE_CHARACTERS]
+
+
+def _other_program(url: str) -> str:
+    # Without what it answered: those can be any bytes.
+    return f"What answers at {url} is another program than the REST service."

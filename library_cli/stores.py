@@ -11,6 +11,8 @@ import click
 from click.core import ParameterSource
 
 from library_domain.stores import store_schema
+from service_kit.database_urls import UnreadableUrl, checked_url, is_postgresql, safe_url
+from service_kit.sqlite.files import files_of
 from service_kit.store_checks import Schema
 
 SERVICES = ("admin", "frontend")
@@ -49,6 +51,18 @@ def database_urls(context: click.Context) -> dict[str, str]:
         if data_dir_is_given and context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             urls[service] = f"sqlite:///{context.params['data_dir']}/{service}.db"
     return urls
+
+
+def missing_store(service: str, url: str) -> str:
+    """Return a sentence when the store of a service is a SQLite file that is not there; "" in all other cases."""
+    try:
+        url = checked_url(url)
+    except UnreadableUrl:
+        return ""
+    if is_postgresql(url) or any(file.exists() for file in files_of(Path(url.removeprefix("sqlite:///")))):
+        return ""
+    where = "run the command in the folder of the library, or say where the stores are, by --data-dir DIR"
+    return f"there is no store of the {service} service at {safe_url(url)}; {where}"
 
 
 def schema_of(service: str) -> Schema:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +20,56 @@ from library_cli.grpc_errors import CallFailed
 from library_cli.importing.csv_books import CsvBooks
 from library_cli.importing.sending import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
-from library_cli.status import clock_warning, sync_status
+from library_cli.status.reports import clock_warning, sync_status
 from library_cli.stores import SERVICES
-from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder
+from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder, set_private_umask
 from service_kit.sqlite.files import files_of
 
 PROGRAMS = (*SERVICES, "rest")
 
 TRY_IT = """\
-Try it:
+To use it, type in another terminal:
+{variables}  {library} search dune
+  {library} enrol ada@example.org Ada Lovelace
+  {library} lend dune ada@example.org
+  {library} loans
+  {library} return dune ada@example.org
+  {library} status
+
+For programs:
   grpcurl -plaintext {frontend} list
   grpcurl -plaintext -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
   grpcurl -plaintext -d '{{"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}}' \
 {frontend} library.frontend.v1.MemberService/EnrollUser
   curl 'http://{rest}/v1/books?page_size=3'
 """
+
+
+@click.command("up", short_help="Run all services on this machine.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".data",
+    show_default=True,
+    help="Where the logs are, and the SQLite stores unless a variable names others.",
+)
+def up_command(data_dir: Path) -> None:
+    """Run the services on this machine until Ctrl-C or SIGTERM: admin, frontend, and HTTP and JSON before both.
+
+    A new library gets a sample of well-known books. The variables of `library-admin serve`,
+    `library-frontend serve` and `library-rest serve` are passed on.
+
+    Exit status: 0 when all were stopped as asked, 1 when one did not start or ended by itself.
+    """
+    set_private_umask()
+    try:
+        prepare_folder(data_dir)
+    except OSError as problem:
+        raise click.ClickException(str(problem)) from problem
+    problems = run(data_dir)
+    for sentence in problems:
+        click.echo(f"Error: {sentence}", err=True)
+    sys.exit(1 if problems else 0)
 
 
 def run(data_dir: Path) -> list[str]:
@@ -48,8 +86,8 @@ def run(data_dir: Path) -> list[str]:
                 rest = open_rest(household, data_dir, [frontend, admin], say)
             click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
             click.echo(f"HTTP and JSON for both: http://{rest}, with a page to try it at http://{rest}/docs.")
-            click.echo(f"Logs are in {data_dir}. Ctrl-C stops all.\n")
-            click.echo(TRY_IT.format(frontend=frontend, rest=rest))
+            click.echo(f"Logs are in {data_dir.absolute()}. Ctrl-C stops all.\n")
+            click.echo(what_to_type(admin, frontend, rest))
             with connected(frontend) as channel:
                 if warning := clock_warning(sync_status(channel)):
                     click.echo(f"Warning: {warning}", err=True)
@@ -63,6 +101,29 @@ def run(data_dir: Path) -> list[str]:
         finally:
             problems += household.close()
     return problems
+
+
+def what_to_type(admin: str, frontend: str, rest: str) -> str:
+    """Return the commands to try, with what a new terminal needs for them: the program's path, and other addresses."""
+    wanted = {
+        "LIBRARY_ADMIN_TARGET": (admin, "127.0.0.1:50052"),
+        "LIBRARY_FRONTEND_TARGET": (frontend, "127.0.0.1:50051"),
+        "LIBRARY_REST_URL": (f"http://{rest}", "http://127.0.0.1:8080"),
+    }
+    set_here = [f"{name}={here}" for name, (here, default) in wanted.items() if here != default]
+    variables = f"  export {' '.join(set_here)}\n" if set_here else ""
+    return TRY_IT.format(frontend=frontend, rest=rest, library=own_program(), variables=variables)
+
+
+def own_program() -> str:
+    """Return how to call this command from a new terminal in the same folder: its name alone where that is found."""
+    called = Path(sys.argv[0])
+    if called.name != "library":
+        return "library"
+    on_path = shutil.which("library")
+    if on_path and Path(on_path).resolve() == called.resolve():
+        return "library"
+    return shlex.quote(str(called))
 
 
 def prepare_folder(data_dir: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -65,11 +66,14 @@ def checked_url(url: str) -> str:
 
 
 def safe_url(url: str) -> str:
-    """Return what may be shown of a database URL: no password, no parameters, and nothing that cannot be read."""
+    """Return what may be shown of a database URL: no password, no parameters, and nothing that cannot be read.
+
+    The path of a SQLite file is absolute: a relative one says little to somebody who is in another folder.
+    """
     try:
         url = checked_url(url)
         if not is_postgresql(url):
-            return url
+            return f"sqlite:///{Path(url.removeprefix('sqlite:///')).absolute()}"
         parts = _parts(url)
         for name in [pair.partition("=")[0] for pair in url.rpartition("?")[2].split("&")]:
             parts.pop(name, None)

@@ -66,7 +66,7 @@ def copy_store(url: str, file: Path, schema: Schema, facts: Mapping[str, str], p
 
 def _copy_sqlite(path: Path, file: Path, schema: Schema, facts: Mapping[str, str], progress: Progress) -> Contents:
     if not path.parent.is_dir() or not (path.exists() or size_of(beside(path, LOG))):
-        raise UnsuitableFile(f"there is no file {path}")
+        raise UnsuitableFile(f"there is no file {path.absolute()}")
     lock = StoreLock(path)
     try:
         if lock.try_alone():

@@ -315,7 +315,7 @@ def test_health_of_the_rest_service_is_an_exit_status(used_admin: str, rest_serv
     assert f"Nothing answers at http://{NOBODY}; is the REST service running there?" in down.stderr
     other = library("health", f"http://{used_admin}")
     assert other.returncode == 1
-    assert f"Nothing answers at http://{used_admin}" in other.stderr
+    assert f"What answers at http://{used_admin} is another program than the REST service." in other.stderr
 
 
 def test_health_of_a_rest_service_that_waits_for_its_target(used_admin: str, rest_servers: RestServers) -> None:

@@ -96,6 +96,22 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     up = Up(data_dir)
     started.append(up)
     said = up.wait_until_open()
+    variables: dict[str, str] = {}
+    for typed in re.findall(r"^  (?:export|library) .*$", said, re.MULTILINE):
+        # As in a terminal of its own, where what is exported stays.
+        variables = dict(pair.split("=") for pair in typed.split()[1:]) if "export" in typed else variables
+        if "export" not in typed:
+            done = subprocess.run(
+                [*COMMAND, *typed.split()[1:]],
+                env=environment(**variables),
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+            assert done.returncode == 0, (typed, done)
+    assert "library lend dune" in said
+    assert f"Logs are in {data_dir}." in said
     assert f"grpcurl -plaintext {up.frontend} list\n" in said
     assert f"curl '{up.rest}/v1/books?page_size=3'\n" in said
     assert len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3
@@ -104,17 +120,17 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     with open_channel(up.frontend) as channel:
         frontend = FrontendClient(channel)
         assert frontend.catalog.ListBooks(ListBooksRequest(page_size=3), timeout=10).books
-        user = EnrollUserRequest(email="ada@example.org", first_name="Ada", last_name="Lovelace")
+        user = EnrollUserRequest(email="grace@example.org", first_name="Grace", last_name="Hopper")
         frontend.members.EnrollUser(user, timeout=10)
     books = len(catalogue(up.admin))
 
-    table = library("status", "--rest-url", up.rest, admin=up.admin, frontend=up.frontend)
+    table = library("status", "--all", "--rest-url", up.rest, admin=up.admin, frontend=up.frontend)
     assert table.returncode == 0, table.stdout
     assert f"rest.url: {up.rest}\nrest.health: SERVING\n" in table.stdout
     assert f"rest.targets: {up.admin} SERVING\n" in table.stdout
     assert f"admin.book_count: {books}\n" in table.stdout
     assert f"frontend.book_count: {books}\n" in table.stdout
-    assert "frontend.waiting_loan_count: 0\n" in table.stdout
+    assert "frontend.parked_row_count: 0\n" in table.stdout
     by_default = library("status", "--json", admin=up.admin, frontend=up.frontend)
     told = json.loads(by_default.stdout)
     # Whatever has port 8080 of this machine: only a REST service that says that it does not serve is not well.

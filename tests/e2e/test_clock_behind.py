@@ -102,7 +102,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     assert refusal.metadata["now"] < refusal.metadata["newest_time"]
     eventually(lambda: frontend.lends(False), "health says that it does not lend")
     assert frontend.health(MEMBERS) == SERVING
-    shown = library("status", admin=admin.address, frontend=frontend.process.address)
+    shown = library("status", "--all", admin=admin.address, frontend=frontend.process.address)
     assert shown.returncode == 1
     assert "frontend.health: NOT_SERVING\n" in shown.stdout
     behind = re.search(r"^frontend\.clock_behind_seconds: ([0-9.]+)$", shown.stdout, re.MULTILINE)

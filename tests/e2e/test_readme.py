@@ -136,7 +136,9 @@ def test_every_command_does_what_is_printed(
     assert library("import", "--sample", admin=admin.address).returncode == 0
     url = databases.migrated("frontend", "sqlite")
     frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1")
-    until_said(lambda: library("status", admin=admin.address, frontend=frontend.address).stdout, "resyncing: false")
+    until_said(
+        lambda: library("status", "--all", admin=admin.address, frontend=frontend.address).stdout, "resyncing: false"
+    )
     rest = rest_servers.start([frontend.address, admin.address])
     addresses = {
         "127.0.0.1:50051": frontend.address,

@@ -90,7 +90,8 @@ def test_the_doctor_names_what_it_cannot_open(databases: FreshDatabases, engine:
     healthy = databases.migrated("frontend", engine)
     missing = library("doctor", "--admin-database-url", nowhere, "--frontend-database-url", healthy)
     assert missing.returncode == 1
-    assert "The admin store: library-admin: there is no store at sqlite:///nowhere.db" in missing.stdout
+    where = f"sqlite:///{Path('nowhere.db').absolute()}"
+    assert f"The admin store: there is no store of the admin service at {where}; run the command in" in missing.stdout
     assert "The frontend store: nothing is damaged" in missing.stdout
     assert not Path("nowhere.db").exists()
     empty = library(

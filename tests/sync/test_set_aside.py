@@ -402,7 +402,7 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
         "not here" in row.reason and row.revision and row.HasField("set_aside_time") for row in told.set_aside_rows
     )
     assert not told.last_pull_error
-    shown = library_command("status", admin=admin.address, frontend=frontend.address)
+    shown = library_command("status", "--all", admin=admin.address, frontend=frontend.address)
     assert shown.returncode == 1
     assert "frontend.set_aside_count: 2" in shown.stdout.splitlines()
     assert f"frontend.set_aside_rows: book {added[0].id} " in shown.stdout
@@ -418,7 +418,7 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
         frontend.start()  # perhaps as a newer version, which may take what this one could not
     eventually(lambda: not status(patron).set_aside_count, "nothing is set aside")
     assert replica(patron).keys() == {book.id for book in added}
-    shown = library_command("status", admin=admin.address, frontend=frontend.address)
+    shown = library_command("status", "--all", admin=admin.address, frontend=frontend.address)
     assert shown.returncode == 0
 
 

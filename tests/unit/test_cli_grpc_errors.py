@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,33 @@ def test_nothing_that_listens_is_told() -> None:
         unused.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{unused.getsockname()[1]}"
         assert failure(target).startswith(f"Nothing answers at {target}; is the service running there?")
+
+
+def test_a_program_that_does_not_speak_grpc_is_told_apart_without_what_it_says() -> None:
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        target = f"127.0.0.1:{foreign.getsockname()[1]}"
+
+        def answer() -> None:
+            connection, _ = foreign.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-\xff\x1b[2J\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert failure(target) == (
+            f"What answers at {target} is another program than this command needs: it does not speak gRPC."
+        )
+        thread.join()
+
+
+def test_a_message_of_another_service_is_one_line_that_commands_nothing() -> None:
+    with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "a\x1b[2J\x00b\tc" + "d" * 9_000)) as target:
+        told = failure(target)
+        assert told.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
+        assert len(told) < 2_200
 
 
 def test_an_answer_that_takes_too_long_is_told() -> None:

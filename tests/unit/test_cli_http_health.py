@@ -62,6 +62,11 @@ def test_what_it_says_while_it_does_not_serve_is_an_answer(server: Answering) ->
     assert health_at(server.url) == Health("NOT_SERVING", {"a:1": "SERVING", "b:2": "NOT_SERVING"})
 
 
+def test_whatever_a_program_calls_its_health_can_be_shown(server: Answering) -> None:
+    server.body = b'{"status": "\\ud800\\u001b[2J", "targets": {"a\\n": "\\u0000"}}'
+    assert health_at(server.url) == Health("  [2J", {"a ": " "})
+
+
 def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
     server.status = HTTPStatus.FORBIDDEN
     server.body = b'{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "The host is \\u001b[2J none."}}'
@@ -69,7 +74,31 @@ def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
         health_at(server.url)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status": "UP"}', b'{"error": "none"}', b"\xff\xfe"])
+@pytest.mark.parametrize("said", [b"\x00\x00\x12\x04\xff\xfe\x1b[2J", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 \xff\xfe\r\nA"])
+def test_nothing_is_shown_of_what_a_program_says_that_is_not_http(said: bytes) -> None:
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        address = f"127.0.0.1:{foreign.getsockname()[1]}"
+
+        def answer() -> None:
+            connection, _ = foreign.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(CallFailed) as failed:
+            health_at(f"http://{address}")
+        thread.join()
+    assert str(failed.value) == f"What answers at http://{address} is another program than the REST service."
+
+
+OTHERS = [b"", b"<html>", b"[]", b"{}", b'{"status": "UP"}', b'{"error": "none"}', b"\xff\xfe", b"[" * 60_000]
+
+
+@pytest.mark.parametrize("body", [*OTHERS, b'{"status": {}, "targets": {}}'])
 def test_another_program_is_told_apart(server: Answering, body: bytes) -> None:
     server.body = body
     with pytest.raises(CallFailed, match="is another program than the REST service"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,7 +13,17 @@ from rich.console import Console
 
 from library.admin.v1.status_service_pb2 import Status
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
-from library_cli.status import Report, all_are_well, as_json, as_lines, clock_warning, fields_of, is_well, print_tables
+from library_cli.status.reports import (
+    Report,
+    all_are_well,
+    as_json,
+    as_lines,
+    clock_warning,
+    fields_of,
+    is_well,
+    print_tables,
+)
+from library_cli.status.summary import in_lines, summary
 
 ADMIN: Report = {
     "target": "127.0.0.1:50052",
@@ -130,3 +141,94 @@ def test_a_rest_service_that_does_not_answer_counts_where_it_was_named() -> None
         assert not all_are_well({"admin": ADMIN | {"health": "NO_ANSWER"}, "rest": serving}, rest_counts=rest_counts)
     assert all_are_well({"admin": ADMIN, "rest": silent}, rest_counts=False)
     assert not all_are_well({"admin": ADMIN, "rest": silent}, rest_counts=True)
+
+
+# --- ten lines ---
+
+WELL: dict[str, Report] = {
+    "admin": {**ADMIN, "user_count": 4, "loan_count": 9, "open_loan_count": 3},
+    "frontend": {
+        "target": "127.0.0.1:50051",
+        "health": "SERVING",
+        **fields_of(SyncStatus(book_count=5625, cursor_age=Duration(seconds=1), last_pull_time=Timestamp(seconds=1))),
+    },
+    "rest": {"url": "http://127.0.0.1:8080", "health": "SERVING", "targets": []},
+}
+SILENT: Report = {"health": "NO_ANSWER", "error": "Nothing answers at x; is the service running there? (refused)"}
+
+
+def ten_lines(overdue: int | None = 0, *, rest_counts: bool = False, **changed: Any) -> dict[str, tuple[str, bool]]:
+    """The text of each line, and whether it is well, with some values in place of those of a library that is well."""
+    reports = {service: {**told, **changed.get(service, {})} for service, told in WELL.items()}
+    lines = summary(reports, overdue, rest_counts=rest_counts)
+    assert len(lines) == 10
+    printed = [text for text, _ in in_lines(lines)]
+    assert all(text.isprintable() for text in printed)
+    return {line.label: (text[11:], line.is_well) for line, text in zip(lines, printed, strict=True)}
+
+
+def test_a_library_that_is_well_is_ten_lines() -> None:
+    lines = ten_lines(overdue=1)
+    assert all(is_well for _, is_well in lines.values())
+    assert lines["admin"][0] == "serves at 127.0.0.1:50052"
+    assert lines["books"][0] == "5,625, removed ones included"
+    assert lines["loans"][0] == "3 out, 1 overdue; to see them: library loans --overdue"
+    assert lines["sync"][0] == "the catalogue at the frontend is up to date; nothing waits"
+    assert lines["refused"][0] == lines["set aside"][0] == "nothing"
+
+
+def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
+    cases: list[tuple[str, str, dict[str, Any]]] = [
+        ("admin", "does not answer at 127.0.0.1:50052: start it with `library up`", {"admin": SILENT}),
+        ("frontend", "another program", {"frontend": {"health": "NO_ANSWER", "error": "another program\x1b[2J"}}),
+        ("admin", "serves at 127.0.0.1:50052, but does not report: why", {"admin": {"error": "why"}}),
+        ("frontend", "does not serve yet (NOT_SERVING)", {"frontend": {"health": "NOT_SERVING"}}),
+        (
+            "rest",
+            "it waits for b:2",
+            {"rest": {"health": "NOT_SERVING", "targets": [{"target": "b:2", "health": "NOT_SERVING"}]}},
+        ),
+        ("sync", "does not work: no; the last pull ended 1970-01-01", {"frontend": {"last_push_error": "no"}}),
+        (
+            "refused",
+            "2 rows, which the admin service refused; `library status",
+            {"frontend": {"parked_row_count": 2}},
+        ),
+        ("set aside", "1 row, which the frontend's store could not apply", {"frontend": {"set_aside_count": 1}}),
+        (
+            "clock",
+            "The clock is 2.0 days behind 2027-01-15T08:00:00Z",
+            {"frontend": {"clock_behind_seconds": 172_800.0, "newest_time": "2027-01-15T08:00:00Z"}},
+        ),
+    ]
+    for label, said, changed in cases:
+        lines = ten_lines(**changed)
+        assert said in lines[label][0]
+        assert [name for name, (_, is_well) in lines.items() if not is_well] == [label], label
+        assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True) or (
+            label == "sync"
+        )
+
+
+def test_what_passes_by_itself_is_no_alarm() -> None:
+    assert ten_lines(rest=SILENT)["rest"] == (
+        "does not answer at http://127.0.0.1:8080; it is only needed for HTTP",
+        True,
+    )
+    assert not ten_lines(rest=SILENT, rest_counts=True)["rest"][1]
+    for said, changed in {
+        "3 loans to be sent to the admin service": {"waiting_loan_count": 3},
+        "the whole catalogue is being read": {"resyncing": True},
+        "the catalogue at the frontend is 90 seconds old": {"cursor_age_seconds": 90.0},
+    }.items():
+        text, is_well = ten_lines(frontend=changed)["sync"]
+        assert said in text
+        assert is_well
+    assert ten_lines(frontend={"book_count": 7})["books"][0].endswith("; 7 of them at the frontend yet")
+    assert ten_lines(overdue=1_000)["loans"][0].startswith("3 out, 1,000 or more overdue")
+
+
+def test_services_that_do_not_answer_leave_their_lines_unknown() -> None:
+    silent = {name: {"target": "x", "url": "x", **SILENT} for name in WELL}
+    lines = summary(silent, None, rest_counts=False)
+    assert [line.text.startswith("not known while") for line in lines] == [False] * 3 + [True] * 7

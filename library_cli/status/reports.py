@@ -61,10 +61,13 @@ def sync_status(channel: grpc.Channel) -> SyncStatus:
 
 def clock_warning(told: SyncStatus) -> str:
     """Say in a sentence that a frontend does not lend because of its clock, and what to do; empty when it lends."""
-    if not told.HasField("clock_behind"):
-        return ""
-    newest = told.newest_time.ToJsonString()
-    days = told.clock_behind.seconds / 86_400
+    return clock_sentence(told.clock_behind, told.newest_time) if told.HasField("clock_behind") else ""
+
+
+def clock_sentence(behind: Duration, newest_time: Timestamp) -> str:
+    """Say that a frontend does not lend because its clock is behind its store, and what to do."""
+    newest = newest_time.ToJsonString()
+    days = behind.seconds / 86_400
     return (
         f"The clock is {days:,.1f} days behind {newest}, the newest time in the frontend's store. Patrons can enrol "
         "and browse, but nothing is lent, renewed or returned. Set the clock, and lending begins by itself. If the "

@@ -1,0 +1,171 @@
+"""How the library is in ten lines, in plain words, with what to do where something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from library.frontend.v1.lending_service_pb2 import ListLoansRequest
+from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
+from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
+from library_cli.channel import ANSWER_SECONDS, connected
+from library_cli.desk.times import counted
+from library_cli.grpc_errors import CallFailed
+from library_cli.plain_text import one_line
+from library_cli.status.reports import NO_ANSWER, Report, clock_sentence
+
+MOST_OVERDUE = 1_000
+"""Up to how many loans that are overdue are counted."""
+
+LATE_SECONDS = 60.0
+"""A catalogue that is older than this is no longer what the admin service has: it is read every second or so."""
+
+START = "start it with `library up`, or look into its log"
+SEE_ROWS = "`library status --all` shows them with the reasons"
+
+
+class Line(NamedTuple):
+    """A line of the summary."""
+
+    label: str
+    text: str
+    is_well: bool = True
+
+
+def overdue_count(frontend_target: str) -> int | None:
+    """Ask the frontend service how many loans are overdue, at most MOST_OVERDUE; None when it does not answer."""
+    request = ListLoansRequest(state=LOAN_STATE_OVERDUE, page_size=MOST_OVERDUE)
+    try:
+        with connected(frontend_target) as channel:
+            return len(LendingServiceStub(channel).ListLoans(request, timeout=ANSWER_SECONDS).loans)
+    except CallFailed:
+        return None
+
+
+def summary(reports: dict[str, Report], overdue: int | None, *, rest_counts: bool) -> list[Line]:
+    """Return the ten lines about what the services reported."""
+    admin, frontend, rest = reports["admin"], reports["frontend"], reports["rest"]
+    return [
+        _service("admin", admin),
+        _service("frontend", frontend),
+        _service("rest", rest, is_needed=rest_counts),
+        _books(admin, frontend),
+        Line("users", _counted(admin, "user_count")),
+        _loans(admin, overdue),
+        _sync(frontend),
+        _rows("refused", frontend, "parked_row_count", "which the admin service refused"),
+        _rows("set aside", frontend, "set_aside_count", "which the frontend's store could not apply"),
+        _clock(frontend),
+    ]
+
+
+def in_lines(lines: list[Line]) -> Iterator[tuple[str, bool]]:
+    """Yield each line as it is printed, and whether what it says is well."""
+    width = max(len(line.label) for line in lines)
+    for line in lines:
+        yield f"{line.label:<{width}}  {one_line(line.text)}", line.is_well
+
+
+def _service(name: str, told: Report, *, is_needed: bool = True) -> Line:
+    where = told.get("target") or told.get("url")
+    if told["health"] == NO_ANSWER:
+        if not is_needed:
+            return Line(name, f"does not answer at {where}; it is only needed for HTTP")
+        error = str(told.get("error", ""))
+        if error.startswith("Nothing answers"):
+            error = f"does not answer at {where}: {START}"
+        return Line(name, error, is_well=False)
+    if told["health"] != "SERVING":
+        return Line(name, f"runs at {where}, but does not serve yet ({told['health']}){_why(told)}", is_well=False)
+    if "error" in told:
+        return Line(name, f"serves at {where}, but does not report: {told['error']}", is_well=False)
+    return Line(name, f"serves at {where}")
+
+
+def _why(told: Report) -> str:
+    """Return which of the services behind the REST service it waits for."""
+    targets = told.get("targets")
+    if not isinstance(targets, list):
+        return "; see the lines below, and its log"
+    waits_for = [str(target["target"]) for target in targets if target["health"] != "SERVING"]
+    return f"; it waits for {', '.join(waits_for)}" if waits_for else ""
+
+
+def _counted(told: Report, key: str) -> str:
+    value = told.get(key)
+    return f"{value:,}" if isinstance(value, int) else "not known while the admin service does not answer"
+
+
+def _books(admin: Report, frontend: Report) -> Line:
+    """Return how many books both services know. They differ for a moment after a change, and in a resync."""
+    known, shown = admin.get("book_count"), frontend.get("book_count")
+    if not isinstance(known, int):
+        if isinstance(shown, int):
+            return Line("books", f"{shown:,} at the frontend, removed ones included")
+        return Line("books", "not known while no service answers")
+    behind = f"; {shown:,} of them at the frontend yet" if isinstance(shown, int) and shown != known else ""
+    return Line("books", f"{known:,}, removed ones included{behind}")
+
+
+def _loans(admin: Report, overdue: int | None) -> Line:
+    out = admin.get("open_loan_count")
+    if not isinstance(out, int):
+        return Line("loans", "not known while the admin service does not answer")
+    if overdue is None:
+        return Line("loans", f"{out:,} out")
+    number = f"{overdue:,} or more" if overdue == MOST_OVERDUE else f"{overdue:,}"
+    more = "; to see them: library loans --overdue" if overdue else ""
+    return Line("loans", f"{out:,} out, {number} overdue{more}")
+
+
+def _sync(frontend: Report) -> Line:
+    """Return how old the frontend's catalogue is, and what it has yet to send."""
+    age = frontend.get("cursor_age_seconds")
+    if "waiting_user_count" not in frontend:
+        return Line("sync", "not known while the frontend service does not answer")
+    for error in (frontend.get("last_pull_error"), frontend.get("last_push_error")):
+        if error:
+            return Line("sync", f"does not work: {error}{_last_pull(frontend)}", is_well=False)
+    waiting = [
+        counted(count, noun)
+        for key, noun in (("waiting_user_count", "user"), ("waiting_loan_count", "loan"))
+        if isinstance(count := frontend.get(key), int) and count
+    ]
+    to_send = f"; {' and '.join(waiting)} to be sent to the admin service" if waiting else ""
+    if frontend.get("resyncing") or not isinstance(age, (int, float)):
+        return Line("sync", f"the whole catalogue is being read{to_send}")
+    if age > LATE_SECONDS:
+        late = f"the catalogue at the frontend is {age:,.0f} seconds old; is the admin service slow or away?"
+        return Line("sync", late + to_send)
+    return Line("sync", f"the catalogue at the frontend is up to date{to_send or '; nothing waits'}")
+
+
+def _last_pull(frontend: Report) -> str:
+    written = frontend.get("last_pull_time")
+    return f"; the last pull ended {written}" if written else ""
+
+
+def _rows(label: str, frontend: Report, key: str, what: str) -> Line:
+    count = frontend.get(key)
+    if not isinstance(count, int):
+        return Line(label, "not known while the frontend service does not answer")
+    if not count:
+        return Line(label, "nothing")
+    return Line(label, f"{counted(count, 'row')}, {what}; {SEE_ROWS}", is_well=False)
+
+
+def _clock(frontend: Report) -> Line:
+    """Return whether the frontend lends, which it does not while its clock is more than a day behind its store."""
+    if "clock_behind_seconds" not in frontend:
+        return Line("clock", "not known while the frontend service does not answer")
+    seconds = frontend["clock_behind_seconds"]
+    if isinstance(seconds, (int, float)):
+        newest = Timestamp()
+        newest.FromJsonString(str(frontend["newest_time"]))
+        return Line("clock", clock_sentence(Duration(seconds=int(seconds)), newest), is_well=False)
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return Line("clock", f"not behind what the frontend's store knows; here it is {now}")
