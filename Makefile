@@ -37,6 +37,11 @@ test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test A
 test-slow: $(VENV)/develop.stamp ## Run the slow tests: long runs under load, kills, clocks, restores
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -m slow $(ARGS)
 
+.PHONY: client-tests
+client-tests: $(VENV)/develop.stamp ## Generate, build and run the clients of docs/clients.md (Go, Node and Java; downloads)
+	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" LIBRARY_REQUIRE_CLIENTS=1 \
+		$(BIN)/pytest --numprocesses=0 -m "slow or not slow" tests/clients $(ARGS)
+
 .PHONY: soak
 soak: $(VENV)/develop.stamp ## Call all methods at random while servers are killed, for 20 minutes; draws build/soak/*.svg
 	export LIBRARY_SOAK_SECONDS="$${LIBRARY_SOAK_SECONDS:-1200}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import subprocess
 import time
 import uuid
 from dataclasses import dataclass
@@ -20,9 +22,9 @@ from library.frontend.v1.lending_service_pb2_grpc import LendingServiceServicer
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.book_pb2 import Book
 from tests.support.clients import AdminClient, FrontendClient, refusal_of
-from tests.support.processes import Servers
+from tests.support.processes import ROOT, Servers
 from tests.support.stores import FreshDatabases
-from tests.support.third_party import CLIENTS, Evans, Grpcui, Grpcurl, ThirdPartyClient, require
+from tests.support.third_party import CLIENTS, Evans, Grpcui, Grpcurl, ThirdPartyClient, require, run
 
 NOBODY = str(uuid.UUID(int=0))
 
@@ -230,6 +232,25 @@ def test_grpcui_shows_the_details_of_a_refusal_in_words(library: Library) -> Non
     }
     assert (resource["resource_type"], resource["resource_name"]) == ("library.v1.User", NOBODY)
     assert request.keys() == {"@type", "request_id"}
+
+
+def test_tools_are_called_as_the_page_of_clients_says(library: Library) -> None:
+    (tools,) = re.findall(r"^## Tools\n(.*?)^## ", (ROOT / "docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
+    commands = re.findall(r"^```sh\n(.*?)^```$", tools, re.MULTILINE | re.DOTALL)
+    assert [command.partition(" ")[0] for command in commands] == ["grpcui", "buf", "grpcurl"]
+    for command in commands[1:]:
+        require(command.partition(" ")[0])
+        typed = command.replace("127.0.0.1:50051", library.address["frontend"])
+        done = subprocess.run(["bash", "-c", typed], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command
+
+
+def test_the_shipped_descriptors_do_in_place_of_reflection(library: Library) -> None:
+    options = ["-plaintext", "-protoset", str(ROOT / "generated/library/contract.binpb")]
+    method = "library.frontend.v1.MemberService/GetUser"
+    refusal = run("grpcurl", *options, "-d", json.dumps({"id": NOBODY}), library.address["frontend"], method).refusal
+    for words in ["google.rpc.ErrorInfo", "USER_NOT_FOUND", "lending-library", NOBODY]:
+        assert words in refusal
 
 
 def test_python_stubs_serve_a_patron_and_document_themselves(library: Library) -> None:
