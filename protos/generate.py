@@ -69,7 +69,7 @@ def contract_files() -> list[str]:
 
 
 def write_descriptors(path: Path, contract: list[str]) -> None:
-    """Write the contract with everything that it imports, which a client needs nothing else to be generated from.
+    """Write the contract with everything that it imports, so that a client can be generated from this file alone.
 
     Comments are kept in the files of the contract: Python's own descriptors drop them, and reflection serves these
     instead. The imports, which are larger than the contract, go without.

@@ -28,9 +28,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CACHE = ROOT / ".tools" / "cache"
 
 BUILD_SECONDS = 1500.0
-"""For a slow machine that has to download everything first."""
+"""Enough for a slow machine that has to download everything first."""
 
-TOOLS = {"Go": ["buf", "go"], "TypeScript": ["buf", "node", "npm"], "Java": ["java", "mvn"]}
+TOOLS = {"Go": ["buf", "go"], "TypeScript": ["buf", "node", "npm"], "Java": ["javac", "mvn"]}
 SHOWN = {
     "Go": ["go/buf.gen.yaml", "go/main.go"],
     "TypeScript": ["typescript/buf.gen.yaml", "typescript/src/borrow.ts"],

@@ -64,8 +64,8 @@ def test_buf_generates(source: str, tmp_path: Path) -> None:
     assert expected <= {str(path.relative_to(out)) for path in out.rglob("*.pyi")}
 
 
-def test_the_template_beside_the_module_is_used_by_default(tmp_path: Path) -> None:
-    """It names the tools of .venv, and so works where `make` has put them."""
+def test_the_default_template_generates(tmp_path: Path) -> None:
+    """It is what `buf generate` uses at the root of the tree. It names the tools of .venv."""
     template = (ROOT / "buf.gen.yaml").read_text().replace(".venv/bin", str(TOOLS))
     buf("generate", ".", "--template", template, "--output", str(tmp_path), scratch=tmp_path)
     assert (tmp_path / "build/buf/library/frontend/v1/lending_service_pb2.py").exists()
@@ -82,7 +82,7 @@ def test_protoc_generates_from_the_folder_and_from_the_set(tmp_path: Path) -> No
 
 
 def test_the_set_is_complete_and_in_order() -> None:
-    """Each file is behind those that it imports, so a pool takes them as they come."""
+    """Each file follows those that it imports, so a pool accepts them in this order."""
     pool = descriptor_pool.DescriptorPool()
     for file in FILES:
         pool.AddSerializedFile(file.SerializeToString())
