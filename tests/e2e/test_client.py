@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
-from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ListLoansRequest, RenewLoanRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest, GetUserRequest
 from library.v1.book_pb2 import Book
@@ -39,18 +39,25 @@ class Library:
     frontend: Frontend
     admin: Admin
 
-    def add_book(self, title: str, copies: int = 1) -> Book:
-        """Add a book; wait until the frontend has it."""
-        book = self.admin.catalog.AddBook(AddBookRequest(title=title, copies=copies))
-        request = ListBooksRequest(query=title)
-        wait_until(lambda: book.id in [each.id for each in self.frontend.catalog.ListBooks(request).books])
-        return book
+    def add_books(self, *titles: str, copies: int = 1) -> list[Book]:
+        """Add books; wait until the frontend has the last one, and so all of them."""
+        books = [self.admin.catalog.AddBook(AddBookRequest(title=title, copies=copies)) for title in titles]
+        wait_until(lambda: self.has(books[-1]))
+        return books
+
+    def has(self, book: Book) -> bool:
+        """Whether the frontend has a book."""
+        try:
+            return bool(self.frontend.catalog.GetBook(GetBookRequest(id=book.id)))
+        except errors.BookNotFound:
+            return False
 
     def borrowing(self, copies: int = 5) -> BorrowBookRequest:
         """A request to borrow a book with some copies, by a user who has no loans."""
         number = next(NUMBERS)
         user = self.frontend.members.EnrollUser(EnrollUserRequest(email=f"{number}@example.org", last_name="Austen"))
-        return BorrowBookRequest(book_id=self.add_book(f"Emma {number}", copies).id, user_id=user.id, days=14)
+        (book,) = self.add_books(f"Emma {number}", copies=copies)
+        return BorrowBookRequest(book_id=book.id, user_id=user.id, days=14)
 
     def loans(self, user_id: str) -> list[Loan]:
         """All loans of a user."""
@@ -138,11 +145,11 @@ def test_refusals_of_the_servers_are_raised_by_their_reasons(kind: Kind, library
 @every_kind
 def test_pages_of_a_list_that_changes_have_what_stays_once(kind: Kind, library: Library) -> None:
     word = f"Ulysses{next(NUMBERS)}"
-    books = [library.add_book(f"{word} {letter}") for letter in "ABCDEFG"]
+    books = library.add_books(*(f"{word} {letter}" for letter in "ABCDEFG"))
     removed = iter([books[1], books[4]])
 
     def change() -> None:
-        library.add_book(f"{word} new")
+        library.add_books(f"{word} new")
         for book in itertools.islice(removed, 1):
             library.admin.catalog.RemoveBook(RemoveBookRequest(id=book.id))
 

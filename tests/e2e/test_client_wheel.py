@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -72,6 +73,27 @@ with Admin("127.0.0.1:50052") as librarians:
 modules = {name for name in sys.modules if name.startswith(("google.rpc", "google.api", "buf", "protovalidate"))}
 assert not modules, modules
 """
+
+AROUND_EXCERPTS = """
+import asyncio
+
+from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library_client import Frontend, LibraryError, errors, pages
+
+request = BorrowBookRequest(book_id="7")
+with Frontend("127.0.0.1:50051") as library:
+    {excerpts}
+
+async def borrow() -> None:
+    {asyncio_excerpt}
+
+try:
+    asyncio.run(borrow())
+except errors.FieldInvalid as error:
+    print(len(error.violations))
+"""
+"""What the excerpts in the README of the client need around them; `request` has three wrong fields."""
 
 GOOGLE_BESIDE = """
 import importlib
@@ -162,6 +184,15 @@ def program_of(readme: Path) -> str:
     return found[1]
 
 
+def excerpts_of(readme: Path) -> str:
+    """All other programs in a README, as one."""
+    _, *excerpts, last = PROGRAM.findall(readme.read_text(encoding="utf-8"))
+    return AROUND_EXCERPTS.format(
+        excerpts=textwrap.indent("\n".join(excerpts), "    ").strip(),
+        asyncio_excerpt=textwrap.indent(last, "    ").strip(),
+    )
+
+
 def at(addresses: dict[str, str], program: str) -> str:
     for printed, here in addresses.items():
         program = program.replace(printed, here)
@@ -186,6 +217,10 @@ def test_a_client_with_nothing_else_borrows(wheel: Path, addresses: dict[str, st
     for _ in range(2):
         assert re.fullmatch(r".+ is lent until \S+Z\.\n", environment.run(program, tmp_path))
     assert environment.run(at(addresses, ASYNCIO), tmp_path) == "user_id\n"
+    printed = environment.run(at(addresses, excerpts_of(ROOT / "library-client" / "README.md")), tmp_path)
+    assert printed.startswith("book_id ")
+    assert "\nWatchmen\n" in printed
+    assert printed.endswith("\n3\n")
 
 
 def test_a_client_works_beside_the_packages_of_google(wheel: Path, addresses: dict[str, str], tmp_path: Path) -> None:
@@ -205,13 +240,13 @@ def test_mypy_is_content_with_programs_where_grpcio_has_no_types(wheel: Path, tm
 def test_mypy_sees_the_types_of_calls(wheel: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "venv", (*NEEDED, *TYPES))
     environment.install(wheel)
-    check_types(environment.python, tmp_path, "borrow.py", "mary.py", "with_asyncio.py")
+    check_types(environment.python, tmp_path, "borrow.py", "mary.py", "excerpts.py", "with_asyncio.py")
     refused = mypy(environment.python, tmp_path, "wrong.py")
     assert "Incompatible types in assignment" in refused.stdout, refused
 
 
 def test_mypy_is_content_with_programs_where_the_library_is_installed(tmp_path: Path) -> None:
-    check_types(Path(sys.executable), tmp_path, "borrow.py", "mary.py", "with_asyncio.py")
+    check_types(Path(sys.executable), tmp_path, "borrow.py", "mary.py", "excerpts.py", "with_asyncio.py")
 
 
 def check_types(python: Path, folder: Path, *programs: str) -> None:
@@ -225,6 +260,7 @@ def mypy(python: Path, folder: Path, *programs: str) -> subprocess.CompletedProc
     for name, program in {
         "borrow.py": borrow,
         "mary.py": program_of(ROOT / "library-client" / "README.md"),
+        "excerpts.py": excerpts_of(ROOT / "library-client" / "README.md"),
         "with_asyncio.py": ASYNCIO,
         "wrong.py": f'{borrow}\nloan.days = "three"\n',
     }.items():
