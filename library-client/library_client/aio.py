@@ -18,16 +18,28 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_client.paging import Page, PageRequest, following
 from library_client.retries import Attempts, error_of_stream
-from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, limits_of
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options
 
 RequestT = TypeVar("RequestT", bound=PageRequest)
 PageT = TypeVar("PageT", bound=Page)
 
 
-def connect(target: str, **options: Unpack[Options]) -> grpc.aio.Channel:
-    """Open a channel to HOST:PORT, for any stub of `library.…`; `Options` has the keyword arguments."""
-    credentials = options.get("credentials")
-    interceptors = [_Retrying(limits_of(options)), _TypedErrors()]
+def connect(
+    target: str,
+    *,
+    timeout: float = Limits.timeout,
+    attempts: int = Limits.attempts,
+    credentials: grpc.ChannelCredentials | None = None,
+) -> grpc.aio.Channel:
+    """Open a channel to HOST:PORT, for any stub of `library.…`.
+
+    Args:
+        target: The server.
+        timeout: Seconds that a call may take with all its attempts, unless it is made with a `timeout`.
+        attempts: How often a call may be sent in all. With 1, nothing is sent again.
+        credentials: For TLS, where a proxy in front of the server offers it.
+    """
+    interceptors = [_Retrying(Limits(timeout, attempts)), _TypedErrors()]
     if credentials is None:
         return grpc.aio.insecure_channel(target, CHANNEL_OPTIONS, interceptors=interceptors)
     return grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS, interceptors=interceptors)
@@ -37,7 +49,7 @@ class Connection:
     """A channel that is closed at the end of its `async with` block."""
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         self.channel = connect(target, **options)
 
     async def close(self) -> None:
@@ -55,7 +67,7 @@ class Frontend(Connection):
     """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
@@ -67,7 +79,7 @@ class Admin(Connection):
     """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`."""
 
     def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
         self.catalog = AdminCatalogServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)

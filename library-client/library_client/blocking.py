@@ -18,27 +18,39 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_client.paging import Page, PageRequest, following
 from library_client.retries import Attempts, error_of_stream
-from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, limits_of
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options
 
 RequestT = TypeVar("RequestT", bound=PageRequest)
 PageT = TypeVar("PageT", bound=Page)
 
 
-def connect(target: str, **options: Unpack[Options]) -> grpc.Channel:
-    """Open a channel to HOST:PORT, for any stub of `library.…`; `Options` has the keyword arguments."""
-    credentials = options.get("credentials")
+def connect(
+    target: str,
+    *,
+    timeout: float = Limits.timeout,
+    attempts: int = Limits.attempts,
+    credentials: grpc.ChannelCredentials | None = None,
+) -> grpc.Channel:
+    """Open a channel to HOST:PORT, for any stub of `library.…`.
+
+    Args:
+        target: The server.
+        timeout: Seconds that a call may take with all its attempts, unless it is made with a `timeout`.
+        attempts: How often a call may be sent in all. With 1, nothing is sent again.
+        credentials: For TLS, where a proxy in front of the server offers it.
+    """
     if credentials is None:
         channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
     else:
         channel = grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-    return grpc.intercept_channel(channel, _Retrying(limits_of(options)), _TypedErrors())
+    return grpc.intercept_channel(channel, _Retrying(Limits(timeout, attempts)), _TypedErrors())
 
 
 class Connection:
     """A channel that is closed at the end of its `with` block."""
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         self.channel = connect(target, **options)
 
     def close(self) -> None:
@@ -56,7 +68,7 @@ class Frontend(Connection):
     """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
@@ -68,7 +80,7 @@ class Admin(Connection):
     """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`."""
 
     def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT; `Options` has the keyword arguments."""
+        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
         self.catalog = AdminCatalogServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)

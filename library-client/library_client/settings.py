@@ -33,18 +33,16 @@ class Limits:
     attempts: int = 6
     """With the pauses between them, they need three to seven seconds where nothing listens."""
 
+    def __post_init__(self) -> None:
+        if self.timeout <= 0 or self.attempts < 1:
+            raise ValueError(
+                f"a call needs time and an attempt, but has timeout={self.timeout}, attempts={self.attempts}"
+            )
+
 
 class Options(TypedDict, total=False):
-    """The keyword arguments of everything that connects."""
+    """The keyword arguments of `connect`."""
 
     timeout: float
-    """Seconds that a call may take with all its attempts, unless it is made with a `timeout`; 30 by default."""
     attempts: int
-    """How often a call may be sent in all; 6 by default. With 1, nothing is sent again."""
     credentials: grpc.ChannelCredentials | None
-    """For TLS, where a proxy in front of the server offers it."""
-
-
-def limits_of(options: Options) -> Limits:
-    """Return the limits among the options."""
-    return Limits(options.get("timeout", Limits.timeout), options.get("attempts", Limits.attempts))

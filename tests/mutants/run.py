@@ -80,7 +80,7 @@ class Copy:
 
     def pytest(self, tests: Iterable[str], *options: str, keep_bytecode: bool) -> subprocess.CompletedProcess[str]:
         """Run some tests in this copy."""
-        paths = os.pathsep.join([str(self.tree), str(self.tree / "generated")])
+        paths = os.pathsep.join(str(self.tree / folder) for folder in ("", "generated", "library-client"))
         environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "500"}
         environment["PYTHONDONTWRITEBYTECODE"] = "" if keep_bytecode else "1"
         always = (

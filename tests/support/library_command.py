@@ -23,7 +23,7 @@ def environment(admin: str = NOBODY, frontend: str = NOBODY, **variables: str) -
         **{name: value for name, value in os.environ.items() if not name.startswith("LIBRARY_")},
         "LIBRARY_ADMIN_TARGET": admin,
         "LIBRARY_FRONTEND_TARGET": frontend,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("", "generated", "library-client")),
         **variables,
     }
 

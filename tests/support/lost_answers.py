@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 
 class LosingProxy:
-    """Passes bytes on between its clients and a server, until it is asked to lose what the server sends."""
+    """Passes HTTP/2 on between its clients and a server, but for the answers that it is asked to lose."""
 
     def __init__(self, target: str) -> None:
         """Listen on a free port; `target` is the HOST:PORT of the server."""
@@ -23,7 +23,7 @@ class LosingProxy:
         self._threads[0].start()
 
     def lose_answers(self) -> None:
-        """From now on, pass nothing on to the clients."""
+        """From now on, pass no answers on. Settings still reach the clients, which need them to call."""
         self._is_losing.set()
 
     def cut(self) -> None:
@@ -53,20 +53,43 @@ class LosingProxy:
             server = socket.create_connection(self._target)
             self._open += [client, server]
             pumps = [
-                threading.Thread(target=self._pump, args=(client, server, threading.Event())),
-                threading.Thread(target=self._pump, args=(server, client, self._is_losing)),
+                threading.Thread(target=self._pump, args=(client, server, _received(client))),
+                threading.Thread(target=self._pump, args=(server, client, self._not_lost(server))),
             ]
             for pump in pumps:
                 pump.start()
             self._threads += pumps
 
-    def _pump(self, source: socket.socket, sink: socket.socket, is_losing: threading.Event) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, passed: Iterator[bytes]) -> None:
         with source, suppress(OSError):
-            while received := source.recv(65_536):
-                if not is_losing.is_set():
-                    sink.sendall(received)
+            for piece in passed:
+                sink.sendall(piece)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
+
+    def _not_lost(self, server: socket.socket) -> Iterator[bytes]:
+        """Yield the frames of the server, without those of answers while these are to be lost."""
+        buffer = b""
+        for received in _received(server):
+            buffer += received
+            while len(buffer) >= FRAME_HEADER and len(buffer) >= (size := _frame_size(buffer)):
+                frame, buffer = buffer[:size], buffer[size:]
+                if not (self._is_losing.is_set() and frame[3] in ANSWER_FRAMES):
+                    yield frame
+
+
+FRAME_HEADER = 9
+ANSWER_FRAMES = (0, 1)
+"""The types DATA and HEADERS (RFC 9113, section 6)."""
+
+
+def _frame_size(buffer: bytes) -> int:
+    return FRAME_HEADER + int.from_bytes(buffer[:3], "big")
+
+
+def _received(source: socket.socket) -> Iterator[bytes]:
+    while received := source.recv(65_536):
+        yield received
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Two transactions of which the second comes to wait for the first: interleavings that are made, and not hoped for."""
+"""Waiting for what must come, and transactions of which the second comes to wait for the first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from service_kit.store import Store
 Result = TypeVar("Result")
 
 WAIT_SECONDS = 100.0
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so; fail after 100 seconds."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def second_beside(
