@@ -1,6 +1,7 @@
 """The comments of a contract, as the Markdown and the summaries that a reader of its page sees.
 
-A line `Title: Members` in the comment on a service is the short name of the service.
+A line `Title: Members` in the comment on a service is the short name of the service, and a line `Example: 3` in the
+comment on a field is a value for samples.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rest_server.errors import HTTP_STATUS
 _INTERNAL = re.compile(r"\(--.*?--\)", re.DOTALL)
 """A remark between its authors, by AIP-192."""
 
-_MARKED = re.compile(r"^[ \t]*(Title):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
+_MARKED = re.compile(r"^[ \t]*(Title|Example):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
 """A line that is a value and not a part of the text."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
@@ -65,8 +66,12 @@ def text_of_method(method: DescMethod) -> MethodText:
 
 def title_of(service: DescService) -> str:
     """The short name of a service: what its comment has as `Title`, or the words of its name without `Service`."""
-    marked = {name: value for name, value in _MARKED.findall(_comment(service)) if value}
-    return marked.get("Title") or " ".join(_WORD.findall(service.name.removesuffix("Service"))) or service.name
+    return _marked(service, "Title") or " ".join(_WORD.findall(service.name.removesuffix("Service"))) or service.name
+
+
+def example_of(field: DescField) -> str | None:
+    """The value that a field's comment has as `Example`, as it is written."""
+    return _marked(field, "Example")
 
 
 def summary_of(service: DescService) -> str:
@@ -77,6 +82,10 @@ def summary_of(service: DescService) -> str:
 def _comment(described: DescEnum | DescEnumValue | DescField | DescMessage | DescMethod | DescService) -> str:
     """The lines of a comment, without the remarks between its authors."""
     return _INTERNAL.sub("", "\n".join(line.removeprefix(" ") for line in get_comments(described).lines()))
+
+
+def _marked(described: DescField | DescService, name: str) -> str | None:
+    return next((value for marked, value in _MARKED.findall(_comment(described)) if marked == name and value), None)
 
 
 def _in_one_line(paragraph: str) -> str:

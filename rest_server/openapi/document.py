@@ -15,9 +15,11 @@ from rest_server.errors import HTTP_STATUS
 from rest_server.http_rules import HttpRule, full_name
 from rest_server.openapi.comments import text_of, title_of
 from rest_server.openapi.components import named, with_references
+from rest_server.openapi.error_samples import unavailable_sample
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.operations import operation
 from rest_server.openapi.paths import PathParameter, path_of, path_parameters, shape
+from rest_server.openapi.samples import Samples
 from rest_server.openapi.schemas import Schemas
 
 ANY = "*"
@@ -64,10 +66,10 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
     Of two rules that OpenAPI cannot tell apart, the first one is described. `server` is the URL that the paths are
     below.
     """
-    schemas_of: dict[DescService, Schemas] = {}
+    makers_of: dict[DescService, tuple[Schemas, Samples]] = {}
     every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
     for contract, schemas in zip(contracts, every_schemas, strict=True):
-        schemas_of.update(dict.fromkeys(contract.services, schemas))
+        makers_of.update(dict.fromkeys(contract.services, (schemas, Samples(schemas, contract.registry))))
     paths: dict[str, Schema] = {}
     parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
     operation_ids: set[str] = set()
@@ -84,7 +86,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
         service = rule.method.parent
         tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
         operation_id = _free(f"{_identifier(tag)}_{rule.method.name}", operation_ids)
-        described = operation(rule, parameters, schemas_of[service])
+        described = operation(rule, parameters, *makers_of[service])
         slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
     components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
     names = named(components)
@@ -205,7 +207,7 @@ _ETAG: Schema = {"description": "The version of what was answered.", "schema": {
 _ERROR_RESPONSE: Schema = {
     "description": "The request was refused, or it failed.",
     "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
-    "content": {JSON: {"schema": {"$ref": "#/components/schemas/http-error"}}},
+    "content": {JSON: {"schema": {"$ref": "#/components/schemas/http-error"}, "example": unavailable_sample()}},
 }
 
 _IF_NONE_MATCH: Schema = {

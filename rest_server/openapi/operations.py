@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from protobuf import DescField, DescMessage
 
@@ -14,8 +16,10 @@ from rest_server.calls import MOST_PARAMETERS
 from rest_server.errors import IdempotencyKeyUnusable
 from rest_server.http_rules import WHOLE, HttpRule, message_of
 from rest_server.openapi.comments import text_of, text_of_method
+from rest_server.openapi.error_samples import error_samples
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, json_path, pattern
+from rest_server.openapi.samples import NONE, Samples
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
 from rest_server.operations import HTTP_BODY, etag_field
 from rest_server.requests import request_id_field
@@ -25,7 +29,7 @@ ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 """A hyphen, which no message has in its name."""
 
 
-def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Schema:
+def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, samples: Samples) -> Schema:
     """The operation, without its tag and its operationId. Its path parameters have the names that `path` gives."""
     method = rule.method
     text = text_of_method(method)
@@ -34,16 +38,21 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -
         made["description"] = text.description
     if method.deprecated or method.parent.deprecated:
         made["deprecated"] = True
-    parameters = [*_in_path(rule, path, schemas), *_in_query(rule, schemas), *_in_headers(rule, schemas)]
+    parameters = [
+        *_in_path(rule, path, schemas, samples),
+        *_in_query(rule, schemas, samples),
+        *_in_headers(rule, schemas),
+    ]
     if parameters:
         made["parameters"] = parameters
-    if (body := _request_body(rule, schemas)) is not None:
+    if (body := _request_body(rule, schemas, samples)) is not None:
         made["requestBody"] = body
-    made["responses"] = {"200": _answer(rule, schemas)}
+    made["responses"] = {"200": _answer(rule, schemas, samples)}
     if has_etag(rule):
         made["responses"]["304"] = {"description": "It is still the version that `If-None-Match` names."}
     for status, told in text.errors.items():
-        made["responses"][str(status)] = {"description": told, "content": {JSON: {"schema": ERROR_SCHEMA}}}
+        content = {"schema": ERROR_SCHEMA, "examples": error_samples(told, method)}
+        made["responses"][str(status)] = {"description": told, "content": {JSON: content}}
     made["responses"]["default"] = {"$ref": ERROR}
     return made
 
@@ -53,16 +62,17 @@ def has_etag(rule: HttpRule) -> bool:
     return rule.verb == "GET" and rule.method.method_kind == "unary" and etag_field(rule.method.output) is not None
 
 
-def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) -> Iterator[Schema]:
+def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, samples: Samples) -> Iterator[Schema]:
     for parameter in path:
         schema: Schema = {"type": "string"}
-        description = ""
+        description, sample = "", parameter.name
         if parameter.variable is not None:
-            field = _field_at(rule.method.input, parameter.variable.field_path)
+            field = field_at(rule.method.input, parameter.variable.field_path)
             description = text_of(field)
             form, name = pattern(rule.template, parameter.variable), json_path(rule, parameter.variable.field_path)
             if parameter.is_whole:
                 schema = schemas.rules.constrain(schemas.value(field.value, Use.PARAMETER), field)
+                sample = samples.of_parameter(field)
             else:
                 description = f"A part of `{name}`, which is `{form}`. {description}".rstrip()
             if parameter.is_whole and parameter.name != name:
@@ -75,10 +85,11 @@ def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas) ->
             "required": True,
             **({"description": description} if description else {}),
             "schema": schema,
+            "example": sample,
         }
 
 
-def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
+def _in_query(rule: HttpRule, schemas: Schemas, samples: Samples) -> Iterator[Schema]:
     """All fields that neither the path nor the body has."""
     if rule.body == WHOLE or rule.method.input.type_name == HTTP_BODY:
         return
@@ -96,7 +107,19 @@ def _in_query(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
             if keyword in described:
                 made[keyword] = described.pop(keyword)
         described.pop("readOnly", None)
-        yield {**made, "schema": described}
+        made["schema"] = described
+        if (sample := _query_sample(rule, chain[-1], made, samples)) is not NONE:
+            made["example"] = sample
+        yield made
+
+
+def _query_sample(rule: HttpRule, field: DescField, made: Schema, samples: Samples) -> Any:
+    """What a page fills in: what has to be there, and the mask of an update. A filter would hide what there is."""
+    message = message_of(field)
+    if rule.body and message is not None and message.type_name == "google.protobuf.FieldMask":
+        body = samples.of_request_field(field_at(rule.method.input, (rule.body,)))
+        return ",".join(body) if isinstance(body, dict) else NONE
+    return samples.of_parameter(field) if made.get("required") else NONE
 
 
 def _leaves(
@@ -130,7 +153,7 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
         yield {"$ref": "#/components/parameters/If-None-Match"}
 
 
-def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
+def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema | None:
     if not rule.body:
         return None
     without = _given_by_path(rule, schemas)
@@ -141,66 +164,70 @@ def _request_body(rule: HttpRule, schemas: Schemas) -> Schema | None:
             return None  # the path says it all
         make = partial(schemas.object, without=without) if without else schemas.message
         schema = make(rule.method.input, Use.REQUEST)
+        sample: Any = samples.request(rule.method.input, without)
         is_required = any(schemas.is_required(field) for field in fields)
     else:
-        field = _field_at(rule.method.input, (rule.body,))
+        field = field_at(rule.method.input, (rule.body,))
         message = message_of(field)
-        schema = schemas.field(field, Use.REQUEST, [path[1:] for path in without if path[0] == rule.body])
+        below = [path[1:] for path in without if path[0] == rule.body]
+        schema, sample = schemas.field(field, Use.REQUEST, below), samples.of_request_field(field, below)
         is_required = schemas.is_required(field)
     if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines(schema)}
+        content = {NDJSON: _lines(schema, sample)}
     else:
-        content = {JSON: {"schema": schema}}
+        content = {JSON: {"schema": schema, "example": {} if sample is NONE else sample}}
     return {"content": content, "required": True} if is_required else {"content": content}
 
 
 def _given_by_path(rule: HttpRule, schemas: Schemas) -> list[tuple[str, ...]]:
     """The fields that the path has. Read-only ones may still be in the body, which is often an answer sent back."""
     paths = [variable.field_path for variable in rule.template.variables]
-    return [path for path in paths if not schemas.rules.is_read_only(_field_at(rule.method.input, path))]
+    return [path for path in paths if not schemas.rules.is_read_only(field_at(rule.method.input, path))]
 
 
-def _answer(rule: HttpRule, schemas: Schemas) -> Schema:
+def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
     method = rule.method
     message: DescMessage | None = method.output
     if rule.response_body:
-        field = _field_at(method.output, (rule.response_body,))
+        field = field_at(method.output, (rule.response_body,))
         schema, message = schemas.field(field, Use.ANSWER), message_of(field)
-        description = schema.get("description", "")
+        description, sample = schema.get("description", ""), samples.of_parameter(field)
     else:
         schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
+        sample = samples.answer(method.output)
     if message is not None and message.type_name == HTTP_BODY:
         content: Schema = {"*/*": {}}
     elif method.method_kind in ("server_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines(schema)}
+        content = {NDJSON: _lines(schema, sample)}
         description += (
             "\n\nOne message a line, as they come. An error after the first message is a last line of its own, as "
             "`http-error` describes it."
         )
     else:
-        content = {JSON: {"schema": schema}}
+        content = {JSON: {"schema": schema, "example": sample}}
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
     if has_etag(rule):
         headers["ETag"] = {"$ref": "#/components/headers/ETag"}
     return {"description": description.strip() or "The answer.", "headers": headers, "content": content}
 
 
-def _lines(item: Schema) -> Schema:
+def _lines(item: Schema, sample: Any) -> Schema:
     """A body of JSON values, one a line. OpenAPI 3.1 describes it as text only, JSON Schema what is in the text."""
     return {
         "schema": {
             "type": "string",
             "contentMediaType": NDJSON,
             "contentSchema": {"type": "array", "items": item},
-        }
+        },
+        "example": json.dumps(sample, ensure_ascii=False) + "\n",
     }
 
 
-def _field_at(message: DescMessage, field_path: Sequence[str]) -> DescField:
+def field_at(message: DescMessage, field_path: Sequence[str]) -> DescField:
     """The field that a rule names; that it is there was seen when the rule was compiled."""
     name, *below = field_path
     field = next(field for field in message.fields if field.name == name)
     inner = message_of(field)
-    return _field_at(inner, below) if below and inner is not None else field
+    return field_at(inner, below) if below and inner is not None else field

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
 
-from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
+from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
@@ -157,6 +158,19 @@ def opened(
         here.check()
 
 
+def wait_for_book(frontend: FrontendClient, book_id: str) -> None:
+    """Wait until a book that was added has come to the frontend."""
+    deadline = time.monotonic() + 100
+    while True:
+        try:
+            frontend.catalog.GetBook(GetBookRequest(id=book_id), timeout=10)
+        except grpc.RpcError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
 def operations_of_the_contract() -> set[tuple[str, str]]:
     """Verb and path of each HTTP rule, variables without their names."""
     files = FileDescriptorSet.FromString(contract_descriptors()).file
@@ -222,6 +236,66 @@ def test_a_book_is_borrowed_from_the_page(browser: Browser, opened_library: Open
         assert screenshot.stat().st_size > 10_000
     loans = opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
     assert [(lent.id, lent.book_id, lent.days) for lent in loans] == [(loan["id"], book.id, 21)]
+
+
+ENROL, ADD, BORROW = ("/v1/users", "/admin/v1/books", "/v1/books/{bookId}:borrow")
+
+
+@pytest.mark.slow
+def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
+    browser: Browser, opened_library: OpenLibrary
+) -> None:
+    """Each visitor only clicks, one after the other against the same library.
+
+    The first one opens all operations at first, and does all of it twice; the second one opens each when it is needed;
+    the third one opens the page again in between.
+    """
+    seen: set[str] = set()
+    for visitor in ("opens all", "opens each", "opens the page again"):
+        with opened(browser, opened_library.rest, "/docs") as here:
+
+            def send(path: str, here: Opened = here) -> Any:
+                control = operation(here.page, "POST", path)
+                if not control.get_by_role("button", name="Execute").is_visible():
+                    control.locator(".opblock-summary-control").click()
+                status, answer = execute(control)
+                assert status == 200, (path, answer)
+                return answer
+
+            if visitor == "opens all":
+                for path in (ENROL, ADD, BORROW):
+                    operation(here.page, "POST", path).locator(".opblock-summary-control").click()
+            for _ in range(2 if visitor == "opens all" else 1):
+                user, book = send(ENROL), send(ADD)
+                assert (user["firstName"], book["title"]) == ("Ada", "Neuromancer")
+                wait_for_book(opened_library.frontend, book["id"])
+                if visitor == "opens the page again":
+                    here.open("/docs")
+                loan = send(BORROW)
+                assert (loan["bookId"], loan["userId"], loan["days"]) == (book["id"], user["id"], 14)
+                seen |= {user["id"], user["email"], book["id"], loan["id"]}
+    assert len(seen) == 4 * 4
+
+
+@pytest.mark.slow
+def test_what_a_visitor_typed_is_not_overwritten(browser: Browser, opened_library: OpenLibrary) -> None:
+    with opened(browser, opened_library.rest, "/docs") as here:
+        borrow, enrol = (operation(here.page, "POST", path) for path in (BORROW, ENROL))
+        for control in (borrow, enrol):
+            control.locator(".opblock-summary-control").click()
+        mine = json.dumps({"userId": "mine", "days": 5})
+        borrow.locator("textarea.body-param__text").fill(mine)
+        borrow.locator("tr[data-param-name='bookId'] input").fill("my book")
+        assert execute(enrol)[0] == 200
+        assert execute(operation_opened(here.page, ADD))[0] == 200
+        assert borrow.locator("textarea.body-param__text").input_value() == mine
+        assert borrow.locator("tr[data-param-name='bookId'] input").input_value() == "my book"
+
+
+def operation_opened(page: Page, path: str) -> Locator:
+    opened_one = operation(page, "POST", path)
+    opened_one.locator(".opblock-summary-control").click()
+    return opened_one
 
 
 def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLibrary) -> None:

@@ -202,7 +202,9 @@ def test_what_path_and_body_leave_is_in_the_query() -> None:
 
     assert names(made, "query") == ["text", "numbers", "colour", "inner.word", "inner.flag", "old", "pageSize"]
     by_name = {parameter["name"]: parameter for parameter in made["parameters"]}
-    assert by_name["text"] == {"name": "text", "in": "query", "required": True, "schema": {"type": "string"}}
+    assert by_name["text"] == {"name": "text", "in": "query", "required": True, "schema": {"type": "string"}} | {
+        "example": "text"
+    }
     assert by_name["numbers"]["schema"]["items"]["type"] == "integer"
     assert by_name["colour"]["schema"] == {"$ref": "#/components/schemas/transcoding.test.v1.Colour"}
     assert by_name["old"]["deprecated"] is True
@@ -347,6 +349,64 @@ def test_comments_are_the_words_of_the_document() -> None:
     assert schemas["p.Asked"]["description"] == "Asked and answered."
     assert schemas["p.Asked"]["properties"]["kind"]["description"] == "The kind."
     assert schemas["p.Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
+
+
+SAMPLED = """
+    message Sampled {
+      // Text.
+      // Example: a text
+      string text = 1;
+      // Example: 12
+      string digits = 2;
+      // Example: ["a", "b"]
+      repeated string list = 3;
+      // Example: "2026-02-03T04:05:06Z"
+      google.protobuf.Timestamp time = 4;
+      // Example: "seven"
+      int32 not_a_number = 5;
+      // Example: null
+      string left_out = 6;
+      T.Colour colour = 7;
+      string unmarked = 8;
+      string must = 9 [(google.api.field_behavior) = REQUIRED];
+      // Example: 00000000-0000-0000-0000-000000000000
+      string request_id = 10;
+      Sampled itself = 11;
+      oneof either { string first = 12; string second = 13; }
+      // Example: \"\"
+      string empty = 14;
+      // Example: x
+      string made_here = 15 [(google.api.field_behavior) = OUTPUT_ONLY];
+    }
+"""
+
+
+def test_samples_are_what_comments_say_and_what_types_allow() -> None:
+    made = operation(
+        method('post: "/v1/{text}" body: "*"', "Sampled", "Sampled"),
+        more=f'import "google/protobuf/timestamp.proto"; {SAMPLED}'.replace('\\"', '"'),
+    )
+
+    assert made["parameters"][0]["example"] == "a text"
+    assert made["requestBody"]["content"]["application/json"]["example"] == {
+        "digits": "12",
+        "list": ["a", "b"],
+        "time": "2026-02-03T04:05:06Z",
+        "must": "text",
+        "empty": "",
+    }
+    answer = made["responses"]["200"]["content"]["application/json"]["example"]
+    assert {name: answer[name] for name in ("text", "notANumber", "colour", "unmarked", "empty", "madeHere")} == {
+        "text": "a text",
+        "notANumber": 1,
+        "colour": "COLOUR_RED",
+        "unmarked": "text",
+        "empty": "",
+        "madeHere": "x",
+    }
+    assert "first" in answer
+    assert not {"leftOut", "second"} & set(answer)
+    assert "Example" not in json.dumps(made)
 
 
 def test_read_only_and_deprecated_fields_are_marked() -> None:

@@ -256,17 +256,81 @@ def faults_for_generators(part: dict[str, Any]) -> Iterator[str]:
 
 @pytest.mark.parametrize("target", ["odd", "proto2", "ruled", "library"])
 def test_each_schema_is_one_plain_type(target: str) -> None:
-    match target:
-        case "ruled":
-            contracts = [ruled()]
-        case "library":
-            contracts = library_contracts()
-        case _:
-            contracts = [served_by(target)]
+    contracts = {"ruled": lambda: [ruled()], "library": library_contracts}.get(target, lambda: [served_by(target)])()
     rules = [rule for one in contracts for rule in one.rules]
 
     made = document(contracts, rules, Info("t", "1"))
     assert [(where, fault) for where, part in parts(made) for fault in faults_for_generators(part)] == []
+
+
+def samples_in(media_type: dict[str, Any]) -> Iterator[Any]:
+    if "example" in media_type:
+        yield media_type["example"]
+    for example in media_type.get("examples", {}).values():
+        yield example["value"]
+
+
+@pytest.mark.parametrize("target", ["odd", "proto2", "library"])
+def test_each_sample_is_as_its_schema_says(target: str) -> None:
+    contracts = library_contracts() if target == "library" else [served_by(target)]
+    made = document(contracts, [rule for one in contracts for rule in one.rules], Info("t", "1"))
+    components = {"components": made["components"]}
+
+    for where, part in parts(made["paths"]):
+        if "schema" not in part:
+            continue
+        schema = {**part["schema"], **components}
+        for sample in samples_in(part):
+            complained = jsonschema_rs.Draft202012Validator(schema, validate_formats=True).iter_errors(sample)
+            assert [str(error) for error in complained] == [], (where, sample)
+            for line in sample.splitlines() if "contentSchema" in schema else []:
+                lines = {**schema["contentSchema"], **components}
+                assert jsonschema_rs.Draft202012Validator(lines).is_valid([json.loads(line)]), (where, line)
+    for item in made["paths"].values():
+        for operation in item.values():
+            for part in (operation.get("requestBody"), operation["responses"]["200"]):
+                assert part is None or all("example" in one for one in part["content"].values()), operation
+            assert all("example" in one for one in operation.get("parameters", []) if one.get("in") == "path")
+
+
+def test_samples_of_the_library_can_be_sent_again_and_again() -> None:
+    contracts = library_contracts()
+    made = document(contracts, [rule for one in contracts for rule in one.rules], Info("t", "1"))
+
+    text = json.dumps(made["paths"])
+    assert "-2147483648" not in text
+    for item in made["paths"].values():
+        for verb, operation in item.items():
+            headers = [one for one in operation.get("parameters", []) if one.get("in") == "header"]
+            assert not [one for one in headers if "example" in one]
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                sample = json.dumps(body["example"])
+                assert "requestId" not in sample
+                assert "isbn" not in sample  # which one book has at most
+                assert verb != "patch" or 0 < len(body["example"]) <= 2
+            for mask in (one for one in operation.get("parameters", []) if one.get("name") == "updateMask"):
+                assert mask["example"] == ",".join(operation["requestBody"]["content"]["application/json"]["example"])
+
+
+def test_each_error_of_the_library_has_a_sample_of_its_own_code_and_reason() -> None:
+    contracts = library_contracts()
+    made = document(contracts, [rule for one in contracts for rule in one.rules], Info("t", "1"))
+
+    for item in made["paths"].values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if not status.startswith(("4", "5")):
+                    continue
+                (content,) = response["content"].values()
+                assert content["examples"], operation
+                for reason, example in content["examples"].items():
+                    error = example["value"]["error"]
+                    assert f"{error['code']}" == status
+                    assert error["details"][0]["reason"] == reason
+                    assert error["status"] in response["description"]
+                    assert reason == "FIELD_INVALID" or reason in response["description"]
+    borrow = made["paths"]["/v1/books/{bookId}:borrow"]["post"]["responses"]
+    assert set(borrow["404"]["content"]["application/json"]["examples"]) == {"BOOK_NOT_FOUND", "USER_NOT_FOUND"}
 
 
 class Row(NamedTuple):

@@ -76,54 +76,87 @@ class Book(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Made by the admin service: a UUIDv7, so ids sort by creation time."""
+    """Made by the admin service: a UUIDv7, so ids sort by creation time.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     title: _builtins.str
-    """The title, as on the title page."""
+    """The title, as on the title page.
+    Example: Neuromancer
+    """
     isbn: _builtins.str
-    """ISBN-13, digits only. Empty for a book without one. At most one book that is not removed has a given ISBN."""
+    """ISBN-13, digits only. Empty for a book without one. At most one book that is not removed has a given ISBN.
+    Example: 9780441569595
+    """
     publisher: _builtins.str
-    """The publisher's name. Filters compare it without case, blanks and invisible characters."""
+    """The publisher's name. Filters compare it without case, blanks and invisible characters.
+    Example: Ace
+    """
     category: _builtins.str
-    """Its subject or shelf. Filters compare it as they compare the publisher."""
+    """Its subject or shelf. Filters compare it as they compare the publisher.
+    Example: Science fiction
+    """
     language: _builtins.str
-    """A language tag such as `en-GB`, or what the source of the record says."""
+    """A language tag such as `en-GB`, or what the source of the record says.
+    Example: en
+    """
     published_year: _builtins.int
-    """The year of publication; 0 where it is not known, negative before the common era."""
+    """The year of publication; 0 where it is not known, negative before the common era.
+    Example: 1984
+    """
     page_count: _builtins.int
-    """The number of pages; 0 where it is not known."""
+    """The number of pages; 0 where it is not known.
+    Example: 271
+    """
     description: _builtins.str
-    """A few paragraphs about the book."""
+    """A few paragraphs about the book.
+    Example: A hacker is hired for one last job.
+    """
     cover_uri: _builtins.str
-    """Where a picture of the cover is to be had."""
+    """Where a picture of the cover is to be had.
+    Example: https://library.example/covers/9780441569595.jpg
+    """
     total_copies: _builtins.int
-    """How many copies the library owns."""
+    """How many copies the library owns.
+    Example: 3
+    """
     available_copies: _builtins.int
     """How many copies can be borrowed now: on the frontend exactly, on the admin as far as it has been told.
     0 unless the state is BOOK_STATE_ACTIVE.
+    Example: 2
     """
     state: Global___BookState.ValueType
-    """Whether it circulates."""
+    """Whether it circulates.
+    Example: "BOOK_STATE_ACTIVE"
+    """
     etag: _builtins.str
     """Stands for this version of the catalogue entry; send it back with UpdateBook to change just this version
     (AIP-154). Only the admin service sets it.
+    Example: W1gZr0sJ
     """
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The authors, in the order of the title page."""
+        """The authors, in the order of the title page.
+        Example: ["William Gibson"]
+        """
 
     @_builtins.property
     def next_available_time(self) -> _timestamp_pb2.Timestamp:
         """When a copy is expected back: the earliest due time of its open loans. Only set while no copy can be borrowed
         and at least one is out. It lies in the past when that loan is overdue.
+        Example: null
         """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the admin service added it."""
+        """When the admin service added it.
+        Example: "2026-01-05T09:30:00Z"
+        """
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When the admin service last changed it."""
+        """When the admin service last changed it.
+        Example: "2026-01-05T09:30:00Z"
+        """
 
     def __init__(
         self,

@@ -67,34 +67,56 @@ class Loan(_message.Message):
     RENEWAL_COUNT_FIELD_NUMBER: _builtins.int
     FINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Made by the frontend service: a UUIDv7."""
+    """Made by the frontend service: a UUIDv7.
+    Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
+    """
     book_id: _builtins.str
-    """The book that was lent."""
+    """The book that was lent.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     user_id: _builtins.str
-    """The user who borrowed it."""
+    """The user who borrowed it.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     book_title: _builtins.str
-    """The title that the book was lent under, kept because the catalogue may forget the book."""
+    """The title that the book was lent under, kept because the catalogue may forget the book.
+    Example: Neuromancer
+    """
     days: _builtins.int
-    """For how many days it was lent, renewals included."""
+    """For how many days it was lent, renewals included.
+    Example: 14
+    """
     state: Global___LoanState.ValueType
-    """Where it stands, by the answering server's clock."""
+    """Where it stands, by the answering server's clock.
+    Example: "LOAN_STATE_ACTIVE"
+    """
     renewal_count: _builtins.int
-    """How often it was renewed."""
+    """How often it was renewed.
+    Example: 0
+    """
     @_builtins.property
     def borrow_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was lent."""
+        """When it was lent.
+        Example: "2026-01-09T16:20:00Z"
+        """
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it has to be back: `days` times 24 hours after it was lent."""
+        """When it has to be back: `days` times 24 hours after it was lent.
+        Example: "2026-01-23T16:20:00Z"
+        """
 
     @_builtins.property
     def return_time(self) -> _timestamp_pb2.Timestamp:
-        """When it came back; not set while it is out."""
+        """When it came back; not set while it is out.
+        Example: null
+        """
 
     @_builtins.property
     def fine(self) -> _money_pb2.Money:
-        """What was owed when it came back late. Not set when nothing is owed."""
+        """What was owed when it came back late. Not set when nothing is owed.
+        Example: null
+        """
 
     def __init__(
         self,

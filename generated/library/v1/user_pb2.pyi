@@ -62,32 +62,47 @@ class User(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Made by the frontend service: a UUIDv7."""
+    """Made by the frontend service: a UUIDv7.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     email: _builtins.str
     """Where the library writes to. Unique among the users whose account is not closed;
     EnrollUserRequest says how addresses are compared.
+    Example: ada.lovelace@example.org
     """
     first_name: _builtins.str
-    """The given name. Empty for somebody who has one name only, when that is the last name."""
+    """The given name. Empty for somebody who has one name only, when that is the last name.
+    Example: Ada
+    """
     last_name: _builtins.str
-    """The family name. Empty for somebody who has one name only, when that is the first name."""
+    """The family name. Empty for somebody who has one name only, when that is the first name.
+    Example: Lovelace
+    """
     state: Global___UserState.ValueType
     """Whether the user may borrow. A client that is older than the server may see a value that it does not know; such a
     user may not borrow.
+    Example: "USER_STATE_ACTIVE"
     """
     active_loan_count: _builtins.int
-    """How many loans are out now: on the frontend exactly, on the admin as far as it has been told."""
+    """How many loans are out now: on the frontend exactly, on the admin as far as it has been told.
+    Example: 1
+    """
     etag: _builtins.str
     """Identifies this version of the user's own fields; send it back with UpdateUser or CloseUser to change just this
     version (AIP-154). Only the frontend service sets it.
+    Example: k3Xw0Qa7
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the user enrolled."""
+        """When the user enrolled.
+        Example: "2026-01-08T14:00:00Z"
+        """
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When the user's own fields last changed. A loan does not change them."""
+        """When the user's own fields last changed. A loan does not change them.
+        Example: "2026-01-08T14:00:00Z"
+        """
 
     def __init__(
         self,

@@ -70,34 +70,50 @@ class AddBookRequest(_message.Message):
     COPIES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     title: _builtins.str
-    """1 to 500 characters."""
+    """1 to 500 characters.
+    Example: Neuromancer
+    """
     isbn: _builtins.str
     """ISBN-13 or ISBN-10, its check digit right; or empty. It may have any hyphens and blanks, a label before it
     (`ISBN-13: …`, `urn:isbn:…`) and a binding or price behind it (`… (pbk.) : $12.99`).
     """
     publisher: _builtins.str
-    """At most 200 characters."""
+    """At most 200 characters.
+    Example: Ace
+    """
     category: _builtins.str
-    """At most 200 characters."""
+    """At most 200 characters.
+    Example: Science fiction
+    """
     language: _builtins.str
-    """At most 35 characters."""
+    """At most 35 characters.
+    Example: en
+    """
     published_year: _builtins.int
-    """-5000 to 2200; 0 where it is not known."""
+    """-5000 to 2200; 0 where it is not known.
+    Example: 1984
+    """
     page_count: _builtins.int
-    """0 to 100,000; 0 where it is not known."""
+    """0 to 100,000; 0 where it is not known.
+    Example: 271
+    """
     description: _builtins.str
     """At most 10,000 characters. Only here may a text have line breaks and tabs."""
     cover_uri: _builtins.str
     """An absolute URI of at most 2,000 characters."""
     copies: _builtins.int
-    """How many copies the library owns, 1 to 10,000; 1 when not set."""
+    """How many copies the library owns, 1 to 10,000; 1 when not set.
+    Example: 3
+    """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
     byte, and adds nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
     """
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 50, each of 1 to 200 characters."""
+        """At most 50, each of 1 to 200 characters.
+        Example: ["William Gibson"]
+        """
 
     def __init__(
         self,
@@ -133,7 +149,9 @@ class GetBookRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The book's id."""
+    """The book's id.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     def __init__(
         self,
         *,
@@ -243,6 +261,7 @@ class UpdateBookRequest(_message.Message):
     def book(self) -> _book_pb2.Book:
         """The book: its id, the new values, and an etag when only that version is to be changed. The rules for values are
         those of AddBook, with `total_copies` for `copies`; `state` may be ACTIVE or UNAVAILABLE.
+        Example: {"category": "Cyberpunk", "totalCopies": 4}
         """
 
     @_builtins.property
@@ -276,7 +295,9 @@ class RemoveBookRequest(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The book's id."""
+    """The book's id.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     withdraw: _builtins.bool
     """Remove it though copies are out: it leaves the catalogue at once, and its open loans run on to their return."""
     request_id: _builtins.str
@@ -308,7 +329,9 @@ class ImportBooksRequest(_message.Message):
     BOOK_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     line: _builtins.int
-    """The row's number in the caller's file, given back with its outcome."""
+    """The row's number in the caller's file, given back with its outcome.
+    Example: 2
+    """
     validate_only: _builtins.bool
     """Check the row and say what would become of it, but add nothing (AIP-163)."""
     @_builtins.property
@@ -365,14 +388,20 @@ class ImportOutcome(_message.Message):
     BOOK_ID_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     line: _builtins.int
-    """The row's number, as the caller gave it."""
+    """The row's number, as the caller gave it.
+    Example: 2
+    """
     result: Global___ImportResult.ValueType
     """What became of it."""
     book_id: _builtins.str
-    """The book that was added, or that has this ISBN already. Not set for a refused row or for validate_only."""
+    """The book that was added, or that has this ISBN already. Not set for a refused row or for validate_only.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldProblem]:
-        """What is wrong with a refused row; at most ten problems, each field's first before its others."""
+        """What is wrong with a refused row; at most ten problems, each field's first before its others.
+        Example: []
+        """
 
     def __init__(
         self,

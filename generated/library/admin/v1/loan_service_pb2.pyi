@@ -33,9 +33,13 @@ class ListLoansRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ONLY_OPEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only this user's loans."""
+    """Only this user's loans.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     book_id: _builtins.str
-    """Only this book's loans."""
+    """Only this book's loans.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     state: _loan_pb2.LoanState.ValueType
     """Only loans of exactly this state."""
     page_size: _builtins.int

@@ -50,21 +50,37 @@ class Status(_message.Message):
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
     STORE_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     book_count: _builtins.int
-    """The books in the catalogue, removed ones included."""
+    """The books in the catalogue, removed ones included.
+    Example: "120"
+    """
     user_count: _builtins.int
-    """The users it has been told of."""
+    """The users it has been told of.
+    Example: "31"
+    """
     loan_count: _builtins.int
-    """The loans it has been told of."""
+    """The loans it has been told of.
+    Example: "208"
+    """
     open_loan_count: _builtins.int
-    """The loans that are out."""
+    """The loans that are out.
+    Example: "17"
+    """
     revision: _builtins.int
-    """The number of the last change."""
+    """The number of the last change.
+    Example: "359"
+    """
     epoch: _builtins.str
-    """The epoch that this start of the service began; a restored backup is known by it."""
+    """The epoch that this start of the service began; a restored backup is known by it.
+    Example: 0193b8a0-0000-7e00-8b00-000000000002
+    """
     frontend_id: _builtins.str
-    """The frontend whose users and loans it takes; empty before the first of them."""
+    """The frontend whose users and loans it takes; empty before the first of them.
+    Example: 0193b8a0-1000-7f00-8a00-000000000001
+    """
     store_size_bytes: _builtins.int
-    """The size of the store, in bytes."""
+    """The size of the store, in bytes.
+    Example: "1048576"
+    """
     @_builtins.property
     def epoch_time(self) -> _timestamp_pb2.Timestamp:
         """When that was."""

@@ -93,7 +93,9 @@ class GetUserRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The user's id."""
+    """The user's id.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     def __init__(
         self,
         *,

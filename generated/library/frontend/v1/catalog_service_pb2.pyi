@@ -85,6 +85,7 @@ class ListBooksResponse(_message.Message):
     """How many more books match but cannot be borrowed now, because every copy is out or the book does not circulate.
     `include_unavailable` lists them, and then this is 0. Only in the first page; counted up to 1,000, and with a query
     among 1,000 of its matches.
+    Example: 4
     """
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Book]:
@@ -113,7 +114,9 @@ class GetBookRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The book's id."""
+    """The book's id.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     def __init__(
         self,
         *,
@@ -252,9 +255,13 @@ class ValueCount(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     BOOK_COUNT_FIELD_NUMBER: _builtins.int
     value: _builtins.str
-    """The publisher's or category's name."""
+    """The publisher's or category's name.
+    Example: Science fiction
+    """
     book_count: _builtins.int
-    """How many books it has."""
+    """How many books it has.
+    Example: 12
+    """
     def __init__(
         self,
         *,

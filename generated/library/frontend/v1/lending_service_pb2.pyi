@@ -30,11 +30,17 @@ class BorrowBookRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     book_id: _builtins.str
-    """The book."""
+    """The book.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
     user_id: _builtins.str
-    """The user who borrows it."""
+    """The user who borrows it.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     days: _builtins.int
-    """For how many days, 1 to 365."""
+    """For how many days, 1 to 365.
+    Example: 14
+    """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
     byte, and lends nothing (AIP-155). A refused call is not kept: sent again, it is tried again. Without an id, a retry
@@ -65,7 +71,9 @@ class ReturnBookRequest(_message.Message):
     LOAN_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     loan_id: _builtins.str
-    """The loan."""
+    """The loan.
+    Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
+    """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
     byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
@@ -94,9 +102,13 @@ class RenewLoanRequest(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     loan_id: _builtins.str
-    """The loan."""
+    """The loan.
+    Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
+    """
     days: _builtins.int
-    """By how many days, 1 to 365."""
+    """By how many days, 1 to 365.
+    Example: 7
+    """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
     byte, and does not renew again (AIP-155). A refused call is not kept: sent again, it is tried again.
@@ -124,7 +136,9 @@ class GetLoanRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The loan's id."""
+    """The loan's id.
+    Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
+    """
     def __init__(
         self,
         *,
@@ -151,7 +165,9 @@ class ListLoansRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ONLY_OPEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only this user's loans."""
+    """Only this user's loans.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     book_id: _builtins.str
     """Only this book's loans."""
     state: _loan_pb2.LoanState.ValueType

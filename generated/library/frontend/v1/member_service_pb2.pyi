@@ -37,11 +37,16 @@ class EnrollUserRequest(_message.Message):
     for them goes to the same place. Domains are compared by IDNA 2008: `bücher.example` is `xn--bcher-kva.example`,
     but `faß.example` is not `fass.example`. What is before the @-sign is compared in lower case: `groß` is not
     `gross`.
+    Example: ada.lovelace@example.org
     """
     first_name: _builtins.str
-    """The given name, at most 100 characters. It may be empty when the last name is not."""
+    """The given name, at most 100 characters. It may be empty when the last name is not.
+    Example: Ada
+    """
     last_name: _builtins.str
-    """The family name, at most 100 characters. It may be empty when the first name is not."""
+    """The family name, at most 100 characters. It may be empty when the first name is not.
+    Example: Lovelace
+    """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
     byte, and enrols nobody (AIP-155). A refused call is not kept: sent again, it is tried again.
@@ -70,7 +75,9 @@ class GetUserRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The user's id."""
+    """The user's id.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     def __init__(
         self,
         *,
@@ -166,6 +173,7 @@ class UpdateUserRequest(_message.Message):
     def user(self) -> _user_pb2.User:
         """The user: its id, the new values, and an etag when only that version is to be changed. The rules for values are
         those of EnrollUser.
+        Example: {"firstName": "Augusta Ada"}
         """
 
     @_builtins.property
@@ -199,7 +207,9 @@ class CloseUserRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The user's id."""
+    """The user's id.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     etag: _builtins.str
     """The etag of the user, when only that version is to be closed."""
     request_id: _builtins.str

@@ -86,30 +86,52 @@ class SyncStatus(_message.Message):
     CLOCK_BEHIND_FIELD_NUMBER: _builtins.int
     NEWEST_TIME_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
-    """The name that this frontend's store gave itself at its first start."""
+    """The name that this frontend's store gave itself at its first start.
+    Example: 0193b8a0-1000-7f00-8a00-000000000001
+    """
     admin_target: _builtins.str
-    """Where the admin service is looked for."""
+    """Where the admin service is looked for.
+    Example: 127.0.0.1:50052
+    """
     last_pull_error: _builtins.str
-    """Why the last pull failed; empty when it did not."""
+    """Why the last pull failed; empty when it did not.
+    Example: ""
+    """
     last_push_error: _builtins.str
-    """Why the last push failed; empty when it did not."""
+    """Why the last push failed; empty when it did not.
+    Example: ""
+    """
     resyncing: _builtins.bool
     """Whether the whole catalogue is being read anew, because the admin service lost its past or has never been read."""
     waiting_user_count: _builtins.int
-    """How many users the admin service has yet to be told of."""
+    """How many users the admin service has yet to be told of.
+    Example: 0
+    """
     waiting_loan_count: _builtins.int
-    """How many loans the admin service has yet to be told of."""
+    """How many loans the admin service has yet to be told of.
+    Example: 1
+    """
     parked_row_count: _builtins.int
-    """How many rows it refused."""
+    """How many rows it refused.
+    Example: 0
+    """
     book_count: _builtins.int
-    """The books in the replica, removed ones included."""
+    """The books in the replica, removed ones included.
+    Example: "120"
+    """
     store_size_bytes: _builtins.int
-    """The size of this frontend's store, in bytes."""
+    """The size of this frontend's store, in bytes.
+    Example: "1048576"
+    """
     set_aside_count: _builtins.int
-    """How many rows of the catalogue this frontend's store could not apply in their newest version."""
+    """How many rows of the catalogue this frontend's store could not apply in their newest version.
+    Example: 0
+    """
     @_builtins.property
     def cursor_age(self) -> _duration_pb2.Duration:
-        """How long ago the catalogue here was known to be as the admin's; not set before the first full pull."""
+        """How long ago the catalogue here was known to be as the admin's; not set before the first full pull.
+        Example: "0.8s"
+        """
 
     @_builtins.property
     def last_pull_time(self) -> _timestamp_pb2.Timestamp:
@@ -121,22 +143,28 @@ class SyncStatus(_message.Message):
 
     @_builtins.property
     def parked_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParkedRow]:
-        """The first 100 of them."""
+        """The first 100 of them.
+        Example: []
+        """
 
     @_builtins.property
     def set_aside_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAsideRow]:
-        """The first 100 of them."""
+        """The first 100 of them.
+        Example: []
+        """
 
     @_builtins.property
     def clock_behind(self) -> _duration_pb2.Duration:
         """How far the clock of this frontend is behind `newest_time`; set while that is more than a day. Books are then
         neither lent, renewed nor returned (`CLOCK_BEHIND`), and `LendingService` reports NOT_SERVING as its health.
+        Example: null
         """
 
     @_builtins.property
     def newest_time(self) -> _timestamp_pb2.Timestamp:
         """The newest time in this frontend's store, or the release of this program when that is later; set together with
         `clock_behind`.
+        Example: null
         """
 
     def __init__(
