@@ -1,4 +1,7 @@
-"""Programs that others made to speak gRPC, run as people run them: grpcurl, Evans, `buf curl`, grpcui."""
+"""Programs of others, run as people run them at a terminal.
+
+Those that speak gRPC (grpcurl, Evans, `buf curl`, grpcui), and where those are that generate clients of HTTP.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 import httpx2
 import pytest
@@ -21,7 +25,10 @@ CALL_SECONDS = 100.0
 REFLECTION = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 
 NOT_TRIED = "NOT TRIED"
-"""How the skip of a test without its client begins; the end of the run tells them loudly, see tests/e2e/conftest.py."""
+"""How the skip of a test without its client begins; the end of the run lists them loudly, see tests/conftest.py."""
+
+GENERATORS = Path(__file__).parents[2] / ".tools" / "generators"
+"""Where `make generators` installs what is not one program."""
 
 INSTALLED_BY = {
     "grpcurl": "make clients",
@@ -35,6 +42,9 @@ INSTALLED_BY = {
     "mvn": "the system's package manager: maven",
     "cc": "the system's package manager: gcc or clang",
     "curl": "the system's package manager",
+    "java": "the system's package manager: default-jdk-headless",
+    "npx": "the system's package manager: npm",
+    "oapi-codegen": "make generators",
     "pgbouncer": "the system's package manager",
     "chromium": "apt-get install chromium-headless-shell, or the like of another system",
 }
@@ -44,10 +54,21 @@ def require(program: str) -> None:
     """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
     if shutil.which(program):
         return
-    told = f"{NOT_TRIED}: {program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}"
+    _skip(f"{program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}")
+
+
+def require_generator(name: str) -> Path:
+    """Return a file or folder that `make generators` installs; without it, skip or fail the test as `require` does."""
+    installed = GENERATORS / name
+    if not installed.exists():
+        _skip(f"{name} is not installed; it is installed by: make generators")
+    return installed
+
+
+def _skip(reason: str) -> NoReturn:
     if os.environ.get("LIBRARY_REQUIRE_CLIENTS") == "1":
-        pytest.fail(told)
-    pytest.skip(told)
+        pytest.fail(f"{NOT_TRIED}: {reason}")
+    pytest.skip(f"{NOT_TRIED}: {reason}")
 
 
 @dataclass
