@@ -13,6 +13,7 @@ from library_cli import status, up, users
 from library_cli.backup import backup_command, restore_command, verify_command
 from library_cli.channel import connected, health_of
 from library_cli.doctor import doctor_command
+from library_cli.exporting.command import export_command
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
 from library_cli.importing.command import import_command
@@ -33,7 +34,7 @@ def main() -> None:
     """Run and look after a lending library."""
 
 
-for command in (backup_command, verify_command, restore_command, doctor_command, import_command):
+for command in (backup_command, verify_command, restore_command, doctor_command, import_command, export_command):
     main.add_command(command)
 
 
