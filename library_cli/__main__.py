@@ -13,6 +13,7 @@ from library_cli.desk.loans import loans_command
 from library_cli.desk.search import search_command
 from library_cli.desk.users import users_command
 from library_cli.doctor import doctor_command
+from library_cli.exporting.command import export_command
 from library_cli.health_command import health_command
 from library_cli.importing.command import import_command
 from library_cli.status.command import status_command
@@ -27,7 +28,7 @@ def main() -> None:
 
 COMMANDS = (
     *(search_command, users_command, enrol_command, lend_command, return_command, loans_command),
-    *(up_command, status_command, health_command, import_command, doctor_command),
+    *(up_command, status_command, health_command, import_command, export_command, doctor_command),
     *(backup_command, verify_command, restore_command, completion_command),
 )
 for command in COMMANDS:

@@ -16,6 +16,7 @@ from library_cli.channel import connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.importing import progress
 from library_cli.importing.csv_books import CsvBooks, NotBooks
+from library_cli.importing.run_options import RunOptions, run_options
 from library_cli.importing.sending import SAMPLE, Tally, book_count, import_rows
 from library_cli.options import admin_target_option
 
@@ -42,9 +43,16 @@ class ImportStopped(click.ClickException):
     show_default=True,
     help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
 )
+@run_options
 @admin_target_option
 def import_command(
-    file: Path | None, sample: bool, only_if_empty: bool, dry_run: bool, from_line: int, admin_target: str
+    file: Path | None,
+    sample: bool,
+    only_if_empty: bool,
+    dry_run: bool,
+    from_line: int,
+    runs: RunOptions,
+    admin_target: str,
 ) -> None:
     """Add the books in the CSV FILE to the catalogue; `-` is standard input.
 
@@ -52,22 +60,25 @@ def import_command(
     language, published_year, page_count, cover_uri, description, copies. Only title is required. The text is UTF-8.
 
     A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
-    in the catalogue is reported and not added again, so an import can be repeated. Rows without an ISBN would be added
-    twice: an import that stopped says up to which line the rows are in, and --from-line goes on from there.
+    in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
+    copies. Rows without an ISBN would be added twice, unless --match title recognizes them.
+
+    Each import has a run id. One that stopped prints the command that goes on with it: no row is imported twice.
+    --undo takes a run back, but leaves alone what was changed or lent since.
 
     Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
     """
     if (file is None) is not sample:
         raise click.UsageError("Give a FILE or --sample.")
     path = SAMPLE if file is None else file
-    tally = Tally()
+    tally = Tally(go_on=runs.go_on)
     try:
         with connected(admin_target) as channel:
             if only_if_empty and (books := book_count(channel)):
                 click.echo(f"Nothing was imported, as the catalogue has books: {books}.")
                 return
             with click.open_file(str(path), "rb") as source:
-                import_file(source, channel, tally, dry_run=dry_run, from_line=from_line)
+                import_file(source, channel, tally, runs, dry_run=dry_run, from_line=from_line)
     except NotBooks as problem:
         name = "Standard input" if str(path) == "-" else path
         raise ImportStopped(f"{name} {problem}.", tally, dry_run=dry_run) from problem
@@ -75,11 +86,15 @@ def import_command(
         raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
     except KeyboardInterrupt:
         raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
+    if tally.changes and not dry_run:
+        click.echo(f"To take this import back: library import --undo {runs.run_id}", err=True)
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
 
 
-def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_run: bool, from_line: int) -> None:
+def import_file(
+    source: IO[bytes], channel: grpc.Channel, tally: Tally, runs: RunOptions, *, dry_run: bool, from_line: int
+) -> None:
     """Import a file; report on standard error how far it is and what does not go in. The tally is kept up to date."""
     console = Console(stderr=True)
     books = CsvBooks(source)
@@ -87,9 +102,10 @@ def import_file(source: IO[bytes], channel: grpc.Channel, tally: Tally, *, dry_r
         progress.write(console, f"line 1: {column or 'a column without a name'}: unknown column, left out")
     with progress.shown(console, size_in_bytes(source), dry_run=dry_run) as tell:
         rows = (row for row in books if row.line >= from_line)
-        for outcomes in import_rows(channel, rows, tally, validate_only=dry_run):
+        options = runs.message(str(getattr(source, "name", "")))
+        for outcomes in import_rows(channel, rows, tally, validate_only=dry_run, options=options):
             tally.count(outcomes)
-            progress.report(console, outcomes)
+            progress.report(console, outcomes, dry_run=dry_run, key=runs.key)
             tell(books.bytes_read, tally)
     if books.mended_lines:
         mended = "had control characters that are letters in Windows-1252, and were read as those"

@@ -6,7 +6,9 @@ that the service would have given: so a row refused here and a row refused there
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -104,7 +106,7 @@ def book_row(line: int, values: dict[str, str]) -> ImportBooksRequest | ImportOu
     book = AddBookRequest()
     for name in TEXT_COLUMNS:
         setattr(book, name, values.get(name, ""))
-    book.authors.extend(author for part in values.get("authors", "").split(";") if (author := part.strip()))
+    book.authors.extend(authors_of(values.get("authors", "")))
     problems: list[validation.Problem] = []
     if not book.title:
         problems.append(("title", "is missing"))
@@ -122,6 +124,14 @@ def book_row(line: int, values: dict[str, str]) -> ImportBooksRequest | ImportOu
         return ImportBooksRequest(line=line, book=book)
     # The service would report the rest only when these are fixed, so its rules are tried here, too.
     return refused(line, joined(problems, validation.problems(book)))
+
+
+def authors_of(cell: str) -> list[str]:
+    """Return the authors in a cell: a JSON array, as an export writes names that have a semicolon, or a `;` between."""
+    if re.fullmatch(r'\[".*"\]', cell, re.DOTALL):
+        with contextlib.suppress(ValueError):
+            return [str(author) for author in json.loads(cell)]
+    return [author for part in cell.split(";") if (author := part.strip())]
 
 
 def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:

@@ -2,45 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ALREADY_THERE, ImportOutcome
+from library.admin.v1.catalog_service_pb2 import (
+    IMPORT_RESULT_ALREADY_THERE,
+    IMPORT_RESULT_COPIES_ADDED,
+    IMPORT_RESULT_UPDATED,
+    FieldChange,
+    ImportOutcome,
+)
 from library_cli.importing.sending import Tally
+from library_cli.pace import Pace
 from library_cli.plain_text import one_line
 
 
 @contextmanager
 def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
-    """Give what is called after each batch, with the bytes read so far and the tally."""
+    """Yield what is called after each batch, with the bytes read so far and the tally."""
+    pace = Pace()
     if not console.is_terminal:
-        yield lambda _, tally: write(console, f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}")
+        with _lines(console, total_bytes, pace, dry_run=dry_run) as tell:
+            yield tell
         return
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total_bytes)
-        yield lambda bytes_read, tally: progress.update(
-            task, completed=bytes_read, description=in_words(tally, dry_run=dry_run)
-        )
+
+        def update(bytes_read: int, tally: Tally) -> None:
+            said = f"{in_words(tally, dry_run=dry_run)}, {pace.in_words(tally.rows, None)}"
+            progress.update(task, completed=bytes_read, description=said)
+
+        yield update
 
 
-def report(console: Console, outcomes: list[ImportOutcome]) -> None:
-    """Write a line for each problem of each row that did not go in."""
+@contextmanager
+def _lines(
+    console: Console, total_bytes: int | None, pace: Pace, *, dry_run: bool
+) -> Iterator[Callable[[int, Tally], None]]:
+    """Yield what writes a line after the first batch, then every few seconds; write another one after the last."""
+    written = 0
+    newest: tuple[int, Tally] | None = None
+
+    def line(bytes_read: int, tally: Tally) -> None:
+        said = f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}"
+        if written:
+            part = min(bytes_read / total_bytes, 1.0) if total_bytes else None
+            said += f"; {pace.in_words(tally.rows, part)}"
+        write(console, said)
+
+    def tell(bytes_read: int, tally: Tally) -> None:
+        nonlocal written, newest
+        newest = bytes_read, tally
+        if pace.is_due():
+            line(bytes_read, tally)
+            written = tally.line
+
+    yield tell
+    if newest is not None and newest[1].line != written:
+        line(*newest)
+
+
+def report(console: Console, outcomes: list[ImportOutcome], *, dry_run: bool = False, key: str = "isbn") -> None:
+    """Write a line for each row that was there already, with what was or would be changed, and for each problem.
+
+    `key` says by what books were recognized. Rows that an earlier call of this run has done are passed over.
+    """
     for outcome in outcomes:
+        as_book = f" book {outcome.book_id}" if outcome.book_id else ""
+        changes = _in_words(outcome.changes)
+        said = ""
         if outcome.result == IMPORT_RESULT_ALREADY_THERE:
-            as_book = f" as book {outcome.book_id}" if outcome.book_id else ""
-            write(console, f"line {outcome.line}: isbn: already there{as_book}")
+            said = f"{key}: already there{as_book and f' as{as_book}'}" + (changes and f"; would change: {changes}")
+        elif outcome.result == IMPORT_RESULT_UPDATED:
+            said = f"{'would update' if dry_run else 'updated'}{as_book or ' a book of an earlier row'}"
+            said += changes and f": {changes}"
+        elif outcome.result == IMPORT_RESULT_COPIES_ADDED:
+            said = f"{'would add' if dry_run else 'added'} copies to{as_book or ' a book of an earlier row'}"
+            said += changes and f": {changes}"
+        if said and not outcome.already_done:
+            write(console, f"line {outcome.line}: {said}")
         for problem in outcome.problems:
             write(console, f"line {outcome.line}: {problem.field}: {problem.description}")
 
 
+def _in_words(changes: Iterable[FieldChange]) -> str:
+    return ", ".join(f"{change.field} {change.old_value!r} → {change.new_value!r}" for change in changes)
+
+
 def in_words(tally: Tally, *, dry_run: bool) -> str:
     """Say what became of the rows."""
-    added, refused = ("would add", "would refuse") if dry_run else ("added", "refused")
-    return f"{added} {tally.added}, already there {tally.already_there}, {refused} {tally.refused}"
+    words = [f"{'would add' if dry_run else 'added'} {tally.added}"]
+    if tally.updated:
+        words.append(f"{'would update' if dry_run else 'updated'} {tally.updated}")
+    if tally.copies_added:
+        words.append(f"{'would add' if dry_run else 'added'} copies to {tally.copies_added}")
+    words.append(f"already there {tally.already_there}")
+    words.append(f"{'would refuse' if dry_run else 'refused'} {tally.refused}")
+    if tally.done_before:
+        words.append(f"{tally.done_before} of these before")
+    return ", ".join(words)
 
 
 def how_far(tally: Tally, *, dry_run: bool) -> str:
@@ -48,17 +112,17 @@ def how_far(tally: Tally, *, dry_run: bool) -> str:
     sentences = []
     if tally.line:
         sentences.append(f"Up to line {tally.line}: {in_words(tally, dry_run=dry_run)}.")
-    if dry_run:
+    if dry_run or not (tally.line or tally.unanswered):
         return " ".join(sentences)
-    if tally.unanswered is None:
-        if sentences:
-            sentences.append(f"Go on with --from-line {tally.line + 1}.")
-        return " ".join(sentences)
-    first, last = tally.unanswered
-    sentences.append(f"Lines {first} to {last} were sent, but not answered: all of their books are in, or none.")
-    sentences.append(f"Go on with --from-line {tally.line + 1 if tally.line else first}.")
-    sentences.append("Books with an ISBN are not added twice; if these have none, look for the first of them in the")
-    sentences.append(f"catalogue, and if it is there, go on with --from-line {last + 1}.")
+    go_on = tally.line + 1
+    if tally.unanswered is not None:
+        first, last = tally.unanswered
+        go_on = go_on if tally.line else first
+        sentences.append(f"Lines {first} to {last} were sent, but not answered: all of their books are in, or none.")
+    if tally.go_on is None:
+        sentences.append(f"Go on with --from-line {go_on}.")
+    else:
+        sentences.append(f"Go on with the command below; no row is imported twice.\n{tally.go_on(go_on)}")
     return " ".join(sentences)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import grpc
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_ALREADY_THERE,
+    IMPORT_RESULT_COPIES_ADDED,
+    IMPORT_RESULT_UPDATED,
+    ON_DUPLICATE_ADD_COPIES,
+    ON_DUPLICATE_UPDATE,
     ImportBooksRequest,
+    ImportOptions,
     ImportOutcome,
 )
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -19,6 +25,8 @@ from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library_cli.channel import ANSWER_SECONDS
 from library_cli.grpc_errors import is_surely_not_done
+from library_cli.importing.seen import Seen
+from library_domain.titles import title_identity, title_key
 
 SAMPLE = Path(__file__).with_name("sample_books.csv")
 """Some sixty well-known books, for a first look."""
@@ -27,8 +35,21 @@ BATCH_ROWS = 500
 BATCH_BYTES = 4_000_000
 """Bounds of one call, which the service commits as a whole: see ImportBooks in the contract."""
 
+OPTIONS_BYTES = 1_000
+"""Room in a batch for the options, which its first row has."""
+
 BATCH_SECONDS = 120.0
 """Deadline of one batch."""
+
+
+COUNTED = {
+    IMPORT_RESULT_ADDED: "added",
+    IMPORT_RESULT_UPDATED: "updated",
+    IMPORT_RESULT_COPIES_ADDED: "copies_added",
+    IMPORT_RESULT_ALREADY_THERE: "already_there",
+}
+DUPLICATE = {ON_DUPLICATE_UPDATE: IMPORT_RESULT_UPDATED, ON_DUPLICATE_ADD_COPIES: IMPORT_RESULT_COPIES_ADDED}
+"""What becomes of a row whose book is there already; otherwise ALREADY_THERE."""
 
 
 @dataclass
@@ -37,8 +58,14 @@ class Tally:
 
     line: int = 0
     added: int = 0
+    updated: int = 0
+    copies_added: int = 0
     already_there: int = 0
     refused: int = 0
+    done_before: int = 0
+    """How many of these were done by an earlier call of this run."""
+    go_on: Callable[[int], str] | None = None
+    """Returns the command line that goes on from a line. With it, no row of a batch without an answer is done twice."""
     unanswered: tuple[int, int] | None = None
     """The first and the last line of a batch that was sent, and of which it is not known whether it is in."""
 
@@ -47,12 +74,19 @@ class Tally:
         self.unanswered = None
         for outcome in outcomes:
             self.line = outcome.line
-            if outcome.result == IMPORT_RESULT_ADDED:
-                self.added += 1
-            elif outcome.result == IMPORT_RESULT_ALREADY_THERE:
-                self.already_there += 1
-            else:
-                self.refused += 1
+            self.done_before += outcome.already_done
+            name = COUNTED.get(outcome.result, "refused")
+            setattr(self, name, getattr(self, name) + 1)
+
+    @property
+    def rows(self) -> int:
+        """How many rows have an outcome."""
+        return self.added + self.updated + self.copies_added + self.already_there + self.refused
+
+    @property
+    def changes(self) -> int:
+        """How many rows changed the catalogue."""
+        return self.added + self.updated + self.copies_added
 
 
 def import_rows(
@@ -61,45 +95,49 @@ def import_rows(
     tally: Tally | None = None,
     *,
     validate_only: bool = False,
+    options: ImportOptions | None = None,
 ) -> Iterator[list[ImportOutcome]]:
     """Send the rows; yield, for each batch, an outcome for each row in the order of the file.
 
     Rows that are outcomes already are passed on in their place. A batch is in the catalogue when its outcomes are
     yielded. The tally, which the caller keeps, has the lines of the batch that is being sent. Memory is that of one
-    batch; with `validate_only`, which adds nothing that the service could compare later batches with, also about 100
-    bytes for each ISBN.
+    batch; with `validate_only`, which adds nothing that the service could compare later batches with, the books of
+    earlier batches are remembered in a temporary file.
     """
     catalog = CatalogServiceStub(channel)
-    isbns: set[int] = set()
+    options = options or ImportOptions()
     tally = tally or Tally()
-    for batch in _batches(rows):
-        requests = [row for row in batch if isinstance(row, ImportBooksRequest)]
-        for request in requests:
-            request.validate_only = validate_only
-        answers = _send(catalog, requests, tally) if requests else []
-        if validate_only:
-            for request, outcome in zip(requests, answers, strict=True):
-                mark_repeated(request, outcome, isbns)
-        answered = iter(answers)
-        yield [next(answered) if isinstance(row, ImportBooksRequest) else row for row in batch]
+    with closing(Seen()) as isbns, closing(Seen()) as titles:
+        for batch in _batches(rows):
+            requests = [row for row in batch if isinstance(row, ImportBooksRequest)]
+            for request in requests:
+                request.validate_only = validate_only
+            if requests:
+                requests[0].options.CopyFrom(options)
+            answers = _send(catalog, requests, tally) if requests else []
+            if validate_only:
+                for request, outcome in zip(requests, answers, strict=True):
+                    mark_repeated(request, outcome, options, isbns, titles)
+            answered = iter(answers)
+            yield [next(answered) if isinstance(row, ImportBooksRequest) else row for row in batch]
 
 
 def _batches(
     rows: Iterable[ImportBooksRequest | ImportOutcome],
 ) -> Iterator[list[ImportBooksRequest | ImportOutcome]]:
     batch: list[ImportBooksRequest | ImportOutcome] = []
-    room = BATCH_BYTES
+    room = BATCH_BYTES - OPTIONS_BYTES
     for row in rows:
         # With some bytes for `validate_only`, which is set later.
         weight = row.ByteSize() + 10 if isinstance(row, ImportBooksRequest) else 0
         if batch and weight > room:
             yield batch
-            batch, room = [], BATCH_BYTES
+            batch, room = [], BATCH_BYTES - OPTIONS_BYTES
         batch.append(row)
         room -= weight
         if len(batch) == BATCH_ROWS:
             yield batch
-            batch, room = [], BATCH_BYTES
+            batch, room = [], BATCH_BYTES - OPTIONS_BYTES
     if batch:
         yield batch
 
@@ -114,12 +152,22 @@ def _send(catalog: CatalogServiceStub, requests: list[ImportBooksRequest], tally
         raise
 
 
-def mark_repeated(request: ImportBooksRequest, outcome: ImportOutcome, isbns: set[int]) -> None:
-    """Correct the outcome of a row that was only checked where an earlier row has its ISBN."""
-    if request.book.isbn and outcome.result == IMPORT_RESULT_ADDED:
-        if int(request.book.isbn) in isbns:
-            outcome.result = IMPORT_RESULT_ALREADY_THERE
-        isbns.add(int(request.book.isbn))
+def mark_repeated(
+    request: ImportBooksRequest, outcome: ImportOutcome, options: ImportOptions, isbns: Seen, titles: Seen
+) -> None:
+    """Correct the outcome of a row that was only checked where an earlier batch has its book.
+
+    `isbns` and `titles` have the books that earlier rows would have added.
+    """
+    if outcome.result != IMPORT_RESULT_ADDED:
+        return
+    is_new = True
+    if options.match_title:
+        is_new = titles.add(title_key(title_identity(request.book.title, request.book.authors)))
+    if request.book.isbn:
+        is_new = isbns.add(int(request.book.isbn))
+    if not is_new:
+        outcome.result = DUPLICATE.get(options.on_duplicate, IMPORT_RESULT_ALREADY_THERE)
 
 
 def book_count(channel: grpc.Channel) -> int:

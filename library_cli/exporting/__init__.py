@@ -1,0 +1,1 @@
+"""The command `library export`: all books, users or loans as CSV or JSON Lines."""

@@ -1,0 +1,100 @@
+"""The command `library export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from library_cli.channel import connected
+from library_cli.exporting.kinds import BOOKS, LOANS, USERS, Kind, count_of
+from library_cli.exporting.output import FORMATS, SUFFIXES, opened, writer_of
+from library_cli.grpc_errors import CallFailed
+from library_cli.options import admin_target_option, frontend_target_option
+from library_cli.pace import Pace
+
+SHOWN_EVERY = 1_000
+"""Rows between two looks at the clock."""
+
+
+class ExportStopped(click.ClickException):
+    """An export could not be done; no file was written, and one that was there is as it was."""
+
+    exit_code = 2
+
+
+@click.command("export", short_help="Write all books, users or loans into a CSV or JSON Lines file.")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="CSV or JSON Lines. Without it the suffix of FILE decides: .jsonl and .ndjson are JSON Lines, all others CSV.",
+)
+@click.option("--users", "kind", flag_value="users", help="Write the users, also closed ones, instead of the books.")
+@click.option("--loans", "kind", flag_value="loans", help="Write the loans, also returned ones, instead of the books.")
+@admin_target_option
+@frontend_target_option
+def export_command(file: Path, form: str | None, kind: str | None, admin_target: str, frontend_target: str) -> None:
+    """Write all books of the catalogue into FILE; `-` is standard output.
+
+    The columns of books are those that `library import` reads, so an exported catalogue can be imported into an empty
+    library as it is. Users and loans have the columns of the contract, times in RFC 3339 in UTC. The text is UTF-8.
+
+    FILE is written under another name and moved into its place when it is whole, so an export that stops leaves what
+    was there before. A file with users or loans can only be read by you.
+
+    Exit status: 0 when the file is whole, 2 when the export could not be done.
+    """
+    chosen = {"users": USERS, "loans": LOANS}.get(kind or "", BOOKS)
+    form = form or SUFFIXES.get(file.suffix.lower(), "csv")
+    target = admin_target if chosen is BOOKS else frontend_target
+    try:
+        total = _total(admin_target, chosen)
+        with connected(target) as channel, opened(file, is_private=chosen.is_private) as out:
+            write = writer_of(form, out, chosen.columns)
+            count = 0
+            with _progress(Console(stderr=True), chosen, total) as tell:
+                for count, row in enumerate(chosen.rows(channel), 1):
+                    write(row)
+                    if count % SHOWN_EVERY == 0:
+                        tell(count)
+    except BrokenPipeError:
+        raise  # click ends the program quietly: who reads has had enough
+    except (CallFailed, OSError) as problem:
+        raise ExportStopped(str(problem)) from problem
+    except KeyboardInterrupt:
+        stopped = ExportStopped("Interrupted.")
+        stopped.exit_code = 130  # type: ignore[misc]  # click reads it from the instance, whatever its types say
+        raise stopped from None
+    click.echo(f"Exported {count} {chosen.name}", err=True)
+
+
+def _total(admin_target: str, kind: Kind) -> int | None:
+    try:
+        with connected(admin_target) as channel:
+            return count_of(channel, kind)
+    except CallFailed:
+        return None
+
+
+@contextmanager
+def _progress(console: Console, kind: Kind, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Yield what is called with the number of rows written: a bar on a terminal, a line every few seconds elsewhere."""
+    pace = Pace()
+
+    def said(count: int, *, with_time: bool) -> str:
+        return f"{count} {kind.name}, {pace.in_words(count, count / total if with_time and total else None)}"
+
+    if not console.is_terminal:
+        pace.is_due()  # nothing is said in the first seconds
+        yield lambda count: console.print(said(count, with_time=True), highlight=False) if pace.is_due() else None
+        return
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.update(task, completed=count, description=said(count, with_time=False))

@@ -1,0 +1,161 @@
+"""What can be exported: where the rows come from, page after page, and what their columns are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+
+from library.admin.v1 import catalog_service_pb2, status_service_pb2
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
+from library.frontend.v1 import lending_service_pb2, member_service_pb2
+from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
+from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
+from library.v1.book_pb2 import Book
+from library.v1.loan_pb2 import Loan, LoanState
+from library.v1.user_pb2 import User, UserState
+
+PAGE_SIZE = 1_000
+"""As many rows as a page may have."""
+
+PAGE_SECONDS = 60.0
+"""Deadline of one page."""
+
+COUNT_SECONDS = 2.0
+"""Deadline of the count of rows, which is only needed to tell the time left."""
+
+Value: TypeAlias = str | int | list[str] | None
+Row: TypeAlias = dict[str, Value]
+
+BOOK_COLUMNS = (
+    *("title", "authors", "isbn", "publisher", "category", "language", "published_year", "page_count"),
+    *("cover_uri", "description", "copies"),
+)
+"""Those that `library import` reads."""
+
+USER_COLUMNS = (
+    *("id", "email", "first_name", "last_name", "state", "active_loan_count", "create_time", "update_time"),
+)
+LOAN_COLUMNS = (
+    *("id", "book_id", "book_title", "user_id", "days", "borrow_time", "due_time", "return_time", "state"),
+    *("renewal_count", "fine", "fine_currency"),
+)
+NANOS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of rows."""
+
+    name: str
+    """In the plural."""
+    columns: Sequence[str]
+    rows: Callable[[grpc.Channel], Iterator[Row]]
+    count_field: str
+    """Of the admin's status."""
+    is_private: bool
+    """Whether rows are about people."""
+
+
+def count_of(channel: grpc.Channel, kind: Kind) -> int | None:
+    """Ask the admin service about how many rows there are; None where it does not answer at once."""
+    try:
+        status = StatusServiceStub(channel).GetStatus(status_service_pb2.GetStatusRequest(), timeout=COUNT_SECONDS)
+    except grpc.RpcError:
+        return None
+    count: int = getattr(status, kind.count_field)
+    return count or None
+
+
+def books(channel: grpc.Channel) -> Iterator[Row]:
+    """Yield all books of the catalogue, the oldest entry first."""
+    request = catalog_service_pb2.ListBooksRequest(page_size=PAGE_SIZE)
+    return map(book_row, _pages(CatalogServiceStub(channel).ListBooks, request, "books"))
+
+
+def users(channel: grpc.Channel) -> Iterator[Row]:
+    """Yield all users, also those whose account is closed."""
+    request = member_service_pb2.ListUsersRequest(page_size=PAGE_SIZE, include_closed=True)
+    return map(user_row, _pages(MemberServiceStub(channel).ListUsers, request, "users"))
+
+
+def loans(channel: grpc.Channel) -> Iterator[Row]:
+    """Yield all loans, open and returned, the oldest first."""
+    request = lending_service_pb2.ListLoansRequest(page_size=PAGE_SIZE)
+    return map(loan_row, _pages(LendingServiceStub(channel).ListLoans, request, "loans"))
+
+
+BOOKS = Kind("books", BOOK_COLUMNS, books, "book_count", is_private=False)
+USERS = Kind("users", USER_COLUMNS, users, "user_count", is_private=True)
+LOANS = Kind("loans", LOAN_COLUMNS, loans, "loan_count", is_private=True)
+
+
+def _pages(list_page: Callable[..., Any], request: Any, field: str) -> Iterator[Any]:
+    while True:
+        page = list_page(request, timeout=PAGE_SECONDS)
+        yield from getattr(page, field)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def book_row(book: Book) -> Row:
+    """Return the values of a book; None for a number that is not known."""
+    row: Row = {name: getattr(book, name) for name in BOOK_COLUMNS if name not in ("authors", "copies")}
+    row |= {name: row[name] or None for name in ("published_year", "page_count")}
+    return {**row, "authors": list(book.authors), "copies": book.total_copies}
+
+
+def user_row(user: User) -> Row:
+    """Return the values of a user."""
+    row: Row = {name: getattr(user, name) for name in ("id", "email", "first_name", "last_name", "active_loan_count")}
+    times: Row = {name: _time(getattr(user, name)) for name in ("create_time", "update_time")}
+    return {**row, **times, "state": _state(UserState, user.state)}
+
+
+def loan_row(loan: Loan) -> Row:
+    """Return the values of a loan; None for a time or a fine that there is not."""
+    row: Row = {name: getattr(loan, name) for name in ("id", "book_id", "book_title", "user_id", "days")}
+    times: Row = {
+        name: _time(getattr(loan, name)) if loan.HasField(name) else None
+        for name in ("borrow_time", "due_time", "return_time")
+    }
+    fine = loan.HasField("fine")
+    return {
+        **row,
+        **times,
+        "state": _state(LoanState, loan.state),
+        "renewal_count": loan.renewal_count,
+        "fine": _amount(loan.fine) if fine else None,
+        "fine_currency": loan.fine.currency_code if fine else None,
+    }
+
+
+def authors_cell(authors: list[str]) -> str:
+    """Write authors into one cell: with `; ` between them or, where a name could be misread, as a JSON array."""
+    plain = "; ".join(authors)
+    is_plain = not any(set(name) & set(";|&[]") or name != name.strip() for name in authors)
+    return plain if is_plain else json.dumps(authors, ensure_ascii=False)
+
+
+def _time(time: Timestamp) -> str:
+    return time.ToJsonString()
+
+
+def _state(enum: Any, number: int) -> str:
+    """Return the name of a state in lower case, without the name of its type; a number that is not known as it is."""
+    return enum.Name(number).partition("_STATE_")[2].lower() if number in enum.values() else str(number)
+
+
+def _amount(money: Money) -> str:
+    """Write an amount as a decimal number with at least two places."""
+    total = money.units * NANOS + money.nanos
+    units, nanos = divmod(abs(total), NANOS)
+    places = f"{nanos:09}".rstrip("0").ljust(2, "0")
+    return f"{'-' if total < 0 else ''}{units}.{places}"

@@ -1,0 +1,150 @@
+"""Lists the runs of imports, and takes one back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from library.admin.v1.catalog_service_pb2 import (
+    UNDO_RESULT_CHANGED_SINCE,
+    UNDO_RESULT_LENT_SINCE,
+    UNDO_RESULT_REMOVED,
+    UNDO_RESULT_RESTORED,
+    UNDO_RESULT_UNREADABLE,
+    ImportRun,
+    ListImportRunsRequest,
+    OnDuplicate,
+    UndoImportRequest,
+    UndoOutcome,
+    UndoResult,
+)
+from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library_cli.channel import ANSWER_SECONDS, connected
+from library_cli.grpc_errors import CallFailed
+from library_cli.pace import Pace
+from library_cli.plain_text import one_line
+
+PAGE_SIZE = 1_000
+UNDO_BOOKS = 500
+"""As many as the service takes back in one call."""
+
+UNDO_SECONDS = 120.0
+"""Deadline of one call that takes books back."""
+
+KEPT = {
+    UNDO_RESULT_CHANGED_SINCE: "was changed since",
+    UNDO_RESULT_LENT_SINCE: "was lent since",
+    UNDO_RESULT_UNREADABLE: "is damaged in the store",
+}
+COLUMNS = ("id", "time", "added", "updated", "copies added", "already there", "on duplicate", "taken back", "source")
+
+
+def show_runs(target: str, *, json_wanted: bool) -> int:
+    """List the runs, the newest first; return the exit status."""
+    try:
+        with connected(target) as channel:
+            runs = list(_runs(channel))
+    except CallFailed as problem:
+        raise click.ClickException(str(problem)) from problem
+    console = Console()
+    if json_wanted:
+        click.echo(_as_json(runs))
+    elif console.is_terminal:
+        table = Table(*COLUMNS)
+        for run in runs:
+            table.add_row(*(Text(value) for value in _values(run)))
+        console.print(table if table.row_count else "Nothing was imported with a run id yet.")
+    else:
+        for run in runs:
+            click.echo("\t".join(_values(run)))
+    return 0
+
+
+def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
+    """Take back a run, and say what was left alone and why; return the exit status: 1 where something was."""
+    counts = dict.fromkeys(UndoResult.values(), 0)
+    told: list[UndoOutcome] = []
+    console = Console(stderr=True)
+    pace = Pace()
+    try:
+        with connected(target) as channel:
+            for outcomes in _undone(channel, run_id):
+                for outcome in outcomes:
+                    counts[outcome.result] += 1
+                    if json_wanted:
+                        told.append(outcome)
+                    elif outcome.result in KEPT:
+                        line = f"left alone, as it {KEPT[outcome.result]}: {outcome.book_id} {outcome.title}"
+                        console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
+                done = sum(counts.values())
+                if pace.is_due() and done > UNDO_BOOKS:
+                    console.print(f"{done} books, {pace.in_words(done, None)}", highlight=False)
+    except CallFailed as problem:
+        failure = click.ClickException(f"{problem}\n{_how_far(counts, run_id)}".strip())
+        failure.exit_code = 2  # type: ignore[misc]  # click reads it from the instance
+        raise failure from problem
+    except KeyboardInterrupt:
+        failure = click.ClickException(f"Interrupted.\n{_how_far(counts, run_id)}".strip())
+        failure.exit_code = 130  # type: ignore[misc]
+        raise failure from None
+    click.echo(_as_json(told) if json_wanted else _in_words(counts))
+    return 1 if any(counts[result] for result in KEPT) else 0
+
+
+def _runs(channel: grpc.Channel) -> Iterator[ImportRun]:
+    catalog = CatalogServiceStub(channel)
+    request = ListImportRunsRequest(page_size=PAGE_SIZE)
+    while True:
+        page = catalog.ListImportRuns(request, timeout=ANSWER_SECONDS)
+        yield from page.import_runs
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _undone(channel: grpc.Channel, run_id: str) -> Iterator[list[UndoOutcome]]:
+    catalog = CatalogServiceStub(channel)
+    request = UndoImportRequest(run_id=run_id, page_size=UNDO_BOOKS)
+    while True:
+        page = catalog.UndoImport(request, timeout=UNDO_SECONDS)
+        yield list(page.outcomes)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _in_words(counts: dict[UndoResult.ValueType, int]) -> str:
+    kept = sum(counts[result] for result in KEPT)
+    return f"Removed {counts[UNDO_RESULT_REMOVED]}, restored {counts[UNDO_RESULT_RESTORED]}, left alone {kept}"
+
+
+def _how_far(counts: dict[UndoResult.ValueType, int], run_id: str) -> str:
+    if not any(counts.values()):
+        return ""
+    return f"{_in_words(counts)}. Go on with: library import --undo {run_id}"
+
+
+def _values(run: ImportRun) -> list[str]:
+    counts = (run.added_count, run.updated_count, run.copies_added_count, run.already_there_count)
+    mode = OnDuplicate.Name(run.on_duplicate).removeprefix("ON_DUPLICATE_").lower().replace("_", "-")
+    undone = run.undo_time.ToJsonString() if run.HasField("undo_time") else ""
+    return [run.id, run.create_time.ToJsonString(), *map(str, counts), mode, undone, one_line(run.source)]
+
+
+def _as_json(messages: list[ImportRun] | list[UndoOutcome]) -> str:
+    return json.dumps([_as_dict(message) for message in messages], indent=2, ensure_ascii=False)
+
+
+def _as_dict(message: Message) -> dict[str, object]:
+    found: dict[str, object] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return found
