@@ -94,8 +94,8 @@ class Attempts(Generic[RequestT]):
         return (self._reads or bool(self._request_id)) and self._sent < self._limits.attempts
 
     def _note(self, failure: LibraryError) -> None:
-        if failure.code() in REFUSALS:
-            # Had an earlier attempt changed something, the request id would have brought its answer.
+        if failure.code() in REFUSALS and failure.reason:
+            # Had an earlier attempt changed something, the library would have returned its answer for the request id.
             self._may_be_done = False
         elif not self._reads and not is_surely_not_done(failure):
             self._may_be_done = True
@@ -123,16 +123,18 @@ def is_temporary(failure: LibraryError) -> bool:
 
 
 def is_surely_not_done(failure: LibraryError) -> bool:
-    """Whether a call that was not refused for good changed nothing: it did not start, or reached no server."""
+    """Whether an attempt changed nothing: it was refused, did not start, or reached no server."""
+    if failure.code() in REFUSALS or failure.reason == "SERVER_BUSY":
+        return True
     said = (failure.details() or "").lower()
     not_connected = failure.code() is grpc.StatusCode.UNAVAILABLE and any(words in said for words in NOT_CONNECTED)
-    return failure.reason == "SERVER_BUSY" or (not_connected and not failure.reason)
+    return not_connected and not failure.reason
 
 
 def error_of_stream(error: grpc.RpcError) -> LibraryError:
     """Return the typed error of a stream of requests. What was sent before it may have been done."""
     failure = typed_error(error)
-    failure.is_outcome_unknown = failure.code() not in REFUSALS and not is_surely_not_done(failure)
+    failure.is_outcome_unknown = not is_surely_not_done(failure)
     return failure
 
 

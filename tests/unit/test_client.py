@@ -162,6 +162,9 @@ def test_an_outcome_that_is_not_known_is_said_so(kind: Kind, server: ScriptedSer
     assert not failure(kind, server.address, attempts=2).is_outcome_unknown
     server.script += [UNAVAILABLE, refuse(grpc.StatusCode.INTERNAL, info("INTERNAL"))]
     assert failure(kind, server.address).is_outcome_unknown
+    of_a_proxy = refuse(grpc.StatusCode.PERMISSION_DENIED)
+    server.script += [of_a_proxy, UNAVAILABLE, of_a_proxy]
+    assert [failure(kind, server.address).is_outcome_unknown for _ in range(2)] == [False, True]
     assert not server.script
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody_there = f"127.0.0.1:{taken.getsockname()[1]}"
