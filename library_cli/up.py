@@ -17,7 +17,7 @@ from rich.console import Console
 from library.frontend.v1.sync_service_pb2 import SyncStatus
 from library_cli.channel import connected
 from library_cli.grpc_errors import CallFailed
-from library_cli.importing.csv_books import CsvBooks
+from library_cli.importing.reading.books import Books
 from library_cli.importing.sending import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
 from library_cli.status.reports import clock_warning, sync_status
@@ -155,7 +155,7 @@ def open_library(household: Household, data_dir: Path, say: Callable[[str], None
     with connected(admin) as channel, SAMPLE.open("rb") as sample:
         if household.logged("admin", "serving")["store_is_new"] and book_count(channel) == 0:
             say("Loading the sample catalogue")
-            for _outcomes in import_rows(channel, CsvBooks(sample)):
+            for _outcomes in import_rows(channel, Books(sample)):
                 pass
         books = book_count(channel)
     say("Starting the frontend service")

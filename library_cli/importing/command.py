@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import click
-import grpc
 from rich.console import Console
 
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
 from library_cli.channel import connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.importing import progress
-from library_cli.importing.csv_books import CsvBooks, NotBooks
+from library_cli.importing.reading.books import Books
+from library_cli.importing.reading.problems import NotBooks
+from library_cli.importing.reading.rejects import RejectsFile
+from library_cli.importing.reading_options import ReadingOptions, confirm, reading_options
 from library_cli.importing.run_options import RunOptions, run_options
 from library_cli.importing.sending import SAMPLE, Tally, book_count, import_rows
 from library_cli.options import admin_target_option
@@ -31,7 +37,7 @@ class ImportStopped(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
 
 
-@click.command("import", short_help="Add the books in a CSV file to the catalogue.")
+@click.command("import", short_help="Add the books in a CSV, Excel or JSON Lines file to the catalogue.")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
 @click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
@@ -39,10 +45,9 @@ class ImportStopped(click.ClickException):
 @click.option(
     "--from-line",
     type=click.IntRange(min=2),
-    default=2,
-    show_default=True,
     help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
 )
+@reading_options
 @run_options
 @admin_target_option
 def import_command(
@@ -50,14 +55,18 @@ def import_command(
     sample: bool,
     only_if_empty: bool,
     dry_run: bool,
-    from_line: int,
+    from_line: int | None,
+    reading: ReadingOptions,
     runs: RunOptions,
     admin_target: str,
 ) -> None:
-    """Add the books in the CSV FILE to the catalogue; `-` is standard input.
+    """Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON Lines; `-` is standard input.
 
     The first line names the columns, in any order: title, authors (with `;` between them), isbn, publisher, category,
-    language, published_year, page_count, cover_uri, description, copies. Only title is required. The text is UTF-8.
+    language, published_year, page_count, cover_uri, description, copies. Only title is required. Other headings, such
+    as Author or Year, separators, encodings and sheets are recognized; what is a guess is shown, and asked about on a
+    terminal, before anything is written. Nothing is written while a column is not understood: --map says what it is,
+    --ignore leaves it out.
 
     A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
     in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
@@ -78,10 +87,15 @@ def import_command(
                 click.echo(f"Nothing was imported, as the catalogue has books: {books}.")
                 return
             with click.open_file(str(path), "rb") as source:
-                import_file(source, channel, tally, runs, dry_run=dry_run, from_line=from_line)
+                books_in = Books(source, reading.choices)
+                confirm(books_in, reading, name_of(path), dry_run=dry_run)
+                size = size_in_bytes(source)
+                options = runs.message(name_of(path))
+                send = partial(import_rows, channel, tally=tally, validate_only=dry_run, options=options)
+                import_books(books_in, send, tally, reading, runs, size=size, dry_run=dry_run, from_line=from_line)
     except NotBooks as problem:
-        name = "Standard input" if str(path) == "-" else path
-        raise ImportStopped(f"{name} {problem}.", tally, dry_run=dry_run) from problem
+        reason = f"{name_of(path)} {str(problem).removesuffix('.')}."
+        raise ImportStopped(reason, tally, dry_run=dry_run) from problem
     except (CallFailed, OSError) as problem:
         raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
     except KeyboardInterrupt:
@@ -92,28 +106,66 @@ def import_command(
     sys.exit(1 if tally.refused else 0)
 
 
-def import_file(
-    source: IO[bytes], channel: grpc.Channel, tally: Tally, runs: RunOptions, *, dry_run: bool, from_line: int
+def import_books(
+    books: Books,
+    send: Callable[[Iterable[ImportBooksRequest | ImportOutcome]], Iterator[list[ImportOutcome]]],
+    tally: Tally,
+    reading: ReadingOptions,
+    runs: RunOptions,
+    *,
+    size: int | None,
+    dry_run: bool,
+    from_line: int | None,
 ) -> None:
-    """Import a file; report on standard error how far it is and what does not go in. The tally is kept up to date."""
+    """Import books by `send`; report on standard error how far it is and what does not go in.
+
+    The tally is kept up to date.
+    """
     console = Console(stderr=True)
-    books = CsvBooks(source)
-    for column in books.unknown_columns:
-        progress.write(console, f"line 1: {column or 'a column without a name'}: unknown column, left out")
-    with progress.shown(console, size_in_bytes(source), dry_run=dry_run) as tell:
-        rows = (row for row in books if row.line >= from_line)
-        options = runs.message(str(getattr(source, "name", "")))
-        for outcomes in import_rows(channel, rows, tally, validate_only=dry_run, options=options):
+    with rejects_file(reading.rejects, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
+        rows = books if rejects is None else rejects.watched(books)
+        for outcomes in send(starting_at(from_line, rows, books)):
             tally.count(outcomes)
             progress.report(console, outcomes, dry_run=dry_run, key=runs.key)
+            if rejects is not None:
+                rejects.add(outcomes)
             tell(books.bytes_read, tally)
-    if books.mended_lines:
-        mended = "had control characters that are letters in Windows-1252, and were read as those"
-        progress.write(console, f"{books.mended_lines} lines {mended}")
+    for remark in books.remarks:
+        progress.write(console, remark)
+
+
+@contextmanager
+def rejects_file(path: Path | None, console: Console) -> Iterator[RejectsFile | None]:
+    """Return the file of refused rows, which is finished also when the import stops in the middle."""
+    if path is None:
+        yield None
+        return
+    rejects = RejectsFile(path)
+    try:
+        yield rejects
+    finally:
+        progress.write(console, rejects.finish())
+
+
+def starting_at(
+    from_line: int | None, rows: Iterable[ImportBooksRequest | ImportOutcome], books: Books
+) -> Iterator[ImportBooksRequest | ImportOutcome]:
+    """Yield the rows from a line on. Raises NotBooks when the file ends before it."""
+    if from_line is None:
+        yield from rows
+        return
+    yield from (row for row in rows if row.line >= from_line)
+    if books.table.last_line < from_line:
+        raise NotBooks(f"has no line {from_line}, which --from-line names: its last line is {books.table.last_line}")
+
+
+def name_of(path: Path) -> str:
+    """Return what a file is called in messages."""
+    return "Standard input" if str(path) == "-" else str(path)
 
 
 def size_in_bytes(source: IO[bytes]) -> int | None:
-    """Give the size of a file; None for what has none beforehand, such as a pipe."""
+    """Return the size of a file; None for what has none beforehand, such as a pipe."""
     try:
         found = os.fstat(source.fileno())
     except OSError:

@@ -1,0 +1,260 @@
+"""Decide which column of a file is which field: by exact names, by known headings, and by what a person says.
+
+No column is left out unless a person says so, and no field is taken from two columns: a heading that is not understood
+would lose a field of every book.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from library_cli.importing.reading import fields
+from library_cli.importing.reading.problems import Choices, NotBooks, quoted
+from library_cli.importing.reading.table import Table, Value
+from library_domain.isbn import normalized_isbn13
+
+ALIKE = 0.7
+"""How alike a heading and a known one are, 0 to 1, for the known one to be suggested: one letter in four may differ."""
+
+SHORTEST_ALIKE = 4
+"""In letters. Shorter words are too often alike by chance."""
+
+SHOWN_VALUES = 3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, and the field that it goes to; None for one that is left out."""
+
+    number: int
+    heading: str
+    field: str | None
+    is_guess: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The column as messages name it."""
+        return quoted(self.heading) if self.heading else f"column {self.number}, which has no heading"
+
+    @property
+    def option(self) -> str:
+        """The column as options name it: its heading where a shell takes that as it is, else its number."""
+        plain = self.heading and self.heading == " ".join(self.heading.split()) and len(self.heading) <= 100
+        if (
+            plain
+            and self.heading[0] != "#"
+            and not re.search(r'["$`\\!=]', self.heading)
+            and self.heading.isprintable()
+        ):
+            return self.heading
+        return f"#{self.number}"
+
+
+def certainty(heading: str) -> float:
+    """Return how certain it is that a text is a heading: 1 for a known one, less for one that is only like it."""
+    if _known_field(heading):
+        return 1
+    return 0.5 if suggestion(heading) else 0
+
+
+def columns_of(table: Table, choices: Choices) -> list[Column]:
+    """Return what each column of a table is.
+
+    Raises:
+        NotBooks: When a column is not understood, a field has two columns or no column has the title, or when an
+            option names no column or no field. The message says what to add to the command.
+    """
+    if choices.columns:
+        return _named(choices)
+    said = _said(table.headings, choices)
+    columns = [_column(number, heading, said) for number, heading in enumerate(table.headings, start=1)]
+    known = [column for column in columns if column.field]
+    if table.kind != "JSON Lines" and not known:
+        _refuse_without_headings(table)
+    _refuse_unknown(table, [column for column in columns if _is_unknown(column, table, said)])
+    _refuse_doubled(columns, said, table)
+    if not any(column.field == "title" for column in columns):
+        raise NotBooks(f"has no column 'title'; it has {_list(table.headings)}. Name it with --map \"Heading=title\"")
+    return columns
+
+
+def first_values(table: Table, number: int) -> str:
+    """Return the first values of a column as messages show them."""
+    values = [_text(row[number - 1]) for row in table.samples if len(row) >= number]
+    found = list(dict.fromkeys(quoted(value) for value in values if value))[:SHOWN_VALUES]
+    return ", ".join(found) or "no values at the beginning"
+
+
+def suggestion(heading: str) -> str:
+    """Return the field that a heading probably means; empty when it is like none."""
+    key = fields.key_of(heading)
+    if hint := fields.HINTS.get(key):
+        return hint
+    if len(key) < SHORTEST_ALIKE:
+        return ""
+    found = process.extractOne(key, list(fields.FIELD_OF), scorer=OSA.normalized_similarity, score_cutoff=ALIKE)
+    return fields.FIELD_OF[found[0]] if found else ""
+
+
+def _named(choices: Choices) -> list[Column]:
+    """Return the columns of a file without headings, as a person names them."""
+    if choices.maps or choices.ignores:
+        raise NotBooks("cannot be read: --columns names all columns, so --map and --ignore have nothing to do")
+    names = [name.strip() for name in choices.columns]
+    columns = [
+        Column(number, "", None if name in ("-", "") else _field(name, "--columns"))
+        for number, name in enumerate(names, start=1)
+    ]
+    named = [column.field for column in columns if column.field]
+    doubled = sorted({name for name in named if named.count(name) > 1 and name != "authors"})
+    if doubled:
+        raise NotBooks(f"cannot be read: --columns has {doubled[0]} more than once")
+    if "title" not in named:
+        raise NotBooks("cannot be read: --columns has no column 'title'")
+    return columns
+
+
+def _said(headings: Sequence[str], choices: Choices) -> dict[int, str | None]:
+    """Return what a person says about columns, by their numbers; None for one to leave out."""
+    said: dict[int, str | None] = {}
+    for text in choices.maps:
+        heading, equals, name = text.rpartition("=")
+        if not equals:
+            raise NotBooks(f'cannot be read: --map {text!r} is not of the form "Heading=field"')
+        said[_number(headings, heading, "--map", said)] = _field(name.strip(), "--map")
+    for heading in choices.ignores:
+        said[_number(headings, heading, "--ignore", said)] = None
+    return said
+
+
+def _number(headings: Sequence[str], wanted: str, option: str, said: dict[int, str | None]) -> int:
+    """Return the number of the column that an option names, by its heading or its number."""
+    by_number = re.fullmatch(r"#([0-9]{1,5})", wanted.strip())
+    numbers = [number for number, heading in enumerate(headings, start=1) if heading == wanted.strip()]
+    if by_number and not numbers:
+        numbers = [number for number in [int(by_number[1])] if 1 <= number <= len(headings)]
+    elif not numbers:
+        key = fields.key_of(wanted)
+        numbers = [number for number, heading in enumerate(headings, start=1) if key and fields.key_of(heading) == key]
+    if not numbers:
+        raise NotBooks(f"has no column {wanted!r}, which {option} names; it has {_list(headings)}")
+    if len(numbers) > 1:
+        which = " or ".join(f'"#{number}"' for number in numbers)
+        raise NotBooks(f"has more than one column {wanted!r}, which {option} names; name one by its number: {which}")
+    if numbers[0] in said:
+        raise NotBooks(f"cannot be read: --map and --ignore name the column {wanted!r} more than once")
+    return numbers[0]
+
+
+def _field(name: str, option: str) -> str:
+    field = name if name in fields.FIELDS else fields.FIELD_OF.get(fields.key_of(name))
+    if field is None:
+        nearest = suggestion(name)
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        raise NotBooks(f"cannot be read: {name!r}, which {option} names, is not a field{hint} {_all_fields()}")
+    return field
+
+
+def _column(number: int, heading: str, said: dict[int, str | None]) -> Column:
+    if number in said:
+        return Column(number, heading, said[number])
+    if heading.strip().lower() in fields.FIELDS:
+        return Column(number, heading, heading.strip().lower())
+    field = _known_field(heading)
+    return Column(number, heading, field, is_guess=field is not None)
+
+
+def _known_field(heading: str) -> str | None:
+    return fields.FIELD_OF.get(fields.key_of(heading))
+
+
+def _is_unknown(column: Column, table: Table, said: dict[int, str | None]) -> bool:
+    if column.field or column.number in said:
+        return False
+    # Spreadsheets write columns without heading and without values behind the last one.
+    return bool(column.heading) or any(
+        _text(row[column.number - 1]) for row in table.samples if len(row) >= column.number
+    )
+
+
+def _refuse_without_headings(table: Table) -> None:
+    if not any(suggestion(heading) for heading in table.headings) or any(map(_is_isbn, table.headings)):
+        example = ",".join(["title", "authors", "isbn", *["-"] * (len(table.headings) - 3)][: len(table.headings)])
+        raise NotBooks(
+            f"has no column 'title' in line {table.heading_line}, where columns are named; it has "
+            f"{_list(table.headings)}. If that is a book already, name the columns with --columns, such as --columns "
+            f'{example} (- for a column to leave out); if it is headings, with --map "Heading=field"'
+        )
+
+
+def _is_isbn(text: str) -> bool:
+    try:
+        return bool(normalized_isbn13(text))
+    except ValueError:
+        return False
+
+
+def _refuse_unknown(table: Table, unknown: list[Column]) -> None:
+    if not unknown:
+        return
+    lines = [f"  {column.shown}: {first_values(table, column.number)}" for column in unknown]
+    options = []
+    for column in unknown:
+        field = suggestion(column.heading)
+        options.append(f'--map "{column.option}={field}"' if field else f'--ignore "{column.option}"')
+    raise NotBooks(
+        "\n".join(
+            [
+                "has columns that are not understood, so nothing was imported:",
+                *lines,
+                'Say what each of them is, with --map "Heading=field", or leave it out, with --ignore Heading:',
+                f"  {' '.join(options)}",
+                _all_fields(),
+            ]
+        )
+    )
+
+
+def _refuse_doubled(columns: list[Column], said: dict[int, str | None], table: Table) -> None:
+    for field in fields.FIELDS:
+        found = [column for column in columns[: table.named_columns] if column.field == field]
+        if len({_part(column, said) for column in found}) < len(found):
+            shown = "; ".join(f"{column.shown} ({first_values(table, column.number)})" for column in found)
+            options = " or ".join(f'--ignore "{_option(column, columns)}"' for column in found)
+            raise NotBooks(f"has more than one column '{field}': {shown}. Leave out all but one with {options}")
+
+
+def _part(column: Column, said: dict[int, str | None]) -> object:
+    """Return which part of its field a column has: only columns with different parts go together."""
+    key = fields.key_of(column.heading)
+    if column.field == "authors":
+        return column.number if column.number in said else key in fields.MORE_AUTHORS_KEYS
+    return isbn_rank(key) if column.field == "isbn" else 0
+
+
+def isbn_rank(key: str) -> int:
+    """Return in which order columns of ISBNs are used: that of ISBN-13 first."""
+    return 0 if key in fields.ISBN_13_KEYS else 2 if key in fields.ISBN_10_KEYS else 1
+
+
+def _option(column: Column, columns: list[Column]) -> str:
+    alike = [other for other in columns if other.heading == column.heading]
+    return column.option if len(alike) == 1 else f"#{column.number}"
+
+
+def _list(headings: Sequence[str]) -> str:
+    shown = ", ".join(quoted(heading) for heading in headings[:20])
+    return f"{shown} and {len(headings) - 20} more" if len(headings) > 20 else shown
+
+
+def _all_fields() -> str:
+    return f"The fields are: {', '.join(fields.FIELDS)}."
+
+
+def _text(value: Value) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)

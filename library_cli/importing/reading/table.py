@@ -1,0 +1,75 @@
+"""What every kind of file is turned into: headings, and rows of values with the line that they begin at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+Value: TypeAlias = str | int | float | list[str]
+"""A text; a number that the file holds as one; or, in JSON, a list of texts."""
+
+
+class Row(NamedTuple):
+    """A row: the line where it begins, and a value for each column, or what is wrong with the row as a whole."""
+
+    line: int
+    values: Sequence[Value]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found out about a file before its rows are read, for people to read."""
+
+    certain: list[str] = field(default_factory=list)
+    guessed: list[str] = field(default_factory=list)
+
+
+class Rejects(Protocol):
+    """A file of the same form as the one that is read, for the rows that were refused."""
+
+    def add(self, row: object) -> None:
+        """Add a row as `Table.raw_row` returned it."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+class Table(Protocol):
+    """A file with columns. Headings are empty for a file that has none."""
+
+    kind: str
+    facts: Facts
+    headings: Sequence[str]
+    heading_line: int
+
+    @property
+    def samples(self) -> Sequence[Sequence[Value]]:
+        """The values of some rows at the beginning."""
+
+    @property
+    def named_columns(self) -> int:
+        """How many of the headings the file is known to have; those behind them may come, or not."""
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of the file has been read, in bytes."""
+
+    @property
+    def last_line(self) -> int:
+        """The number of the line that was read last."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was repaired in the file as a whole, for people to read, when it has been read."""
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows. Raises NotBooks where the file cannot be read further."""
+
+    def raw_row(self) -> object:
+        """Return the row that was yielded last in its own form."""
+
+    def rejects(self, path: Path) -> Rejects:
+        """Begin a file of the same form, with the headings of this one."""

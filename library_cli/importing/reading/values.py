@@ -1,0 +1,180 @@
+"""The values of a row as spreadsheets and catalogues write them: ISBNs, years, numbers and names of authors."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from library_cli.importing.reading.table import Value
+from library_domain.isbn import normalized_isbn13
+
+_AS_FORMULA = re.compile(r'=\s*"(?P<text>[^"]*)"')
+"""How Excel, and many programs that write for it, protect digits: `="0441569595"`."""
+_FLOAT = re.compile(r"(?P<whole>[0-9]{1,13})[.,]0{1,3}")
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]{1,2}", re.IGNORECASE)
+_ROUNDED_IN_FULL = re.compile(r"97[89][0-9]{3}0{7}")
+_WITHOUT_ZEROS = re.compile(r"[0-9]{6,8}[0-9X]", re.IGNORECASE)
+
+ROUNDED = "a spreadsheet has rounded this number; format the column as text"
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+_WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})[.,]0{1,3}")
+_IN_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,\u00a0\u202f ][0-9]{3}){1,2}")
+_UNITS = {
+    "page_count": r"(?:pages?|pgs?\.?|pp?\.?|seiten|s\.|p[áa]ginas|p[áa]gs?\.?)",
+    "copies": r"(?:cop(?:y|ies)|items?|pcs\.?|exemplare?|ex\.?)",
+}
+
+_MONTHS = (
+    r"jan(?:uary|uar|vier)?|feb(?:ruary|ruar)?|février|mar(?:ch|s)?|märz|apr(?:il)?|avril|may|mai|mayo|june?|juni|juin|"
+    r"july?|juli|juillet|aug(?:ust)?|août|sept?(?:ember|embre)?|oct(?:ober|obre)?|okt(?:ober)?|nov(?:ember|embre)?|"
+    r"dec(?:ember)?|dez(?:ember)?|décembre|enero|febrero|marzo|abril|junio|julio|agosto|septiembre|octubre|noviembre|"
+    r"diciembre|spring|summer|autumn|fall|winter"
+)
+_DAY = r"(?:0?[1-9]|[12][0-9]|3[01])"
+_MONTH = r"(?:0?[1-9]|1[0-2])"
+_YEAR = r"(?P<year>[0-9]{4})"
+_TIME = r"(?:[T ][0-9:.]+(?:\s?[AP]M)?(?:Z|[+-][0-9:]+)?)?"
+_YEARS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_YEAR}[.,]0{{1,3}}",
+        rf"{_YEAR}[-/]{_MONTH}",
+        rf"{_YEAR}([-/.]){_MONTH}\2{_DAY}{_TIME}",
+        rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])",
+        rf"(?:{_DAY}[-/.]\s?)?{_DAY}[-/.]\s?{_YEAR}{_TIME}",
+        rf"(?:{_DAY}(?:st|nd|rd|th|\.)?[\s-]+(?:of\s+|de\s+)?)?(?:{_MONTHS})\.?,?(?:\s+de)?[\s-]*{_YEAR}",
+        rf"(?:{_MONTHS})\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}",
+        rf"{_YEAR},?[\s-]+(?:{_MONTHS})\.?(?:[\s-]+{_DAY})?",
+        r"(?:first\s+)?(?:published|publ?\.?|printed|impr\.)(?:\s+in)?\s+(?P<year>[0-9]{4})",
+    )
+]
+_RANGE = re.compile(r"(?P<first>[0-9]{4})\s?[-–—/]\s?(?P<last>[0-9]{4}|[0-9]{2})?")
+_ABOUT = re.compile(
+    r"(?:©|\(c\)|℗|copyright|cop\.?|circa|ca\.?|c\.?|p|approx\.?|about|um)?\s*©?\s*(?P<year>[0-9]{3,4})\s*\??\.?",
+    re.IGNORECASE,
+)
+_BEFORE_CHRIST = re.compile(
+    r"(?:ca?\.?\s*)?(?P<year>[0-9]{1,4})\s*(?:b\.?\s?c\.?(?:\s?e\.?)?|v\.\s?chr\.?|av\.\s?j\.?-c\.?)", re.IGNORECASE
+)
+_AFTER_CHRIST = re.compile(
+    r"a\.?\s?d\.?\s*(?P<year>[0-9]{1,4})|(?P<year_first>[0-9]{1,4})\s*(?:a\.?\s?d\.?|c\.?\s?e\.?|n\.\s?chr\.?)",
+    re.IGNORECASE,
+)
+
+_LIFE_DATES = re.compile(r"(?:b\.\s*)?[0-9]{3,4}\??\s*[-–]?\s*(?:[0-9]{3,4})?\??\.?")
+
+AUTHORS_SEPARATORS = (";", "|", " & ")
+"""Of these the first one that a value has separates the authors in it."""
+
+
+def isbn_of(text: str) -> tuple[str, str]:
+    """Return the ISBN-13 that a cell has, empty for none, and what was repaired in it, empty for nothing.
+
+    Raises ValueError, whose message says what is wrong with it.
+    """
+    plain = without_protection(text)
+    if match := _FLOAT.fullmatch(plain):
+        plain = match["whole"]
+    if _ROUNDED.fullmatch(plain) or _ROUNDED_IN_FULL.fullmatch(plain):
+        raise ValueError(ROUNDED)
+    if _WITHOUT_ZEROS.fullmatch(plain):
+        try:
+            return normalized_isbn13(plain.zfill(10)), f"{plain} was read as {plain.zfill(10)}"
+        except ValueError:
+            pass  # the digits as they are have the better message
+    return normalized_isbn13(plain), ""
+
+
+def without_protection(text: str) -> str:
+    """Return a number without what spreadsheets put around it so that it stays as it is."""
+    match = _AS_FORMULA.fullmatch(text.strip())
+    return (match["text"] if match else text).strip().removeprefix("'").strip()
+
+
+def number_of(field: str, text: str) -> int:
+    """Return the whole number in a cell. Raises ValueError with what is wrong."""
+    plain = without_protection(text)
+    if unit := _UNITS.get(field):
+        plain = re.sub(rf"(?<=[0-9])\s*{unit}$", "", plain, flags=re.IGNORECASE)
+    if _WHOLE.fullmatch(plain):
+        return int(plain)
+    if match := _WHOLE_AS_FLOAT.fullmatch(plain):
+        return int(match["number"])
+    if _IN_THOUSANDS.fullmatch(plain):
+        return int(re.sub("[^0-9]", "", plain))
+    raise ValueError(f"{text[:40]!r} is not a whole number of up to nine digits")
+
+
+def year_of(value: Value) -> int:
+    """Return the year in a cell that has a year or a date; 0 for none. The first one of a range.
+
+    Raises ValueError with what is wrong.
+    """
+    text = str(value)
+    if isinstance(value, int) and abs(value) < 10**9:
+        return value
+    plain = without_protection(text).replace("−", "-")
+    plain = re.sub(r"[\[\]()]", "", plain).strip(" .,") if re.fullmatch(r"[\[(].*[\])]\.?", plain) else plain
+    if not plain or re.fullmatch(r"-[0-9]{1,9}", plain) or re.fullmatch(r"\+?[0-9]{3,9}|0", plain):
+        return _whole_year(plain)
+    for pattern in (_BEFORE_CHRIST, _AFTER_CHRIST):
+        if match := pattern.fullmatch(plain):
+            year = int(next(group for group in match.groups() if group))
+            return -year if pattern is _BEFORE_CHRIST else year
+    if match := next((found for pattern in (*_YEARS, _ABOUT) if (found := pattern.fullmatch(plain))), None):
+        return int(match["year"])
+    if (match := _RANGE.fullmatch(plain)) and _goes_up(match["first"], match["last"]):
+        return int(match["first"])
+    if re.fullmatch("'?[0-9]{1,2}", plain):
+        raise ValueError(f"{text[:40]!r} may be a year of any century; write all four digits, such as 1998 or 0098")
+    raise ValueError(f"{text[:40]!r} is not a year, nor a date with one, such as 1998, 2004-03-01 or c1998")
+
+
+def _whole_year(plain: str) -> int:
+    # Eight digits can be a date, such as 20040301; any other long number is out of the contract's range.
+    if match := _YEARS[3].fullmatch(plain):
+        return int(match["year"])
+    return int(plain or "0")
+
+
+def _goes_up(first: str, last: str | None) -> bool:
+    if not last:
+        return True
+    return int(last) > int(first[-len(last) :])
+
+
+def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -> list[str]:
+    """Return the authors in a cell.
+
+    A list in JSON is taken as it is, also one that is written into a cell of another file. Else the first of the
+    separators that the value has separates them.
+    """
+    if isinstance(value, list):
+        return value
+    text = str(value).strip()
+    if (names := _json_list(text)) is not None:
+        return names
+    separator = next((separator for separator in separators if separator in text), None)
+    names = text.split(separator) if separator else [text]
+    names = [name for part in names if (name := part.strip())]
+    return [_first_name_first(name) for name in names] if last_first else names
+
+
+def _json_list(text: str) -> list[str] | None:
+    if not re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
+
+
+def _first_name_first(name: str) -> str:
+    """Turn `Last, First` around; what follows, such as Jr., stays behind, and years of birth and death go."""
+    last, *others = [part.strip() for part in name.split(",")]
+    others = [part for part in others if part and not _LIFE_DATES.fullmatch(part)]
+    if not others:
+        return last
+    return ", ".join([f"{others[0]} {last}", *others[1:]])

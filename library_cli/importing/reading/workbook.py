@@ -1,0 +1,336 @@
+"""Excel's .xlsx: the rows of one of its sheets, with numbers, dates and the values of formulas as texts.
+
+The XML of a sheet is read as a stream, and the workbook's texts are kept on disk: memory does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+import warnings
+import weakref
+import zipfile
+import zlib
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from xml.etree.ElementTree import Element, ParseError, iterparse
+
+import openpyxl
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.text import Text
+from openpyxl.packaging.manifest import Manifest
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
+
+from library_cli.importing.reading.problems import Choices, NotBooks, quoted
+from library_cli.importing.reading.table import Facts, Row
+
+MOST_XML_BYTES = 2**31
+"""A workbook of a million books has about 600 MB of XML. More is not a list of books, and may be made to do harm."""
+
+MOST_TIMES_SMALLER = 300
+SMALL_XML_BYTES = 2**26
+"""XML of real sheets is 10 to 50 times as large as its compressed form; of little XML that does not matter."""
+
+LAST_COLUMN = 16_384
+"""The last column that a sheet of Excel has."""
+
+SAMPLE_ROWS = 100
+
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, ParseError, InvalidFileException, EOFError, NotImplementedError, RuntimeError),
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
+)
+"""What openpyxl raises for files that are damaged or made by programs that do not know the format."""
+
+
+class Cell(NamedTuple):
+    """A cell that has a value: `data_type` is "s" for texts, "e" for errors, "f" for a formula without its value."""
+
+    column: int
+    value: Any
+    data_type: str
+
+
+class SharedTexts:
+    """The texts of a workbook, which its cells name by number. They are kept in a temporary file."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is open as long as the workbook
+        self._ends = array("Q", [0])
+        weakref.finalize(self, self._file.close)
+
+    def append(self, text: str) -> None:
+        """Add a text."""
+        content = text.encode("utf-8", "surrogatepass")
+        self._file.write(content)
+        self._ends.append(self._ends[-1] + len(content))
+
+    def __getitem__(self, index: int) -> str:
+        if not 0 <= index < len(self._ends) - 1:
+            raise IndexError(f"the workbook has no text {index}")
+        self._file.seek(self._ends[index])
+        return self._file.read(self._ends[index + 1] - self._ends[index]).decode("utf-8", "surrogatepass")
+
+
+class _Reader(ExcelReader):
+    """Opens a workbook, with its texts on disk."""
+
+    package: Manifest
+    shared_strings: Any
+    wb: Any
+
+    def read_strings(self) -> None:
+        self.shared_strings = SharedTexts()
+        part = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
+        if part is None:
+            return
+        tag = f"{{{SHEET_MAIN_NS}}}si"
+        with self.archive.open(part.PartName[1:]) as source:
+            events = iterparse(source, ["start", "end"])
+            _, root = next(events)
+            for event, node in events:
+                if event == "end" and node.tag == tag:
+                    text = Text.from_tree(node)
+                    self.shared_strings.append(text.content.replace("x005F_", "") if text else "")
+                    root.clear()
+
+
+class _Cells(WorkSheetParser):
+    """Reads cells, and marks formulas that have no value, which would else be taken for empty cells."""
+
+    def parse_cell(self, element: Any) -> Any:
+        cell = super().parse_cell(element)
+        if cell["value"] is None and element.find(FORMULA_TAG) is not None:
+            cell["data_type"] = "f"
+        return cell
+
+
+class Workbook:
+    """The rows of a sheet: the one that is named, or the first one with values."""
+
+    kind = "workbook"
+
+    def __init__(self, file: IO[bytes], size: int, choices: Choices) -> None:
+        _refuse_unfit(file)
+        self._size = size
+        self._part_read = 0.0
+        self.facts = Facts()
+        self.last_line = 0
+        self._row: list[Cell] = []
+        with _reading():
+            file.seek(0)
+            reader = _Reader(file, read_only=True, data_only=True, keep_links=False)
+            with _without_warnings():
+                reader.read()
+            self._book = reader.wb
+            weakref.finalize(self, self._book._archive.close)
+            self._sheet = self._choose_sheet(choices.sheet)
+            filled = self._filled_rows(self._sheet)
+        if not filled:
+            raise NotBooks("is empty: its first row must name the columns")
+        has_headings = not choices.columns
+        width = max(cell.column for _, cells in filled for cell in cells)
+        texts = [_texts(cells, width) for _, cells in filled]
+        self._width = len(choices.columns) or width
+        self.heading_line = filled[0][0] if has_headings else 0
+        self.headings: Sequence[str] = texts[0] if has_headings else []
+        self._heading_cells = filled[0][1] if has_headings else []
+        self.samples = texts[1:] if has_headings else texts
+
+    @property
+    def named_columns(self) -> int:
+        """How many columns the row of headings has."""
+        return len(self.headings)
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of the file has been read: the part of the sheet, of the size of the file."""
+        return int(self._size * self._part_read)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Nothing is repaired."""
+        return []
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows that have a value."""
+        with _reading():
+            for line, cells in self._cells(self._sheet):
+                self.last_line = max(line, self.last_line)
+                if line <= self.heading_line or not cells:
+                    continue
+                self._row = cells
+                yield Row(line, _texts(cells, self._width), self._problem(line, cells))
+
+    def raw_row(self) -> object:
+        """Return the cells of the row that was yielded last."""
+        return self._row
+
+    def rejects(self, path: Path) -> SheetFile:
+        """Begin a workbook with one sheet of the same name, and the same headings."""
+        return SheetFile(path, self._sheet.title, self._heading_cells)
+
+    def _problem(self, line: int, cells: list[Cell]) -> str:
+        for cell in cells:
+            where = f"{get_column_letter(cell.column)}{line}"
+            if cell.data_type == "e":
+                return f"has the error {cell.value} in cell {where}"
+            if cell.data_type == "f":
+                return f"has a formula without a value in {where}; open the file in a spreadsheet program and save it"
+            if cell.column > self._width:
+                return f"has a value in cell {where}, a column without a heading"
+        return ""
+
+    def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the rows of a sheet, each with its number and the cells that have a value."""
+        with sheet._get_source() as source:
+            size = max(1, self._book._archive.getinfo(sheet._worksheet_path).file_size)
+            book = self._book
+            parser = _Cells(
+                source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats
+            )
+            rows: Element | None = None
+            for event, element in iterparse(source, ["start", "end"]):
+                if event == "start" and element.tag == DATA_TAG:
+                    rows = element
+                elif event == "end" and element.tag == ROW_TAG and rows is not None:
+                    with _without_warnings():
+                        line, cells = parser.parse_row(element)
+                    # What is kept of the rows before would grow with them.
+                    rows.clear()
+                    parser.row_dimensions.clear()
+                    self._part_read = source.tell() / size
+                    yield line, _with_values(cells)
+
+    def _filled_rows(self, sheet: Any) -> list[tuple[int, list[Cell]]]:
+        """Return the rows with values of those at the beginning of a sheet."""
+        found = []
+        for line, cells in self._cells(sheet):
+            if cells:
+                found.append((line, cells))
+            if len(found) == SAMPLE_ROWS:
+                break
+        return found
+
+    def _choose_sheet(self, said: str) -> Any:
+        sheets = self._book.worksheets
+        if said:
+            found = [sheet for sheet in sheets if sheet.title.casefold() == said.strip().casefold()]
+            if not found:
+                raise NotBooks(f"has no sheet {said!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
+            return found[0]
+        with_values = [sheet for sheet in sheets if self._filled_rows(sheet)]
+        if not with_values:
+            raise NotBooks("is empty: no sheet has a value")
+        if len(with_values) > 1:
+            others = ", ".join(quoted(sheet.title) for sheet in with_values[1:])
+            self.facts.guessed.append(
+                f"only the sheet {quoted(with_values[0].title)} is read; --sheet chooses another one: {others}"
+            )
+        return with_values[0]
+
+
+class SheetFile:
+    """A workbook with one sheet, to which rows are added."""
+
+    def __init__(self, path: Path, title: str, headings: list[Cell]) -> None:
+        self._path = path
+        self._book = openpyxl.Workbook(write_only=True)
+        self._sheet = self._book.create_sheet(title)
+        if headings:
+            self.add(headings)
+
+    def add(self, row: object) -> None:
+        """Add a row of cells."""
+        assert isinstance(row, list)
+        width = max((cell.column for cell in row), default=0)
+        values: list[Any] = [None] * width
+        for cell in row:
+            values[cell.column - 1] = self._copy(cell)
+        self._sheet.append(values)
+
+    def close(self) -> None:
+        """Write the workbook."""
+        self._book.save(self._path)
+
+    def _copy(self, cell: Cell) -> object:
+        if not isinstance(cell.value, str):
+            return cell.value
+        copy = WriteOnlyCell(self._sheet, value=cell.value)
+        copy.data_type = "s"  # a text that begins with = is not a formula
+        return copy
+
+
+def _refuse_unfit(file: IO[bytes]) -> None:
+    """Raise NotBooks for a file that is not a workbook, or one whose XML is absurdly large."""
+    with _reading(), zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+    names = {member.filename for member in members}
+    if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
+        raise NotBooks("is a ZIP archive, but not an Excel workbook (.xlsx); save it as .xlsx or as CSV")
+    size = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    if size > MOST_XML_BYTES or size > max(SMALL_XML_BYTES, packed * MOST_TIMES_SMALLER):
+        raise NotBooks(f"is too large for an Excel workbook: unpacked, it has {size:,} bytes; save it as CSV")
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise NotBooks for what is wrong with a workbook."""
+    try:
+        yield
+    except BROKEN as error:
+        raise NotBooks(f"is a damaged Excel workbook ({type(error).__name__}: {str(error)[:100]})") from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep openpyxl quiet about what it does not read, such as styles."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _with_values(cells: list[dict[str, Any]]) -> list[Cell]:
+    found = [Cell(cell["column"], cell["value"], cell["data_type"]) for cell in cells]
+    found = [cell for cell in found if cell.data_type == "f" or _shown(cell.value)]
+    if found and not 1 <= min(cell.column for cell in found) <= max(cell.column for cell in found) <= LAST_COLUMN:
+        raise ValueError("a cell is in a column that no sheet has")
+    return found
+
+
+def _texts(cells: list[Cell], width: int) -> list[str]:
+    texts = [""] * width
+    for cell in cells:
+        if cell.column <= width:
+            texts[cell.column - 1] = _shown(cell.value)
+    return texts
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)
+
+
+def _date(value: dt.datetime) -> str:
+    return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ")
+
+
+_FORMS: dict[type, Callable[[Any], str]] = {
+    float: _number,
+    dt.datetime: _date,
+    bool: lambda value: "TRUE" if value else "FALSE",
+}
+
+
+def _shown(value: object) -> str:
+    """Return the text of a cell's value."""
+    if value is None:
+        return ""
+    return _FORMS.get(type(value), str)(value).strip()

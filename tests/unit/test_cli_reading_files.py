@@ -1,0 +1,490 @@
+"""Files of books as people make them: for each, what is shown before anything is written, and what goes in."""
+
+from __future__ import annotations
+
+import codecs
+import datetime as dt
+import io
+import json
+from typing import Any, NamedTuple
+
+import openpyxl
+import pytest
+
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
+from library_cli.importing.reading import fields
+from library_cli.importing.reading.books import Books
+from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
+from tests.support.processes import ROOT
+
+DUNE = "9780441013593"
+NEUROMANCER = "9780441569595"  # 0-441-56959-5
+WHAT_COMMAS_MAY_MEAN = "say --last-first for Last, First, or --authors-separator , for several"
+SEPARATORS = {",": [], ";": ["this file is separated by ';'"], "\t": ["this file is separated by tabs"]}
+SEPARATORS["|"] = ["this file is separated by '|'"]
+
+
+class Case(NamedTuple):
+    """A file, and what is to come of it."""
+
+    content: bytes
+    goes_in: list[str]
+    """For each row its line, and its values or, after an exclamation mark, the field and the reason at fault."""
+    shown: list[str] | None = None
+    """What is shown exactly; None where another case has that."""
+    is_guess: bool = False
+    choices: Choices = AS_FOUND
+    remarks: tuple[str, ...] = ()
+
+
+class Refused(NamedTuple):
+    """A file of which nothing is imported, and what the message has."""
+
+    content: bytes
+    says: list[str]
+    choices: Choices = AS_FOUND
+
+
+def said(**choices: Any) -> Choices:
+    return Choices(**choices)
+
+
+def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook(write_only=True)
+    for title, content in {sheet: rows, **others}.items():
+        page = book.create_sheet(title)
+        for row in content:
+            page.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def lines(*objects: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in objects).encode()
+
+
+CASES = {
+    # Encodings.
+    "utf-8": Case("title,authors\nKašpar,Č\n".encode(), ["2 Kašpar | Č"], []),
+    "utf-8 with mark": Case("title,authors\nKašpar,Č\n".encode("utf-8-sig"), ["2 Kašpar | Č"], []),
+    "utf-16 with mark, as Excel's Unicode Text": Case(
+        "title\tauthors\r\nKašpar\tČ\r\n".encode("utf-16"),
+        ["2 Kašpar | Č"],
+        ["its text is in utf-16-le", "this file is separated by tabs"],
+    ),
+    "utf-16, big end first": Case(
+        codecs.BOM_UTF16_BE + "title\nKašpar\n".encode("utf-16-be"), ["2 Kašpar"], ["its text is in utf-16-be"]
+    ),
+    "utf-16 without mark": Case("title,isbn\nEmma,\n".encode("utf-16-le"), ["2 Emma"], ["its text is in utf-16-le"]),
+    "utf-16-be without mark": Case(b"\0t\0i\0t\0l\0e\0\n\0E\0m\0m\0a\0\n", ["2 Emma"], ["its text is in utf-16-be"]),
+    "utf-32": Case("title\nKašpar\n".encode("utf-32"), ["2 Kašpar"], ["its text is in utf-32-le"]),
+    "windows-1252, French": Case(
+        "title,authors\nL’Étranger,Albert Camus\nÀ la recherche,Marcel Proust\n".encode("cp1252"),
+        ["2 L’Étranger | Albert Camus", "3 À la recherche | Marcel Proust"],
+        [
+            "its text is in windows-1252, which is a guess",
+            '"title" is title: "L’Étranger", "À la recherche"',
+            '"authors" is authors: "Albert Camus", "Marcel Proust"',
+        ],
+        is_guess=True,
+    ),
+    "windows-1252, one letter": Case("title\nL'Étranger\n".encode("cp1252"), ["2 L'Étranger"], None, is_guess=True),
+    "windows-1252, German": Case(
+        "title;authors\nDie Blechtrommel;Günter Grass\nÜber Liebe;Jürgen Groß\n".encode("cp1252"),
+        ["2 Die Blechtrommel | Günter Grass", "3 Über Liebe | Jürgen Groß"],
+        is_guess=True,
+    ),
+    "latin-1, Spanish": Case(
+        "title,authors\nCien años de soledad,Gabriel García Márquez\n".encode("latin-1"),
+        ["2 Cien años de soledad | Gabriel García Márquez"],
+        is_guess=True,
+    ),
+    "windows-1250, Polish": Case(
+        "title,authors\nWładca Pierścieni,Tolkien\nZażółć gęślą jaźń,Łódź\n".encode("cp1250"),
+        ["2 Władca Pierścieni | Tolkien", "3 Zażółć gęślą jaźń | Łódź"],
+        is_guess=True,
+    ),
+    "windows-1251, Russian": Case(
+        "title,authors\nВойна и мир,Лев Толстой\nПреступление и наказание,Фёдор Достоевский\n".encode("cp1251"),
+        ["2 Война и мир | Лев Толстой", "3 Преступление и наказание | Фёдор Достоевский"],
+        is_guess=True,
+    ),
+    "koi8-r": Case(
+        "title,authors\nВойна и мир,Лев Толстой\nПреступление и наказание,Фёдор Достоевский\n".encode("koi8-r"),
+        ["2 Война и мир | Лев Толстой", "3 Преступление и наказание | Фёдор Достоевский"],
+        is_guess=True,
+    ),
+    "windows-1253, Greek": Case(
+        "title,authors\nΟδύσσεια,Όμηρος\nΒίος και Πολιτεία του Αλέξη Ζορμπά,Νίκος Καζαντζάκης\n".encode("cp1253"),
+        ["2 Οδύσσεια | Όμηρος", "3 Βίος και Πολιτεία του Αλέξη Ζορμπά | Νίκος Καζαντζάκης"],
+        is_guess=True,
+    ),
+    "macintosh": Case(
+        "title\nL'Étranger\nÀ la recherche du temps perdu\nCrème brûlée\n".encode("mac-roman"),
+        ["2 L'Étranger", "3 À la recherche du temps perdu", "4 Crème brûlée"],
+        is_guess=True,
+    ),
+    "shift_jis": Case(
+        "title,authors\n雪国,川端康成\nこころ,夏目漱石\nノルウェイの森,村上春樹\n".encode("shift_jis"),
+        ["2 雪国 | 川端康成", "3 こころ | 夏目漱石", "4 ノルウェイの森 | 村上春樹"],
+        is_guess=True,
+    ),
+    "an encoding that is said": Case(
+        "title\nKürk\nYaşar Kemal\n".encode("cp1254"),
+        ["2 Kürk", "3 Yaşar Kemal"],
+        ["its text is in windows-1254"],
+        choices=said(encoding="windows-1254"),
+    ),
+    "a first letter outside ASCII far from the beginning": Case(
+        b"title\n" + b"Emma\n" * 14_000 + "L'Étranger\n".encode("cp1252"),
+        [*(f"{line} Emma" for line in range(2, 14_002)), "14002 L'Étranger"],
+        is_guess=True,
+    ),
+    # Separators and line ends.
+    **{
+        f"separated by {separator!r}, lines end with {end!r}": Case(
+            f"title{separator}authors{separator}isbn{end}Dune{separator}Frank Herbert{separator}{DUNE}{end}"
+            f'"A{separator}B"{separator}{separator}{end}'.encode(),
+            [f"2 Dune | Frank Herbert | {DUNE}", f"3 A{separator}B"],
+            shown,
+        )
+        for separator, shown in SEPARATORS.items()
+        for end in ("\n", "\r\n", "\r")
+    },
+    "Excel's line with the separator": Case(
+        f"sep=;\r\ntitle;isbn\r\nDune;{DUNE}\r\n".encode(), [f"3 Dune | {DUNE}"], ["this file is separated by ';'"]
+    ),
+    "Excel's line with a separator that is not seen elsewhere": Case(
+        b"sep=^\r\ntitle^isbn\r\nDune^\r\n", ["3 Dune"], ["this file is separated by '^'"]
+    ),
+    "a separator that is said": Case(
+        b"title~isbn\nDune~\n", ["2 Dune"], ["this file is separated by '~'"], choices=said(delimiter="~")
+    ),
+    "tabs that are said": Case(b"title\tisbn\nDune\t\n", ["2 Dune"], None, choices=said(delimiter="tab")),
+    "commas in values are not the separator": Case(
+        b"title;description\nOne, two, three;a, b, c\n", ["2 One, two, three | a, b, c"], SEPARATORS[";"]
+    ),
+    "semicolons between authors are not the separator": Case(
+        b"title,authors\nOne,A;B;C\nTwo,D;E;F\n", ["2 One | A/B/C", "3 Two | D/E/F"], []
+    ),
+    "blank lines before the headings, and separators at the ends": Case(
+        b"\n,,,\ntitle,isbn,,\nDune,,,\nEmma,,,,,\n", ["4 Dune", "5 Emma"], []
+    ),
+    "lines end in all ways": Case(b"title\rOne\nTwo\r\nThree", ["2 One", "3 Two", "4 Three"], []),
+    "a quote over several lines": Case(b'title,description\r"A\rB","c\rd"\rE,f\r', ["2 A\rB | c\rd", "5 E | f"], []),
+    "a quote that is not closed": Case(
+        b'title,authors\nOne,A\n"Two,B\n"Three",C\n',
+        [
+            "2 One | A",
+            "3! row: is not valid CSV (text follows a closing quote); is a quote missing, or not doubled?",
+            "4 Three | C",
+        ],
+    ),
+    "another separator in one row": Case(
+        b"title,isbn\nOne,\nTwo;\n",
+        [
+            "2 One",
+            "3! row: has 1 values for 2 columns; values are separated by ',' here; is a comma or a quote missing?",
+        ],
+    ),
+    # Headings.
+    "synonyms": Case(
+        f"Title,Author,ISBN\nDune,Frank Herbert,{DUNE}\n".encode(),
+        [f"2 Dune | Frank Herbert | {DUNE}"],
+        ['"Title" is title: "Dune"', '"Author" is authors: "Frank Herbert"', f'"ISBN" is isbn: "{DUNE}"'],
+        is_guess=True,
+    ),
+    "exact names in any case": Case(b'"TITLE", Isbn \nDune,\n', ["2 Dune"], []),
+    "Book-Crossing": Case(
+        '"ISBN";"Book-Title";"Book-Author";"Year-Of-Publication";"Publisher";"Image-URL-L"\n'
+        '"0441569595";"Neuromancer";"William Gibson";"1984";"Ace";"http://example.org/c.jpg"\n'.encode("latin-1"),
+        [f"2 Neuromancer | William Gibson | {NEUROMANCER} | Ace | 1984 | http://example.org/c.jpg"],
+        is_guess=True,
+    ),
+    "Goodreads": Case(
+        b"Book Id,Title,Author,Author l-f,Additional Authors,ISBN,ISBN13,Publisher,Pages,Year Published\n"
+        b'1,Good Omens,Terry Pratchett,x,Neil Gaiman,"=""0060853980""","=""9780060853983""",W,491,2006\n'
+        b'2,Emma,Jane Austen,"Austen, Jane",,"=""""","=""""",,,\n',
+        ["2 Good Omens | Terry Pratchett/Neil Gaiman | 9780060853983 | W | 491 | 2006", "3 Emma | Jane Austen"],
+        is_guess=True,
+        choices=said(ignores=("Book Id", "Author l-f")),
+    ),
+    "an ISBN-10 where there is no ISBN-13": Case(
+        f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
+        [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
+        is_guess=True,
+    ),
+    "blanks, dashes, underscores, dots and case do not matter": Case(
+        b"BOOK_TITLE,author-name,PUBLISHER NAME,No. of Pages,Qty.,published date\nA,B,C,5,2,2004-03-01\n",
+        ["2 A | B | C | 5 | 2004 | 2"],
+        is_guess=True,
+    ),
+    "what else is known": Case(
+        b"title,Shelf,Summary,Lang,Copies,Cover URL\nA,Fiction,Text,en,3,http://example.org/c\n",
+        ["2 A | Fiction | Text | en | 3 | http://example.org/c"],
+        is_guess=True,
+    ),
+    "other languages": Case(
+        b"title;Auteur;Verlag;Sprache;Seitenzahl;Erscheinungsjahr\nA;B;C;de;271;1998\n",
+        ["2 A | B | C | de | 271 | 1998"],
+        is_guess=True,
+    ),
+    "columns that are said": Case(
+        b"Titel,Autor,Signatur\nDune,Frank Herbert,A1\n",
+        ["2 Dune | Frank Herbert"],
+        ['"Signatur" is left out'],
+        choices=said(maps=("Titel=title", "autor=authors"), ignores=("SIGNATUR",)),
+    ),
+    "columns that are said by number": Case(
+        b'Titel,"A ""B""",,\nDune,Frank Herbert,x,\n',
+        ["2 Dune | Frank Herbert"],
+        choices=said(maps=("#1=title", "#2=authors"), ignores=("#3",)),
+    ),
+    "no headings": Case(
+        f"Dune,Frank Herbert,x,{DUNE}\nEmma,Jane Austen,y,\n".encode(),
+        [f"1 Dune | Frank Herbert | {DUNE}", "2 Emma | Jane Austen"],
+        [],
+        choices=said(columns=("title", "authors", "-", "isbn")),
+    ),
+    "no headings, other separator": Case(
+        f"Dune;Herbert, Frank;{DUNE}\nEmma;Austen, Jane;\n".encode(),
+        [f"1 Dune | Frank Herbert | {DUNE}", "2 Emma | Jane Austen"],
+        ["this file is separated by ';'"],
+        choices=said(columns=("title", "authors", "isbn"), last_first=True),
+    ),
+    # Authors.
+    "authors by | and &": Case(
+        b"title,authors\nA,Terry Pratchett & Neil Gaiman\nB,X|Y\nC,Simon & Schuster;\nD,R&D\n",
+        ["2 A | Terry Pratchett/Neil Gaiman", "3 B | X/Y", "4 C | Simon & Schuster", "5 D | R&D"],
+        [],
+    ),
+    "authors with a comma": Case(
+        b'title,authors\nDune,"Herbert, Frank"\n',
+        ["2 Dune | Herbert, Frank"],
+        [
+            f'authors such as "Herbert, Frank" are taken as they are; {WHAT_COMMAS_MAY_MEAN}',
+        ],
+    ),
+    "authors as Last, First": Case(
+        b'title,authors\nA,"Herbert, Frank; Le Guin, Ursula K."\nB,"King, Martin Luther, Jr."\n'
+        b'C,"Austen, Jane, 1775-1817."\nD,Homer\n',
+        [
+            *("2 A | Frank Herbert/Ursula K. Le Guin", "3 B | Martin Luther King, Jr.", "4 C | Jane Austen"),
+            "5 D | Homer",
+        ],
+        [],
+        choices=said(last_first=True),
+    ),
+    "authors separated as is said": Case(
+        b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
+    ),
+    # JSON Lines.
+    "JSON Lines": Case(
+        lines(
+            {"title": "A", "authors": ["Simon & Schuster", "B;C"], "published_year": 98, "copies": 2},
+            {"title": "B", "isbn": None, "authors": "C;D"},
+            {"title": "C", "isbn": "0441569595"},
+        ),
+        ["1 A | Simon & Schuster/B;C | 98 | 2", "2 B | C/D", f"3 C | {NEUROMANCER}"],
+        [],
+    ),
+    "JSON Lines with other keys": Case(
+        lines({"Title": "A", "Author": "B", "pages": 5.0}), ["1 A | B | 5"], is_guess=True
+    ),
+    "JSON Lines with bad lines": Case(
+        b'{"title": "A"}\n{"title": "B"\n[1]\n{"title": {"x": 1}}\n{"title": "C", "title": "D"}\n',
+        [
+            "1 A",
+            "2! row: is not a line of JSON Lines (Expecting ',' delimiter, character 14)",
+            "3! row: is not a line of JSON Lines (it is not an object)",
+            '4! row: has a value for "title" that is not a text, a number or a list of texts',
+            "5! row: is not a line of JSON Lines (a key comes twice)",
+        ],
+        [],
+    ),
+    "JSON Lines with keys that come late": Case(
+        b'{"title":"A"}\n' * 5_000 + b'{"title":"B","isbn":""}\n{"title":"C","copies":2}\n{"title":"D","x":1}\n',
+        [
+            *(f"{line} A" for line in range(1, 5_001)),
+            *("5001 B", "5002 C | 2", '5003! row: has the unknown key "x", which the first lines do not have'),
+        ],
+        [],
+    ),
+    # Workbooks.
+    "workbook": Case(
+        xlsx(
+            ["Title", "Author", "ISBN", "Year", "Pages"],
+            ["Neuromancer", "William Gibson", 441569595, dt.date(1984, 7, 1), 271.0],
+            [None, None],
+            [1984, "George Orwell", "0-452-28423-6", 1949, None],
+        ),
+        [
+            f"2 Neuromancer | William Gibson | {NEUROMANCER} | 271 | 1984",
+            "4 1984 | George Orwell | 9780452284234 | 1949",
+        ],
+        is_guess=True,
+        remarks=(
+            "ISBNs that had lost zeros at their beginning were completed: 1 (line 2: 441569595 was read as 0441569595)",
+        ),
+    ),
+    "workbook with exact names": Case(xlsx(["title", "isbn"], ["Dune", int(DUNE)]), [f"2 Dune | {DUNE}"], []),
+    "workbook with several sheets": Case(
+        xlsx(sheet="Empty", Books=[["title"], ["Dune"]], Loans=[["who"], ["Ada"]]),
+        ["2 Dune"],
+        ['only the sheet "Books" is read; --sheet chooses another one: "Loans"', '"title" is title: "Dune"'],
+        is_guess=True,
+    ),
+    "workbook with a sheet that is said": Case(
+        xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=said(sheet="books")
+    ),
+    "workbook without headings": Case(
+        xlsx(["Dune", int(DUNE)]), [f"1 Dune | {DUNE}"], [], choices=said(columns=("title", "isbn"))
+    ),
+    "workbook with formulas that were never computed": Case(
+        xlsx(["title", "isbn"], ["Dune", '="0441569595"'], ["Emma", ""]),
+        ["2! row: has a formula without a value in B2; open the file in a spreadsheet program and save it", "3 Emma"],
+        [],
+    ),
+    "workbook with a value behind the columns": Case(
+        xlsx(["title"], *(["Emma"] for _ in range(200)), ["Dune", "x"]),
+        [
+            *(f"{line} Emma" for line in range(2, 202)),
+            "202! row: has a value in cell B202, a column without a heading",
+        ],
+    ),
+}
+
+REFUSED = {
+    "a column that is not understood": Refused(
+        b"Title,Autor,Signatur\nDune,Frank Herbert,A1\nEmma,Jane Austen,A2\n",
+        [
+            '  "Autor": "Frank Herbert", "Jane Austen"\n  "Signatur": "A1", "A2"\n',
+            '  --map "Autor=authors" --ignore "Signatur"\n',
+            "The fields are: title,",
+        ],
+    ),
+    "headings with one letter wrong": Refused(
+        b"Titel,autors,pubisher\nA,B,C\n", ['--map "Titel=title" --map "autors=authors" --map "pubisher=publisher"']
+    ),
+    "a column without a heading": Refused(b"title,\nDune,Frank\n", ["column 2, which has no heading", '--ignore "#2"']),
+    "headings that a shell would change": Refused(
+        b'title,"a ""b""","x\ny",$HOME\nDune,1,2,3\n', ['--ignore "#2" --ignore "#3" --ignore "#4"', '"x y": "2"']
+    ),
+    "two columns for a field": Refused(
+        b"title,Genre,Subject\nDune,SF,Deserts\n",
+        ["more than one column 'category'", '--ignore "Genre" or --ignore "Subject"'],
+    ),
+    "the same heading twice": Refused(
+        b"title,isbn,title\nDune,,\n", ["more than one column 'title'", '--ignore "#1" or --ignore "#3"']
+    ),
+    "two columns of authors": Refused(
+        b"title,Author,Authors\nDune,A,B\n",
+        ["more than one column 'authors'", '--ignore "Author" or --ignore "Authors"'],
+    ),
+    "no column with the title": Refused(b"Author,ISBN\nA,\n", ["has no column 'title'", '--map "Heading=title"']),
+    "no headings": Refused(
+        f"Dune,Frank Herbert,{DUNE}\n".encode(), ["has no column 'title' in line 1", "--columns title,authors,isbn"]
+    ),
+    "a column that --map does not find": Refused(
+        b"title,x\nA,\n", ["has no column 'y', which --map names"], said(maps=("y=isbn",))
+    ),
+    "a field that there is not": Refused(
+        b"title,x\nA,\n", ["'autor', which --map names, is not a field; did you mean authors?"], said(maps=("x=autor",))
+    ),
+    "a column that --ignore does not find": Refused(
+        b"title\nA\n", ["has no column 'x', which --ignore names; it has \"title\""], said(ignores=("x",))
+    ),
+    "--map without a field": Refused(b"title,x\nA,\n", ["'x' is not of the form \"Heading=field\""], said(maps=("x",))),
+    "a column that is mapped and left out": Refused(
+        b"title,x\nA,\n", ["name the column 'x' more than once"], said(maps=("x=isbn",), ignores=("x",))
+    ),
+    "--columns without the title": Refused(b"A,B\n", ["--columns has no column 'title'"], said(columns=("isbn", "-"))),
+    "--columns with an unknown field": Refused(
+        b"A,B\n",
+        ["'publsher', which --columns names, is not a field; did you mean publisher?"],
+        said(columns=("title", "publsher")),
+    ),
+    "an encoding that there is not": Refused(
+        b"title\nA\n", ["'utf-9' is not a known encoding"], said(encoding="utf-9")
+    ),
+    "an encoding that is not one of texts": Refused(b"title\nA\n", ["not a known encoding"], said(encoding="rot13")),
+    "an encoding that the file is not in": Refused(
+        "title\nA\nÉ\n".encode("cp1252"), ["is not UTF-8 text (byte 0xc9 in line 3)"], said(encoding="utf-8")
+    ),
+    "an encoding beside the mark of another": Refused(
+        "title\n".encode("utf-8-sig"),
+        ["begins with the byte order mark of utf-8, so it is not latin-1"],
+        said(encoding="latin-1"),
+    ),
+    "a wrong byte in UTF-8": Refused(
+        "title\nÉmile\nŒuvre\n".encode() + b"L'\xc9tranger\n", ["is UTF-8 text, but not in line 4 (byte 0xc9)"]
+    ),
+    "an old workbook": Refused(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", [".xls", "save it as .xlsx"]),
+    "a ZIP archive": Refused(b"PK\x05\x06" + bytes(18), ["is"]),
+    "a damaged workbook": Refused(xlsx(["title"], ["A"])[:-200], ["is a damaged Excel workbook"]),
+    "a workbook without a value": Refused(xlsx(), ["is empty: no sheet has a value"]),
+    "a sheet that there is not": Refused(xlsx(["title"]), ["has no sheet 'x'; it has \"Sheet\""], said(sheet="x")),
+    "--sheet for a text": Refused(b"title\nA\n", ["is not an Excel workbook"], said(sheet="x")),
+    "--encoding for a workbook": Refused(
+        xlsx(["title"]), ["is an Excel workbook, for which --encoding"], said(encoding="utf-8")
+    ),
+    "a JSON array": Refused(b'[{"title": "A"}]', ["is a JSON array; write one object on each line"]),
+    "JSON over several lines": Refused(b'{\n"title": "A"\n}\n', ["each line must be a whole JSON object"]),
+    "a delimiter that separates nothing": Refused(b"title\nA\n", ["--delimiter 'ab'"], said(delimiter="ab")),
+}
+
+
+def shown_row(row: Any) -> str:
+    if not isinstance(row, ImportBooksRequest):
+        return f"{row.line}! " + "; ".join(f"{problem.field}: {problem.description}" for problem in row.problems)
+    book = row.book
+    order = ("isbn", "publisher", "category", "description", "language", "page_count", "published_year", "copies")
+    rest = [str(getattr(book, name)) for name in (*order, "cover_uri") if getattr(book, name)]
+    return f"{row.line} {' | '.join(filter(None, [book.title, '/'.join(book.authors), *rest]))}"
+
+
+def read(content: bytes, choices: Choices = AS_FOUND) -> tuple[Books, list[str]]:
+    books = Books(io.BytesIO(content), choices)
+    return books, list(map(shown_row, books))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_shown_and_what_goes_in(name: str) -> None:
+    case = CASES[name]
+    books, rows = read(case.content, case.choices)
+    if case.shown is not None:
+        assert books.shown == case.shown
+    assert books.is_guess is case.is_guess
+    assert rows == case.goes_in
+    assert books.remarks == list(case.remarks)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_understood_is_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(NotBooks) as refusal:
+        read(REFUSED[name].content, REFUSED[name].choices)
+    for part in REFUSED[name].says:
+        assert part in str(refusal.value)
+    assert "universal-newline" not in str(refusal.value)
+
+
+def test_there_are_sixty_files_and_more() -> None:
+    assert len(CASES) + len(REFUSED) >= 60
+
+
+def test_the_documentation_has_all_headings() -> None:
+    text = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+    for field, known in fields.SYNONYMS.items():
+        others = [*fields.ISBN_13_HEADINGS, *fields.ISBN_10_HEADINGS] if field == "isbn" else []
+        assert f"| {field} | {', '.join([*known, *others])} |" in text
+    assert all(heading in text for heading in fields.MORE_AUTHORS_HEADINGS)
+
+
+def test_no_heading_is_known_for_two_fields() -> None:
+    keys = [(fields.key_of(heading), field) for field, known in fields.SYNONYMS.items() for heading in known]
+    assert len({key for key, _ in keys}) == len(set(keys))
+    assert not fields.HINTS.keys() & fields.FIELD_OF.keys()
+    assert all(fields.key_of(hint) == hint for hint in fields.HINTS)
+    assert set(fields.HINTS.values()) <= set(fields.FIELDS)
+    assert all(fields.FIELD_OF[fields.key_of(field)] == field for field in fields.FIELDS)

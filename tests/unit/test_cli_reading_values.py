@@ -1,0 +1,126 @@
+"""ISBNs, years and numbers as spreadsheets and catalogues write them: what goes in, or why the row is refused."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
+from library_cli.importing.reading.books import Books
+
+NEUROMANCER = "9780441569595"  # 0-441-56959-5
+
+ISBNS = {
+    '="0441569595"': NEUROMANCER,
+    '"=""0441569595"""': NEUROMANCER,
+    '=""': "",
+    "'0441569595": NEUROMANCER,
+    f"{NEUROMANCER}.0": NEUROMANCER,
+    f"{NEUROMANCER},0": NEUROMANCER,
+    "441569595.0": NEUROMANCER,
+    "0441569595 (pbk.)": NEUROMANCER,
+    "ISBN-13: 978-0-441-56959-5": NEUROMANCER,
+    "441569595": NEUROMANCER,
+    "441569596": "has 10 or 13 digits, but this has 9",
+    "9.78044E+12": "a spreadsheet has rounded this number; format the column as text",
+    "9,78044E+12": "a spreadsheet has rounded this number; format the column as text",
+    "9.78E12": "a spreadsheet has rounded this number; format the column as text",
+    '="9.78044E+12"': "a spreadsheet has rounded this number; format the column as text",
+    "9780440000000": "a spreadsheet has rounded this number; format the column as text",
+    "9780441569596": "the check digit does not fit",
+}
+
+YEARS: dict[str, int | str] = {
+    "1998": 1998,
+    "2004-03-01": 2004,
+    "March 2004": 2004,
+    "c1998": 1998,
+    "©1998": 1998,
+    "[1998]": 1998,
+    "1998?": 1998,
+    "[ca. 1850?]": 1850,
+    "ca. 1850": 1850,
+    "-800": -800,
+    "800 BC": -800,
+    "44 B.C.E.": -44,
+    "AD 98": 98,
+    "0098": 98,
+    "01/03/2004": 2004,
+    "3/2004": 2004,
+    "1.3.2004": 2004,
+    "2004/03/01": 2004,
+    "2004-03": 2004,
+    "20040301": 2004,
+    "1 March 2004": 2004,
+    "March 1st, 2004": 2004,
+    "01-Mar-2004": 2004,
+    "1998.0": 1998,
+    "1998-2001": 1998,
+    "1998-99": 1998,
+    "1998–": 1998,
+    "2004-03-01T00:00:00Z": 2004,
+    "2004-03-01 00:00:00": 2004,
+    "p1998": 1998,
+    '="1998"': 1998,
+    "'1998": 1998,
+    "850": 850,
+    "0": 0,
+    "Published 1998": 1998,
+    "Mai 2004": 2004,
+    "copyright 1998": 1998,
+    "98": "'98' may be a year of any century; write all four digits, such as 1998 or 0098",
+    "'98": "may be a year of any century",
+    "01/03/04": "is not a year, nor a date with one",
+    "MCM": "is not a year, nor a date with one",
+    "[19--]": "is not a year, nor a date with one",
+    "1998 or 1999": "is not a year, nor a date with one",
+    "2001-1998": "is not a year, nor a date with one",
+    "-9000": -9000,
+}
+
+NUMBERS: dict[str, int | str] = {
+    "271": 271,
+    "271.0": 271,
+    "271,0": 271,
+    "271 pages": 271,
+    "271 p.": 271,
+    "271p": 271,
+    "271 S.": 271,
+    "1,204": 1204,
+    '="271"': 271,
+    "1 204 pages": 1204,
+    "": 0,
+    '=""': 0,
+    **dict.fromkeys(["many", "271.5", "1_000", "12,34", "xii, 271", "1.204", "9" * 10, "٢"], "is not a whole number"),
+}
+
+
+def one(heading: str, value: str) -> bytes:
+    """A file with one book and one value, in a column whose separator is in no value."""
+    return f"title\t{heading}\nEmma\t{value}\n".encode()
+
+
+def only(field: str, value: str) -> tuple[AddBookRequest, str]:
+    """The book of a row with this value, and why the row is refused, where it is."""
+    [row] = Books(io.BytesIO(one(field, value)))
+    if isinstance(row, ImportBooksRequest):
+        return row.book, ""
+    assert [problem.field for problem in row.problems] == [field]
+    return AddBookRequest(), row.problems[0].description
+
+
+@pytest.mark.parametrize(
+    ("field", "forms"),
+    [("isbn", ISBNS), ("published_year", YEARS), ("page_count", NUMBERS)],
+    ids=lambda value: str(value)[:15],
+)
+def test_forms_of_values(field: str, forms: dict[str, Any]) -> None:
+    found = {}
+    for written in forms:
+        book, problem = only(field, written)
+        found[written] = problem or getattr(book, field)
+    for written, expected in forms.items():
+        is_reason = isinstance(expected, str) and not expected.isdigit() and expected != ""
+        assert expected in str(found[written]) if is_reason else found[written] == expected, (written, found[written])
