@@ -25,8 +25,8 @@ def days_until(time: Timestamp, now: datetime | None = None) -> str:
     seconds = (time.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
     if seconds < 0:
         return f"{counted(math.ceil(-seconds / DAY_SECONDS), 'day')} late"
-    days = int(seconds // DAY_SECONDS)
-    return f"in {counted(days, 'day')}" if days else "within a day"
+    # Rounded, so that what was lent for 14 days a moment ago is due in 14 days.
+    return f"in {counted(round(seconds / DAY_SECONDS), 'day')}" if seconds >= DAY_SECONDS else "within a day"
 
 
 def counted(number: int, noun: str) -> str:

@@ -168,4 +168,4 @@ def _clock(frontend: Report) -> Line:
         newest.FromJsonString(str(frontend["newest_time"]))
         return Line("clock", clock_sentence(Duration(seconds=int(seconds)), newest), is_well=False)
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    return Line("clock", f"not behind what the frontend's store knows; here it is {now}")
+    return Line("clock", f"not behind what the frontend's store knows; the time here is {now}")

@@ -3,13 +3,10 @@ against the programs' own."""
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -19,110 +16,14 @@ import admin_server.__main__
 import frontend_server.__main__
 import library_cli.__main__
 import rest_server.__main__
-from tests.support.library_command import environment, library
+from tests.support.documents import Session
+from tests.support.library_command import library
 from tests.support.processes import ROOT, Servers
 from tests.support.rest import RestServers
 from tests.support.stores import FreshDatabases
 from tests.support.third_party import NOT_TRIED, require
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PASSING = re.compile(
-    r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r"|(?P<request>\b[0-9a-f]{32}\b)"
-    r'|(?P<etag>"etag": ?"[0-9a-f]+-[0-9a-f]+")'
-    r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
-)
-"""What is another in each run: ids, request ids, etags and times."""
-
-READS = re.compile(r"library status|curl -s '?127")
-"""The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""
-
-
-@dataclass
-class Session:
-    """A reader who types what the README says, with the ids that came out here instead of those printed there."""
-
-    folder: Path
-    addresses: dict[str, str]
-    stores: dict[str, str]
-    """The variables that say where the stores are; a reader has the defaults."""
-    ids: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # So that curl fails where the answer is an error, as the other clients do. What it writes stays as it is.
-        (self.folder / ".curlrc").write_text("fail-with-body\n")
-
-    def type(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as printed; what it writes either way is its output."""
-        here = self.addresses | self.ids
-        command = re.sub("|".join(map(re.escape, here)), lambda printed: here[printed[0]], command)
-        variables = {
-            "LIBRARY_REST_URL": f"http://{self.addresses['127.0.0.1:8080']}",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
-            "CURL_HOME": str(self.folder),
-            **self.stores,
-        }
-        return subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command],
-            cwd=self.folder,
-            env=environment(self.addresses["127.0.0.1:50052"], self.addresses["127.0.0.1:50051"], **variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-
-    def type_and_compare(self, command: str, printed: str) -> None:
-        """Run a command and hold what it does to what is printed.
-
-        What one service has yet to tell the other is waited for, where a command only reads.
-        """
-        done = self.type(command)
-        if READS.match(command):
-            deadline = time.monotonic() + 100
-            while not is_alike(printed, done.stdout) and time.monotonic() < deadline:
-                time.sleep(0.1)
-                done = self.type(command)
-        self.compare(printed, done.stdout)
-        if "curl -s" in command:
-            assert (done.returncode == 0) == ('"error"' not in printed), done
-
-    def compare(self, printed: str, written: str) -> None:
-        """Hold what was written to what is printed, and learn which id stands for which."""
-        assert without_what_passes(written) == without_what_passes(printed)  # pytest shows how they differ
-        for there, here in zip(PASSING.finditer(tidy(printed)), PASSING.finditer(tidy(written)), strict=True):
-            if there["id"]:
-                assert self.ids.setdefault(there["id"], here["id"]) == here["id"]
-
-
-def is_alike(printed: str, written: str) -> bool:
-    return without_what_passes(written) == without_what_passes(printed)
-
-
-def without_what_passes(text: str) -> str:
-    return PASSING.sub(kind, tidy(text))
-
-
-def kind(passing: re.Match[str]) -> str:
-    return f"<{passing.lastgroup}>"
-
-
-def tidy(text: str) -> str:
-    """The text without spaces that do not matter: Go's JSON has one here or there by the build, on purpose."""
-    return "\n".join(re.sub("(?<=[:,{]) +", " ", line.rstrip()) for line in text.strip().splitlines())
-
-
-def commands(block: str) -> list[tuple[str, str]]:
-    """The commands of a block and what is printed below each. `$ ` begins a command; `\\` or `|` at its end goes on."""
-    found: list[tuple[str, str]] = []
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        match = re.match(r"((?:.*[\\|]\n)*.*)\n?", part)
-        assert match is not None
-        found.append((match[1], part[match.end() :]))
-    return found
 
 
 def test_every_command_does_what_is_printed(
@@ -148,20 +49,7 @@ def test_every_command_does_what_is_printed(
     addresses["--port 50051"] = f"--port {frontend.address.rpartition(':')[2]}"
     stores = {"LIBRARY_ADMIN_DATABASE_URL": admin.database_url, "LIBRARY_FRONTEND_DATABASE_URL": frontend.database_url}
     session = Session(tmp_path, addresses, stores)
-
-    ran, again = 0, ""
-    for language, block in BLOCK.findall(README):
-        if language == "python":
-            (tmp_path / "borrow.py").write_text(block.replace("127.0.0.1:50051", frontend.address))
-        elif language == "csv":
-            (tmp_path / "books.csv").write_text(block)
-        elif language == "console":
-            for command, printed in commands(block):
-                session.type_and_compare(command, printed)
-                ran += 1
-                again = printed if command == "python borrow.py" else again
-    assert ran >= 34
-    session.type_and_compare("python borrow.py", again)
+    assert session.run(README) >= 34
 
 
 def until_said(say: Callable[[], str], words: str) -> None:

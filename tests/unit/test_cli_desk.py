@@ -67,7 +67,8 @@ def test_a_table_on_any_width_names_each_book() -> None:
     ("away", "said"),
     [
         (timedelta(days=14), "in 14 days"),
-        (timedelta(days=1, hours=23), "in 1 day"),
+        (timedelta(days=13, hours=23), "in 14 days"),
+        (timedelta(days=1, hours=2), "in 1 day"),
         (timedelta(hours=23), "within a day"),
         (timedelta(), "within a day"),
         (timedelta(seconds=-1), "1 day late"),
