@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import click
 import grpc
 
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library.v1.user_pb2 import User
 from library_cli.desk.calls import Desk
 from library_cli.desk.columns import USERS, as_json, name_of, person
 from library_cli.desk.matching import address_key, has_address
@@ -32,27 +34,38 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
 
     A name of several words is put in quotes; the last name may be left out.
 
-    Exit status: 0 when the user is enrolled, 1 when it was refused, also because somebody has the address already, whom
-    the command shows, 2 when no service answered.
+    Who has enrolled already with this address and this name is shown, and nothing is changed.
+
+    Exit status: 0 when the user is enrolled, now or before, 1 when it was refused, also because somebody of another
+    name has the address, whom the command shows, 2 when no service answered.
     """
     request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
+    enrolled = "Enrolled {person}."
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         try:
             user = desk.change(desk.members.EnrollUser, request)
         except grpc.RpcError as error:
             if reason_of(error) != EMAIL_TAKEN:
                 raise
-            raise _taken(desk, request.email) from error
+            user = _known(desk, request, error)
+            enrolled = "{person} has enrolled already."
     if json_wanted:
         click.echo(json.dumps(as_json(user), indent=2, ensure_ascii=False))
         return
-    click.echo(f"Enrolled {person(user)}. The user's id is {user.id}.")
+    click.echo(f"{enrolled.format(person=person(user))} The user's id is {user.id}.")
     click.echo(f"To lend a book, run: library lend BOOK {user.email}")
 
 
-def _taken(desk: Desk, email: str) -> Refusal:
-    """Return the refusal for an address that somebody has, with that user."""
-    key = address_key(email)
-    users = [user for user in desk.users(query=email) if has_address(user, key)]
+def _known(desk: Desk, request: EnrollUserRequest, error: grpc.RpcError) -> User:
+    """Return the user who has the address, where the name is the same. Raises Refusal with that user where it is not."""
+    key = address_key(request.email)
+    users = [user for user in desk.users(query=request.email) if has_address(user, key)]
+    if len(users) == 1 and _words(name_of(users[0])) == _words(f"{request.first_name} {request.last_name}"):
+        return users[0]
     who = f": {name_of(users[0])}, id {users[0].id}" if users else ""
-    return Refusal(EMAIL_TAKEN, f"A user has enrolled with {email} already{who}.", users, USERS)
+    raise Refusal(EMAIL_TAKEN, f"A user has enrolled with {request.email} already{who}.", users, USERS) from error
+
+
+def _words(name: str) -> list[str]:
+    """Return what is compared of a name: its words, whatever their Unicode form and the blanks between them."""
+    return unicodedata.normalize("NFC", name).split()

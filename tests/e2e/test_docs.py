@@ -1,13 +1,8 @@
-"""The README is run: each command as it is printed, its output compared but for ids and times; and its settings held
-against the programs' own."""
+"""What the README and the pages in docs/ say of settings, targets, links and folders is held to what there is."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import click
 import pytest
@@ -16,47 +11,10 @@ import admin_server.__main__
 import frontend_server.__main__
 import library_cli.__main__
 import rest_server.__main__
-from tests.support.documents import Session
-from tests.support.library_command import library
-from tests.support.processes import ROOT, Servers
-from tests.support.rest import RestServers
-from tests.support.stores import FreshDatabases
-from tests.support.third_party import NOT_TRIED, require
+from tests.support.processes import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_every_command_does_what_is_printed(
-    servers: Servers, rest_servers: RestServers, databases: FreshDatabases, tmp_path: Path
-) -> None:
-    for program in ("grpcurl", "evans", "curl"):
-        require(program)
-    if "--json" not in subprocess.run(["curl", "--help", "all"], capture_output=True, text=True, check=True).stdout:
-        pytest.skip(f"{NOT_TRIED}: curl is older than 7.82, of March 2022, and has no --json")
-    admin = servers.start("admin", databases.migrated("admin", "sqlite"))
-    assert library("import", "--sample", admin=admin.address).returncode == 0
-    url = databases.migrated("frontend", "sqlite")
-    frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1")
-    until_said(
-        lambda: library("status", "--all", admin=admin.address, frontend=frontend.address).stdout, "resyncing: false"
-    )
-    rest = rest_servers.start([frontend.address, admin.address])
-    addresses = {
-        "127.0.0.1:50051": frontend.address,
-        "127.0.0.1:50052": admin.address,
-        "127.0.0.1:8080": rest.address,
-    }
-    addresses["--port 50051"] = f"--port {frontend.address.rpartition(':')[2]}"
-    stores = {"LIBRARY_ADMIN_DATABASE_URL": admin.database_url, "LIBRARY_FRONTEND_DATABASE_URL": frontend.database_url}
-    session = Session(tmp_path, addresses, stores)
-    assert session.run(README) >= 34
-
-
-def until_said(say: Callable[[], str], words: str) -> None:
-    """Wait until something is said; whoever called looks again, and complains where it is not."""
-    deadline = time.monotonic() + 100
-    while words not in say() and time.monotonic() < deadline:
-        time.sleep(0.1)
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
 SERVERS = {
@@ -84,7 +42,7 @@ def settings_of(server: str) -> dict[str, str]:
 
 
 def test_the_settings_of_the_servers_are_those_in_the_table() -> None:
-    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$", SETTINGS, re.MULTILINE)
     told = {
         server: {flag: defaults[place] for flag, *defaults in rows if defaults[place] != "-"}
         for place, server in enumerate(SERVERS)
@@ -100,7 +58,7 @@ def test_the_settings_of_the_command_are_told() -> None:
         if isinstance(option, click.Option) and option.envvar
     }
     for flag, variable, default in variables:
-        assert f"`{flag}` or `{variable}` (`{default}`)" in README
+        assert f"`{flag}` or `{variable}` (`{default}`)" in SETTINGS
 
 
 def test_every_make_target_and_every_link_is_there() -> None:
