@@ -58,12 +58,10 @@ def the_one(matches: Matches[Item], text: str, noun: str, form: Form[Item], what
         number = f"More than {MOST_LOOKED_AT:,}" if matches.is_cut else str(len(best))
         shown = f" Here are {MOST_SHOWN} of them." if len(best) > MOST_SHOWN else ""
         raise Refusal(AMBIGUOUS, f'{number} {noun}s fit "{text}". {what_to_type}{shown}', best, form)
-    problem = matching.isbn_problem(text) if noun == "book" else ""
-    wrong = f" As an ISBN it is wrong: {problem}" if problem else ""
+    wrong = f" {problem}" if (problem := matching.isbn_problem(text)) else ""
     similar = " Did you mean one of these?" if matches.offers else f" To look for it, run: {command} WORDS"
-    if wrong and not wrong.endswith("?"):
-        wrong += "."
-    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'No {noun} fits "{text}".{wrong}{similar}', matches.offers, form)
+    message = f'No {noun} fits "{text}".{wrong if noun == "book" else ""}{similar}'
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", message, matches.offers, form)
 
 
 def books_named(desk: Desk, text: str) -> Matches[Book]:

@@ -79,14 +79,14 @@ def is_cut_short(address: str) -> Callable[[User], bool]:
 
 
 def isbn_problem(text: str) -> str:
-    """Return what is wrong with a text that has as many digits as an ISBN; "" for other texts."""
+    """Return a sentence about what is wrong with a text that has as many digits as an ISBN; "" for other texts."""
     digits = sum(letter.isdigit() for letter in text)
     if digits not in (9, 10, 13) or any(letter.isalpha() for letter in text.upper().replace("X", "")):
         return ""
     try:
         normalized_isbn13(text)
     except ValueError as problem:
-        return str(problem)
+        return f"As an ISBN it is wrong: {problem}{'' if str(problem).endswith('?') else '.'}"
     return ""
 
 
