@@ -35,8 +35,8 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
     Exit status: 0 when the user is enrolled, 1 when it was refused, also because somebody has the address already, whom
     the command shows, 2 when no service answered.
     """
-    request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
         try:
             user = desk.change(desk.members.EnrollUser, request)
         except grpc.RpcError as error:
