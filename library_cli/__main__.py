@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from library_cli.backup import backup_command, restore_command, verify_command
@@ -24,6 +27,10 @@ from library_cli.up import up_command
 @click.version_option(package_name="lending-library")
 def main() -> None:
     """Run and look after a lending library."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A title of any script is shown on any terminal, if need be by the numbers of its characters.
+            stream.reconfigure(errors="backslashreplace")
 
 
 COMMANDS = (

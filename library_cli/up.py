@@ -39,8 +39,6 @@ To use it, type in another terminal:
 For programs:
   grpcurl -plaintext {frontend} list
   grpcurl -plaintext -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
-  grpcurl -plaintext -d '{{"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}}' \
-{frontend} library.frontend.v1.MemberService/EnrollUser
   curl 'http://{rest}/v1/books?page_size=3'
 """
 

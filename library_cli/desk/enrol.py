@@ -39,9 +39,9 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
     Exit status: 0 when the user is enrolled, now or before, 1 when it was refused, also because somebody of another
     name has the address, whom the command shows, 2 when no service answered.
     """
-    request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
     enrolled = "Enrolled {person}."
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
         try:
             user = desk.change(desk.members.EnrollUser, request)
         except grpc.RpcError as error:

@@ -58,8 +58,10 @@ def the_one(matches: Matches[Item], text: str, noun: str, form: Form[Item], what
         number = f"More than {MOST_LOOKED_AT:,}" if matches.is_cut else str(len(best))
         shown = f" Here are {MOST_SHOWN} of them." if len(best) > MOST_SHOWN else ""
         raise Refusal(AMBIGUOUS, f'{number} {noun}s fit "{text}". {what_to_type}{shown}', best, form)
+    wrong = f" {problem}" if (problem := matching.isbn_problem(text)) else ""
     similar = " Did you mean one of these?" if matches.offers else f" To look for it, run: {command} WORDS"
-    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'No {noun} fits "{text}".{similar}', matches.offers, form)
+    message = f'No {noun} fits "{text}".{wrong if noun == "book" else ""}{similar}'
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", message, matches.offers, form)
 
 
 def books_named(desk: Desk, text: str) -> Matches[Book]:
@@ -87,15 +89,21 @@ def users_named(desk: Desk, text: str) -> Matches[User]:
         return _with_id(text, "user", desk.user)
     key = matching.address_key(text)
     if key:
-        # A whole address is never taken for the beginning of another one: that would be somebody else.
-        found, _ = _some(desk.users(query=text))
-        having_it = [user for user in found if matching.has_address(user, key)]
-        return Matches(having_it, offers=[] if having_it else found or _similar(desk, text))
+        return _with_address(desk, text, key)
     by_id: list[User] = []
     if BEGINNING_OF_ID.fullmatch(text):
         by_id = list(itertools.islice(desk.users(id_prefix=text), MOST_LOOKED_AT))
     found, is_cut = _some(desk.users(query=wordy(text, "user")))
     return _sorted(found, by_id, matching.is_name_of(text), matching.user_begins(text), is_cut=is_cut)
+
+
+def _with_address(desk: Desk, text: str, key: str) -> Matches[User]:
+    """Return the users that an address may name: who has it, or those whose address it begins, if it is cut short."""
+    found, is_cut = _some(desk.users(query=text))
+    exact = [user for user in found if matching.has_address(user, key)]
+    begun = list(filter(matching.is_cut_short(text), found))
+    offers = [] if exact or begun else found or _similar(desk, text)
+    return Matches(exact, begun, offers, is_cut=is_cut and not exact)
 
 
 def wordy(text: str, noun: str) -> str:

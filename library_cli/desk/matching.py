@@ -63,6 +63,33 @@ def has_address(user: User, key: str) -> bool:
     return email_key(user.email) == key
 
 
+def is_cut_short(address: str) -> Callable[[User], bool]:
+    """Return whether an address ends within a part of the user's domain: `ada@example.or` for `ada@example.org`.
+
+    One that ends where a part ends is whole, and another one than the user's: `ada@example.org` is not the beginning of
+    `ada@example.org.uk`.
+    """
+    lower = address.casefold()
+
+    def is_beginning(user: User) -> bool:
+        email = user.email.casefold()
+        return email.startswith(lower) and email[len(lower) : len(lower) + 1] not in ("", ".")
+
+    return is_beginning
+
+
+def isbn_problem(text: str) -> str:
+    """Return a sentence about what is wrong with a text that has as many digits as an ISBN; "" for other texts."""
+    digits = sum(letter.isdigit() for letter in text)
+    if digits not in (9, 10, 13) or any(letter.isalpha() for letter in text.upper().replace("X", "")):
+        return ""
+    try:
+        normalized_isbn13(text)
+    except ValueError as problem:
+        return f"As an ISBN it is wrong: {problem}{'' if str(problem).endswith('?') else '.'}"
+    return ""
+
+
 def is_title(text: str) -> Callable[[str], bool]:
     """Return whether a title is the text, but for case and blanks."""
     key = text_key(text)

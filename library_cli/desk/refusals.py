@@ -26,6 +26,8 @@ MOST_SHOWN = 10
 AMBIGUOUS, NO_ANSWER = "AMBIGUOUS", "NO_ANSWER"
 """Reasons of refusals that are not the service's own, beside `ErrorReason` of the contract."""
 
+FIELD_INVALID = "FIELD_INVALID"
+
 BUSY_REASONS = {"ADMIN_UNAVAILABLE", "CALL_IDLE", "INTERNAL", "NOT_SERVING", "SERVER_BUSY", "STORE_UNAVAILABLE"}
 """Reasons of the service for calls that may succeed later as they are."""
 
@@ -68,6 +70,9 @@ def at_desk(target: str, *, json_wanted: bool) -> Iterator[Desk]:
         end(of_call(failure), json_wanted=json_wanted)
     except Refusal as refusal:
         end(refusal, json_wanted=json_wanted)
+    except UnicodeEncodeError:
+        message = "An argument has bytes that are not UTF-8; check the encoding of your terminal or of the script."
+        end(Refusal(FIELD_INVALID, message), json_wanted=json_wanted)
 
 
 def end(refusal: Refusal, *, json_wanted: bool) -> None:

@@ -48,8 +48,8 @@ def search_command(
     Exit status: 0 when the service answered, also when no book was found, 1 when it refused, 2 when none answered.
     """
     query = " ".join(words)
-    request = ListBooksRequest(query=query, publisher=publisher, category=category, include_unavailable=all_wanted)
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        request = ListBooksRequest(query=query, publisher=publisher, category=category, include_unavailable=all_wanted)
         first = desk.first_page(request)
         left_out = first.left_out_count
         if query.strip() and not json_wanted and first.books and not book_begins(query)(first.books[0]):

@@ -40,6 +40,7 @@ BOOKS = [
     ("Kindred", ["Octavia E. Butler"], "9780807083697", 1),
     ("Lost at Sea", ["Nobody"], "", 2),
     ("Bound", ["Nobody"], "", 0),
+    *((f"Volume {number}", ["A. Serial"], "", 1) for number in range(22)),
 ]
 
 
@@ -156,7 +157,7 @@ def test_search_says_what_it_left_out_and_that_there_are_more(desk: Desk) -> Non
     few = desk.run("search", "dune", "--limit", "1")
     assert few.stdout.count("\n") == 1
     assert few.stderr.startswith("There are more: --limit 2 shows the next ones, too")
-    assert desk.run("search", "--limit", "11").stderr.count("There are more") == 0
+    assert desk.run("search", "--limit", "33").stderr.count("There are more") == 0
     assert desk.run("search", "--language", "EN", "--category", "none").stdout == ""
     assert desk.run("search", "--language", "en").stdout.count("\n") == 9
     assert desk.run("search", "--language", "e").stdout == ""
@@ -235,6 +236,8 @@ USER_TEXTS: dict[str, str] = {
     "adam@": "adam",
     "augusta": "ada uk",
     "jos": "jose",
+    "jose@example.or": "jose",
+    "ada@example.org.u": "ada uk",
     "JOSÉ": "jose",
     "shelley@": "other mary",
     "smith ad": "adam",
@@ -295,10 +298,14 @@ def test_what_is_not_clear_lends_nothing_and_shows_the_candidates(desk: Desk) ->
         ("ada love", {"ada", "twin"}),
         ("Mary Shelley", {"mary", "other mary"}),
         ("ada@", {"ada", "ada uk"}),
+        ("ada@example.o", {"ada", "ada uk"}),
     ]:
         reason, message, found = desk.refused("lend", "dune", text)
         assert (reason, found) == ("AMBIGUOUS", {people[name] for name in names}), text
         assert "e-mail address" in message
+    reason, message, found = desk.refused("lend", "serial", "adam")
+    assert (reason, len(found), "Here are 10 of them" in message) == ("AMBIGUOUS", 10, True)
+    assert desk.refused("return", "serial")[0] == "AMBIGUOUS"
     assert desk.json("loans", "--closed") == before
 
 
@@ -317,13 +324,16 @@ def test_what_only_looks_alike_is_offered_and_never_lent(desk: Desk) -> None:
     for text, names in [
         ("lace", {"ada", "twin"}),
         ("ada@example.orgg", {"ada", "ada uk"}),
-        ("ada@example.o", {"ada", "ada uk"}),
         ("xyzzy", set()),
         ("gone@example.org", set()),
     ]:
         reason, _, ids = desk.refused("lend", "dune", text)
         assert reason == "USER_NOT_FOUND", text
         assert ids >= {desk.people[name].id for name in names}, text
+    kim = desk.client.members.EnrollUser(EnrollUserRequest(email="kim@example.org.uk", last_name="Kim"), timeout=30)
+    assert desk.refused("lend", "dune", "kim@example.org")[::2] == ("USER_NOT_FOUND", {kim.id}), "is somebody else"
+    assert "the check digit does not fit" in desk.refused("lend", "978-0-441-01359-4", ada.email)[1]
+    assert "is wrong" not in desk.refused("lend", "9780306406157", ada.email)[1]
     for arguments in (("?!", ada.email), ("dune", "@"), ("", ada.email), ("dune", " ")):
         assert "no letter or number" in desk.refused("lend", *arguments)[1]
     missing = "01a202a9-0a73-7513-b58f-304ad573e8b6"
@@ -421,3 +431,15 @@ def test_a_library_that_does_not_answer_is_exit_status_2(desk: Desk) -> None:
         assert json.loads(told.stdout)["error"]["reason"] == "NO_ANSWER"
     for arguments in (["users", "?!"], ["search", "?!"]):
         assert desk.refused(*arguments)[0] == "FIELD_INVALID"
+
+
+def test_texts_in_other_encodings_are_no_tracebacks(desk: Desk) -> None:
+    not_utf_8 = b"a\xff".decode(errors="surrogateescape")
+    for arguments in (
+        *(["search", not_utf_8], ["users", not_utf_8], ["loans", not_utf_8], ["return", not_utf_8]),
+        *(["enrol", "a@example.org", not_utf_8], ["lend", not_utf_8, "ada"], ["lend", "dune", not_utf_8]),
+    ):
+        assert "not UTF-8" in desk.run(*arguments).stderr, arguments
+    western = CliRunner(charset="latin-1")
+    done = western.invoke(main, ["search", "源氏"], env={"LIBRARY_FRONTEND_TARGET": desk.process.address})
+    assert (done.exit_code, done.stdout.startswith(r"\u6e90\u6c0f\u7269\u8a9e")) == (0, True), done.output

@@ -7,6 +7,7 @@ places says, as `library enrol` does the first time and the second.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import shlex
@@ -35,6 +36,9 @@ PASSING = re.compile(
 
 READS = re.compile(r"library status|curl -s '?127")
 """The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""
+
+ERROR = re.compile(r'"error"|"reason"')
+"""What an error of the HTTP service is known by, also where a command picks from it."""
 
 PLAIN = re.compile(r"library [^|;&<>$`()\n]*")
 """A call of the command that needs no shell."""
@@ -137,13 +141,14 @@ class Session:
         expected = next((each for each in printed if is_alike(each, written)), printed[0])
         self.compare(expected, written)
         if "curl -s" in command:
-            assert (status == 0) == ('"error"' not in expected), (command, written)
+            assert (status == 0) == (not ERROR.search(expected)), (command, written)
         elif PLAIN.fullmatch(command) and "Error: " in expected:
             assert status, (command, written)
 
     def compare(self, printed: str, written: str) -> None:
         """Hold what was written to what is printed, and learn which id stands for which."""
-        assert without_what_passes(written) == without_what_passes(printed)  # pytest shows how they differ
+        expected, found = without_what_passes(printed), without_what_passes(written)
+        assert found == expected, "\n".join(difflib.ndiff(expected.splitlines(), found.splitlines()))
         for there, here in zip(PASSING.finditer(tidy(printed)), PASSING.finditer(tidy(written)), strict=True):
             if there["id"]:
                 assert self.ids.setdefault(there["id"], here["id"]) == here["id"]

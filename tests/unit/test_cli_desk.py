@@ -21,6 +21,9 @@ from library.v1.user_pb2 import USER_STATE_ACTIVE, User
 from library_cli.channel import OPTIONS, connected
 from library_cli.desk.calls import Desk
 from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
+from library_cli.desk.finding import the_one
+from library_cli.desk.matching import Matches
+from library_cli.desk.refusals import Refusal
 from library_cli.desk.tables import lines, table
 from library_cli.desk.times import days_until, local_time
 
@@ -140,3 +143,13 @@ def test_a_change_is_not_sent_for_ever(moody: tuple[Moody, str], code: grpc.Stat
         with pytest.raises(grpc.RpcError):
             desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
     assert len(servicer.asked) == times
+
+
+def test_what_was_not_looked_through_is_not_clear() -> None:
+    book = Book(id="b1", title="It")
+    for matches in (Matches([book], is_cut=True), Matches([], [book], is_cut=True)):
+        with pytest.raises(Refusal) as refused:
+            the_one(matches, "it", "book", BOOKS, "Add words.", "library search")
+        assert (refused.value.reason, refused.value.candidates) == ("AMBIGUOUS", [book])
+        assert refused.value.message == 'More than 1,000 books fit "it". Add words.'
+    assert the_one(Matches([book], [book, Book(id="b2")]), "it", "book", BOOKS, "", "") is book
