@@ -57,7 +57,7 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
 
 
 def _known(desk: Desk, request: EnrollUserRequest, error: grpc.RpcError) -> User:
-    """Return the user who has the address, where the name is the same. Raises Refusal with that user where it is not."""
+    """Return the user who has the address, if the name is the same. Raises Refusal with that user if it is not."""
     key = address_key(request.email)
     users = [user for user in desk.users(query=request.email) if has_address(user, key)]
     if len(users) == 1 and _words(name_of(users[0])) == _words(f"{request.first_name} {request.last_name}"):

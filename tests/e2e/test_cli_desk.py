@@ -199,6 +199,12 @@ def test_who_enrols_twice_is_shown_the_first_time(desk: Desk) -> None:
     assert found, first.output
     assert "library lend BOOK grace@example.org" in first.stdout
     for again in ("grace@example.org", "GRACE@Example.ORG", " grace@example.org "):
+        done = desk.run("enrol", again, " Grace  Brewster", "Hopper ")
+        assert (done.exit_code, done.stdout.splitlines()[0]) == (
+            0,
+            f"Grace Brewster Hopper <grace@example.org> has enrolled already. The user's id is {found[1]}.",
+        )
+        assert desk.json("enrol", again, "Grace Brewster", "Hopper")["id"] == found[1]
         reason, message, ids = desk.refused("enrol", again, "Grace", "Hopper")
         assert (reason, ids) == ("EMAIL_TAKEN", {found[1]})
         assert f"already: Grace Brewster Hopper, id {found[1]}" in message

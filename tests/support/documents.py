@@ -43,7 +43,8 @@ ERROR = re.compile(r'"error"|"reason"')
 PLAIN = re.compile(r"library [^|;&<>$`()\n]*")
 """A call of the command that needs no shell."""
 
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
+CONTROL = re.compile(r"\x1b\[[?\d;]*([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
+"""A control sequence of a terminal, by its last letter; an end of a line; or text."""
 
 
 @dataclass
@@ -125,7 +126,7 @@ class Session:
         terminal = {"TTY_COMPATIBLE": "1", "COLUMNS": str(self.terminal), "TERM": "xterm"}
         with contextlib.chdir(self.folder):
             done = CliRunner().invoke(main, shlex.split(command)[1:], env={**known, **terminal}, prog_name="library")
-        return COLOUR.sub("", done.output), done.exit_code
+        return on_the_screen(done.output), done.exit_code
 
     def type_and_compare(self, command: str, printed: Sequence[str]) -> None:
         """Run a command and hold what it does to what is printed, at this place or at another one for this command.
@@ -168,6 +169,21 @@ def tidy(text: str) -> str:
     """Return the text without spaces that do not matter: Go's JSON has one here or there by the build, on purpose."""
     lines = (re.sub("(?<=[:,{]) +", " ", line.rstrip()) for line in text.splitlines())
     return "\n".join(lines).strip("\n").strip()
+
+
+def on_the_screen(written: str) -> str:
+    """Return what is left on a terminal: without colours, and without progress bars that were wiped away."""
+    lines, row = [""], 0
+    for control, ending, text in CONTROL.findall(written):
+        if ending == "\n":
+            row += 1
+            lines[row:row] = [""] if row == len(lines) else []
+        elif control == "A":
+            row = max(row - 1, 0)
+        elif control == "K":
+            lines[row] = ""
+        lines[row] += text
+    return "\n".join(lines)
 
 
 def console_commands(document: str) -> Iterator[tuple[str, str]]:
