@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -82,7 +82,7 @@ def import_command(
                 return
             with click.open_file(str(path), "rb") as source:
                 books_in = Books(source, reading.choices)
-                confirm(books_in, reading, name_of(path), dry_run=dry_run)
+                confirm(books_in, reading, name_of(path), can_ask=str(path) != "-", dry_run=dry_run)
                 size = size_in_bytes(source)
                 import_books(books_in, channel, tally, reading, size=size, dry_run=dry_run, from_line=from_line)
     except NotBooks as problem:
@@ -90,7 +90,7 @@ def import_command(
         raise ImportStopped(reason, tally, dry_run=dry_run) from problem
     except (CallFailed, OSError) as problem:
         raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
@@ -109,8 +109,10 @@ def import_books(
     """Import books; report on standard error how far it is and what does not go in. The tally is kept up to date."""
     console = Console(stderr=True)
     with rejects_file(reading.rejects, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
-        rows = books if rejects is None else rejects.watched(books)
-        for outcomes in import_rows(channel, starting_at(from_line, rows, books), tally, validate_only=dry_run):
+        rows = starting_at(from_line, books)
+        if rejects is not None:
+            rows = rejects.watched(rows, books.table)
+        for outcomes in import_rows(channel, rows, tally, validate_only=dry_run):
             tally.count(outcomes)
             progress.report(console, outcomes)
             if rejects is not None:
@@ -133,14 +135,12 @@ def rejects_file(path: Path | None, console: Console) -> Iterator[RejectsFile | 
         progress.write(console, rejects.finish())
 
 
-def starting_at(
-    from_line: int | None, rows: Iterable[ImportBooksRequest | ImportOutcome], books: Books
-) -> Iterator[ImportBooksRequest | ImportOutcome]:
+def starting_at(from_line: int | None, books: Books) -> Iterator[ImportBooksRequest | ImportOutcome]:
     """Yield the rows from a line on. Raises NotBooks when the file ends before it."""
     if from_line is None:
-        yield from rows
+        yield from books
         return
-    yield from (row for row in rows if row.line >= from_line)
+    yield from (row for row in books if row.line >= from_line)
     if books.table.last_line < from_line:
         raise NotBooks(f"has no line {from_line}, which --from-line names: its last line is {books.table.last_line}")
 

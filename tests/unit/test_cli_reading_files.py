@@ -8,13 +8,13 @@ import io
 import json
 from typing import Any, NamedTuple
 
-import openpyxl
 import pytest
 
 from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
+from tests.support.book_files import xlsx
 from tests.support.processes import ROOT
 
 DUNE = "9780441013593"
@@ -47,17 +47,6 @@ class Refused(NamedTuple):
 
 def said(**choices: Any) -> Choices:
     return Choices(**choices)
-
-
-def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> bytes:
-    book = openpyxl.Workbook(write_only=True)
-    for title, content in {sheet: rows, **others}.items():
-        page = book.create_sheet(title)
-        for row in content:
-            page.append(row)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
 
 
 def lines(*objects: dict[str, Any]) -> bytes:
@@ -488,3 +477,57 @@ def test_no_heading_is_known_for_two_fields() -> None:
     assert all(fields.key_of(hint) == hint for hint in fields.HINTS)
     assert set(fields.HINTS.values()) <= set(fields.FIELDS)
     assert all(fields.FIELD_OF[fields.key_of(field)] == field for field in fields.FIELDS)
+
+
+OF_THE_ISSUE = {
+    "authors": "Author, Authors, Book-Author, AUTHOR, book_author, book author",
+    "isbn": "ISBN13, ISBN-10, isbn_13, Isbn 10",
+    "published_year": "Year, Year-Of-Publication, Published, published_date, year of publication",
+    "page_count": "Pages, Number of Pages, number-of-pages, NUMBER_OF_PAGES",
+    "copies": "Qty, Quantity, Copies, qty.",
+    "publisher": "Publisher Name, publisher-name, Publisher",
+    "category": "Genre, Subject, Shelf, GENRE",
+    "language": "Language, LANGUAGE",
+    "description": "Summary, summary",
+}
+
+
+def test_headings_that_people_use_are_taken_however_they_write_them() -> None:
+    for field, headings in OF_THE_ISSUE.items():
+        for heading in headings.split(", "):
+            books = Books(io.BytesIO(f"title,{heading}\nEmma,1\n".encode()))
+            assert books.columns[1].field == field, heading
+            assert books.columns[1].is_guess is (heading.lower() not in fields.FIELDS), heading
+
+
+class Pipe(io.RawIOBase):
+    """Bytes that come once, a few at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        chunk = self._content.read(min(len(buffer), 4_099))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "far from the beginning" not in name])
+def test_a_pipe_is_read_like_a_file(name: str) -> None:
+    case = CASES[name]
+    books = Books(io.BufferedReader(Pipe(case.content)), case.choices)
+    assert list(map(shown_row, books)) == case.goes_in
+    assert case.shown is None or books.shown == case.shown
+
+
+def test_a_byte_that_does_not_fit_later_in_a_pipe_is_refused_with_its_line() -> None:
+    content = b"title\n" + b"Emma\n" * 30_000 + b"L'\xc9tranger\nEmma\n"
+    books = Books(io.BufferedReader(Pipe(content)))
+    rows: list[object] = []
+    with pytest.raises(NotBooks, match=r"is not UTF-8 text \(byte 0xc9 in line 30002\); name its encoding") as refusal:
+        rows.extend(books)
+    assert len(rows) == 30_000
+    assert "--encoding windows-1252" in str(refusal.value)

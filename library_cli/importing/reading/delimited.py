@@ -26,6 +26,7 @@ class DelimitedText:
     ) -> None:
         self._source = source
         self._encoding = encoding
+        self.encoding = to_be_named(encoding)
         sample = beginning(source, encoding)
         self._lines = TextLines(source, encoding)
         self._before: list[str] = []
@@ -157,6 +158,11 @@ class LineFile:
             text += self._ends
         # The encoding may lack characters that were repaired.
         self._file.write(text.encode(self._encoding.name, "replace"))
+
+
+def to_be_named(encoding: Encoding) -> str:
+    """Return the name of an encoding that a file does not show by itself; empty for others."""
+    return "" if encoding.name == "utf-8" or encoding.mark else encoding.shown
 
 
 def facts_of(encoding: Encoding) -> Facts:

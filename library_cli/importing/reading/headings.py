@@ -76,7 +76,8 @@ def columns_of(table: Table, choices: Choices) -> list[Column]:
     known = [column for column in columns if column.field]
     if table.kind != "JSON Lines" and not known:
         _refuse_without_headings(table)
-    _refuse_unknown(table, [column for column in columns if _is_unknown(column, table, said)])
+    unknown = [column for column in columns if _is_unknown(column, table, said)]
+    _refuse_unknown(table, unknown, may_be_a_book=not known)
     _refuse_doubled(columns, said, table)
     if not any(column.field == "title" for column in columns):
         raise NotBooks(f"has no column 'title'; it has {_list(table.headings)}. Name it with --map \"Heading=title\"")
@@ -199,7 +200,7 @@ def _is_isbn(text: str) -> bool:
         return False
 
 
-def _refuse_unknown(table: Table, unknown: list[Column]) -> None:
+def _refuse_unknown(table: Table, unknown: list[Column], *, may_be_a_book: bool) -> None:
     if not unknown:
         return
     lines = [f"  {column.shown}: {first_values(table, column.number)}" for column in unknown]
@@ -214,6 +215,11 @@ def _refuse_unknown(table: Table, unknown: list[Column]) -> None:
                 *lines,
                 'Say what each of them is, with --map "Heading=field", or leave it out, with --ignore Heading:',
                 f"  {' '.join(options)}",
+                *(
+                    [f"If line {table.heading_line} is a book already, name the columns with --columns."]
+                    if may_be_a_book
+                    else []
+                ),
                 _all_fields(),
             ]
         )
