@@ -7,6 +7,8 @@ from typing import Any
 
 import openpyxl
 
+from library_cli.importing.reading.problems import Choices
+
 
 def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> bytes:
     """An Excel workbook with these rows in a sheet, and those of others in sheets of their own."""
@@ -18,3 +20,8 @@ def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> b
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def said(**choices: Any) -> Choices:
+    """What a person says about a file."""
+    return Choices(**choices)

@@ -38,7 +38,7 @@ class DelimitedText:
         if self._delimiter != ",":
             found = self.facts.guessed if delimiter.is_guess else self.facts.certain
             found.append(f"this file is separated by {self._delimiter_name}")
-        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
+        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True, skipinitialspace=True)
         self.headings: Sequence[str] = [] if choices.columns else self._read_headings()
         self.heading_line = self._lines.number
         self._width = len(choices.columns) or len(self.headings)

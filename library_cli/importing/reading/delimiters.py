@@ -73,7 +73,7 @@ def parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """Return the records that the lines have, blank ones left out, as well as they can be read."""
     found = []
     try:
-        for record in csv.reader(lines, delimiter=delimiter):
+        for record in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
             values = [value.strip() for value in record]
             if any(values):
                 found.append(values)

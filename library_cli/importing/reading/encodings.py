@@ -53,6 +53,9 @@ GB 18030 there are 0.08 by chance, in European text in an encoding of one byte n
 _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ASCII = bytes(range(128))
 
+LEAST_ZEROS = 0.04
+"""Zeros for each pair of bytes, above which a text is UTF-16: other texts have none."""
+
 ABOUT_AS_CHAOTIC = 0.02
 ABOUT_AS_COHERENT = 0.1
 """Windows-1252, by far the most frequent, is preferred to an encoding whose marks are better by only this much."""
@@ -109,14 +112,13 @@ def _unknown(said: str) -> NotBooks:
 
 
 def _utf16_by_zeros(head: bytes) -> str:
-    """Return the kind of UTF-16 whose letters of Western scripts have zeros in every other byte; empty for neither."""
+    """Return the kind of UTF-16 without mark: its blanks, commas and line ends have zeros in every other byte."""
     pairs = len(head[:4096]) // 2
-    if pairs < 4:
-        return ""
     first, second = (head[start : 2 * pairs : 2].count(0) for start in (0, 1))
-    if second > pairs * 0.4 and first < pairs * 0.05:
+    few = pairs * LEAST_ZEROS
+    if second > few and not first:
         return "utf-16-le"
-    return "utf-16-be" if first > pairs * 0.4 and second < pairs * 0.05 else ""
+    return "utf-16-be" if first > few and not second else ""
 
 
 def _first_misfit(name: str, source: Source) -> UnicodeDecodeError | None:

@@ -260,6 +260,8 @@ class Workbook:
         sheets = self._book.worksheets
         if said:
             found = [sheet for sheet in sheets if sheet.title.casefold() == said.strip().casefold()]
+            if not found and re.fullmatch("[1-9][0-9]{0,3}", said) and int(said) <= len(sheets):
+                found = [sheets[int(said) - 1]]
             if not found:
                 raise NotBooks(f"has no sheet {said!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
             return found[0]
