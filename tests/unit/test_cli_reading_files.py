@@ -20,6 +20,10 @@ from tests.support.processes import ROOT
 DUNE = "9780441013593"
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
 WHAT_COMMAS_MAY_MEAN = "say --last-first for Last, First, or --authors-separator , for several"
+GUESS = (
+    'its text is in windows-1252, which is a guess: "Étranger", "À"; '
+    "--encoding chooses another one, such as windows-1250, windows-1257, macintosh"
+)
 SEPARATORS = {",": [], ";": ["this file is separated by ';'"], "\t": ["this file is separated by tabs"]}
 SEPARATORS["|"] = ["this file is separated by '|'"]
 
@@ -55,12 +59,13 @@ CASES = {
     ),
     "utf-16 without mark": Case("title,isbn\nEmma,\n".encode("utf-16-le"), ["2 Emma"], ["its text is in utf-16-le"]),
     "utf-16-be without mark": Case(b"\0t\0i\0t\0l\0e\0\n\0E\0m\0m\0a\0\n", ["2 Emma"], ["its text is in utf-16-be"]),
+    "a zero that is there by mistake": Case(b"title,authors\nA\0,B\nC\0,D\n", ["2 A\0 | B", "3 C\0 | D"], []),
     "utf-32": Case("title\nKašpar\n".encode("utf-32"), ["2 Kašpar"], ["its text is in utf-32-le"]),
     "windows-1252, French": Case(
         "title,authors\nL’Étranger,Albert Camus\nÀ la recherche,Marcel Proust\n".encode("cp1252"),
         ["2 L’Étranger | Albert Camus", "3 À la recherche | Marcel Proust"],
         [
-            "its text is in windows-1252, which is a guess",
+            GUESS,
             '"title" is title: "L’Étranger", "À la recherche"',
             '"authors" is authors: "Albert Camus", "Marcel Proust"',
         ],

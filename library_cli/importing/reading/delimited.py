@@ -11,7 +11,7 @@ from pathlib import Path
 from library_cli.importing.reading.delimiters import DELIMITERS, SEPARATOR_LINE, Delimiter, delimiter_of, parsed
 from library_cli.importing.reading.encodings import Encoding
 from library_cli.importing.reading.lines import TextLines, split_lines
-from library_cli.importing.reading.problems import Choices, NotBooks
+from library_cli.importing.reading.problems import Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.table import Facts, Row
 
@@ -170,8 +170,15 @@ def facts_of(encoding: Encoding) -> Facts:
     facts = Facts()
     if encoding.name != "utf-8":
         found = facts.guessed if encoding.is_guess else facts.certain
-        found.append(f"its text is in {encoding.shown}" + (", which is a guess" if encoding.is_guess else ""))
+        found.append(f"its text is in {encoding.shown}" + (_about_guess(encoding) if encoding.is_guess else ""))
     return facts
+
+
+def _about_guess(encoding: Encoding) -> str:
+    """Return what a person needs to see whether an encoding is the right one."""
+    words = ", ".join(map(quoted, encoding.examples))
+    others = f"; --encoding chooses another one, such as {', '.join(encoding.others)}" if encoding.others else ""
+    return f", which is a guess: {words}{others}"
 
 
 def beginning(source: Source, encoding: Encoding) -> list[str]:
