@@ -91,6 +91,12 @@ REFUSED = {
     "--last-first with commas between authors": Refused(
         b"title\nA\n", ["with --last-first"], said(last_first=True, authors_separators=(", ",))
     ),
+    "another delimiter than is said": Refused(
+        b"title;isbn\nA;\n", ["is separated by ';', not by ','"], said(delimiter=",")
+    ),
+    "another delimiter than Excel's line says": Refused(
+        b"sep=;\ntitle\tisbn\nA\t\n", ["is separated by tabs, not by ';'"]
+    ),
     "an encoding that there is not": Refused(
         b"title\nA\n", ["'utf-9' is not a known encoding"], said(encoding="utf-9")
     ),

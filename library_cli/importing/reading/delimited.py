@@ -8,7 +8,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from library_cli.importing.reading.delimiters import DELIMITERS, SEPARATOR_LINE, Delimiter, delimiter_of, parsed
+from library_cli.importing.reading.delimiters import (
+    DELIMITERS,
+    SEPARATOR_LINE,
+    Delimiter,
+    delimiter_of,
+    parsed,
+    said_delimiter,
+)
 from library_cli.importing.reading.encodings import Encoding
 from library_cli.importing.reading.lines import TextLines, split_lines
 from library_cli.importing.reading.problems import Choices, NotBooks, quoted
@@ -31,8 +38,13 @@ class DelimitedText:
         self._lines = TextLines(source, encoding)
         self._before: list[str] = []
         delimiter = self._separator_line(sample)
-        if delimiter is None or choices.delimiter:
-            delimiter = delimiter_of(sample, choices.delimiter, len(choices.columns), known_heading)
+        sniffed = delimiter_of(sample, len(choices.columns), known_heading)
+        if choices.delimiter:
+            delimiter = said_delimiter(choices.delimiter)
+        if delimiter is None:
+            delimiter = sniffed
+        else:
+            _refuse_other(sniffed.char, delimiter.char, sample, known_heading)
         self._delimiter = delimiter.char
         self.facts = facts_of(encoding)
         if self._delimiter != ",":
@@ -158,6 +170,18 @@ class LineFile:
             text += self._ends
         # The encoding may lack characters that were repaired.
         self._file.write(text.encode(self._encoding.name, "replace"))
+
+
+def _refuse_other(found: str, said: str, sample: list[str], known_heading: Callable[[str], float]) -> None:
+    """Raise NotBooks where the headings are separated by another character than the one that is said."""
+    first, by_said = (parsed(sample, char)[:1] for char in (found, said))
+    if (
+        first
+        and by_said
+        and len(by_said[0]) == 1 < len(first[0])
+        and any(known_heading(text) == 1 for text in first[0])
+    ):
+        raise NotBooks(f"is separated by {DELIMITERS[found]}, not by {DELIMITERS.get(said, repr(said))}")
 
 
 def to_be_named(encoding: Encoding) -> str:
