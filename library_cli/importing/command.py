@@ -88,7 +88,7 @@ def import_command(
                 return
             with click.open_file(str(path), "rb") as source:
                 books_in = Books(source, reading.choices)
-                confirm(books_in, reading, name_of(path), dry_run=dry_run)
+                confirm(books_in, reading, name_of(path), can_ask=str(path) != "-", dry_run=dry_run)
                 size = size_in_bytes(source)
                 options = runs.message(name_of(path))
                 send = partial(import_rows, channel, tally=tally, validate_only=dry_run, options=options)
@@ -98,7 +98,7 @@ def import_command(
         raise ImportStopped(reason, tally, dry_run=dry_run) from problem
     except (CallFailed, OSError) as problem:
         raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
     if tally.changes and not dry_run:
         click.echo(f"To take this import back: library import --undo {runs.run_id}", err=True)
@@ -123,8 +123,10 @@ def import_books(
     """
     console = Console(stderr=True)
     with rejects_file(reading.rejects, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
-        rows = books if rejects is None else rejects.watched(books)
-        for outcomes in send(starting_at(from_line, rows, books)):
+        rows = starting_at(from_line, books)
+        if rejects is not None:
+            rows = rejects.watched(rows, books.table)
+        for outcomes in send(rows):
             tally.count(outcomes)
             progress.report(console, outcomes, dry_run=dry_run, key=runs.key)
             if rejects is not None:
@@ -147,14 +149,12 @@ def rejects_file(path: Path | None, console: Console) -> Iterator[RejectsFile | 
         progress.write(console, rejects.finish())
 
 
-def starting_at(
-    from_line: int | None, rows: Iterable[ImportBooksRequest | ImportOutcome], books: Books
-) -> Iterator[ImportBooksRequest | ImportOutcome]:
+def starting_at(from_line: int | None, books: Books) -> Iterator[ImportBooksRequest | ImportOutcome]:
     """Yield the rows from a line on. Raises NotBooks when the file ends before it."""
     if from_line is None:
-        yield from rows
+        yield from books
         return
-    yield from (row for row in rows if row.line >= from_line)
+    yield from (row for row in books if row.line >= from_line)
     if books.table.last_line < from_line:
         raise NotBooks(f"has no line {from_line}, which --from-line names: its last line is {books.table.last_line}")
 

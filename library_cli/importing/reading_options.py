@@ -68,13 +68,14 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def confirm(books: Books, options: ReadingOptions, name: str, *, dry_run: bool) -> None:
+def confirm(books: Books, options: ReadingOptions, name: str, *, can_ask: bool, dry_run: bool) -> None:
     """Show how a file is read, before anything is written, and ask whether guesses are right.
 
     Args:
         books: The file.
         options: With `yes`, and for a dry run, nobody is asked.
         name: What the file is called.
+        can_ask: Whether a person may be there to ask, who does not also type the file.
         dry_run: Whether nothing will be written.
 
     Raises:
@@ -89,7 +90,7 @@ def confirm(books: Books, options: ReadingOptions, name: str, *, dry_run: bool) 
     if dry_run:
         click.echo("Some of this is a guess: without --dry-run, the import needs --yes, or to be asked.", err=True)
         return
-    if name != "Standard input" and sys.stdin.isatty() and sys.stderr.isatty():
+    if can_ask and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm("Is that right?", err=True):
             return
         raise NotBooks('was not imported; say what is right with --map "Heading=field", --ignore Heading or --encoding')

@@ -6,8 +6,11 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
+from library_cli.importing.reading import values
 from library_cli.importing.reading.books import Books
 
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
@@ -124,3 +127,15 @@ def test_forms_of_values(field: str, forms: dict[str, Any]) -> None:
     for written, expected in forms.items():
         is_reason = isinstance(expected, str) and not expected.isdigit() and expected != ""
         assert expected in str(found[written]) if is_reason else found[written] == expected, (written, found[written])
+
+
+names = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from('; &|[]," '), min_size=1, max_size=20)
+
+
+@given(st.lists(names.map(str.strip).filter(lambda name: name != ""), max_size=4))
+def test_authors_that_are_written_are_read_again(authors: list[str]) -> None:
+    assert values.authors_of(values.written_authors(authors), values.AUTHORS_SEPARATORS, last_first=False) == authors
+
+
+def test_years_that_are_written_are_read_again() -> None:
+    assert all(values.year_of(values.written_year(year)) == year for year in range(-5000, 2201))

@@ -50,6 +50,8 @@ class Books:
     """The books in a file, and what was found out about it. Raises NotBooks, at once or while iterating."""
 
     def __init__(self, file: IO[bytes], choices: Choices = AS_FOUND) -> None:
+        if choices.last_first and any("," in separator for separator in choices.authors_separators):
+            raise NotBooks("cannot be read: with --last-first, a comma cannot separate authors, too")
         self._choices = choices
         self._separators = choices.authors_separators or values.AUTHORS_SEPARATORS
         self.table = _table(file, choices)
@@ -58,7 +60,9 @@ class Books:
         self._numbers = {
             field: [column.number - 1 for column in in_order if column.field == field] for field in fields.FIELDS
         }
-        self._left_out = {column.number - 1 for column in self.columns if column.field is None}
+        self._unnamed = [
+            column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_said)
+        ]
         self._repairs: list[str] = []
         self._repaired = 0
 
@@ -96,7 +100,8 @@ class Books:
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
-            yield refused(row.line, [("row", row.problem)]) if row.problem else self._book_row(row)
+            problem = row.problem or self._unnamed_value(row)
+            yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
         """Make the request for a row, or the refusal that names every value of it that cannot be read."""
@@ -118,6 +123,13 @@ class Books:
             return ImportBooksRequest(line=row.line, book=book)
         # The service would report the rest only when these are fixed, so its rules are tried here, too.
         return refused(row.line, joined(problems, validation.problems(book)))
+
+    def _unnamed_value(self, row: Row) -> str:
+        """Return what is wrong with a row that has a value in a column without a heading."""
+        for index in self._unnamed:
+            if row.values[index] != "":
+                return f"has a value in column {index + 1}, which has no heading: {quoted(str(row.values[index]))}"
+        return ""
 
     def _value(self, row: Row, field: str) -> Value:
         """Return the value of the first column of a field that has one."""

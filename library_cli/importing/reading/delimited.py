@@ -8,10 +8,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from library_cli.importing.reading.delimiters import DELIMITERS, SEPARATOR_LINE, Delimiter, delimiter_of, parsed
+from library_cli.importing.reading.delimiters import (
+    DELIMITERS,
+    SEPARATOR_LINE,
+    Delimiter,
+    delimiter_of,
+    parsed,
+    said_delimiter,
+)
 from library_cli.importing.reading.encodings import Encoding
 from library_cli.importing.reading.lines import TextLines, split_lines
-from library_cli.importing.reading.problems import Choices, NotBooks
+from library_cli.importing.reading.problems import Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.table import Facts, Row
 
@@ -26,18 +33,24 @@ class DelimitedText:
     ) -> None:
         self._source = source
         self._encoding = encoding
+        self.encoding = to_be_named(encoding)
         sample = beginning(source, encoding)
         self._lines = TextLines(source, encoding)
         self._before: list[str] = []
         delimiter = self._separator_line(sample)
-        if delimiter is None or choices.delimiter:
-            delimiter = delimiter_of(sample, choices.delimiter, len(choices.columns), known_heading)
+        sniffed = delimiter_of(sample, len(choices.columns), known_heading)
+        if choices.delimiter:
+            delimiter = said_delimiter(choices.delimiter)
+        if delimiter is None:
+            delimiter = sniffed
+        else:
+            _refuse_other(sniffed.char, delimiter.char, sample, known_heading)
         self._delimiter = delimiter.char
         self.facts = facts_of(encoding)
         if self._delimiter != ",":
             found = self.facts.guessed if delimiter.is_guess else self.facts.certain
             found.append(f"this file is separated by {self._delimiter_name}")
-        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
+        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True, skipinitialspace=True)
         self.headings: Sequence[str] = [] if choices.columns else self._read_headings()
         self.heading_line = self._lines.number
         self._width = len(choices.columns) or len(self.headings)
@@ -159,13 +172,37 @@ class LineFile:
         self._file.write(text.encode(self._encoding.name, "replace"))
 
 
+def _refuse_other(found: str, said: str, sample: list[str], known_heading: Callable[[str], float]) -> None:
+    """Raise NotBooks where the headings are separated by another character than the one that is said."""
+    first, by_said = (parsed(sample, char)[:1] for char in (found, said))
+    if (
+        first
+        and by_said
+        and len(by_said[0]) == 1 < len(first[0])
+        and any(known_heading(text) == 1 for text in first[0])
+    ):
+        raise NotBooks(f"is separated by {DELIMITERS[found]}, not by {DELIMITERS.get(said, repr(said))}")
+
+
+def to_be_named(encoding: Encoding) -> str:
+    """Return the name of an encoding that a file does not show by itself; empty for others."""
+    return "" if encoding.name == "utf-8" or encoding.mark else encoding.shown
+
+
 def facts_of(encoding: Encoding) -> Facts:
     """Return what is said about an encoding; nothing about UTF-8."""
     facts = Facts()
     if encoding.name != "utf-8":
         found = facts.guessed if encoding.is_guess else facts.certain
-        found.append(f"its text is in {encoding.shown}" + (", which is a guess" if encoding.is_guess else ""))
+        found.append(f"its text is in {encoding.shown}" + (_about_guess(encoding) if encoding.is_guess else ""))
     return facts
+
+
+def _about_guess(encoding: Encoding) -> str:
+    """Return what a person needs to see whether an encoding is the right one."""
+    words = ", ".join(map(quoted, encoding.examples))
+    others = f"; --encoding chooses another one, such as {', '.join(encoding.others)}" if encoding.others else ""
+    return f", which is a guess: {words}{others}"
 
 
 def beginning(source: Source, encoding: Encoding) -> list[str]:

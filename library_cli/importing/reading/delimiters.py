@@ -35,23 +35,22 @@ class _Score(NamedTuple):
     columns: int
 
 
-def delimiter_of(lines: Sequence[str], said: str, columns: int, known_heading: Callable[[str], float]) -> Delimiter:
+def said_delimiter(said: str) -> Delimiter:
+    """Return the delimiter that a person names. Raises NotBooks for one that cannot separate values."""
+    char = SAID.get(said.lower(), said)
+    if len(char) != 1 or char in '"\r\n ' or char.isalnum():
+        raise NotBooks(f"cannot be read: --delimiter {said!r} is not one of , ; tab | or another single character")
+    return Delimiter(char)
+
+
+def delimiter_of(lines: Sequence[str], columns: int, known_heading: Callable[[str], float]) -> Delimiter:
     """Return what separates the values in the lines at the beginning of a text.
 
     Args:
         lines: The beginning, whole lines.
-        said: What a person says, else empty.
-        columns: How many columns the person says there are; 0 when the first line names them.
+        columns: How many columns a person says there are; 0 when the first line names them.
         known_heading: How certain it is that a text is a heading, 0 to 1.
-
-    Raises:
-        NotBooks: When what the person says cannot separate values.
     """
-    if said:
-        char = SAID.get(said.lower(), said)
-        if len(char) != 1 or char in '"\r\n ' or char.isalnum():
-            raise NotBooks(f"cannot be read: --delimiter {said!r} is not one of , ; tab | or another single character")
-        return Delimiter(char)
     scores = {char: _score(parsed(lines, char)[:SAMPLE_RECORDS], columns, known_heading) for char in DELIMITERS}
     best = max(DELIMITERS, key=lambda char: scores[char])
     score = scores[best]
@@ -73,7 +72,7 @@ def parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """Return the records that the lines have, blank ones left out, as well as they can be read."""
     found = []
     try:
-        for record in csv.reader(lines, delimiter=delimiter):
+        for record in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
             values = [value.strip() for value in record]
             if any(values):
                 found.append(values)

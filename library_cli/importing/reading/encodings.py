@@ -51,7 +51,13 @@ MIXED = 0.25
 GB 18030 there are 0.08 by chance, in European text in an encoding of one byte nearly none."""
 
 _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W][^\W\d_]*")
+_MARKED = re.compile(r"[^\s,;|]*[^\x00-\x7f]+[^\s,;|]*")
+MOST_SHOWN = 3
 _ASCII = bytes(range(128))
+
+LEAST_ZEROS = 0.04
+"""Zeros for each pair of bytes, above which a text is UTF-16: other texts have none."""
 
 ABOUT_AS_CHAOTIC = 0.02
 ABOUT_AS_COHERENT = 0.1
@@ -65,6 +71,10 @@ class Encoding:
     name: str
     mark: bytes = b""
     is_guess: bool = False
+    examples: tuple[str, ...] = ()
+    """Words that are only right if the guess is."""
+    others: tuple[str, ...] = ()
+    """Names of other encodings that are nearly as probable."""
 
     @property
     def shown(self) -> str:
@@ -109,14 +119,13 @@ def _unknown(said: str) -> NotBooks:
 
 
 def _utf16_by_zeros(head: bytes) -> str:
-    """Return the kind of UTF-16 whose letters of Western scripts have zeros in every other byte; empty for neither."""
+    """Return the kind of UTF-16 without mark: its blanks, commas and line ends have zeros in every other byte."""
     pairs = len(head[:4096]) // 2
-    if pairs < 4:
-        return ""
     first, second = (head[start : 2 * pairs : 2].count(0) for start in (0, 1))
-    if second > pairs * 0.4 and first < pairs * 0.05:
-        return "utf-16-le"
-    return "utf-16-be" if first > pairs * 0.4 and second < pairs * 0.05 else ""
+    few = pairs * LEAST_ZEROS
+    found = "utf-16-le" if second > few and not first else "utf-16-be" if first > few and not second else ""
+    # A text in another encoding may have a zero by mistake; it has no line end where UTF-16 would have one.
+    return found if found and re.search("[\r\n]", head[: 2 * pairs].decode(found, "ignore")) else ""
 
 
 def _first_misfit(name: str, source: Source) -> UnicodeDecodeError | None:
@@ -150,9 +159,18 @@ def _guessed(source: Source) -> Encoding:
             f"is UTF-8 text, but not in {where}; correct that line, or name the encoding of the whole file with "
             "--encoding, such as --encoding windows-1252"
         )
-    for name in _ranked(evidence.sample):
-        if _first_misfit(name, source) is None:
-            return Encoding(name, is_guess=True)
+    fitting = [name for name in _ranked(evidence.sample) if _first_misfit(name, source) is None]
+    if fitting:
+        texts = {name: evidence.sample.decode(name, "ignore") for name in fitting}
+        text = texts[fitting[0]]
+        words = _WORD.findall(text) or _MARKED.findall(text)
+        others = [NAMES.get(name, name) for name in fitting if texts[name] != text]
+        return Encoding(
+            fitting[0],
+            is_guess=True,
+            examples=tuple(dict.fromkeys(words))[:MOST_SHOWN],
+            others=tuple(others[:MOST_SHOWN]),
+        )
     raise NotBooks(f"is not UTF-8 text in {where}, and its encoding is not recognized; name it with --encoding")
 
 

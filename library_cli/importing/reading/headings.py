@@ -26,6 +26,9 @@ SHORTEST_ALIKE = 4
 
 SHOWN_VALUES = 3
 
+MOST_LINES_BEFORE = 10
+"""How many lines, such as the name of the list, people put before the headings."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -35,6 +38,8 @@ class Column:
     heading: str
     field: str | None
     is_guess: bool = False
+    is_said: bool = False
+    """Whether a person said what it is."""
 
     @property
     def shown(self) -> str:
@@ -70,13 +75,14 @@ def columns_of(table: Table, choices: Choices) -> list[Column]:
             option names no column or no field. The message says what to add to the command.
     """
     if choices.columns:
-        return _named(choices)
+        return _named(table, choices)
     said = _said(table.headings, choices)
     columns = [_column(number, heading, said) for number, heading in enumerate(table.headings, start=1)]
     known = [column for column in columns if column.field]
     if table.kind != "JSON Lines" and not known:
         _refuse_without_headings(table)
-    _refuse_unknown(table, [column for column in columns if _is_unknown(column, table, said)])
+    unknown = [column for column in columns if _is_unknown(column, table, said)]
+    _refuse_unknown(table, unknown, {column.field for column in known})
     _refuse_doubled(columns, said, table)
     if not any(column.field == "title" for column in columns):
         raise NotBooks(f"has no column 'title'; it has {_list(table.headings)}. Name it with --map \"Heading=title\"")
@@ -101,13 +107,13 @@ def suggestion(heading: str) -> str:
     return fields.FIELD_OF[found[0]] if found else ""
 
 
-def _named(choices: Choices) -> list[Column]:
+def _named(table: Table, choices: Choices) -> list[Column]:
     """Return the columns of a file without headings, as a person names them."""
     if choices.maps or choices.ignores:
         raise NotBooks("cannot be read: --columns names all columns, so --map and --ignore have nothing to do")
     names = [name.strip() for name in choices.columns]
     columns = [
-        Column(number, "", None if name in ("-", "") else _field(name, "--columns"))
+        Column(number, "", None if name in ("-", "") else _field(name, "--columns"), is_said=True)
         for number, name in enumerate(names, start=1)
     ]
     named = [column.field for column in columns if column.field]
@@ -116,7 +122,22 @@ def _named(choices: Choices) -> list[Column]:
         raise NotBooks(f"cannot be read: --columns has {doubled[0]} more than once")
     if "title" not in named:
         raise NotBooks("cannot be read: --columns has no column 'title'")
+    _refuse_unlike(table, names)
     return columns
+
+
+def _refuse_unlike(table: Table, names: list[str]) -> None:
+    """Raise NotBooks where the columns that a person names are not those of the file."""
+    if not table.samples:
+        return
+    first = [_text(value) for value in table.samples[0]]
+    if all(_known_field(text) for text in first if text) and any(_known_field(text) == "title" for text in first):
+        raise NotBooks("has a first line that names the columns, so leave --columns out, or remove that line")
+    if table.kind == "text" and not any(len(row) == len(names) for row in table.samples):
+        raise NotBooks(
+            f"does not have the {len(names)} columns that --columns names: its first line has {len(first)}, which are "
+            f"{_list(first)}"
+        )
 
 
 def _said(headings: Sequence[str], choices: Choices) -> dict[int, str | None]:
@@ -162,7 +183,7 @@ def _field(name: str, option: str) -> str:
 
 def _column(number: int, heading: str, said: dict[int, str | None]) -> Column:
     if number in said:
-        return Column(number, heading, said[number])
+        return Column(number, heading, said[number], is_said=True)
     if heading.strip().lower() in fields.FIELDS:
         return Column(number, heading, heading.strip().lower())
     field = _known_field(heading)
@@ -188,8 +209,18 @@ def _refuse_without_headings(table: Table) -> None:
         raise NotBooks(
             f"has no column 'title' in line {table.heading_line}, where columns are named; it has "
             f"{_list(table.headings)}. If that is a book already, name the columns with --columns, such as --columns "
-            f'{example} (- for a column to leave out); if it is headings, with --map "Heading=field"'
+            f'{example} (- for a column to leave out); if it is headings, with --map "Heading=field".'
+            f"{_later_headings(table)}"
         )
+
+
+def _later_headings(table: Table) -> str:
+    """Return a sentence about a row further down that looks like the headings; empty when there is none."""
+    for row in table.samples[:MOST_LINES_BEFORE]:
+        texts = [_text(value) for value in row]
+        if sum(_known_field(text) is not None for text in texts) > 1:
+            return f" A later line looks like them, {_list(texts)}: remove the lines before it."
+    return ""
 
 
 def _is_isbn(text: str) -> bool:
@@ -199,14 +230,20 @@ def _is_isbn(text: str) -> bool:
         return False
 
 
-def _refuse_unknown(table: Table, unknown: list[Column]) -> None:
+def _refuse_unknown(table: Table, unknown: list[Column], taken: set[str | None]) -> None:
     if not unknown:
         return
     lines = [f"  {column.shown}: {first_values(table, column.number)}" for column in unknown]
     options = []
+    may_be_a_book = (
+        [] if taken else [f"If line {table.heading_line} is a book already, name the columns with --columns."]
+    )
     for column in unknown:
         field = suggestion(column.heading)
-        options.append(f'--map "{column.option}={field}"' if field else f'--ignore "{column.option}"')
+        is_free = field and field not in taken
+        name = _option(column, table)
+        options.append(f'--map "{name}={field}"' if is_free else f'--ignore "{name}"')
+        taken = taken | {field}
     raise NotBooks(
         "\n".join(
             [
@@ -214,6 +251,7 @@ def _refuse_unknown(table: Table, unknown: list[Column]) -> None:
                 *lines,
                 'Say what each of them is, with --map "Heading=field", or leave it out, with --ignore Heading:',
                 f"  {' '.join(options)}",
+                *may_be_a_book,
                 _all_fields(),
             ]
         )
@@ -225,7 +263,7 @@ def _refuse_doubled(columns: list[Column], said: dict[int, str | None], table: T
         found = [column for column in columns[: table.named_columns] if column.field == field]
         if len({_part(column, said) for column in found}) < len(found):
             shown = "; ".join(f"{column.shown} ({first_values(table, column.number)})" for column in found)
-            options = " or ".join(f'--ignore "{_option(column, columns)}"' for column in found)
+            options = " or ".join(f'--ignore "{_option(column, table)}"' for column in found)
             raise NotBooks(f"has more than one column '{field}': {shown}. Leave out all but one with {options}")
 
 
@@ -242,9 +280,8 @@ def isbn_rank(key: str) -> int:
     return 0 if key in fields.ISBN_13_KEYS else 2 if key in fields.ISBN_10_KEYS else 1
 
 
-def _option(column: Column, columns: list[Column]) -> str:
-    alike = [other for other in columns if other.heading == column.heading]
-    return column.option if len(alike) == 1 else f"#{column.number}"
+def _option(column: Column, table: Table) -> str:
+    return column.option if list(table.headings).count(column.heading) == 1 else f"#{column.number}"
 
 
 def _list(headings: Sequence[str]) -> str:

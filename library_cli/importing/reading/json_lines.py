@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from library_cli.importing.reading.delimited import LineFile, beginning, facts_of
+from library_cli.importing.reading.delimited import LineFile, beginning, facts_of, to_be_named
 from library_cli.importing.reading.encodings import Encoding
 from library_cli.importing.reading.fields import FIELDS
 from library_cli.importing.reading.lines import TextLines
@@ -25,6 +25,7 @@ class JsonLines:
     def __init__(self, source: Source, encoding: Encoding) -> None:
         self._source = source
         self._encoding = encoding
+        self.encoding = to_be_named(encoding)
         self._lines = TextLines(source, encoding)
         self.facts = facts_of(encoding)
         objects = [found for line in beginning(source, encoding) if isinstance(found := _loaded(line), dict)]

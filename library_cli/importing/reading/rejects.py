@@ -9,33 +9,37 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_REFUSED, ImportBooksRequest, ImportOutcome
-from library_cli.importing.reading.books import Books
-from library_cli.importing.reading.table import Rejects
+from library_cli.importing.reading.table import Rejects, Table
 
 
 class RejectsFile:
-    """Gathers refused rows beside the place where they are to go, and puts them there in one step at the end.
+    """Gathers refused rows in the folder where they are to go, and puts them in their place in one step at the end.
 
-    Raises FileExistsError for a file that is there, and OSError for a folder that cannot be written.
+    Raises OSError for a file that exists, and for a folder that cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         if path.exists() or path.is_symlink():
-            raise FileExistsError(f"--rejects {path}: this file exists already; name another one, or remove it")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            raise FileExistsError(f"--rejects: {path} exists already; name another file, or remove that one")
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        except OSError as error:
+            raise OSError(f"--rejects: {path} cannot be written ({error.strerror})") from error
         os.close(handle)
         self._path = path
         self._temporary = Path(name)
         self._waiting: deque[tuple[int, object]] = deque()
         self._file: Rejects | None = None
-        self._books: Books | None = None
+        self._table: Table | None = None
         self.rows = 0
 
-    def watched(self, books: Books) -> Iterator[ImportBooksRequest | ImportOutcome]:
-        """Yield the rows of a file, and keep each one until its outcome is known."""
-        self._books = books
-        for row in books:
-            self._waiting.append((row.line, books.table.raw_row()))
+    def watched(
+        self, rows: Iterable[ImportBooksRequest | ImportOutcome], table: Table
+    ) -> Iterator[ImportBooksRequest | ImportOutcome]:
+        """Yield rows as they are read from a table, and keep each one until its outcome is known."""
+        self._table = table
+        for row in rows:
+            self._waiting.append((row.line, table.raw_row()))
             yield row
 
     def add(self, outcomes: Iterable[ImportOutcome]) -> None:
@@ -43,27 +47,31 @@ class RejectsFile:
         for outcome in outcomes:
             while self._waiting and self._waiting[0][0] < outcome.line:
                 self._waiting.popleft()
-            if not self._waiting:
-                return
-            _, raw = self._waiting.popleft()
-            if outcome.result == IMPORT_RESULT_REFUSED:
-                self._write(raw)
+            if self._waiting and self._waiting[0][0] == outcome.line:
+                _, raw = self._waiting.popleft()
+                if outcome.result == IMPORT_RESULT_REFUSED:
+                    self._write(raw)
 
     def finish(self) -> str:
         """Put the file in its place, unless no row was refused; return what was done, as a sentence."""
-        try:
-            if self._file is None:
-                return f"No row was refused, so {self._path} was not written."
-            self._file.close()
-            # Unlike a rename, a link does not replace a file that somebody has made in the meantime.
-            os.link(self._temporary, self._path)
-        finally:
+        if self._file is None or self._table is None:
             self._temporary.unlink(missing_ok=True)
-        return f"Refused rows are in {self._path}: {self.rows}. Correct them there, and import that file."
+            return f"No row was refused, so {self._path} was not written."
+        self._file.close()
+        try:
+            # Unlike a rename, a link does not replace a file that another program has made in the meantime.
+            os.link(self._temporary, self._path)
+            self._temporary.unlink()
+        except OSError:
+            if self._path.exists():
+                return f"{self._path} was made by another program; refused rows are in {self._temporary}: {self.rows}."
+            self._temporary.rename(self._path)  # a file system without links
+        named = f" with --encoding {self._table.encoding}" if self._table.encoding else ""
+        return f"Refused rows are in {self._path}: {self.rows}. Correct them there, and import that file{named}."
 
     def _write(self, raw: object) -> None:
-        assert self._books is not None
+        assert self._table is not None
         if self._file is None:
-            self._file = self._books.table.rejects(self._temporary)
+            self._file = self._table.rejects(self._temporary)
         self._file.add(raw)
         self.rows += 1

@@ -23,10 +23,13 @@ class Source:
         self.head = b""
         self.bytes_read = 0
         self.head_is_all = False
-        while len(self.head) < CHUNK and self.head.count(b"\n") < ENOUGH_LINES and not self.head_is_all:
+        while len(self.head) < CHUNK and not self.head_is_all and not self._has_enough_lines():
             chunk = self._read(CHUNK)
             self.head += chunk
             self.head_is_all = not chunk
+
+    def _has_enough_lines(self) -> bool:
+        return self.head.count(b"\n") + self.head.count(b"\r") >= ENOUGH_LINES
 
     @property
     def can_be_read_twice(self) -> bool:

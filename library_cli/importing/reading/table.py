@@ -44,6 +44,8 @@ class Table(Protocol):
     facts: Facts
     headings: Sequence[str]
     heading_line: int
+    encoding: str
+    """The encoding of a text that is neither UTF-8 nor marked; empty for others."""
 
     @property
     def samples(self) -> Sequence[Sequence[Value]]:

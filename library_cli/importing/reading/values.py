@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from library_cli.importing.reading.table import Value
 from library_domain.isbn import normalized_isbn13
@@ -159,6 +160,22 @@ def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -
     names = text.split(separator) if separator else [text]
     names = [name for part in names if (name := part.strip())]
     return [_first_name_first(name) for name in names] if last_first else names
+
+
+def written_authors(authors: Sequence[str]) -> str:
+    """Return a cell from which `authors_of` reads these authors."""
+    if any(";" in name for name in authors) or "; ".join(authors).lstrip().startswith("["):
+        return json.dumps(list(authors), ensure_ascii=False)
+    text = "; ".join(authors)
+    has_other = len(authors) == 1 and any(separator in text for separator in AUTHORS_SEPARATORS)
+    return f"{text};" if has_other else text
+
+
+def written_year(year: int) -> str:
+    """Return a cell from which `year_of` reads this year; empty for 0, which is unknown."""
+    if not year:
+        return ""
+    return f"{year:04d}" if 0 < year < 100 else str(year)
 
 
 def _json_list(text: str) -> list[str] | None:

@@ -6,6 +6,7 @@ The XML of a sheet is read as a stream, and the workbook's texts are kept on dis
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tempfile
 import warnings
 import weakref
@@ -37,6 +38,15 @@ MOST_XML_BYTES = 2**31
 MOST_TIMES_SMALLER = 300
 SMALL_XML_BYTES = 2**26
 """XML of real sheets is 10 to 50 times as large as its compressed form; of little XML that does not matter."""
+
+MOST_PART_BYTES = 2**26
+"""Parts of a workbook other than sheets and texts are read as a whole."""
+
+LONGEST_TEXT = 2**20
+"""In bytes. A cell of Excel has at most 32,767 characters."""
+
+MOST_ELEMENTS = 200_000
+"""In one row, or one text: cells, values, formulas, and parts of texts, each at its start and end."""
 
 LAST_COLUMN = 16_384
 """The last column that a sheet of Excel has."""
@@ -93,13 +103,34 @@ class _Reader(ExcelReader):
             return
         tag = f"{{{SHEET_MAIN_NS}}}si"
         with self.archive.open(part.PartName[1:]) as source:
-            events = iterparse(source, ["start", "end"])
+            events = iterparse(_Guarded(source), ["start", "end"])
             _, root = next(events)
+            elements = 0
             for event, node in events:
+                elements += 1
+                if elements > MOST_ELEMENTS:
+                    raise ValueError("a text has too many parts")
                 if event == "end" and node.tag == tag:
                     text = Text.from_tree(node)
                     self.shared_strings.append(text.content.replace("x005F_", "") if text else "")
                     root.clear()
+                    elements = 0
+
+
+class _Guarded:
+    """XML that is read as a stream, which a text without an end would not be."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._without_tag = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes. Raises ValueError for a text that no cell can have."""
+        found = self._source.read(size)
+        self._without_tag = 0 if b"<" in found else self._without_tag + len(found)
+        if self._without_tag > LONGEST_TEXT:
+            raise ValueError("a text in it is too long")
+        return found
 
 
 class _Cells(WorkSheetParser):
@@ -116,6 +147,7 @@ class Workbook:
     """The rows of a sheet: the one that is named, or the first one with values."""
 
     kind = "workbook"
+    encoding = ""
 
     def __init__(self, file: IO[bytes], size: int, choices: Choices) -> None:
         _refuse_unfit(file)
@@ -197,7 +229,11 @@ class Workbook:
                 source, sheet._shared_strings, True, book.epoch, book._date_formats, book._timedelta_formats
             )
             rows: Element | None = None
-            for event, element in iterparse(source, ["start", "end"]):
+            elements = 0
+            for event, element in iterparse(_Guarded(source), ["start", "end"]):
+                elements += 1
+                if elements > MOST_ELEMENTS:
+                    raise ValueError("a row has more cells than a sheet can have")
                 if event == "start" and element.tag == DATA_TAG:
                     rows = element
                 elif event == "end" and element.tag == ROW_TAG and rows is not None:
@@ -205,6 +241,7 @@ class Workbook:
                         line, cells = parser.parse_row(element)
                     # What is kept of the rows before would grow with them.
                     rows.clear()
+                    elements = 0
                     parser.row_dimensions.clear()
                     self._part_read = source.tell() / size
                     yield line, _with_values(cells)
@@ -223,6 +260,8 @@ class Workbook:
         sheets = self._book.worksheets
         if said:
             found = [sheet for sheet in sheets if sheet.title.casefold() == said.strip().casefold()]
+            if not found and re.fullmatch("[1-9][0-9]{0,3}", said) and int(said) <= len(sheets):
+                found = [sheets[int(said) - 1]]
             if not found:
                 raise NotBooks(f"has no sheet {said!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
             return found[0]
@@ -277,7 +316,11 @@ def _refuse_unfit(file: IO[bytes]) -> None:
         raise NotBooks("is a ZIP archive, but not an Excel workbook (.xlsx); save it as .xlsx or as CSV")
     size = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
-    if size > MOST_XML_BYTES or size > max(SMALL_XML_BYTES, packed * MOST_TIMES_SMALLER):
+    whole = (
+        member.file_size for member in members if not re.search("sheet[^/]*.xml$|sharedStrings.xml$", member.filename)
+    )
+    is_too_large = size > MOST_XML_BYTES or max(whole, default=0) > MOST_PART_BYTES
+    if is_too_large or size > max(SMALL_XML_BYTES, packed * MOST_TIMES_SMALLER):
         raise NotBooks(f"is too large for an Excel workbook: unpacked, it has {size:,} bytes; save it as CSV")
 
 

@@ -1,0 +1,27 @@
+"""Files of books, made in memory."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import openpyxl
+
+from library_cli.importing.reading.problems import Choices
+
+
+def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> bytes:
+    """An Excel workbook with these rows in a sheet, and those of others in sheets of their own."""
+    book = openpyxl.Workbook(write_only=True)
+    for title, content in {sheet: rows, **others}.items():
+        page = book.create_sheet(title)
+        for row in content:
+            page.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def said(**choices: Any) -> Choices:
+    """What a person says about a file."""
+    return Choices(**choices)

@@ -1,0 +1,42 @@
+"""Workbooks that no spreadsheet program has made: they are refused, and take neither memory nor time."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from library_cli.importing.reading.books import Books
+from library_cli.importing.reading.problems import NotBooks
+from tests.support.book_files import xlsx
+
+
+def test_a_workbook_that_unpacks_to_absurd_sizes_is_refused() -> None:
+    book = io.BytesIO(xlsx(["title"], ["A"]))
+    with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet2.xml", bytes(2**26))
+    with pytest.raises(NotBooks, match="is too large for an Excel workbook: unpacked, it has 67,"):
+        Books(io.BytesIO(book.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        b"<row r='2'><c r='A2' t='str'><v>" + b"x" * 2**21 + b"</v></c></row>",
+        b"<row r='2'>" + b"<c><v>1</v></c>" * 60_000 + b"</row>",
+        b"<row r='2'><c r='ZZZZ2'><v>1</v></c></row>",
+        b"<row r='2'><c r='A2' t='s'><v>7</v></c></row>",
+        b"<row r='2'><c r='A2'><v>x</v></c></row>",
+        b"<row r='2'>",
+    ],
+    ids=["a long text", "many cells", "a far column", "a missing text", "not a number", "not closed"],
+)
+def test_a_workbook_that_is_not_made_by_a_spreadsheet_is_refused(sheet: bytes) -> None:
+    book = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(["title"]))) as whole, zipfile.ZipFile(book, "w") as archive:
+        for name in whole.namelist():
+            content = whole.read(name)
+            archive.writestr(name, content.replace(b"</sheetData>", sheet + b"</sheetData>"))
+    with pytest.raises(NotBooks, match="is a damaged Excel workbook"):
+        list(Books(io.BytesIO(book.getvalue())))
