@@ -385,8 +385,10 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
     if not admin.store.is_postgresql:
         pytest.skip("on SQLite one transaction writes at a time")
     added: list[Book] = []
+    holds = []
 
     def add_first() -> None:
+        holds.append(1)
         if not added:
             other = threading.Thread(target=lambda: added.append(admin.add("Dune", isbn=DUNE, copies=3)))
             other.start()
@@ -397,6 +399,7 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5
+    assert len(holds) == 2, "its row was locked before the revisions, by a second try"
 
 
 def test_nothing_of_a_batch_that_fails_is_remembered(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
