@@ -29,6 +29,7 @@ from rest_server.headers import NOT_SNIFFED, REQUEST_ID, idempotency_key, metada
 from rest_server.operations import Operation
 from rest_server.requests import request_id_field
 from rest_server.sending import end, send
+from rest_server.spelling import Spelling
 
 LARGE = 128 * 1024
 """Bytes of a message whose JSON takes so long, a millisecond and more, that others are not to wait for it."""
@@ -79,6 +80,8 @@ class Call:
         self._metadata = metadata(request.headers, request_id)
         self._key = idempotency_key(request.headers)
         self._query = parameters(request.scope["query_string"])
+        self._body = b""
+        """The body of a request that is one message. It has its share of the memory until the call has ended."""
 
     async def answer(self, send: Send) -> int:
         """Call and answer; gives the HTTP status."""
@@ -91,6 +94,10 @@ class Call:
             check_is_json(self._request)
         with self._memory.requests.share() as self._share:
             return await self._call(send)
+
+    def spelling(self) -> Spelling:
+        """How this request spells the fields that an error may name."""
+        return Spelling(self._operation.rule, self._query, self._body)
 
     async def _call(self, send: Send) -> int:
         request = () if self._operation.reads_stream else (await self._whole_message(),)
@@ -110,7 +117,7 @@ class Call:
         if not has_body(self._request):
             return self._message(b"")
         async with self._in_time():
-            body = await whole_body(self._request, self._limits.body_bytes, self._share)
+            self._body = body = await whole_body(self._request, self._limits.body_bytes, self._share)
             return self._message(body) if len(body) < LARGE else await asyncio.to_thread(self._message, body)
 
     async def _attend(self, call: Any) -> NoReturn:
@@ -154,7 +161,13 @@ class Call:
 
     def _message(self, body: bytes) -> bytes:
         content_type = self._request.headers.get("content-type", "")
-        return self._operation.request_from(self._segments, self._query, body, content_type, self._key)
+        try:
+            return self._operation.request_from(self._segments, self._query, body, content_type, self._key)
+        except FieldsInvalid as error:
+            spelling = Spelling(self._operation.rule, self._query, body)
+            raise FieldsInvalid(
+                *((spelling.of(field), spelling.in_text(problem)) for field, problem in error.problems)
+            ) from error
 
     def _message_in_line(self, line: bytes, number: int) -> bytes:
         try:
@@ -198,7 +211,7 @@ class Call:
                     content, _ = self._operation.part_from(reply)
             status, last = 200, b""
         except grpc.aio.AioRpcError as error:
-            status, last = failure_answer(error, self._operation.registry, self._request_id)
+            status, last = failure_answer(error, self._operation.registry, self._request_id, self.spelling())
         except Refusal as refusal:
             status, last = refusal_answer(refusal, self._request_id)
         if last and self._operation.answers_raw:

@@ -6,6 +6,7 @@ The HTTP status goes by google.rpc.Code, the body is as AIP-193 has it.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from protobuf import Registry, wkt
 
+from rest_server.spelling import Spelling
 from service_kit.errors import FieldInvalid, InternalError, ServiceError, rich_status
 
 DOMAIN = "library-rest"
@@ -46,6 +48,7 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
 # So that json_format finds the types of details that a target's reflection need not have.
 _DETAILS = error_details_pb2.DESCRIPTOR
 
+_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
 DETAILS_METADATA = "grpc-status-details-bin"
@@ -247,8 +250,13 @@ def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
     return http_status, _body(http_status, refusal.status, status.message, status.details, Registry(), request_id)
 
 
-def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: str) -> tuple[int, bytes]:
-    """Give HTTP status and body for a call that failed; its details as far as the registry has their types."""
+def failure_answer(
+    error: grpc.aio.AioRpcError, registry: Registry, request_id: str, spelling: Spelling | None = None
+) -> tuple[int, bytes]:
+    """Return HTTP status and body for a call that failed; its details as far as the registry has their types.
+
+    Fields are named as `spelling` has them.
+    """
     code, message = error.code(), error.details() or ""
     sent = [value for key, value in error.trailing_metadata() if key == DETAILS_METADATA and isinstance(value, bytes)]
     if not sent and code is grpc.StatusCode.UNAVAILABLE:
@@ -256,7 +264,7 @@ def failure_answer(error: grpc.aio.AioRpcError, registry: Registry, request_id: 
     if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return refusal_answer(DeadlineExceeded(problem=message), request_id)
     details = [detail for value in sent for detail in _details_in(value)]
-    return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id)
+    return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id, spelling)
 
 
 def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
@@ -304,6 +312,34 @@ def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
     return {name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in detail.items()}
 
 
+def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:
+    """Name the fields at fault as the client wrote them, in the details and in the message, which is returned."""
+    violations = [
+        violation
+        for detail in details
+        if detail.get("@type") == _BAD_REQUEST
+        for violation in detail.get("fieldViolations", ())
+        if violation.get("field")
+    ]
+    renamed: dict[str, str] = {}
+    for violation in violations:
+        field = violation["field"]
+        violation["field"] = renamed[field] = spelling.of(field)
+        violation["description"] = spelling.in_text(violation.get("description", ""))
+    if not renamed:
+        return message
+    longest_first = sorted(map(re.escape, renamed), key=len, reverse=True)
+    paths = re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})(?!\w)")
+
+    def spelled(text: str) -> str:
+        return spelling.in_text(paths.sub(lambda found: renamed[found[0]], text))
+
+    for detail in details:
+        if isinstance(metadata := detail.get("metadata"), dict) and isinstance(metadata.get("fields"), str):
+            metadata["fields"] = spelled(metadata["fields"])
+    return spelled(message)
+
+
 def _body(
     http_status: int,
     code: grpc.StatusCode,
@@ -311,9 +347,12 @@ def _body(
     details: Iterable[any_pb2.Any],
     registry: Registry,
     request_id: str,
+    spelling: Spelling | None = None,
 ) -> bytes:
     # What comes out of a map comes in any order; the same error is to read alike each time.
     in_json = [_in_order(_detail_in_json(detail, registry)) for detail in details]
+    if spelling is not None:
+        message = _spelled(message, in_json, spelling)
     if not any(detail.get("@type") == _REQUEST_INFO for detail in in_json):
         in_json.append({"@type": _REQUEST_INFO, "requestId": request_id})
     error = {"code": http_status, "message": message, "status": code.name, "details": in_json}

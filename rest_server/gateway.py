@@ -71,18 +71,21 @@ class Gateway:
         request = Request(scope, receive)
         identity = request_id(request.headers)
         operation: Operation | None = None
+        call: Call | None = None
         try:
             with self._place():
                 operation, segments = self._find(request)
-                status = await self._call(operation, request, segments, identity).answer(send)
+                call = self._call(operation, request, segments, identity)
+                status = await call.answer(send)
         except Refusal as refusal:
             status = await self._send(refusal_response(refusal, identity), request, send)
         except grpc.aio.AioRpcError as error:
             assert operation is not None
+            assert call is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.look_again()
             answer = error_response(
-                *failure_answer(error, operation.registry, identity), identity, retry_headers(error)
+                *failure_answer(error, operation.registry, identity, call.spelling()), identity, retry_headers(error)
             )
             status = await self._send(answer, request, send)
         except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end

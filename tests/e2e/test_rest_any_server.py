@@ -477,7 +477,7 @@ def test_an_idempotency_key_that_differs_from_the_request_id_is_refused(
 ) -> None:
     answer = rest.request("POST", "/v1/messages", {"requestId": "a-2"}, {"Idempotency-Key": "a-1"})
     assert (answer.status, answer.refusal.reason) == (400, "FIELD_INVALID")
-    assert list(answer.refusal.fields) == ["request_id"]
+    assert list(answer.refusal.fields) == ["requestId"]
     assert server.take_calls() == []
 
 
