@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 CLIENTS := $(CURDIR)/.tools/bin
 # The whole contract with all that it imports, for buf, which would else ask a registry for the imports.
 IMAGE := .tools/contract.binpb
+# The generators of HTTP clients and the linters of /openapi.json, where `make generators` puts them.
+GENERATORS := $(CURDIR)/.tools/generators
 # Whether an interpreter will do: new enough, and able to make a virtual environment.
 FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -102,6 +104,10 @@ lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a c
 		--no-emit-index-url --custom-compile-command "make lock" $(ARGS) "$$@"; }
 	compile --extra build --output-file requirements.lock
 	compile --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	# The clients' own, apart from the library's.
+	$(BIN)/uv pip compile tests/generators/python/requirements.in --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) \
+		--output-file tests/generators/python/requirements.lock
 
 # What `make check` compares with. Run it with each release: from then on, what it holds must not break.
 .PHONY: release-contract
@@ -114,6 +120,10 @@ clients: ## Build grpcurl and Evans, which the tests use where they find them, i
 	export GOBIN="$(CLIENTS)"
 	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 	cd .ci/evans && go install tool
+
+.PHONY: generators
+generators: $(GENERATORS)/npm.stamp $(GENERATORS)/java.stamp $(GENERATORS)/python.stamp $(GENERATORS)/go.stamp
+generators: ## Install the generators and linters that tests/generators runs (needs Node.js, Java, Maven, Go; -k: those it can)
 
 .PHONY: help
 help: ## Show this
@@ -139,6 +149,41 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml $(BIN)/python
 	pip() { $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$@"; }
 	pip --require-hashes -r requirements.lock
 	pip --no-deps --no-build-isolation --editable .
+	touch $@
+
+# $(call need,program,Debian's package): what a generator runs on is the system's own.
+need = command -v $(1) >/dev/null || { echo "$(1) is missing. On Debian: apt-get install $(2)" >&2; exit 1; }
+# Whose files say which versions are installed.
+LISTS := tests/generators
+
+# No script of a package runs: two of them would send usage data or download a binary.
+$(GENERATORS)/npm.stamp: $(LISTS)/npm/package.json $(LISTS)/npm/package-lock.json
+	$(call need,npm,nodejs npm)
+	mkdir -p $(GENERATORS)/npm
+	cp $^ $(GENERATORS)/npm
+	cd $(GENERATORS)/npm && npm ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(GENERATORS)/java.stamp: $(LISTS)/java/pom.xml
+	$(call need,javac,default-jdk-headless)
+	$(call need,mvn,maven)
+	rm -rf $(GENERATORS)/java
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies dependency:copy -DoutputDirectory=$(GENERATORS)/java
+	touch $@
+
+$(GENERATORS)/python.stamp: $(LISTS)/python/requirements.lock $(BIN)/python
+	rm -rf $(GENERATORS)/python
+	$(BIN)/python -m venv $(GENERATORS)/python
+	$(GENERATORS)/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# Together with what the program that borrows imports, so that its test needs no network.
+$(GENERATORS)/go.stamp: $(LISTS)/go/go.mod $(LISTS)/go/go.sum
+	$(call need,go,golang)
+	mkdir -p $(GENERATORS)
+	cd $(LISTS)/go
+	go mod download
+	GOBIN="$(CLIENTS)" go install tool
 	touch $@
 
 $(BIN)/python:

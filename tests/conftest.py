@@ -17,6 +17,7 @@ from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
 from tests.support.rest import RestServers
 from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
+from tests.support.third_party import NOT_TRIED
 from tests.support.watchdog import Watchdog, remove_abandoned_folders
 
 WATCHDOG = pytest.StashKey[Watchdog]()
@@ -49,6 +50,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     watchdog = config.stash.get(WATCHDOG, None)
     if watchdog is not None:
         watchdog.close(keep=not config.stash.get(HAS_PASSED, False))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which clients are missing, so that a green run does not pass for one that tried them."""
+    skips = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    untried = sorted({skip[skip.index(NOT_TRIED) :].strip("')\"") for skip in skips if NOT_TRIED in skip})
+    if untried:
+        terminalreporter.section("NOT TRIED: third-party clients are missing", sep="!", yellow=True, bold=True)
+    for told in untried:
+        terminalreporter.line(f"WARNING: {told}", yellow=True)
 
 
 @pytest.hookimpl(optionalhook=True)

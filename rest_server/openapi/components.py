@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rest_server.openapi.field_rules import Schema
@@ -12,19 +13,40 @@ from rest_server.openapi.field_rules import Schema
 def named(components: Mapping[str, Schema]) -> dict[str, str]:
     """Give each schema its name in the document; those that say the same have the same.
 
-    Keys are `TYPE USE CONTRACT`, and in the schemas each `$ref` is such a key. The first form of a type has the type's
-    name, answers first; a further one for requests ends in `-input`, any other in a number.
+    Keys are `TYPE USE CONTRACT`, and in the schemas each `$ref` is such a key. A schema has the short name of its type;
+    where another type has that name already, words of its package are put in front. The first form of a type has the
+    type's name, answers first; a further one for requests ends in `-input`, any other in a number.
     """
     classes = _classes(components)
+    types = _short_names(sorted({(int(key.split()[2]), key.split()[0]) for key in components}))
     names: dict[int, str] = {}
     for key in sorted(components, key=lambda key: (int(key.split()[2]), key.split()[1])):
         if classes[key] in names:
             continue
         type_name, use, _ = key.split()
-        forms = [type_name, *([f"{type_name}-input"] if use == "input" else [])]
-        forms += [f"{type_name}-{number}" for number in range(2, len(classes) + 2)]
+        name = types[type_name]
+        forms = [name, *([f"{name}-input"] if use.startswith("input") else [])]
+        forms += [f"{name}-{number}" for number in range(2, len(classes) + 2)]
         names[classes[key]] = next(name for name in forms if name not in names.values())
     return {key: names[classes[key]] for key in components}
+
+
+def _short_names(types: Iterable[tuple[int, str]]) -> dict[str, str]:
+    """Choose a name for each type, `library.admin.v1.Status`: `Status`, `AdminStatus`, or all of it.
+
+    `types` are the types' full names with the numbers of their contracts. Earlier ones choose first.
+    """
+    names: dict[str, str] = {}
+    for _, type_name in types:
+        *package, own = [word for word in type_name.split(".") if not _VERSION.fullmatch(word)]
+        words = [word[:1].upper() + word[1:] for word in package]
+        forms = [own, *("".join([*words[start:], own]) for start in range(len(words) - 1, -1, -1)), type_name]
+        if type_name not in names:
+            names[type_name] = next(form for form in forms if form not in names.values())
+    return names
+
+
+_VERSION = re.compile(r"v\d+\w*")
 
 
 def with_references(value: Any, names: Mapping[str, str]) -> Any:

@@ -85,7 +85,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
             continue
         service = rule.method.parent
         tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
-        operation_id = _free(f"{_identifier(tag)}_{rule.method.name}", operation_ids)
+        operation_id = _operation_id(f"{_identifier(tag)}_{rule.method.name}", parameters, operation_ids)
         described = operation(rule, parameters, *makers_of[service])
         slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
     components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
@@ -95,10 +95,11 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
         "openapi": "3.1.1",
         "info": info.described(),
         "servers": [{"url": server}],
+        "security": [],
         "tags": [_tag(tag, service) for service, tag in tags.items()],
         "paths": with_references(paths, names),
         "components": {
-            "schemas": {**dict(sorted(every_schema.items())), "http-error": _ERROR_SCHEMA},
+            "schemas": {**dict(sorted(every_schema.items())), **_ERROR_SCHEMAS},
             "responses": {"Error": _ERROR_RESPONSE},
             "parameters": {"If-None-Match": _IF_NONE_MATCH},
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
@@ -128,6 +129,17 @@ def _free(name: str, taken: set[str]) -> str:
     free = next(name for name in names if name not in taken)
     taken.add(free)
     return free
+
+
+def _operation_id(name: str, parameters: Iterable[PathParameter], taken: set[str]) -> str:
+    """Return a free id for an operation, and take it.
+
+    A further path of a method has its parameters in the id: `Lending_ListLoans` and `Lending_ListLoansByUserId`.
+    """
+    if name in taken:
+        by = "And".join(_identifier(parameter.name) for parameter in parameters)
+        name = f"{name}By{by}" if by else name
+    return _free(name, taken)
 
 
 def _tag_name(service: DescService, taken: Collection[str]) -> str:
@@ -169,33 +181,71 @@ def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
     }
 
 
-_ERROR_SCHEMA: Schema = {
-    "description": "An error, by [AIP-193](https://google.aip.dev/193).",
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["code", "status", "message", "details"],
-            "properties": {
-                "code": {"type": "integer", "description": "The HTTP status."},
-                "status": {
-                    "type": "string",
-                    "enum": [code.name for code, status in HTTP_STATUS.items() if status >= 400],
-                    "description": "The code, of google.rpc.Code.",
-                },
-                "message": {"type": "string", "description": "What is wrong, in English."},
-                "details": {
-                    "type": "array",
-                    "description": "What programs can tell it by: google.rpc.ErrorInfo, with a `reason`, and others.",
-                    "items": {"type": "object", "required": ["@type"], "properties": {"@type": {"type": "string"}}},
-                },
+_ERROR_SCHEMAS: Mapping[str, Schema] = {
+    "http-error": {
+        "description": "An error, by [AIP-193](https://google.aip.dev/193).",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["error"],
+        "properties": {"error": {"$ref": "#/components/schemas/http-error-status"}},
+    },
+    "http-error-status": {
+        "description": "What went wrong.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["code", "status", "message", "details"],
+        "properties": {
+            "code": {"type": "integer", "format": "int32", "description": "The HTTP status."},
+            "status": {
+                "type": "string",
+                "enum": [code.name for code, status in HTTP_STATUS.items() if status >= 400],
+                "description": "The code, of google.rpc.Code.",
             },
-        }
+            "message": {"type": "string", "description": "A sentence in English for people."},
+            "details": {
+                "type": "array",
+                "description": "The same for programs. The first one has the `reason`.",
+                "items": {"$ref": "#/components/schemas/http-error-detail"},
+            },
+        },
+    },
+    "http-error-detail": {
+        "description": (
+            "One of the messages in google/rpc/error_details.proto, or a detail that a service defines itself: `@type` "
+            "says which. It has the properties of that message only."
+        ),
+        "type": "object",
+        "required": ["@type"],
+        "properties": {
+            "@type": {"type": "string", "examples": ["type.googleapis.com/google.rpc.ErrorInfo"]},
+            "reason": {"type": "string", "description": "ErrorInfo: which error it is, for programs."},
+            "domain": {"type": "string", "description": "ErrorInfo: whose reason it is."},
+            "metadata": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "ErrorInfo: values that the message mentions.",
+            },
+            "fieldViolations": {
+                "type": "array",
+                "description": "BadRequest: each field at fault.",
+                "items": {"$ref": "#/components/schemas/http-error-field"},
+            },
+            "resourceType": {"type": "string", "description": "ResourceInfo: the type of what was not found."},
+            "resourceName": {"type": "string", "description": "ResourceInfo: its id."},
+            "requestId": {"type": "string", "description": "RequestInfo: the id of the request in the logs."},
+            "retryDelay": {"type": "string", "description": "RetryInfo: try again after this time: `1.5s`."},
+        },
+    },
+    "http-error-field": {
+        "description": "A field of a request that is invalid.",
+        "type": "object",
+        "properties": {
+            "field": {"type": "string", "description": "Its name, with dots between fields of fields."},
+            "description": {"type": "string", "description": "What is wrong with it."},
+        },
     },
 }
+"""Hyphens, which no message has in its name."""
 
 _REQUEST_ID: Schema = {
     "description": "The request's id, which the logs have, too. It is the one that the request came with, if it did.",

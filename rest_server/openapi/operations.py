@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -28,14 +27,18 @@ ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 """A hyphen, which no message has in its name."""
 
+_BAD_REQUEST = 400
+_UNREADABLE = "INVALID_ARGUMENT for a request that cannot be read, such as one with an unknown parameter"
+"""What each operation can answer, though its method has no arguments."""
+
 
 def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, samples: Samples) -> Schema:
     """The operation, without its tag and its operationId. Its path parameters have the names that `path` gives."""
     method = rule.method
     text = text_of_method(method)
     made: Schema = {"summary": text.summary or method.name}
-    if text.description:
-        made["description"] = text.description
+    # Linters ask for both.
+    made["description"] = text.description or f"{made['summary']}."
     if method.deprecated or method.parent.deprecated:
         made["deprecated"] = True
     parameters = [
@@ -50,7 +53,7 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, s
     made["responses"] = {"200": _answer(rule, schemas, samples)}
     if has_etag(rule):
         made["responses"]["304"] = {"description": "It is still the version that `If-None-Match` names."}
-    for status, told in text.errors.items():
+    for status, told in ({_BAD_REQUEST: _UNREADABLE} | text.errors).items():
         content = {"schema": ERROR_SCHEMA, "examples": error_samples(told, method)}
         made["responses"][str(status)] = {"description": told, "content": {JSON: content}}
     made["responses"]["default"] = {"$ref": ERROR}
@@ -147,7 +150,8 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
             "name": "Idempotency-Key",
             "in": "header",
             "description": f"Another way to give `{request_id.json_name}`. {text_of(request_id)}".rstrip(),
-            "schema": schemas.rules.constrain(schemas.value(request_id.value, Use.PARAMETER), request_id),
+            # Without a format: some generated clients cannot write the type of one, such as a UUID, into a header.
+            "schema": {"type": "string"},
         }
     if has_etag(rule):
         yield {"$ref": "#/components/parameters/If-None-Match"}
@@ -162,8 +166,7 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
         fields = [field for field in rule.method.input.fields if (field.name,) not in without]
         if without and not fields:
             return None  # the path says it all
-        make = partial(schemas.object, without=without) if without else schemas.message
-        schema = make(rule.method.input, Use.REQUEST)
+        schema = schemas.message(rule.method.input, Use.REQUEST, without)
         sample: Any = samples.request(rule.method.input, without)
         is_required = any(schemas.is_required(field) for field in fields)
     else:

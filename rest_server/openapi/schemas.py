@@ -84,19 +84,22 @@ class Schemas:
         self.components: dict[str, Schema] = {}
         self._ordinal = ordinal
 
-    def message(self, message: DescMessage, use: Use) -> Schema:
-        """The schema of a message's values: a reference, unless protobuf has a form of its own for it."""
+    def message(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
+        """The schema of a message's values: a reference, unless protobuf has a form of its own for it.
+
+        Without the fields at the paths in `without`, if there are any.
+        """
         if is_wrapper(message):
             return self.value(message.fields[0].value, use)
         if message.type_name in _WELL_KNOWN:
             return {**_WELL_KNOWN[message.type_name], **_WELL_KNOWN_IN.get((message.type_name, use), {})}
-        key = self._key(message, use)
+        key = self._key(message, use, without)
         if key not in self.components:
             self.components[key] = {}  # for messages that hold themselves
-            self.components[key] = self.object(message, use)
+            self.components[key] = self._object(message, use, without)
         return {"$ref": key}
 
-    def object(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
+    def _object(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]]) -> Schema:
         """The schema of a message's fields, but for those with the paths in `without`."""
         fields = [field for field in message.fields if (field.name,) not in without]
         schema: Schema = {"type": "object"}
@@ -117,14 +120,14 @@ class Schemas:
     def field(self, field: DescField, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
         """The schema of a field's values, with what its comment and its annotations say."""
         if without and isinstance(field.value, DescFieldValueMessage):
-            schema = self.object(field.value.message, use, without)
+            schema = self.message(field.value.message, use, without)
         else:
             schema = self.value(field.value, use)
         if use is not Use.ANSWER:
             schema = self.rules.constrain(schema, field)
         if text := text_of(field):
             schema["description"] = text
-        if self.rules.is_read_only(field):
+        if use is not Use.ANSWER and self.rules.is_read_only(field):
             schema["readOnly"] = True
         if use is Use.REQUEST and INPUT_ONLY in self.rules.behaviors(field):
             schema["writeOnly"] = True
@@ -183,8 +186,14 @@ class Schemas:
             self.components[key] = schema
         return {"$ref": key}
 
-    def _key(self, described: DescMessage | DescEnum, use: Use) -> str:
-        return f"{described.type_name} {Use.ANSWER.value if use is Use.ANSWER else Use.REQUEST.value} {self._ordinal}"
+    def _key(self, described: DescMessage | DescEnum, use: Use, without: Collection[tuple[str, ...]] = ()) -> str:
+        used = "-".join(
+            [
+                Use.ANSWER.value if use is Use.ANSWER else Use.REQUEST.value,
+                *sorted(".".join(path) for path in without),
+            ]
+        )
+        return f"{described.type_name} {used} {self._ordinal}"
 
 
 def fits_a_parameter(field: DescField) -> bool:

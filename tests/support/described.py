@@ -51,7 +51,7 @@ def library_contracts() -> list[Contract]:
 
 
 def contract(text: str, *services: str) -> Contract:
-    """Compile a .proto as it stands in a server's source. Its services have the package `p`."""
+    """Compile a .proto as it stands in a server's source. Services without a package have the package `p`."""
     roots = [
         TRANSCODING,
         importlib.resources.files(grpc_tools) / "_proto",  # google/protobuf
@@ -68,7 +68,7 @@ def contract(text: str, *services: str) -> Contract:
         status = protoc.main(["protoc", *includes, *options, f"--descriptor_set_out={out}", str(source)])
         assert status == 0, f"protoc refuses:\n{text}"
         described = out.read_bytes()
-    return compiled("p", Description(tuple(f"p.{service}" for service in services), described))
+    return compiled("p", Description(tuple(one if "." in one else f"p.{one}" for one in services), described))
 
 
 def _add_with_imports(file: Any, files: dict[str, FileDescriptorProto]) -> None:

@@ -1,4 +1,7 @@
-"""Programs that others made to speak gRPC, run as people run them at a terminal: grpcurl, Evans, `buf curl`."""
+"""Programs of others, run as people run them at a terminal.
+
+Those that speak gRPC (grpcurl, Evans, `buf curl`), and where those are that generate clients of HTTP.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,18 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 import pytest
 
 CALL_SECONDS = 100.0
 
 NOT_TRIED = "NOT TRIED"
-"""How the skip of a test without its client begins; the end of the run tells them loudly, see tests/e2e/conftest.py."""
+"""How the skip of a test without its client begins; the end of the run lists them loudly, see tests/conftest.py."""
+
+GENERATORS = Path(__file__).parents[2] / ".tools" / "generators"
+"""Where `make generators` installs what is not one program."""
 
 INSTALLED_BY = {
     "grpcurl": "make clients",
@@ -23,6 +30,12 @@ INSTALLED_BY = {
     "buf": "make test, which runs pytest with the tools of .venv on the PATH",
     "cc": "the system's package manager: gcc or clang",
     "curl": "the system's package manager",
+    "go": "the system's package manager: golang",
+    "java": "the system's package manager: default-jdk-headless",
+    "javac": "the system's package manager: default-jdk-headless",
+    "node": "the system's package manager: nodejs",
+    "npx": "the system's package manager: npm",
+    "oapi-codegen": "make generators",
     "pgbouncer": "the system's package manager",
     "chromium": "apt-get install chromium-headless-shell, or the like of another system",
 }
@@ -32,10 +45,21 @@ def require(program: str) -> None:
     """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
     if shutil.which(program):
         return
-    told = f"{NOT_TRIED}: {program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}"
+    _skip(f"{program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}")
+
+
+def require_generator(name: str) -> Path:
+    """Return a file or folder that `make generators` installs; without it, skip or fail the test as `require` does."""
+    installed = GENERATORS / name
+    if not installed.exists():
+        _skip(f"{name} is not installed; it is installed by: make generators")
+    return installed
+
+
+def _skip(reason: str) -> NoReturn:
     if os.environ.get("LIBRARY_REQUIRE_CLIENTS") == "1":
-        pytest.fail(told)
-    pytest.skip(told)
+        pytest.fail(f"{NOT_TRIED}: {reason}")
+    pytest.skip(f"{NOT_TRIED}: {reason}")
 
 
 @dataclass

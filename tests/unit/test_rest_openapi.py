@@ -6,11 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo
 from openapi_spec_validator import validate
 
 from rest_server.contract import Contract
+from rest_server.errors import FieldsInvalid
 from rest_server.openapi import Info, document
+from rest_server.openapi.error_samples import refusal_sample
 from tests.support.described import contract, library_contracts
 
 
@@ -84,10 +88,10 @@ def test_a_contract_without_comments_and_annotations_is_described_by_its_names()
 
     do = made["paths"]["/p.Served/Do"]["post"]
     assert (do["summary"], do["operationId"], do["tags"]) == ("Do", "Served_Do", ["Served"])
-    assert body_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message-input"}
-    assert answer_schema(do) == {"$ref": "#/components/schemas/transcoding.test.v1.Message"}
-    assert made["components"]["schemas"]["transcoding.test.v1.Message"]["required"] == ["messageId", "text"]
-    assert "required" not in made["components"]["schemas"]["transcoding.test.v1.Message-input"]
+    assert body_schema(do) == {"$ref": "#/components/schemas/Message-input"}
+    assert answer_schema(do) == {"$ref": "#/components/schemas/Message"}
+    assert made["components"]["schemas"]["Message"]["required"] == ["messageId", "text"]
+    assert "required" not in made["components"]["schemas"]["Message-input"]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,21 @@ def test_every_path_of_a_method_is_there_with_an_id_of_its_own() -> None:
     assert made["paths"]["/b"]["post"]["operationId"] == "Served_Do_3"
 
 
+def test_a_further_path_of_a_method_is_named_after_its_parameters() -> None:
+    rule = """
+        get: "/a"
+        additional_bindings { get: "/a/{message_id}" }
+        additional_bindings { get: "/b/{message_id}/{text}" }
+        additional_bindings { get: "/c/{text}" }
+        additional_bindings { get: "/d/{text}" }
+    """
+    paths = of(served(method(rule)))["paths"]
+
+    assert [item["get"]["operationId"] for item in paths.values()] == [
+        *("Served_Do", "Served_DoByMessageId", "Served_DoByMessageIdAndText", "Served_DoByText", "Served_DoByText_2")
+    ]
+
+
 def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
     made = of(
         served(
@@ -206,7 +225,7 @@ def test_what_path_and_body_leave_is_in_the_query() -> None:
         "example": "text"
     }
     assert by_name["numbers"]["schema"]["items"]["type"] == "integer"
-    assert by_name["colour"]["schema"] == {"$ref": "#/components/schemas/transcoding.test.v1.Colour"}
+    assert by_name["colour"]["schema"] == {"$ref": "#/components/schemas/Colour"}
     assert by_name["old"]["deprecated"] is True
     assert by_name["pageSize"]["description"] == "How many."
     assert by_name["pageSize"]["schema"] == {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100}
@@ -222,13 +241,16 @@ def test_times_masks_and_wrappers_fit_into_a_query_and_other_messages_do_not() -
 
 
 def test_a_body_of_everything_has_what_the_path_leaves() -> None:
-    made = operation(method('post: "/v1/{id}/{inner.word}" body: "*"', "Queried"), more=QUERIED)
+    document_made = of(served(method('post: "/v1/{id}/{inner.word}" body: "*"', "Queried"), more=QUERIED))
 
-    schema = body_schema(made)
+    made = document_made["paths"]["/v1/{id}/{inner.word}"]["post"]
+    schemas = document_made["components"]["schemas"]
+    schema = schemas[body_schema(made)["$ref"].rpartition("/")[2]]
     assert made["requestBody"]["required"] is True
     assert schema["required"] == ["text"]
     assert "id" not in schema["properties"]
-    assert set(schema["properties"]["inner"]["properties"]) == {"again", "flag"}
+    inner = schemas[schema["properties"]["inner"]["$ref"].rpartition("/")[2]]
+    assert set(inner["properties"]) == {"again", "flag"}
     assert names(made, "query") == []
 
 
@@ -248,7 +270,7 @@ def test_a_resource_can_be_sent_back_as_it_was_read() -> None:
     )
 
     assert made["requestBody"]["required"] is True
-    assert body_schema(made) == {"$ref": "#/components/schemas/p.Thing-input"}
+    assert body_schema(made) == {"$ref": "#/components/schemas/Thing-input"}
 
 
 def test_an_answer_can_be_one_field_of_the_response() -> None:
@@ -260,12 +282,33 @@ def test_an_answer_can_be_one_field_of_the_response() -> None:
 def test_streams_are_lines() -> None:
     made = operation(method('post: "/v1" body: "*"', "stream T.Message", "stream T.Message"))
 
-    message = "#/components/schemas/transcoding.test.v1.Message"
+    message = "#/components/schemas/Message"
     asked, answered = (of_it(made, "application/x-ndjson") for of_it in (body_schema, answer_schema))
     assert asked["contentSchema"] == {"type": "array", "items": {"$ref": f"{message}-input"}}
     assert answered["contentSchema"] == {"type": "array", "items": {"$ref": message}}
     assert "http-error" in made["responses"]["200"]["description"]
     assert asked["type"] == answered["type"] == "string"
+
+
+def test_a_body_without_what_the_path_has_is_a_schema_with_a_name() -> None:
+    made = of(served(method('post: "/v1/{text}" body: "*"', "T.SendRequest")))
+
+    assert body_schema(made["paths"]["/v1/{text}"]["post"]) == {"$ref": "#/components/schemas/SendRequest"}
+    assert list(made["components"]["schemas"]["SendRequest"]["properties"]) == ["requestId"]
+
+
+def test_errors_have_types_down_to_the_reason() -> None:
+    made = of(served("rpc Do(T.Message) returns (T.Message);"))
+
+    assert made["security"] == []
+    validator = jsonschema_rs.Draft202012Validator(
+        {"$ref": "#/components/schemas/http-error", "components": made["components"]}
+    )
+    assert validator.is_valid(refusal_sample(FieldsInvalid(("page_size", "is too large"))))
+    properties = made["components"]["schemas"]["http-error-detail"]["properties"]
+    for message in (ErrorInfo, BadRequest, ResourceInfo, RequestInfo):
+        names = {field.json_name for field in message.DESCRIPTOR.fields}
+        assert names & set(properties), message
 
 
 def test_raw_bodies_are_of_any_type() -> None:
@@ -278,6 +321,8 @@ def test_a_request_id_can_be_a_header() -> None:
     made = operation(method('post: "/v1" body: "*"', "T.SendRequest"))
 
     assert names(made, "header") == ["Idempotency-Key"]
+    # Plain text: a generated client may have a type for a format, and no way to write it into a header.
+    assert made["parameters"][0]["schema"] == {"type": "string"}
     assert "`requestId`" in made["parameters"][0]["description"]
 
 
@@ -286,9 +331,9 @@ def test_what_has_an_etag_is_asked_for_again_only_when_it_has_changed() -> None:
     written = operation(method('post: "/v1"', "T.Message", "T.Tagged"))
 
     assert {"$ref": "#/components/parameters/If-None-Match"} in read["parameters"]
-    assert set(read["responses"]) == {"200", "304", "default"}
+    assert set(read["responses"]) == {"200", "304", "400", "default"}
     assert "ETag" in read["responses"]["200"]["headers"]
-    assert set(written["responses"]) == {"200", "default"}
+    assert set(written["responses"]) == {"200", "400", "default"}
 
 
 COMMENTED = """
@@ -346,9 +391,9 @@ def test_comments_are_the_words_of_the_document() -> None:
     assert fail["responses"]["404"]["description"] == "NOT_FOUND, always"
     assert made["paths"]["/p.Commented/Silent"]["post"]["summary"] == "Behind it"
     schemas = made["components"]["schemas"]
-    assert schemas["p.Asked"]["description"] == "Asked and answered."
-    assert schemas["p.Asked"]["properties"]["kind"]["description"] == "The kind."
-    assert schemas["p.Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
+    assert schemas["Asked"]["description"] == "Asked and answered."
+    assert schemas["Asked"]["properties"]["kind"]["description"] == "The kind."
+    assert schemas["Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
 
 
 SAMPLED = """
@@ -424,13 +469,42 @@ def test_read_only_and_deprecated_fields_are_marked() -> None:
         )
     )
 
-    asked = made["components"]["schemas"]["p.Marked-input"]
+    asked = made["components"]["schemas"]["Marked-input"]
     assert asked["required"] == ["must"]
     assert asked["properties"]["made"]["readOnly"] is True
+    # In an answer it would make a pointer of a required property in Go, and leave out the setter in Java.
+    assert "readOnly" not in made["components"]["schemas"]["Marked"]["properties"]["made"]
     assert asked["properties"]["secret"]["writeOnly"] is True
     assert asked["properties"]["old"]["deprecated"] is True
     # An answer prints it, if only as an empty text.
-    assert "writeOnly" not in made["components"]["schemas"]["p.Marked"]["properties"]["secret"]
+    assert "writeOnly" not in made["components"]["schemas"]["Marked"]["properties"]["secret"]
+
+
+def of_types(made: dict[str, Any]) -> list[str]:
+    """The names of all schemas but those of errors."""
+    return [name for name in made["components"]["schemas"] if not name.startswith("http-error")]
+
+
+def test_types_of_several_packages_have_short_names() -> None:
+    def target(package: str, field: str) -> Contract:
+        return contract(
+            f"""
+            syntax = "proto3";
+            package {package};
+            message Status {{ string {field} = 1; Inner inner = 2; message Inner {{ string {field} = 1; }} }}
+            service Reading {{ rpc Read(Status) returns (Status); }}
+            """,
+            f"{package}.Reading",
+        )
+
+    made = of(target("shop.front.v1", "a"), target("shop.back.v2beta", "b"), target("shop.front.v3", "c"))
+
+    firsts = {name: next(iter(schema["properties"])) for name, schema in made["components"]["schemas"].items()}
+    expected = {"Status": "a", "BackStatus": "b", "FrontStatus": "c"}
+    expected |= {"Inner": "a", "StatusInner": "b", "FrontStatusInner": "c"}
+    assert {name: firsts.get(name) for name in expected} == expected
+    answer = answer_schema(made["paths"]["/shop.back.v2beta.Reading/Read"]["post"])
+    assert answer == {"$ref": "#/components/schemas/BackStatus"}
 
 
 def test_types_of_the_same_name_share_a_schema_if_they_say_the_same() -> None:
@@ -451,19 +525,10 @@ def test_types_of_the_same_name_share_a_schema_if_they_say_the_same() -> None:
     same = of(target("A", "string text = 1;"), target("B", "string text = 1;"))
     other = of(target("A", "string text = 1;"), target("B", "int32 number = 1;"))
 
-    assert list(same["components"]["schemas"]) == [
-        "p.Inner",
-        "p.Kind",
-        "p.Outer",
-        "p.Same",
-        "p.Same-input",
-        "http-error",
-    ]
-    assert list(other["components"]["schemas"]) == [
-        *("p.Inner", "p.Inner-2", "p.Kind", "p.Outer", "p.Outer-2", "p.Same", "p.Same-input", "http-error")
-    ]
+    assert of_types(same) == ["Inner", "Kind", "Outer", "Same", "Same-input"]
+    assert of_types(other) == ["Inner", "Inner-2", "Kind", "Outer", "Outer-2", "Same", "Same-input"]
     second = answer_schema(other["paths"]["/p.B/Do"]["post"])
-    assert second == {"$ref": "#/components/schemas/p.Outer-2"}
-    properties = other["components"]["schemas"]["p.Outer-2"]["properties"]
-    assert properties["inner"] == {"$ref": "#/components/schemas/p.Inner-2"}
-    assert properties["outer"] == {"$ref": "#/components/schemas/p.Outer-2"}
+    assert second == {"$ref": "#/components/schemas/Outer-2"}
+    properties = other["components"]["schemas"]["Outer-2"]["properties"]
+    assert properties["inner"] == {"$ref": "#/components/schemas/Inner-2"}
+    assert properties["outer"] == {"$ref": "#/components/schemas/Outer-2"}

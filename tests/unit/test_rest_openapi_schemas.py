@@ -81,14 +81,14 @@ def schemas(served: Contract) -> dict[str, Any]:
 
 @cache
 def validator(served: Contract, name: str) -> jsonschema_rs.Draft202012Validator:
-    schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas(served)}}
+    schema = {"$ref": f"#/components/schemas/{name.rpartition('.')[2]}", "components": {"schemas": schemas(served)}}
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 
 def schema_of_requests(served: Contract, message: DescMessage) -> jsonschema_rs.Draft202012Validator:
     """Requests have a schema of their own, where it is another one than that of answers."""
-    name = f"{message.type_name}-input"
-    return validator(served, name if name in schemas(served) else message.type_name)
+    own = message.type_name.rpartition(".")[2]
+    return validator(served, f"{own}-input" if f"{own}-input" in schemas(served) else own)
 
 
 NOT_NUMBERS = ("NaN", "Infinity", "-Infinity")
@@ -220,7 +220,7 @@ def test_64_bit_integers_are_described_as_the_strings_that_answers_have() -> Non
 
 
 def test_of_a_oneof_one_field_is_set_as_the_description_says() -> None:
-    of_it = schemas(odd())["p.Recursive-input"]
+    of_it = schemas(odd())["Recursive-input"]
 
     assert of_it["description"] == (
         "At most one of `text`, `inner` and `number` is set.\n\nAt most one of `yes` and `nested` is set."
@@ -469,7 +469,7 @@ def ruled_pool() -> descriptor_pool.DescriptorPool:
 def test_rules_are_told_as_protovalidate_has_them(number: int) -> None:
     row = ROWS[number]
     message_type = message_factory.GetMessageClass(ruled_pool().FindMessageTypeByName(f"p.M{number}"))
-    schema = validator(ruled(), f"p.M{number}")
+    schema = validator(ruled(), f"M{number}")
 
     for value in (*row.accepted, *row.refused, *row.not_told, *row.not_described):
         request = {} if value is ABSENT else {"f": value}
@@ -477,7 +477,7 @@ def test_rules_are_told_as_protovalidate_has_them(number: int) -> None:
         assert bool(violations) == (value not in (*row.accepted, *row.not_described)), (request, violations)
         assert schema.is_valid(request) == (value not in (*row.refused, *row.not_described)), (
             request,
-            schemas(ruled())[f"p.M{number}"],
+            schemas(ruled())[f"M{number}"],
         )
 
 
