@@ -13,8 +13,8 @@ from rich.text import Text
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book, BookState
 from library.v1.loan_pb2 import LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, Loan, LoanState
 from library.v1.user_pb2 import User, UserState
-from library_cli.desk.tables import WIDE, Column, Form
-from library_cli.desk.times import days_until, local_time
+from library_cli.tables import WIDE, Column, Form
+from library_cli.times import days_until, local_time
 
 
 class ListedLoan(NamedTuple):

@@ -14,9 +14,9 @@ from library_cli.desk.calls import Desk
 from library_cli.desk.columns import USERS, as_json, name_of, person
 from library_cli.desk.matching import address_key, has_address
 from library_cli.desk.refusals import Refusal, at_desk
-from library_cli.desk.tables import json_option
 from library_cli.grpc_errors import reason_of
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option
 
 EMAIL_TAKEN = "EMAIL_TAKEN"
 

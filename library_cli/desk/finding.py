@@ -19,7 +19,7 @@ from library_cli.desk.calls import Desk
 from library_cli.desk.columns import BOOKS, USERS
 from library_cli.desk.matching import BEGINNING_OF_ID, Matches
 from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
-from library_cli.desk.tables import Form
+from library_cli.tables import Form
 from service_kit.ids import UUID
 
 MOST_LOOKED_AT = 1_000

@@ -13,10 +13,10 @@ from library.v1.loan_pb2 import Loan
 from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, money, person
 from library_cli.desk.finding_loans import find_loan
 from library_cli.desk.refusals import Refusal, at_desk
-from library_cli.desk.tables import json_option
-from library_cli.desk.times import local_time
 from library_cli.grpc_errors import service_refusal
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option
+from library_cli.times import local_time
 
 LOAN_RETURNED = "LOAN_RETURNED"
 

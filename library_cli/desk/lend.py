@@ -14,10 +14,10 @@ from library.v1.user_pb2 import User
 from library_cli.desk.columns import BOOKS, ListedLoan, loan_as_json, person, quoted
 from library_cli.desk.finding import find_book, find_user
 from library_cli.desk.refusals import Refusal, at_desk
-from library_cli.desk.tables import json_option
-from library_cli.desk.times import local_time
 from library_cli.grpc_errors import ServiceRefusal, service_refusal
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option
+from library_cli.times import local_time
 
 DEFAULT_DAYS, MOST_DAYS = 14, 365
 

@@ -8,8 +8,8 @@ from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library_cli.desk.columns import LOANS
 from library_cli.desk.finding import find_book, find_user
 from library_cli.desk.refusals import at_desk
-from library_cli.desk.tables import json_option, limit_option, show
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option, limit_option, show
 
 
 @click.command("loans", short_help="Show what is on loan, to whom, and when it is due.")

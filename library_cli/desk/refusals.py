@@ -13,9 +13,9 @@ from rich.console import Console
 
 from library_cli.channel import connected
 from library_cli.desk.calls import Desk
-from library_cli.desk.tables import Form, lines, table
 from library_cli.grpc_errors import CallFailed, refusal_in
 from library_cli.plain_text import one_line
+from library_cli.tables import Form, lines, table
 
 REFUSED, CANNOT_BE_DONE = 1, 2
 """Exit statuses: the library refused, or what was named is not one thing; and no library could be asked."""

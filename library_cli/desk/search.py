@@ -11,8 +11,8 @@ from library.v1.book_pb2 import Book
 from library_cli.desk.columns import BOOKS
 from library_cli.desk.matching import book_begins
 from library_cli.desk.refusals import at_desk
-from library_cli.desk.tables import json_option, limit_option, show
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option, limit_option, show
 
 MOST_COUNTED = 1_000
 """Up to how many books that were left out the service counts."""

@@ -6,8 +6,8 @@ import click
 
 from library_cli.desk.columns import USERS
 from library_cli.desk.refusals import at_desk
-from library_cli.desk.tables import json_option, limit_option, show
 from library_cli.options import frontend_target_option
+from library_cli.tables import json_option, limit_option, show
 
 
 @click.command("users", short_help="Find users by a part of a name or of an e-mail address.")

@@ -10,8 +10,6 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from library.admin.v1.catalog_service_pb2 import (
     UNDO_RESULT_CHANGED_SINCE,
@@ -31,6 +29,8 @@ from library_cli.channel import ANSWER_SECONDS, connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.pace import Pace
 from library_cli.plain_text import one_line
+from library_cli.tables import WIDE, Column, Form, show
+from library_cli.times import local_time
 
 PAGE_SIZE = 1_000
 UNDO_BOOKS = 500
@@ -44,27 +44,15 @@ KEPT = {
     UNDO_RESULT_LENT_SINCE: "was lent since",
     UNDO_RESULT_UNREADABLE: "is damaged in the store",
 }
-COLUMNS = ("id", "time", "added", "updated", "copies added", "already there", "on duplicate", "taken back", "source")
 
 
 def show_runs(target: str, *, json_wanted: bool) -> int:
     """List the runs, the newest first; return the exit status."""
     try:
         with connected(target) as channel:
-            runs = list(_runs(channel))
+            show(_runs(channel), RUNS, json_wanted=json_wanted, limit=None)
     except CallFailed as problem:
         raise click.ClickException(str(problem)) from problem
-    console = Console()
-    if json_wanted:
-        click.echo(_as_json(runs))
-    elif console.is_terminal:
-        table = Table(*COLUMNS)
-        for run in runs:
-            table.add_row(*(Text(value) for value in _values(run)))
-        console.print(table if table.row_count else "Nothing was imported with a run id yet.")
-    else:
-        for run in runs:
-            click.echo("\t".join(_values(run)))
     return 0
 
 
@@ -132,14 +120,23 @@ def _how_far(counts: dict[UndoResult.ValueType, int], run_id: str) -> str:
     return f"{_in_words(counts)}. Go on with: library import --undo {run_id}"
 
 
-def _values(run: ImportRun) -> list[str]:
-    counts = (run.added_count, run.updated_count, run.copies_added_count, run.already_there_count)
-    mode = OnDuplicate.Name(run.on_duplicate).removeprefix("ON_DUPLICATE_").lower().replace("_", "-")
-    undone = run.undo_time.ToJsonString() if run.HasField("undo_time") else ""
-    return [run.id, run.create_time.ToJsonString(), *map(str, counts), mode, undone, one_line(run.source)]
+def _mode(run: ImportRun) -> str:
+    return OnDuplicate.Name(run.on_duplicate).removeprefix("ON_DUPLICATE_").lower().replace("_", "-")
 
 
-def _as_json(messages: list[ImportRun] | list[UndoOutcome]) -> str:
+def _undo_time(run: ImportRun) -> str:
+    return run.undo_time.ToJsonString() if run.HasField("undo_time") else ""
+
+
+def _undone_shown(run: ImportRun) -> str:
+    return local_time(run.undo_time) if run.HasField("undo_time") else ""
+
+
+def _whether_undone(run: ImportRun) -> str:
+    return "yes" if run.HasField("undo_time") else ""
+
+
+def _as_json(messages: list[UndoOutcome]) -> str:
     return json.dumps([_as_dict(message) for message in messages], indent=2, ensure_ascii=False)
 
 
@@ -148,3 +145,21 @@ def _as_dict(message: Message) -> dict[str, object]:
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     return found
+
+
+RUNS: Form[ImportRun] = Form(
+    (
+        Column("run id", lambda run: run.id, is_whole=True),
+        Column("time", lambda run: run.create_time.ToJsonString(), lambda run: local_time(run.create_time)),
+        Column("added", lambda run: str(run.added_count)),
+        Column("updated", lambda run: str(run.updated_count), min_width=WIDE),
+        Column("copies added", lambda run: str(run.copies_added_count), min_width=WIDE),
+        Column("already there", lambda run: str(run.already_there_count), min_width=WIDE),
+        Column("on duplicate", _mode, min_width=WIDE),
+        Column("taken back", _undo_time, _undone_shown, min_width=WIDE),
+        Column("taken back", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
+        Column("source", lambda run: run.source),
+    ),
+    _as_dict,
+    "Nothing was imported yet.",
+)

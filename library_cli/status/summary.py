@@ -13,10 +13,10 @@ from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
 from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library_cli.channel import ANSWER_SECONDS, connected
-from library_cli.desk.times import counted
 from library_cli.grpc_errors import CallFailed
 from library_cli.plain_text import one_line
 from library_cli.status.reports import NO_ANSWER, Report, clock_sentence
+from library_cli.times import counted
 
 MOST_OVERDUE = 1_000
 """Up to how many loans that are overdue are counted."""

@@ -24,8 +24,8 @@ from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
 from library_cli.desk.finding import the_one
 from library_cli.desk.matching import Matches
 from library_cli.desk.refusals import Refusal
-from library_cli.desk.tables import lines, table
-from library_cli.desk.times import days_until, local_time
+from library_cli.tables import lines, table
+from library_cli.times import days_until, local_time
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
