@@ -95,6 +95,6 @@ def confirm(books: Books, options: ReadingOptions, name: str, *, can_ask: bool, 
             return
         raise NotBooks('was not imported; say what is right with --map "Heading=field", --ignore Heading or --encoding')
     raise NotBooks(
-        "was not imported, as some of this is a guess; if it is right, add --yes, else say what is right with "
+        "was not imported, as some of this is a guess; if it is right, add --yes; if not, say what is right with "
         '--map "Heading=field", --ignore Heading, --delimiter, --encoding or --sheet'
     )

@@ -11,6 +11,8 @@ from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import NotBooks
 from tests.support.book_files import xlsx
 
+CONTENT_TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
+
 
 def test_a_workbook_that_unpacks_to_absurd_sizes_is_refused() -> None:
     book = io.BytesIO(xlsx(["title"], ["A"]))
@@ -40,3 +42,17 @@ def test_a_workbook_that_is_not_made_by_a_spreadsheet_is_refused(sheet: bytes) -
             archive.writestr(name, content.replace(b"</sheetData>", sheet + b"</sheetData>"))
     with pytest.raises(NotBooks, match="is a damaged Excel workbook"):
         list(Books(io.BytesIO(book.getvalue())))
+
+
+def test_an_archive_that_only_looks_like_a_workbook_is_refused() -> None:
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("[Content_Types].xml", f"<Types xmlns='{CONTENT_TYPES}'/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(NotBooks, match="is a damaged Excel workbook"):
+        Books(io.BytesIO(book.getvalue()))
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+    with pytest.raises(NotBooks, match="is a ZIP archive, but not an Excel workbook"):
+        Books(io.BytesIO(other.getvalue()))

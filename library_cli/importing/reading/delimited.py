@@ -1,4 +1,4 @@
-"""Text whose values are separated by a character: CSV (RFC 4180) and its kin, in bounded memory."""
+"""Text whose values are separated by a character: CSV (RFC 4180) and similar text, in bounded memory."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class DelimitedText:
             except StopIteration:
                 return
             except csv.Error as error:
-                # A quote that is not closed swallows the good rows after it: only the line that opens it is given up.
+                # A quote that is not closed swallows the good rows after it: only the line that opens it is refused.
                 self._lines.read_again_after_first()
                 yield Row(line, [], f"is not valid CSV ({in_words(error)}); is a quote missing, or not doubled?")
                 continue

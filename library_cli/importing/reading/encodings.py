@@ -83,7 +83,7 @@ class Encoding:
 
 
 def encoding_of(source: Source, said: str) -> Encoding:
-    """Return the encoding of a text. `said` is the name of it where a person named it, else empty.
+    """Return the encoding of a text. `said` is the name of it where a person named it; empty otherwise.
 
     Raises NotBooks when the text is in no encoding, or not in the one that was named.
     """

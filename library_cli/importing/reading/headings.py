@@ -48,7 +48,7 @@ class Column:
 
     @property
     def option(self) -> str:
-        """The column as options name it: its heading where a shell takes that as it is, else its number."""
+        """The column as options name it: its heading where a shell takes that as it is; otherwise its number."""
         plain = self.heading and self.heading == " ".join(self.heading.split()) and len(self.heading) <= 100
         if (
             plain

@@ -84,7 +84,28 @@ def isbn_of(text: str) -> tuple[str, str]:
             return normalized_isbn13(plain.zfill(10)), f"{plain} was read as {plain.zfill(10)}"
         except ValueError:
             pass  # the digits as they are have the better message
-    return normalized_isbn13(plain), ""
+    try:
+        return normalized_isbn13(plain), ""
+    except ValueError:
+        return _same_isbn(plain), ""
+
+
+MOST_FORMS = 10
+"""How many ISBNs a cell may have. More are not forms of one."""
+
+
+def _same_isbn(plain: str) -> str:
+    """Return the ISBN-13 of a text with several forms of one ISBN. Raises ValueError for any other text."""
+    parts = [part for part in re.split(r"[;,|/\s]+", plain) if part]
+    if not 2 <= len(parts) <= MOST_FORMS:
+        return normalized_isbn13(plain)
+    try:
+        found = {normalized_isbn13(part) for part in parts}
+    except ValueError:
+        return normalized_isbn13(plain)  # whose message is about the whole
+    if len(found) > 1:
+        raise ValueError(f"these are the ISBNs of {len(found)} books; leave the one of this book")
+    return found.pop()
 
 
 def without_protection(text: str) -> str:

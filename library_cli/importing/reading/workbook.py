@@ -134,7 +134,7 @@ class _Guarded:
 
 
 class _Cells(WorkSheetParser):
-    """Reads cells, and marks formulas that have no value, which would else be taken for empty cells."""
+    """Reads cells, and marks formulas that have no value, which would otherwise be taken for empty cells."""
 
     def parse_cell(self, element: Any) -> Any:
         cell = super().parse_cell(element)
@@ -329,7 +329,9 @@ def _reading() -> Iterator[None]:
     """Raise NotBooks for what is wrong with a workbook."""
     try:
         yield
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, and not of openpyxl
         raise NotBooks(f"is a damaged Excel workbook ({type(error).__name__}: {str(error)[:100]})") from error
 
 
