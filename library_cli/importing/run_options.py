@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -58,17 +60,34 @@ class RunOptions:
 
 
 def continued(arguments: list[str], run_id: str, line: int) -> str:
-    """Return a command line with these arguments, but with this run and this line to begin from."""
+    """Return a command line with these arguments, but with this run and this line to begin from.
+
+    Refused rows of the part that was done are in their file already, so those of the rest get another one.
+    """
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         if argument in ("--run", "--resume", "--from-line"):
             next(rest, None)
+        elif argument == "--rejects":
+            kept += [argument, free_name(next(rest, ""))]
+        elif argument.startswith("--rejects="):
+            kept.append(f"--rejects={free_name(argument.partition('=')[2])}")
         elif argument != "--only-if-empty" and not argument.startswith(("--run=", "--resume=", "--from-line=")):
             kept.append(argument)
     place = kept.index("import") + 1 if "import" in kept else 0
     kept[place:place] = ["--run", run_id, "--from-line", str(line)]
     return shlex.join(["library", *kept])
+
+
+def free_name(name: str) -> str:
+    """Return a name like this one that no file has: `rejects-2.csv` for `rejects.csv`."""
+    path = Path(name)
+    for number in itertools.count(2):
+        if not path.exists():
+            break
+        path = Path(name).with_stem(f"{Path(name).stem}-{number}")
+    return str(path)
 
 
 def run_id_option(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:

@@ -133,10 +133,15 @@ def test_wrong_ids_and_options_are_a_sentence_and_exit_status_2(admin: str) -> N
     assert changed.stdout == "Added 1, already there 0, refused 1, 1 of these before\n"
 
 
-def test_the_command_that_goes_on_has_all_other_options() -> None:
+def test_the_command_that_goes_on_has_all_other_options(tmp_path: Path) -> None:
     for arguments in (
         ["import", "my books.csv", "--on-duplicate", "update"],
         ["import", "--run", "old", "my books.csv", "--from-line=7", "--only-if-empty", "--on-duplicate", "update"],
     ):
         expected = "library import --run new --from-line 9 'my books.csv' --on-duplicate update"
         assert continued(arguments, "new", 9) == expected
+    refused = tmp_path / "refused.csv"
+    for name in ("refused.csv", "refused-2.csv", "refused-3.csv"):
+        for arguments in (["--rejects", str(refused)], [f"--rejects={refused}"]):
+            assert continued(["import", "a.csv", *arguments], "new", 9).endswith(str(tmp_path / name))
+        (tmp_path / name).touch()
