@@ -81,6 +81,14 @@ class BodyInvalid(Refusal):
     message = "The body cannot be read: {problem}."
 
 
+class BodyMissing(Refusal):
+    """The request has no body, and its method needs one."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "BODY_MISSING"
+    message = "{verb} {path} needs a JSON body, such as {sample}."
+
+
 class IdempotencyKeyUnusable(Refusal):
     """The request has an Idempotency-Key, and its method has no use for one. To ignore it would break its promise."""
 
@@ -144,6 +152,12 @@ class PathUnknown(Refusal):
     status = grpc.StatusCode.NOT_FOUND
     reason = "PATH_UNKNOWN"
     message = "There is nothing at this path. /openapi.json and /docs tell what there is."
+
+
+class ColonEncoded(PathUnknown):
+    """Before a path's verb, the path has `%3A` where `:` belongs. There, it is a part of an id (AIP-127, RFC 3986)."""
+
+    message = "There is nothing at this path, as %3A is not the same as a colon there. {verb} {meant} was meant."
 
 
 class MethodNotAllowed(Refusal):

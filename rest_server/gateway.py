@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import grpc
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from rest_server.bodies import JSON
 from rest_server.body_memory import Memories
 from rest_server.calls import Call, Limits
 from rest_server.errors import (
@@ -26,8 +28,9 @@ from rest_server.errors import (
     failure_answer,
     retry_headers,
 )
-from rest_server.headers import request_id
+from rest_server.headers import REQUEST_ID, request_id
 from rest_server.http_rules import HttpRule
+from rest_server.openapi import NeededBodies
 from rest_server.operations import Operation
 from rest_server.refusals import error_response, refusal_response
 from rest_server.routes import Routes
@@ -35,6 +38,15 @@ from rest_server.targets import Target
 from service_kit.logs import logger
 
 log = logger(__name__)
+
+
+Found = TypeVar("Found")
+
+
+def _all_verbs(verbs: Iterable[str], is_page: bool) -> Sequence[str]:
+    """The verbs that a path takes: those of its rules, those of a page, and those that come with them."""
+    found = {"OPTIONS", *filter(None, verbs)} | ({"GET"} if is_page else set())
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 class Gateway:
@@ -57,7 +69,9 @@ class Gateway:
         routes: Routes[Operation] = Routes()
         rules: list[HttpRule] = []
         for target, contract in ((target, target.contract) for target in self._targets if target.contract):
-            for operation in (Operation(rule, contract, target) for rule in contract.rules):
+            bodies = NeededBodies(contract)
+            for rule in contract.rules:
+                operation = Operation(rule, contract, target, bodies.sample(rule))
                 standing = routes.add(operation)
                 if standing is operation:
                     rules.append(operation.rule)
@@ -74,7 +88,14 @@ class Gateway:
         call: Call | None = None
         try:
             with self._place():
-                operation, segments = self._find(request)
+                try:
+                    operation, segments = self._find(request)
+                except (MethodNotAllowed, PathUnknown):
+                    if request.method != "OPTIONS":
+                        raise
+                    status = await self._send(self._options(request, identity), request, send)
+                    self._log(request, None, status, identity)
+                    return
                 call = self._call(operation, request, segments, identity)
                 status = await call.answer(send)
         except Refusal as refusal:
@@ -112,20 +133,40 @@ class Gateway:
         try:
             return self._find_rule(request)
         except (MethodNotAllowed, PathUnknown) as refusal:
-            if request.scope["path"] not in self.pages:
+            is_page = request.scope["path"] in self.pages
+            if isinstance(refusal, PathUnknown) and not is_page:
                 raise
-            verbs = {"GET", "HEAD", *filter(None, refusal.metadata.get("allowed", "").split(", "))}
-            raise MethodNotAllowed(allowed=", ".join(sorted(verbs))) from refusal
+            verbs = refusal.metadata.get("allowed", "").split(", ")
+            raise MethodNotAllowed(allowed=", ".join(_all_verbs(verbs, is_page))) from refusal
+
+    def _options(self, request: Request, identity: str) -> Response:
+        """Say which verbs a path takes. Raises what a POST there would be refused with, if the path is for none."""
+        is_page = request.scope["path"] in self.pages
+        try:
+            verbs = self._asking(self._routes.verbs, request)
+        except PathUnknown:
+            if not is_page:
+                raise
+            verbs = ()
+        allowed = _all_verbs(verbs, is_page)
+        accepts = {f"accept-{verb.lower()}": JSON for verb in ("POST", "PATCH") if verb in allowed}
+        return Response(status_code=204, headers={"allow": ", ".join(allowed), REQUEST_ID: identity, **accepts})
 
     def _find_rule(self, request: Request) -> tuple[Operation, Sequence[str]]:
-        verb, path = request.method, request.scope["raw_path"].decode("latin-1")
-        try:
+        def find(path: str) -> tuple[Operation, Sequence[str]]:
             try:
-                return self._routes.find(verb, path)
+                return self._routes.find(request.method, path)
             except MethodNotAllowed:
-                if verb != "HEAD":
+                if request.method != "HEAD":
                     raise
                 return self._routes.find("GET", path)
+
+        return self._asking(find, request)
+
+    def _asking(self, ask: Callable[[str], Found], request: Request) -> Found:
+        """Ask the routes for the request's path."""
+        try:
+            return ask(request.scope["raw_path"].decode("latin-1"))
         except UnicodeDecodeError as error:
             raise FieldsInvalid(("path", "must be UTF-8, percent-encoded")) from error
         except PathUnknown as error:

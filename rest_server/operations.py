@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,12 +13,15 @@ from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Regi
 
 from rest_server.bodies import JSON, NDJSON
 from rest_server.contract import Contract
-from rest_server.errors import AnswerUnreadable, FieldsInvalid
+from rest_server.errors import AnswerUnreadable, BodyMissing, FieldsInvalid
 from rest_server.headers import entity_tag
 from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
 from rest_server.path_templates import Template
 from rest_server.requests import NO_BODY, json_of, serialized_request
 from rest_server.targets import Target
+
+MOST_SAMPLE = 300
+"""Characters of a sample in a message."""
 
 HTTP_BODY = "google.api.HttpBody"
 """Content of any type, which goes as it is and not as JSON."""
@@ -26,8 +30,9 @@ HTTP_BODY = "google.api.HttpBody"
 class Operation:
     """Makes requests of its method from HTTP, and HTTP answers from its method's."""
 
-    def __init__(self, rule: HttpRule, contract: Contract, target: Target) -> None:
-        """`rule` is one of the target's contract."""
+    def __init__(self, rule: HttpRule, contract: Contract, target: Target, needed_body: str = "") -> None:
+        """`rule` is one of the target's contract; `needed_body` is a sample of its body, if it cannot be left out."""
+        self._needed_body = needed_body
         self.rule = rule
         self.target = target
         self.name = full_name(rule.method)
@@ -76,7 +81,10 @@ class Operation:
     def _json(self, body: bytes, content_type: str) -> Any:
         if self.takes_raw_body:
             return {"content_type": content_type, "data": b64encode(body).decode()}
+        body = body.removeprefix(BOM_UTF8)
         if not body.strip():
+            if self._needed_body:
+                raise BodyMissing(verb=self.rule.verb, path=self.rule.path, sample=_cut(self._needed_body))
             # An action without arguments is often sent without a body.
             return {} if self.rule.body == WHOLE else NO_BODY
         value = json_of(body)
@@ -137,6 +145,10 @@ def _body_type(rule: HttpRule) -> str:
     field = field_named(rule.method.input, rule.body)
     message = message_of(field) if field else None
     return message.type_name if message else ""
+
+
+def _cut(sample: str) -> str:
+    return sample if len(sample) <= MOST_SAMPLE else f"{sample[:MOST_SAMPLE]}…"
 
 
 def _media_type(given: str) -> str:

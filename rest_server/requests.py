@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -117,7 +118,8 @@ def _serialized(message: DescMessage, value: Json, contract: Contract) -> bytes:
 
 
 def json_of(body: bytes) -> Json:
-    """Read a body. Raises BodyInvalid."""
+    """Read a body, with or without a byte order mark (RFC 8259, 8.1). Raises BodyInvalid."""
+    body = body.removeprefix(BOM_UTF8)
     try:
         if sum(map(body.count, (b"{", b"[", b","))) > MOST_NESTING:
             _check_extent(body)
@@ -126,11 +128,22 @@ def json_of(body: bytes) -> Json:
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeDecodeError as error:
-        raise BodyInvalid(problem="it is not UTF-8") from error
+        raise BodyInvalid(problem=f"it is {_encoding_of(body)}") from error
     except UnicodeEncodeError as error:
         raise BodyInvalid(problem="a text has half of a surrogate pair, which is no character") from error
     except ValueError as error:
+        if b"\0" in body[:2]:  # UTF-16 or UTF-32 without a byte order mark, as JSON begins with ASCII (RFC 4627, 3)
+            raise BodyInvalid(problem=f"it is {_encoding_of(body)}") from error
         raise BodyInvalid(problem=f"it is no JSON: {error}") from error
+
+
+def _encoding_of(body: bytes) -> str:
+    """What is known of the encoding of a body that is not in UTF-8."""
+    if body.startswith((BOM_UTF32_LE, BOM_UTF32_BE)) or body[:4].count(0) == 3:
+        return "not UTF-8 but UTF-32"
+    if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in body[:2]:
+        return "not UTF-8 but UTF-16"
+    return "not UTF-8"
 
 
 def _no_json(constant: str) -> NoReturn:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from rest_server.errors import MethodNotAllowed, PathUnknown
+from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown
 from rest_server.http_rules import WHOLE
 from rest_server.path_templates import ONE, REST, Template, decoded
 
@@ -22,6 +23,10 @@ class Routed(Protocol):
     def template(self) -> Template:
         """Which paths."""
 
+
+_COLON = re.compile(r"%(?:25)*3[Aa](?=[^:%]*$)")
+
+_READING = ("GET", "HEAD")
 
 Route = TypeVar("Route", bound=Routed)
 
@@ -63,18 +68,48 @@ class Routes(Generic[Route]):
     def find(self, verb: str, path: str) -> tuple[Route, Sequence[str]]:
         """Find the rule for a path as it came, percent-encoded; gives the path's segments, too, less its verb.
 
-        Raises PathUnknown, MethodNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
+        Raises PathUnknown, ColonEncoded, MethodNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
         """
+        found, allowed = self._look(verb, path)
+        if found is not None:
+            return found
+        meant = _with_colon(path)
+        if meant is not None and self._look(verb, meant)[0] is not None:
+            raise ColonEncoded(verb=verb, meant=meant)
+        if allowed:
+            raise MethodNotAllowed(allowed=", ".join(sorted(allowed)))
+        raise PathUnknown
+
+    def verbs(self, path: str) -> Sequence[str]:
+        """Return the HTTP verbs that a path is there for.
+
+        Raises PathUnknown, UnicodeDecodeError, and ColonEncoded, where the path would be there with a colon.
+        """
+        meant = _with_colon(path)
+        if meant is not None and (verbs := [verb for verb in self._look("", meant)[1] if verb not in _READING]):
+            raise ColonEncoded(verb=verbs[0], meant=meant)
+        _, allowed = self._look("", path)
+        if not allowed:
+            raise PathUnknown
+        return sorted(allowed)
+
+    def _look(self, verb: str, path: str) -> tuple[tuple[Route, Sequence[str]] | None, dict[str, None]]:
+        """Find the rule, or the verbs that the path has rules for."""
         allowed: dict[str, None] = {}
         for segments, path_verb in _readings(path):
             for by_verb in _matches(self._root, [decoded(segment) for segment in segments], path_verb):
                 route = by_verb.get(verb) or by_verb.get(WHOLE)
                 if route is not None:
-                    return route, segments
+                    return (route, segments), {}
                 allowed.update(dict.fromkeys(by_verb))
-        if allowed:
-            raise MethodNotAllowed(allowed=", ".join(sorted(allowed)))
-        raise PathUnknown
+        return None, allowed
+
+
+def _with_colon(path: str) -> str | None:
+    """The path with a colon in place of the last `%3A`; None where its last segment has none."""
+    before, _, segment = path.rpartition("/")
+    decoded_once = _COLON.sub(":", segment)
+    return None if decoded_once == segment else f"{before}/{decoded_once}"
 
 
 def _readings(path: str) -> Iterator[tuple[Sequence[str], str]]:

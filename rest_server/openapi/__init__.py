@@ -1,5 +1,6 @@
 """What is served, as an OpenAPI 3.1 document made of descriptors and their comments."""
 
 from rest_server.openapi.document import Info, document
+from rest_server.openapi.needed_bodies import NeededBodies
 
-__all__ = ["Info", "document"]
+__all__ = ["Info", "NeededBodies", "document"]

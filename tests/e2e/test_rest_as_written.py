@@ -56,3 +56,88 @@ def test_errors_name_fields_as_the_client_wrote_them(
     for one, other in (("firstName", "first_name"), ("lastName", "last_name")):
         assert one not in fields or other not in text
         assert other not in fields or one not in text
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "meant"),
+    [
+        ("POST", f"/v1/books/{ID}%3Aborrow", f"/v1/books/{ID}:borrow"),
+        ("POST", f"/v1/books/{ID}%3aborrow", f"/v1/books/{ID}:borrow"),
+        ("POST", f"/v1/loans/{ID}%3Areturn", f"/v1/loans/{ID}:return"),
+        ("POST", f"/v1/loans/{ID}%3Arenew", f"/v1/loans/{ID}:renew"),
+        ("POST", f"/v1/users/{ID}%3Aclose", f"/v1/users/{ID}:close"),
+        ("POST", "/v1/sync%3Anow", "/v1/sync:now"),
+        ("POST", "/admin/v1/books%3Aimport", "/admin/v1/books:import"),
+        ("GET", "/admin/v1/books%3Aunavailable", "/admin/v1/books:unavailable"),
+    ],
+)
+def test_an_encoded_colon_is_answered_with_what_was_meant(rest: RestProcess, verb: str, path: str, meant: str) -> None:
+    answer = rest.request(verb, path, {"userId": ID, "days": 14} if verb == "POST" else None)
+    assert (answer.status, answer.refusal.reason) == (404, "PATH_UNKNOWN")
+    assert f"{verb} {meant} was meant" in answer.refusal.message
+    if verb == "POST":
+        options = rest.request("OPTIONS", path)
+        assert (options.status, options.refusal.message) == (404, answer.refusal.message)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "sample"),
+    [
+        ("POST", "/v1/users", "email"),
+        ("PATCH", f"/v1/users/{ID}", "firstName"),
+        ("POST", f"/v1/books/{ID}:borrow", "userId"),
+        ("POST", f"/v1/loans/{ID}:renew", "days"),
+        ("POST", "/admin/v1/books", "title"),
+        ("PATCH", f"/admin/v1/books/{ID}", "totalCopies"),
+        ("POST", "/admin/v1/books:import", "book"),
+    ],
+)
+@pytest.mark.parametrize("body", [None, b"", b" \n", b"\xef\xbb\xbf"], ids=["none", "empty", "blank", "a mark"])
+def test_a_missing_body_is_refused_as_such(
+    rest: RestProcess, verb: str, path: str, sample: str, body: bytes | None
+) -> None:
+    answer = rest.request(verb, path, body)
+    assert (answer.status, answer.refusal.reason) == (400, "BODY_MISSING"), answer.body
+    assert f" {verb} " in f" {answer.refusal.message}"
+    assert f'"{sample}": ' in answer.refusal.message
+
+
+@pytest.mark.parametrize("path", [f"/v1/loans/{ID}:return", f"/v1/users/{ID}:close", "/v1/sync:now"])
+def test_a_body_that_is_not_needed_can_be_left_out(rest: RestProcess, path: str) -> None:
+    answer = rest.request("POST", path)
+    assert answer.status in (200, 404)
+    assert answer.status == 200 or answer.refusal.domain == "lending-library"
+
+
+def test_json_may_have_a_byte_order_mark(rest: RestProcess) -> None:
+    mark = b"\xef\xbb\xbf"
+    answer = rest.request("POST", "/v1/users", mark + b'{"email": "mark@example.org", "firstName": "Mark"}')
+    assert (answer.status, answer.json()["firstName"]) == (200, "Mark")
+    lines = mark + b'{"line": 1, "book": {"title": "Marked"}}\n{"line": 2, "book": {"title": "Next"}}\n'
+    answer = rest.request("POST", "/admin/v1/books:import", lines, {"Content-Type": "application/x-ndjson"})
+    assert [outcome["result"] for outcome in answer.json()["outcomes"]] == ["IMPORT_RESULT_ADDED"] * 2
+    answer = rest.request("POST", "/v1/users", '{"email": "mark@example.org"}'.encode("utf-16"))
+    assert (answer.status, answer.refusal.reason) == (400, "BODY_INVALID")
+    assert "UTF-16" in answer.refusal.message
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/users", "GET, HEAD, OPTIONS, POST"),
+        (f"/v1/users/{ID}", "GET, HEAD, OPTIONS, PATCH"),
+        (f"/admin/v1/books/{ID}", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/v1/sync:now", "OPTIONS, POST"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_says_which_verbs_a_path_takes(rest: RestProcess, path: str, allowed: str) -> None:
+    answer = rest.request("OPTIONS", path)
+    assert (answer.status, answer.headers["Allow"]) == (204, allowed)
+    for verb in ("POST", "PATCH"):
+        assert answer.headers.get(f"Accept-{verb}") == ("application/json" if verb in allowed else None)
+    refused = rest.request("PUT", path, {})
+    assert (refused.status, refused.headers["Allow"]) == (405, allowed)
+    unknown, posted = (rest.request(verb, f"{path}/no/such/path", {}) for verb in ("OPTIONS", "POST"))
+    assert (unknown.status, unknown.refusal.message) == (posted.status, posted.refusal.message)
+    assert unknown.status == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_server.errors import MethodNotAllowed, PathUnknown
+from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown
 from rest_server.path_templates import ONE, REST, Template, decoded, parse
 from rest_server.routes import Routes
 
@@ -133,6 +134,30 @@ def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], reque
     with pytest.raises(MethodNotAllowed) as refusal:
         found(rules, request_line)
     assert refusal.value.headers() == {"allow": allowed}
+
+
+@pytest.mark.parametrize(
+    ("rules", "request_line", "meant"),
+    [
+        (["GET /a/{x}", "POST /a/{x}:b"], "POST /a/c%3Ab", "POST /a/c:b"),
+        (["GET /a/{x}", "POST /a/{x}:b"], "POST /a/c%3ab", "POST /a/c:b"),
+        (["GET /a/{x}", "POST /a/{x}:b"], "POST /a/c%253Ab", "POST /a/c:b"),
+        (["GET /a/{x}", "POST /a/{x}:b"], "POST /a/c%20d%3Ae%3Ab", "POST /a/c%20d%3Ae:b"),
+        (["POST /a:b"], "POST /a%3Ab", "POST /a:b"),
+        (["GET /a:b"], "GET /a%3Ab", "GET /a:b"),
+    ],
+)
+def test_an_encoded_colon_before_a_verb_is_told(rules: list[str], request_line: str, meant: str) -> None:
+    with pytest.raises(ColonEncoded, match=re.escape(f" {meant} was meant")):
+        found(rules, request_line)
+
+
+def test_an_encoded_colon_in_an_id_is_a_part_of_it() -> None:
+    rules = ["GET /a/{x}", "POST /a/{x}:b"]
+    assert found(rules, "GET /a/c%3Ab") == "GET /a/{x}"
+    assert found(rules, "POST /a/c%3Ad:b") == "POST /a/{x}:b"
+    with pytest.raises(MethodNotAllowed):
+        found(rules, "POST /a/c%3Ad")
 
 
 @pytest.mark.parametrize("path", ["/a/%ff", "/%c3%28/a", "/a:%ff", "/x/%80/y"])

@@ -1,0 +1,37 @@
+"""Which rules cannot be called without a body, and what such a body looks like."""
+
+from __future__ import annotations
+
+import json
+
+from rest_server.contract import Contract
+from rest_server.http_rules import WHOLE, HttpRule, field_named
+from rest_server.openapi.samples import NONE, Samples
+from rest_server.openapi.schemas import Schemas
+from rest_server.operations import HTTP_BODY
+
+
+class NeededBodies:
+    """Knows the bodies of one contract's rules."""
+
+    def __init__(self, contract: Contract) -> None:
+        """Read the annotations of the contract."""
+        self._schemas = Schemas(contract.registry, 0)
+        self._samples = Samples(self._schemas, contract.registry)
+
+    def sample(self, rule: HttpRule) -> str:
+        """Return a sample of the rule's body as JSON; empty where the body can be left out."""
+        message = rule.method.input
+        if rule.body == WHOLE and message.type_name != HTTP_BODY:
+            in_path = {variable.field_path for variable in rule.template.variables}
+            fields = [field for field in message.fields if (field.name,) not in in_path]
+            if any(self._schemas.is_required(field) for field in fields):
+                return _in_json(self._samples.request(message, in_path))
+        elif (field := field_named(message, rule.body)) is not None and self._schemas.is_required(field):
+            value = self._samples.of_request_field(field)
+            return _in_json({} if value is NONE else value)
+        return ""
+
+
+def _in_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
