@@ -365,6 +365,12 @@ ROWS = [
     Row('string f = 1 [R.string = {not_in: ["a", "b"]}];', ["c", ABSENT], ["a"]),
     Row('string f = 1 [R.string = {not_in: [""]}];', ["c"], ["", ABSENT]),
     Row("string f = 1 [R.string.email = true];", ["a@example.org"], ["a", "", ABSENT]),
+    Row(
+        'string f = 1 [R.string = {email: true suffix: "@example.org"}];',
+        ["a@example.org"],
+        ["a", ABSENT],
+        ["a@example.com"],
+    ),
     Row("string f = 1 [R.string.hostname = true];", ["example.org"], ["-", ABSENT]),
     Row("string f = 1 [R.string.ipv4 = true];", ["127.0.0.1"], ["127.0.0", ABSENT]),
     Row("string f = 1 [R.string.ipv6 = true];", ["::1"], ["127.0.0.1", ABSENT]),
