@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book, Loan
+from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book, Loan
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ListBooksRequest,
@@ -245,7 +245,7 @@ def _write(statement: Statement, books: Sequence[dict[str, Any]]) -> list[dict[s
 def refuse_taken_isbn(isbn: object, but: str = "") -> None:
     """Raise `IsbnTaken` when a book of the catalogue, other than `but`, has this ISBN."""
     if isbn:
-        holder = Book.get_or_none(Book.isbn == isbn, IN_CATALOGUE, Book.id != but)
+        holder = Book.get_or_none(Book.isbn == isbn, HAS_ISBN, IN_CATALOGUE, Book.id != but)
         if holder is not None:
             raise IsbnTaken(book_id=holder.id, isbn=isbn)
 

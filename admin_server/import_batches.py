@@ -18,7 +18,7 @@ from admin_server.catalog import (
     update_books,
 )
 from admin_server.import_rows import Row
-from admin_server.store.models import IN_CATALOGUE, Book, Frontend
+from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_ALREADY_THERE,
@@ -187,7 +187,7 @@ class _Batch:
 
     def _find_ids(self, rows: Sequence[Row]) -> set[str]:
         isbns = {str(row.columns["isbn"]) for row in rows} - {""}
-        by_isbn = Book.select(Book.isbn, Book.id).where(Book.isbn.in_(isbns), IN_CATALOGUE)
+        by_isbn = Book.select(Book.isbn, Book.id).where(Book.isbn.in_(isbns), HAS_ISBN, IN_CATALOGUE)
         self._by_isbn = dict(tuples(by_isbn)) if isbns else {}
         keys = {row.columns["title_key"] for row in rows if self._options.match_title and not row.columns["isbn"]}
         same_key: dict[int, list[str]] = {}
