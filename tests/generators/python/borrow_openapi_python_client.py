@@ -43,9 +43,7 @@ def answered(wanted: type[T], answer: object) -> T:
     return answer
 
 
-def borrow(address: str, word: str) -> None:
-    client = Client(base_url=address)
-
+def borrow(client: Client, word: str) -> None:
     title = f"A book for {word}"
     answered(Book, admin_catalogue_add_book.sync(client=client, body=AddBookRequest(title=title, copies=1)))
     answered(SyncStatus, synchronization_sync_now.sync(client=client, body=SyncNowRequest()))
@@ -74,4 +72,5 @@ def borrow(address: str, word: str) -> None:
 
 
 if __name__ == "__main__":
-    borrow(*sys.argv[1:])
+    with Client(base_url=sys.argv[1]) as library:
+        borrow(library, sys.argv[2])
