@@ -23,6 +23,8 @@ from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
 from rest_server.operations import HTTP_BODY, etag_field
 from rest_server.requests import request_id_field
 
+_UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+
 ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 """A hyphen, which no message has in its name."""
@@ -150,11 +152,16 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
             "name": "Idempotency-Key",
             "in": "header",
             "description": f"Another way to give `{request_id.json_name}`. {text_of(request_id)}".rstrip(),
-            # Without a format: some generated clients cannot write the type of one, such as a UUID, into a header.
-            "schema": {"type": "string"},
+            "schema": _in_header(schemas.rules.constrain(schemas.value(request_id.value, Use.PARAMETER), request_id)),
         }
     if has_etag(rule):
         yield {"$ref": "#/components/parameters/If-None-Match"}
+
+
+def _in_header(schema: Schema) -> Schema:
+    """Describe a text without a format: some generated clients cannot write the type of one into a header."""
+    plain: Schema = {"pattern": _UUID} if schema.get("format") == "uuid" else {"minLength": 1}
+    return {name: part for name, part in schema.items() if name != "format"} | plain
 
 
 def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema | None:
@@ -179,6 +186,8 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
         content: Schema = {"*/*": {}}
     elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
         content = {NDJSON: _lines(schema, sample)}
+        if is_required:
+            content[NDJSON]["schema"]["minLength"] = 1
     else:
         content = {JSON: {"schema": schema, "example": {} if sample is NONE else sample}}
     return {"content": content, "required": True} if is_required else {"content": content}

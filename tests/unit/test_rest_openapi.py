@@ -326,7 +326,7 @@ def test_a_request_id_can_be_a_header() -> None:
 
     assert names(made, "header") == ["Idempotency-Key"]
     # Plain text: a generated client may have a type for a format, and no way to write it into a header.
-    assert made["parameters"][0]["schema"] == {"type": "string"}
+    assert made["parameters"][0]["schema"] == {"type": "string", "minLength": 1}
     assert "`requestId`" in made["parameters"][0]["description"]
 
 
