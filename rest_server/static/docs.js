@@ -96,6 +96,27 @@ const originals = new Map();
 // The samples that the page was loaded with, as text.
 const loaded = new Map();
 
+// Ids of what was made on this page. Another service may hear of it a moment later, so a first call there waits for it.
+const made = new Set();
+const MOST_WAITING_MS = 15000;
+const PAUSE_MS = 200;
+
+const waitUntilThere = async (document, system, path, verb) => {
+  const collection = path.slice(0, path.indexOf("{"));
+  const resource = Object.keys(document.paths).find(
+    (one) => one.startsWith(`${collection}{`) && one.endsWith("}") && one.lastIndexOf("/") < collection.length,
+  );
+  const name = /\{([^}]+)\}/.exec(path)?.[1];
+  const id = system.specSelectors.parameterValues([path, verb])?.get(`path.${name}`);
+  if (!made.has(id) || !document.paths[resource]?.get) return;
+  const end = performance.now() + MOST_WAITING_MS;
+  while (performance.now() < end) {
+    const answer = await fetch(`${document.servers[0].url}${collection}${encodeURIComponent(id)}`);
+    if (answer.status !== 404) break;
+    await new Promise((resume) => setTimeout(resume, PAUSE_MS));
+  }
+};
+
 const samplesThatWork = () => {
   let shown = null;
   return {
@@ -129,6 +150,10 @@ const samplesThatWork = () => {
             shown = structuredClone(document);
             return original(document);
           },
+          execute: (original, system) => async (call) => {
+            if (shown && call.method !== "get") await waitUntilThere(shown, system, call.path, call.method);
+            return original(call);
+          },
           setResponse: (original, system) => (path, verb, response) => {
             const result = original(path, verb, response);
             if (shown && response.status >= 200 && response.status < 300) learn(shown, system, path, verb, response);
@@ -153,7 +178,10 @@ const learn = (document, system, path, verb, response) => {
   // What a visitor made is of more use than what others made, which a list has.
   for (const [kind, id] of idsIn(document, schema, answer)) {
     if (verb !== "get" || !ids[`made ${kind}`]) ids[kind] = id;
-    if (verb === "post") ids[`made ${kind}`] = true;
+    if (verb === "post") {
+      ids[`made ${kind}`] = true;
+      made.add(id);
+    }
   }
   sessionStorage.setItem(IDS, JSON.stringify(ids));
   const put = {

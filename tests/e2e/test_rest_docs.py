@@ -278,6 +278,28 @@ def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
 
 
 @pytest.mark.slow
+def test_a_book_that_has_not_come_to_the_other_service_yet_is_waited_for(
+    browser: Browser, module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases
+) -> None:
+    admin = module_servers.start("admin", databases.migrated("admin", "sqlite"))
+    url = databases.migrated("frontend", "sqlite")
+    frontend = module_servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="8")
+    rest = module_rest_servers.start([frontend.address, admin.address])
+    with opened(browser, rest, "/docs") as here:
+        assert execute(operation_opened(here.page, ENROL))[0] == 200
+        client, deadline = frontend.frontend(), time.monotonic() + 100
+        while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).waiting_user_count:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        add, borrow = (operation_opened(here.page, path) for path in (ADD, BORROW))
+        book, loan = execute(add), execute(borrow)
+        assert (book[0], loan[0]) == (200, 200), loan
+        assert loan[1]["bookId"] == book[1]["id"]
+        # The browser itself tells of each question that was answered with 404.
+        here.complaints[:] = [words for words in here.complaints if "404" not in words]
+
+
+@pytest.mark.slow
 def test_what_a_visitor_typed_is_not_overwritten(browser: Browser, opened_library: OpenLibrary) -> None:
     with opened(browser, opened_library.rest, "/docs") as here:
         borrow, enrol = (operation(here.page, "POST", path) for path in (BORROW, ENROL))
