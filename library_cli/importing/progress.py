@@ -23,11 +23,11 @@ from library_cli.plain_text import one_line
 @contextmanager
 def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
     """Yield what is called after each batch, with the bytes read so far and the tally."""
-    pace = Pace()
     if not console.is_terminal:
-        with _lines(console, total_bytes, pace, dry_run=dry_run) as tell:
+        with _lines(console, total_bytes, dry_run=dry_run) as tell:
             yield tell
         return
+    pace = Pace()
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total_bytes)
@@ -40,22 +40,27 @@ def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterat
 
 
 @contextmanager
-def _lines(
-    console: Console, total_bytes: int | None, pace: Pace, *, dry_run: bool
-) -> Iterator[Callable[[int, Tally], None]]:
-    """Yield what writes a line after the first batch, then every few seconds; write another one after the last."""
-    written = 0
+def _lines(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
+    """Yield what writes a line after the first batch, then every few seconds; write another one after the last.
+
+    The pace is that since the first batch: an import that goes on reads the lines before it much faster.
+    """
+    pace = Pace()
+    written = first_bytes = first_rows = 0
     newest: tuple[int, Tally] | None = None
 
     def line(bytes_read: int, tally: Tally) -> None:
         said = f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}"
         if written:
-            part = min(bytes_read / total_bytes, 1.0) if total_bytes else None
-            said += f"; {pace.in_words(tally.rows, part)}"
+            rest = max((total_bytes or 0) - first_bytes, 1)
+            part = (bytes_read - first_bytes) / rest if total_bytes else None
+            said += f"; {pace.in_words(tally.rows - first_rows, part)}"
         write(console, said)
 
     def tell(bytes_read: int, tally: Tally) -> None:
-        nonlocal written, newest
+        nonlocal pace, written, newest, first_bytes, first_rows
+        if newest is None:
+            pace, first_bytes, first_rows = Pace(), bytes_read, tally.rows
         newest = bytes_read, tally
         if pace.is_due():
             line(bytes_read, tally)

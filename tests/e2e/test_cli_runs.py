@@ -145,3 +145,11 @@ def test_the_command_that_goes_on_has_all_other_options(tmp_path: Path) -> None:
         for arguments in (["--rejects", str(refused)], [f"--rejects={refused}"]):
             assert continued(["import", "a.csv", *arguments], "new", 9).endswith(str(tmp_path / name))
         (tmp_path / name).touch()
+
+
+def test_an_import_that_stopped_behind_its_last_row_goes_on_there(admin: str) -> None:
+    run_id = str(uuid.uuid4())
+    file = b"title\nA\nB\n"
+    assert library("import", "-", "--run", run_id, stdin=file, admin=admin).exit_code == 0
+    done = library("import", "-", "--run", run_id, "--from-line", "4", stdin=file, admin=admin)
+    assert (done.exit_code, done.stdout) == (0, "Added 0, already there 0, refused 0\n")
