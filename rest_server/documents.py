@@ -117,8 +117,8 @@ def in_words(is_serving: bool) -> str:
 
 def _summary(service: DescService, rules: Sequence[HttpRule]) -> ServiceSummary:
     own = [
-        PathSummary(rule.verb, rule.path, text_of_method(rule.method).summary)
-        for rule in rules
+        PathSummary(rule.verb, path, text_of_method(rule.method).summary)
+        for rule, _, path in openapi.documented(rules)
         if rule.method.parent is service
     ]
     return ServiceSummary(service.type_name, summary_of(service), own, title_of(service))

@@ -2,5 +2,6 @@
 
 from rest_server.openapi.document import Info, document
 from rest_server.openapi.needed_bodies import NeededBodies
+from rest_server.openapi.paths import documented
 
-__all__ = ["Info", "NeededBodies", "document"]
+__all__ = ["Info", "NeededBodies", "document", "documented"]

@@ -18,7 +18,7 @@ from rest_server.openapi.components import named, with_references
 from rest_server.openapi.error_samples import unavailable_sample
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.operations import operation
-from rest_server.openapi.paths import PathParameter, path_of, path_parameters, shape
+from rest_server.openapi.paths import PathParameter, documented
 from rest_server.openapi.samples import Samples
 from rest_server.openapi.schemas import Schemas
 
@@ -71,15 +71,9 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
     for contract, schemas in zip(contracts, every_schemas, strict=True):
         makers_of.update(dict.fromkeys(contract.services, (schemas, Samples(schemas, contract.registry))))
     paths: dict[str, Schema] = {}
-    parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
     operation_ids: set[str] = set()
     tags: dict[DescService, str] = {}
-    for rule in rules:
-        own = path_parameters(rule)
-        # The same path under other names would be the same path twice.
-        first = parameters_of.setdefault(shape(rule.template), own)
-        parameters = [one._replace(name=known.name) for one, known in zip(own, first, strict=True)]
-        path = path_of(rule.template, parameters)
+    for rule, parameters, path in documented(rules):
         slots, slot = _slot(paths.setdefault(path, {}), rule)
         if slot in slots:
             continue
