@@ -99,7 +99,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
         },
     }
-    names_in_json = _json_names(contracts)
+    names_in_json = json_names(contracts)
     by_themselves = ("info", "servers")
     return {
         part: value if part in by_themselves else _with_json_names(value, names_in_json) for part, value in made.items()
@@ -155,10 +155,15 @@ def _tag(name: str, service: DescService) -> Schema:
 _PROTO_NAME = re.compile(r"(?<![\w./-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])")
 
 
-def _json_names(contracts: Iterable[Contract]) -> dict[str, str]:
+def json_names(contracts: Iterable[Contract]) -> dict[str, str]:
     """What the fields of the contracts are called in JSON, by their names in the contracts."""
     messages = [found for contract in contracts for found in contract.registry if isinstance(found, DescMessage)]
     return {field.name: field.json_name for message in messages for field in message.fields}
+
+
+def text_with_json_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a text that names fields as JSON does, and not as the contracts do."""
+    return _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
@@ -168,7 +173,7 @@ def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        keyword: _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), item)
+        keyword: text_with_json_names(item, names)
         if keyword in ("description", "summary") and isinstance(item, str)
         else _with_json_names(item, names)
         for keyword, item in value.items()
