@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,12 @@ from library_cli.plain_text import one_line
 
 SHOWN_ON_A_TERMINAL = 50
 """How many rows a terminal shows unless --limit says otherwise; programs get all."""
+
+MOST_IN_MEMORY = 4 * 1024 * 1024
+"""Bytes of JSON that wait in memory until the list is complete; more wait in a file."""
+
+COPIED_AT_ONCE = 64 * 1024
+"""Characters of waiting JSON that are read and written in one go."""
 
 WIDE = 110
 """From this width on, in characters, a terminal has room for ids."""
@@ -113,11 +120,18 @@ def _write_lines(written: Iterable[str]) -> int:
 
 
 def _write_json(objects: Iterable[dict[str, Any]]) -> int:
-    """Write a JSON array, object by object, so that a long list needs no memory."""
+    """Write a JSON array, or nothing when the list breaks off: then the refusal is all that is written.
+
+    A long list waits in a temporary file until it is complete, so that it needs no memory.
+    """
     count = 0
-    for each in objects:
-        text = textwrap.indent(json.dumps(each, indent=2, ensure_ascii=False), "  ")
-        click.echo(f"{',' if count else '['}\n{text}" if count else f"[\n{text}", nl=False)
-        count += 1
-    click.echo("\n]" if count else "[]")
+    with tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass") as waiting:
+        for each in objects:
+            text = textwrap.indent(json.dumps(each, indent=2, ensure_ascii=False), "  ")
+            waiting.write(f"{',' if count else '['}\n{text}")
+            count += 1
+        waiting.write("\n]\n" if count else "[]\n")
+        waiting.seek(0)
+        while part := waiting.read(COPIED_AT_ONCE):
+            click.echo(part, nl=False)
     return count

@@ -97,7 +97,10 @@ class Call:
 
     def spelling(self) -> Spelling:
         """How this request spells the fields that an error may name."""
-        return Spelling(self._operation.rule, self._query, self._body)
+        return self._spelling_of(self._body)
+
+    def _spelling_of(self, body: bytes) -> Spelling:
+        return Spelling(self._operation.rule, self._query, body, self._key)
 
     async def _call(self, send: Send) -> int:
         request = () if self._operation.reads_stream else (await self._whole_message(),)
@@ -164,10 +167,8 @@ class Call:
         try:
             return self._operation.request_from(self._segments, self._query, body, content_type, self._key)
         except FieldsInvalid as error:
-            spelling = Spelling(self._operation.rule, self._query, body)
-            raise FieldsInvalid(
-                *((spelling.of(field), spelling.in_text(problem)) for field, problem in error.problems)
-            ) from error
+            spelling = self._spelling_of(body)
+            raise FieldsInvalid(*(spelling.problem(field, problem) for field, problem in error.problems)) from error
 
     def _message_in_line(self, line: bytes, number: int) -> bytes:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import metadata
 
@@ -88,10 +88,11 @@ class Documents:
     def summaries(self) -> list[ContractSummary]:
         """Tell what each target offers, for people."""
         rules = self._gateway.rules
+        names = openapi.json_names(target.contract for target in self._targets if target.contract)
         found = []
         for target in self._targets:
             contract = target.contract
-            services = None if contract is None else [_summary(service, rules) for service in contract.services]
+            services = None if contract is None else [_summary(service, rules, names) for service in contract.services]
             found.append(ContractSummary(target.address, services))
         return found
 
@@ -115,10 +116,11 @@ def in_words(is_serving: bool) -> str:
     return "SERVING" if is_serving else "NOT_SERVING"
 
 
-def _summary(service: DescService, rules: Sequence[HttpRule]) -> ServiceSummary:
+def _summary(service: DescService, rules: Sequence[HttpRule], names: Mapping[str, str]) -> ServiceSummary:
     own = [
-        PathSummary(rule.verb, rule.path, text_of_method(rule.method).summary)
-        for rule in rules
+        PathSummary(rule.verb, path, openapi.text_with_json_names(text_of_method(rule.method).summary, names))
+        for rule, _, path in openapi.documented(rules)
         if rule.method.parent is service
     ]
-    return ServiceSummary(service.type_name, summary_of(service), own, title_of(service))
+    summary = openapi.text_with_json_names(summary_of(service), names)
+    return ServiceSummary(service.type_name, summary, own, title_of(service))

@@ -336,10 +336,12 @@ def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling
         if violation.get("field")
     ]
     renamed: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
     for violation in violations:
-        field = violation["field"]
-        violation["field"] = renamed[field] = spelling.of(field)
-        violation["description"] = spelling.in_text(violation.get("description", ""))
+        field, description = violation["field"], violation.get("description", "")
+        problems.append((field, description))
+        violation["field"], violation["description"] = spelling.problem(field, description)
+        renamed[field] = violation["field"]
     if not renamed:
         return message
     longest_first = sorted(map(re.escape, renamed), key=len, reverse=True)
@@ -351,7 +353,14 @@ def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling
     for detail in details:
         if isinstance(metadata := detail.get("metadata"), dict) and isinstance(metadata.get("fields"), str):
             metadata["fields"] = spelled(metadata["fields"])
+    if message == _sentence(problems):
+        return _sentence((violation["field"], violation["description"]) for violation in violations)
     return spelled(message)
+
+
+def _sentence(problems: Iterable[tuple[str, str]]) -> str:
+    """What `FieldInvalid` says of all problems together, unless there are too many for one message."""
+    return "; ".join(f"{field}: {problem}" for field, problem in problems)
 
 
 def _body(

@@ -79,7 +79,7 @@ class FieldProblems:
             oneof = None if part is None else getattr(field.value, "oneof", None)
             for choice in (field, oneof):
                 if choice is not None and choice in given:
-                    yield path + field.name, f"cannot be given together with {given[choice]}"
+                    yield path + name, f"cannot be given together with {given[choice]}"
                 given[choice] = name
             if _has_wide_enum(field, part):
                 yield path + field.name, f"must be {_wanted(field)}"

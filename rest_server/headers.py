@@ -9,6 +9,7 @@ import grpc
 from starlette.datastructures import Headers
 
 from rest_server.errors import FieldsInvalid
+from rest_server.spelling import IDEMPOTENCY_KEY
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 
 HEADER_BYTES = 32 * 1024
@@ -43,7 +44,7 @@ def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
 
 def idempotency_key(headers: Headers) -> str | None:
     """Return the header Idempotency-Key. Raises FieldsInvalid."""
-    return _only_value(headers, "idempotency-key")
+    return _only_value(headers, IDEMPOTENCY_KEY)
 
 
 def _only_value(headers: Headers, name: str) -> str | None:

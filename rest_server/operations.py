@@ -75,24 +75,30 @@ class Operation:
         idempotency_key: str | None,
     ) -> bytes:
         """Make the serialized request from all parts of the HTTP request. Raises Refusal."""
-        value = self._json(body, content_type)
+        value = self._json(path, body, content_type)
         return serialized_request(self.rule, self._contract, path, query, value, idempotency_key)
 
-    def _json(self, body: bytes, content_type: str) -> Any:
+    def _json(self, path: Sequence[str], body: bytes, content_type: str) -> Any:
         if self.takes_raw_body:
             return {"content_type": content_type, "data": b64encode(body).decode()}
-        body = body.removeprefix(BOM_UTF8)
-        if not body.strip():
+        if not body.removeprefix(BOM_UTF8).strip():
             if self._needed_body:
-                raise BodyMissing(verb=self.rule.verb, path=self.rule.path, sample=_cut(self._needed_body))
+                raise BodyMissing(verb=self.rule.verb, path=self._called(path), sample=_cut(self._needed_body))
             # An action without arguments is often sent without a body.
             return {} if self.rule.body == WHOLE else NO_BODY
         value = json_of(body)
         if self.takes_body():
             return value
         if value != {}:
-            raise FieldsInvalid(("body", f"must be empty: {self.rule.verb} {self.rule.path} takes query parameters"))
+            raise FieldsInvalid(
+                ("body", f"must be empty: {self.rule.verb} {self._called(path)} takes query parameters")
+            )
         return NO_BODY
+
+    def _called(self, path: Sequence[str]) -> str:
+        """The path that was called, of its segments; cut short, since an id in it may be long."""
+        verb = f":{self.template.verb}" if self.template.verb else ""
+        return f"/{_cut('/'.join(path))}{verb}"
 
     def answer_from(self, reply: bytes | None) -> tuple[bytes, str, str | None]:
         """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""

@@ -29,12 +29,10 @@ from rest_server.field_problems import FieldProblems, is_plain
 from rest_server.fields import Fields
 from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
 from rest_server.path_templates import Variable
+from rest_server.spelling import IDEMPOTENCY_KEY, REQUEST_ID
 
 Json = Any
 """What json.loads gives."""
-
-REQUEST_ID = "request_id"
-"""The field of AIP-155, which the header Idempotency-Key fills."""
 
 NO_BODY = object()
 """Stands for a body that is not there, which is another than one that says null."""
@@ -296,7 +294,7 @@ def _put_request_id(tree: dict[str, Json], field: DescField, key: str) -> None:
     """The header's value may be in quotes, as the IETF's draft has it, or bare, as most clients send it."""
     key = key.strip().strip('"')
     if not key:
-        raise FieldsInvalid(("idempotency-key", "is empty; leave it out, or make it a UUID"))
+        raise FieldsInvalid((IDEMPOTENCY_KEY, "is empty; leave it out, or make it a UUID"))
     if not all(given == "" or _is_same_key(given, key) for given in _taken(tree, [field])):
         raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
     tree[REQUEST_ID] = key

@@ -74,8 +74,12 @@ class Routes(Generic[Route]):
         if found is not None:
             return found
         meant = _with_colon(path)
-        if meant is not None and self._look(verb, meant)[0] is not None:
-            raise ColonEncoded(verb=verb, meant=meant)
+        # HEAD is what GET is, so a path that GET takes is right.
+        if meant is not None and not (verb == "HEAD" and "GET" in allowed):
+            found, others = self._look(verb, meant)
+            verbs = [verb] if found else sorted(others.keys() - allowed.keys())
+            if verbs:
+                raise ColonEncoded(verb=verbs[0], meant=meant)
         if allowed:
             raise MethodNotAllowed(allowed=", ".join(sorted(allowed)))
         raise PathUnknown

@@ -8,34 +8,53 @@ from functools import lru_cache
 
 from protobuf import DescFieldValueList, DescFieldValueMap, DescFieldValueMessage, DescMessage
 
-from rest_server.http_rules import WHOLE, HttpRule
+from rest_server.http_rules import WHOLE, HttpRule, message_of
+
+REQUEST_ID = "request_id"
+"""The field of AIP-155, which the header Idempotency-Key fills."""
+
+IDEMPOTENCY_KEY = "idempotency-key"
+"""How errors name that header."""
 
 _KEY = re.compile(rb'"([A-Za-z]\w*)"\s*:')
+_CAPITAL = re.compile("[A-Z]")
 _NAME = re.compile(r"(?<![\w\[/-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])")
 
 
 class Spelling:
     """How one request spells the fields of its method's request message."""
 
-    def __init__(self, rule: HttpRule, query: Iterable[tuple[str, str]], body: bytes) -> None:
-        """`query` and `body` are those of the HTTP request, as they came."""
+    def __init__(
+        self, rule: HttpRule, query: Iterable[tuple[str, str]], body: bytes, idempotency_key: str | None = None
+    ) -> None:
+        """`query`, `body` and the header Idempotency-Key are those of the HTTP request, as they came."""
+        query = list(query)
         self._prefix = "" if rule.body in ("", WHOLE) else f"{rule.body}."
-        self._names = _names_below(rule.method.input)
+        self._names = _names_below(rule.method.input, rule.method.output)
         self._parameters = {name for name, _ in query}
+        self._in_masks = _names_in_masks(rule.method.input, query)
         written = {name for names in self._parameters for name in names.split(".")}
         written |= {key.decode() for key in _KEY.findall(body)}
         self._written = written & (self._names.keys() | set(self._names.values()))
         # A field that was not written is spelled as those that were.
         self._is_as_in_contract = bool(self._written) and self._written <= self._names.keys()
+        self._is_key = idempotency_key is not None and not written & {REQUEST_ID, self._names.get(REQUEST_ID)}
 
     def of(self, path: str) -> str:
         """Return the path of a field, which the contract has as `user.first_name`, as the client would write it."""
         if path in self._parameters:
             return path
+        if path == REQUEST_ID and self._is_key:
+            return IDEMPOTENCY_KEY
         field = self._prefix.removesuffix(".")
         if field and (path == field or path.startswith(f"{field}[")):
             return f"body{self.in_text(path.removeprefix(field))}"
         return self.in_text(path.removeprefix(self._prefix))
+
+    def problem(self, path: str, text: str) -> tuple[str, str]:
+        """Return the path of a field and what is wrong with it. A mask names fields in its own spelling."""
+        in_mask = self._in_masks.get(path, {})
+        return self.of(path), _NAME.sub(lambda found: in_mask.get(found[0]) or self._of_name(found[0]), text)
 
     def in_text(self, text: str) -> str:
         """Return a text with its names of fields as the client would write them."""
@@ -48,10 +67,31 @@ class Spelling:
         return in_json
 
 
+def _names_in_masks(message: DescMessage, query: Iterable[tuple[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """By the path of each mask in the query, as the contract has it: the names in it, and how they were written."""
+    found: dict[str, dict[str, str]] = {}
+    for parameter, text in query:
+        path, within = [], message
+        for name in parameter.split("."):
+            field = next((field for field in within.fields if name in (field.name, field.json_name)), None)
+            below = message_of(field) if field is not None else None
+            if field is None or below is None:
+                break
+            path.append(field.name)
+            within = below
+        if within.type_name == "google.protobuf.FieldMask":
+            written = text.replace(",", ".").split(".")
+            in_contract = {
+                _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name.strip()): name for name in written
+            }
+            found.setdefault(".".join(path), {}).update(in_contract)
+    return found
+
+
 @lru_cache(256)
-def _names_below(message: DescMessage) -> Mapping[str, str]:
-    """What the fields of a message, and of the messages in it, are called in JSON, where that is another name."""
-    seen, missing = {message}, [message]
+def _names_below(*messages: DescMessage) -> Mapping[str, str]:
+    """What the fields of messages, and of the messages in them, are called in JSON, where that is another name."""
+    seen, missing = set(messages), list(messages)
     names: dict[str, str] = {}
     while missing:
         for field in missing.pop().fields:

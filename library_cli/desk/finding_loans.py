@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 
 import grpc
 
@@ -51,19 +50,24 @@ def find_loan(desk: Desk, what: str, user_text: str | None) -> Loan:
 
 
 def _loans_with_id(desk: Desk, what: str, user: User | None) -> list[Loan]:
-    """Return the loans whose id is, or begins like, the text: those of the user, if there is one."""
+    """Return the loans whose id is, or begins like, the text: those of the user, if there is one.
+
+    By a beginning, loans that are out are found before those that came back, of which two are too many already.
+    """
+    user_id = user.id if user else ""
     if UUID.fullmatch(what):
         try:
-            found: Iterable[Loan] = [desk.loan(what.lower())]
+            loan = desk.loan(what.lower())
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
             return []
-    elif BEGINNING_OF_ID.fullmatch(what):
-        found = itertools.islice(desk.loans(id_prefix=what), LOANS_OF_A_BOOK)
-    else:
+        return [loan] if user_id in ("", loan.user_id) else []
+    if not BEGINNING_OF_ID.fullmatch(what):
         return []
-    return [loan for loan in found if user is None or loan.user_id == user.id]
+    out = desk.loans(id_prefix=what, user_id=user_id, only_open=True)
+    found = list(itertools.islice(out, LOANS_OF_A_BOOK))
+    return found or list(itertools.islice(desk.loans(id_prefix=what, user_id=user_id), 2))
 
 
 def _by_book(desk: Desk, what: str, user: User | None) -> tuple[Matches[Book], list[Loan]]:

@@ -18,7 +18,7 @@ from rest_server.openapi.components import named, with_references
 from rest_server.openapi.error_samples import unavailable_sample
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.operations import operation
-from rest_server.openapi.paths import PathParameter, path_of, path_parameters, shape
+from rest_server.openapi.paths import PathParameter, documented
 from rest_server.openapi.samples import Samples
 from rest_server.openapi.schemas import Schemas
 
@@ -71,15 +71,9 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
     for contract, schemas in zip(contracts, every_schemas, strict=True):
         makers_of.update(dict.fromkeys(contract.services, (schemas, Samples(schemas, contract.registry))))
     paths: dict[str, Schema] = {}
-    parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
     operation_ids: set[str] = set()
     tags: dict[DescService, str] = {}
-    for rule in rules:
-        own = path_parameters(rule)
-        # The same path under other names would be the same path twice.
-        first = parameters_of.setdefault(shape(rule.template), own)
-        parameters = [one._replace(name=known.name) for one, known in zip(own, first, strict=True)]
-        path = path_of(rule.template, parameters)
+    for rule, parameters, path in documented(rules):
         slots, slot = _slot(paths.setdefault(path, {}), rule)
         if slot in slots:
             continue
@@ -105,7 +99,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
         },
     }
-    names_in_json = _json_names(contracts)
+    names_in_json = json_names(contracts)
     by_themselves = ("info", "servers")
     return {
         part: value if part in by_themselves else _with_json_names(value, names_in_json) for part, value in made.items()
@@ -161,10 +155,15 @@ def _tag(name: str, service: DescService) -> Schema:
 _PROTO_NAME = re.compile(r"(?<![\w./-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])")
 
 
-def _json_names(contracts: Iterable[Contract]) -> dict[str, str]:
+def json_names(contracts: Iterable[Contract]) -> dict[str, str]:
     """What the fields of the contracts are called in JSON, by their names in the contracts."""
     messages = [found for contract in contracts for found in contract.registry if isinstance(found, DescMessage)]
     return {field.name: field.json_name for message in messages for field in message.fields}
+
+
+def text_with_json_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a text that names fields as JSON does, and not as the contracts do."""
+    return _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
@@ -174,7 +173,7 @@ def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        keyword: _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), item)
+        keyword: text_with_json_names(item, names)
         if keyword in ("description", "summary") and isinstance(item, str)
         else _with_json_names(item, names)
         for keyword, item in value.items()

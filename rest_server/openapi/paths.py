@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -42,6 +42,19 @@ def path_of(template: Template, parameters: list[PathParameter]) -> str:
         f"{{{next(names)}}}" if segment in (ONE, REST) else quote(segment, _UNRESERVED) for segment in template.segments
     ]
     return "/" + "/".join(segments) + (f":{quote(template.verb, _UNRESERVED)}" if template.verb else "")
+
+
+def documented(rules: Iterable[HttpRule]) -> Iterator[tuple[HttpRule, list[PathParameter], str]]:
+    """Yield each rule with its parameters and its path, named as the document has them.
+
+    The same path under other names would be the same path twice, so the first one's names are those of all.
+    """
+    parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
+    for rule in rules:
+        own = path_parameters(rule)
+        first = parameters_of.setdefault(shape(rule.template), own)
+        parameters = [one._replace(name=known.name) for one, known in zip(own, first, strict=True)]
+        yield rule, parameters, path_of(rule.template, parameters)
 
 
 def path_parameters(rule: HttpRule) -> list[PathParameter]:

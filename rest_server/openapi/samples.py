@@ -28,7 +28,7 @@ from protobuf import (
 from rest_server.openapi.comments import example_of
 from rest_server.openapi.field_rules import INTEGERS_64, Schema, is_wrapper
 from rest_server.openapi.schemas import Schemas, Use
-from rest_server.requests import REQUEST_ID
+from rest_server.spelling import REQUEST_ID
 
 MOST_NESTING = 4
 """Of messages in a sample; a message that holds itself would have no end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from library_cli.__main__ import main
+from library_cli.desk import finding_loans
 from service_kit.clock import SECOND
 from tests.support.clients import FrontendClient
 from tests.support.clocks import SettableClock
@@ -398,6 +400,19 @@ def test_a_book_comes_back_by_the_loan_the_book_or_the_book_and_the_user(desk: D
     assert desk.refused("return", "kindred", "zoe")[2] == {loan["id"] for loan in twice}, "shows what is out"
     for loan in twice:
         assert desk.json("return", loan["id"], "zoe")["id"] == loan["id"]
+
+
+def test_a_beginning_of_an_id_is_compared_with_all_loans_that_are_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [desk.enrol(name) for name in ("Ulf", "Vera", "Wim")]
+    loans = [desk.json("lend", "dune", user.email)["id"] for user in users]
+    columns = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*loans, strict=True))
+    beginning = "".join(column[0] for column in columns)
+    desk.json("return", loans[0])
+    monkeypatch.setattr(finding_loans, "LOANS_OF_A_BOOK", 2)
+    assert desk.refused("return", beginning)[0] == "AMBIGUOUS", "one of the first two is out, but also the third"
+    assert [desk.json("return", beginning, name)["id"] for name in ("wim", "vera")] == [loans[2], loans[1]]
 
 
 def test_what_is_late_costs_a_fine_and_is_listed(desk: Desk) -> None:

@@ -96,6 +96,12 @@ def test_every_command_and_every_option_of_the_desk_is_described() -> None:
                     assert not flag.startswith("--") or re.search(rf"`{flag}\b", document), f"{name} {flag}"
 
 
+def test_the_readme_needs_no_new_curl() -> None:
+    called = [command for command, _ in console_commands((ROOT / "README.md").read_text(encoding="utf-8"))]
+    assert [command for command in called if "curl" in command]
+    assert not [command for command in called if "curl" in command and "--json" in command], "7.82 of 2022 has it first"
+
+
 def test_each_document_with_commands_is_run() -> None:
     written = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     with_commands = {str(path.relative_to(ROOT)) for path in written if list(console_commands(path.read_text("utf-8")))}

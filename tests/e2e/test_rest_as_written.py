@@ -30,6 +30,9 @@ def rest(module_servers: Servers, module_rest_servers: RestServers, databases: F
         ("PATCH", f"/v1/users/{ID}?updateMask=nothing", {"firstName": "A"}, {"updateMask"}),
         ("PATCH", f"/v1/users/{ID}?update_mask=nothing", {"first_name": "A"}, {"update_mask"}),
         ("PATCH", f"/v1/users/{ID}", {"firstName": 5}, {"firstName"}),
+        ("PATCH", f"/v1/users/{ID}?requestId=x", {"firstName": "A"}, {"requestId"}),
+        ("POST", f"/v1/books/{ID}:borrow", {"user_id": ID, "userId": ID, "days": 14}, {"userId"}),
+        ("POST", f"/v1/books/{ID}:borrow", {"userId": ID, "user_id": ID, "days": 14}, {"user_id"}),
         ("POST", f"/v1/books/{ID}:borrow", {"userId": "x", "days": 0}, {"userId", "days"}),
         ("POST", f"/v1/books/{ID}:borrow", {"user_id": "x", "days": 14}, {"user_id"}),
         ("POST", "/v1/books/x:borrow", {"userId": ID, "days": 14}, {"bookId"}),
@@ -56,6 +59,33 @@ def test_errors_name_fields_as_the_client_wrote_them(
     for one, other in (("firstName", "first_name"), ("lastName", "last_name")):
         assert one not in fields or other not in text
         assert other not in fields or one not in text
+
+
+def test_masks_keys_and_tokens_are_named_as_the_client_knows_them(rest: RestProcess) -> None:
+    path = f"/v1/users/{ID}"
+    for mask, unknown, read_only in (
+        ("update_mask=foo_bar,active_loan_count", "foo_bar", "active_loan_count"),
+        ("updateMask=fooBar,activeLoanCount", "fooBar", "activeLoanCount"),
+    ):
+        refusal = rest.request("PATCH", f"{path}?{mask}", {"firstName": "A"}).refusal
+        name = mask.partition("=")[0]
+        assert refusal.message == f"{name}: a user has no field {unknown}; {name}: {read_only} is read-only"
+        assert refusal.metadata["fields"] == name
+    refusal = rest.request("PATCH", path, {"firstName": "A"}, {"Idempotency-Key": "x"}).refusal
+    assert refusal.message == "idempotency-key: must be a valid UUID"
+    assert set(refusal.fields) == {refusal.metadata["fields"]} == {"idempotency-key"}
+    assert " nextPageToken " in rest.request("GET", "/v1/books?pageToken=x").refusal.message
+    refusal = rest.request("POST", f"/v1/books/{ID}:borrow", {"user_id": ID, "userId": ID}).refusal
+    assert "userId: cannot be given together with user_id" in refusal.message
+    refusal = rest.request("POST", f"/v1/books/{ID}:borrow").refusal
+    assert refusal.message.startswith(f"POST /v1/books/{ID}:borrow needs a JSON body")
+    page = rest.request("GET", "/").body.decode()
+    paths = rest.request("GET", "/openapi.json").json()["paths"]
+    assert "/v1/users/{userId}/loans" in paths
+    for path, operations in paths.items():
+        assert path in page
+        for operation in operations.values():
+            assert operation["summary"] in page, "also the fields in sentences have the names of the document"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
 from library_cli.desk.finding import the_one
 from library_cli.desk.matching import Matches
 from library_cli.desk.refusals import Refusal
-from library_cli.tables import lines, table
+from library_cli.tables import lines, show, table
 from library_cli.times import days_until, local_time
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -153,3 +154,18 @@ def test_what_was_not_looked_through_is_not_clear() -> None:
         assert (refused.value.reason, refused.value.candidates) == ("AMBIGUOUS", [book])
         assert refused.value.message == 'More than 1,000 books fit "it". Add words.'
     assert the_one(Matches([book], [book, Book(id="b2")]), "it", "book", BOOKS, "", "") is book
+
+
+def test_json_is_whole_or_not_written_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    def books() -> Iterator[Book]:
+        yield Book(id="b1", title="Gödel")
+        raise Refusal("NO_ANSWER", "The library went away.")
+
+    with pytest.raises(Refusal):
+        show(books(), BOOKS, json_wanted=True, limit=None)
+    assert capsys.readouterr().out == "", "the refusal is the only object on standard output"
+    found = (Book(id=f"b{number}", title="Gödel" * 2_000) for number in range(1_000))
+    assert show(found, BOOKS, json_wanted=True, limit=None) == 1_000
+    written = json.loads(capsys.readouterr().out)
+    assert [book["id"] for book in written] == [f"b{number}" for number in range(1_000)]
+    assert written[-1]["title"] == "Gödel" * 2_000

@@ -307,9 +307,9 @@ def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
         ('{"int32Value": 1, "int32_value": 1}', {"int32_value"}),
         ('{"int32Value": 1, "int32_value": null}', {"int32_value"}),
         ('{"messages": [{"messageId": "a", "message_id": "a"}]}', {"messages[0].message_id"}),
-        ('{"renamed": "a", "calledOtherwise": "a"}', {"renamed"}),
-        ('{"chosenText": "a", "chosenNumber": 1}', {"chosen_number"}),
-        ('{"chosenText": "a", "chosenMessage": {}}', {"chosen_message"}),
+        ('{"renamed": "a", "calledOtherwise": "a"}', {"calledOtherwise"}),
+        ('{"chosenText": "a", "chosenNumber": 1}', {"chosenNumber"}),
+        ('{"chosenText": "a", "chosenMessage": {}}', {"chosenMessage"}),
         ('{"messagesByNumber": {"1": {"text": "a", "text ": "a"}}}', {"messages_by_number[1].text "}),
     ],
 )

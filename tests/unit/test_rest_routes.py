@@ -145,6 +145,9 @@ def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], reque
         (["GET /a/{x}", "POST /a/{x}:b"], "POST /a/c%20d%3Ae%3Ab", "POST /a/c%20d%3Ae:b"),
         (["POST /a:b"], "POST /a%3Ab", "POST /a:b"),
         (["GET /a:b"], "GET /a%3Ab", "GET /a:b"),
+        (["GET /a:b"], "HEAD /a%3Ab", "GET /a:b"),
+        (["GET /a/{x}", "POST /a/{x}:b"], "PUT /a/c%3Ab", "POST /a/c:b"),
+        (["POST /a:b"], "GET /a%3Ab", "POST /a:b"),
     ],
 )
 def test_an_encoded_colon_before_a_verb_is_told(rules: list[str], request_line: str, meant: str) -> None:
@@ -155,6 +158,8 @@ def test_an_encoded_colon_before_a_verb_is_told(rules: list[str], request_line: 
 def test_an_encoded_colon_in_an_id_is_a_part_of_it() -> None:
     rules = ["GET /a/{x}", "POST /a/{x}:b"]
     assert found(rules, "GET /a/c%3Ab") == "GET /a/{x}"
+    with pytest.raises(MethodNotAllowed):
+        found(rules, "HEAD /a/c%3Ab")
     assert found(rules, "POST /a/c%3Ad:b") == "POST /a/{x}:b"
     with pytest.raises(MethodNotAllowed):
         found(rules, "POST /a/c%3Ad")

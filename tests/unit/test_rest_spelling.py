@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from rest_server.spelling import Spelling
@@ -14,12 +16,15 @@ RULES = {
         syntax = "proto3";
         package p;
         import "google/api/annotations.proto";
+        import "google/protobuf/field_mask.proto";
         message Inner { string first_name = 1; string last_name = 2; repeated Inner other_names = 3; }
-        message Asked { Inner inner_one = 1; string page_token = 2; string odd_one = 3 [json_name = "strange"]; }
+        message Asked { Inner inner_one = 1; string page_token = 2; string odd_one = 3 [json_name = "strange"];
+          google.protobuf.FieldMask update_mask = 4; string request_id = 5; }
+        message Answered { string next_page_token = 1; }
         service S {
           rpc Whole(Asked) returns (Asked) { option (google.api.http) = { post: "/whole" body: "*" }; }
           rpc Part(Asked) returns (Asked) { option (google.api.http) = { patch: "/part" body: "inner_one" }; }
-          rpc Query(Asked) returns (Asked) { option (google.api.http) = { get: "/query" }; }
+          rpc Query(Asked) returns (Answered) { option (google.api.http) = { get: "/query" }; }
         }
         """,
         "S",
@@ -65,3 +70,58 @@ def test_names_in_sentences_are_spelled_alike() -> None:
         Spelling(RULES["/part"], [], b"").in_text(said) == "must not be empty when lastName is; see docs/last_name.md"
     )
     assert Spelling(RULES["/part"], [], b'{"first_name": ""}').in_text(said) == said
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "told"),
+    [
+        ("updateMask=firstName", b"{}", ("updateMask", "firstName is read-only, lastName is not")),
+        ("update_mask=first_name", b'{"lastName": 1}', ("update_mask", "first_name is read-only, lastName is not")),
+        (
+            "update_mask=x,inner.first_name",
+            b'{"lastName": 1}',
+            ("update_mask", "first_name is read-only, lastName is not"),
+        ),
+        ("updateMask=firstName", b'{"first_name": 1}', ("updateMask", "firstName is read-only, lastName is not")),
+        (
+            "updateMask=lastName&updateMask=first_name",
+            b"{}",
+            ("updateMask", "first_name is read-only, lastName is not"),
+        ),
+    ],
+)
+def test_a_mask_has_its_own_spelling(query: str, body: bytes, told: tuple[str, str]) -> None:
+    spelling = Spelling(RULES["/part"], parse_qsl(query), body)
+
+    assert spelling.problem("update_mask", "first_name is read-only, last_name is not") == told
+
+
+def test_an_unknown_name_in_a_mask_is_as_it_was_written() -> None:
+    for written in ("fooBar", "foo_bar"):
+        spelling = Spelling(RULES["/query"], [("updateMask", f"a,{written}")], b"")
+        assert spelling.problem("update_mask", "there is no field foo_bar") == (
+            "updateMask",
+            f"there is no field {written}",
+        )
+
+
+def test_names_of_the_answer_are_spelled_as_it_has_them() -> None:
+    said = "must be the next_page_token of a page"
+
+    for parameter, name in (("pageToken", "nextPageToken"), ("page_token", "next_page_token")):
+        spelling = Spelling(RULES["/query"], [(parameter, "x")], b"")
+        assert spelling.in_text(said) == f"must be the {name} of a page"
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "told"),
+    [
+        (b"{}", "x", "idempotency-key"),
+        (b'{"page_token": ""}', "x", "idempotency-key"),
+        (b'{"requestId": "y"}', "x", "requestId"),
+        (b'{"request_id": "y"}', "x", "request_id"),
+        (b"{}", None, "requestId"),
+    ],
+)
+def test_a_request_id_that_came_as_a_header_is_named_so(body: bytes, key: str | None, told: str) -> None:
+    assert Spelling(RULES["/whole"], [], body, key).of("request_id") == told
