@@ -208,6 +208,21 @@ CASES = {
         f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
         [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
         is_guess=True,
+        remarks=(f"ISBNs in a second column that are of another book were left out: 1 (line 2: {NEUROMANCER})",),
+    ),
+    "an ISBN-13 that is rounded, or none, and an ISBN-10": Case(
+        b"title,isbn,ISBN13\nA,0441569595,9.78044E+12\nB,0441569595,n/a\nC,,-\nD,0441569595,9.7\n",
+        [
+            *(f"2 A | {NEUROMANCER}", f"3 B | {NEUROMANCER}", "4 C"),
+            "5! isbn: '9.7': an ISBN has 10 or 13 digits, but this has 2",
+        ],
+        is_guess=True,
+        remarks=('Values that say that there is none were left empty: 2 (line 3: "n/a", line 4: "-")',),
+    ),
+    "two files put together": Case(
+        "\ufefftitle,Isbn\nA,\n\ufeffTitle,isbn\nB,\n".encode(),
+        ["2 A", "3! row: has the headings once more, and no book; remove this line", "4 B"],
+        [],
     ),
     "blanks, dashes, underscores, dots and case do not matter": Case(
         b"BOOK_TITLE,author-name,PUBLISHER NAME,No. of Pages,Qty.,published date\nA,B,C,5,2,2004-03-01\n",
@@ -260,6 +275,14 @@ CASES = {
             f'authors such as "Herbert, Frank" are taken as they are; {WHAT_COMMAS_MAY_MEAN}',
         ],
     ),
+    "authors with other signs between them": Case(
+        b"title,authors\nA,B/C\nB,D and E\nC,F\n",
+        ["2 A | B/C", "3 B | D and E", "4 C | F"],
+        [
+            'authors such as "B/C" are taken as they are; if they are several, say --authors-separator /',
+            'authors such as "D and E" are taken as they are; if they are several, say --authors-separator " and "',
+        ],
+    ),
     "authors as Last, First": Case(
         b'title,authors\nA,"Herbert, Frank; Le Guin, Ursula K."\nB,"King, Martin Luther, Jr."\n'
         b'C,"Austen, Jane, 1775-1817."\nD,Homer\n',
@@ -286,14 +309,19 @@ CASES = {
     "JSON Lines with other keys": Case(
         lines({"Title": "A", "Author": "B", "pages": 5.0}), ["1 A | B | 5"], is_guess=True
     ),
+    "JSON Lines with two forms of an ISBN": Case(
+        lines({"title": "A", "isbn": [NEUROMANCER, "0441569595"]}), [f"1 A | {NEUROMANCER}"], []
+    ),
     "JSON Lines with bad lines": Case(
-        b'{"title": "A"}\n{"title": "B"\n[1]\n{"title": {"x": 1}}\n{"title": "C", "title": "D"}\n',
+        b'{"title": "A"}\n{"title": "B"\n[1]\n{"title": {"x": 1}}\n{"title": "C", "title": "D"}\n'
+        b'{"title": "\\ud83d"}\n',
         [
             "1 A",
             "2! row: is not a line of JSON Lines (Expecting ',' delimiter, character 14)",
             "3! row: is not a line of JSON Lines (it is not an object)",
             '4! row: has a value for "title" that is not a text, a number or a list of texts',
             "5! row: is not a line of JSON Lines (a key comes twice)",
+            "6! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)",
         ],
         [],
     ),
