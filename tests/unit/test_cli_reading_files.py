@@ -60,6 +60,7 @@ CASES = {
     "utf-16 without mark": Case("title,isbn\nEmma,\n".encode("utf-16-le"), ["2 Emma"], ["its text is in utf-16-le"]),
     "utf-16-be without mark": Case(b"\0t\0i\0t\0l\0e\0\n\0E\0m\0m\0a\0\n", ["2 Emma"], ["its text is in utf-16-be"]),
     "a zero that is there by mistake": Case(b"title,authors\nA\0,B\nC\0,D\n", ["2 A\0 | B", "3 C\0 | D"], []),
+    "zeros by mistake where UTF-16 would have them": Case(b'title,authors\nAAAA,"\0\r\0\n"\n', ["2 AAAA | \0\r\0"], []),
     "utf-32": Case("title\nKašpar\n".encode("utf-32"), ["2 Kašpar"], ["its text is in utf-32-le"]),
     "windows-1252, French": Case(
         "title,authors\nL’Étranger,Albert Camus\nÀ la recherche,Marcel Proust\n".encode("cp1252"),
@@ -428,15 +429,15 @@ def test_no_heading_is_known_for_two_fields() -> None:
 
 
 OF_THE_ISSUE = {
-    "authors": "Author, Authors, Book-Author, AUTHOR, book_author, book author",
-    "isbn": "ISBN13, ISBN-10, isbn_13, Isbn 10",
-    "published_year": "Year, Year-Of-Publication, Published, published_date, year of publication",
-    "page_count": "Pages, Number of Pages, number-of-pages, NUMBER_OF_PAGES",
-    "copies": "Qty, Quantity, Copies, qty.",
+    "authors": "Author, Authors, Book-Author, AUTHOR, book_author, book author, Author's Name, Author(s)*",
+    "isbn": "ISBN13, ISBN-10, isbn_13, Isbn 10, ISBN Nr., ISBN/EAN, ean_isbn13, upc_isbn10",
+    "published_year": "Year, Year-Of-Publication, Published, published_date, year of publication, Publ. Year",
+    "page_count": "Pages, Number of Pages, number-of-pages, NUMBER_OF_PAGES, # of pages:, No. of pp., pp.",
+    "copies": "Qty, Quantity, Copies, qty., # of copies, No. copies",
     "publisher": "Publisher Name, publisher-name, Publisher",
     "category": "Genre, Subject, Shelf, GENRE",
     "language": "Language, LANGUAGE",
-    "description": "Summary, summary",
+    "description": "Summary, summary, Book Summary",
 }
 
 

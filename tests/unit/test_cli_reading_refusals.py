@@ -51,7 +51,21 @@ REFUSED = {
     ),
     "two columns of authors": Refused(
         b"title,Author,Authors\nDune,A,B\n",
-        ["more than one column 'authors'", '--ignore "Author" or --ignore "Authors"'],
+        [
+            "more than one column 'authors'",
+            '--ignore "Author" or --ignore "Authors"; or take the authors in all of them with --map',
+        ],
+    ),
+    "headings that are like known ones, and others": Refused(
+        b"title;Author/Editor;Place of publication;ISSN;Copy;Published in;Genre / Subject;Author first name\n",
+        [
+            '--map "Author/Editor=authors" --ignore "Place of publication" --ignore "ISSN" --map "Copy=copies"',
+            '--ignore "Published in" --map "Genre / Subject=category" --ignore "Author first name"',
+        ],
+    ),
+    "a name above the headings, and another separator": Refused(
+        b"Table 1\ntitle;author\nDune;F\n",
+        ['A later line looks like them, "title", "author": remove the lines before it'],
     ),
     "no column with the title": Refused(b"Author,ISBN\nA,\n", ["has no column 'title'", '--map "Heading=title"']),
     "no headings": Refused(

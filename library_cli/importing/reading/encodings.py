@@ -124,8 +124,20 @@ def _utf16_by_zeros(head: bytes) -> str:
     first, second = (head[start : 2 * pairs : 2].count(0) for start in (0, 1))
     few = pairs * LEAST_ZEROS
     found = "utf-16-le" if second > few and not first else "utf-16-be" if first > few and not second else ""
-    # A text in another encoding may have a zero by mistake; it has no line end where UTF-16 would have one.
-    return found if found and re.search("[\r\n]", head[: 2 * pairs].decode(found, "ignore")) else ""
+    # A text in another encoding may have zeros by mistake. It hardly has a line end where UTF-16 would have one, and
+    # when it is UTF-8, its headings have no zeros.
+    if not found or not re.search("[\r\n]", head[: 2 * pairs].decode(found, "ignore")):
+        return ""
+    headings = re.split(rb"[\r\n]", head, maxsplit=1)[0]
+    return "" if len(headings) > 1 and 0 not in headings and _is_utf8(head[: 2 * pairs]) else found
+
+
+def _is_utf8(sample: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _first_misfit(name: str, source: Source) -> UnicodeDecodeError | None:
