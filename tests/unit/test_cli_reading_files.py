@@ -220,6 +220,21 @@ CASES = {
         is_guess=True,
         remarks=('Values that say that there is none were left empty: 2 (line 3: "n/a", line 4: "-")',),
     ),
+    "texts that were damaged before, and Ctrl-Z": Case(
+        'title,authors,publisher\n"Ã‰mma",J&eacute;r,"=""Ace"""\nL\ufffdt,SÃO,\n\x1a'.encode(),
+        ['2 Ã‰mma | J&eacute;r | ="Ace"', "3 L\ufffdt | SÃO"],
+        [
+            'UTF-8 was read in another encoding, such as "Ã‰mma"; it is taken as it is',
+            'the text has codes of HTML, such as "J&eacute;r"; it is taken as it is',
+            'a spreadsheet\'s formula stands for its text, such as "="Ace""; it is taken as it is',
+            'characters were lost before this file was written, such as "L\ufffdt"; it is taken as it is',
+        ],
+    ),
+    "euc-kr": Case(
+        "title,authors\n채식주의자,한강\n토지,박경리\n".encode("euc-kr"),
+        ["2 채식주의자 | 한강", "3 토지 | 박경리"],
+        is_guess=True,
+    ),
     "two files put together": Case(
         "\ufefftitle,Isbn\nA,\n\ufeffTitle,isbn\nB,\n".encode(),
         ["2 A", "3! row: has the headings once more, and no book; remove this line", "4 B"],

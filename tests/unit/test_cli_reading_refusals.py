@@ -63,6 +63,13 @@ REFUSED = {
             '--ignore "Published in" --map "Genre / Subject=category" --ignore "Author first name"',
         ],
     ),
+    "lines that are in quotes as a whole": Refused(
+        b'"title,authors"\n"Dune,F"\n', ['has one column, "title,authors", as whole lines are in quotes; remove']
+    ),
+    "HTML that is called .xls": Refused(b"\r\n<html><table><tr><td>title", ["is HTML or XML", "and save it as CSV"]),
+    "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; turn them into CSV"]),
+    "BibTeX": Refused(b"@book{x,\n title={A},\n}\n", ["is a BibTeX file"]),
+    "RIS": Refused(b"TY  - BOOK\nTI  - Dune\n", ["is a RIS file"]),
     "a name above the headings, and another separator": Refused(
         b"Table 1\ntitle;author\nDune;F\n",
         ['A later line looks like them, "title", "author": remove the lines before it'],

@@ -25,18 +25,10 @@ from library_cli.importing.reading.headings import Column, certainty, columns_of
 from library_cli.importing.reading.json_lines import JsonLines
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
+from library_cli.importing.reading.strangers import refuse_other_bytes, refuse_other_text
 from library_cli.importing.reading.table import Row, Table, Value
 from service_kit import validation
 from service_kit.validation import joined
-
-NOT_TEXT = (
-    (b"\xd0\xcf\x11\xe0", "is an Excel workbook of the old kind (.xls) or with a password; save it as .xlsx or as CSV"),
-    (b"%PDF", "is a PDF document, which has no columns; save the list as CSV or .xlsx"),
-    (b"\x1f\x8b", "is compressed; unpack it first"),
-    (b"BZh", "is compressed; unpack it first"),
-    (b"SQLite format 3\0", "is a database; save its table of books as CSV"),
-)
-"""How files begin that people take for lists of books, and what is said about them."""
 
 ZIP = b"PK\x03\x04"
 
@@ -112,7 +104,7 @@ class Books:
                 if column.field
             ]
         lines += [f"{column.shown} is left out" for column in self.columns if column.field is None and column.heading]
-        return lines + self._about_authors()
+        return lines + self._about_authors() + self._about_texts()
 
     @property
     def remarks(self) -> list[str]:
@@ -235,6 +227,16 @@ class Books:
                 return [line for line in lines if line]
         return []
 
+    def _about_texts(self) -> list[str]:
+        """Point out texts that other programs seem to have changed: they are taken as they are."""
+        columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
+        texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
+        found: dict[str, str] = {}
+        for text in texts:
+            if isinstance(text, str) and (what := values.damage_of(text)):
+                found.setdefault(what, f"{what}, such as {quoted(text)}; it is taken as it is")
+        return list(found.values())
+
 
 def _about_separator(authors: list[str], sign: str) -> str:
     """Return what is said about authors with a sign that may separate them; empty where hardly any has it."""
@@ -268,13 +270,13 @@ def _table(file: IO[bytes], choices: Choices) -> Table:
         raise NotBooks("is empty: its first line must name the columns")
     if source.head.startswith(ZIP):
         return _workbook(source, choices)
-    for beginning, reason in NOT_TEXT:
-        if source.head.startswith(beginning):
-            raise NotBooks(reason)
+    refuse_other_bytes(source.head)
     if choices.sheet:
         raise NotBooks("is not an Excel workbook, so --sheet has nothing to choose from")
     encoding = encoding_of(source, choices.encoding)
-    begins_with = source.head[len(encoding.mark) :].decode(encoding.name, "ignore").lstrip()[:1]
+    beginning = source.head[len(encoding.mark) :].decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")[:200]
+    refuse_other_text(beginning)
+    begins_with = beginning[:1]
     if begins_with == "[":
         _refuse_json_array(source, encoding.name)
     if begins_with == "{":

@@ -79,6 +79,8 @@ def columns_of(table: Table, choices: Choices) -> list[Column]:
     said = _said(table.headings, choices)
     columns = [_column(number, heading, said) for number, heading in enumerate(table.headings, start=1)]
     known = [column for column in columns if column.field]
+    if len(columns) == 1 and not said:
+        _refuse_whole_lines(table)
     if table.kind != "JSON Lines" and not known:
         _refuse_without_headings(table)
     unknown = [column for column in columns if _is_unknown(column, table, said)]
@@ -217,6 +219,15 @@ def _refuse_without_headings(table: Table) -> None:
             f"{_list(table.headings)}. If that is a book already, name the columns with --columns, such as --columns "
             f'{example} (- for a column to leave out); if it is headings, with --map "Heading=field".'
             f"{_later_headings(table)}"
+        )
+
+
+def _refuse_whole_lines(table: Table) -> None:
+    """Raise NotBooks for a file whose only heading is a line of headings."""
+    names = re.split("[,;\t|]", table.headings[0])
+    if len(names) > 1 and all(map(_known_field, names)):
+        raise NotBooks(
+            f"has one column, {quoted(table.headings[0])}, as whole lines are in quotes; remove the quotes around them"
         )
 
 

@@ -84,6 +84,9 @@ _EXTENT = re.compile(r"(?P<pages>[0-9]{1,5}\s?(?:p|pages|s|seiten)\.?)\s*[:;,+].
 _LIFE_DATES = re.compile(r"(?:b\.\s*)?[0-9]{3,4}\??\s*[-–]?\s*(?:[0-9]{3,4})?\??\.?")
 
 _CODE = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
+_MISREAD = re.compile("[\u00c2-\u00f4][^\x00-\x7f]")
+"""Two letters that are often seen where UTF-8 was read as Windows-1252: `Ã©` for é."""
+
 _CODE_END = "\ufdd0"  # no character, and in no text
 
 AUTHORS_SEPARATORS = (";", "|", " & ")
@@ -142,6 +145,26 @@ def without_protection(text: str) -> str:
     """Return a number without what spreadsheets put around it so that it stays as it is."""
     match = _AS_FORMULA.fullmatch(text.strip())
     return re.sub("^['’`´]", "", (match["text"] if match else text).strip()).strip()
+
+
+def damage_of(text: str) -> str:
+    """Return what seems to have happened to a text before it came into the file; empty for a text as it should be."""
+    if "\ufffd" in text:
+        return "characters were lost before this file was written"
+    if _AS_FORMULA.fullmatch(text):
+        return "a spreadsheet's formula stands for its text"
+    if any(_is_code(code) for code in _CODE.findall(text)):
+        return "the text has codes of HTML"
+    if _MISREAD.search(text):
+        try:
+            return "UTF-8 was read in another encoding" if text.encode("cp1252").decode("utf-8") else ""
+        except UnicodeError:
+            pass
+    return ""
+
+
+def _is_code(code: str) -> bool:
+    return code.startswith("&#") or code[1:-1] in name2codepoint
 
 
 def has_no_value(plain: str) -> bool:
@@ -250,8 +273,7 @@ def written_year(year: int) -> str:
 
 def _hidden_code(match: re.Match[str]) -> str:
     """Return a code of HTML, such as `&amp;`, with another sign for its semicolon, which separates no authors."""
-    name = match[0][1:-1]
-    return match[0][:-1] + _CODE_END if name.startswith("#") or name in name2codepoint else match[0]
+    return match[0][:-1] + _CODE_END if _is_code(match[0]) else match[0]
 
 
 def _list_in(text: str) -> list[str] | None:
