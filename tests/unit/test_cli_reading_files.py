@@ -60,6 +60,7 @@ CASES = {
     "utf-16 without mark": Case("title,isbn\nEmma,\n".encode("utf-16-le"), ["2 Emma"], ["its text is in utf-16-le"]),
     "utf-16-be without mark": Case(b"\0t\0i\0t\0l\0e\0\n\0E\0m\0m\0a\0\n", ["2 Emma"], ["its text is in utf-16-be"]),
     "a zero that is there by mistake": Case(b"title,authors\nA\0,B\nC\0,D\n", ["2 A\0 | B", "3 C\0 | D"], []),
+    "zeros by mistake where UTF-16 would have them": Case(b'title,authors\nAAAA,"\0\r\0\n"\n', ["2 AAAA | \0\r\0"], []),
     "utf-32": Case("title\nKašpar\n".encode("utf-32"), ["2 Kašpar"], ["its text is in utf-32-le"]),
     "windows-1252, French": Case(
         "title,authors\nL’Étranger,Albert Camus\nÀ la recherche,Marcel Proust\n".encode("cp1252"),
@@ -208,6 +209,36 @@ CASES = {
         f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
         [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
         is_guess=True,
+        remarks=(f"ISBNs in a second column that are of another book were left out: 1 (line 2: {NEUROMANCER})",),
+    ),
+    "an ISBN-13 that is rounded, or none, and an ISBN-10": Case(
+        b"title,isbn,ISBN13\nA,0441569595,9.78044E+12\nB,0441569595,n/a\nC,,-\nD,0441569595,9.7\n",
+        [
+            *(f"2 A | {NEUROMANCER}", f"3 B | {NEUROMANCER}", "4 C"),
+            "5! isbn: '9.7': an ISBN has 10 or 13 digits, but this has 2",
+        ],
+        is_guess=True,
+        remarks=('Values that say that there is none were left empty: 2 (line 3: "n/a", line 4: "-")',),
+    ),
+    "texts that were damaged before, and Ctrl-Z": Case(
+        'title,authors,publisher\n"Ã‰mma",J&eacute;r,"=""Ace"""\nL\ufffdt,SÃO,\n\x1a'.encode(),
+        ['2 Ã‰mma | J&eacute;r | ="Ace"', "3 L\ufffdt | SÃO"],
+        [
+            'UTF-8 was read in another encoding, such as "Ã‰mma"; it is taken as it is',
+            'the text has codes of HTML, such as "J&eacute;r"; it is taken as it is',
+            'a spreadsheet\'s formula stands for its text, such as "="Ace""; it is taken as it is',
+            'characters were lost before this file was written, such as "L\ufffdt"; it is taken as it is',
+        ],
+    ),
+    "euc-kr": Case(
+        "title,authors\n채식주의자,한강\n토지,박경리\n".encode("euc-kr"),
+        ["2 채식주의자 | 한강", "3 토지 | 박경리"],
+        is_guess=True,
+    ),
+    "two files put together": Case(
+        "\ufefftitle,Isbn\nA,\n\ufeffTitle,isbn\nB,\n".encode(),
+        ["2 A", "3! row: has the headings once more, and no book; remove this line", "4 B"],
+        [],
     ),
     "blanks, dashes, underscores, dots and case do not matter": Case(
         b"BOOK_TITLE,author-name,PUBLISHER NAME,No. of Pages,Qty.,published date\nA,B,C,5,2,2004-03-01\n",
@@ -260,6 +291,14 @@ CASES = {
             f'authors such as "Herbert, Frank" are taken as they are; {WHAT_COMMAS_MAY_MEAN}',
         ],
     ),
+    "authors with other signs between them": Case(
+        b"title,authors\nA,B/C\nB,D and E\nC,F\n",
+        ["2 A | B/C", "3 B | D and E", "4 C | F"],
+        [
+            'authors such as "B/C" are taken as they are; if they are several, say --authors-separator /',
+            'authors such as "D and E" are taken as they are; if they are several, say --authors-separator " and "',
+        ],
+    ),
     "authors as Last, First": Case(
         b'title,authors\nA,"Herbert, Frank; Le Guin, Ursula K."\nB,"King, Martin Luther, Jr."\n'
         b'C,"Austen, Jane, 1775-1817."\nD,Homer\n',
@@ -286,14 +325,19 @@ CASES = {
     "JSON Lines with other keys": Case(
         lines({"Title": "A", "Author": "B", "pages": 5.0}), ["1 A | B | 5"], is_guess=True
     ),
+    "JSON Lines with two forms of an ISBN": Case(
+        lines({"title": "A", "isbn": [NEUROMANCER, "0441569595"]}), [f"1 A | {NEUROMANCER}"], []
+    ),
     "JSON Lines with bad lines": Case(
-        b'{"title": "A"}\n{"title": "B"\n[1]\n{"title": {"x": 1}}\n{"title": "C", "title": "D"}\n',
+        b'{"title": "A"}\n{"title": "B"\n[1]\n{"title": {"x": 1}}\n{"title": "C", "title": "D"}\n'
+        b'{"title": "\\ud83d"}\n',
         [
             "1 A",
             "2! row: is not a line of JSON Lines (Expecting ',' delimiter, character 14)",
             "3! row: is not a line of JSON Lines (it is not an object)",
             '4! row: has a value for "title" that is not a text, a number or a list of texts',
             "5! row: is not a line of JSON Lines (a key comes twice)",
+            "6! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)",
         ],
         [],
     ),
@@ -400,15 +444,15 @@ def test_no_heading_is_known_for_two_fields() -> None:
 
 
 OF_THE_ISSUE = {
-    "authors": "Author, Authors, Book-Author, AUTHOR, book_author, book author",
-    "isbn": "ISBN13, ISBN-10, isbn_13, Isbn 10",
-    "published_year": "Year, Year-Of-Publication, Published, published_date, year of publication",
-    "page_count": "Pages, Number of Pages, number-of-pages, NUMBER_OF_PAGES",
-    "copies": "Qty, Quantity, Copies, qty.",
+    "authors": "Author, Authors, Book-Author, AUTHOR, book_author, book author, Author's Name, Author(s)*",
+    "isbn": "ISBN13, ISBN-10, isbn_13, Isbn 10, ISBN Nr., ISBN/EAN, ean_isbn13, upc_isbn10",
+    "published_year": "Year, Year-Of-Publication, Published, published_date, year of publication, Publ. Year",
+    "page_count": "Pages, Number of Pages, number-of-pages, NUMBER_OF_PAGES, # of pages:, No. of pp., pp.",
+    "copies": "Qty, Quantity, Copies, qty., # of copies, No. copies",
     "publisher": "Publisher Name, publisher-name, Publisher",
     "category": "Genre, Subject, Shelf, GENRE",
     "language": "Language, LANGUAGE",
-    "description": "Summary, summary",
+    "description": "Summary, summary, Book Summary",
 }
 
 

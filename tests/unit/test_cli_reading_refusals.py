@@ -51,7 +51,28 @@ REFUSED = {
     ),
     "two columns of authors": Refused(
         b"title,Author,Authors\nDune,A,B\n",
-        ["more than one column 'authors'", '--ignore "Author" or --ignore "Authors"'],
+        [
+            "more than one column 'authors'",
+            '--ignore "Author" or --ignore "Authors"; or take the authors in all of them with --map',
+        ],
+    ),
+    "headings that are like known ones, and others": Refused(
+        b"title;Author/Editor;Place of publication;ISSN;Copy;Published in;Genre / Subject;Author first name\n",
+        [
+            '--map "Author/Editor=authors" --ignore "Place of publication" --ignore "ISSN" --map "Copy=copies"',
+            '--ignore "Published in" --map "Genre / Subject=category" --ignore "Author first name"',
+        ],
+    ),
+    "lines that are in quotes as a whole": Refused(
+        b'"title,authors"\n"Dune,F"\n', ['has one column, "title,authors", as whole lines are in quotes; remove']
+    ),
+    "HTML that is called .xls": Refused(b"\r\n<html><table><tr><td>title", ["is HTML or XML", "and save it as CSV"]),
+    "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; turn them into CSV"]),
+    "BibTeX": Refused(b"@book{x,\n title={A},\n}\n", ["is a BibTeX file"]),
+    "RIS": Refused(b"TY  - BOOK\nTI  - Dune\n", ["is a RIS file"]),
+    "a name above the headings, and another separator": Refused(
+        b"Table 1\ntitle;author\nDune;F\n",
+        ['A later line looks like them, "title", "author": remove the lines before it'],
     ),
     "no column with the title": Refused(b"Author,ISBN\nA,\n", ["has no column 'title'", '--map "Heading=title"']),
     "no headings": Refused(

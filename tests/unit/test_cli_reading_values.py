@@ -36,6 +36,13 @@ ISBNS = {
     "9.78E12": "a spreadsheet has rounded this number; format the column as text",
     '="9.78044E+12"': "a spreadsheet has rounded this number; format the column as text",
     "9780440000000": "a spreadsheet has rounded this number; format the column as text",
+    "9.780441569595E12": NEUROMANCER,
+    "9,780441569595e+12": NEUROMANCER,
+    "9,780,441,569,595": NEUROMANCER,
+    "’0441569595": NEUROMANCER,
+    **dict.fromkeys(["n/a", "NA", "none", "NULL", "nan", r"\N", "-", "—", "?", "no ISBN"], ""),
+    **dict.fromkeys(["0", "0.0", "0000000000"], ""),
+    "#N/A": "has only digits",
     "9780441569596": "the check digit does not fit",
 }
 
@@ -85,6 +92,11 @@ YEARS: dict[str, int | str] = {
     "1998 or 1999": "is not a year, nor a date with one",
     "2001-1998": "is not a year, nor a date with one",
     "-9000": -9000,
+    **dict.fromkeys(["n.d.", "[n. d.]", "s.a.", "n/a", "--", "?", "unknown"], 0),
+    "36161": "may be a date that a spreadsheet shows as a number; format the column as a date",
+    "36161.0": "may be a date that a spreadsheet shows as a number",
+    "1,999": "is not a year",
+    "199-": "is not a year",
 }
 
 NUMBERS: dict[str, int | str] = {
@@ -98,9 +110,16 @@ NUMBERS: dict[str, int | str] = {
     "1,204": 1204,
     '="271"': 271,
     "1 204 pages": 1204,
+    "1,000": 1000,
+    "1204.000": 1204,
+    "271 p. : ill. ; 24 cm": 271,
+    "271 p., 8 plates": 271,
+    "n/a": 0,
+    "-": 0,
     "": 0,
     '=""': 0,
-    **dict.fromkeys(["many", "271.5", "1_000", "12,34", "xii, 271", "1.204", "9" * 10, "٢"], "is not a whole number"),
+    **dict.fromkeys(["many", "271.5", "1_000", "12,34", "xii, 271", "1.204"], "is not a whole number"),
+    **dict.fromkeys(["1.000", "9" * 10, "٢"], "is not a whole number"),
 }
 
 
@@ -133,10 +152,28 @@ def test_forms_of_values(field: str, forms: dict[str, Any]) -> None:
         assert expected in str(found[written]) if is_reason else found[written] == expected, (written, found[written])
 
 
-names = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from('; &|[]," '), min_size=1, max_size=20)
+AUTHORS = {
+    "Simon &amp; Schuster": ["Simon &amp; Schuster"],
+    "J&eacute;r&#244;me Ferrari; Bob": ["J&eacute;r&#244;me Ferrari", "Bob"],
+    "R&D; Bob": ["R&D", "Bob"],
+    "['A', 'B']": ["A", "B"],
+    "['A', \"O'B\"]": ["A", "O'B"],
+    "['A', 1]": ["['A', 1]"],
+    "['A": ["['A"],
+}
 
 
-@given(st.lists(names.map(str.strip).filter(lambda name: name != ""), max_size=4))
+def test_authors_that_programs_write() -> None:
+    for written, expected in AUTHORS.items():
+        assert values.authors_of(written, values.AUTHORS_SEPARATORS, last_first=False) == expected, written
+    for names in (["A &amp", "B"], ["['A']"], ["&lt", "&#1"]):
+        assert values.authors_of(values.written_authors(names), (";",), last_first=False) == names
+
+
+any_name = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from('; &|[]," '), min_size=1, max_size=20)
+
+
+@given(st.lists(any_name.map(str.strip).filter(lambda name: name != ""), max_size=4))
 def test_authors_that_are_written_are_read_again(authors: list[str]) -> None:
     assert values.authors_of(values.written_authors(authors), values.AUTHORS_SEPARATORS, last_first=False) == authors
 

@@ -25,25 +25,38 @@ from library_cli.importing.reading.headings import Column, certainty, columns_of
 from library_cli.importing.reading.json_lines import JsonLines
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
+from library_cli.importing.reading.strangers import refuse_other_bytes, refuse_other_text
 from library_cli.importing.reading.table import Row, Table, Value
 from service_kit import validation
 from service_kit.validation import joined
-
-NOT_TEXT = (
-    (b"\xd0\xcf\x11\xe0", "is an Excel workbook of the old kind (.xls) or with a password; save it as .xlsx or as CSV"),
-    (b"%PDF", "is a PDF document, which has no columns; save the list as CSV or .xlsx"),
-    (b"\x1f\x8b", "is compressed; unpack it first"),
-    (b"BZh", "is compressed; unpack it first"),
-    (b"SQLite format 3\0", "is a database; save its table of books as CSV"),
-)
-"""How files begin that people take for lists of books, and what is said about them."""
 
 ZIP = b"PK\x03\x04"
 
 MOST_SPOOLED_BYTES = 2**29
 """A workbook from a pipe is copied to disk, as its directory is at its end."""
 
-MOST_REPAIRS_SHOWN = 3
+MOST_EXAMPLES_SHOWN = 3
+
+SIGNS_BETWEEN_AUTHORS = (",", "/", " and ", " und ", " et ", " y ", "\uff1b", "、")
+LEAST_PART_NOTED = 10
+"""One in this many authors with such a sign is worth a line; fewer have it in their names."""
+
+
+class _Examples:
+    """How often something was found in a file, and the first examples."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._shown: list[str] = []
+
+    def add(self, example: str) -> None:
+        """Count one, and keep it if it is among the first."""
+        self.count += 1
+        if self.count <= MOST_EXAMPLES_SHOWN:
+            self._shown.append(example)
+
+    def __str__(self) -> str:
+        return f"{self.count} ({', '.join(self._shown)})"
 
 
 class Books:
@@ -63,8 +76,12 @@ class Books:
         self._unnamed = [
             column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_said)
         ]
-        self._repairs: list[str] = []
-        self._repaired = 0
+        self._repairs = _Examples()
+        self._absent = _Examples()
+        self._others = _Examples()
+        named = sum(heading != "" for heading in self.table.headings)
+        has_line = self.table.heading_line > 0 and named > 1
+        self._heading_line = [heading.casefold() for heading in self.table.headings] if has_line else []
 
     @property
     def bytes_read(self) -> int:
@@ -87,20 +104,23 @@ class Books:
                 if column.field
             ]
         lines += [f"{column.shown} is left out" for column in self.columns if column.field is None and column.heading]
-        return lines + self._about_commas()
+        return lines + self._about_authors() + self._about_texts()
 
     @property
     def remarks(self) -> list[str]:
         """What was repaired in the file, when it has been read."""
         lines = self.table.remarks
-        if self._repaired:
-            examples = ", ".join(self._repairs)
-            lines.append(f"ISBNs that had lost zeros at their beginning were completed: {self._repaired} ({examples})")
+        if self._repairs.count:
+            lines.append(f"ISBNs that had lost zeros at their beginning were completed: {self._repairs}")
+        if self._others.count:
+            lines.append(f"ISBNs in a second column that are of another book were left out: {self._others}")
+        if self._absent.count:
+            lines.append(f"Values that say that there is none were left empty: {self._absent}")
         return lines
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
-            problem = row.problem or self._unnamed_value(row)
+            problem = row.problem or self._unnamed_value(row) or self._repeated_headings(row)
             yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
@@ -131,6 +151,15 @@ class Books:
                 return f"has a value in column {index + 1}, which has no heading: {quoted(str(row.values[index]))}"
         return ""
 
+    def _repeated_headings(self, row: Row) -> str:
+        """Return what is wrong with a row that has the headings, as where files were put together."""
+        if self._heading_line and all(
+            isinstance(value, str) and value.strip("\ufeff ").casefold() == heading
+            for value, heading in zip(row.values, self._heading_line, strict=True)
+        ):
+            return "has the headings once more, and no book; remove this line"
+        return ""
+
     def _value(self, row: Row, field: str) -> Value:
         """Return the value of the first column of a field that has one."""
         return next((value for index in self._numbers[field] if (value := row.values[index]) != ""), "")
@@ -142,17 +171,36 @@ class Books:
                     book.authors.append(author)
 
     def _read_isbn(self, row: Row, book: AddBookRequest, problems: list[validation.Problem]) -> None:
-        texts = [text for index in self._numbers["isbn"] if (text := str(row.values[index]))]
-        text = next((text for text in texts if values.without_protection(text)), "")
-        try:
-            book.isbn, repair = values.isbn_of(text)
-        except ValueError as error:
-            problems.append(("isbn", f"{text[:40]!r}: {error}"))
+        texts = [text for index in self._numbers["isbn"] if (text := _text(row.values[index]))]
+        found: dict[str, str] = {}
+        errors: list[str] = []
+        for text in texts:
+            try:
+                isbn, repair = values.isbn_of(text)
+            except ValueError as error:
+                errors.append(f"{text[:40]!r}: {error}")
+                continue
+            found[isbn] = found.get(isbn) or repair
+            self._note_absent(row, text, is_absent=not isbn)
+        found.pop("", None)
+        if found and all(values.ROUNDED in error for error in errors):
+            errors = []  # the other form has all digits
+        if errors:
+            problems.append(("isbn", errors[0]))
             return
-        if repair:
-            self._repaired += 1
-            if self._repaired <= MOST_REPAIRS_SHOWN:
-                self._repairs.append(f"line {row.line}: {repair}")
+        for isbn, repair in found.items():
+            if book.isbn:
+                self._others.add(f"line {row.line}: {isbn}")
+                continue
+            book.isbn = isbn
+            if repair:
+                self._repairs.add(f"line {row.line}: {repair}")
+
+    def _note_absent(self, row: Row, text: str, *, is_absent: bool = True) -> None:
+        """Note a value such as `n/a`, so that it can be said that it was taken for none."""
+        plain = values.without_protection(text)
+        if is_absent and plain and values.has_no_value(plain):
+            self._absent.add(f"line {row.line}: {quoted(plain)}")
 
     def _read_number(self, row: Row, name: str, book: AddBookRequest, problems: list[validation.Problem]) -> None:
         value = self._value(row, name)
@@ -163,21 +211,47 @@ class Books:
                 book.published_year = values.year_of(value)
             elif values.without_protection(str(value)):
                 setattr(book, name, values.number_of(name, str(value)))
+            self._note_absent(row, str(value))
         except ValueError as error:
             problems.append((name, str(error)))
 
-    def _about_commas(self) -> list[str]:
-        """Point out authors with commas, which may be several or `Last, First`: only a person knows."""
-        if self._choices.last_first or "," in self._separators:
+    def _about_authors(self) -> list[str]:
+        """Point out authors with commas and the like, which may be several: only a person knows."""
+        if self._choices.last_first or self._choices.authors_separators:
             return []
         for column in self.columns:
             if column.field == "authors":
                 found = [row[column.number - 1] for row in self.table.samples if len(row) >= column.number]
-                with_comma = [value for value in found if isinstance(value, str) and "," in value]
-                if len(with_comma) * 2 > sum(value != "" for value in found):
-                    kept = f"authors such as {quoted(with_comma[0])} are taken as they are"
-                    return [f"{kept}; say --last-first for Last, First, or --authors-separator , for several"]
+                texts = [value for value in found if isinstance(value, str) and value]
+                lines = [_about_separator(texts, sign) for sign in SIGNS_BETWEEN_AUTHORS]
+                return [line for line in lines if line]
         return []
+
+    def _about_texts(self) -> list[str]:
+        """Point out texts that other programs seem to have changed: they are taken as they are."""
+        columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
+        texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
+        found: dict[str, str] = {}
+        for text in texts:
+            if isinstance(text, str) and (what := values.damage_of(text)):
+                found.setdefault(what, f"{what}, such as {quoted(text)}; it is taken as it is")
+        return list(found.values())
+
+
+def _about_separator(authors: list[str], sign: str) -> str:
+    """Return what is said about authors with a sign that may separate them; empty where hardly any has it."""
+    with_sign = [text for text in authors if sign in text]
+    if len(with_sign) * LEAST_PART_NOTED <= len(authors):
+        return ""
+    kept = f"authors such as {quoted(with_sign[0])} are taken as they are"
+    if sign == ",":
+        return f"{kept}; say --last-first for Last, First, or --authors-separator , for several"
+    option = f'"{sign}"' if sign != sign.strip() or not sign.isascii() else sign
+    return f"{kept}; if they are several, say --authors-separator {option}"
+
+
+def _text(value: Value) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)
 
 
 def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:
@@ -196,13 +270,13 @@ def _table(file: IO[bytes], choices: Choices) -> Table:
         raise NotBooks("is empty: its first line must name the columns")
     if source.head.startswith(ZIP):
         return _workbook(source, choices)
-    for beginning, reason in NOT_TEXT:
-        if source.head.startswith(beginning):
-            raise NotBooks(reason)
+    refuse_other_bytes(source.head)
     if choices.sheet:
         raise NotBooks("is not an Excel workbook, so --sheet has nothing to choose from")
     encoding = encoding_of(source, choices.encoding)
-    begins_with = source.head[len(encoding.mark) :].decode(encoding.name, "ignore").lstrip()[:1]
+    beginning = source.head[len(encoding.mark) :].decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")[:200]
+    refuse_other_text(beginning)
+    begins_with = beginning[:1]
     if begins_with == "[":
         _refuse_json_array(source, encoding.name)
     if begins_with == "{":

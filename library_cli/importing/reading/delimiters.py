@@ -31,6 +31,8 @@ class _Score(NamedTuple):
     """How well a delimiter explains the beginning of a text; the higher, the better."""
 
     known_headings: float
+    later_headings: float
+    """Where lines come before them: the rows are not read then, but the message shows the headings."""
     regular_rows: float
     columns: int
 
@@ -60,12 +62,13 @@ def delimiter_of(lines: Sequence[str], columns: int, known_heading: Callable[[st
 
 def _score(records: list[list[str]], columns: int, known_heading: Callable[[str], float]) -> _Score:
     if not records:
-        return _Score(0, 0, 0)
+        return _Score(0, 0, 0, 0)
     width = columns or len(records[0])
     others = records if columns else records[1:]
     regular = sum(len(record) == width for record in others) / len(others) if others and width > 1 else 0.0
     known = 0.0 if columns else sum(map(known_heading, records[0]))
-    return _Score(known, regular, min(width, len(records[0])) if width > 1 else 0)
+    later = 0.0 if columns or known else max((sum(map(known_heading, row)) for row in others[:10]), default=0.0)
+    return _Score(known, later if later > 1 else 0.0, regular, min(width, len(records[0])) if width > 1 else 0)
 
 
 def parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:

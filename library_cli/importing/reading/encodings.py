@@ -46,9 +46,9 @@ SAMPLE_BYTES = 16_384
 LONGEST_LINE = 2**20
 """In bytes or characters. A file that is not text may have no line end at all, and must not be read whole."""
 
-MIXED = 0.25
-"""Letters of UTF-8 for each other byte, above which a text is taken for UTF-8 with some wrong bytes. In Chinese text in
-GB 18030 there are 0.08 by chance, in European text in an encoding of one byte nearly none."""
+MIXED = 0.3
+"""Letters of UTF-8 for each other byte, above which a text is taken for UTF-8 with some wrong bytes. By chance there are
+0.1 to 0.25 in Chinese, Japanese and Korean in other encodings, and hardly any in European text in one of one byte."""
 
 _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W][^\W\d_]*")
@@ -124,8 +124,20 @@ def _utf16_by_zeros(head: bytes) -> str:
     first, second = (head[start : 2 * pairs : 2].count(0) for start in (0, 1))
     few = pairs * LEAST_ZEROS
     found = "utf-16-le" if second > few and not first else "utf-16-be" if first > few and not second else ""
-    # A text in another encoding may have a zero by mistake; it has no line end where UTF-16 would have one.
-    return found if found and re.search("[\r\n]", head[: 2 * pairs].decode(found, "ignore")) else ""
+    # A text in another encoding may have zeros by mistake. It hardly has a line end where UTF-16 would have one, and
+    # when it is UTF-8, its headings have no zeros.
+    if not found or not re.search("[\r\n]", head[: 2 * pairs].decode(found, "ignore")):
+        return ""
+    headings = re.split(rb"[\r\n]", head, maxsplit=1)[0]
+    return "" if len(headings) > 1 and 0 not in headings and _is_utf8(head[: 2 * pairs]) else found
+
+
+def _is_utf8(sample: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _first_misfit(name: str, source: Source) -> UnicodeDecodeError | None:

@@ -10,13 +10,17 @@ FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, "authors", "isbn")
 """All fields of an AddBookRequest but the request id; each is the name of a column, too."""
 
 SYNONYMS = {
-    "title": ["Title", "Book Title", "Book Name", "Main Title", "Title Proper", "Name of Book", "Titre", "Buchtitel"],
+    "title": [
+        *("Title", "Book Title", "Book Name", "Main Title", "Title Proper", "Name of Book", "Name of the Book"),
+        *("Title of Book", "Title of the Book", "Titre", "Buchtitel"),
+    ],
     "authors": [
         *("Authors", "Author", "Author(s)", "Book Author", "Author Name", "Author Names", "Primary Author"),
+        *("Authors Name", "Name of Author", "Name of Authors"),
         *("Main Author", "Writer", "Writers", "Written By", "Creator", "Creators", "Auteur", "Auteurs", "Autoren"),
         *("Verfasser", "Autores"),
     ],
-    "isbn": ["ISBN", "ISBN Number", "ISBN No", "ISBN Code", "Book ISBN"],
+    "isbn": ["ISBN", "ISBN Number", "ISBN No", "ISBN Nr", "ISBN Code", "Book ISBN"],
     "publisher": [
         *("Publisher", "Publisher Name", "Publishers", "Publishing House", "Published By", "Verlag", "Verlagsname"),
         *("Éditeur", "Editorial", "Maison d'édition"),
@@ -33,14 +37,25 @@ SYNONYMS = {
         *("Published Year", "Year", "Published", "Year Published", "Year of Publication", "Publication Year"),
         *("Pub Year", "Publication Date", "Pub Date", "Date of Publication", "Published Date", "Date Published"),
         *("Publish Date", "Release Date", "Release Year", "Year Released", "Publishing Year", "Copyright Date"),
-        *("Copyright Year", "Erscheinungsjahr", "Année de publication", "Año de publicación"),
+        *(
+            "Copyright Year",
+            "Year of Publ",
+            "Publ Year",
+            "Publ Date",
+            "Publication Yr",
+            "Erscheinungsjahr",
+            "Année de publication",
+            "Año de publicación",
+        ),
     ],
     "page_count": [
         *("Page Count", "Pages", "Number of Pages", "No of Pages", "Num Pages", "Nr of Pages", "# Pages"),
+        *("# of Pages", "No Pages", "No of pp", "Pgs", "pp"),
         *("Total Pages", "Page Numbers", "Seitenzahl", "Nombre de pages", "Número de páginas"),
     ],
     "copies": [
-        *("Copies", "Copy", "Qty", "Quantity", "Number of Copies", "No of Copies", "Num Copies", "Total Copies"),
+        *("Copies", "Qty", "Quantity", "Number of Copies", "No of Copies", "Num Copies", "Total Copies"),
+        *("# of Copies", "No Copies"),
         *("Copy Count", "Copies Owned", "Item Count", "Anzahl Exemplare", "Exemplare", "Exemplaires", "Ejemplares"),
     ],
     "cover_uri": [
@@ -48,32 +63,74 @@ SYNONYMS = {
         *("Thumbnail", "Thumbnail URL", "Cover Link"),
     ],
     "description": [
-        *("Description", "Summary", "Book Description", "Abstract", "Synopsis", "Blurb", "Beschreibung"),
+        *(
+            "Description",
+            "Summary",
+            "Book Description",
+            "Book Summary",
+            "Abstract",
+            "Synopsis",
+            "Blurb",
+            "Beschreibung",
+        ),
         *("Descripción", "Résumé", "Zusammenfassung"),
     ],
 }
 """The headings that are taken for each field, as people write them. Case, blanks and punctuation do not matter."""
 
-ISBN_13_HEADINGS = ["ISBN-13", "ISBN13", "ISBN/13", "EAN", "EAN13"]
-ISBN_10_HEADINGS = ["ISBN-10", "ISBN10", "ISBN/10"]
+ISBN_13_HEADINGS = ["ISBN-13", "ISBN13", "ISBN/13", "EAN", "EAN13", "ISBN/EAN", "EAN/ISBN", "ISBN-13/EAN", "EAN-ISBN13"]
+ISBN_10_HEADINGS = ["ISBN-10", "ISBN10", "ISBN/10", "UPC-ISBN10"]
 """An ISBN-10 alongside an ISBN-13 is the same number; where there are both, the longer one is taken."""
 
 MORE_AUTHORS_HEADINGS = ["Additional Authors", "Other Authors", "Co-Authors", "Co-Author", "Secondary Author"]
 """Added to the authors in another column."""
 
 HINTS = {
-    **dict.fromkeys(["name", "book", "work", "titel", "titulo", "título", "titolo"], "title"),
-    **dict.fromkeys(["autor", "autore", "authorlf", "contributor", "contributors", "by"], "authors"),
+    **dict.fromkeys(["name", "book", "work", "titel", "titulo", "título", "titolo", "titles", "fulltitle"], "title"),
+    **dict.fromkeys(
+        ["autor", "autore", "authorlf", "contributor", "contributors", "by", "lastname", "authorlastname"], "authors"
+    ),
     **dict.fromkeys(["isbns", "isbnuid", "isbnissn", "identifier", "identifiers", "barcode", "asin"], "isbn"),
-    **dict.fromkeys(["imprint", "press", "editeur", "editora", "editore", "publication"], "publisher"),
+    **dict.fromkeys(
+        ["imprint", "press", "editeur", "editora", "editore", "publication", "pub", "publ", "publishercode"],
+        "publisher",
+    ),
     **dict.fromkeys(["tags", "type", "section", "bookshelves", "exclusiveshelf", "location"], "category"),
-    **dict.fromkeys(["date", "jahr", "année", "año", "anno", "originalpublicationyear"], "published_year"),
-    **dict.fromkeys(["seiten", "páginas", "paginas", "pagine", "extent", "length"], "page_count"),
-    **dict.fromkeys(["stock", "count", "number", "amount", "ownedcopies", "anzahl", "menge", "items"], "copies"),
+    **dict.fromkeys(
+        ["date", "yr", "copyright", "firstpublished", "jahr", "année", "año", "anno", "originalpublicationyear"],
+        "published_year",
+    ),
+    **dict.fromkeys(
+        ["seiten", "páginas", "paginas", "pagine", "extent", "length", "physicaldescription"], "page_count"
+    ),
+    **dict.fromkeys(
+        ["stock", "instock", "copy", "count", "number", "amount", "ownedcopies", "anzahl", "menge", "items"], "copies"
+    ),
     **dict.fromkeys(["notes", "note", "comment", "comments", "review", "plot"], "description"),
     **dict.fromkeys(["imageurlm", "imageurls", "image", "picture", "url", "link"], "cover_uri"),
 }
 """Headings that may mean a field, and are too uncertain to be taken: a person is asked, with this as the suggestion."""
+
+
+OTHERS = frozenset(
+    [
+        *("issn", "eissn", "issnisbn", "placeofpublication", "publicationplace", "publisherplace", "publishedin"),
+        *(
+            "firstname",
+            "authorfirstname",
+            "authorid",
+            "authorsid",
+            "authorrole",
+            "primaryauthorrole",
+            "titleid",
+            "titlesort",
+            "publicationtitle",
+        ),
+        *("copyid", "copynumber", "copyno", "subtitle", "shorttitle", "seriestitle", "originaltitle", "pagesread"),
+        *("originallanguage", "originallanguages", "languageid", "publisherid", "categoryid", "genreid"),
+    ]
+)
+"""Headings that are like known ones, and mean something else: to leave them out is the suggestion."""
 
 
 def key_of(heading: str) -> str:

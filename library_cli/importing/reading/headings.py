@@ -79,6 +79,8 @@ def columns_of(table: Table, choices: Choices) -> list[Column]:
     said = _said(table.headings, choices)
     columns = [_column(number, heading, said) for number, heading in enumerate(table.headings, start=1)]
     known = [column for column in columns if column.field]
+    if len(columns) == 1 and not said:
+        _refuse_whole_lines(table)
     if table.kind != "JSON Lines" and not known:
         _refuse_without_headings(table)
     unknown = [column for column in columns if _is_unknown(column, table, said)]
@@ -101,10 +103,16 @@ def suggestion(heading: str) -> str:
     key = fields.key_of(heading)
     if hint := fields.HINTS.get(key):
         return hint
-    if len(key) < SHORTEST_ALIKE:
+    if len(key) < SHORTEST_ALIKE or key in fields.OTHERS:
         return ""
     found = process.extractOne(key, list(fields.FIELD_OF), scorer=OSA.normalized_similarity, score_cutoff=ALIKE)
-    return fields.FIELD_OF[found[0]] if found else ""
+    return fields.FIELD_OF[found[0]] if found else _field_of_a_part(heading)
+
+
+def _field_of_a_part(heading: str) -> str:
+    """Return the field that one part of a heading such as `Genre / Category` or `Authors (Last, First)` names."""
+    parts = re.split(r"[()/,;:+&]| or | and ", heading, flags=re.IGNORECASE)
+    return next((field for part in parts if (field := _known_field(part))), "") if len(parts) > 1 else ""
 
 
 def _named(table: Table, choices: Choices) -> list[Column]:
@@ -214,11 +222,21 @@ def _refuse_without_headings(table: Table) -> None:
         )
 
 
+def _refuse_whole_lines(table: Table) -> None:
+    """Raise NotBooks for a file whose only heading is a line of headings."""
+    names = re.split("[,;\t|]", table.headings[0])
+    if len(names) > 1 and all(map(_known_field, names)):
+        raise NotBooks(
+            f"has one column, {quoted(table.headings[0])}, as whole lines are in quotes; remove the quotes around them"
+        )
+
+
 def _later_headings(table: Table) -> str:
     """Return a sentence about a row further down that looks like the headings; empty when there is none."""
     for row in table.samples[:MOST_LINES_BEFORE]:
         texts = [_text(value) for value in row]
-        if sum(_known_field(text) is not None for text in texts) > 1:
+        known = [field for text in texts if (field := _known_field(text))]
+        if len(known) > 1 or known == ["title"]:
             return f" A later line looks like them, {_list(texts)}: remove the lines before it."
     return ""
 
@@ -263,8 +281,13 @@ def _refuse_doubled(columns: list[Column], said: dict[int, str | None], table: T
         found = [column for column in columns[: table.named_columns] if column.field == field]
         if len({_part(column, said) for column in found}) < len(found):
             shown = "; ".join(f"{column.shown} ({first_values(table, column.number)})" for column in found)
-            options = " or ".join(f'--ignore "{_option(column, table)}"' for column in found)
-            raise NotBooks(f"has more than one column '{field}': {shown}. Leave out all but one with {options}")
+            names = [_option(column, table) for column in found]
+            options = " or ".join(f'--ignore "{name}"' for name in names)
+            both = " ".join(f'--map "{name}=authors"' for name in names) if field == "authors" else ""
+            all_of_them = f"; or take the authors in all of them with {both}" if both else ""
+            raise NotBooks(
+                f"has more than one column '{field}': {shown}. Leave out all but one with {options}{all_of_them}"
+            )
 
 
 def _part(column: Column, said: dict[int, str | None]) -> object:

@@ -93,7 +93,17 @@ def _loaded(line: str) -> object:
         return f"{error.msg}, character {error.colno}"
     except (ValueError, RecursionError) as error:
         return str(error)
+    if "\\u" in line and _has_half_character(found):
+        return "it has half a character, \\ud83d or the like"
     return found if isinstance(found, dict) else ["not an object"]
+
+
+def _has_half_character(found: object) -> bool:
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

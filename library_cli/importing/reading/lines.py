@@ -15,6 +15,9 @@ WINDOWS_1252_CONTROLS = {code: bytes([code]).decode("cp1252", "ignore") or chr(c
 """What these control characters of Unicode were meant to be: bytes of Windows-1252 that somebody took for Latin-1 on
 their way into a UTF-8 file. The HTML standard reads character references in the same way."""
 
+END_OF_FILE = "\x1a"
+"""Ctrl-Z, with which old programs end a text."""
+
 _LINE = re.compile(r"[^\r\n]*(?P<end>\r\n|\r|\n)?")
 _CONTROLS = re.compile("[\x80-\x9f]")
 
@@ -62,7 +65,7 @@ class TextLines:
     def _split(self) -> Iterator[str]:
         for line in split_lines(self._texts()):
             self._split_lines += 1
-            yield line
+            yield line if line.strip() != END_OF_FILE else line.replace(END_OF_FILE, "")
             self._refuse_if_long(line)
 
     def _texts(self) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
+from html.entities import name2codepoint
 
 from library_cli.importing.reading.table import Value
 from library_domain.isbn import normalized_isbn13
@@ -12,14 +14,24 @@ from library_domain.isbn import normalized_isbn13
 _AS_FORMULA = re.compile(r'=\s*"(?P<text>[^"]*)"')
 """How Excel, and many programs that write for it, protect digits: `="0441569595"`."""
 _FLOAT = re.compile(r"(?P<whole>[0-9]{1,13})[.,]0{1,3}")
+_IN_FULL = re.compile(r"(?P<first>9)[.,](?P<rest>[0-9]{12})E\+?12", re.IGNORECASE)
+"""An ISBN-13 in the notation of large numbers, of which no digit is rounded."""
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,4}")
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]{1,2}", re.IGNORECASE)
 _ROUNDED_IN_FULL = re.compile(r"97[89][0-9]{3}0{7}")
 _WITHOUT_ZEROS = re.compile(r"[0-9]{6,8}[0-9X]", re.IGNORECASE)
 
+_NO_VALUE = re.compile(
+    r"n\.?\s?/?\s?a\.?|none|null|nan|nil|\\n|unknown|[-–—]{1,3}|\?+|(?:n\.\s?d|s\.\s?a)\.?|no\s(?:isbn|date|year)",
+    re.IGNORECASE,
+)
+_NO_ISBN = re.compile(r"0+(?:\.0+)?")
+
 ROUNDED = "a spreadsheet has rounded this number; format the column as text"
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
-_WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})[.,]0{1,3}")
+_WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})(?:[.,]0{1,2}|(?<=[0-9]{4})[.,]000)")
+"""`1,000` is a thousand, and `1.000` may be."""
 _IN_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,\u00a0\u202f ][0-9]{3}){1,2}")
 _UNITS = {
     "page_count": r"(?:pages?|pgs?\.?|pp?\.?|seiten|s\.|p[áa]ginas|p[áa]gs?\.?)",
@@ -63,7 +75,19 @@ _AFTER_CHRIST = re.compile(
     re.IGNORECASE,
 )
 
+_DAYS = re.compile(r"(?P<days>[2-5][0-9]{4})(?:[.,]0{1,3})?")
+"""A date of 1954 to 2064 that a spreadsheet shows as the number of days since 1900."""
+
+_EXTENT = re.compile(r"(?P<pages>[0-9]{1,5}\s?(?:p|pages|s|seiten)\.?)\s*[:;,+].*", re.IGNORECASE | re.DOTALL)
+"""What library catalogues write about the size of a book: `271 p. : ill. ; 24 cm`."""
+
 _LIFE_DATES = re.compile(r"(?:b\.\s*)?[0-9]{3,4}\??\s*[-–]?\s*(?:[0-9]{3,4})?\??\.?")
+
+_CODE = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
+_MISREAD = re.compile("[\u00c2-\u00f4][^\x00-\x7f]")
+"""Two letters that are often seen where UTF-8 was read as Windows-1252: `Ã©` for é."""
+
+_CODE_END = "\ufdd0"  # no character, and in no text
 
 AUTHORS_SEPARATORS = (";", "|", " & ")
 """Of these the first one that a value has separates the authors in it."""
@@ -74,9 +98,9 @@ def isbn_of(text: str) -> tuple[str, str]:
 
     Raises ValueError, whose message says what is wrong with it.
     """
-    plain = without_protection(text)
-    if match := _FLOAT.fullmatch(plain):
-        plain = match["whole"]
+    plain = _as_digits(without_protection(text))
+    if has_no_value(plain) or _NO_ISBN.fullmatch(plain):
+        return "", ""
     if _ROUNDED.fullmatch(plain) or _ROUNDED_IN_FULL.fullmatch(plain):
         raise ValueError(ROUNDED)
     if _WITHOUT_ZEROS.fullmatch(plain):
@@ -88,6 +112,15 @@ def isbn_of(text: str) -> tuple[str, str]:
         return normalized_isbn13(plain), ""
     except ValueError:
         return _same_isbn(plain), ""
+
+
+def _as_digits(plain: str) -> str:
+    """Return the digits of an ISBN that a spreadsheet shows as a number; other texts as they are."""
+    if match := _FLOAT.fullmatch(plain):
+        return match["whole"]
+    if match := _IN_FULL.fullmatch(plain):
+        return match["first"] + match["rest"]
+    return plain.replace(",", "") if _GROUPED.fullmatch(plain) else plain
 
 
 MOST_FORMS = 10
@@ -111,12 +144,42 @@ def _same_isbn(plain: str) -> str:
 def without_protection(text: str) -> str:
     """Return a number without what spreadsheets put around it so that it stays as it is."""
     match = _AS_FORMULA.fullmatch(text.strip())
-    return (match["text"] if match else text).strip().removeprefix("'").strip()
+    return re.sub("^['’`´]", "", (match["text"] if match else text).strip()).strip()
+
+
+def damage_of(text: str) -> str:
+    """Return what seems to have happened to a text before it came into the file; empty for a text as it should be."""
+    if "\ufffd" in text:
+        return "characters were lost before this file was written"
+    if _AS_FORMULA.fullmatch(text):
+        return "a spreadsheet's formula stands for its text"
+    if any(_is_code(code) for code in _CODE.findall(text)):
+        return "the text has codes of HTML"
+    if _MISREAD.search(text):
+        try:
+            return "UTF-8 was read in another encoding" if text.encode("cp1252").decode("utf-8") else ""
+        except UnicodeError:
+            pass
+    return ""
+
+
+def _is_code(code: str) -> bool:
+    return code.startswith("&#") or code[1:-1] in name2codepoint
+
+
+def has_no_value(plain: str) -> bool:
+    """Say whether a text in a column of numbers, ISBNs or dates says that there is none, such as `n/a`."""
+    return bool(_NO_VALUE.fullmatch(plain))
 
 
 def number_of(field: str, text: str) -> int:
     """Return the whole number in a cell. Raises ValueError with what is wrong."""
     plain = without_protection(text)
+    if field == "page_count":
+        if has_no_value(plain):
+            return 0
+        if match := _EXTENT.fullmatch(plain):
+            plain = match["pages"]
     if unit := _UNITS.get(field):
         plain = re.sub(rf"(?<=[0-9])\s*{unit}$", "", plain, flags=re.IGNORECASE)
     if _WHOLE.fullmatch(plain):
@@ -138,7 +201,9 @@ def year_of(value: Value) -> int:
         return value
     plain = without_protection(text).replace("−", "-")
     plain = re.sub(r"[\[\]()]", "", plain).strip(" .,") if re.fullmatch(r"[\[(].*[\])]\.?", plain) else plain
-    if not plain or re.fullmatch(r"-[0-9]{1,9}", plain) or re.fullmatch(r"\+?[0-9]{3,9}|0", plain):
+    if has_no_value(plain):
+        return 0
+    if not _DAYS.fullmatch(plain) and (not plain or re.fullmatch(r"-[0-9]{1,9}|\+?[0-9]{3,9}|0", plain)):
         return _whole_year(plain)
     for pattern in (_BEFORE_CHRIST, _AFTER_CHRIST):
         if match := pattern.fullmatch(plain):
@@ -148,9 +213,15 @@ def year_of(value: Value) -> int:
         return int(match["year"])
     if (match := _RANGE.fullmatch(plain)) and _goes_up(match["first"], match["last"]):
         return int(match["first"])
+    raise ValueError(f"{text[:40]!r} {_not_a_year(plain)}")
+
+
+def _not_a_year(plain: str) -> str:
+    if _DAYS.fullmatch(plain):
+        return "may be a date that a spreadsheet shows as a number; format the column as a date"
     if re.fullmatch("'?[0-9]{1,2}", plain):
-        raise ValueError(f"{text[:40]!r} may be a year of any century; write all four digits, such as 1998 or 0098")
-    raise ValueError(f"{text[:40]!r} is not a year, nor a date with one, such as 1998, 2004-03-01 or c1998")
+        return "may be a year of any century; write all four digits, such as 1998 or 0098"
+    return "is not a year, nor a date with one, such as 1998, 2004-03-01 or c1998"
 
 
 def _whole_year(plain: str) -> int:
@@ -175,19 +246,20 @@ def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -
     if isinstance(value, list):
         return value
     text = str(value).strip()
-    if (names := _json_list(text)) is not None:
+    if (names := _list_in(text)) is not None:
         return names
-    separator = next((separator for separator in separators if separator in text), None)
-    names = text.split(separator) if separator else [text]
+    without_codes = _CODE.sub(_hidden_code, text)
+    separator = next((separator for separator in separators if separator in without_codes), None)
+    names = [part.replace(_CODE_END, ";") for part in without_codes.split(separator)] if separator else [text]
     names = [name for part in names if (name := part.strip())]
     return [_first_name_first(name) for name in names] if last_first else names
 
 
 def written_authors(authors: Sequence[str]) -> str:
     """Return a cell from which `authors_of` reads these authors."""
-    if any(";" in name for name in authors) or "; ".join(authors).lstrip().startswith("["):
-        return json.dumps(list(authors), ensure_ascii=False)
     text = "; ".join(authors)
+    if any(";" in name for name in authors) or text.lstrip().startswith("[") or _CODE.search(text):
+        return json.dumps(list(authors), ensure_ascii=False)
     has_other = len(authors) == 1 and any(separator in text for separator in AUTHORS_SEPARATORS)
     return f"{text};" if has_other else text
 
@@ -199,12 +271,21 @@ def written_year(year: int) -> str:
     return f"{year:04d}" if 0 < year < 100 else str(year)
 
 
-def _json_list(text: str) -> list[str] | None:
-    if not re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
-        return None
+def _hidden_code(match: re.Match[str]) -> str:
+    """Return a code of HTML, such as `&amp;`, with another sign for its semicolon, which separates no authors."""
+    return match[0][:-1] + _CODE_END if _is_code(match[0]) else match[0]
+
+
+def _list_in(text: str) -> list[str] | None:
+    """Return the list that a cell has in the notation of JSON or, as programs in Python write it, of Python."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        if re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
+            found = json.loads(text)
+        elif re.fullmatch(r"\[\s*(?:'.*'|'.*\"|\".*')\s*\]", text, re.DOTALL):
+            found = ast.literal_eval(text)
+        else:
+            return None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
 
