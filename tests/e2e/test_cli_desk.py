@@ -146,7 +146,8 @@ def test_search_shows_scripts_lines_machines_json_and_people_a_table(desk: Desk)
         assert re.search(r"^ *title +authors +year ", text, re.MULTILINE), text
         assert re.search(r"^ *Children of Dune +Frank Herbert ", text, re.MULTILINE), text
         assert {"isbn"} | ({"id"} if desk.books[2].id in text else set()) == has
-    assert desk.books[8].id in desk.table("search", "源氏"), "without an ISBN, its id is needed"
+    assert desk.books[8].id[:18] in desk.table("search", "源氏"), "without an ISBN, its id is needed"
+    assert [book["id"] for book in desk.json("search", "源氏")] == [desk.books[8].id]
     assert "\x1b" not in desk.table("search", "solaris", width=120) + desk.run("search", "solaris").stdout
     assert desk.table("search", "no such book") == "No book was found.\n"
 
@@ -381,7 +382,7 @@ def test_a_book_comes_back_by_the_loan_the_book_or_the_book_and_the_user(desk: D
     reason, message, ids = desk.refused("return", "dune")
     assert (reason, ids) == ("AMBIGUOUS", {loan["id"] for loan in loans})
     assert "Name the user, too" in message
-    assert loans[0]["id"] in desk.table("return", "dune"), "it is to be named by the id"
+    assert loans[0]["id"][:18] in desk.table("return", "dune"), "it is to be named by the id"
     assert desk.json("return", "herb", "zoe")["id"] == loans[0]["id"]
     reason, message, ids = desk.refused("return", "dune", "zoe")
     assert (reason, ids) == ("LOAN_NOT_FOUND", set())
