@@ -156,7 +156,18 @@ def test_search_shows_scripts_lines_machines_json_and_people_a_table(desk: Desk)
 def test_search_says_what_it_left_out_and_that_there_are_more(desk: Desk) -> None:
     done = desk.run("search", "nobody")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "Not shown, as they cannot be borrowed now: 2. To see them, too, add --all.\n"
+    assert done.stderr == "2 books fit, but none of them can be borrowed now. To see them, add --all.\n"
+    due = desk.old["ada"].due_time.ToDatetime()
+    out = f'1 book fits, "Lost at Sea" by Nobody, but every copy is out; the next is due back {due:%Y-%m-%d %H:%M}.'
+    assert desk.table("search", "lost", width=200) == f"{out} To see it, add --all.\n"
+    assert desk.run("search", "bound").stderr.startswith("1 book fits, but it cannot be borrowed now.")
+    assert desk.run("search", "bound", "--language", "de").stderr.startswith("Not shown, as they cannot be borrowed")
+    assert desk.run("search", "lost", "--json").output == "[]\n"
+    lent = desk.json("lend", "kindred", "adam")
+    assert desk.run("search", "octavia").stderr.startswith(
+        '1 book fits, "Kindred" by Octavia E. Butler, but every copy'
+    )
+    desk.json("return", lent["id"])
     assert desk.run("search", "nobody", "--all").stdout.count("\n") == 2
     few = desk.run("search", "dune", "--limit", "1")
     assert few.stdout.count("\n") == 1
