@@ -160,6 +160,12 @@ class ColonEncoded(PathUnknown):
     message = "There is nothing at this path, as %3A is not the same as a colon there. {verb} {meant} was meant."
 
 
+class SegmentEmpty(PathUnknown):
+    """A part of the path is empty, as when a script has no value for a variable: `/v1/books/:borrow`."""
+
+    message = "There is nothing at this path, as a part of it is empty. Is an id missing?"
+
+
 class MethodNotAllowed(Refusal):
     """The path is there, for other verbs."""
 

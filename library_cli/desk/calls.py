@@ -19,12 +19,20 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from library_cli.channel import ANSWER_SECONDS
 from library_cli.desk.columns import ListedLoan
-from library_cli.grpc_errors import is_surely_not_done, rich_status
+from library_cli.grpc_errors import is_surely_not_done, reason_of, rich_status
 
 PAGE_SIZE = 500
 
 USERS_AT_ONCE = 50
 """How many users are asked for at the same time: few enough for the bounds of the service."""
+
+NOT_STARTED = {"NOT_SERVING", "SERVER_BUSY"}
+"""Reasons of the service for calls that it did not begin with."""
+
+TEMPORARY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL}
+"""Statuses of answers that say nothing of what the attempt before has done."""
+
+NOT_KNOWN = "Whether the first attempt was done is not known: look before you try again."
 
 Request = TypeVar("Request", bound="ChangingRequest")
 Answer = TypeVar("Answer")
@@ -97,7 +105,8 @@ class Desk:
         """Make a call that changes something, under a new request id.
 
         When the connection breaks or the service is unavailable, the call is sent a second time with the same id, so
-        that it is done once. It is not sent again when no service was reached at all.
+        that it is done once. It is not sent again when no service was reached at all. An error of the second attempt
+        has the note `NOT_KNOWN` if the first one may have been done.
         """
         request.request_id = str(uuid.uuid4())
         try:
@@ -107,7 +116,14 @@ class Desk:
                 raise
             if rich_status(error) is None and is_surely_not_done(error):
                 raise
-        return call(request, timeout=ANSWER_SECONDS, wait_for_ready=True)
+            may_be_done = reason_of(error) not in NOT_STARTED
+        try:
+            return call(request, timeout=ANSWER_SECONDS, wait_for_ready=True)
+        except grpc.RpcError as error:
+            # What was done once is answered with the first answer, so a refusal says that it was not.
+            if may_be_done and (rich_status(error) is None or error.code() in TEMPORARY):
+                error.add_note(NOT_KNOWN)
+            raise
 
 
 def _pages(call: Callable[..., Any], request: Any, rows: Callable[[Any], Iterable[Answer]]) -> Iterator[Answer]:

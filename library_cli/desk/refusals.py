@@ -54,10 +54,11 @@ class Refusal(Exception):
 def of_call(failure: CallFailed) -> Refusal:
     """Return the refusal for a call that failed."""
     refused = refusal_in(failure)
+    notes = getattr(failure.__cause__, "__notes__", [])
     if refused is None:
-        return Refusal(NO_ANSWER, str(failure), exit_status=CANNOT_BE_DONE)
+        return Refusal(NO_ANSWER, " ".join([str(failure), *notes]), exit_status=CANNOT_BE_DONE)
     status = CANNOT_BE_DONE if refused.reason in BUSY_REASONS else REFUSED
-    return Refusal(refused.reason, refused.message, exit_status=status)
+    return Refusal(refused.reason, " ".join([refused.message, *notes]), exit_status=status)
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import ErrorInfo
 from google.type.money_pb2 import Money
 from rich.console import Console
 
@@ -24,9 +26,11 @@ from library_cli.desk.calls import Desk
 from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
 from library_cli.desk.finding import the_one
 from library_cli.desk.matching import Matches
-from library_cli.desk.refusals import Refusal
+from library_cli.desk.refusals import Refusal, of_call
+from library_cli.grpc_errors import CallFailed
 from library_cli.tables import lines, show, table
 from library_cli.times import days_until, local_time
+from tests.support.scripted_servers import refuse, scripted_server
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -144,6 +148,37 @@ def test_a_change_is_not_sent_for_ever(moody: tuple[Moody, str], code: grpc.Stat
         with pytest.raises(grpc.RpcError):
             desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
     assert len(servicer.asked) == times
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_a_lost_answer_is_not_hidden_by_the_refusal_of_the_second_attempt(code: grpc.StatusCode) -> None:
+    busy = refuse(code, ErrorInfo(reason="SERVER_BUSY", domain="lending-library"), message="Too many calls.")
+    taken = refuse(
+        grpc.StatusCode.ALREADY_EXISTS, ErrorInfo(reason="EMAIL_TAKEN", domain="lending-library"), message="Taken."
+    )
+    with scripted_server() as server:
+        for script, is_unknown, said in (
+            ([lose, busy], True, "Too many calls. Whether the first attempt was done is not known: look"),
+            ([lose, lose], True, "is not known: look before you try again."),
+            ([busy, busy], False, "Too many calls."),
+            # The service would have returned its first answer again, if it had enrolled the user.
+            ([lose, taken], False, "Taken."),
+        ):
+            server.script = list(script)
+            with pytest.raises(CallFailed) as failed, connected(server.address) as channel:
+                enrol_at(Desk(channel))
+            message = of_call(failed.value).message
+            assert said in message
+            assert ("is not known" in message) == is_unknown, message
+
+
+def enrol_at(desk: Desk) -> User:
+    return desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
+
+
+def lose(context: grpc.ServicerContext) -> NoReturn:
+    """An answer that does not arrive."""
+    context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
 
 def test_what_was_not_looked_through_is_not_clear() -> None:
