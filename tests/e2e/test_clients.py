@@ -111,7 +111,7 @@ DESCRIBED = [
     (
         "frontend",
         "library.frontend.v1.BorrowBookRequest",
-        "  // For how many days, 1 to 365.\n  // Example: 14\n  int32 days = 3",
+        "  // For how many days, 1 to 365.\n",
     ),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,10 +50,6 @@ def town(module_servers: Servers, module_rest_servers: RestServers, databases: F
     admin = module_servers.start("admin", databases.migrated("admin", engine))
     frontend = module_servers.start("frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address)
     return Town(admin, frontend, module_rest_servers.start([frontend.address, admin.address]))
-
-
-def snake_case(name: str) -> str:
-    return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
 def refused(call: Callable[..., Any], request: Any) -> Any:
