@@ -127,7 +127,7 @@ class Side:
         """All rows of all tables."""
         with self.at_work(), self.store.snapshot():
             return {
-                model._meta.table_name: list(model.select().order_by(model._meta.primary_key).tuples())
+                model._meta.table_name: list(model.select().order_by(*model._meta.get_primary_keys()).tuples())
                 for model in self._models.MODELS
             }
 
