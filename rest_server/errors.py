@@ -151,7 +151,7 @@ class PathUnknown(Refusal):
 
     status = grpc.StatusCode.NOT_FOUND
     reason = "PATH_UNKNOWN"
-    message = "There is nothing at this path. /openapi.json and /docs tell what there is."
+    message = "There is nothing at this path. /openapi.json and /docs list all paths."
 
 
 class ColonEncoded(PathUnknown):
