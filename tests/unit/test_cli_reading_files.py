@@ -14,11 +14,12 @@ from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import said, xlsx
+from tests.support.book_files import changed, said, xlsx
 from tests.support.processes import ROOT
 
 DUNE = "9780441013593"
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
 WHAT_COMMAS_MAY_MEAN = "say --last-first for Last, First, or --authors-separator , for several"
 GUESS = (
     'its text is in windows-1252, which is a guess: "Étranger", "À"; '
@@ -386,6 +387,55 @@ CASES = {
         xlsx(["title", "isbn"], ["Dune", '="0441569595"'], ["Emma", ""]),
         ["2! row: has a formula without a value in B2; open the file in a spreadsheet program and save it", "3 Emma"],
         [],
+    ),
+    "workbook with formulas whose value is an empty text": Case(
+        changed(
+            xlsx(["title", "isbn"]),
+            sheet1=lambda xml: xml.replace(
+                b"</sheetData>",
+                b"<row><c t='str'><f>D1</f><v>Emma</v></c><c t='str'><f>E1</f><v></v></c></row></sheetData>",
+            ),
+        ),
+        ["2 Emma"],
+        [],
+    ),
+    "workbook with dates in the place of texts": Case(
+        xlsx(
+            ["title", "authors", "published_year"],
+            [dt.date(1963, 11, 22), "Stephen King", dt.date(2011, 11, 8)],
+            ["Emma", dt.time(9, 30), 1815],
+        ),
+        [
+            f"2! title: '1963-11-22': {MADE_A_DATE}",
+            f"3! authors: '09:30:00': {MADE_A_DATE}",
+        ],
+        [],
+    ),
+    "workbook with hidden rows and merged cells": Case(
+        changed(
+            xlsx(["title", "authors"], ["Dune", "Herbert"], ["Emma", None]),
+            sheet1=lambda xml: xml.replace(b'<row r="3"', b'<row hidden="1" r="3"').replace(
+                b"</sheetData>",
+                b'</sheetData><mergeCells count="2"><mergeCell ref="A1:B1"/><mergeCell ref="B2:B3"/></mergeCells>',
+            ),
+        ),
+        ["2 Dune | Herbert", "3 Emma"],
+        [
+            "hidden rows are read like others: 1, the first one is row 3",
+            "of merged cells, only the first one has the value: B2:B3",
+            '"title" is title: "Dune", "Emma"',
+            '"authors" is authors: "Herbert"',
+        ],
+        is_guess=True,
+    ),
+    "workbook whose first sheet is hidden": Case(
+        changed(
+            xlsx(["title"], ["Old"], Books=[["title"], ["Dune"]]),
+            workbook=lambda xml: xml.replace(b'state="visible"', b'state="hidden"', 1),
+        ),
+        ["2 Dune"],
+        ['only the sheet "Books" is read; --sheet chooses another one: "Sheet"', '"title" is title: "Dune"'],
+        is_guess=True,
     ),
     "workbook with a value behind the columns": Case(
         xlsx(["title"], *(["Emma"] for _ in range(200)), ["Dune", "x"]),

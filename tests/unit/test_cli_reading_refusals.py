@@ -9,7 +9,7 @@ import pytest
 
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import said, xlsx
+from tests.support.book_files import changed, said, xlsx
 
 DUNE = "9780441013593"
 
@@ -65,6 +65,19 @@ REFUSED = {
     ),
     "lines that are in quotes as a whole": Refused(
         b'"title,authors"\n"Dune,F"\n', ['has one column, "title,authors", as whole lines are in quotes; remove']
+    ),
+    "a workbook whose first sheet has no books": Refused(
+        xlsx(["notes"], Books=[["title"], ["Dune"]]),
+        ['It was read like this: only the sheet "Sheet" is read; --sheet chooses another one: "Books".'],
+    ),
+    "a workbook of another variant": Refused(
+        changed(
+            xlsx(["title"]),
+            workbook=lambda xml: xml.replace(
+                b"schemas.openxmlformats.org/spreadsheetml/2006/main", b"purl.oclc.org/ooxml/spreadsheetml/main"
+            ),
+        ),
+        ["is a Strict Open XML Spreadsheet; save it as Excel Workbook (.xlsx)"],
     ),
     "HTML that is called .xls": Refused(b"\r\n<html><table><tr><td>title", ["is HTML or XML", "and save it as CSV"]),
     "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; turn them into CSV"]),

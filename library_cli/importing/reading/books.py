@@ -26,7 +26,7 @@ from library_cli.importing.reading.json_lines import JsonLines
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.strangers import refuse_other_bytes, refuse_other_text
-from library_cli.importing.reading.table import Row, Table, Value
+from library_cli.importing.reading.table import DateText, Row, Table, Value
 from service_kit import validation
 from service_kit.validation import joined
 
@@ -34,6 +34,8 @@ ZIP = b"PK\x03\x04"
 
 MOST_SPOOLED_BYTES = 2**29
 """A workbook from a pipe is copied to disk, as its directory is at its end."""
+
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
 
 MOST_EXAMPLES_SHOWN = 3
 
@@ -68,7 +70,11 @@ class Books:
         self._choices = choices
         self._separators = choices.authors_separators or values.AUTHORS_SEPARATORS
         self.table = _table(file, choices)
-        self.columns = columns_of(self.table, choices)
+        try:
+            self.columns = columns_of(self.table, choices)
+        except NotBooks as problem:
+            guessed = [f"It was read like this: {line}." for line in self.table.facts.guessed]
+            raise NotBooks("\n".join([str(problem), *guessed])) from problem
         in_order = sorted(self.columns, key=lambda column: isbn_rank(fields.key_of(column.heading)))
         self._numbers = {
             field: [column.number - 1 for column in in_order if column.field == field] for field in fields.FIELDS
@@ -131,8 +137,12 @@ class Books:
             value = self._value(row, name)
             if isinstance(value, list):
                 problems.append((name, "is a list; only authors may be several"))
+            elif isinstance(value, DateText):
+                problems.append((name, f"{value!r}: {MADE_A_DATE}"))
             else:
                 setattr(book, name, str(value))
+        if isinstance(value := self._value(row, "authors"), DateText):
+            problems.append(("authors", f"{value!r}: {MADE_A_DATE}"))
         self._read_authors(row, book)
         if not book.title and not problems:
             problems.append(("title", "is missing"))
