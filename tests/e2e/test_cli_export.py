@@ -102,7 +102,7 @@ def plain(book: Book) -> Book:
     return kept
 
 
-@pytest.mark.parametrize("form", ["csv"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_an_export_can_be_imported_and_exported_again(
     servers: Servers, admin: ServerProcess, tmp_path: Path, form: str
 ) -> None:

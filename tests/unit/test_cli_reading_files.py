@@ -273,6 +273,11 @@ CASES = {
     "authors separated as is said": Case(
         b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
     ),
+    "an entity of HTML between names": Case(
+        b"title,authors\nA,Strunk &amp; White\nB,Andr&eacute; Gide; C&#39;s\nC,AT&T; Bell\n",
+        ["2 A | Strunk &amp; White", "3 B | Andr&eacute; Gide/C&#39;s", "4 C | AT&T/Bell"],
+        [],
+    ),
     # JSON Lines.
     "JSON Lines": Case(
         lines(
@@ -294,6 +299,19 @@ CASES = {
             "3! row: is not a line of JSON Lines (it is not an object)",
             '4! row: has a value for "title" that is not a text, a number or a list of texts',
             "5! row: is not a line of JSON Lines (a key comes twice)",
+        ],
+        [],
+    ),
+    "JSON Lines with halves of characters": Case(
+        b'{"title": "A \\ud83d\\ude00"}\n{"title": "B\\ud800"}\n{"title": "C", "authors": ["\\udfff"]}\n'
+        b'{"title": "D", "\\ud800": ""}\n{"title": "E", "isbn": "\\ud800"}\n{"title": "F"}\n',
+        [
+            "1 A \U0001f600",
+            "2! row: has half of a character, U+D800",
+            "3! row: has half of a character, U+DFFF",
+            "4! row: is not a line of JSON Lines (a key has half of a character)",
+            "5! isbn: '\\ud800': an ISBN has only digits, hyphens and spaces; an ISBN-10 may end in X",
+            "6 F",
         ],
         [],
     ),

@@ -101,7 +101,12 @@ class Books:
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
             problem = row.problem or self._unnamed_value(row)
-            yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
+            try:
+                found = refused(row.line, [("row", problem)]) if problem else self._book_row(row)
+            except UnicodeEncodeError as error:  # JSON can write one
+                half = f"has half of a character, U+{ord(error.object[error.start]):04X}"
+                found = refused(row.line, [("row", half)])
+            yield found
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
         """Make the request for a row, or the refusal that names every value of it that cannot be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key comes twice")
+    if not "".join(found).isprintable() and re.search("[\\ud800-\\udfff]", "".join(found)):
+        raise ValueError("a key has half of a character")
     return found
 
 

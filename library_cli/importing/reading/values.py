@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from html.entities import html5
 
 from library_cli.importing.reading.table import Value
 from library_domain.isbn import normalized_isbn13
@@ -14,13 +14,16 @@ _AS_FORMULA = re.compile(r'=\s*"(?P<text>[^"]*)"')
 _FLOAT = re.compile(r"(?P<whole>[0-9]{1,13})[.,]0{1,3}")
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]{1,2}", re.IGNORECASE)
 _ROUNDED_IN_FULL = re.compile(r"97[89][0-9]{3}0{7}")
-_WITHOUT_ZEROS = re.compile(r"[0-9]{6,8}[0-9X]", re.IGNORECASE)
+_WITHOUT_ZEROS = re.compile(r"[1-9][0-9]{5,7}[0-9X]", re.IGNORECASE)
+"""Digits that begin with a zero have lost none: 03785955 is the ISSN of a journal, whose check digit fits, too."""
 
 ROUNDED = "a spreadsheet has rounded this number; format the column as text"
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 _WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})[.,]0{1,3}")
 _IN_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,\u00a0\u202f ][0-9]{3}){1,2}")
+_THOUSANDS_OR_PLACES = re.compile(r"[1-9][0-9]{0,2}\.000")
+"""In German a number of thousands, in English a number with three places."""
 _UNITS = {
     "page_count": r"(?:pages?|pgs?\.?|pp?\.?|seiten|s\.|p[áa]ginas|p[áa]gs?\.?)",
     "copies": r"(?:cop(?:y|ies)|items?|pcs\.?|exemplare?|ex\.?)",
@@ -52,7 +55,8 @@ _YEARS = [
 ]
 _RANGE = re.compile(r"(?P<first>[0-9]{4})\s?[-–—/]\s?(?P<last>[0-9]{4}|[0-9]{2})?")
 _ABOUT = re.compile(
-    r"(?:©|\(c\)|℗|copyright|cop\.?|circa|ca\.?|c\.?|p|approx\.?|about|um)?\s*©?\s*(?P<year>[0-9]{3,4})\s*\??\.?",
+    r"(?:©|\(c\)|℗|copyright|cop\.?|circa|ca\.?|c\.?|p|approx\.?|about|um)?\s*©?\s*"
+    r"(?P<year>[0-9]{4}\s*\??|[0-9]{3})\.?",  # 199? is a decade
     re.IGNORECASE,
 )
 _BEFORE_CHRIST = re.compile(
@@ -64,6 +68,9 @@ _AFTER_CHRIST = re.compile(
 )
 
 _LIFE_DATES = re.compile(r"(?:b\.\s*)?[0-9]{3,4}\??\s*[-–]?\s*(?:[0-9]{3,4})?\??\.?")
+
+_ENTITY = re.compile(r"(&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30}));", re.IGNORECASE)
+_END_OF_ENTITY = "\ufdd0"  # not a character: texts do not have it
 
 AUTHORS_SEPARATORS = (";", "|", " & ")
 """Of these the first one that a value has separates the authors in it."""
@@ -121,10 +128,12 @@ def number_of(field: str, text: str) -> int:
         plain = re.sub(rf"(?<=[0-9])\s*{unit}$", "", plain, flags=re.IGNORECASE)
     if _WHOLE.fullmatch(plain):
         return int(plain)
+    if _IN_THOUSANDS.fullmatch(plain):  # before what has places: 1,000 pages are not 1
+        return int(re.sub("[^0-9]", "", plain))
+    if _THOUSANDS_OR_PLACES.fullmatch(plain):
+        raise ValueError(f"{text[:40]!r} may be thousands or decimal places; write the number without a point")
     if match := _WHOLE_AS_FLOAT.fullmatch(plain):
         return int(match["number"])
-    if _IN_THOUSANDS.fullmatch(plain):
-        return int(re.sub("[^0-9]", "", plain))
     raise ValueError(f"{text[:40]!r} is not a whole number of up to nine digits")
 
 
@@ -145,7 +154,7 @@ def year_of(value: Value) -> int:
             year = int(next(group for group in match.groups() if group))
             return -year if pattern is _BEFORE_CHRIST else year
     if match := next((found for pattern in (*_YEARS, _ABOUT) if (found := pattern.fullmatch(plain))), None):
-        return int(match["year"])
+        return int(match["year"].rstrip(" ?"))
     if (match := _RANGE.fullmatch(plain)) and _goes_up(match["first"], match["last"]):
         return int(match["first"])
     if re.fullmatch("'?[0-9]{1,2}", plain):
@@ -177,26 +186,20 @@ def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -
     text = str(value).strip()
     if (names := _json_list(text)) is not None:
         return names
+    text = _entities_marked(text)
     separator = next((separator for separator in separators if separator in text), None)
     names = text.split(separator) if separator else [text]
-    names = [name for part in names if (name := part.strip())]
+    names = [name for part in names if (name := part.replace(_END_OF_ENTITY, ";").strip())]
     return [_first_name_first(name) for name in names] if last_first else names
 
 
-def written_authors(authors: Sequence[str]) -> str:
-    """Return a cell from which `authors_of` reads these authors."""
-    if any(";" in name for name in authors) or "; ".join(authors).lstrip().startswith("["):
-        return json.dumps(list(authors), ensure_ascii=False)
-    text = "; ".join(authors)
-    has_other = len(authors) == 1 and any(separator in text for separator in AUTHORS_SEPARATORS)
-    return f"{text};" if has_other else text
-
-
-def written_year(year: int) -> str:
-    """Return a cell from which `year_of` reads this year; empty for 0, which is unknown."""
-    if not year:
-        return ""
-    return f"{year:04d}" if 0 < year < 100 else str(year)
+def _entities_marked(text: str) -> str:
+    """Return a text in which the `;` at the end of an entity of HTML, such as `&amp;`, separates nothing."""
+    if "&" not in text or _END_OF_ENTITY in text:
+        return text
+    return _ENTITY.sub(
+        lambda found: found[1] + _END_OF_ENTITY if found[1][1] == "#" or f"{found[1][1:]};" in html5 else found[0], text
+    )
 
 
 def _json_list(text: str) -> list[str] | None:
