@@ -205,8 +205,12 @@ CASES = {
         choices=said(ignores=("Book Id", "Author l-f")),
     ),
     "an ISBN-10 where there is no ISBN-13": Case(
-        f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
-        [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
+        f"title,ISBN10,ISBN13\nA,0441013597,{DUNE}\nB,0441569595,\nC,,\nD,0441569595,{DUNE}\nE,?,{DUNE}\n".encode(),
+        [
+            *(f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"),
+            f"5! isbn: '{DUNE}' and '0441569595' are the ISBNs of 2 books; leave the one of this book",
+            f"6 E | {DUNE}",
+        ],
         is_guess=True,
     ),
     "blanks, dashes, underscores, dots and case do not matter": Case(
@@ -272,6 +276,11 @@ CASES = {
     ),
     "authors separated as is said": Case(
         b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
+    ),
+    "two files one after the other, each with headings": Case(
+        b"title,authors\nA,B\n Title ,AUTHORS\nC,D\nTitle,E\n",
+        ["2 A | B", "3! row: has the headings once more", "4 C | D", "5 Title | E"],
+        [],
     ),
     "an entity of HTML between names": Case(
         b"title,authors\nA,Strunk &amp; White\nB,Andr&eacute; Gide; C&#39;s\nC,AT&T; Bell\n",

@@ -63,6 +63,7 @@ class Books:
         self._unnamed = [
             column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_said)
         ]
+        self._headings = [heading.casefold() for heading in self.table.headings if self.table.heading_line]
         self._repairs: list[str] = []
         self._repaired = 0
 
@@ -100,7 +101,7 @@ class Books:
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
-            problem = row.problem or self._unnamed_value(row)
+            problem = row.problem or self._repeated_headings(row) or self._unnamed_value(row)
             try:
                 found = refused(row.line, [("row", problem)]) if problem else self._book_row(row)
             except UnicodeEncodeError as error:  # JSON can write one
@@ -129,6 +130,12 @@ class Books:
         # The service would report the rest only when these are fixed, so its rules are tried here, too.
         return refused(row.line, joined(problems, validation.problems(book)))
 
+    def _repeated_headings(self, row: Row) -> str:
+        """Return what is wrong with a row that has the headings, as where two files were joined to one."""
+        if len(self._headings) > 1 and [str(value).casefold() for value in row.values] == self._headings:
+            return "has the headings once more"
+        return ""
+
     def _unnamed_value(self, row: Row) -> str:
         """Return what is wrong with a row that has a value in a column without a heading."""
         for index in self._unnamed:
@@ -154,7 +161,11 @@ class Books:
         except ValueError as error:
             problems.append(("isbn", f"{text[:40]!r}: {error}"))
             return
-        if repair:
+        others = [other for other in texts if other is not text and values.is_other_isbn(other, book.isbn)]
+        if others:
+            both = f"{text[:40]!r} and {others[0][:40]!r}"
+            problems.append(("isbn", f"{both} are the ISBNs of 2 books; leave the one of this book"))
+        elif repair:
             self._repaired += 1
             if self._repaired <= MOST_REPAIRS_SHOWN:
                 self._repairs.append(f"line {row.line}: {repair}")

@@ -115,6 +115,14 @@ def _same_isbn(plain: str) -> str:
     return found.pop()
 
 
+def is_other_isbn(text: str, isbn: str) -> bool:
+    """Return whether a cell has the ISBN of another book than this ISBN-13; one that cannot be read has none."""
+    try:
+        return isbn_of(text)[0] not in ("", isbn)
+    except ValueError:
+        return False
+
+
 def without_protection(text: str) -> str:
     """Return a number without what spreadsheets put around it so that it stays as it is."""
     match = _AS_FORMULA.fullmatch(text.strip())
