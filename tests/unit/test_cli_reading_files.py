@@ -6,11 +6,12 @@ import codecs
 import datetime as dt
 import io
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
@@ -468,6 +469,18 @@ def test_a_pipe_is_read_like_a_file(name: str) -> None:
     books = Books(io.BufferedReader(Pipe(case.content)), case.choices)
     assert list(map(shown_row, books)) == case.goes_in
     assert case.shown is None or books.shown == case.shown
+
+
+def test_refused_rows_keep_their_bytes(tmp_path: Path) -> None:
+    """Windows-1252 is often called Latin-1, which lacks its quotes and its euro: they are read, and not lost."""
+    content = "title,isbn\nL\u2019Étranger \u2013 10 €,x\n".encode("cp1252")
+    for name in ("latin-1", "iso-8859-15", "windows-1252"):
+        books = Books(io.BytesIO(content), said(encoding=name))
+        assert isinstance(next(iter(books)), ImportOutcome)
+        file = books.table.rejects(tmp_path / name)
+        file.add(books.table.raw_row())
+        file.close()
+        assert (tmp_path / name).read_bytes() == content
 
 
 def test_a_byte_that_does_not_fit_later_in_a_pipe_is_refused_with_its_line() -> None:

@@ -15,6 +15,9 @@ WINDOWS_1252_CONTROLS = {code: bytes([code]).decode("cp1252", "ignore") or chr(c
 """What these control characters of Unicode were meant to be: bytes of Windows-1252 that somebody took for Latin-1 on
 their way into a UTF-8 file. The HTML standard reads character references in the same way."""
 
+BEFORE_REPAIR = {ord(char): chr(code) for code, char in WINDOWS_1252_CONTROLS.items()}
+"""The control characters that these characters were read from."""
+
 _LINE = re.compile(r"[^\r\n]*(?P<end>\r\n|\r|\n)?")
 _CONTROLS = re.compile("[\x80-\x9f]")
 
