@@ -44,7 +44,7 @@ class ImportStopped(click.ClickException):
 @click.option("--dry-run", is_flag=True, help="Check every row and say what would become of it, but add nothing.")
 @click.option(
     "--from-line",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=1),
     help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
 )
 @reading_options

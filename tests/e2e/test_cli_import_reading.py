@@ -146,3 +146,6 @@ def test_a_line_to_start_from_behind_the_end_is_refused(admin: str) -> None:
     done = library("import", "-", "--from-line", "9", stdin=b"title\nA\nB\n", admin=admin)
     assert done.returncode == 2
     assert "has no line 9, which --from-line names: its last line is 3." in done.stderr
+    objects = b'{"title": "A"}\n{"title": "B"}\n'
+    whole = library("import", "-", "--from-line", "1", "--dry-run", stdin=objects, admin=admin)
+    assert whole.stdout == "Would add 2, already there 0, would refuse 0\n"

@@ -6,11 +6,12 @@ import codecs
 import datetime as dt
 import io
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
@@ -207,10 +208,14 @@ CASES = {
         choices=said(ignores=("Book Id", "Author l-f")),
     ),
     "an ISBN-10 where there is no ISBN-13": Case(
-        f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
-        [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
+        f"title,ISBN10,ISBN13\nA,0441013597,{DUNE}\nB,0441569595,\nC,,\nD,0441569595,{DUNE}\nE,?,{DUNE}\n".encode(),
+        [
+            *(f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"),
+            f"5! isbn: '{DUNE}' and '0441569595' are the ISBNs of 2 books; leave the one of this book",
+            f"6 E | {DUNE}",
+        ],
         is_guess=True,
-        remarks=(f"ISBNs in a second column that are of another book were left out: 1 (line 2: {NEUROMANCER})",),
+        remarks=('Values that say that there is none were left empty: 1 (line 6: "?")',),
     ),
     "an ISBN-13 that is rounded, or none, and an ISBN-10": Case(
         b"title,isbn,ISBN13\nA,0441569595,9.78044E+12\nB,0441569595,n/a\nC,,-\nD,0441569595,9.7\n",
@@ -313,6 +318,16 @@ CASES = {
     "authors separated as is said": Case(
         b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
     ),
+    "two files one after the other, each with headings": Case(
+        b"title,authors\nA,B\n Title ,AUTHORS\nC,D\nTitle,E\n",
+        ["2 A | B", "3! row: has the headings once more, and no book; remove this line", "4 C | D", "5 Title | E"],
+        [],
+    ),
+    "an entity of HTML between names": Case(
+        b"title,authors\nA,Strunk &amp; White\nB,Andr&eacute; Gide; C&#39;s\nC,AT&T; Bell\n",
+        ["2 A | Strunk &amp; White", "3 B | Andr&eacute; Gide/C&#39;s", "4 C | AT&T/Bell"],
+        ['the text has codes of HTML, such as "Strunk &amp; White"; it is taken as it is'],
+    ),
     # JSON Lines.
     "JSON Lines": Case(
         lines(
@@ -339,6 +354,19 @@ CASES = {
             '4! row: has a value for "title" that is not a text, a number or a list of texts',
             "5! row: is not a line of JSON Lines (a key comes twice)",
             "6! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)",
+        ],
+        [],
+    ),
+    "JSON Lines with halves of characters": Case(
+        b'{"title": "A \\ud83d\\ude00"}\n{"title": "B\\ud800"}\n{"title": "C", "authors": ["\\udfff"]}\n'
+        b'{"title": "D", "\\ud800": ""}\n{"title": "E", "isbn": "\\ud800"}\n{"title": "F"}\n',
+        [
+            "1 A \U0001f600",
+            *(
+                f"{line}! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)"
+                for line in range(2, 6)
+            ),
+            "6 F",
         ],
         [],
     ),
@@ -535,6 +563,18 @@ def test_a_pipe_is_read_like_a_file(name: str) -> None:
     books = Books(io.BufferedReader(Pipe(case.content)), case.choices)
     assert list(map(shown_row, books)) == case.goes_in
     assert case.shown is None or books.shown == case.shown
+
+
+def test_refused_rows_keep_their_bytes(tmp_path: Path) -> None:
+    """Windows-1252 is often called Latin-1, which lacks its quotes and its euro: they are read, and not lost."""
+    content = "title,isbn\nL\u2019Étranger \u2013 10 €,x\n".encode("cp1252")
+    for name in ("latin-1", "iso-8859-15", "windows-1252"):
+        books = Books(io.BytesIO(content), said(encoding=name))
+        assert isinstance(next(iter(books)), ImportOutcome)
+        file = books.table.rejects(tmp_path / name)
+        file.add(books.table.raw_row())
+        file.close()
+        assert (tmp_path / name).read_bytes() == content
 
 
 def test_a_byte_that_does_not_fit_later_in_a_pipe_is_refused_with_its_line() -> None:

@@ -113,6 +113,9 @@ REFUSED = {
     "--columns for a file with headings": Refused(
         b"Title,Author\nA,B\n", ["leave --columns out"], said(columns=("title", "authors"))
     ),
+    "--columns for a file with headings that are not all known": Refused(
+        b"Signatur,Title\nA1,B\n", ["leave --columns out"], said(columns=("-", "title"))
+    ),
     "--columns for other columns": Refused(
         b"A,B,C\n",
         ['the 2 columns that --columns names: its first line has 3, which are "A", "B", "C"'],

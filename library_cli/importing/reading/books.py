@@ -84,7 +84,6 @@ class Books:
         ]
         self._repairs = _Examples()
         self._absent = _Examples()
-        self._others = _Examples()
         named = sum(heading != "" for heading in self.table.headings)
         has_line = self.table.heading_line > 0 and named > 1
         self._heading_line = [heading.casefold() for heading in self.table.headings] if has_line else []
@@ -118,15 +117,13 @@ class Books:
         lines = self.table.remarks
         if self._repairs.count:
             lines.append(f"ISBNs that had lost zeros at their beginning were completed: {self._repairs}")
-        if self._others.count:
-            lines.append(f"ISBNs in a second column that are of another book were left out: {self._others}")
         if self._absent.count:
             lines.append(f"Values that say that there is none were left empty: {self._absent}")
         return lines
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
-            problem = row.problem or self._unnamed_value(row) or self._repeated_headings(row)
+            problem = row.problem or self._repeated_headings(row) or self._unnamed_value(row)
             yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
@@ -182,7 +179,7 @@ class Books:
 
     def _read_isbn(self, row: Row, book: AddBookRequest, problems: list[validation.Problem]) -> None:
         texts = [text for index in self._numbers["isbn"] if (text := _text(row.values[index]))]
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, str]] = {}
         errors: list[str] = []
         for text in texts:
             try:
@@ -190,7 +187,7 @@ class Books:
             except ValueError as error:
                 errors.append(f"{text[:40]!r}: {error}")
                 continue
-            found[isbn] = found.get(isbn) or repair
+            found.setdefault(isbn, (text, repair))
             self._note_absent(row, text, is_absent=not isbn)
         found.pop("", None)
         if found and all(values.ROUNDED in error for error in errors):
@@ -198,10 +195,11 @@ class Books:
         if errors:
             problems.append(("isbn", errors[0]))
             return
-        for isbn, repair in found.items():
-            if book.isbn:
-                self._others.add(f"line {row.line}: {isbn}")
-                continue
+        if len(found) > 1:
+            both = " and ".join(f"{text[:40]!r}" for text, _ in found.values())
+            problems.append(("isbn", f"{both} are the ISBNs of {len(found)} books; leave the one of this book"))
+            return
+        for isbn, (_, repair) in found.items():
             book.isbn = isbn
             if repair:
                 self._repairs.add(f"line {row.line}: {repair}")
@@ -241,7 +239,7 @@ class Books:
         """Point out texts that other programs seem to have changed: they are taken as they are."""
         columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
         texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, str]] = {}
         for text in texts:
             if isinstance(text, str) and (what := values.damage_of(text)):
                 found.setdefault(what, f"{what}, such as {quoted(text)}; it is taken as it is")

@@ -57,6 +57,9 @@ SAMPLE_ROWS = 100
 SMALL_PART_BYTES = 2**16
 STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 """The names of a variant of the format, which openpyxl does not read."""
+NO_VALUE = "=NA()"
+"""Takes the place of a formula without a value among refused rows: in another row it would be about other cells, and
+without it the row would go in with the value missing."""
 
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, ParseError, InvalidFileException, EOFError, NotImplementedError, RuntimeError),
@@ -312,10 +315,12 @@ class SheetFile:
         self._book.save(self._path)
 
     def _copy(self, cell: Cell) -> object:
+        if cell.data_type == "f":
+            return NO_VALUE
         if not isinstance(cell.value, str):
             return cell.value
         copy = WriteOnlyCell(self._sheet, value=cell.value)
-        copy.data_type = "s"  # a text that begins with = is not a formula
+        copy.data_type = "e" if cell.data_type == "e" else "s"  # a text that begins with = is not a formula
         return copy
 
 
