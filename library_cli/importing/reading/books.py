@@ -239,7 +239,7 @@ class Books:
         """Point out texts that other programs seem to have changed: they are taken as they are."""
         columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
         texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
-        found: dict[str, tuple[str, str]] = {}
+        found: dict[str, str] = {}
         for text in texts:
             if isinstance(text, str) and (what := values.damage_of(text)):
                 found.setdefault(what, f"{what}, such as {quoted(text)}; it is taken as it is")
