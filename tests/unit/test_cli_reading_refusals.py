@@ -24,15 +24,15 @@ class Refused(NamedTuple):
 
 REFUSED = {
     "a column that is not understood": Refused(
-        b"Title,Autor,Signatur\nDune,Frank Herbert,A1\nEmma,Jane Austen,A2\n",
+        b"Title,Autr,Signatur\nDune,Frank Herbert,A1\nEmma,Jane Austen,A2\n",
         [
-            '  "Autor": "Frank Herbert", "Jane Austen"\n  "Signatur": "A1", "A2"\n',
-            '  --map "Autor=authors" --ignore "Signatur"\n',
+            '  "Autr": "Frank Herbert", "Jane Austen"\n  "Signatur": "A1", "A2"\n',
+            '  --map "Autr=authors" --ignore "Signatur"\n',
             "The fields are: title,",
         ],
     ),
     "headings with one letter wrong": Refused(
-        b"Titel,autors,pubisher\nA,B,C\n", ['--map "Titel=title" --map "autors=authors" --map "pubisher=publisher"']
+        b"Titles,autors,pubisher\nA,B,C\n", ['--map "Titles=title" --map "autors=authors" --map "pubisher=publisher"']
     ),
     "columns that would take a field twice": Refused(
         b"title,Author,Author l-f,Notes,Review,x,x\nA,B,C,D,E,F,G\n",
@@ -95,7 +95,7 @@ REFUSED = {
         b"title,x\nA,\n", ["has no column 'y', which --map names"], said(maps=("y=isbn",))
     ),
     "a field that there is not": Refused(
-        b"title,x\nA,\n", ["'autor', which --map names, is not a field; did you mean authors?"], said(maps=("x=autor",))
+        b"title,x\nA,\n", ["'autr', which --map names, is not a field; did you mean authors?"], said(maps=("x=autr",))
     ),
     "a column that --ignore does not find": Refused(
         b"title\nA\n", ["has no column 'x', which --ignore names; it has \"title\""], said(ignores=("x",))
