@@ -13,6 +13,7 @@ from library_cli.desk.enrol import enrol_command
 from library_cli.desk.giving_back import return_command
 from library_cli.desk.lend import lend_command
 from library_cli.desk.loans import loans_command
+from library_cli.desk.renew import renew_command
 from library_cli.desk.search import search_command
 from library_cli.desk.users import users_command
 from library_cli.doctor import doctor_command
@@ -34,7 +35,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    *(search_command, users_command, enrol_command, lend_command, return_command, loans_command),
+    *(search_command, users_command, enrol_command, lend_command, return_command, renew_command, loans_command),
     *(up_command, status_command, health_command, import_command, export_command, doctor_command),
     *(backup_command, verify_command, restore_command, completion_command),
 )

@@ -9,19 +9,36 @@ PROGRAM, VARIABLE = "library", "_LIBRARY_COMPLETE"
 """What is completed, and the variable by which the script asks the program for completions (click's own)."""
 
 
-@click.command("completion", short_help="Print the script that lets a shell complete this command.")
+HELP = """Print the script with which SHELL completes commands and options after a TAB.
+
+\b
+bash:
+  mkdir -p ~/.local/share/bash-completion/completions
+  library completion bash > ~/.local/share/bash-completion/completions/library
+
+\b
+bash without the package bash-completion: after both lines above, once
+  echo '. ~/.local/share/bash-completion/completions/library' >> ~/.bashrc
+
+\b
+zsh:
+  library completion zsh > ~/.library-completion
+  echo 'source ~/.library-completion' >> ~/.zshrc
+
+\b
+fish:
+  mkdir -p ~/.config/fish/completions
+  library completion fish > ~/.config/fish/completions/library.fish
+
+It takes effect in the next shell. bash has to be 4.4 or newer.
+"""
+
+
+@click.command("completion", help=HELP, short_help="Print the script that lets a shell complete this command.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion_command(context: click.Context, shell: str) -> None:
-    r"""Print the script with which SHELL completes commands and options after a TAB.
-
-    \b
-    bash:  library completion bash > ~/.local/share/bash-completion/completions/library
-    zsh:   library completion zsh > ~/.library-completion; echo 'source ~/.library-completion' >> ~/.zshrc
-    fish:  library completion fish > ~/.config/fish/completions/library.fish
-
-    It takes effect in the next shell. bash has to be 4.4 or newer.
-    """
+    """Print the script for a shell."""
     completion = get_completion_class(shell)
     assert completion is not None, "click knows each of them"
     click.echo(completion(context.find_root().command, {}, PROGRAM, VARIABLE).source())

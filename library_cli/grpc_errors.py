@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple, cast
+from urllib.parse import urlsplit
 
 import grpc
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
@@ -10,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from library_cli.plain_text import one_line
+from service_kit.addresses import is_loopback
 
 REFUSALS = frozenset(
     {
@@ -100,12 +102,27 @@ def _without_details(code: grpc.StatusCode, said: str, target: str) -> str:
         return f"What answers at {target} is another program than this command needs: it does not speak gRPC."
     if code is grpc.StatusCode.UNAVAILABLE:
         cause = said.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
-        return f"Nothing answers at {target}; is the service running there? ({cause})"
+        return nothing_answers(target, "service", cause)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"The service at {target} took too long to answer; whether it did what was asked is not known."
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"What answers at {target} is another service than this command needs ({said})."
     return ""
+
+
+def nothing_answers(address: str, noun: str, cause: str) -> str:
+    """Return the sentence for a silent address: HOST:PORT or a URL. The cause is left out where it only repeats it."""
+    why = "" if "connection refused" in cause.lower() else f" ({cause})"
+    start = " Start the library with `library up`." if _is_this_machine(address) else ""
+    return f"Nothing answers at {address}; is the {noun} running there?{why}{start}"
+
+
+def _is_this_machine(address: str) -> bool:
+    try:
+        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+        return host == "localhost" or is_loopback(host)
+    except ValueError:
+        return False
 
 
 def is_surely_not_done(error: grpc.RpcError) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from library_cli.channel import ANSWER_SECONDS
-from library_cli.grpc_errors import CallFailed
+from library_cli.grpc_errors import CallFailed, nothing_answers
 from library_cli.plain_text import one_line
 
 PATH = "/healthz"
@@ -74,7 +74,7 @@ def _answer(url: str, timeout: float) -> bytes:
                 said = refusal.read(ANSWER_BYTES)
     except OSError as failure:
         cause = _short(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
-        raise CallFailed(f"Nothing answers at {url}; is the REST service running there? ({cause})") from failure
+        raise CallFailed(nothing_answers(url, "REST service", cause)) from failure
     except HTTPException as failure:
         raise CallFailed(_other_program(url)) from failure
     return said

@@ -80,6 +80,8 @@ class Service:
             f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names, "
             f"such as LIBRARY_{self.name.upper()}_LISTEN=HOST:PORT."
         )
+        if said.startswith("cannot listen on"):
+            said, where = f"{said.partition('. ')[0]}.", f"{elsewhere(self.name)}\nThe log is {self.log}."
         return f"The {self.name} service ended with exit status {status}: {said or 'it said nothing'}\n{where}"
 
     def log_lines(self) -> list[str]:
@@ -193,6 +195,14 @@ class Household:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def elsewhere(name: str) -> str:
+    """Return what to do when a service cannot listen, of which the likeliest reason is a library that runs already."""
+    return (
+        "Is the library running here already? `library status` shows it. If it is another program, stop that, or choose "
+        f"another port: LIBRARY_{name.upper()}_LISTEN=HOST:PORT."
+    )
 
 
 def serves_grpc(address: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +30,15 @@ COPIED_AT_ONCE = 64 * 1024
 
 WIDE = 110
 """From this width on, in characters, a terminal has room for ids."""
+
+LONGEST_WORD = 30
+"""Words of up to this many characters stay whole as long as there is room; most e-mail addresses are shorter."""
+
+LEAST_WIDTH = 4
+"""How narrow a column gets where words have to be broken, in characters."""
+
+SHORT_ID = 18
+"""The least of an id that a narrow table shows, in characters: the time, and what differs within a millisecond."""
 
 Item = TypeVar("Item")
 
@@ -57,6 +67,8 @@ class Column(Generic[Item]):
     """Whether lines have this column."""
     is_whole: bool = False
     """Whether a table never breaks the value into lines, so that it can be copied."""
+    short_below: int = 0
+    """Below which width of the terminal a table shows the beginnings of ids, as long as they differ in this table."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +110,64 @@ def lines(items: Iterable[Item], columns: Sequence[Column[Item]]) -> Iterator[st
 def table(items: Iterable[Item], columns: Sequence[Column[Item]], width: int) -> Table:
     """Return the rows as a table for a terminal of this width, in characters."""
     chosen = [column for column in columns if column.min_width <= width < column.max_width]
+    listed = list(items)
+    cells = [_cells(column, listed, width) for column in chosen]
+    widths = _widths(chosen, cells, width)
     built = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in chosen:
-        built.add_column(column.heading, overflow="fold", no_wrap=column.is_whole)
-    for item in items:
-        built.add_row(*(_cell(column, item) for column in chosen))
+    for column, column_width in zip(chosen, widths, strict=True):
+        built.add_column(column.heading, overflow="fold", no_wrap=column.is_whole, width=column_width)
+    for row in zip(*cells, strict=True):
+        built.add_row(*row)
     return built
+
+
+def _cells(column: Column[Item], items: Sequence[Item], width: int) -> list[Text]:
+    """Return the values of a column, ids as far as the table shows them."""
+    cells = [_cell(column, item) for item in items]
+    if width >= column.short_below:
+        return cells
+    ids = {cell.plain for cell in cells}
+    length = next(
+        (size for size in range(SHORT_ID, 36) if len({each[:size] for each in ids}) == len(ids)),
+        max(map(len, ids), default=0),
+    )
+    return [Text(cell.plain[:length].rstrip("-")) for cell in cells]
 
 
 def _cell(column: Column[Item], item: Item) -> Text:
     value = (column.shown or column.plain)(item)
     return value if isinstance(value, Text) else Text(one_line(value))
+
+
+def _widths(columns: Sequence[Column[Item]], cells: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Return how wide each column is, so that words are only broken where there is no room for them as they are."""
+    texts = [
+        [column.heading, *(cell.plain for cell in column_cells)]
+        for column, column_cells in zip(columns, cells, strict=True)
+    ]
+    widths = [max(map(cell_len, column_texts)) for column_texts in texts]
+    least = [
+        needed if column.is_whole else min(LONGEST_WORD, max(map(_longest_word, column_texts)))
+        for column, column_texts, needed in zip(columns, texts, widths, strict=True)
+    ]
+    broken = [needed if column.is_whole else LEAST_WIDTH for column, needed in zip(columns, widths, strict=True)]
+    room = width - (3 * len(columns) - 1)  # two blanks and a line between two columns, one blank at both ends
+    for narrowest in (least, broken):
+        _narrow(widths, narrowest, room)
+    return widths
+
+
+def _narrow(widths: list[int], narrowest: Sequence[int], room: int) -> None:
+    """Take from the columns that have the most to spare until all fit into the room, or none has any left."""
+    while sum(widths) > room:
+        spare, position = max((widths[place] - narrowest[place], place) for place in range(len(widths)))
+        if spare <= 0:
+            return
+        widths[position] -= 1
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
 
 
 def _write_lines(written: Iterable[str]) -> int:

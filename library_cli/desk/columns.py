@@ -16,6 +16,9 @@ from library.v1.user_pb2 import User, UserState
 from library_cli.tables import WIDE, Column, Form
 from library_cli.times import days_until, local_time
 
+WIDE_FOR_LOANS = 140
+"""From this width on, in characters, a table of loans has whole ids; a narrower one has their beginnings."""
+
 
 class ListedLoan(NamedTuple):
     """A loan, and who has the book; no user where the service does not know one."""
@@ -93,14 +96,25 @@ def _email(listed: ListedLoan) -> str:
     return listed.user.email if listed.user else ""
 
 
+IN_LINES_ONLY = 0
+"""The `max_width` of a column that no table has: lines have another order than tables, and more columns."""
+
 BOOKS: Form[Book] = Form(
     [
         Column("title", lambda book: book.title),
         Column("authors", lambda book: "; ".join(book.authors)),
         Column("year", year),
-        Column("ISBN", lambda book: book.isbn, min_width=WIDE, is_whole=True),
+        Column("ISBN", lambda book: book.isbn, max_width=IN_LINES_ONLY),
         Column("free", _free, _free_shown),
-        Column("ISBN or id", lambda book: book.isbn or book.id, max_width=WIDE, in_lines=False, is_whole=True),
+        Column(
+            "ISBN or id",
+            lambda book: book.isbn or book.id,
+            max_width=WIDE,
+            in_lines=False,
+            is_whole=True,
+            short_below=WIDE,
+        ),
+        Column("ISBN", lambda book: book.isbn, min_width=WIDE, in_lines=False, is_whole=True),
         Column("id", lambda book: book.id, min_width=WIDE, is_whole=True),
     ],
     as_json,
@@ -108,29 +122,43 @@ BOOKS: Form[Book] = Form(
 )
 USERS: Form[User] = Form(
     [
-        Column("id", lambda user: user.id, min_width=WIDE, is_whole=True),
+        Column("id", lambda user: user.id, max_width=IN_LINES_ONLY),
         Column("email", lambda user: user.email),
         Column("name", name_of),
         Column("state", lambda user: _name(UserState, "USER_STATE_", user.state)),
         Column("loans", lambda user: str(user.active_loan_count)),
+        Column("id", lambda user: user.id, min_width=WIDE, in_lines=False, is_whole=True),
     ],
     as_json,
     "Nobody was found.",
 )
-_LOAN_ID: Column[ListedLoan] = Column("loan id", lambda listed: listed.loan.id, is_whole=True)
+_LOAN_ID: Column[ListedLoan] = Column(
+    "loan id", lambda listed: listed.loan.id, in_lines=False, is_whole=True, short_below=WIDE_FOR_LOANS
+)
 LOANS: Form[ListedLoan] = Form(
     [
-        replace(_LOAN_ID, min_width=WIDE),
+        Column("loan id", lambda listed: listed.loan.id, max_width=IN_LINES_ONLY),
         Column("due", lambda listed: listed.loan.due_time.ToJsonString(), _due_time),
         Column("", lambda listed: _name(LoanState, "LOAN_STATE_", listed.loan.state), _due),
         Column("title", lambda listed: listed.loan.book_title),
         Column("user", _email, lambda listed: _email(listed) or listed.loan.user_id),
         Column("fine", lambda listed: money(listed.loan.fine)),
-        Column("user id", lambda listed: listed.loan.user_id, max_width=0),
-        Column("book id", lambda listed: listed.loan.book_id, max_width=0),
+        replace(_LOAN_ID, min_width=WIDE),
+        Column("user id", lambda listed: listed.loan.user_id, max_width=IN_LINES_ONLY),
+        Column("book id", lambda listed: listed.loan.book_id, max_width=IN_LINES_ONLY),
     ],
     loan_as_json,
     "No loan was found.",
 )
-LOANS_TO_CHOOSE: Form[ListedLoan] = replace(LOANS, columns=[_LOAN_ID, *LOANS.columns[1:]])
-"""For one of several loans that has to be named by its id: every terminal shows it."""
+LOANS_TO_CHOOSE: Form[ListedLoan] = replace(
+    LOANS,
+    columns=[
+        *(
+            replace(column, min_width=WIDE) if column.heading in ("", "fine") else column
+            for column in LOANS.columns[:6]
+        ),
+        _LOAN_ID,
+        *LOANS.columns[7:],
+    ],
+)
+"""For one of several loans that has to be named by its id: every terminal shows the id or enough of it."""

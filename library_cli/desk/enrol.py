@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import unicodedata
 
 import click
@@ -13,7 +14,8 @@ from library.v1.user_pb2 import User
 from library_cli.desk.calls import Desk
 from library_cli.desk.columns import USERS, as_json, name_of, person
 from library_cli.desk.matching import address_key, has_address
-from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.refusals import FIELD_INVALID, Refusal, at_desk
+from library_cli.desk.typing_aids import DeskCommand
 from library_cli.grpc_errors import reason_of
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
@@ -21,7 +23,7 @@ from library_cli.tables import json_option
 EMAIL_TAKEN = "EMAIL_TAKEN"
 
 
-@click.command("enrol", short_help="Enrol a user, who can borrow from then on.")
+@click.command("enrol", cls=DeskCommand, short_help="Enrol a user, who can borrow from then on.")
 @click.argument("email")
 @click.argument("first_name")
 @click.argument("last_name", default="")
@@ -41,6 +43,7 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
     """
     enrolled = "Enrolled {person}."
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        _check_order(email, first_name, last_name)
         request = EnrollUserRequest(email=email.strip(), first_name=first_name, last_name=last_name)
         try:
             user = desk.change(desk.members.EnrollUser, request)
@@ -54,6 +57,15 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
         return
     click.echo(f"{enrolled.format(person=person(user))} The user's id is {user.id}.")
     click.echo(f"To lend a book, run: library lend BOOK {user.email}")
+
+
+def _check_order(*arguments: str) -> None:
+    """Raise Refusal where the e-mail address comes after a name."""
+    names = [argument for argument in arguments if argument and not address_key(argument)]
+    addresses = [argument for argument in arguments if address_key(argument)]
+    if addresses and addresses[0] != arguments[0] and "@" not in arguments[0]:
+        typed = shlex.join(["library", "enrol", addresses[0], *names])
+        raise Refusal(FIELD_INVALID, f"email: the e-mail address comes first. To enrol, run: {typed}")
 
 
 def _known(desk: Desk, request: EnrollUserRequest, error: grpc.RpcError) -> User:

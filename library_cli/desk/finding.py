@@ -79,7 +79,7 @@ def books_named(desk: Desk, text: str) -> Matches[Book]:
         by_id = list(itertools.islice(desk.books(request), MOST_LOOKED_AT))
     found, is_cut = _some(desk.books(ListBooksRequest(query=wordy(text, "book"), include_unavailable=True)))
     is_title = matching.is_title(text)
-    return _sorted(found, by_id, lambda book: is_title(book.title), matching.book_begins(text), is_cut=is_cut)
+    return _sorted(found, by_id, lambda book: is_title(book.title), matching.names_book(text), is_cut=is_cut)
 
 
 def users_named(desk: Desk, text: str) -> Matches[User]:

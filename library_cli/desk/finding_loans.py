@@ -1,8 +1,9 @@
-"""The one loan that comes back: by its id or the beginning of it, or by the book and, if need be, the user."""
+"""The one loan that is returned or renewed: by its id or its beginning, or by the book and, if need be, the user."""
 
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import grpc
 
@@ -24,29 +25,45 @@ LOANS_OF_A_BOOK = 100
 """How many loans of one book are looked at: more than one are too many already."""
 
 
-def find_loan(desk: Desk, what: str, user_text: str | None) -> Loan:
-    """Return the loan that comes back. `what` names the loan or the book, `user_text` who has it.
+class FoundLoan(NamedTuple):
+    """A loan, and the others of the same user and book that would have done as well: they are due later."""
 
-    Raises Refusal where it is not exactly one loan that is out, and grpc.RpcError. A loan that is named by its id may
-    have come back already: the service says so.
+    loan: Loan
+    others: list[Loan]
+
+
+def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
+    """Return the loan that is meant. `what` names the loan or the book, `user_text` who has it.
+
+    Of several copies of a book that one user has, it is the one that is due first. Raises Refusal where it is not clear
+    which loan is meant, and grpc.RpcError. A loan that is named by its id may have come back already: the service says
+    so.
     """
     what = what.strip()
     user = find_user(desk, user_text) if user_text is not None else None
     by_id = _loans_with_id(desk, what, user)
     if UUID.fullmatch(what) and by_id:
-        return by_id[0]
+        return FoundLoan(by_id[0], [])
     books, fitting = _by_book(desk, what, user)
     out = {loan.id: loan for loan in [*(loan for loan in by_id if loan.state != LOAN_STATE_RETURNED), *fitting]}
-    if len(out) == 1:
-        return next(iter(out.values()))
+    if out and (len(out) == 1 or _is_any_as_good(by_id, fitting)):
+        loan, *others = sorted(out.values(), key=lambda loan: (loan.due_time.ToNanoseconds(), loan.id))
+        return FoundLoan(loan, others)
     if out:
         listed = list(desk.with_users(itertools.islice(out.values(), MOST_SHOWN)))
         who = "" if user else " Name the user, too, or"
         message = f'{len(out)} loans fit "{what}".{who or " Name"} the loan by its id.'
         raise Refusal(AMBIGUOUS, message, listed, LOANS_TO_CHOOSE)
     if len(by_id) == 1 and not books.best:
-        return by_id[0]
+        return FoundLoan(by_id[0], [])
     raise _nothing_out(desk, what, user, books)
+
+
+def _is_any_as_good(by_id: list[Loan], fitting: list[Loan]) -> bool:
+    """Return whether all loans that fit are copies of one book that one user has, and all of them were looked at."""
+    if by_id or len(fitting) >= LOANS_OF_A_BOOK:
+        return False
+    return len({(loan.user_id, loan.book_id) for loan in fitting}) == 1
 
 
 def _loans_with_id(desk: Desk, what: str, user: User | None) -> list[Loan]:
@@ -107,5 +124,6 @@ def _nothing_out(desk: Desk, what: str, user: User | None, books: Matches[Book])
     if books.best:
         title = books.best[0].title if len(books.best) == 1 else what
         return Refusal("LOAN_NOT_FOUND", f'No copy of "{title}" is on loan.')
+    wrong = f" {problem}" if (problem := matching.isbn_problem(what)) else ""
     similar = " Did you mean one of these books?" if books.offers else " To see all that is out, run: library loans"
-    return Refusal("LOAN_NOT_FOUND", f'No loan and no book fits "{what}".{similar}', books.offers, BOOKS)
+    return Refusal("LOAN_NOT_FOUND", f'No loan and no book fits "{what}".{wrong}{similar}', books.offers, BOOKS)

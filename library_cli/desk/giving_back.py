@@ -11,8 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from library.frontend.v1.lending_service_pb2 import ReturnBookRequest
 from library.v1.loan_pb2 import Loan
 from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, money, person
-from library_cli.desk.finding_loans import find_loan
+from library_cli.desk.finding_loans import FoundLoan, find_loan
 from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.typing_aids import DeskCommand, order_checked
 from library_cli.grpc_errors import service_refusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
@@ -21,7 +22,7 @@ from library_cli.times import local_time
 LOAN_RETURNED = "LOAN_RETURNED"
 
 
-@click.command("return", short_help="Take back a book.")
+@click.command("return", cls=DeskCommand, short_help="Take back a book.")
 @click.argument("what", metavar="BOOK_OR_LOAN")
 @click.argument("user_text", metavar="[USER]", required=False)
 @json_option
@@ -32,20 +33,22 @@ def return_command(what: str, user_text: str | None, json_wanted: bool, frontend
     Examples: library return dune; and when several people have a copy: library return dune ada@example.org
 
     BOOK_OR_LOAN is the id of a loan or its beginning, or a book, as for `library lend`. USER is needed only where
-    several loans of the book are out. Where several loans fit, nothing is returned, and they are shown.
+    several people have the book; of several copies that USER has, the one that is due first comes back. Where several
+    loans fit, nothing is returned, and they are shown.
 
     Exit status: 0 when the book is back, 1 when it was refused or is not clear, 2 when no service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
-        loan = find_loan(desk, what, user_text)
-        [listed] = desk.with_users([loan])
+        with order_checked(desk, "return", what, user_text):
+            found = find_loan(desk, what, user_text)
+        [listed] = desk.with_users([found.loan])
         try:
-            loan = desk.change(desk.lending.ReturnBook, ReturnBookRequest(loan_id=loan.id))
+            loan = desk.change(desk.lending.ReturnBook, ReturnBookRequest(loan_id=found.loan.id))
         except grpc.RpcError as error:
             refused = service_refusal(error)
             if refused is None or refused.reason != LOAN_RETURNED:
                 raise
-            raise _returned_before(listed, refused.metadata) from error
+            raise returned_before(listed, refused.metadata) from error
     listed = ListedLoan(loan, listed.user)
     if json_wanted:
         click.echo(json.dumps(loan_as_json(listed), indent=2, ensure_ascii=False))
@@ -53,13 +56,22 @@ def return_command(what: str, user_text: str | None, json_wanted: bool, frontend
     click.echo(f'Returned "{loan.book_title}"{_by(listed)}.')
     if fine := money(loan.fine):
         click.echo(f"It was due {local_time(loan.due_time)}, so it is late. The fine is {fine}.")
+    if found.others:
+        click.echo(of_several(found))
+
+
+def of_several(found: FoundLoan) -> str:
+    """Return the sentence about which of several copies that one user has was taken."""
+    copies, due = len(found.others) + 1, local_time(found.others[0].due_time)
+    return f"Of this user's {copies} copies it was the one due first; the next is due back {due}."
 
 
 def _by(listed: ListedLoan) -> str:
     return f", which {person(listed.user)} had" if listed.user else ""
 
 
-def _returned_before(listed: ListedLoan, metadata: dict[str, str]) -> Refusal:
+def returned_before(listed: ListedLoan, metadata: dict[str, str]) -> Refusal:
+    """Return the refusal for a loan that came back before."""
     loan: Loan = listed.loan
     time = Timestamp()
     if written := metadata.get("return_time"):

@@ -14,6 +14,7 @@ from library.v1.user_pb2 import User
 from library_cli.desk.columns import BOOKS, ListedLoan, loan_as_json, person, quoted
 from library_cli.desk.finding import find_book, find_user
 from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.typing_aids import DeskCommand, order_checked
 from library_cli.grpc_errors import ServiceRefusal, service_refusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
@@ -22,7 +23,7 @@ from library_cli.times import local_time
 DEFAULT_DAYS, MOST_DAYS = 14, 365
 
 
-@click.command("lend", short_help="Lend a book to a user.")
+@click.command("lend", cls=DeskCommand, short_help="Lend a book to a user.")
 @click.argument("book_text", metavar="BOOK")
 @click.argument("user_text", metavar="USER")
 @click.option(
@@ -41,12 +42,15 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
 
     BOOK is an ISBN in any form, an id or its beginning, or words of the title and the authors, in quotes if there are
     several. USER is an e-mail address, an id, the beginning of either, or a name. A whole title, name or address wins
-    over what only begins so. Where several books or users fit, nothing is lent, and they are shown.
+    over what only begins so. Where several books or users fit, nothing is lent, and they are shown. Who has a copy of
+    the book already gets another one, and the command points it out.
 
     Exit status: 0 when the book is lent, 1 when it was refused or is not clear, 2 when no service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
-        book, user = find_book(desk, book_text), find_user(desk, user_text)
+        with order_checked(desk, "lend", book_text, user_text):
+            book, user = find_book(desk, book_text), find_user(desk, user_text)
+        before = [] if json_wanted else list(desk.loans(book_id=book.id, user_id=user.id, only_open=True))
         request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=days)
         try:
             loan = desk.change(desk.lending.BorrowBook, request)
@@ -61,6 +65,10 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
         return
     click.echo(f"Lent {quoted(book)} to {person(user)}. It is due back {local_time(loan.due_time)}.")
     click.echo(f"The loan's id is {loan.id}. When the book comes back, run: library return {book.isbn or loan.id}")
+    if before:
+        due = local_time(before[0].due_time)
+        copies = "a copy" if len(before) == 1 else f"{len(before)} copies"
+        click.echo(f"Note: {person(user)} had {copies} of this book already, due back {due}.", err=True)
 
 
 _SENTENCES = {

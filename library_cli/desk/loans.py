@@ -8,11 +8,12 @@ from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library_cli.desk.columns import LOANS
 from library_cli.desk.finding import find_book, find_user
 from library_cli.desk.refusals import at_desk
+from library_cli.desk.typing_aids import DeskCommand
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option, limit_option, show
 
 
-@click.command("loans", short_help="Show what is on loan, to whom, and when it is due.")
+@click.command("loans", cls=DeskCommand, short_help="Show what is on loan, to whom, and when it is due.")
 @click.argument("user_text", metavar="[USER]", required=False)
 @click.option("--overdue", is_flag=True, help="Only loans that are past their due time.")
 @click.option("--book", "book_text", metavar="BOOK", help="Only loans of this book, named as for `library lend`.")

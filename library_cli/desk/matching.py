@@ -24,6 +24,9 @@ from service_kit.text.words import index_words, query_expression
 BEGINNING_OF_ID = re.compile("[0-9a-fA-F][0-9a-fA-F-]{3,35}")
 """What may be the beginning of an id: shorter ones are those of too many."""
 
+LEAST_DIGITS = 8
+"""From how many digits on a number that names no book is taken for an ISBN that was scanned or typed badly."""
+
 Item = TypeVar("Item")
 
 
@@ -79,9 +82,9 @@ def is_cut_short(address: str) -> Callable[[User], bool]:
 
 
 def isbn_problem(text: str) -> str:
-    """Return a sentence about what is wrong with a text that has as many digits as an ISBN; "" for other texts."""
+    """Return a sentence about what is wrong with a long number as an ISBN; "" for an ISBN and for other texts."""
     digits = sum(letter.isdigit() for letter in text)
-    if digits not in (9, 10, 13) or any(letter.isalpha() for letter in text.upper().replace("X", "")):
+    if digits < LEAST_DIGITS or any(letter.isalpha() for letter in text.upper().replace("X", "")):
         return ""
     try:
         normalized_isbn13(text)
@@ -113,6 +116,17 @@ def book_begins(text: str) -> Callable[[Book], bool]:
     return lambda book: wanted is not None and fits(wanted, book_words(book.title, book.authors, book.isbn))
 
 
+def names_book(text: str) -> Callable[[Book], bool]:
+    """Return whether each word of the text begins one of the title or the authors, or is the whole ISBN.
+
+    The beginning of an ISBN is not a name: it is what a scanner reads of a damaged barcode.
+    """
+    wanted = _query(text)
+    return lambda book: (
+        wanted is not None and fits(wanted, book_words(book.title, book.authors, ""), whole=(book.isbn,))
+    )
+
+
 def title_begins(text: str) -> Callable[[str], bool]:
     """Return whether each word of the text is one of a title, or begins one."""
     wanted = _query(text)
@@ -136,15 +150,15 @@ def user_begins(text: str) -> Callable[[User], bool]:
     return begins
 
 
-def fits(wanted: Expression, words: Sequence[str]) -> bool:
-    """Return whether words are what an expression asks for."""
+def fits(wanted: Expression, words: Sequence[str], whole: Sequence[str] = ()) -> bool:
+    """Return whether words are what an expression asks for. Those in `whole` are not found by their beginnings."""
     if isinstance(wanted, Word):
-        if wanted.prefix:
-            return any(word.startswith(wanted.text) for word in words)
-        return wanted.text in words
+        if wanted.prefix and any(word.startswith(wanted.text) for word in words):
+            return True
+        return wanted.text in words or wanted.text in whole
     if isinstance(wanted, But):
-        return fits(wanted.wanted, words) and not fits(wanted.unwanted, words)
-    parts: Iterable[bool] = (fits(part, words) for part in wanted.parts)
+        return fits(wanted.wanted, words, whole) and not fits(wanted.unwanted, words, whole)
+    parts: Iterable[bool] = (fits(part, words, whole) for part in wanted.parts)
     return all(parts) if isinstance(wanted, All) else any(parts)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import click
 
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
-from library.v1.book_pb2 import Book
-from library_cli.desk.columns import BOOKS
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
+from library_cli.desk.calls import Desk
+from library_cli.desk.columns import BOOKS, quoted
 from library_cli.desk.matching import book_begins
 from library_cli.desk.refusals import at_desk
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option, limit_option, show
+from library_cli.times import local_time
 
 MOST_COUNTED = 1_000
 """Up to how many books that were left out the service counts."""
@@ -56,10 +58,34 @@ def search_command(
             click.echo(f'No book has the words "{query}". These have similar ones.', err=True)
         is_wanted = in_language(language)
         found = (book for book in desk.books(request, first) if is_wanted(book))
+        if left_out and not first.books and language is None and not json_wanted:
+            click.echo(_none_free(desk, request, left_out), err=True)
+            return
         show(found, BOOKS, json_wanted=json_wanted, limit=limit)
     if left_out and not json_wanted:
-        number = f"{left_out:,} or more" if left_out == MOST_COUNTED else f"{left_out:,}"
+        number = _number(left_out)
         click.echo(f"Not shown, as they cannot be borrowed now: {number}. To see them, too, add --all.", err=True)
+
+
+def _none_free(desk: Desk, request: ListBooksRequest, left_out: int) -> str:
+    """Return the sentence for books that fit, of which none can be borrowed now; for a single one, when it is back."""
+    if left_out > 1:
+        return f"{_number(left_out)} books fit, but none of them can be borrowed now. To see them, add --all."
+    everything = ListBooksRequest()
+    everything.CopyFrom(request)
+    everything.include_unavailable = True
+    everything.page_token = ""
+    book = next(desk.books(everything), None)
+    if book is None or book.state != BOOK_STATE_ACTIVE or not book.total_copies:
+        return "1 book fits, but it cannot be borrowed now. To see it, add --all."
+    due = (
+        f"; the next is due back {local_time(book.next_available_time)}" if book.HasField("next_available_time") else ""
+    )
+    return f"1 book fits, {quoted(book)}, but every copy is out{due}. To see it, add --all."
+
+
+def _number(left_out: int) -> str:
+    return f"{left_out:,} or more" if left_out == MOST_COUNTED else f"{left_out:,}"
 
 
 def in_language(language: str | None) -> Callable[[Book], bool]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from library_cli.__main__ import main
 from tests.support.library_command import environment
+from tests.support.processes import ROOT
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -19,6 +20,29 @@ def test_the_script_asks_the_command_itself(shell: str) -> None:
     done = CliRunner().invoke(main, ["completion", shell])
     assert done.exit_code == 0
     assert f"_LIBRARY_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_what_the_help_says_to_type_is_whole_and_installs_the_script(tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["completion", "--help"], env={"COLUMNS": "60"}).stdout
+    assert "\\b" not in said
+    assert "\b" not in said
+    lines = [line.strip() for line in said.splitlines()]
+    typed = [line for line in lines if line.startswith(("mkdir", "library ", "echo"))]
+    assert len(typed) == 7
+    document = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
+    assert all(line in document for line in typed)
+    scripted = "library() { echo complete -F _library_completion library; }"  # instead of three processes
+    done = subprocess.run(
+        ["bash", "--norc", "-ec", "\n".join([scripted, *typed, f'. "{tmp_path}/.bashrc"', "complete -p library"])],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "_library_completion library" in done.stdout
+    assert (tmp_path / ".config/fish/completions/library.fish").stat().st_size > 0
 
 
 def test_bash_completes_commands_and_options() -> None:

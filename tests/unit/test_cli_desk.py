@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.type.money_pb2 import Money
+from rich.cells import cell_len
 from rich.console import Console
 
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -23,12 +25,12 @@ from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, Loan
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
 from library_cli.channel import OPTIONS, connected
 from library_cli.desk.calls import Desk
-from library_cli.desk.columns import BOOKS, LOANS, USERS, ListedLoan, money
+from library_cli.desk.columns import BOOKS, LOANS, LOANS_TO_CHOOSE, USERS, ListedLoan, money
 from library_cli.desk.finding import the_one
 from library_cli.desk.matching import Matches
 from library_cli.desk.refusals import Refusal, of_call
 from library_cli.grpc_errors import CallFailed
-from library_cli.tables import lines, show, table
+from library_cli.tables import Column, lines, show, table
 from library_cli.times import days_until, local_time
 from tests.support.scripted_servers import refuse, scripted_server
 
@@ -59,16 +61,48 @@ def test_lines_have_every_column_for_programs() -> None:
     assert list(lines([ListedLoan(loan, None)], LOANS.columns)) == expected
 
 
+def printed(columns: Sequence[Column[Any]], rows: Sequence[Any], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console.print(table(rows, columns, width))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert max(map(cell_len, text.splitlines())) <= width
+    return text
+
+
 def test_a_table_on_any_width_names_each_book() -> None:
     books = [Book(id="b" * 36, title="源氏物語" * 40, state=BOOK_STATE_UNAVAILABLE), Book(id="c" * 36, isbn="9" * 13)]
     for width in (60, 80, 109, 110, 200):
-        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-        console.print(table(books, BOOKS.columns, width))
-        assert isinstance(console.file, io.StringIO)
-        text = console.file.getvalue()
-        assert "b" * 36 in text
+        text = printed(BOOKS.columns, books, width)
+        assert "b" * (36 if width >= 110 else 18) in text
         assert "9" * 13 in text
-        assert "unavailable" in text or width <= 80
+        assert "unavailable" in text or width < 80
+    for width in (80, 110):
+        alike = [Book(id=f"{'b' * 30}-{number}bbbb") for number in range(2)]
+        assert {f"{'b' * 30}-{number}" in printed(BOOKS.columns, alike, width) for number in range(2)} == {True}
+
+
+def test_a_table_breaks_no_word_that_has_room_and_has_one_order_on_all_widths() -> None:
+    ids = [f"01a219b0-cf21-77c{number}-95d5-6c77c3b16079" for number in range(2)]
+    user = User(email="ada.lovelace@example.org")
+    due = Timestamp(seconds=1_000_000_000)
+    loans = [
+        ListedLoan(Loan(id=each, book_title="The Fellowship of the Ring", due_time=due, state=2), user)  # type: ignore[arg-type]
+        for each in ids
+    ]
+    for width in (80, 100, 109, 110, 140, 200):
+        text = printed(LOANS_TO_CHOOSE.columns, loans, width)
+        for word in (
+            "ada.lovelace@example.org",
+            "Fellowship",
+            local_time(due)[:10],
+            ids[1][: 36 if width >= 140 else 18],
+        ):
+            assert word in text, (width, text)
+        assert re.search("due .*title .*user .*loan id", text), "as in the printed examples"
+    assert ids[0] not in printed(LOANS.columns, loans, 80)
+    assert re.search("title .*year .*free .*ISBN .*id", printed(BOOKS.columns, [Book(id=ids[0])], 150))
+    assert re.search("email .*name .*state .*loans .*id", printed(USERS.columns, [user], 150))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from library.admin.v1.status_service_pb2 import GetStatusRequest, Status
 from library.admin.v1.status_service_pb2_grpc import StatusServiceServicer, StatusServiceStub
 from library.admin.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server as add_to_server
 from library_cli.channel import connected
-from library_cli.grpc_errors import CallFailed
+from library_cli.grpc_errors import CallFailed, nothing_answers
 from service_kit.errors import FieldInvalid, NotServing, ServiceError
 from service_kit.servicer import refuse
 
@@ -96,7 +96,15 @@ def test_nothing_that_listens_is_told() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{unused.getsockname()[1]}"
-        assert failure(target).startswith(f"Nothing answers at {target}; is the service running there?")
+        assert failure(target) == (
+            f"Nothing answers at {target}; is the service running there? Start the library with `library up`."
+        )
+    for address, is_here in [
+        *(("localhost:1", True), ("[::1]:1", True), ("http://127.0.0.1:8080", True)),
+        *(("admin:50052", False), ("192.0.2.1:1", False), ("https://library.example", False), ("[::1", False)),
+    ]:
+        assert ("`library up`" in nothing_answers(address, "service", "refused")) is is_here, address
+    assert nothing_answers("a:1", "service", "no such host").endswith("running there? (no such host)")
 
 
 def test_a_program_that_does_not_speak_grpc_is_told_apart_without_what_it_says() -> None:

@@ -108,7 +108,7 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
         start(household, tmp_path, "import sys; sys.exit('library-trial: cannot listen on 127.0.0.1:1: it is taken')")
     assert "The trial service ended with exit status 1: cannot listen on 127.0.0.1:1: it is taken" in str(failure.value)
     assert str(tmp_path / "trial.log") in str(failure.value)
-    assert "such as LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
+    assert "LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
 
 
 def test_a_service_that_dies_later_is_told(household: Household, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""The command `library renew`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import grpc
+
+from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
+from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, person
+from library_cli.desk.finding_loans import find_loan
+from library_cli.desk.giving_back import LOAN_RETURNED, of_several, returned_before
+from library_cli.desk.lend import DEFAULT_DAYS, MOST_DAYS
+from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.typing_aids import DeskCommand, order_checked
+from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.options import frontend_target_option
+from library_cli.tables import json_option
+from library_cli.times import local_time
+
+
+@click.command("renew", cls=DeskCommand, short_help="Renew a loan that is not due yet.")
+@click.argument("what", metavar="BOOK_OR_LOAN")
+@click.argument("user_text", metavar="[USER]", required=False)
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=DEFAULT_DAYS,
+    show_default=True,
+    help="By how many days the due time moves.",
+)
+@json_option
+@frontend_target_option
+def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool, frontend_target: str) -> None:
+    """Renew a loan that is not due yet: its due time moves by some days.
+
+    Examples: library renew dune; and when several people have a copy: library renew dune ada@example.org
+
+    BOOK_OR_LOAN and USER are as for `library return`. Of several copies that USER has, the one that is due first is
+    renewed. Where several loans fit, nothing is renewed, and they are shown.
+
+    Exit status: 0 when the loan is renewed, 1 when it was refused or is not clear, 2 when no service answered.
+    """
+    with at_desk(frontend_target, json_wanted=json_wanted) as desk:
+        with order_checked(desk, "renew", what, user_text):
+            found = find_loan(desk, what, user_text)
+        [listed] = desk.with_users([found.loan])
+        try:
+            loan = desk.change(desk.lending.RenewLoan, RenewLoanRequest(loan_id=found.loan.id, days=days))
+        except grpc.RpcError as error:
+            refused = service_refusal(error)
+            if refused is None or refused.reason not in (LOAN_RETURNED, *_SENTENCES):
+                raise
+            raise _in_words(refused, listed) from error
+    if json_wanted:
+        click.echo(json.dumps(loan_as_json(ListedLoan(loan, listed.user)), indent=2, ensure_ascii=False))
+        return
+    who = f" for {person(listed.user)}" if listed.user else ""
+    click.echo(f'Renewed "{loan.book_title}"{who}. It is due back {local_time(loan.due_time)}.')
+    if found.others:
+        click.echo(of_several(found))
+
+
+_SENTENCES = {
+    "LOAN_OVERDUE": '"{title}" was due back {due}, so it cannot be renewed. When it comes back, run: '
+    "library return {id}",
+    "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed again, or not by so many days: a loan can be renewed {times} '
+    "times, and can last {days} days in all. It is due back {due}.",
+    "USER_CLOSED": '"{title}" cannot be renewed, as the account of the user is closed. It is due back {due}.',
+}
+"""What the service's refusals say at the desk, with titles in the place of ids."""
+
+
+def _in_words(refused: ServiceRefusal, listed: ListedLoan) -> Refusal:
+    """Return the refusal to renew as a sentence, with the loan."""
+    if refused.reason == LOAN_RETURNED:
+        return returned_before(listed, refused.metadata)
+    message = _SENTENCES[refused.reason].format(
+        title=listed.loan.book_title,
+        id=listed.loan.id,
+        due=local_time(listed.loan.due_time),
+        times=refused.metadata.get("renewal_limit", ""),
+        days=refused.metadata.get("day_limit", ""),
+    )
+    return Refusal(refused.reason, message, [listed], LOANS)
