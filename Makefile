@@ -121,12 +121,13 @@ release-contract: $(VENV)/develop.stamp ## Keep the contract as it stands as the
 	$(BIN)/buf build --path protos/library --exclude-source-info --output protos/released.binpb
 
 .PHONY: clients
-clients: ## Build grpcurl, Evans and grpcui, which the tests use where they find them, into .tools/bin (needs Go)
+clients: $(VENV)/develop.stamp ## Put grpcurl, Evans, grpcui (needs Go) and buf into .tools/bin; the tests use those that they find
 	command -v go >/dev/null || { echo "Go is missing: install Go 1.24 or newer, then run this again." >&2; exit 1; }
 	export GOBIN="$(CLIENTS)"
 	go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 	(cd .ci/evans && go install tool)
 	(cd .ci/grpcui && go install tool)
+	ln -sf $(CURDIR)/$(BIN)/buf $(CLIENTS)/buf
 
 .PHONY: generators
 generators: $(GENERATORS)/npm.stamp $(GENERATORS)/java.stamp $(GENERATORS)/python.stamp $(GENERATORS)/go.stamp

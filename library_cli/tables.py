@@ -89,7 +89,7 @@ def show(items: Iterable[Item], form: Form[Item], *, json_wanted: bool, limit: i
     rest = iter(items)
     chosen = itertools.islice(rest, limit) if limit else rest
     if json_wanted:
-        count = _write_json(form.as_json(item) for item in chosen)
+        count = write_json(form.as_json(item) for item in chosen)
     elif console.is_terminal:
         listed = list(chosen)
         console.print(table(listed, form.columns, console.width) if listed else form.nothing)
@@ -178,7 +178,7 @@ def _write_lines(written: Iterable[str]) -> int:
     return count
 
 
-def _write_json(objects: Iterable[dict[str, Any]]) -> int:
+def write_json(objects: Iterable[dict[str, Any]]) -> int:
     """Write a JSON array, or nothing when the list breaks off: then the refusal is all that is written.
 
     A long list waits in a temporary file until it is complete, so that it needs no memory.

@@ -151,13 +151,19 @@ class PathUnknown(Refusal):
 
     status = grpc.StatusCode.NOT_FOUND
     reason = "PATH_UNKNOWN"
-    message = "There is nothing at this path. /openapi.json and /docs tell what there is."
+    message = "There is nothing at this path. /openapi.json and /docs list all paths."
 
 
 class ColonEncoded(PathUnknown):
     """Before a path's verb, the path has `%3A` where `:` belongs. There, it is a part of an id (AIP-127, RFC 3986)."""
 
     message = "There is nothing at this path, as %3A is not the same as a colon there. {verb} {meant} was meant."
+
+
+class SegmentEmpty(PathUnknown):
+    """A part of the path is empty, as when a script has no value for a variable: `/v1/books/:borrow`."""
+
+    message = "There is nothing at this path, as a part of it is empty. Is an id missing?"
 
 
 class MethodNotAllowed(Refusal):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown
+from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown, SegmentEmpty
 from rest_server.http_rules import WHOLE
 from rest_server.path_templates import ONE, REST, Template, decoded
 
@@ -25,6 +25,9 @@ class Routed(Protocol):
 
 
 _COLON = re.compile(r"%(?:25)*3[Aa](?=[^:%]*$)")
+
+_EMPTY = re.compile(r"/(?=/|:[^/:]+$|$)")
+"""A slash that nothing follows before the next one, before a path's verb, or at all."""
 
 _READING = ("GET", "HEAD")
 
@@ -68,7 +71,8 @@ class Routes(Generic[Route]):
     def find(self, verb: str, path: str) -> tuple[Route, Sequence[str]]:
         """Find the rule for a path as it came, percent-encoded; gives the path's segments, too, less its verb.
 
-        Raises PathUnknown, ColonEncoded, MethodNotAllowed, and UnicodeDecodeError for a path that is not UTF-8.
+        Raises PathUnknown, ColonEncoded, SegmentEmpty, MethodNotAllowed, and UnicodeDecodeError for a path that is not
+        UTF-8.
         """
         found, allowed = self._look(verb, path)
         if found is not None:
@@ -80,6 +84,9 @@ class Routes(Generic[Route]):
             verbs = [verb] if found else sorted(others.keys() - allowed.keys())
             if verbs:
                 raise ColonEncoded(verb=verbs[0], meant=meant)
+        filled = _EMPTY.sub("/x", path)
+        if filled != path and self._look(verb, filled)[0] is not None:
+            raise SegmentEmpty
         if allowed:
             raise MethodNotAllowed(allowed=", ".join(sorted(allowed)))
         raise PathUnknown
@@ -87,12 +94,16 @@ class Routes(Generic[Route]):
     def verbs(self, path: str) -> Sequence[str]:
         """Return the HTTP verbs that a path is there for.
 
-        Raises PathUnknown, UnicodeDecodeError, and ColonEncoded, where the path would be there with a colon.
+        Raises PathUnknown, UnicodeDecodeError, and what a POST is refused with where it would be there with a colon
+        or an id.
         """
         meant = _with_colon(path)
         if meant is not None and (verbs := [verb for verb in self._look("", meant)[1] if verb not in _READING]):
             raise ColonEncoded(verb=verbs[0], meant=meant)
         _, allowed = self._look("", path)
+        filled = _EMPTY.sub("/x", path)
+        if filled != path and any(verb not in _READING for verb in self._look("", filled)[1].keys() - allowed.keys()):
+            raise SegmentEmpty
         if not allowed:
             raise PathUnknown
         return sorted(allowed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -53,20 +54,25 @@ def export_command(file: Path, form: str | None, kind: str | None, admin_target:
     chosen = {"users": USERS, "loans": LOANS}.get(kind or "", BOOKS)
     form = form or SUFFIXES.get(file.suffix.lower(), "csv")
     target = admin_target if chosen is BOOKS else frontend_target
+    count = 0
     try:
         total = _total(admin_target, chosen)
-        with connected(target) as channel, opened(file, is_private=chosen.is_private) as out:
-            write = writer_of(form, out, chosen.columns)
-            count = 0
-            with _progress(Console(stderr=True), chosen, total) as tell:
-                for count, row in enumerate(chosen.rows(channel), 1):
-                    write(row)
-                    if count % SHOWN_EVERY == 0:
-                        tell(count)
+        with connected(target) as channel:
+            rows = chosen.rows(channel)
+            first = list(islice(rows, 1))  # before anything is written: the service may not answer
+            with opened(file, is_private=chosen.is_private) as out:
+                write = writer_of(form, out, chosen.columns)
+                with _progress(Console(stderr=True), chosen, total) as tell:
+                    for count, row in enumerate(chain(first, rows), 1):
+                        write(row)
+                        if count % SHOWN_EVERY == 0:
+                            tell(count)
     except BrokenPipeError:
         raise  # click ends the program quietly: who reads has had enough
-    except (CallFailed, OSError) as problem:
+    except CallFailed as problem:
         raise ExportStopped(str(problem)) from problem
+    except OSError as problem:
+        raise ExportStopped(f"{file} cannot be written: {problem.strerror or problem}") from problem
     except KeyboardInterrupt:
         stopped = ExportStopped("Interrupted.")
         stopped.exit_code = 130  # type: ignore[misc]  # click reads it from the instance, whatever its types say

@@ -44,7 +44,7 @@ class ImportStopped(click.ClickException):
 @click.option("--dry-run", is_flag=True, help="Check every row and say what would become of it, but add nothing.")
 @click.option(
     "--from-line",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=1),
     help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
 )
 @reading_options
@@ -100,6 +100,10 @@ def import_command(
         raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
     except (KeyboardInterrupt, click.Abort):
         raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
+    if tally.added_without_isbn and not dry_run:
+        added = "books that were added has" if tally.added_without_isbn == 1 else "books that were added have"
+        again = "Imported again they are added again, unless you say --match title."
+        click.echo(f"{tally.added_without_isbn} of the {added} no ISBN. {again}", err=True)
     if tally.changes and not dry_run:
         click.echo(f"To take this import back: library import --undo {runs.run_id}", err=True)
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
@@ -122,7 +126,7 @@ def import_books(
     The tally is kept up to date.
     """
     console = Console(stderr=True)
-    with rejects_file(reading.rejects, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
+    with rejects_file(reading, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
         rows = starting_at(from_line, books)
         if rejects is not None:
             rows = rejects.watched(rows, books.table)
@@ -137,12 +141,12 @@ def import_books(
 
 
 @contextmanager
-def rejects_file(path: Path | None, console: Console) -> Iterator[RejectsFile | None]:
+def rejects_file(reading: ReadingOptions, console: Console) -> Iterator[RejectsFile | None]:
     """Return the file of refused rows, which is finished also when the import stops in the middle."""
-    if path is None:
+    if reading.rejects is None:
         yield None
         return
-    rejects = RejectsFile(path)
+    rejects = RejectsFile(reading.rejects, reading.choices)
     try:
         yield rejects
     finally:

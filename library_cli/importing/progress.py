@@ -122,7 +122,6 @@ def how_far(tally: Tally, *, dry_run: bool) -> str:
     go_on = tally.line + 1
     if tally.unanswered is not None:
         first, last = tally.unanswered
-        go_on = go_on if tally.line else first
         sentences.append(f"Lines {first} to {last} were sent, but not answered: all of their books are in, or none.")
     if tally.go_on is None:
         sentences.append(f"Go on with --from-line {go_on}.")

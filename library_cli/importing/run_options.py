@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import click
+from click.core import ParameterSource
 
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
@@ -100,6 +101,17 @@ def run_id_option(_context: click.Context, _option: click.Parameter, value: str 
         raise click.BadParameter(f"{value!r} is not the id of a run: `library import --runs` lists them.") from None
 
 
+def _refuse_other_options(asked: str) -> None:
+    """Raise UsageError for each other option: none of them, such as --dry-run, would have an effect."""
+    context = click.get_current_context()
+    taken = (asked, "--json", "--admin-target")
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is ParameterSource.COMMANDLINE and not set(taken).intersection(option.opts):
+            what = "a FILE" if isinstance(option, click.Argument) else f"other options for an import: {option.opts[0]}"
+            raise click.UsageError(f"{asked} goes without {what}.")
+
+
 OPTIONS = [
     click.option(
         "--on-duplicate",
@@ -147,8 +159,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **others: Any,
     ) -> Any:
         if undo is not None or list_runs:
-            if others.get("file") is not None or others.get("sample") or run_id or (undo is not None and list_runs):
-                raise click.UsageError("--undo and --runs go without a FILE and without other options for an import.")
+            _refuse_other_options("--runs" if undo is None else "--undo")
             target: str = others["admin_target"]
             sys.exit(
                 show_runs(target, json_wanted=json_wanted)

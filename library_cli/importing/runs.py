@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 import grpc
@@ -29,7 +28,7 @@ from library_cli.channel import ANSWER_SECONDS, connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.pace import Pace
 from library_cli.plain_text import one_line
-from library_cli.tables import WIDE, Column, Form, show
+from library_cli.tables import WIDE, Column, Form, show, write_json
 from library_cli.times import local_time
 
 PAGE_SIZE = 1_000
@@ -52,39 +51,51 @@ def show_runs(target: str, *, json_wanted: bool) -> int:
         with connected(target) as channel:
             show(_runs(channel), RUNS, json_wanted=json_wanted, limit=None)
     except CallFailed as problem:
-        raise click.ClickException(str(problem)) from problem
+        raise _stopped(str(problem), 2) from problem
     return 0
 
 
 def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
     """Take back a run, and say what was left alone and why; return the exit status: 1 where something was."""
     counts = dict.fromkeys(UndoResult.values(), 0)
-    told: list[UndoOutcome] = []
     console = Console(stderr=True)
-    pace = Pace()
     try:
         with connected(target) as channel:
-            for outcomes in _undone(channel, run_id):
+            outcomes = _counted(_undone(channel, run_id), counts, console)
+            if json_wanted:  # a run may have a million books: they are written as they come
+                write_json(map(_as_dict, outcomes))
+            else:
                 for outcome in outcomes:
-                    counts[outcome.result] += 1
-                    if json_wanted:
-                        told.append(outcome)
-                    elif outcome.result in KEPT:
+                    if outcome.result in KEPT:
                         line = f"left alone, as it {KEPT[outcome.result]}: {outcome.book_id} {outcome.title}"
                         console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
-                done = sum(counts.values())
-                if pace.is_due() and done > UNDO_BOOKS:
-                    console.print(f"{done} books, {pace.in_words(done, None)}", highlight=False)
     except CallFailed as problem:
-        failure = click.ClickException(f"{problem}\n{_how_far(counts, run_id)}".strip())
-        failure.exit_code = 2  # type: ignore[misc]  # click reads it from the instance
-        raise failure from problem
+        raise _stopped(f"{problem}\n{_how_far(counts, run_id)}", 2) from problem
     except KeyboardInterrupt:
-        failure = click.ClickException(f"Interrupted.\n{_how_far(counts, run_id)}".strip())
-        failure.exit_code = 130  # type: ignore[misc]
-        raise failure from None
-    click.echo(_as_json(told) if json_wanted else _in_words(counts))
+        raise _stopped(f"Interrupted.\n{_how_far(counts, run_id)}", 130) from None
+    if not json_wanted:
+        click.echo(_in_words(counts))
     return 1 if any(counts[result] for result in KEPT) else 0
+
+
+def _stopped(reason: str, exit_code: int) -> click.ClickException:
+    failure = click.ClickException(reason.strip())
+    failure.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
+    return failure
+
+
+def _counted(
+    pages: Iterable[list[UndoOutcome]], counts: dict[UndoResult.ValueType, int], console: Console
+) -> Iterator[UndoOutcome]:
+    """Yield the outcomes in the pages, count them, and say from time to time how far it is."""
+    pace = Pace()
+    for outcomes in pages:
+        for outcome in outcomes:
+            counts[outcome.result] += 1
+            yield outcome
+        done = sum(counts.values())
+        if pace.is_due() and done > UNDO_BOOKS:
+            console.print(f"{done} books, {pace.in_words(done, None)}", highlight=False)
 
 
 def _runs(channel: grpc.Channel) -> Iterator[ImportRun]:
@@ -134,10 +145,6 @@ def _undone_shown(run: ImportRun) -> str:
 
 def _whether_undone(run: ImportRun) -> str:
     return "yes" if run.HasField("undo_time") else ""
-
-
-def _as_json(messages: list[UndoOutcome]) -> str:
-    return json.dumps([_as_dict(message) for message in messages], indent=2, ensure_ascii=False)
 
 
 def _as_dict(message: Message) -> dict[str, object]:

@@ -62,6 +62,8 @@ class Tally:
     copies_added: int = 0
     already_there: int = 0
     refused: int = 0
+    added_without_isbn: int = 0
+    """How many of the books that were added nothing but their titles would recognize, which was not asked for."""
     done_before: int = 0
     """How many of these were done by an earlier call of this run."""
     go_on: Callable[[int], str] | None = None
@@ -118,6 +120,11 @@ def import_rows(
             if validate_only:
                 for request, outcome in zip(requests, answers, strict=True):
                     mark_repeated(request, outcome, options, isbns, titles)
+            if not options.match_title:
+                tally.added_without_isbn += sum(
+                    outcome.result == IMPORT_RESULT_ADDED and not request.book.isbn
+                    for request, outcome in zip(requests, answers, strict=True)
+                )
             answered = iter(answers)
             yield [next(answered) if isinstance(row, ImportBooksRequest) else row for row in batch]
 

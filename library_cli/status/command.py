@@ -48,10 +48,10 @@ def status_command(
 
     With --all, all that the services report: tables on a terminal, lines of `service.key: value` elsewhere.
 
-    Exit status: 0 when all serve, 1 when one does not, when rows are parked, which the admin service refused, or when
-    rows are set aside, which the frontend's store could not apply, or when the frontend's clock is more than a day
-    behind the newest time in its store, so that it does not lend. A REST service that does not answer only counts when
-    --rest-url or its variable says where it should be.
+    Exit status: 0 when all serve, 1 when one does not, when the last synchronization failed, when rows are parked,
+    which the admin service refused, when rows are set aside, which the frontend's store could not apply, or when the
+    frontend's clock is more than a day behind the newest time in its store, so that it does not lend. A REST service
+    that does not answer only counts when --rest-url or its variable says where it should be.
     """
     reports = {
         "admin": status.admin_report(admin_target),

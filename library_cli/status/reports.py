@@ -36,8 +36,8 @@ ROW_TABLES = {
     "set_aside_rows": "rows set aside: the frontend's store could not apply them",
 }
 
-WANTS_CARE = ("parked_row_count", "set_aside_count", "clock_behind_seconds")
-"""Values that are 0, or not set, where all is well."""
+WANTS_CARE = ("parked_row_count", "set_aside_count", "clock_behind_seconds", "last_pull_error", "last_push_error")
+"""Values that are 0, empty or not set where all is well."""
 
 NO_ANSWER = "NO_ANSWER"
 """The `health` of a service that did not tell it."""
@@ -107,7 +107,7 @@ def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
 
 
 def is_well(told: Report) -> bool:
-    """Whether a service serves and has reported all, no row is parked or set aside, and its clock is right."""
+    """Whether a service serves and has reported all, synchronizes all rows, and its clock is right."""
     return told["health"] == "SERVING" and "error" not in told and not any(told.get(key) for key in WANTS_CARE)
 
 

@@ -195,3 +195,11 @@ def test_an_export_into_a_pipe_is_whole_and_ends_quietly_when_nobody_reads(admin
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"Exception" not in done.stderr
+
+
+def test_what_cannot_be_exported_is_said_before_anything_is_written(admin: ServerProcess, tmp_path: Path) -> None:
+    nowhere = library("export", "-", admin="127.0.0.1:1")
+    assert (nowhere.exit_code, nowhere.stdout) == (2, "")
+    done = library("export", str(tmp_path / "no" / "folder.csv"), admin=admin.address)
+    assert done.exit_code == 2
+    assert done.stderr == f"Error: {tmp_path}/no/folder.csv cannot be written: No such file or directory\n"

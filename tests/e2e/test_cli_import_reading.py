@@ -69,16 +69,16 @@ def answered(file: Path, answer: bytes, admin: str) -> int:
 
 
 def test_a_column_that_is_not_understood_stops_the_import_and_its_message_has_what_to_add(admin: str) -> None:
-    content = b"title,Autor,Signatur\nTransit,Anna Seghers,A1\n"
+    content = b"title,Autr,Signatur\nTransit,Anna Seghers,A1\n"
     before = titles(admin)
 
     done = library("import", "-", "--yes", stdin=content, admin=admin)
 
     assert done.returncode == 2
     assert '"Signatur": "A1"' in done.stderr
-    assert '--map "Autor=authors" --ignore "Signatur"' in done.stderr
+    assert '--map "Autr=authors" --ignore "Signatur"' in done.stderr
     assert titles(admin) == before
-    again = library("import", "-", "--map", "Autor=authors", "--ignore", "Signatur", stdin=content, admin=admin)
+    again = library("import", "-", "--map", "Autr=authors", "--ignore", "Signatur", stdin=content, admin=admin)
     assert again.returncode == 0, again.stderr
     assert list(catalogue(admin)[-1].authors) == ["Anna Seghers"]
 
@@ -146,3 +146,6 @@ def test_a_line_to_start_from_behind_the_end_is_refused(admin: str) -> None:
     done = library("import", "-", "--from-line", "9", stdin=b"title\nA\nB\n", admin=admin)
     assert done.returncode == 2
     assert "has no line 9, which --from-line names: its last line is 3." in done.stderr
+    objects = b'{"title": "A"}\n{"title": "B"}\n'
+    whole = library("import", "-", "--from-line", "1", "--dry-run", stdin=objects, admin=admin)
+    assert whole.stdout == "Would add 2, already there 0, would refuse 0\n"

@@ -21,7 +21,8 @@ from tests.support.processes import Servers
 
 def library(*arguments: str, admin: str, stdin: bytes = b"") -> Result:
     """Run the command in this process: many runs of it would take long to start."""
-    done = CliRunner().invoke(main, [*arguments, "--admin-target", admin], input=stdin, prog_name="library")
+    command, *options = arguments
+    done = CliRunner().invoke(main, [command, "--admin-target", admin, *options], input=stdin, prog_name="library")
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
@@ -113,10 +114,17 @@ def test_wrong_ids_and_options_are_a_sentence_and_exit_status_2(admin: str) -> N
     for arguments, complaint in (
         (["--undo", "7"], "'7' is not the id of a run"),
         (["-", "--run", "x"], "'x' is not the id of a run"),
-        (["-", "--undo", str(uuid.uuid4())], "--undo and --runs go without a FILE"),
-        (["--undo", str(uuid.uuid4()), "--runs"], "--undo and --runs go without"),
+        (["-", "--undo", str(uuid.uuid4())], "--undo goes without a FILE"),
+        (["--undo", str(uuid.uuid4()), "--runs"], "--undo goes without other options for an import: --runs"),
         (["-", "--json"], "--json goes with --runs or --undo"),
+        *(
+            ([*asked, *others], f"{asked[0]} goes without other options for an import: {others[0]}")
+            for asked in (["--undo", str(uuid.uuid4())], ["--runs"])
+            for others in (["--dry-run"], ["--rejects", "x"], ["--from-line", "2"], ["--on-duplicate", "update"])
+        ),
         (["--undo", str(uuid.uuid4())], "No import has been done under the run id"),
+        (["--runs", "--admin-target", "127.0.0.1:1"], "Nothing answers at 127.0.0.1:1"),
+        (["--undo", str(uuid.uuid4()), "--admin-target", "127.0.0.1:1"], "Nothing answers at 127.0.0.1:1"),
     ):
         done = library("import", *arguments, admin=admin)
         assert done.exit_code == 2, arguments

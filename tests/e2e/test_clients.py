@@ -108,7 +108,11 @@ DESCRIBED = [
     ("admin", "library.sync.v1.SyncService.RecordLoans", "rpc RecordLoans ( .library.sync.v1.RecordLoansRequest )"),
     ("frontend", "library.frontend.v1.LendingService", "// Borrowing and returning. It goes on whether or not"),
     ("frontend", "library.frontend.v1.LendingService.BorrowBook", "// Lends a copy of a book to a user for some days."),
-    ("frontend", "library.frontend.v1.BorrowBookRequest", "  // For how many days, 1 to 365.\n  int32 days = 3"),
+    (
+        "frontend",
+        "library.frontend.v1.BorrowBookRequest",
+        "  // For how many days, 1 to 365.\n",
+    ),
 ]
 
 

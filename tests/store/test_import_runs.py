@@ -330,6 +330,29 @@ def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     ]  # fmt: skip
 
 
+def test_copies_that_are_out_are_not_taken_away_whatever_the_frontends_clock_says(admin: Admin) -> None:
+    book = admin.add("Dune", isbn=DUNE, copies=1)
+    early = [admin.loan_record(revision=2, book_id=book.id) for _ in range(2)]
+    admin.clock.advance(seconds=10)
+    run = add_copies()
+    admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=run)
+    admin.record_loans(*early)
+    assert [outcome.result for outcome in admin.undo(run.run_id)] == [LENT_SINCE]
+    assert admin.get(book.id).total_copies == 3
+
+
+def test_a_row_is_not_recognized_by_a_title_that_an_earlier_row_has_changed(admin: Admin) -> None:
+    admin.add("Dune", isbn=DUNE, authors=["Herbert"])
+    rows = [
+        AddBookRequest(title="Dune Messiah", isbn=DUNE),
+        AddBookRequest(title="Dune", authors=["Herbert"]),
+        AddBookRequest(title="dune messiah", authors=["herbert"], publisher="Ace"),
+    ]
+    outcomes = admin.import_rows(*rows, options=update(new_id(), match_title=True))
+    assert results(outcomes) == [UPDATED, ADDED, UPDATED]
+    assert outcomes[2].book_id == outcomes[0].book_id
+
+
 def test_what_others_changed_while_a_run_went_on_is_left_alone(admin: Admin) -> None:
     dune = admin.add("Dune", isbn=DUNE, publisher="Ace", copies=1)
     run = add_copies()

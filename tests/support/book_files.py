@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 import openpyxl
@@ -19,6 +22,16 @@ def xlsx(*rows: list[Any], sheet: str = "Sheet", **others: list[list[Any]]) -> b
             page.append(row)
     file = io.BytesIO()
     book.save(file)
+    return file.getvalue()
+
+
+def changed(content: bytes, **parts: Callable[[bytes], bytes]) -> bytes:
+    """A workbook with some of its parts changed, which are named by the name of the file in it without the suffix."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(file, "w") as archive:
+        for name in whole.namelist():
+            change = parts.get(PurePosixPath(name).stem, bytes)
+            archive.writestr(name, change(whole.read(name)))
     return file.getvalue()
 
 

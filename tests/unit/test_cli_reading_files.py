@@ -6,19 +6,21 @@ import codecs
 import datetime as dt
 import io
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from library.admin.v1.catalog_service_pb2 import ImportBooksRequest
+from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import said, xlsx
+from tests.support.book_files import changed, said, xlsx
 from tests.support.processes import ROOT
 
 DUNE = "9780441013593"
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
 WHAT_COMMAS_MAY_MEAN = "say --last-first for Last, First, or --authors-separator , for several"
 GUESS = (
     'its text is in windows-1252, which is a guess: "Étranger", "À"; '
@@ -206,10 +208,14 @@ CASES = {
         choices=said(ignores=("Book Id", "Author l-f")),
     ),
     "an ISBN-10 where there is no ISBN-13": Case(
-        f"title,ISBN10,ISBN13\nA,0441569595,{DUNE}\nB,0441569595,\nC,,\n".encode(),
-        [f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"],
+        f"title,ISBN10,ISBN13\nA,0441013597,{DUNE}\nB,0441569595,\nC,,\nD,0441569595,{DUNE}\nE,?,{DUNE}\n".encode(),
+        [
+            *(f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"),
+            f"5! isbn: '{DUNE}' and '0441569595' are the ISBNs of 2 books; leave the one of this book",
+            f"6 E | {DUNE}",
+        ],
         is_guess=True,
-        remarks=(f"ISBNs in a second column that are of another book were left out: 1 (line 2: {NEUROMANCER})",),
+        remarks=('Values that say that there is none were left empty: 1 (line 6: "?")',),
     ),
     "an ISBN-13 that is rounded, or none, and an ISBN-10": Case(
         b"title,isbn,ISBN13\nA,0441569595,9.78044E+12\nB,0441569595,n/a\nC,,-\nD,0441569595,9.7\n",
@@ -312,6 +318,16 @@ CASES = {
     "authors separated as is said": Case(
         b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
     ),
+    "two files one after the other, each with headings": Case(
+        b"title,authors\nA,B\n Title ,AUTHORS\nC,D\nTitle,E\n",
+        ["2 A | B", "3! row: has the headings once more, and no book; remove this line", "4 C | D", "5 Title | E"],
+        [],
+    ),
+    "an entity of HTML between names": Case(
+        b"title,authors\nA,Strunk &amp; White\nB,Andr&eacute; Gide; C&#39;s\nC,AT&T; Bell\n",
+        ["2 A | Strunk &amp; White", "3 B | Andr&eacute; Gide/C&#39;s", "4 C | AT&T/Bell"],
+        ['the text has codes of HTML, such as "Strunk &amp; White"; it is taken as it is'],
+    ),
     # JSON Lines.
     "JSON Lines": Case(
         lines(
@@ -338,6 +354,19 @@ CASES = {
             '4! row: has a value for "title" that is not a text, a number or a list of texts',
             "5! row: is not a line of JSON Lines (a key comes twice)",
             "6! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)",
+        ],
+        [],
+    ),
+    "JSON Lines with halves of characters": Case(
+        b'{"title": "A \\ud83d\\ude00"}\n{"title": "B\\ud800"}\n{"title": "C", "authors": ["\\udfff"]}\n'
+        b'{"title": "D", "\\ud800": ""}\n{"title": "E", "isbn": "\\ud800"}\n{"title": "F"}\n',
+        [
+            "1 A \U0001f600",
+            *(
+                f"{line}! row: is not a line of JSON Lines (it has half a character, \\ud83d or the like)"
+                for line in range(2, 6)
+            ),
+            "6 F",
         ],
         [],
     ),
@@ -386,6 +415,55 @@ CASES = {
         xlsx(["title", "isbn"], ["Dune", '="0441569595"'], ["Emma", ""]),
         ["2! row: has a formula without a value in B2; open the file in a spreadsheet program and save it", "3 Emma"],
         [],
+    ),
+    "workbook with formulas whose value is an empty text": Case(
+        changed(
+            xlsx(["title", "isbn"]),
+            sheet1=lambda xml: xml.replace(
+                b"</sheetData>",
+                b"<row><c t='str'><f>D1</f><v>Emma</v></c><c t='str'><f>E1</f><v></v></c></row></sheetData>",
+            ),
+        ),
+        ["2 Emma"],
+        [],
+    ),
+    "workbook with dates in the place of texts": Case(
+        xlsx(
+            ["title", "authors", "published_year"],
+            [dt.date(1963, 11, 22), "Stephen King", dt.date(2011, 11, 8)],
+            ["Emma", dt.time(9, 30), 1815],
+        ),
+        [
+            f"2! title: '1963-11-22': {MADE_A_DATE}",
+            f"3! authors: '09:30:00': {MADE_A_DATE}",
+        ],
+        [],
+    ),
+    "workbook with hidden rows and merged cells": Case(
+        changed(
+            xlsx(["title", "authors"], ["Dune", "Herbert"], ["Emma", None]),
+            sheet1=lambda xml: xml.replace(b'<row r="3"', b'<row hidden="1" r="3"').replace(
+                b"</sheetData>",
+                b'</sheetData><mergeCells count="2"><mergeCell ref="A1:B1"/><mergeCell ref="B2:B3"/></mergeCells>',
+            ),
+        ),
+        ["2 Dune | Herbert", "3 Emma"],
+        [
+            "hidden rows are read like others: 1, the first one is row 3",
+            "of merged cells, only the first one has the value: B2:B3",
+            '"title" is title: "Dune", "Emma"',
+            '"authors" is authors: "Herbert"',
+        ],
+        is_guess=True,
+    ),
+    "workbook whose first sheet is hidden": Case(
+        changed(
+            xlsx(["title"], ["Old"], Books=[["title"], ["Dune"]]),
+            workbook=lambda xml: xml.replace(b'state="visible"', b'state="hidden"', 1),
+        ),
+        ["2 Dune"],
+        ['only the sheet "Books" is read; --sheet chooses another one: "Sheet"', '"title" is title: "Dune"'],
+        is_guess=True,
     ),
     "workbook with a value behind the columns": Case(
         xlsx(["title"], *(["Emma"] for _ in range(200)), ["Dune", "x"]),
@@ -485,6 +563,18 @@ def test_a_pipe_is_read_like_a_file(name: str) -> None:
     books = Books(io.BufferedReader(Pipe(case.content)), case.choices)
     assert list(map(shown_row, books)) == case.goes_in
     assert case.shown is None or books.shown == case.shown
+
+
+def test_refused_rows_keep_their_bytes(tmp_path: Path) -> None:
+    """Windows-1252 is often called Latin-1, which lacks its quotes and its euro: they are read, and not lost."""
+    content = "title,isbn\nL\u2019Étranger \u2013 10 €,x\n".encode("cp1252")
+    for name in ("latin-1", "iso-8859-15", "windows-1252"):
+        books = Books(io.BytesIO(content), said(encoding=name))
+        assert isinstance(next(iter(books)), ImportOutcome)
+        file = books.table.rejects(tmp_path / name)
+        file.add(books.table.raw_row())
+        file.close()
+        assert (tmp_path / name).read_bytes() == content
 
 
 def test_a_byte_that_does_not_fit_later_in_a_pipe_is_refused_with_its_line() -> None:

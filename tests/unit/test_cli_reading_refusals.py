@@ -9,7 +9,7 @@ import pytest
 
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import said, xlsx
+from tests.support.book_files import changed, said, xlsx
 
 DUNE = "9780441013593"
 
@@ -24,15 +24,15 @@ class Refused(NamedTuple):
 
 REFUSED = {
     "a column that is not understood": Refused(
-        b"Title,Autor,Signatur\nDune,Frank Herbert,A1\nEmma,Jane Austen,A2\n",
+        b"Title,Autr,Signatur\nDune,Frank Herbert,A1\nEmma,Jane Austen,A2\n",
         [
-            '  "Autor": "Frank Herbert", "Jane Austen"\n  "Signatur": "A1", "A2"\n',
-            '  --map "Autor=authors" --ignore "Signatur"\n',
+            '  "Autr": "Frank Herbert", "Jane Austen"\n  "Signatur": "A1", "A2"\n',
+            '  --map "Autr=authors" --ignore "Signatur"\n',
             "The fields are: title,",
         ],
     ),
     "headings with one letter wrong": Refused(
-        b"Titel,autors,pubisher\nA,B,C\n", ['--map "Titel=title" --map "autors=authors" --map "pubisher=publisher"']
+        b"Titles,autors,pubisher\nA,B,C\n", ['--map "Titles=title" --map "autors=authors" --map "pubisher=publisher"']
     ),
     "columns that would take a field twice": Refused(
         b"title,Author,Author l-f,Notes,Review,x,x\nA,B,C,D,E,F,G\n",
@@ -66,6 +66,19 @@ REFUSED = {
     "lines that are in quotes as a whole": Refused(
         b'"title,authors"\n"Dune,F"\n', ['has one column, "title,authors", as whole lines are in quotes; remove']
     ),
+    "a workbook whose first sheet has no books": Refused(
+        xlsx(["notes"], Books=[["title"], ["Dune"]]),
+        ['It was read like this: only the sheet "Sheet" is read; --sheet chooses another one: "Books".'],
+    ),
+    "a workbook of another variant": Refused(
+        changed(
+            xlsx(["title"]),
+            workbook=lambda xml: xml.replace(
+                b"schemas.openxmlformats.org/spreadsheetml/2006/main", b"purl.oclc.org/ooxml/spreadsheetml/main"
+            ),
+        ),
+        ["is a Strict Open XML Spreadsheet; save it as Excel Workbook (.xlsx)"],
+    ),
     "HTML that is called .xls": Refused(b"\r\n<html><table><tr><td>title", ["is HTML or XML", "and save it as CSV"]),
     "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; turn them into CSV"]),
     "BibTeX": Refused(b"@book{x,\n title={A},\n}\n", ["is a BibTeX file"]),
@@ -82,7 +95,7 @@ REFUSED = {
         b"title,x\nA,\n", ["has no column 'y', which --map names"], said(maps=("y=isbn",))
     ),
     "a field that there is not": Refused(
-        b"title,x\nA,\n", ["'autor', which --map names, is not a field; did you mean authors?"], said(maps=("x=autor",))
+        b"title,x\nA,\n", ["'autr', which --map names, is not a field; did you mean authors?"], said(maps=("x=autr",))
     ),
     "a column that --ignore does not find": Refused(
         b"title\nA\n", ["has no column 'x', which --ignore names; it has \"title\""], said(ignores=("x",))
@@ -99,6 +112,9 @@ REFUSED = {
     ),
     "--columns for a file with headings": Refused(
         b"Title,Author\nA,B\n", ["leave --columns out"], said(columns=("title", "authors"))
+    ),
+    "--columns for a file with headings that are not all known": Refused(
+        b"Signatur,Title\nA1,B\n", ["leave --columns out"], said(columns=("-", "title"))
     ),
     "--columns for other columns": Refused(
         b"A,B,C\n",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from library.admin.v1.catalog_service_pb2 import ImportOutcome
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import NotBooks
 from tests.support.book_files import xlsx
@@ -56,3 +58,17 @@ def test_an_archive_that_only_looks_like_a_workbook_is_refused() -> None:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
     with pytest.raises(NotBooks, match="is a ZIP archive, but not an Excel workbook"):
         Books(io.BytesIO(other.getvalue()))
+
+
+def test_a_cell_without_a_value_is_refused_again_in_the_file_of_refused_rows(tmp_path: Path) -> None:
+    content = xlsx(["title", "isbn"], ["Dune", '="0441569595"'], ["#N/A", ""], ["=A1", ""], ["Emma", "x"])
+    books = Books(io.BytesIO(content))
+    rejects = books.table.rejects(tmp_path / "rejects.xlsx")
+    rows = []
+    for row in books:
+        assert isinstance(row, ImportOutcome)
+        rows.append(row)
+        rejects.add(books.table.raw_row())
+    rejects.close()
+    again = list(Books(io.BytesIO((tmp_path / "rejects.xlsx").read_bytes())))
+    assert again == rows

@@ -126,8 +126,10 @@ def test_what_the_rest_service_stands_before_is_told() -> None:
 
 def test_a_service_is_well_when_it_serves_and_no_row_is_parked_or_set_aside() -> None:
     assert is_well(ADMIN)
-    well = FRONTEND | {"parked_row_count": 0, "set_aside_count": 0}
+    well = FRONTEND | {"parked_row_count": 0, "set_aside_count": 0, "last_push_error": ""}
     assert is_well(well)
+    assert not is_well(well | {"last_push_error": "no"})
+    assert not is_well(well | {"last_pull_error": "no"})
     assert not is_well(FRONTEND | {"parked_row_count": 0})
     assert not is_well(FRONTEND | {"set_aside_count": 0})
     assert not is_well(well | {"clock_behind_seconds": 90_000.0})
@@ -216,10 +218,13 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
             "it waits for b:2",
             {"rest": {"health": "NOT_SERVING", "targets": [{"target": "b:2", "health": "NOT_SERVING"}]}},
         ),
-        (
-            "sync",
-            f"does not work: no; the last pull ended {zoned_time(Timestamp(seconds=1))}",
-            {"frontend": {"last_push_error": "no"}},
+        *(
+            (
+                "sync",
+                f"does not work: no; the last pull ended {zoned_time(Timestamp(seconds=1))}",
+                {"frontend": {key: "no"}},
+            )
+            for key in ("last_push_error", "last_pull_error")
         ),
         (
             "refused",
@@ -237,9 +242,7 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
         lines = ten_lines(**changed)
         assert said in lines[label][0]
         assert [name for name, (_, is_well) in lines.items() if not is_well] == [label], label
-        assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True) or (
-            label == "sync"
-        )
+        assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True)
 
 
 def test_what_passes_by_itself_is_no_alarm() -> None:

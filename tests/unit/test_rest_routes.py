@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown
+from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown, SegmentEmpty
 from rest_server.path_templates import ONE, REST, Template, decoded, parse
 from rest_server.routes import Routes
 
@@ -163,6 +163,18 @@ def test_an_encoded_colon_in_an_id_is_a_part_of_it() -> None:
     assert found(rules, "POST /a/c%3Ad:b") == "POST /a/{x}:b"
     with pytest.raises(MethodNotAllowed):
         found(rules, "POST /a/c%3Ad")
+
+
+@pytest.mark.parametrize("request_line", ["POST /a/:b", "GET /a/", "GET /a//c", "POST /a//c:b", "OPTIONS /a/:b"])
+def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
+    rules = ["GET /a/{x}", "POST /a/{x}:b", "GET /a/{x}/c", "POST /a/{x}/c:b"]
+    verb, _, path = request_line.partition(" ")
+    with pytest.raises(SegmentEmpty):
+        routes_of(*rules).verbs(path) if verb == "OPTIONS" else found(rules, request_line)
+    assert found(rules, "GET /a/:b") == "GET /a/{x}", "an id may have a colon"
+    assert found([*rules, "GET /a/{x=**}"], "GET /a/") == "GET /a/{x=**}"
+    with pytest.raises(PathUnknown, match=r"^There is nothing at this path\. /openapi"):
+        found(rules, "GET /b/")
 
 
 @pytest.mark.parametrize("path", ["/a/%ff", "/%c3%28/a", "/a:%ff", "/x/%80/y"])

@@ -26,7 +26,7 @@ from library_cli.importing.reading.json_lines import JsonLines
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.strangers import refuse_other_bytes, refuse_other_text
-from library_cli.importing.reading.table import Row, Table, Value
+from library_cli.importing.reading.table import DateText, Row, Table, Value
 from service_kit import validation
 from service_kit.validation import joined
 
@@ -34,6 +34,8 @@ ZIP = b"PK\x03\x04"
 
 MOST_SPOOLED_BYTES = 2**29
 """A workbook from a pipe is copied to disk, as its directory is at its end."""
+
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
 
 MOST_EXAMPLES_SHOWN = 3
 
@@ -68,7 +70,11 @@ class Books:
         self._choices = choices
         self._separators = choices.authors_separators or values.AUTHORS_SEPARATORS
         self.table = _table(file, choices)
-        self.columns = columns_of(self.table, choices)
+        try:
+            self.columns = columns_of(self.table, choices)
+        except NotBooks as problem:
+            guessed = [f"It was read like this: {line}." for line in self.table.facts.guessed]
+            raise NotBooks("\n".join([str(problem), *guessed])) from problem
         in_order = sorted(self.columns, key=lambda column: isbn_rank(fields.key_of(column.heading)))
         self._numbers = {
             field: [column.number - 1 for column in in_order if column.field == field] for field in fields.FIELDS
@@ -78,7 +84,6 @@ class Books:
         ]
         self._repairs = _Examples()
         self._absent = _Examples()
-        self._others = _Examples()
         named = sum(heading != "" for heading in self.table.headings)
         has_line = self.table.heading_line > 0 and named > 1
         self._heading_line = [heading.casefold() for heading in self.table.headings] if has_line else []
@@ -112,15 +117,13 @@ class Books:
         lines = self.table.remarks
         if self._repairs.count:
             lines.append(f"ISBNs that had lost zeros at their beginning were completed: {self._repairs}")
-        if self._others.count:
-            lines.append(f"ISBNs in a second column that are of another book were left out: {self._others}")
         if self._absent.count:
             lines.append(f"Values that say that there is none were left empty: {self._absent}")
         return lines
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
         for row in self.table.rows():
-            problem = row.problem or self._unnamed_value(row) or self._repeated_headings(row)
+            problem = row.problem or self._repeated_headings(row) or self._unnamed_value(row)
             yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
@@ -131,8 +134,12 @@ class Books:
             value = self._value(row, name)
             if isinstance(value, list):
                 problems.append((name, "is a list; only authors may be several"))
+            elif isinstance(value, DateText):
+                problems.append((name, f"{value!r}: {MADE_A_DATE}"))
             else:
                 setattr(book, name, str(value))
+        if isinstance(value := self._value(row, "authors"), DateText):
+            problems.append(("authors", f"{value!r}: {MADE_A_DATE}"))
         self._read_authors(row, book)
         if not book.title and not problems:
             problems.append(("title", "is missing"))
@@ -172,7 +179,7 @@ class Books:
 
     def _read_isbn(self, row: Row, book: AddBookRequest, problems: list[validation.Problem]) -> None:
         texts = [text for index in self._numbers["isbn"] if (text := _text(row.values[index]))]
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, str]] = {}
         errors: list[str] = []
         for text in texts:
             try:
@@ -180,7 +187,7 @@ class Books:
             except ValueError as error:
                 errors.append(f"{text[:40]!r}: {error}")
                 continue
-            found[isbn] = found.get(isbn) or repair
+            found.setdefault(isbn, (text, repair))
             self._note_absent(row, text, is_absent=not isbn)
         found.pop("", None)
         if found and all(values.ROUNDED in error for error in errors):
@@ -188,10 +195,11 @@ class Books:
         if errors:
             problems.append(("isbn", errors[0]))
             return
-        for isbn, repair in found.items():
-            if book.isbn:
-                self._others.add(f"line {row.line}: {isbn}")
-                continue
+        if len(found) > 1:
+            both = " and ".join(f"{text[:40]!r}" for text, _ in found.values())
+            problems.append(("isbn", f"{both} are the ISBNs of {len(found)} books; leave the one of this book"))
+            return
+        for isbn, (_, repair) in found.items():
             book.isbn = isbn
             if repair:
                 self._repairs.add(f"line {row.line}: {repair}")

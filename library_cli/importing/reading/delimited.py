@@ -17,7 +17,7 @@ from library_cli.importing.reading.delimiters import (
     said_delimiter,
 )
 from library_cli.importing.reading.encodings import Encoding
-from library_cli.importing.reading.lines import TextLines, split_lines
+from library_cli.importing.reading.lines import BEFORE_REPAIR, TextLines, split_lines
 from library_cli.importing.reading.problems import Choices, NotBooks, quoted
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.table import Facts, Row
@@ -168,8 +168,11 @@ class LineFile:
     def _write(self, text: str) -> None:
         if text and not text.endswith(("\r", "\n")):
             text += self._ends
-        # The encoding may lack characters that were repaired.
-        self._file.write(text.encode(self._encoding.name, "replace"))
+        try:
+            content = text.encode(self._encoding.name)
+        except UnicodeEncodeError:  # the encoding lacks characters that were repaired, so they are written as they were
+            content = text.translate(BEFORE_REPAIR).encode(self._encoding.name, "replace")
+        self._file.write(content)
 
 
 def _refuse_other(found: str, said: str, sample: list[str], known_heading: Callable[[str], float]) -> None:

@@ -47,8 +47,8 @@ LONGEST_LINE = 2**20
 """In bytes or characters. A file that is not text may have no line end at all, and must not be read whole."""
 
 MIXED = 0.3
-"""Letters of UTF-8 for each other byte, above which a text is taken for UTF-8 with some wrong bytes. By chance there are
-0.1 to 0.25 in Chinese, Japanese and Korean in other encodings, and hardly any in European text in one of one byte."""
+"""Letters of UTF-8 for each other byte, above which a text is taken for UTF-8 with some wrong bytes. There are
+0.1 to 0.25 in Chinese, Japanese and Korean in other encodings, and hardly any in European text in others."""
 
 _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _WORD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W][^\W\d_]*")

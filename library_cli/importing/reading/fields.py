@@ -12,18 +12,28 @@ FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, "authors", "isbn")
 SYNONYMS = {
     "title": [
         *("Title", "Book Title", "Book Name", "Main Title", "Title Proper", "Name of Book", "Name of the Book"),
-        *("Title of Book", "Title of the Book", "Titre", "Buchtitel"),
+        *("Title of Book", "Title of the Book", "Titre", "Titel", "Buchtitel", "Título", "Titolo"),
     ],
     "authors": [
         *("Authors", "Author", "Author(s)", "Book Author", "Author Name", "Author Names", "Primary Author"),
         *("Authors Name", "Name of Author", "Name of Authors"),
         *("Main Author", "Writer", "Writers", "Written By", "Creator", "Creators", "Auteur", "Auteurs", "Autoren"),
-        *("Verfasser", "Autores"),
+        *(
+            "Verfasser",
+            "Verfasserin",
+            "Autor",
+            "Autorin",
+            "Autor/in",
+            "Autores",
+            "Autore",
+            "Autori",
+            "Auteur principal",
+        ),
     ],
     "isbn": ["ISBN", "ISBN Number", "ISBN No", "ISBN Nr", "ISBN Code", "Book ISBN"],
     "publisher": [
         *("Publisher", "Publisher Name", "Publishers", "Publishing House", "Published By", "Verlag", "Verlagsname"),
-        *("Éditeur", "Editorial", "Maison d'édition"),
+        *("Éditeur", "Editorial", "Editora", "Editore", "Maison d'édition"),
     ],
     "category": [
         *("Category", "Categories", "Genre", "Genres", "Subject", "Subjects", "Shelf", "Shelves", "Topic", "Topics"),
@@ -31,7 +41,7 @@ SYNONYMS = {
         *("Género", "Sachgebiet"),
     ],
     "language": [
-        *("Language", "Languages", "Lang", "Language Code", "Book Language", "Sprache", "Langue", "Idioma"),
+        *("Language", "Languages", "Lang", "Language Code", "Book Language", "Sprache", "Langue", "Idioma", "Lingua"),
     ],
     "published_year": [
         *("Published Year", "Year", "Published", "Year Published", "Year of Publication", "Publication Year"),
@@ -43,20 +53,35 @@ SYNONYMS = {
             "Publ Year",
             "Publ Date",
             "Publication Yr",
+            "Jahr",
             "Erscheinungsjahr",
+            "Année",
             "Année de publication",
+            "Date de parution",
+            "Año",
             "Año de publicación",
+            "Anno",
         ),
     ],
     "page_count": [
         *("Page Count", "Pages", "Number of Pages", "No of Pages", "Num Pages", "Nr of Pages", "# Pages"),
         *("# of Pages", "No Pages", "No of pp", "Pgs", "pp"),
-        *("Total Pages", "Page Numbers", "Seitenzahl", "Nombre de pages", "Número de páginas"),
+        *(
+            "Total Pages",
+            "Page Numbers",
+            "Seiten",
+            "Seitenzahl",
+            "Nombre de pages",
+            "Páginas",
+            "Número de páginas",
+            "Pagine",
+        ),
     ],
     "copies": [
         *("Copies", "Qty", "Quantity", "Number of Copies", "No of Copies", "Num Copies", "Total Copies"),
         *("# of Copies", "No Copies"),
-        *("Copy Count", "Copies Owned", "Item Count", "Anzahl Exemplare", "Exemplare", "Exemplaires", "Ejemplares"),
+        *("Copy Count", "Copies Owned", "Item Count", "Anzahl", "Anzahl Exemplare", "Exemplare", "Exemplaires"),
+        *("Nombre d'exemplaires", "Ejemplares"),
     ],
     "cover_uri": [
         *("Cover URI", "Cover", "Cover URL", "Cover Image", "Cover Image URL", "Image URL", "Image URL L"),
@@ -86,25 +111,21 @@ MORE_AUTHORS_HEADINGS = ["Additional Authors", "Other Authors", "Co-Authors", "C
 """Added to the authors in another column."""
 
 HINTS = {
-    **dict.fromkeys(["name", "book", "work", "titel", "titulo", "título", "titolo", "titles", "fulltitle"], "title"),
+    **dict.fromkeys(["name", "book", "work", "titulo", "titles", "fulltitle"], "title"),
+    **dict.fromkeys(["authorlf", "contributor", "contributors", "by", "lastname", "authorlastname"], "authors"),
+    **dict.fromkeys(["isbns", "isbnuid", "isbnissn", "identifier", "identifiers", "asin"], "isbn"),
     **dict.fromkeys(
-        ["autor", "autore", "authorlf", "contributor", "contributors", "by", "lastname", "authorlastname"], "authors"
-    ),
-    **dict.fromkeys(["isbns", "isbnuid", "isbnissn", "identifier", "identifiers", "barcode", "asin"], "isbn"),
-    **dict.fromkeys(
-        ["imprint", "press", "editeur", "editora", "editore", "publication", "pub", "publ", "publishercode"],
+        ["imprint", "press", "editeur", "publication", "pub", "publ", "publishercode"],
         "publisher",
     ),
     **dict.fromkeys(["tags", "type", "section", "bookshelves", "exclusiveshelf", "location"], "category"),
     **dict.fromkeys(
-        ["date", "yr", "copyright", "firstpublished", "jahr", "année", "año", "anno", "originalpublicationyear"],
+        ["date", "yr", "copyright", "firstpublished", "annee", "originalpublicationyear"],
         "published_year",
     ),
+    **dict.fromkeys(["paginas", "extent", "length", "physicaldescription"], "page_count"),
     **dict.fromkeys(
-        ["seiten", "páginas", "paginas", "pagine", "extent", "length", "physicaldescription"], "page_count"
-    ),
-    **dict.fromkeys(
-        ["stock", "instock", "copy", "count", "number", "amount", "ownedcopies", "anzahl", "menge", "items"], "copies"
+        ["stock", "instock", "copy", "count", "number", "amount", "ownedcopies", "menge", "items"], "copies"
     ),
     **dict.fromkeys(["notes", "note", "comment", "comments", "review", "plot"], "description"),
     **dict.fromkeys(["imageurlm", "imageurls", "image", "picture", "url", "link"], "cover_uri"),

@@ -130,21 +130,23 @@ def _named(table: Table, choices: Choices) -> list[Column]:
         raise NotBooks(f"cannot be read: --columns has {doubled[0]} more than once")
     if "title" not in named:
         raise NotBooks("cannot be read: --columns has no column 'title'")
-    _refuse_unlike(table, names)
+    _refuse_unlike(table, columns)
     return columns
 
 
-def _refuse_unlike(table: Table, names: list[str]) -> None:
+def _refuse_unlike(table: Table, columns: list[Column]) -> None:
     """Raise NotBooks where the columns that a person names are not those of the file."""
     if not table.samples:
         return
     first = [_text(value) for value in table.samples[0]]
-    if all(_known_field(text) for text in first if text) and any(_known_field(text) == "title" for text in first):
+    known = [_known_field(text) for text in first]
+    has_heading = any(field == column.field == "title" for field, column in zip(known, columns, strict=False))
+    if has_heading or (all(field or not text for field, text in zip(known, first, strict=True)) and "title" in known):
         raise NotBooks("has a first line that names the columns, so leave --columns out, or remove that line")
-    if table.kind == "text" and not any(len(row) == len(names) for row in table.samples):
+    if table.kind == "text" and not any(len(row) == len(columns) for row in table.samples):
         raise NotBooks(
-            f"does not have the {len(names)} columns that --columns names: its first line has {len(first)}, which are "
-            f"{_list(first)}"
+            f"does not have the {len(columns)} columns that --columns names: its first line has {len(first)}, which "
+            f"are {_list(first)}"
         )
 
 

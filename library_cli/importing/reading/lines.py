@@ -17,6 +17,8 @@ their way into a UTF-8 file. The HTML standard reads character references in the
 
 END_OF_FILE = "\x1a"
 """Ctrl-Z, with which old programs end a text."""
+BEFORE_REPAIR = {ord(char): chr(code) for code, char in WINDOWS_1252_CONTROLS.items()}
+"""The control characters that these characters were read from."""
 
 _LINE = re.compile(r"[^\r\n]*(?P<end>\r\n|\r|\n)?")
 _CONTROLS = re.compile("[\x80-\x9f]")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_REFUSED, ImportBooksRequest, ImportOutcome
+from library_cli.importing.reading.problems import AS_FOUND, Choices
 from library_cli.importing.reading.table import Rejects, Table
 
 
@@ -18,7 +19,8 @@ class RejectsFile:
     Raises OSError for a file that exists, and for a folder that cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, choices: Choices = AS_FOUND) -> None:
+        """`choices` are those that the file was read with, and that its refused rows need, too."""
         if path.exists() or path.is_symlink():
             raise FileExistsError(f"--rejects: {path} exists already; name another file, or remove that one")
         try:
@@ -27,6 +29,7 @@ class RejectsFile:
             raise OSError(f"--rejects: {path} cannot be written ({error.strerror})") from error
         os.close(handle)
         self._path = path
+        self._choices = choices
         self._temporary = Path(name)
         self._waiting: deque[tuple[int, object]] = deque()
         self._file: Rejects | None = None
@@ -66,7 +69,10 @@ class RejectsFile:
             if self._path.exists():
                 return f"{self._path} was made by another program; refused rows are in {self._temporary}: {self.rows}."
             self._temporary.rename(self._path)  # a file system without links
-        named = f" with --encoding {self._table.encoding}" if self._table.encoding else ""
+        options = ["the same options"] if self._choices != AS_FOUND else []
+        if self._table.encoding and not self._choices.encoding:
+            options.append(f"--encoding {self._table.encoding}")
+        named = f" with {' and '.join(options)}" if options else ""
         return f"Refused rows are in {self._path}: {self.rows}. Correct them there, and import that file{named}."
 
     def _write(self, raw: object) -> None:

@@ -11,6 +11,10 @@ Value: TypeAlias = str | int | float | list[str]
 """A text; a number that the file holds as one; or, in JSON, a list of texts."""
 
 
+class DateText(str):
+    """A date or a time of day, as a text: a spreadsheet makes one of titles such as `March 7` and `11/22/63`."""
+
+
 class Row(NamedTuple):
     """A row: the line where it begins, and a value for each column, or what is wrong with the row as a whole."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
 from html.entities import name2codepoint
 
 from library_cli.importing.reading.table import Value
@@ -19,7 +18,8 @@ _IN_FULL = re.compile(r"(?P<first>9)[.,](?P<rest>[0-9]{12})E\+?12", re.IGNORECAS
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,4}")
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]{1,2}", re.IGNORECASE)
 _ROUNDED_IN_FULL = re.compile(r"97[89][0-9]{3}0{7}")
-_WITHOUT_ZEROS = re.compile(r"[0-9]{6,8}[0-9X]", re.IGNORECASE)
+_WITHOUT_ZEROS = re.compile(r"[1-9][0-9]{5,7}[0-9X]", re.IGNORECASE)
+"""Digits that begin with a zero have lost none: 03785955 is the ISSN of a journal, whose check digit fits, too."""
 
 _NO_VALUE = re.compile(
     r"n\.?\s?/?\s?a\.?|none|null|nan|nil|\\n|unknown|[-–—]{1,3}|\?+|(?:n\.\s?d|s\.\s?a)\.?|no\s(?:isbn|date|year)",
@@ -30,9 +30,11 @@ _NO_ISBN = re.compile(r"0+(?:\.0+)?")
 ROUNDED = "a spreadsheet has rounded this number; format the column as text"
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
-_WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})(?:[.,]0{1,2}|(?<=[0-9]{4})[.,]000)")
+_WHOLE_AS_FLOAT = re.compile(r"(?P<number>[+-]?[0-9]{1,9})(?:[.,]0{1,2}|(?:(?<=[0-9]{4})|(?<=\b0))[.,]000)")
 """`1,000` is a thousand, and `1.000` may be."""
 _IN_THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,\u00a0\u202f ][0-9]{3}){1,2}")
+_THOUSANDS_OR_PLACES = re.compile(r"[1-9][0-9]{0,2}\.000")
+"""In German a number of thousands, in English a number with three places."""
 _UNITS = {
     "page_count": r"(?:pages?|pgs?\.?|pp?\.?|seiten|s\.|p[áa]ginas|p[áa]gs?\.?)",
     "copies": r"(?:cop(?:y|ies)|items?|pcs\.?|exemplare?|ex\.?)",
@@ -64,7 +66,8 @@ _YEARS = [
 ]
 _RANGE = re.compile(r"(?P<first>[0-9]{4})\s?[-–—/]\s?(?P<last>[0-9]{4}|[0-9]{2})?")
 _ABOUT = re.compile(
-    r"(?:©|\(c\)|℗|copyright|cop\.?|circa|ca\.?|c\.?|p|approx\.?|about|um)?\s*©?\s*(?P<year>[0-9]{3,4})\s*\??\.?",
+    r"(?:©|\(c\)|℗|copyright|cop\.?|circa|ca\.?|c\.?|p|approx\.?|about|um)?\s*©?\s*"
+    r"(?P<year>[0-9]{4}\s*\??|[0-9]{3})\.?",  # 199? is a decade
     re.IGNORECASE,
 )
 _BEFORE_CHRIST = re.compile(
@@ -175,20 +178,25 @@ def has_no_value(plain: str) -> bool:
 def number_of(field: str, text: str) -> int:
     """Return the whole number in a cell. Raises ValueError with what is wrong."""
     plain = without_protection(text)
-    if field == "page_count":
-        if has_no_value(plain):
-            return 0
-        if match := _EXTENT.fullmatch(plain):
-            plain = match["pages"]
-    if unit := _UNITS.get(field):
-        plain = re.sub(rf"(?<=[0-9])\s*{unit}$", "", plain, flags=re.IGNORECASE)
+    if field == "page_count" and has_no_value(plain):
+        return 0
+    plain = _without_unit(field, plain)
     if _WHOLE.fullmatch(plain):
         return int(plain)
+    if _IN_THOUSANDS.fullmatch(plain):  # before what has places: 1,000 pages are not 1
+        return int(re.sub("[^0-9]", "", plain))
+    if _THOUSANDS_OR_PLACES.fullmatch(plain):
+        raise ValueError(f"{text[:40]!r} may be thousands or decimal places; write the number without a point")
     if match := _WHOLE_AS_FLOAT.fullmatch(plain):
         return int(match["number"])
-    if _IN_THOUSANDS.fullmatch(plain):
-        return int(re.sub("[^0-9]", "", plain))
     raise ValueError(f"{text[:40]!r} is not a whole number of up to nine digits")
+
+
+def _without_unit(field: str, plain: str) -> str:
+    if field == "page_count" and (match := _EXTENT.fullmatch(plain)):
+        plain = match["pages"]
+    unit = _UNITS.get(field)
+    return re.sub(rf"(?<=[0-9])\s*{unit}$", "", plain, flags=re.IGNORECASE) if unit else plain
 
 
 def year_of(value: Value) -> int:
@@ -210,7 +218,7 @@ def year_of(value: Value) -> int:
             year = int(next(group for group in match.groups() if group))
             return -year if pattern is _BEFORE_CHRIST else year
     if match := next((found for pattern in (*_YEARS, _ABOUT) if (found := pattern.fullmatch(plain))), None):
-        return int(match["year"])
+        return int(match["year"].rstrip(" ?"))
     if (match := _RANGE.fullmatch(plain)) and _goes_up(match["first"], match["last"]):
         return int(match["first"])
     raise ValueError(f"{text[:40]!r} {_not_a_year(plain)}")
@@ -253,22 +261,6 @@ def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -
     names = [part.replace(_CODE_END, ";") for part in without_codes.split(separator)] if separator else [text]
     names = [name for part in names if (name := part.strip())]
     return [_first_name_first(name) for name in names] if last_first else names
-
-
-def written_authors(authors: Sequence[str]) -> str:
-    """Return a cell from which `authors_of` reads these authors."""
-    text = "; ".join(authors)
-    if any(";" in name for name in authors) or text.lstrip().startswith("[") or _CODE.search(text):
-        return json.dumps(list(authors), ensure_ascii=False)
-    has_other = len(authors) == 1 and any(separator in text for separator in AUTHORS_SEPARATORS)
-    return f"{text};" if has_other else text
-
-
-def written_year(year: int) -> str:
-    """Return a cell from which `year_of` reads this year; empty for 0, which is unknown."""
-    if not year:
-        return ""
-    return f"{year:04d}" if 0 < year < 100 else str(year)
 
 
 def _hidden_code(match: re.Match[str]) -> str:

@@ -26,11 +26,12 @@ from openpyxl.packaging.manifest import Manifest
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, WorkSheetParser
+from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
+from library_cli.importing.reading.layout import layout_of
 from library_cli.importing.reading.problems import Choices, NotBooks, quoted
-from library_cli.importing.reading.table import Facts, Row
+from library_cli.importing.reading.table import DateText, Facts, Row
 
 MOST_XML_BYTES = 2**31
 """A workbook of a million books has about 600 MB of XML. More is not a list of books, and may be made to do harm."""
@@ -52,6 +53,13 @@ LAST_COLUMN = 16_384
 """The last column that a sheet of Excel has."""
 
 SAMPLE_ROWS = 100
+
+SMALL_PART_BYTES = 2**16
+STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+"""The names of a variant of the format, which openpyxl does not read."""
+NO_VALUE = "=NA()"
+"""Takes the place of a formula without a value among refused rows: in another row it would be about other cells, and
+without it the row would go in with the value missing."""
 
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, ParseError, InvalidFileException, EOFError, NotImplementedError, RuntimeError),
@@ -96,6 +104,9 @@ class _Reader(ExcelReader):
     shared_strings: Any
     wb: Any
 
+    def read_chartsheet(self, sheet: Any, rel: Any) -> None:
+        """Leave out a sheet that is a chart, and has no cells."""
+
     def read_strings(self) -> None:
         self.shared_strings = SharedTexts()
         part = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
@@ -138,7 +149,8 @@ class _Cells(WorkSheetParser):
 
     def parse_cell(self, element: Any) -> Any:
         cell = super().parse_cell(element)
-        if cell["value"] is None and element.find(FORMULA_TAG) is not None:
+        is_empty_text = element.get("t") == "str" and element.find(VALUE_TAG) is not None
+        if cell["value"] is None and element.find(FORMULA_TAG) is not None and not is_empty_text:
             cell["data_type"] = "f"
         return cell
 
@@ -175,6 +187,8 @@ class Workbook:
         self.headings: Sequence[str] = texts[0] if has_headings else []
         self._heading_cells = filled[0][1] if has_headings else []
         self.samples = texts[1:] if has_headings else texts
+        with _reading(), self._sheet._get_source() as source:
+            self.facts.guessed.extend(layout_of(source, self.heading_line, self._width).guessed)
 
     @property
     def named_columns(self) -> int:
@@ -265,7 +279,8 @@ class Workbook:
             if not found:
                 raise NotBooks(f"has no sheet {said!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
             return found[0]
-        with_values = [sheet for sheet in sheets if self._filled_rows(sheet)]
+        in_sight = sorted(sheets, key=lambda sheet: sheet.sheet_state != "visible")
+        with_values = [sheet for sheet in in_sight if self._filled_rows(sheet)]
         if not with_values:
             raise NotBooks("is empty: no sheet has a value")
         if len(with_values) > 1:
@@ -300,10 +315,12 @@ class SheetFile:
         self._book.save(self._path)
 
     def _copy(self, cell: Cell) -> object:
+        if cell.data_type == "f":
+            return NO_VALUE
         if not isinstance(cell.value, str):
             return cell.value
         copy = WriteOnlyCell(self._sheet, value=cell.value)
-        copy.data_type = "s"  # a text that begins with = is not a formula
+        copy.data_type = "e" if cell.data_type == "e" else "s"  # a text that begins with = is not a formula
         return copy
 
 
@@ -311,7 +328,11 @@ def _refuse_unfit(file: IO[bytes]) -> None:
     """Raise NotBooks for a file that is not a workbook, or one whose XML is absurdly large."""
     with _reading(), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-    names = {member.filename for member in members}
+        names = {member.filename for member in members}
+        if "xl/workbook.bin" in names:
+            raise NotBooks("is a binary Excel workbook (.xlsb); save it as .xlsx or as CSV")
+        if "xl/workbook.xml" in names and STRICT in archive.open("xl/workbook.xml").read(SMALL_PART_BYTES):
+            raise NotBooks("is a Strict Open XML Spreadsheet; save it as Excel Workbook (.xlsx) or as CSV")
     if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
         raise NotBooks("is a ZIP archive, but not an Excel workbook (.xlsx); save it as .xlsx or as CSV")
     size = sum(member.file_size for member in members)
@@ -378,4 +399,5 @@ def _shown(value: object) -> str:
     """Return the text of a cell's value."""
     if value is None:
         return ""
-    return _FORMS.get(type(value), str)(value).strip()
+    text = _FORMS.get(type(value), str)(value).strip()
+    return DateText(text) if isinstance(value, dt.date | dt.time | dt.timedelta) else text
