@@ -9,7 +9,7 @@ import peewee
 
 from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
 from admin_server.epochs import current_epoch
-from admin_server.store.models import Book, Frontend, Loan, User
+from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.admin.v1.status_service_pb2 import Status
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
@@ -17,7 +17,7 @@ from library.v1 import loan_pb2, user_pb2
 from library_domain import loans
 from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
-from library_domain.users import list_user_rows, user_message
+from library_domain.users import NOT_CLOSED, list_user_rows, user_message
 from service_kit.clock import Clock, timestamp
 from service_kit.paging import page, page_size
 from service_kit.revisions import head_revision
@@ -80,6 +80,11 @@ def get_status(store: Store) -> Status:
     with store.reading(), readable("status", "epoch"):
         epoch = current_epoch()
         frontend = Frontend.get_or_none()
+        titles, copies = tuples(
+            Book.select(peewee.fn.COUNT(Book.key), peewee.fn.COALESCE(peewee.fn.SUM(Book.total_copies), 0)).where(
+                IN_CATALOGUE
+            )
+        )[0]
         return Status(
             book_count=Book.select().count(),
             user_count=User.select().count(),
@@ -90,6 +95,9 @@ def get_status(store: Store) -> Status:
             epoch_time=timestamp(epoch.start_time),
             frontend_id=frontend.id if frontend else "",
             store_size_bytes=store.size_bytes(),
+            title_count=titles,
+            copy_count=int(copies),
+            current_user_count=User.select().where(NOT_CLOSED).count(),
         )
 
 

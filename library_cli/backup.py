@@ -117,6 +117,9 @@ def restore_command(folder: Path, only: str | None, **_where: object) -> None:
                 with progress_of(f"restoring the {service} store") as progress:
                     kept = target.replace(folder / copy.file, copy, progress)
                 click.echo(f"The {service} store is restored.{f' The old one is kept: {kept}' if kept else ''}")
+        click.echo(
+            "Now start the services again, as with `library up`; they bring the stores up to date and agree again."
+        )
 
 
 def refuse_unfit(manifest: Manifest, service: str, folder: Path) -> None:

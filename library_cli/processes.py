@@ -198,10 +198,10 @@ class Household:
 
 
 def elsewhere(name: str) -> str:
-    """Return what to do when a service cannot listen, of which the likeliest reason is a library that runs already."""
+    """Return what to do when a service cannot listen. The likeliest reason is a library that runs here already."""
     return (
-        "Is the library running here already? `library status` shows it. If it is another program, stop that, or choose "
-        f"another port: LIBRARY_{name.upper()}_LISTEN=HOST:PORT."
+        "Is the library running here already? `library status` shows it. If it is another program, stop that, or choose"
+        f" another port: LIBRARY_{name.upper()}_LISTEN=HOST:PORT."
     )
 
 

@@ -12,12 +12,21 @@ DAY_SECONDS = 86_400
 
 def local_time(time: Timestamp) -> str:
     """Write a time in the time zone of this machine, to the minute: `2026-12-06 14:05`."""
+    return _written(time, "%Y-%m-%d %H:%M")
+
+
+def zoned_time(time: Timestamp) -> str:
+    """Write a time as `local_time` does, and which zone that is: `2026-12-06 14:05 CET`."""
+    return _written(time, "%Y-%m-%d %H:%M %Z")
+
+
+def _written(time: Timestamp, form: str) -> str:
     moment = time.ToDatetime(UTC)
     try:
         moment = moment.astimezone()
     except (OverflowError, OSError):  # at the ends of the calendar, the local time may be beyond it
         return time.ToJsonString()
-    return f"{moment:%Y-%m-%d %H:%M}"
+    return moment.strftime(form)
 
 
 def days_until(time: Timestamp, now: datetime | None = None) -> str:

@@ -23,6 +23,7 @@ from library_cli.channel import ANSWER_SECONDS, connected, health_of
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at
 from library_cli.plain_text import one_line
+from library_cli.times import zoned_time
 
 Value: TypeAlias = "str | int | float | bool | list[dict[str, Value]] | None"
 Report: TypeAlias = dict[str, Value]
@@ -66,7 +67,7 @@ def clock_warning(told: SyncStatus) -> str:
 
 def clock_sentence(behind: Duration, newest_time: Timestamp) -> str:
     """Say that a frontend does not lend because its clock is behind its store, and what to do."""
-    newest = newest_time.ToJsonString()
+    newest = zoned_time(newest_time)
     days = behind.seconds / 86_400
     return (
         f"The clock is {days:,.1f} days behind {newest}, the newest time in the frontend's store. Patrons can enrol "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
@@ -16,7 +15,7 @@ from library_cli.channel import ANSWER_SECONDS, connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.plain_text import one_line
 from library_cli.status.reports import NO_ANSWER, Report, clock_sentence
-from library_cli.times import counted
+from library_cli.times import counted, zoned_time
 
 MOST_OVERDUE = 1_000
 """Up to how many loans that are overdue are counted."""
@@ -54,7 +53,7 @@ def summary(reports: dict[str, Report], overdue: int | None, *, rest_counts: boo
         _service("frontend", frontend),
         _service("rest", rest, is_needed=rest_counts),
         _books(admin, frontend),
-        Line("users", _counted(admin, "user_count")),
+        Line("users", _users(admin)),
         _loans(admin, overdue),
         _sync(frontend),
         _rows("refused", frontend, "parked_row_count", "which the admin service refused"),
@@ -95,20 +94,32 @@ def _why(told: Report) -> str:
     return f"; it waits for {', '.join(waits_for)}" if waits_for else ""
 
 
-def _counted(told: Report, key: str) -> str:
-    value = told.get(key)
-    return f"{value:,}" if isinstance(value, int) else "not known while the admin service does not answer"
+def _users(admin: Report) -> str:
+    """Return how many people have an account now."""
+    current, known = admin.get("current_user_count"), admin.get("user_count")
+    if not isinstance(current, int) or not isinstance(known, int):
+        return "not known while the admin service does not answer"
+    closed = f", and {counted(known - current, 'closed account')}" if known > current else ""
+    return f"{current:,}{closed}"
 
 
 def _books(admin: Report, frontend: Report) -> Line:
-    """Return how many books both services know. They differ for a moment after a change, and in a resync."""
+    """Return how many titles and copies there are now, and whether the frontend knows of all books.
+
+    It does not for a moment after a change, and in a resync. Books that were removed are counted for that, too.
+    """
     known, shown = admin.get("book_count"), frontend.get("book_count")
     if not isinstance(known, int):
         if isinstance(shown, int):
-            return Line("books", f"{shown:,} at the frontend, removed ones included")
+            return Line("books", f"{shown:,} known to the frontend, removed ones included")
         return Line("books", "not known while no service answers")
-    behind = f"; {shown:,} of them at the frontend yet" if isinstance(shown, int) and shown != known else ""
-    return Line("books", f"{known:,}, removed ones included{behind}")
+    titles, copies = (int(str(admin.get(key, 0))) for key in ("title_count", "copy_count"))
+    behind = (
+        f"; the frontend has read {shown:,} of {known:,} so far" if isinstance(shown, int) and shown != known else ""
+    )
+    removed = ", removed ones included" if behind and known != titles else ""
+    in_copies = f" in {copies:,} {'copy' if copies == 1 else 'copies'}"
+    return Line("books", f"{counted(titles, 'title')}{in_copies}{behind}{removed}")
 
 
 def _loans(admin: Report, overdue: int | None) -> Line:
@@ -146,7 +157,11 @@ def _sync(frontend: Report) -> Line:
 
 def _last_pull(frontend: Report) -> str:
     written = frontend.get("last_pull_time")
-    return f"; the last pull ended {written}" if written else ""
+    if not written:
+        return ""
+    ended = Timestamp()
+    ended.FromJsonString(str(written))
+    return f"; the last pull ended {zoned_time(ended)}"
 
 
 def _rows(label: str, frontend: Report, key: str, what: str) -> Line:
@@ -167,5 +182,6 @@ def _clock(frontend: Report) -> Line:
         newest = Timestamp()
         newest.FromJsonString(str(frontend["newest_time"]))
         return Line("clock", clock_sentence(Duration(seconds=int(seconds)), newest), is_well=False)
-    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    return Line("clock", f"not behind what the frontend's store knows; the time here is {now}")
+    now = Timestamp()
+    now.GetCurrentTime()
+    return Line("clock", f"not behind what the frontend's store knows; the time here is {zoned_time(now)}")

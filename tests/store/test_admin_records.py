@@ -493,11 +493,17 @@ def test_the_status_counts_what_there_is(admin: Admin) -> None:
     empty = get_status(admin.store)
     assert (empty.book_count, empty.user_count, empty.loan_count, empty.frontend_id) == (0, 0, 0, "")
     admin.remove(admin.add("Gone").id)
-    admin.add("Here")
+    admin.add("Here", copies=3)
     admin.record_users(admin.user_record(1))
     admin.record_loans(admin.loan_record(2), admin.loan_record(3, returned=True))
     status = get_status(admin.store)
     assert (status.book_count, status.user_count, status.loan_count, status.open_loan_count) == (2, 1, 2, 1)
+    assert (status.title_count, status.copy_count, status.current_user_count) == (1, 3, 1), "as they are now"
+    closed = admin.user_record(2)
+    closed.user.state = USER_STATE_CLOSED
+    admin.record_users(closed)
+    status = get_status(admin.store)
+    assert (status.user_count, status.current_user_count) == (2, 1)
     assert status.frontend_id == FRONTEND
     assert status.revision > empty.revision
     assert status.epoch == empty.epoch

@@ -121,7 +121,7 @@ def test_a_backup_has_all_and_is_restored_on_either_engine(
     use(filled, 10, "Later book")
 
     urls = nowhere(databases, target, tmp_path, "elsewhere")
-    done(run("restore", tmp_path / "monday", **urls))
+    assert "start the services again, as with `library up`" in done(run("restore", tmp_path / "monday", **urls))
     reopened(filled, **urls)
     assert contents_of(filled) == before
 

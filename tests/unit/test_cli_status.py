@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from typing import Any
 
+import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
@@ -24,6 +26,7 @@ from library_cli.status.reports import (
     print_tables,
 )
 from library_cli.status.summary import in_lines, summary
+from library_cli.times import zoned_time
 
 ADMIN: Report = {
     "target": "127.0.0.1:50052",
@@ -104,7 +107,9 @@ def test_a_clock_that_is_behind_is_a_sentence_with_the_way_out() -> None:
     assert clock_warning(SYNC) == ""
     behind = SyncStatus(clock_behind=Duration(seconds=20_500 * 86_400), newest_time=Timestamp(seconds=1_800_000_000))
     warning = clock_warning(behind)
-    assert warning.startswith("The clock is 20,500.0 days behind 2027-01-15T08:00:00Z, the newest time in the")
+    assert warning.startswith(
+        f"The clock is 20,500.0 days behind {zoned_time(behind.newest_time)}, the newest time in the"
+    )
     assert warning.endswith("run: library-frontend accept-clock")
     assert "1,771,200,000.0 s" in shown({"frontend": {"health": "NOT_SERVING", **fields_of(behind)}})
 
@@ -148,7 +153,15 @@ def test_a_rest_service_that_does_not_answer_counts_where_it_was_named() -> None
 # --- ten lines ---
 
 WELL: dict[str, Report] = {
-    "admin": {**ADMIN, "user_count": 4, "loan_count": 9, "open_loan_count": 3},
+    "admin": {
+        **ADMIN,
+        "user_count": 4,
+        "current_user_count": 4,
+        "loan_count": 9,
+        "open_loan_count": 3,
+        "title_count": 5600,
+        "copy_count": 12_000,
+    },
     "frontend": {
         "target": "127.0.0.1:50051",
         "health": "SERVING",
@@ -173,10 +186,25 @@ def test_a_library_that_is_well_is_ten_lines() -> None:
     lines = ten_lines(overdue=1)
     assert all(is_well for _, is_well in lines.values())
     assert lines["admin"][0] == "serves at 127.0.0.1:50052"
-    assert lines["books"][0] == "5,625, removed ones included"
+    assert lines["books"][0] == "5,600 titles in 12,000 copies"
+    assert lines["users"][0] == "4"
+    closed = ten_lines(admin={"current_user_count": 2, "title_count": 1, "copy_count": 1})
+    assert (closed["users"][0], closed["books"][0]) == ("2, and 2 closed accounts", "1 title in 1 copy")
     assert lines["loans"][0] == "3 out, 1 overdue; to see them: library loans --overdue"
     assert lines["sync"][0] == "the catalogue at the frontend is up to date; nothing waits"
     assert lines["refused"][0] == lines["set aside"][0] == "nothing"
+
+
+def test_times_are_local_and_the_zone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        for zone, written in (("Asia/Tokyo", "2027-01-15 17:00 JST"), ("UTC", "2027-01-15 08:00 UTC")):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert zoned_time(Timestamp(seconds=1_800_000_000)) == written
+            assert ten_lines()["clock"][0].endswith(f" {written[-3:]}")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
@@ -190,8 +218,14 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
             "it waits for b:2",
             {"rest": {"health": "NOT_SERVING", "targets": [{"target": "b:2", "health": "NOT_SERVING"}]}},
         ),
-        ("sync", "does not work: no; the last pull ended 1970-01-01", {"frontend": {"last_push_error": "no"}}),
-        ("sync", "does not work: no; the last pull ended 1970-01-01", {"frontend": {"last_pull_error": "no"}}),
+        *(
+            (
+                "sync",
+                f"does not work: no; the last pull ended {zoned_time(Timestamp(seconds=1))}",
+                {"frontend": {key: "no"}},
+            )
+            for key in ("last_push_error", "last_pull_error")
+        ),
         (
             "refused",
             "2 rows, which the admin service refused; `library status",
@@ -200,7 +234,7 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
         ("set aside", "1 row, which the frontend's store could not apply", {"frontend": {"set_aside_count": 1}}),
         (
             "clock",
-            "The clock is 2.0 days behind 2027-01-15T08:00:00Z",
+            f"The clock is 2.0 days behind {zoned_time(Timestamp(seconds=1_800_000_000))}",
             {"frontend": {"clock_behind_seconds": 172_800.0, "newest_time": "2027-01-15T08:00:00Z"}},
         ),
     ]
@@ -225,7 +259,10 @@ def test_what_passes_by_itself_is_no_alarm() -> None:
         text, is_well = ten_lines(frontend=changed)["sync"]
         assert said in text
         assert is_well
-    assert ten_lines(frontend={"book_count": 7})["books"][0].endswith("; 7 of them at the frontend yet")
+    assert ten_lines(frontend={"book_count": 7})["books"][0].endswith(
+        "copies; the frontend has read 7 of 5,625 so far, removed ones included"
+    )
+    assert ten_lines(frontend={"book_count": 7}, admin={"title_count": 5625})["books"][0].endswith("5,625 so far")
     assert ten_lines(overdue=1_000)["loans"][0].startswith("3 out, 1,000 or more overdue")
 
 

@@ -49,6 +49,9 @@ class Status(_message.Message):
     EPOCH_TIME_FIELD_NUMBER: _builtins.int
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
     STORE_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    TITLE_COUNT_FIELD_NUMBER: _builtins.int
+    COPY_COUNT_FIELD_NUMBER: _builtins.int
+    CURRENT_USER_COUNT_FIELD_NUMBER: _builtins.int
     book_count: _builtins.int
     """The books in the catalogue, removed ones included.
     Example: "120"
@@ -81,6 +84,18 @@ class Status(_message.Message):
     """The size of the store, in bytes.
     Example: "1048576"
     """
+    title_count: _builtins.int
+    """The titles in the catalogue now, without removed ones.
+    Example: "112"
+    """
+    copy_count: _builtins.int
+    """The copies of those titles, also those that are out.
+    Example: "340"
+    """
+    current_user_count: _builtins.int
+    """The users whose account is not closed.
+    Example: "29"
+    """
     @_builtins.property
     def epoch_time(self) -> _timestamp_pb2.Timestamp:
         """When that was."""
@@ -97,10 +112,13 @@ class Status(_message.Message):
         epoch_time: _timestamp_pb2.Timestamp | None = ...,
         frontend_id: _builtins.str = ...,
         store_size_bytes: _builtins.int = ...,
+        title_count: _builtins.int = ...,
+        copy_count: _builtins.int = ...,
+        current_user_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["epoch_time", b"epoch_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_count", b"book_count", "epoch", b"epoch", "epoch_time", b"epoch_time", "frontend_id", b"frontend_id", "loan_count", b"loan_count", "open_loan_count", b"open_loan_count", "revision", b"revision", "store_size_bytes", b"store_size_bytes", "user_count", b"user_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_count", b"book_count", "copy_count", b"copy_count", "current_user_count", b"current_user_count", "epoch", b"epoch", "epoch_time", b"epoch_time", "frontend_id", b"frontend_id", "loan_count", b"loan_count", "open_loan_count", b"open_loan_count", "revision", b"revision", "store_size_bytes", b"store_size_bytes", "title_count", b"title_count", "user_count", b"user_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
