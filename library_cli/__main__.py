@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 
 import click
 
-from library_cli.backup import backup_command, restore_command, verify_command
-from library_cli.completion import completion_command
-from library_cli.desk.enrol import enrol_command
-from library_cli.desk.giving_back import return_command
-from library_cli.desk.lend import lend_command
-from library_cli.desk.loans import loans_command
-from library_cli.desk.renew import renew_command
-from library_cli.desk.search import search_command
-from library_cli.desk.users import users_command
-from library_cli.doctor import doctor_command
-from library_cli.exporting.command import export_command
-from library_cli.health_command import health_command
-from library_cli.importing.command import import_command
-from library_cli.status.command import status_command
-from library_cli.up import up_command
+PLACES = {
+    "search": "desk.search",
+    "users": "desk.users",
+    "enrol": "desk.enrol",
+    "lend": "desk.lend",
+    "return": "desk.giving_back",
+    "renew": "desk.renew",
+    "loans": "desk.loans",
+    "up": "up",
+    "status": "status.command",
+    "health": "health_command",
+    "import": "importing.command",
+    "export": "exporting.command",
+    "doctor": "doctor",
+    "backup": "backup",
+    "verify": "backup",
+    "restore": "backup",
+    "completion": "completion",
+}
+"""Each command, and the module of this package that has it, as `NAME_command`. Only the module of the command that runs
+is loaded: all of them together take as long to load as a command takes to run."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands in `PLACES`, loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name; None if there is none."""
+        if cmd_name not in PLACES:
+            return None
+        command: click.Command = getattr(import_module(f"library_cli.{PLACES[cmd_name]}"), f"{cmd_name}_command")
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lending-library")
 def main() -> None:
     """Run and look after a lending library."""
@@ -34,13 +56,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-COMMANDS = (
-    *(search_command, users_command, enrol_command, lend_command, return_command, renew_command, loans_command),
-    *(up_command, status_command, health_command, import_command, export_command, doctor_command),
-    *(backup_command, verify_command, restore_command, completion_command),
-)
-for command in COMMANDS:
-    main.add_command(command)
+def every_command() -> dict[str, click.Command]:
+    """Load all commands, and return each by its name."""
+    context = click.Context(main)
+    found = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 if __name__ == "__main__":

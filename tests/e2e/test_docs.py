@@ -53,7 +53,7 @@ def test_the_settings_of_the_servers_are_those_in_the_table() -> None:
 def test_the_settings_of_the_command_are_told() -> None:
     variables = {
         (option.opts[0], option.envvar, option.default)
-        for command in library_cli.__main__.main.commands.values()
+        for command in library_cli.__main__.every_command().values()
         for option in command.params
         if isinstance(option, click.Option) and option.envvar
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
-from library_cli.__main__ import main
+from library_cli.__main__ import every_command
 from tests.support.documents import Session, console_commands
 from tests.support.library_command import library
 from tests.support.processes import ROOT, Servers
@@ -88,7 +88,7 @@ def missing_of(programs: set[str]) -> set[str]:
 
 def test_every_command_and_every_option_of_the_desk_is_described() -> None:
     document = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
-    for name, command in main.commands.items():
+    for name, command in every_command().items():
         assert f"`library {name}" in document, name
         if command.callback is not None and ".desk." in command.callback.__module__:
             for option in command.params:
