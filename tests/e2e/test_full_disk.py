@@ -131,6 +131,7 @@ def on_disk(databases: FreshDatabases, server: ServerName, folder: Path) -> str:
     return f"sqlite:///{folder / source.name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["admin", "frontend"])
 def test_on_a_full_disk_changes_are_refused_reading_goes_on_and_it_heals_by_itself(
     servers: Servers, databases: FreshDatabases, disk: FileSizeLimit | SmallFileSystem, name: ServerName
@@ -286,6 +287,7 @@ def test_an_import_into_a_full_store_says_how_far_it_came_and_where_to_go_on(
     assert sorted(store.names()) == sorted(f"Book {number}" for number in range(count))
 
 
+@pytest.mark.slow
 def test_an_import_into_a_full_store_can_be_done_again_from_its_beginning(
     servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:

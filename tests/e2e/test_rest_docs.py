@@ -350,6 +350,7 @@ def test_the_browser_holds_the_page_to_its_policy(browser: Browser, opened_libra
         here.complaints.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone-dark", "desktop-light"])
 @pytest.mark.parametrize("path", ["/", "/docs"])
 def test_pages_fit_the_screen(

@@ -66,6 +66,7 @@ def test_session_mode_works_without_another_setting(
                 store.close()
 
 
+@pytest.mark.slow
 def test_session_mode_with_one_connection_is_refused_and_does_not_hang(postgresql: PostgresqlServer) -> None:
     with running_pgbouncer(postgresql.url("postgres"), pool_mode="session", default_pool_size="1") as pgbouncer:
         url = database_behind(pgbouncer, postgresql)

@@ -60,6 +60,7 @@ def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_t
     assert_copies_are_counted(admin.admin(), recorded.values())
 
 
+@pytest.mark.slow
 def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
 ) -> None:

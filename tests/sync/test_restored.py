@@ -56,6 +56,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 # --- the admin, with real processes ---
 
 
+@pytest.mark.slow
 def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
