@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from psycopg.sql import SQL, Identifier
 
 import library_cli.__main__
+import library_cli.backup
+import library_cli.stores
 from admin_server.catalog import add_book, list_books
 from frontend_server.lending import borrow_book
 from frontend_server.members import enroll_user
