@@ -56,6 +56,9 @@ COPIED_FIELDS = (
 
 CHANGEABLE_FIELDS = (*COPIED_FIELDS, "authors", "total_copies", "state")
 
+MOST_COPIES = 10_000
+"""Of one book, as AddBookRequest has it."""
+
 
 class CatalogRow(NamedTuple):
     """What `catalog_message` reads of a book, as a plain row: a first sync reads too many to make models of them."""

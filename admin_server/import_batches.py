@@ -10,6 +10,7 @@ from typing import NamedTuple
 from admin_server import import_runs
 from admin_server.catalog import (
     COPIED_FIELDS,
+    MOST_COPIES,
     catalog_message,
     derived_columns,
     etag,
@@ -42,9 +43,6 @@ from service_kit.revisions import hold_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import read_rows, readable, shown
-
-MOST_COPIES = 10_000
-"""As AddBookRequest has it."""
 
 CANDIDATES = 3
 """Books of one title and author that are looked at: with two the row is refused, and names some."""

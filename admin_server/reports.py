@@ -8,6 +8,7 @@ from typing import Any
 import peewee
 
 from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
+from admin_server.catalog import MOST_COPIES
 from admin_server.epochs import current_epoch
 from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
@@ -80,11 +81,9 @@ def get_status(store: Store) -> Status:
     with store.reading(), readable("status", "epoch"):
         epoch = current_epoch()
         frontend = Frontend.get_or_none()
-        titles, copies = tuples(
-            Book.select(peewee.fn.COUNT(Book.key), peewee.fn.COALESCE(peewee.fn.SUM(Book.total_copies), 0)).where(
-                IN_CATALOGUE
-            )
-        )[0]
+        # A damaged number of copies counts as none, and does not end the report.
+        copies = peewee.fn.SUM(Book.total_copies).filter(Book.total_copies.between(0, MOST_COPIES))
+        title_count, copy_count = tuples(Book.select(peewee.fn.COUNT(Book.key), copies).where(IN_CATALOGUE))[0]
         return Status(
             book_count=Book.select().count(),
             user_count=User.select().count(),
@@ -95,8 +94,8 @@ def get_status(store: Store) -> Status:
             epoch_time=timestamp(epoch.start_time),
             frontend_id=frontend.id if frontend else "",
             store_size_bytes=store.size_bytes(),
-            title_count=titles,
-            copy_count=int(copies),
+            title_count=title_count,
+            copy_count=int(copy_count or 0),
             current_user_count=User.select().where(NOT_CLOSED).count(),
         )
 
