@@ -70,7 +70,9 @@ class Target:
                 # Signs of change may come with every call: they hasten a look, but not without a pause.
                 await asyncio.sleep(PAUSE_SECONDS)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_due.wait(), wait)
+                    # Not by wait_for, which in Python 3.11 loses a cancellation that comes with the event.
+                    async with asyncio.timeout(wait):
+                        await self._look_due.wait()
 
     async def _learn(self, changed: Callable[[], None]) -> None:
         """Look at the contract; what it was before stands where it cannot be learnt."""
@@ -112,7 +114,8 @@ class Target:
         if before is None:
             # It may have come up a moment ago, and this channel be pausing between two attempts.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.channel.channel_ready(), CONNECT_SECONDS)
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self.channel.channel_ready()
         self.contract = contract
         try:
             changed()
