@@ -295,10 +295,11 @@ def test_many_sync_now_while_the_admin_hangs_keep_nobody_out(servers: Servers, d
         small = [new_book(f"{number}") for number in range(20)]
         branch.receive(*small)
         user = branch.user().id
-    frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address)
-    desk = Desk(frontend, [book.id for book in small], user)
+    # Before the frontend starts: the admin has none of its books, and a first sync would take them away.
     admin.send(signal.SIGSTOP)
     try:
+        frontend = servers.start("frontend", url, ADMIN_TARGET=admin.address)
+        desk = Desk(frontend, [book.id for book in small], user)
         with ExitStack() as stack:
             # Each with a connection of its own, which channels share otherwise.
             options = [("grpc.use_local_subchannel_pool", 1)]
