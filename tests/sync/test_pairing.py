@@ -100,6 +100,7 @@ def test_a_frontend_that_lost_its_secret_says_so_and_is_paired_again(
     frontend.start()
     rita = frontend.frontend().members.EnrollUser(request("rita"), timeout=10)
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id}, "the user is recorded")
+    eventually(lambda: status(frontend.frontend()).waiting_user_count == 0, "the frontend knows that she is")
     frontend.stop()
     store = open_store(frontend.database_url)
     with store.writing():
