@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -26,6 +27,16 @@ def connected(target: str) -> Iterator[grpc.Channel]:
             yield channel
         except grpc.RpcError as error:
             raise CallFailed(explain(error, target)) from error
+
+
+def pages(list_page: Callable[..., Any], request: Any, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:
+    """Yield the pages of a list, one after the other; `seconds` is the deadline of each. The request is changed."""
+    while True:
+        page = list_page(request, timeout=seconds)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
 
 
 def health_of(channel: grpc.Channel, timeout: float = ANSWER_SECONDS) -> str:

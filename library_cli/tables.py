@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -176,6 +178,11 @@ def _write_lines(written: Iterable[str]) -> int:
         click.echo(line)
         count += 1
     return count
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """Return all fields of a message by the names of the contract, those that are empty, too."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def write_json(objects: Iterable[dict[str, Any]]) -> int:

@@ -17,7 +17,7 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
-from library_cli.channel import ANSWER_SECONDS
+from library_cli.channel import ANSWER_SECONDS, pages
 from library_cli.desk.columns import ListedLoan
 from library_cli.grpc_errors import is_surely_not_done, reason_of, rich_status
 
@@ -69,12 +69,14 @@ class Desk:
     def users(self, **filters: Any) -> Iterator[User]:
         """Yield the users of a list, page after page."""
         request = ListUsersRequest(page_size=PAGE_SIZE, **filters)
-        yield from _pages(self.members.ListUsers, request, lambda page: page.users)
+        for page in pages(self.members.ListUsers, request):
+            yield from page.users
 
     def loans(self, **filters: Any) -> Iterator[Loan]:
         """Yield the loans of a list, page after page."""
         request = ListLoansRequest(page_size=PAGE_SIZE, **filters)
-        yield from _pages(self.lending.ListLoans, request, lambda page: page.loans)
+        for page in pages(self.lending.ListLoans, request):
+            yield from page.loans
 
     def book(self, book_id: str) -> Book:
         """Return the book with this id."""
@@ -124,15 +126,6 @@ class Desk:
             if may_be_done and (rich_status(error) is None or error.code() in TEMPORARY):
                 error.add_note(NOT_KNOWN)
             raise
-
-
-def _pages(call: Callable[..., Any], request: Any, rows: Callable[[Any], Iterable[Answer]]) -> Iterator[Answer]:
-    while True:
-        page = call(request, timeout=ANSWER_SECONDS)
-        yield from rows(page)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _batches(items: Iterable[Answer], size: int) -> Iterator[list[Answer]]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 from rich.text import Text
 
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book, BookState
 from library.v1.loan_pb2 import LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, Loan, LoanState
 from library.v1.user_pb2 import User, UserState
-from library_cli.tables import WIDE, Column, Form
+from library_cli.tables import WIDE, Column, Form, as_json
 from library_cli.times import days_until, local_time
 
 WIDE_FOR_LOANS = 140
@@ -25,11 +23,6 @@ class ListedLoan(NamedTuple):
 
     loan: Loan
     user: User | None
-
-
-def as_json(message: Message) -> dict[str, Any]:
-    """Return all fields of a message by the names of the contract, those that are empty, too."""
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def loan_as_json(listed: ListedLoan) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import grpc
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.user_pb2 import User
 from library_cli.desk.calls import Desk
-from library_cli.desk.columns import USERS, as_json, name_of, person
+from library_cli.desk.columns import USERS, name_of, person
 from library_cli.desk.matching import address_key, has_address
 from library_cli.desk.refusals import FIELD_INVALID, Refusal, at_desk
 from library_cli.desk.typing_aids import DeskCommand
 from library_cli.grpc_errors import reason_of
 from library_cli.options import frontend_target_option
-from library_cli.tables import json_option
+from library_cli.tables import as_json, json_option
 
 EMAIL_TAKEN = "EMAIL_TAKEN"
 

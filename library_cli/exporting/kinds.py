@@ -20,6 +20,7 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan, LoanState
 from library.v1.user_pb2 import User, UserState
+from library_cli.channel import pages
 
 PAGE_SIZE = 1_000
 """As many rows as a page may have."""
@@ -76,19 +77,19 @@ def count_of(channel: grpc.Channel, kind: Kind) -> int | None:
 def books(channel: grpc.Channel) -> Iterator[Row]:
     """Yield all books of the catalogue, the oldest entry first."""
     request = catalog_service_pb2.ListBooksRequest(page_size=PAGE_SIZE)
-    return map(book_row, _pages(CatalogServiceStub(channel).ListBooks, request, "books"))
+    return map(book_row, _rows(CatalogServiceStub(channel).ListBooks, request, "books"))
 
 
 def users(channel: grpc.Channel) -> Iterator[Row]:
     """Yield all users, also those whose account is closed."""
     request = member_service_pb2.ListUsersRequest(page_size=PAGE_SIZE, include_closed=True)
-    return map(user_row, _pages(MemberServiceStub(channel).ListUsers, request, "users"))
+    return map(user_row, _rows(MemberServiceStub(channel).ListUsers, request, "users"))
 
 
 def loans(channel: grpc.Channel) -> Iterator[Row]:
     """Yield all loans, open and returned, the oldest first."""
     request = lending_service_pb2.ListLoansRequest(page_size=PAGE_SIZE)
-    return map(loan_row, _pages(LendingServiceStub(channel).ListLoans, request, "loans"))
+    return map(loan_row, _rows(LendingServiceStub(channel).ListLoans, request, "loans"))
 
 
 BOOKS = Kind("books", BOOK_COLUMNS, books, "book_count", is_private=False)
@@ -96,13 +97,9 @@ USERS = Kind("users", USER_COLUMNS, users, "user_count", is_private=True)
 LOANS = Kind("loans", LOAN_COLUMNS, loans, "loan_count", is_private=True)
 
 
-def _pages(list_page: Callable[..., Any], request: Any, field: str) -> Iterator[Any]:
-    while True:
-        page = list_page(request, timeout=PAGE_SECONDS)
+def _rows(list_page: Callable[..., Any], request: Any, field: str) -> Iterator[Any]:
+    for page in pages(list_page, request, PAGE_SECONDS):
         yield from getattr(page, field)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def book_row(book: Book) -> Row:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import click
 import grpc
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from rich.console import Console
 
 from library.admin.v1.catalog_service_pb2 import (
@@ -24,11 +22,11 @@ from library.admin.v1.catalog_service_pb2 import (
     UndoResult,
 )
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub
-from library_cli.channel import ANSWER_SECONDS, connected
+from library_cli.channel import connected, pages
 from library_cli.grpc_errors import CallFailed
 from library_cli.pace import Pace
 from library_cli.plain_text import one_line
-from library_cli.tables import WIDE, Column, Form, show, write_json
+from library_cli.tables import WIDE, Column, Form, as_json, show, write_json
 from library_cli.times import local_time
 
 PAGE_SIZE = 1_000
@@ -63,7 +61,7 @@ def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
         with connected(target) as channel:
             outcomes = _counted(_undone(channel, run_id), counts, console)
             if json_wanted:  # a run may have a million books: they are written as they come
-                write_json(map(_as_dict, outcomes))
+                write_json(map(as_json, outcomes))
             else:
                 for outcome in outcomes:
                     if outcome.result in KEPT:
@@ -99,25 +97,14 @@ def _counted(
 
 
 def _runs(channel: grpc.Channel) -> Iterator[ImportRun]:
-    catalog = CatalogServiceStub(channel)
-    request = ListImportRunsRequest(page_size=PAGE_SIZE)
-    while True:
-        page = catalog.ListImportRuns(request, timeout=ANSWER_SECONDS)
+    for page in pages(CatalogServiceStub(channel).ListImportRuns, ListImportRunsRequest(page_size=PAGE_SIZE)):
         yield from page.import_runs
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _undone(channel: grpc.Channel, run_id: str) -> Iterator[list[UndoOutcome]]:
-    catalog = CatalogServiceStub(channel)
     request = UndoImportRequest(run_id=run_id, page_size=UNDO_BOOKS)
-    while True:
-        page = catalog.UndoImport(request, timeout=UNDO_SECONDS)
+    for page in pages(CatalogServiceStub(channel).UndoImport, request, UNDO_SECONDS):
         yield list(page.outcomes)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _in_words(counts: dict[UndoResult.ValueType, int]) -> str:
@@ -147,13 +134,6 @@ def _whether_undone(run: ImportRun) -> str:
     return "yes" if run.HasField("undo_time") else ""
 
 
-def _as_dict(message: Message) -> dict[str, object]:
-    found: dict[str, object] = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return found
-
-
 RUNS: Form[ImportRun] = Form(
     (
         Column("run id", lambda run: run.id, is_whole=True),
@@ -167,6 +147,6 @@ RUNS: Form[ImportRun] = Form(
         Column("taken back", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
         Column("source", lambda run: run.source),
     ),
-    _as_dict,
+    as_json,
     "Nothing was imported yet.",
 )
