@@ -204,11 +204,6 @@ def fits_a_parameter(field: DescField) -> bool:
     return not isinstance(field.value, DescFieldValueMap)
 
 
-def has_own_form(message: DescMessage) -> bool:
-    """Whether protobuf has a form in JSON for it that is not that of its fields."""
-    return is_wrapper(message) or message.type_name in _WELL_KNOWN
-
-
 def _scalar(scalar: ScalarType, use: Use) -> Schema:
     match scalar:
         case ScalarType.BOOL:
