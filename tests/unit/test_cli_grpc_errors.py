@@ -128,7 +128,7 @@ def test_a_program_that_does_not_speak_grpc_is_told_apart_without_what_it_says()
 
 
 def test_a_message_of_another_service_is_one_line_that_commands_nothing() -> None:
-    with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "a\x1b[2J\x00b\tc" + "d" * 9_000)) as target:
+    with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "a\x1b[2J\x00b\tc" + "d" * 7_000)) as target:
         told = failure(target)
         assert told.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
         assert len(told) < 2_200
