@@ -28,8 +28,6 @@ from service_kit.server import Service
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 _MEMBERS = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
 _CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 _LENDING = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
