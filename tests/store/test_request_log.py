@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from admin_server import catalog
-from frontend_server import members
+from frontend_server.members import members
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest

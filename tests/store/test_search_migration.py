@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from admin_server import catalog as admin_catalog
-from frontend_server import catalog as frontend_catalog
+from frontend_server.browse import catalog as frontend_catalog
 from library.admin.v1 import catalog_service_pb2 as admin_messages
 from library.frontend.v1 import catalog_service_pb2 as frontend_messages
 from library.v1.book_pb2 import Book

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from admin_server import reports
-from frontend_server import members
+from frontend_server.members import members
 from frontend_server.store.models import User
 from library.admin.v1.user_service_pb2 import ListUsersRequest as AdminListUsersRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

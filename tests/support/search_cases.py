@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from admin_server import catalog as admin_catalog
-from frontend_server import catalog as frontend_catalog
+from frontend_server.browse import catalog as frontend_catalog
 from library.admin.v1 import catalog_service_pb2 as admin_messages
 from library.frontend.v1 import catalog_service_pb2 as frontend_messages
 from service_kit.store import Store
