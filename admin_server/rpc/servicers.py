@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import Message
 
-from admin_server import catalog, changes, import_runs, import_undo, imports, records, reports
-from admin_server.borrower_pages import borrower_position
+from admin_server import changes, records
+from admin_server.books import catalog
 from admin_server.epochs import check_positions
+from admin_server.intake import imports, runs, undo
 from admin_server.pairing import check_caller
+from admin_server.reports import reports
+from admin_server.reports.borrower_pages import borrower_position
 from library.admin.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -49,7 +52,7 @@ WRITING_SERVICES = (_CATALOG.full_name, _SYNC.full_name)
         "ListBooks": [check_query, check_place],
         "UpdateBook": [catalog.check_update],
         "ListImportRuns": [row_position],
-        "UndoImport": [import_undo.undo_position],
+        "UndoImport": [undo.undo_position],
     },
 )
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
@@ -89,13 +92,13 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def ListImportRuns(
         self, request: catalog_service_pb2.ListImportRunsRequest, context: grpc.ServicerContext
     ) -> catalog_service_pb2.ListImportRunsResponse:
-        runs, token = import_runs.list_import_runs(self._store, request)
-        return catalog_service_pb2.ListImportRunsResponse(import_runs=runs, next_page_token=token)
+        found, token = runs.list_import_runs(self._store, request)
+        return catalog_service_pb2.ListImportRunsResponse(import_runs=found, next_page_token=token)
 
     def UndoImport(
         self, request: catalog_service_pb2.UndoImportRequest, context: grpc.ServicerContext
     ) -> catalog_service_pb2.UndoImportResponse:
-        return import_undo.undo_import(self._store, request, self._clock)
+        return undo.undo_import(self._store, request, self._clock)
 
 
 @instrument_servicer(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from admin_server import catalog
+from admin_server.books import catalog
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from admin_server import imports
+from admin_server.intake import imports
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_ALREADY_THERE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from admin_server import catalog
+from admin_server.books import catalog
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest, ListBooksResponse
 from library.v1.book_pb2 import (
     BOOK_STATE_ACTIVE,

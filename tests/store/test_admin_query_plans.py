@@ -13,7 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from admin_server import catalog, changes, reports
+from admin_server import changes
+from admin_server.books import catalog
+from admin_server.reports import reports
 from admin_server.store.models import Book, Loan, User
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin_server import borrower_pages
-from admin_server.reports import list_borrowers
+from admin_server.reports import borrower_pages
+from admin_server.reports.reports import list_borrowers
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListBorrowersResponse
 from library.sync.v1.sync_service_pb2 import LoanRecord
 from service_kit.channel import MESSAGE_BYTES
@@ -66,7 +66,7 @@ def test_pages_that_end_within_a_borrower_lose_nothing(
 ) -> None:
     monkeypatch.setattr(borrower_pages, "MAX_PAGE_BYTES", most_bytes)
     monkeypatch.setattr(borrower_pages, "MOST_LOANS", most_loans)
-    monkeypatch.setattr("admin_server.reports.MOST_LOANS", most_loans)
+    monkeypatch.setattr("admin_server.reports.reports.MOST_LOANS", most_loans)
     known = [admin.user_record(number) for number in range(1, 4)]
     admin.record_users(*known)
     user_ids = [*(row.user.id for row in known), new_id()]

@@ -9,7 +9,7 @@ from threading import Barrier
 
 import pytest
 
-from admin_server import import_undo, imports
+from admin_server.intake import imports, undo
 from admin_server.store.models import Book as BookRow
 from admin_server.store.models import ImportBook, ImportRow, ImportRun
 from library.admin.v1.catalog_service_pb2 import (
@@ -373,12 +373,12 @@ def test_an_unknown_run_and_another_runs_token_are_refused(admin: Admin) -> None
         admin.clock.advance(seconds=1)
         admin.import_rows(AddBookRequest(title="A"), AddBookRequest(title="B"), options=run)
     assert [run.id for run in admin.import_runs(page_size=1)] == [run.run_id for run in reversed(runs)]
-    first = import_undo.undo_import(admin.store, UndoImportRequest(run_id=runs[0].run_id, page_size=1), admin.clock)
+    first = undo.undo_import(admin.store, UndoImportRequest(run_id=runs[0].run_id, page_size=1), admin.clock)
     assert first.next_page_token
     for token in (first.next_page_token, "x"):
         request = UndoImportRequest(run_id=runs[1].run_id, page_size=1, page_token=token)
         with pytest.raises(FieldInvalid, match="page_token"):
-            import_undo.undo_import(admin.store, request, admin.clock)
+            undo.undo_import(admin.store, request, admin.clock)
     assert len(admin.titles()) == 5
 
 
@@ -418,7 +418,7 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
             other.join()
         hold_revisions()
 
-    monkeypatch.setattr("admin_server.import_batches.hold_revisions", add_first)
+    monkeypatch.setattr("admin_server.intake.batches.hold_revisions", add_first)
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5
@@ -431,7 +431,7 @@ def test_nothing_of_a_batch_that_fails_is_remembered(admin: Admin, monkeypatch: 
 
     run = options(run_id=new_id())
     with monkeypatch.context() as patch:
-        patch.setattr("admin_server.import_runs.SAVE_BOOK.many", fail)
+        patch.setattr("admin_server.intake.runs.SAVE_BOOK.many", fail)
         with pytest.raises(ConnectionError):
             admin.import_rows(AddBookRequest(title="A"), options=run)
     assert (admin.titles(), admin.import_runs()) == ([], [])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from admin_server import catalog as admin_catalog
+from admin_server.books import catalog as admin_catalog
 from frontend_server import catalog as frontend_catalog
 from library.admin.v1 import catalog_service_pb2 as admin_messages
 from library.frontend.v1 import catalog_service_pb2 as frontend_messages

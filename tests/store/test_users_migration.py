@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from admin_server import reports
+from admin_server.reports import reports
 from frontend_server import members
 from frontend_server.store.models import User
 from library.admin.v1.user_service_pb2 import ListUsersRequest as AdminListUsersRequest

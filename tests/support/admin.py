@@ -7,8 +7,11 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, changes, import_runs, import_undo, imports, records, reports
+from admin_server import changes, records
+from admin_server.books import catalog
 from admin_server.epochs import begin_epoch
+from admin_server.intake import imports, runs, undo
+from admin_server.reports import reports
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
@@ -99,7 +102,7 @@ class Admin:
         found: list[UndoOutcome] = []
         request = UndoImportRequest(run_id=run_id, page_size=page_size)
         while True:
-            page = import_undo.undo_import(self.store, request, self.clock)
+            page = undo.undo_import(self.store, request, self.clock)
             found += page.outcomes
             request.page_token = page.next_page_token
             if not request.page_token:
@@ -108,7 +111,7 @@ class Admin:
     def import_runs(self, page_size: int = 0) -> list[ImportRun]:
         """List all runs of imports, page after page."""
         request = ListImportRunsRequest(page_size=page_size)
-        return every_page(lambda: import_runs.list_import_runs(self.store, request), request)
+        return every_page(lambda: runs.list_import_runs(self.store, request), request)
 
     def books(self, page_size: int = 0, **filters: Any) -> list[Book]:
         """List all books, page after page."""

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from admin_server.catalog import add_book, remove_book, update_book
+from admin_server.books.catalog import add_book, remove_book, update_book
 from frontend_server.lending import borrow_book, renew_loan, return_book
 from frontend_server.members import enroll_user
 from frontend_server.store.models import SyncState

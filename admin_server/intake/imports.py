@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from admin_server.import_batches import Planned, import_batch
-from admin_server.import_rows import Row, checked_options, checked_row
+from admin_server.intake.batches import Planned, import_batch
+from admin_server.intake.rows import Row, checked_options, checked_row
 from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutcome
 from library_domain.errors import ImportTooLong
 from service_kit.clock import Clock
