@@ -7,16 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from admin_server.books.catalog import (
-    COPIED_FIELDS,
-    MOST_COPIES,
-    catalog_message,
-    derived_columns,
-    etag,
-    etag_of,
-    insert_books,
-    update_books,
-)
+from admin_server.books.entries import COPIED_FIELDS, MOST_COPIES, derived_columns
+from admin_server.books.messages import catalog_message, etag, etag_of
+from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
 from admin_server.intake.rows import Row
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend

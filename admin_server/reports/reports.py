@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from admin_server.books.catalog import MOST_COPIES
+from admin_server.books.entries import MOST_COPIES
 from admin_server.epochs import current_epoch
 from admin_server.reports.borrower_pages import MOST_LOANS, borrower_page, borrower_position
 from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User

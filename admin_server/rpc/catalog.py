@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import grpc
 
-from admin_server.books import catalog
+from admin_server.books import catalog, listing
+from admin_server.books.entries import check_isbn, check_update
 from admin_server.intake import imports, runs, undo
 from library.admin.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from library.v1 import book_pb2
@@ -24,9 +25,9 @@ SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 @instrument_servicer(
     SERVICE,
     rules={
-        "AddBook": [catalog.check_isbn],
+        "AddBook": [check_isbn],
         "ListBooks": [check_query, check_place],
-        "UpdateBook": [catalog.check_update],
+        "UpdateBook": [check_update],
         "ListImportRuns": [row_position],
         "UndoImport": [undo.undo_position],
     },
@@ -41,12 +42,12 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         return catalog.add_book(self._store, request, self._clock)
 
     def GetBook(self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
-        return catalog.get_book(self._store, request.id)
+        return listing.get_book(self._store, request.id)
 
     def ListBooks(
         self, request: catalog_service_pb2.ListBooksRequest, context: grpc.ServicerContext
     ) -> catalog_service_pb2.ListBooksResponse:
-        books, token = catalog.list_books(self._store, request)
+        books, token = listing.list_books(self._store, request)
         return catalog_service_pb2.ListBooksResponse(books=books, next_page_token=token)
 
     def UpdateBook(

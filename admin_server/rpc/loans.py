@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from admin_server.books import catalog
+from admin_server.books import listing
 from admin_server.reports import reports
 from library.admin.v1 import loan_service_pb2, loan_service_pb2_grpc
 from service_kit.clock import Clock
@@ -33,5 +33,5 @@ class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
     def ListUnavailableBooks(
         self, request: loan_service_pb2.ListUnavailableBooksRequest, context: grpc.ServicerContext
     ) -> loan_service_pb2.ListUnavailableBooksResponse:
-        books, token = catalog.list_unavailable_books(self._store, request)
+        books, token = listing.list_unavailable_books(self._store, request)
         return loan_service_pb2.ListUnavailableBooksResponse(books=books, next_page_token=token)

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from admin_server import changes
-from admin_server.books import catalog
+from admin_server.books import listing
 from admin_server.reports import reports
 from admin_server.store.models import Book, Loan, User
 from library.admin.v1.catalog_service_pb2 import (
@@ -167,14 +167,14 @@ LISTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
 def test_every_list_of_books_goes_by_an_index(admin: Admin, filters: dict[str, Any]) -> None:
     request = ListBooksRequest(page_size=20, **filters)
-    first = plans_of(admin, lambda: catalog.list_books(admin.store, request))
+    first = plans_of(admin, lambda: listing.list_books(admin.store, request))
     assert_no_table_is_read_whole(first)
-    request.page_token = catalog.list_books(admin.store, request)[1]
-    assert_no_table_is_read_whole(plans_of(admin, lambda: catalog.list_books(admin.store, request)))
+    request.page_token = listing.list_books(admin.store, request)[1]
+    assert_no_table_is_read_whole(plans_of(admin, lambda: listing.list_books(admin.store, request)))
 
 
 def test_the_index_of_words_is_used(admin: Admin) -> None:
-    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, ListBooksRequest(query="w7")))
+    [plan, *_] = plans_of(admin, lambda: listing.list_books(admin.store, ListBooksRequest(query="w7")))
     assert ("book_words" in plan) if admin.store.is_postgresql else ("VIRTUAL TABLE" in plan)
 
 
@@ -188,7 +188,7 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
     ],
 )
 def test_the_index_of_a_filter_is_used(admin: Admin, request_: ListBooksRequest, index: str) -> None:
-    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, request_))
+    [plan, *_] = plans_of(admin, lambda: listing.list_books(admin.store, request_))
     assert index in plan
 
 
@@ -245,7 +245,7 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
     unavailable = ListUnavailableBooksRequest(page_size=20)
     assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_users(store, users)))
     assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_borrowers(store, borrowers, admin.clock)))
-    plans = plans_of(admin, lambda: catalog.list_unavailable_books(store, unavailable))
+    plans = plans_of(admin, lambda: listing.list_unavailable_books(store, unavailable))
     assert_no_table_is_read_whole(plans)
     assert "book_not_borrowable" in plans[0]
 

@@ -92,7 +92,7 @@ def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(
         postgresql.end_connections(postgresql.name_of(on_postgresql.url))
         return first
 
-    monkeypatch.setattr("admin_server.books.catalog.take_revisions", take_and_be_cut)
+    monkeypatch.setattr("admin_server.books.writing.take_revisions", take_and_be_cut)
     assert_store_unavailable(admin.refusal(ADD, AddBookRequest(title="Emma")))
     monkeypatch.undo()
     added = admin.call(ADD, AddBookRequest(title="Emma"))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server import changes, records
-from admin_server.books import catalog
+from admin_server.books import catalog, listing
 from admin_server.epochs import begin_epoch
 from admin_server.intake import imports, runs, undo
 from admin_server.reports import reports
@@ -75,7 +75,7 @@ class Admin:
 
     def get(self, book_id: str) -> Book:
         """Get a book."""
-        return catalog.get_book(self.store, book_id)
+        return listing.get_book(self.store, book_id)
 
     def update(self, book: Book, *paths: str, request_id: str = "") -> Book:
         """Update a book by a mask of these paths."""
@@ -116,7 +116,7 @@ class Admin:
     def books(self, page_size: int = 0, **filters: Any) -> list[Book]:
         """List all books, page after page."""
         request = ListBooksRequest(page_size=page_size, **filters)
-        return every_page(lambda: catalog.list_books(self.store, request), request)
+        return every_page(lambda: listing.list_books(self.store, request), request)
 
     def titles(self, **filters: Any) -> list[str]:
         """List the titles of all books."""
@@ -125,7 +125,7 @@ class Admin:
     def unavailable(self, page_size: int = 0) -> list[Book]:
         """List all books that cannot be borrowed, page after page."""
         request = ListUnavailableBooksRequest(page_size=page_size)
-        return every_page(lambda: catalog.list_unavailable_books(self.store, request), request)
+        return every_page(lambda: listing.list_unavailable_books(self.store, request), request)
 
     def users(self, page_size: int = 0, **filters: Any) -> list[User]:
         """List all users, page after page."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin_server.books.catalog import add_book, get_book, list_unavailable_books, remove_book
+from admin_server.books.catalog import add_book, remove_book
+from admin_server.books.listing import get_book, list_unavailable_books
 from admin_server.reports.reports import list_borrowers
 from frontend_server import catalog
 from frontend_server.lending import borrow_book, get_loan, renew_loan, return_book
