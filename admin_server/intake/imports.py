@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from admin_server.intake.batches import Planned, import_batch
@@ -12,30 +13,37 @@ from library_domain.errors import ImportTooLong
 from service_kit.clock import Clock
 from service_kit.store import Store
 
-ROW_LIMIT = 20_000
-"""The most rows in one stream: their outcomes come back in one message."""
 
-BATCH_ROWS = 500
-"""How many rows are committed together: enough to make a commit cheap, few enough to let other writers in."""
+@dataclass(frozen=True)
+class ImportLimits:
+    """Limits of one stream of rows."""
 
-OUTCOME_BYTES = 3_000_000
-"""The most that the outcomes of one stream may weigh: more might not fit into the reply, with the rows already in."""
+    rows: int = 20_000
+    """Rows in the stream: their outcomes are returned in one message."""
+    batch_rows: int = 500
+    """Rows that are committed together: enough to make a commit cheap, few enough to let other writers in."""
+    batch_bytes: int = 4_000_000
+    """Bytes of the accepted rows that are committed together, exceeded by at most one row. All of them are in memory
+    until then, and a row that is accepted can have 120 kB."""
+    outcome_bytes: int = 3_000_000
+    """Bytes of all outcomes: with more, the response might be too large to send when the rows are already committed."""
+    changes_bytes: int = 1_500_000
+    """Bytes of outcomes, after which outcomes no longer list what was changed, to leave room for the outcomes
+    themselves."""
 
-CHANGES_BYTES = 1_500_000
-"""Past this weight, outcomes are sent without what was changed: it must not take the room of the outcomes."""
 
-BATCH_BYTES = 4_000_000
-"""The rows of a batch weigh together no more than this and one row; those that are refused weigh nothing. All of them
-are in memory until the batch is committed, and a row that goes in may have 120 kB."""
+LIMITS = ImportLimits()
 
 
-def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock) -> list[ImportOutcome]:
+def import_books(
+    store: Store, rows: Iterable[ImportBooksRequest], clock: Clock, limits: ImportLimits = LIMITS
+) -> list[ImportOutcome]:
     """Import the rows as they come, some hundreds to a transaction; return an outcome for each.
 
     Raises:
         FieldInvalid: The options of the first row are wrong, or not those of the run so far.
         ImportRunUndone: The run was taken back.
-        ImportTooLong: There are more than `ROW_LIMIT` rows, or fewer with too much wrong; those before are in.
+        ImportTooLong: There are more than `limits.rows` rows, or fewer with too much wrong; those before are in.
     """
     rows = iter(rows)
     first = next(rows, None)
@@ -48,20 +56,19 @@ def import_books(store: Store, rows: Iterable[ImportBooksRequest], clock: Clock)
     outcomes: list[ImportOutcome] = []
     weight = 0
     planned = Planned(set(), set())
-    while batch := _next_batch(checked, min(BATCH_ROWS, ROW_LIMIT - len(outcomes))):
+    while batch := _next_batch(checked, min(limits.batch_rows, limits.rows - len(outcomes)), limits.batch_bytes):
         for outcome in import_batch(store, batch, options, planned, clock):
-            if weight + outcome.ByteSize() > CHANGES_BYTES:
+            if weight + outcome.ByteSize() > limits.changes_bytes:
                 outcome.ClearField("changes")
             weight += outcome.ByteSize()
             outcomes.append(outcome)
-        if (len(outcomes) == ROW_LIMIT or weight > OUTCOME_BYTES) and next(checked, None) is not None:
+        if (len(outcomes) == limits.rows or weight > limits.outcome_bytes) and next(checked, None) is not None:
             raise ImportTooLong(row_limit=len(outcomes))
     return outcomes
 
 
-def _next_batch(rows: Iterator[Row], most_rows: int) -> list[Row]:
+def _next_batch(rows: Iterator[Row], most_rows: int, room: int) -> list[Row]:
     batch: list[Row] = []
-    room = BATCH_BYTES
     for row in islice(rows, most_rows):
         batch.append(row)
         room -= row.weight

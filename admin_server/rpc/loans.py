@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from admin_server.books import listing
-from admin_server.reports import reports
+from admin_server.reports.loans import list_loans
 from library.admin.v1 import loan_service_pb2, loan_service_pb2_grpc
 from service_kit.clock import Clock
 from service_kit.paging import row_position
@@ -27,7 +27,7 @@ class LoanServicer(loan_service_pb2_grpc.LoanServiceServicer):
     def ListLoans(
         self, request: loan_service_pb2.ListLoansRequest, context: grpc.ServicerContext
     ) -> loan_service_pb2.ListLoansResponse:
-        loans, token = reports.list_loans(self._store, request, self._clock)
+        loans, token = list_loans(self._store, request, self._clock)
         return loan_service_pb2.ListLoansResponse(loans=loans, next_page_token=token)
 
     def ListUnavailableBooks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from admin_server.reports import reports
+from admin_server.reports.status import get_status
 from library.admin.v1 import status_service_pb2, status_service_pb2_grpc
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
@@ -24,4 +24,4 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
     def GetStatus(
         self, request: status_service_pb2.GetStatusRequest, context: grpc.ServicerContext
     ) -> status_service_pb2.Status:
-        return reports.get_status(self._store)
+        return get_status(self._store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from admin_server.reports import reports
+from admin_server.reports import users
 from admin_server.reports.borrower_pages import borrower_position
 from library.admin.v1 import user_service_pb2, user_service_pb2_grpc
 from library.v1 import user_pb2
@@ -31,14 +31,14 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     def ListUsers(
         self, request: user_service_pb2.ListUsersRequest, context: grpc.ServicerContext
     ) -> user_service_pb2.ListUsersResponse:
-        users, token = reports.list_users(self._store, request)
-        return user_service_pb2.ListUsersResponse(users=users, next_page_token=token)
+        found, token = users.list_users(self._store, request)
+        return user_service_pb2.ListUsersResponse(users=found, next_page_token=token)
 
     def GetUser(self, request: user_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        return reports.get_user(self._store, request.id)
+        return users.get_user(self._store, request.id)
 
     def ListBorrowers(
         self, request: user_service_pb2.ListBorrowersRequest, context: grpc.ServicerContext
     ) -> user_service_pb2.ListBorrowersResponse:
-        borrowers, token = reports.list_borrowers(self._store, request, self._clock)
+        borrowers, token = users.list_borrowers(self._store, request, self._clock)
         return user_service_pb2.ListBorrowersResponse(borrowers=borrowers, next_page_token=token)

@@ -15,7 +15,8 @@ import pytest
 
 from admin_server import changes
 from admin_server.books import listing
-from admin_server.reports import reports
+from admin_server.reports import loans as loan_reports
+from admin_server.reports import users as user_reports
 from admin_server.store.models import Book, Loan, User
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,
@@ -227,15 +228,15 @@ def test_every_list_of_loans_goes_by_an_index(admin: Admin, filters: dict[str, A
     assert some is not None
     ids = {"USER": some.user_id, "BOOK": some.book_id}
     request = ListLoansRequest(page_size=20, **{name: ids.get(value, value) for name, value in filters.items()})
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_loans(admin.store, request, admin.clock)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: loan_reports.list_loans(admin.store, request, admin.clock)))
 
 
 @pytest.mark.parametrize("page_number", [1, 2])
 def test_what_is_out_is_found_without_what_came_back(admin: Admin, page_number: int) -> None:
     request = ListLoansRequest(page_size=20, only_open=True)
     for _ in range(page_number - 1):
-        request.page_token = reports.list_loans(admin.store, request, admin.clock)[1]
-    [plan] = plans_of(admin, lambda: reports.list_loans(admin.store, request, admin.clock))
+        request.page_token = loan_reports.list_loans(admin.store, request, admin.clock)[1]
+    [plan] = plans_of(admin, lambda: loan_reports.list_loans(admin.store, request, admin.clock))
     assert re.search(r"\bloan_open\b", plan), plan
 
 
@@ -243,8 +244,8 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
     store = admin.store
     users, borrowers = ListUsersRequest(page_size=20), ListBorrowersRequest(page_size=20)
     unavailable = ListUnavailableBooksRequest(page_size=20)
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_users(store, users)))
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_borrowers(store, borrowers, admin.clock)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: user_reports.list_users(store, users)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: user_reports.list_borrowers(store, borrowers, admin.clock)))
     plans = plans_of(admin, lambda: listing.list_unavailable_books(store, unavailable))
     assert_no_table_is_read_whole(plans)
     assert "book_not_borrowable" in plans[0]
@@ -257,7 +258,7 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
 @pytest.mark.parametrize("include_closed", [False, True])
 def test_users_are_found_by_an_index(admin: Admin, query: str, index: str, include_closed: bool) -> None:
     request = ListUsersRequest(page_size=20, query=query, include_closed=include_closed)
-    plans = plans_of(admin, lambda: reports.list_users(admin.store, request))
+    plans = plans_of(admin, lambda: user_reports.list_users(admin.store, request))
     assert_no_table_is_read_whole(plans)
     assert any(re.search(index, plan) for plan in plans), plans
 

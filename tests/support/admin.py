@@ -11,7 +11,9 @@ from admin_server import changes, records
 from admin_server.books import catalog, listing
 from admin_server.epochs import begin_epoch
 from admin_server.intake import imports, runs, undo
-from admin_server.reports import reports
+from admin_server.intake.imports import LIMITS, ImportLimits
+from admin_server.reports import loans as loan_reports
+from admin_server.reports import users as user_reports
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
@@ -88,14 +90,18 @@ class Admin:
         return catalog.remove_book(self.store, request, self.clock)
 
     def import_rows(
-        self, *books: AddBookRequest, validate_only: bool = False, options: ImportOptions | None = None
+        self,
+        *books: AddBookRequest,
+        validate_only: bool = False,
+        options: ImportOptions | None = None,
+        limits: ImportLimits = LIMITS,
     ) -> list[ImportOutcome]:
         """Import these books, with lines from 1 on."""
         rows = [
             ImportBooksRequest(line=line, book=book, validate_only=validate_only, options=options)
             for line, book in enumerate(books, 1)
         ]
-        return imports.import_books(self.store, rows, self.clock)
+        return imports.import_books(self.store, rows, self.clock, limits)
 
     def undo(self, run_id: str, page_size: int = 0) -> list[UndoOutcome]:
         """Take back a run, page after page."""
@@ -130,17 +136,17 @@ class Admin:
     def users(self, page_size: int = 0, **filters: Any) -> list[User]:
         """List all users, page after page."""
         request = ListUsersRequest(page_size=page_size, **filters)
-        return every_page(lambda: reports.list_users(self.store, request), request)
+        return every_page(lambda: user_reports.list_users(self.store, request), request)
 
     def borrowers(self, page_size: int = 0) -> list[Borrower]:
         """List all borrowers, page after page."""
         request = ListBorrowersRequest(page_size=page_size)
-        return every_page(lambda: reports.list_borrowers(self.store, request, self.clock), request)
+        return every_page(lambda: user_reports.list_borrowers(self.store, request, self.clock), request)
 
     def loans(self, page_size: int = 0, **filters: Any) -> list[Loan]:
         """List all loans, page after page."""
         request = ListLoansRequest(page_size=page_size, **filters)
-        return every_page(lambda: reports.list_loans(self.store, request, self.clock), request)
+        return every_page(lambda: loan_reports.list_loans(self.store, request, self.clock), request)
 
     def page_of_changes(self, cursor: str = "", receipt: str = "", page_size: int = 0) -> ListCatalogChangesResponse:
         """One page of what changed since the cursor."""

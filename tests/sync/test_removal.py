@@ -8,7 +8,7 @@ import pytest
 
 from admin_server.books.catalog import add_book, remove_book
 from admin_server.books.listing import get_book, list_unavailable_books
-from admin_server.reports.reports import list_borrowers
+from admin_server.reports.users import list_borrowers
 from frontend_server import catalog
 from frontend_server.lending import borrow_book, get_loan, renew_loan, return_book
 from frontend_server.members import enroll_user
