@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 
 import admin_server.store.models
 import frontend_server.store.models
-from admin_server.catalog import catalog_message
+from admin_server.books.messages import catalog_message
 from admin_server.changes import list_catalog_changes
 from admin_server.epochs import begin_epoch
 from admin_server.pairing import check_caller

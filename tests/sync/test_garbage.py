@@ -12,7 +12,7 @@ import pytest
 
 import admin_server.repair
 import frontend_server.repair
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.pairing import accept_frontend
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import frontend_server.sync.push
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.pairing import accept_frontend
 from admin_server.store.models import User as RecordedUser
 from frontend_server.circulation.checkout import borrow_book

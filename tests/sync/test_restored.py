@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.epochs import position_revision
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
