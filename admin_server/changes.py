@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee
 
-from admin_server.catalog import CatalogRow, catalog_message
+from admin_server.books.messages import CatalogRow, catalog_message
 from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from admin_server.pairing import accept_frontend
 from admin_server.records import MOST_RECORD_BYTES, record_loans, record_users
-from admin_server.reports import get_status, get_user, list_loans
+from admin_server.reports.loans import list_loans
+from admin_server.reports.status import get_status
+from admin_server.reports.users import get_user
 from admin_server.store.models import Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.sync.v1.sync_service_pb2 import (
