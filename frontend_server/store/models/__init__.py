@@ -24,7 +24,7 @@ from service_kit.store import Store
 from service_kit.unreadable import readable
 from service_kit.vocabulary import VocabularyWord
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
 

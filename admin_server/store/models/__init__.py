@@ -15,7 +15,7 @@ from service_kit.revisions import Counter
 from service_kit.store import Store
 from service_kit.vocabulary import VocabularyWord
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
 
