@@ -22,10 +22,9 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STAT
 from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
 from library_domain.isbn import normalized_isbn13
-from library_domain.loans import expected_back
 from library_domain.search import book_query, book_words
 from library_domain.titles import title_identity, title_key
-from service_kit.clock import Clock, timestamp
+from service_kit.clock import Clock, is_time, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
 from service_kit.full_text import rows_with_words
@@ -34,7 +33,7 @@ from service_kit.ids import new_id
 from service_kit.paging import page, page_size, row_position
 from service_kit.revisions import take_revisions
 from service_kit.search import Place, search
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, slot, tuples
 from service_kit.store import Store
 from service_kit.text.keys import text_key, tidied
 from service_kit.unreadable import Damaged, read_rows, readable
@@ -338,7 +337,15 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
 
 def _expected_back(rows: Iterable[Book | Damaged]) -> dict[str, int]:
     """Return when those of these books that are out are expected back, by their ids; one query for all."""
-    return expected_back(Loan, [row.id for row in rows if isinstance(row, Book) and row.on_loan])
+    book_ids = [row.id for row in rows if isinstance(row, Book) and row.on_loan]
+    if not book_ids:
+        return {}
+    query = (
+        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
+        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
+        .group_by(Loan.book_id)
+    )
+    return {book_id: due_time for book_id, due_time in tuples(query) if is_time(due_time)}
 
 
 def _searched(

@@ -10,18 +10,18 @@ import peewee
 from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
 from admin_server.catalog import MOST_COPIES
 from admin_server.epochs import current_epoch
-from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
+from admin_server.store.models import IN_CATALOGUE, NOT_CLOSED, Book, Frontend, Loan, User
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.admin.v1.status_service_pb2 import Status
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.v1 import loan_pb2, user_pb2
-from library_domain import loans
 from library_domain.errors import UserNotFound
-from library_domain.loans import loan_message
-from library_domain.users import NOT_CLOSED, list_user_rows, user_message
+from library_domain.loans import loan_conditions, loan_message
+from library_domain.users import queried_email_key, user_message, user_query
 from service_kit.clock import Clock, timestamp
 from service_kit.paging import page, page_size
 from service_kit.revisions import head_revision
+from service_kit.row_lists import find_rows, list_rows
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
@@ -39,9 +39,17 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
     """A page of users and the token of the next."""
     with store.reading():
-        rows = list_user_rows(store.database, User, request)
+        rows = _user_rows(request)
         counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
+
+
+def _user_rows(request: ListUsersRequest) -> list[User | Damaged]:
+    conditions = [] if request.include_closed else [NOT_CLOSED]
+    if not request.query:
+        return list_rows(User, request, conditions)
+    key = queried_email_key(request.query)
+    return find_rows(User, request, conditions, user_query(request.query), User.email_key == key if key else None)
 
 
 def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) -> tuple[list[Borrower], str]:
@@ -71,9 +79,11 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
-    """A page of loans and the token of the next."""
+    """Return a page of loans and the token of the next page."""
+    now = clock()
     with store.reading():
-        return loans.list_loans(Loan, request, clock())
+        rows = list_rows(Loan, request, loan_conditions(Loan, request, now))
+    return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)
 
 
 def get_status(store: Store) -> Status:

@@ -19,11 +19,12 @@ from library.frontend.v1 import (
     sync_service_pb2_grpc,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
-from library_domain.search import check_place, check_query
+from library_domain.search import check_query
 from library_domain.users import check_user_query
 from service_kit.clock import micros
 from service_kit.id_prefixes import check_id_prefix
 from service_kit.paging import position, row_position
+from service_kit.search import check_place
 from service_kit.server import Service
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
