@@ -9,8 +9,8 @@ import peewee
 
 from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
 from admin_server.catalog import MOST_COPIES
-from admin_server.epochs import current_epoch
 from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
+from admin_server.sync.epochs import current_epoch
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.admin.v1.status_service_pb2 import Status
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest

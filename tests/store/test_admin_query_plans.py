@@ -13,8 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from admin_server import catalog, changes, reports
+from admin_server import catalog, reports
 from admin_server.store.models import Book, Loan, User
+from admin_server.sync import changes
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,
     AddBookRequest,
