@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import grpc
 from google.protobuf.message import Message
 
-from admin_server import catalog, import_runs, import_undo, imports, records, reports
+from admin_server import catalog, import_runs, import_undo, imports, reports
 from admin_server.borrower_pages import borrower_position
-from admin_server.pairing import check_caller
-from admin_server.sync import changes
+from admin_server.sync import changes, records
 from admin_server.sync.epochs import check_positions
+from admin_server.sync.pairing import check_caller
 from library.admin.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,

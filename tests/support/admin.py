@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, import_runs, import_undo, imports, records, reports
-from admin_server.sync import changes
+from admin_server import catalog, import_runs, import_undo, imports, reports
+from admin_server.sync import changes, records
 from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,

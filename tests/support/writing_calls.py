@@ -14,9 +14,9 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, import_undo, imports, pairing, records
+from admin_server import catalog, import_undo, imports
 from admin_server.store import models as admin_models
-from admin_server.sync import epochs
+from admin_server.sync import epochs, pairing, records
 from frontend_server import lending, members, watched_clock
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
