@@ -5,8 +5,8 @@ from __future__ import annotations
 import peewee
 
 from admin_server.books.entries import MOST_COPIES
-from admin_server.epochs import current_epoch
 from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
+from admin_server.sync.epochs import current_epoch
 from library.admin.v1.status_service_pb2 import Status
 from library_domain.users import NOT_CLOSED
 from service_kit.clock import timestamp

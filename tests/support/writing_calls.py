@@ -14,10 +14,10 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import epochs, pairing, records
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
 from admin_server.store import models as admin_models
+from admin_server.sync import epochs, pairing, records
 from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
