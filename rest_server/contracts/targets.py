@@ -9,8 +9,8 @@ from functools import lru_cache, partial
 
 import grpc
 
-from rest_server.contract import Contract, compiled
-from rest_server.reflection import Description, NotLearnt, describe
+from rest_server.contracts.contract import Contract, compiled
+from rest_server.contracts.reflection import Description, NotLearnt, describe
 from service_kit import channel
 from service_kit.logs import logger
 

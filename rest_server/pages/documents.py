@@ -14,13 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rest_server import openapi
-from rest_server.bodies import JSON
+from rest_server.contracts.http_rules import HttpRule
+from rest_server.contracts.targets import Target
 from rest_server.gateway import Gateway
-from rest_server.headers import NOT_SNIFFED, entity_tag, names_tag
-from rest_server.http_rules import HttpRule
+from rest_server.headers import JSON, NOT_SNIFFED, entity_tag, names_tag
 from rest_server.openapi.comments import summary_of, text_of_method, title_of
-from rest_server.pages import ContractSummary, PathSummary, ServiceSummary
-from rest_server.targets import Target
+from rest_server.pages.html import ContractSummary, PathSummary, ServiceSummary
 
 DESCRIPTION = """\
 The HTTP form of gRPC services, generated from their contracts. Bodies are protobuf's JSON. Requests can name fields as
