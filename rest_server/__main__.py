@@ -10,7 +10,7 @@ import click
 
 from rest_server import app
 from rest_server.calls import Limits
-from rest_server.documents import About
+from rest_server.pages.documents import About
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import set_up_logs
 from service_kit.open_files import raise_file_limit

@@ -20,17 +20,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rest_server.bodies import NDJSON
 from rest_server.calls import Limits
-from rest_server.connections import BoundedConnection
-from rest_server.documents import About, Documents
+from rest_server.contracts.targets import Target
 from rest_server.errors import Failed
 from rest_server.gateway import Gateway
-from rest_server.guard import Guard, hosts_to_answer
-from rest_server.headers import REQUEST_ID, request_id
-from rest_server.pages import page_routes
+from rest_server.guards.connections import BoundedConnection
+from rest_server.guards.origins import Guard, hosts_to_answer
+from rest_server.headers import NDJSON, REQUEST_ID, request_id
+from rest_server.pages.documents import About, Documents
+from rest_server.pages.html import page_routes
 from rest_server.refusals import refusal_response
-from rest_server.targets import Target
 from service_kit.addresses import AddressTaken, split_address
 from service_kit.logs import logger
 from service_kit.open_files import most_connections

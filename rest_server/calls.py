@@ -14,8 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Send
 
-from rest_server.bodies import NDJSON, check_is_json, has_body, lines, parts, whole_body
-from rest_server.body_memory import Memories
+from rest_server.bodies import check_is_json, has_body, lines, parts, whole_body
 from rest_server.errors import (
     BodyInvalid,
     DeadlineExceeded,
@@ -25,7 +24,8 @@ from rest_server.errors import (
     failure_answer,
     refusal_answer,
 )
-from rest_server.headers import NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
+from rest_server.guards.body_memory import Memories
+from rest_server.headers import NDJSON, NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 from rest_server.requests import request_id_field
 from rest_server.sending import end, send

@@ -12,6 +12,8 @@ from rest_server.errors import FieldsInvalid
 from rest_server.spelling import IDEMPOTENCY_KEY
 from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 
+JSON, NDJSON = "application/json", "application/x-ndjson"
+
 HEADER_BYTES = 32 * 1024
 """The most that the headers of a request may have together, and as much for its path and query."""
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from rest_server.bodies import JSON
 from rest_server.errors import Refusal, refusal_answer
-from rest_server.headers import NOT_SNIFFED, REQUEST_ID
+from rest_server.headers import JSON, NOT_SNIFFED, REQUEST_ID
 
 
 def error_response(status: int, body: bytes, request_id: str, headers: Mapping[str, str] | None = None) -> Response:

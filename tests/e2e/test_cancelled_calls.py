@@ -105,6 +105,9 @@ class Stream:
         self.title = f"Stream{next(NUMBERS)}x"
         self.channel = open_channel(server.address)
         self.admin = AdminClient(self.channel)
+        # Before there is a connection, gRPC queues calls and sends them in any order. The server must not see the call
+        # of `send` before the stream: a stream that ends before the server has accepted it leaves no line in its log.
+        self.admin.status.GetStatus(GetStatusRequest(), timeout=SECONDS)
         self._rows: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         call: Any = self.channel.stream_unary(IMPORT)
         metadata = (("x-request-id", self.request_id),)

@@ -279,7 +279,14 @@ def test_up_opens_and_says_so_when_nothing_can_be_lent(tmp_path: Path, started: 
     assert "library-frontend accept-clock" in said
 
 
-@pytest.mark.parametrize(("killed", "name"), [(0, "admin"), (1, "frontend"), (2, "rest")])
+@pytest.mark.parametrize(
+    ("killed", "name"),
+    [
+        (0, "admin"),
+        pytest.param(1, "frontend", marks=pytest.mark.slow),
+        pytest.param(2, "rest", marks=pytest.mark.slow),
+    ],
+)
 def test_up_ends_when_a_service_dies_and_says_which(tmp_path: Path, started: list[Up], killed: int, name: str) -> None:
     up = Up(tmp_path)
     started.append(up)

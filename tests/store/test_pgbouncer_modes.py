@@ -47,7 +47,14 @@ def test_another_mode_than_session_is_refused(postgresql: PostgresqlServer, mode
                     open_store(url)
 
 
-@pytest.mark.parametrize(("pool_size", "variants"), [("2", VARIANTS[:1]), ("3", VARIANTS[-1:]), ("20", VARIANTS)])
+@pytest.mark.parametrize(
+    ("pool_size", "variants"),
+    [
+        ("2", VARIANTS[:1]),
+        pytest.param("3", VARIANTS[-1:], marks=pytest.mark.slow),
+        pytest.param("20", VARIANTS, marks=pytest.mark.slow),
+    ],
+)
 def test_session_mode_works_without_another_setting(
     postgresql: PostgresqlServer, pool_size: str, variants: list[dict[str, str]]
 ) -> None:

@@ -14,10 +14,10 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from structlog.testing import capture_logs
 
-from rest_server import reflection, targets
-from rest_server.contract import compiled
-from rest_server.reflection import Description, NotLearnt, describe
-from rest_server.targets import Target
+from rest_server.contracts import reflection, targets
+from rest_server.contracts.contract import compiled
+from rest_server.contracts.reflection import Description, NotLearnt, describe
+from rest_server.contracts.targets import Target
 from service_kit.channel import open_channel
 from tests.support.transcoding.misdescribed import MisdescribedServer
 

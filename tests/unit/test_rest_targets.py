@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rest_server.targets import Target
+from rest_server.contracts.targets import Target
 
 TURNS = 6
 """Of the event loop, between the sign and the cancellation."""
