@@ -19,7 +19,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from rest_server.errors import PathUnknown, refusal_answer
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import PathUnknown
 
 STATIC = Path(__file__).with_name("static")
 
