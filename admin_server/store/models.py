@@ -74,7 +74,7 @@ class Loan(LoanColumns):
 
 
 class Epoch(peewee.Model):
-    """A start of this service, or a change of its database under it: see `admin_server.epochs`.
+    """A start of this service, or a change of its database under it: see `admin_server.sync.epochs`.
 
     Its revisions are those from `first_revision` to the next epoch's.
     """

@@ -104,7 +104,8 @@ def _details_of(status: Status) -> Details:
     info, request, retry, problems = ErrorInfo(), RequestInfo(), RetryInfo(), BadRequest()
     messages = {f"google.rpc.{each.DESCRIPTOR.name}": each for each in (info, request, retry, problems)}
     for detail in status.details:
-        message = messages.get(detail.TypeName())
+        # The first of each type: a call that is refused for several reasons has an ErrorInfo for each of them.
+        message = messages.pop(detail.TypeName(), None)
         if message is not None:
             message.MergeFromString(detail.value)
     is_ours = info.domain == DOMAIN

@@ -68,6 +68,7 @@ BUSY = refuse(
 NO_COPY = refuse(
     grpc.StatusCode.FAILED_PRECONDITION,
     info("NO_COPY_AVAILABLE", next_available_time="2026-12-06T00:00:00Z"),
+    info("LOAN_LIMIT_REACHED", loan_limit="5"),  # a further reason for which the call is refused
     RequestInfo(request_id="in-the-log"),
     message="Every copy is on loan.",
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 import peewee
 
-from admin_server.catalog import CatalogRow, catalog_message
-from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
+from admin_server.books.messages import CatalogRow, catalog_message
 from admin_server.store.models import Book
+from admin_server.sync.epochs import check_positions, current_epoch, position_revision, position_token
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE

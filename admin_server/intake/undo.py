@@ -8,7 +8,9 @@ from typing import Any
 
 import peewee
 
-from admin_server.catalog import COPIED_FIELDS, derived_columns, etag, update_books
+from admin_server.books.entries import COPIED_FIELDS, derived_columns
+from admin_server.books.messages import etag
+from admin_server.books.writing import update_books
 from admin_server.store.models import Book, Frontend, ImportBook, ImportRun, Loan
 from library.admin.v1.catalog_service_pb2 import (
     UNDO_RESULT_CHANGED_SINCE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from admin_server.catalog import COPIED_FIELDS, book_columns, check_isbn
+from admin_server.books.entries import COPIED_FIELDS, book_columns, check_isbn
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
     ON_DUPLICATE_SKIP,

@@ -7,6 +7,7 @@ page begins, or the user and the loan: `user_id` or `user_id/key`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import peewee
@@ -26,8 +27,17 @@ from service_kit.paging import (
 )
 from service_kit.unreadable import Damaged
 
-MOST_LOANS = 5_000
-"""The most loans on a page, and in memory for it."""
+
+@dataclass(frozen=True)
+class BorrowerPageLimits:
+    """Limits of a page, which may end between two loans of a user."""
+
+    loans: int = 5_000
+    """Loans on a page, and in memory for it."""
+    page_bytes: int = MAX_PAGE_BYTES
+
+
+LIMITS = BorrowerPageLimits()
 
 _ITEM_BYTES = 8
 """The most that a message in a list adds to its own size: its field number and its length."""
@@ -62,6 +72,7 @@ def borrower_page(
     rows: Sequence[Loan | Damaged],
     user: Callable[[str], User],
     loan: Callable[[Loan | Damaged], LoanMessage | None],
+    limits: BorrowerPageLimits,
 ) -> tuple[list[Borrower], str]:
     """Return a page, and the token of the next one.
 
@@ -70,14 +81,15 @@ def borrower_page(
         user_ids: The users from the page's position on, in order; one more than the page size shows that there is a
             next page.
         rows: The loans of the first `page_size` users from the page's position on, in the order of users and keys; one
-            more than `MOST_LOANS` shows that there are more.
+            more than `limits.loans` shows that there are more.
         user: Returns the user with an id.
         loan: Returns the loan of a row, or None where it cannot be shown.
+        limits: Those of the page.
     """
     borrowers: list[Borrower] = []
-    room = MAX_PAGE_BYTES
+    room = limits.page_bytes
     before: Loan | None = None
-    for row in rows[:MOST_LOANS]:
+    for row in rows[: limits.loans]:
         message = loan(row)
         if message is None or isinstance(row, Damaged):
             continue
@@ -93,7 +105,7 @@ def borrower_page(
         borrower.loans.append(message)
         before = row
     size = page_size(request)
-    if len(rows) > MOST_LOANS:
+    if len(rows) > limits.loans:
         # Where none of so many could be shown, the user's others are left out, too.
         return borrowers, next_page_token(request, user_ids[0] if before is None else _behind(before))
     return borrowers, next_page_token(request, user_ids[size - 1]) if len(user_ids) > size else ""

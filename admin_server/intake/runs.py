@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from peewee import EXCLUDED
 
-from admin_server.import_rows import Row
+from admin_server.intake.rows import Row
 from admin_server.store.models import ImportBook, ImportRow, ImportRun
 from library.admin.v1 import catalog_service_pb2 as messages
 from library.admin.v1.catalog_service_pb2 import ImportOptions, ImportOutcome, ListImportRunsRequest

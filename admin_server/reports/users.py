@@ -1,4 +1,4 @@
-"""Reports for librarians: users, who has what out, and all loans, as far as the frontend has told."""
+"""Users, and who has what on loan, as far as the frontend has reported."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from typing import Any
 
 import peewee
 
-from admin_server.borrower_pages import MOST_LOANS, borrower_page, borrower_position
-from admin_server.catalog import MOST_COPIES
-from admin_server.epochs import current_epoch
-from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
-from library.admin.v1.loan_service_pb2 import ListLoansRequest
-from library.admin.v1.status_service_pb2 import Status
+from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits, borrower_page, borrower_position
+from admin_server.store.models import Loan, User
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.v1 import loan_pb2, user_pb2
-from library_domain import loans
 from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
-from library_domain.users import NOT_CLOSED, list_user_rows, user_message
-from service_kit.clock import Clock, timestamp
+from library_domain.users import list_user_rows, user_message
+from service_kit.clock import Clock
 from service_kit.paging import page, page_size
-from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
@@ -44,7 +38,9 @@ def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.U
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
 
 
-def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) -> tuple[list[Borrower], str]:
+def list_borrowers(
+    store: Store, request: ListBorrowersRequest, clock: Clock, limits: BorrowerPageLimits = LIMITS
+) -> tuple[list[Borrower], str]:
     """A page of the users who have books out, each with those loans, and the token of the next; four queries."""
     now = clock()
     is_open = Loan.return_time.is_null()
@@ -57,7 +53,7 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
         users = {row.id: row for row in rows if isinstance(row, User)}
         counts = _open_loan_counts(on_page)
         own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(on_page)).order_by(Loan.user_id, Loan.key)
-        open_loans = read_rows(own.limit(MOST_LOANS + 1), Loan)
+        open_loans = read_rows(own.limit(limits.loans + 1), Loan)
 
     def user(user_id: str) -> user_pb2.User:
         known = users.get(user_id)
@@ -67,37 +63,7 @@ def list_borrowers(store: Store, request: ListBorrowersRequest, clock: Clock) ->
     def loan(row: Loan | Damaged) -> loan_pb2.Loan | None:
         return shown(row, lambda readable_row: loan_message(readable_row, now), row.key)
 
-    return borrower_page(request, user_ids, open_loans, user, loan)
-
-
-def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
-    """A page of loans and the token of the next."""
-    with store.reading():
-        return loans.list_loans(Loan, request, clock())
-
-
-def get_status(store: Store) -> Status:
-    """What the store holds. It counts rows, so it is for people, not for polling."""
-    with store.reading(), readable("status", "epoch"):
-        epoch = current_epoch()
-        frontend = Frontend.get_or_none()
-        # A damaged number of copies counts as none, and does not end the report.
-        copies = peewee.fn.SUM(Book.total_copies).filter(Book.total_copies.between(0, MOST_COPIES))
-        title_count, copy_count = tuples(Book.select(peewee.fn.COUNT(Book.key), copies).where(IN_CATALOGUE))[0]
-        return Status(
-            book_count=Book.select().count(),
-            user_count=User.select().count(),
-            loan_count=Loan.select().count(),
-            open_loan_count=Loan.select().where(Loan.return_time.is_null()).count(),
-            revision=head_revision(),
-            epoch=epoch.id,
-            epoch_time=timestamp(epoch.start_time),
-            frontend_id=frontend.id if frontend else "",
-            store_size_bytes=store.size_bytes(),
-            title_count=title_count,
-            copy_count=int(copy_count or 0),
-            current_user_count=User.select().where(NOT_CLOSED).count(),
-        )
+    return borrower_page(request, user_ids, open_loans, user, loan, limits)
 
 
 def _texts(query: Any, limit: int) -> list[str]:

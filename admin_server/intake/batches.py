@@ -7,18 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from admin_server import import_runs
-from admin_server.catalog import (
-    COPIED_FIELDS,
-    MOST_COPIES,
-    catalog_message,
-    derived_columns,
-    etag,
-    etag_of,
-    insert_books,
-    update_books,
-)
-from admin_server.import_rows import Row
+from admin_server.books.entries import COPIED_FIELDS, MOST_COPIES, derived_columns
+from admin_server.books.messages import catalog_message, etag, etag_of
+from admin_server.books.writing import insert_books, update_books
+from admin_server.intake import runs
+from admin_server.intake.rows import Row
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
@@ -119,8 +112,8 @@ def _import_batch(
     if writes and options.on_duplicate != ON_DUPLICATE_SKIP:
         store.locking(Frontend.select()).first()  # before the books: see docs/locks.md
     with readable("import run", options.run_id):
-        run = import_runs.open_run(store, options, now) if writes else import_runs.find_run(options)
-        done = import_runs.rows_done(run, [row.line for row in rows if not row.problems])
+        run = runs.open_run(store, options, now) if writes else runs.find_run(options)
+        done = runs.rows_done(run, [row.line for row in rows if not row.problems])
     waiting = [row for row in rows if not row.problems and row.line not in done]
     batch = _Batch(options, planned)
     batch.find_books(store, waiting, writes=writes)
@@ -134,7 +127,7 @@ def _import_batch(
         books = batch.write(clock())
         if run is not None:
             pairs = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if not row.validate_only]
-            import_runs.remember(run, pairs, books, now)
+            runs.remember(run, pairs, books, now)
     return outcomes
 
 
@@ -279,7 +272,7 @@ class _Batch:
         self._planned.isbns.update(self._new_planned.isbns)
         self._planned.identities.update(self._new_planned.identities)
 
-    def write(self, now: int) -> list[import_runs.Effect]:
+    def write(self, now: int) -> list[runs.Effect]:
         """Write the new and the changed books; return what was done to each."""
         entries = [entry for entry in self._entries.values() if entry is not None]
         fresh = [entry for entry in entries if not entry.etag]
@@ -287,7 +280,7 @@ class _Batch:
         written = insert_books([{**entry.columns, "id": entry.id} for entry in fresh], now)
         written += update_books([{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed], now)
         return [
-            import_runs.Effect(entry.id, entry.etag, etag_of(row["revision"], row["update_time"]), entry.before)
+            runs.Effect(entry.id, entry.etag, etag_of(row["revision"], row["update_time"]), entry.before)
             for entry, row in zip([*fresh, *changed], written, strict=True)
         ]
 
