@@ -18,8 +18,6 @@ from service_kit.search import check_place
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 
 
