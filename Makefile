@@ -126,6 +126,16 @@ format: $(VENV)/develop.stamp ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
+SWAGGER_UI := 5.35.0
+.PHONY: swagger-ui
+swagger-ui: ## Copy Swagger UI from npm into rest_server/ (needs npm); SWAGGER_UI=5.35.0 names another release
+	$(call need,npm,npm)
+	folder="$$(mktemp -d)"
+	npm pack --silent --pack-destination "$$folder" swagger-ui-dist@$(SWAGGER_UI) >/dev/null
+	tar -xzf "$$folder"/*.tgz -C "$$folder"
+	for file in rest_server/pages/swagger_ui/*; do cp "$$folder/package/$${file##*/}" "$$file"; done
+	rm -r "$$folder"
+
 .PHONY: pre-commit
 pre-commit: $(VENV)/develop.stamp ## Let git run the checks of what changed before each commit
 	$(BIN)/pre-commit install

@@ -5,9 +5,9 @@ from __future__ import annotations
 import grpc
 from google.protobuf.message import Message
 
-from admin_server import changes, records
-from admin_server.epochs import check_positions
-from admin_server.pairing import check_caller
+from admin_server.sync import changes, records
+from admin_server.sync.epochs import check_positions
+from admin_server.sync.pairing import check_caller
 from library.sync.v1 import sync_service_pb2, sync_service_pb2_grpc
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store

@@ -97,8 +97,8 @@ def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: 
         return int(database.execute_sql("SELECT last_value FROM revisions").fetchone()[0])
 
     monkeypatch.setattr("admin_server.books.writing.take_revisions", from_sequence)
-    monkeypatch.setattr("admin_server.changes.head_revision", head_of_sequence)
-    monkeypatch.setattr("admin_server.epochs.head_revision", head_of_sequence)
+    monkeypatch.setattr("admin_server.sync.changes.head_revision", head_of_sequence)
+    monkeypatch.setattr("admin_server.sync.epochs.head_revision", head_of_sequence)
     seen, there = followed(admin, writers_wait=False)
     assert sorted(there) == ["quick", "slow"]
     assert seen == ["quick"]
@@ -116,8 +116,8 @@ def test_so_would_it_be_with_a_cursor_of_the_rows_that_were_seen(admin: Admin, m
     def newest_row() -> int:
         return int(database.execute_sql("SELECT coalesce(max(revision), 1) FROM book").fetchone()[0])
 
-    monkeypatch.setattr("admin_server.changes.head_revision", newest_row)
-    monkeypatch.setattr("admin_server.epochs.head_revision", newest_row)
+    monkeypatch.setattr("admin_server.sync.changes.head_revision", newest_row)
+    monkeypatch.setattr("admin_server.sync.epochs.head_revision", newest_row)
     seen, there = followed(admin, writers_wait=False)
     assert sorted(there) == ["quick", "slow"]
     assert seen == ["quick"]

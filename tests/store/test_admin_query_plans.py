@@ -13,11 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from admin_server import changes
 from admin_server.books import listing
 from admin_server.reports import loans as loan_reports
 from admin_server.reports import users as user_reports
 from admin_server.store.models import Book, Loan, User
+from admin_server.sync import changes
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,
     AddBookRequest,

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import changes, records
 from admin_server.books import catalog, listing
-from admin_server.epochs import begin_epoch
 from admin_server.intake import imports, runs, undo
 from admin_server.intake.imports import LIMITS, ImportLimits
 from admin_server.reports import loans as loan_reports
 from admin_server.reports import users as user_reports
+from admin_server.sync import changes, records
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,

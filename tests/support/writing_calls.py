@@ -14,10 +14,10 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import epochs, pairing, records
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
 from admin_server.store import models as admin_models
+from admin_server.sync import epochs, pairing, records
 from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
@@ -177,7 +177,7 @@ class FrontendCalls:
 
     def renew(self, chance: random.Random) -> object:
         request = RenewLoanRequest(loan_id=self._some(models.Loan, chance), days=1, request_id=some_request_id(chance))
-        return renewal.renew_loan(self.store, request, self.clock)
+        return renewal.renew_loan(self.store, request, RULES, self.clock)
 
     def apply_page(self, chance: random.Random) -> object:
         return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)

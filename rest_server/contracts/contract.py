@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from protobuf import DescService, Registry
 from protobuf.wkt import FileDescriptorSet
 
-from rest_server.fields import Fields
-from rest_server.http_rules import HttpRule, RuleInvalid, full_name, rules_of
-from rest_server.reflection import Description
-from rest_server.visibility import is_restricted
-from service_kit.logs import logger
+from rest_server.contracts.fields import Fields
+from rest_server.contracts.http_rules import HttpRule, RuleInvalid, full_name, rules_of
+from rest_server.contracts.reflection import Description
+from rest_server.contracts.visibility import is_restricted
+from rest_server.logs import logger
 
 log = logger(__name__)
 

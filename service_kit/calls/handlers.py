@@ -11,9 +11,9 @@ import grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 
 from service_kit.calls.call import Call, Stage
+from service_kit.calls.client_streams import Unreadable
 from service_kit.calls.current import CURRENT_CALL
 from service_kit.calls.lanes import METHOD, TAKES_ONE_MESSAGE, LanePool
-from service_kit.client_streams import Unreadable
 from service_kit.errors import MessageUnreadable
 from service_kit.servicer import IS_LONG_CALL, IS_READ, refuse
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import peewee
 
-from admin_server.epochs import begin_epoch
 from admin_server.store.models import Book, Epoch, Frontend, Loan, User
+from admin_server.sync.epochs import begin_epoch
 from library_domain.pairing import is_frontend_id
 from service_kit.clock import Clock
 from service_kit.damage import (

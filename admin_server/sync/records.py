@@ -11,8 +11,8 @@ from typing import TypeVar
 import peewee
 from google.protobuf.message import Message
 
-from admin_server.epochs import check_positions, current_epoch, position_revision, position_token
 from admin_server.store.models import Book, Frontend, Loan, User
+from admin_server.sync.epochs import check_positions, current_epoch, position_revision, position_token
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
@@ -178,7 +178,7 @@ def _count_copies_out(book_ids: set[str]) -> None:
 
 
 def _receipt(outcomes: list[RecordOutcome]) -> str:
-    """A position in this store's history for what was recorded; see `admin_server.epochs` for what it is good for.
+    """A position in this store's history for what was recorded; see `admin_server.sync.epochs` for what it is good for.
 
     It takes a revision, so that a backup from before it does not reach it; last of all, because that makes others wait.
     """

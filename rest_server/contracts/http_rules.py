@@ -12,7 +12,7 @@ from google.api.http_pb2 import HttpRule as WrittenRule
 from google.protobuf.descriptor_pb2 import MethodOptions
 from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescFieldValueMessage, DescMessage, DescMethod
 
-from rest_server.path_templates import Template, TemplateInvalid, parse
+from rest_server.contracts.path_templates import Template, TemplateInvalid, parse
 
 WHOLE = "*"
 """As a body: every field that the path does not bind. As a verb: any."""
