@@ -95,7 +95,7 @@ WORDS_EXEMPT += \
 	library_cli/exporting \
 	library_cli/importing \
 	library_domain \
-	protos/library \
+	protos/library/sync \
 	rest_server \
 	service_kit \
 	tests
