@@ -70,7 +70,7 @@ def commands() -> None:
     type=host,
     multiple=True,
     help="A name that clients may know this server by, without a port; may be given several times.  "
-    "[default: loopback names on a loopback address, else any]",
+    "[default: loopback names on a loopback address, otherwise any]",
 )
 @setting(
     "--contract-interval",
