@@ -9,6 +9,7 @@ from contextlib import closing
 import click
 
 from admin_server import app
+from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
@@ -19,12 +20,12 @@ from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
-from service_kit.settings import as_json, server_settings
 from service_kit.store import StoreSettingsError, open_store
-from service_kit.store_settings import database_setting, limits_for, open_store_for
+from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
 
 PREFIX = "LIBRARY_ADMIN"
-DATABASE = database_setting(PREFIX, "sqlite:///.data/admin.db")
+DATABASE_URL = "sqlite:///.data/admin.db"
+DATABASE = database_setting(PREFIX, DATABASE_URL)
 
 
 @click.group()
@@ -33,22 +34,12 @@ def commands() -> None:
 
 
 @commands.command()
-@server_settings(PREFIX, listen="127.0.0.1:50052")
-@DATABASE
-def serve(
-    listen: str,
-    database_url: str,
-    threads: int | None,
-    concurrent_calls: int,
-    grace: float,
-    log_level: str,
-    log_format: str,
-) -> None:
+@store_server_settings(PREFIX, listen="127.0.0.1:50052", database_url=DATABASE_URL)
+def serve(server: ServerSettings) -> None:
     """Bring the store up to date and serve until SIGTERM."""
     raise_file_limit()
-    set_up_logs(log_level, as_json=as_json(log_format))
-    store = open_store_for(database_url, threads, SCHEMA)
-    app.run(store, listen, limits_for(store, threads, concurrent_calls, grace))
+    server.set_up_logs()
+    app.run(Settings(server))
 
 
 @commands.command(name="migrate")

@@ -11,6 +11,7 @@ from frontend_server import app
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
+from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
@@ -20,12 +21,13 @@ from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
-from service_kit.settings import as_json, server_settings, setting
+from service_kit.settings import setting
 from service_kit.store import StoreSettingsError, open_store
-from service_kit.store_settings import database_setting, limits_for, open_store_for
+from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
 
 PREFIX = "LIBRARY_FRONTEND"
-DATABASE = database_setting(PREFIX, "sqlite:///.data/frontend.db")
+DATABASE_URL = "sqlite:///.data/frontend.db"
+DATABASE = database_setting(PREFIX, DATABASE_URL)
 
 
 class _Fine(click.ParamType[DailyFine]):
@@ -44,8 +46,7 @@ def commands() -> None:
 
 
 @commands.command()
-@server_settings(PREFIX, listen="127.0.0.1:50051")
-@DATABASE
+@store_server_settings(PREFIX, listen="127.0.0.1:50051", database_url=DATABASE_URL)
 @setting(PREFIX, "--admin-target", default="127.0.0.1:50052", help="HOST:PORT of the admin service.")
 @setting(
     PREFIX,
@@ -57,24 +58,12 @@ def commands() -> None:
 @setting(PREFIX, "--loan-limit", type=click.IntRange(1, 10_000), default=100, help="Loans that a user may have out.")
 @setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="What each day costs that a book is late.")
 def serve(
-    listen: str,
-    database_url: str,
-    threads: int | None,
-    concurrent_calls: int,
-    grace: float,
-    log_level: str,
-    log_format: str,
-    admin_target: str,
-    sync_interval: float,
-    loan_limit: int,
-    daily_fine: DailyFine,
+    server: ServerSettings, admin_target: str, sync_interval: float, loan_limit: int, daily_fine: DailyFine
 ) -> None:
     """Bring the store up to date, keep in step with the admin, and serve until SIGTERM."""
     raise_file_limit()
-    set_up_logs(log_level, as_json=as_json(log_format))
-    store = open_store_for(database_url, threads, SCHEMA)
-    limits = limits_for(store, threads, concurrent_calls, grace)
-    app.run(store, listen, limits, LendingRules(loan_limit, daily_fine), admin_target, sync_interval)
+    server.set_up_logs()
+    app.run(Settings(server, LendingRules(loan_limit, daily_fine), admin_target, sync_interval))
 
 
 @commands.command(name="migrate")

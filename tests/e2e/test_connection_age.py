@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 import pytest
-from admin_server.rpc.servicers import services
 
 import service_kit.server
+from admin_server.rpc.servicers import services
 from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest, ListBooksRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest

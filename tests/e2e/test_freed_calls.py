@@ -11,9 +11,9 @@ from typing import Any
 
 import grpc
 import pytest
-from admin_server.rpc.servicers import services
 from grpc import _server
 
+from admin_server.rpc.servicers import services
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ImportBooksRequest, ListBooksRequest
 from library_domain.contract import contract_descriptors
 from service_kit.calls.call import Call

@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 import peewee
 import pytest
-from admin_server.rpc.servicers import services
 from playhouse.cysqlite_ext import CySqliteDatabase
 
 from admin_server.books import catalog
+from admin_server.rpc.servicers import services
 from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ListBooksRequest
 from library.v1.book_pb2 import Book

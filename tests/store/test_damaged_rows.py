@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import admin_server.rpc.servicers
 import peewee
 import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+import admin_server.rpc.servicers
 import admin_server.store.models as admin_models
 import frontend_server.rpc.services
 import frontend_server.store.models as frontend_models

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import grpc
 import pytest
-from admin_server.rpc.servicers import services
 from google.protobuf.message import Message
 
+from admin_server.rpc.servicers import services
 from admin_server.store.models import Frontend
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import accept_frontend, check_caller

@@ -9,8 +9,8 @@ import grpc
 import peewee
 import psycopg
 import pytest
-from admin_server.rpc.servicers import services
 
+from admin_server.rpc.servicers import services
 from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
 from library.v1.book_pb2 import Book

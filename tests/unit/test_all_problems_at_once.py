@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import admin_server.rpc.servicers
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+import admin_server.rpc.servicers
 import frontend_server.rpc.services
 from admin_server.sync.epochs import begin_epoch
 from frontend_server.store.models import introduce
