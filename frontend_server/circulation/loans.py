@@ -1,4 +1,4 @@
-"""Loans as they are read, and what each change of one does."""
+"""Loans: one, a page of them, and a changed one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service_kit.unreadable import readable
 
 
 def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
-    """Get a loan."""
+    """Return a loan, returned or not. Raises `LoanNotFound`."""
     with store.reading(), readable("loan", loan_id):
         return loan_message(stored_loan(loan_id), clock())
 
@@ -30,7 +30,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
 
 
 def stored_loan(loan_id: str) -> Loan:
-    """Read a loan. Raises `LoanNotFound`."""
+    """Return the row of a loan. Raises `LoanNotFound`."""
     loan: Loan | None = Loan.get_or_none(Loan.id == loan_id)
     if loan is None:
         raise LoanNotFound(loan_id=loan_id)
@@ -38,6 +38,6 @@ def stored_loan(loan_id: str) -> Loan:
 
 
 def changed_loan(loan_id: str) -> Loan:
-    """Make a loan that this transaction changed due for pushing, and return it."""
+    """Make a loan that this transaction has changed due for the push, and return it as it is now."""
     Loan.update(revision=take_revisions(), park_reason="").where(Loan.id == loan_id).execute()
     return stored_loan(loan_id)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import peewee
 
+from frontend_server.members.eligibility import AccountFacts, change_refusals, closing_refusals
+from frontend_server.refusals import raise_if_refused
 from frontend_server.store.models import NOT_CLOSED, User
 from library.frontend.v1.member_service_pb2 import (
     CloseUserRequest,
@@ -16,7 +18,7 @@ from library.frontend.v1.member_service_pb2 import (
 from library.v1 import user_pb2
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.emails import checked_email
-from library_domain.errors import EmailTaken, UserClosed, UserEtagMismatch, UserHasLoans, UserNotFound
+from library_domain.errors import EmailTaken, UserNotFound
 from library_domain.users import queried_email_key, search_columns, user_message, user_query
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
@@ -88,10 +90,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
 
     def update() -> user_pb2.User:
         row = _locked_user(store, user.id.lower())
-        if row.state == USER_STATE_CLOSED:
-            raise UserClosed(user_id=row.id)
-        if user.etag and user.etag != etag(row):
-            raise UserEtagMismatch(user_id=row.id)
+        raise_if_refused(change_refusals(_facts(row), user.etag))
         own = _own_values(row) | {name: values[name] for name in fields}
         if not (own["first_name"] or own["last_name"]):
             raise _no_name("user.")
@@ -118,10 +117,7 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
         row = _locked_user(store, request.id)
         if row.state == USER_STATE_CLOSED:
             return _message(row)
-        if request.etag and request.etag != etag(row):
-            raise UserEtagMismatch(user_id=row.id)
-        if row.active_loan_count:
-            raise UserHasLoans(user_id=row.id, active_loan_count=row.active_loan_count)
+        raise_if_refused(closing_refusals(_facts(row), request.etag))
         return _message(_changed(row, {"state": USER_STATE_CLOSED}, clock))
 
     with readable("user", request.id):
@@ -158,6 +154,10 @@ def check_update(request: UpdateUserRequest) -> None:
 def etag(row: User) -> str:
     """Return what identifies a version of a user. The time is in it because a restored store repeats revisions."""
     return f"{row.revision:x}-{row.update_time:x}"
+
+
+def _facts(row: User) -> AccountFacts:
+    return AccountFacts(row.id, row.state, row.active_loan_count, etag(row))
 
 
 def _unless_taken(change: Callable[[], user_pb2.User]) -> user_pb2.User:

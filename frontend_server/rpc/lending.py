@@ -42,7 +42,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
-        loan = renewal.renew_loan(self._store, request, self._clock.lending_time)
+        loan = renewal.renew_loan(self._store, request, self._rules, self._clock.lending_time)
         self._sync.something_to_push()
         return loan
 
