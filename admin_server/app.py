@@ -42,6 +42,6 @@ def run(settings: Settings) -> None:
 
 
 def take_up_replaced_database(store: Store) -> None:
-    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    """Continue with a database that was replaced while this server runs. It may lack the last migrations."""
     migrate_restored(store, MIGRATIONS)
     begin_epoch_in_replaced_database(store, system_clock)

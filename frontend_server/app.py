@@ -5,7 +5,7 @@ from __future__ import annotations
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import LENDING_SERVICE_NAME, WRITING_SERVICES, services
 from frontend_server.settings import Settings
-from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, doubt_replaced_database, introduce
+from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_frontend_id, restart_in_replaced_database
 from frontend_server.sync.pull import forget_learnt_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
     refuse_damaged(store, find_start_damage)
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     with store.explained("begin to serve from {}"):
-        frontend_id = introduce(store)
+        frontend_id = ensure_frontend_id(store)
         clock.refresh()
     sync.start()
     server.open()
@@ -55,7 +55,7 @@ def run(settings: Settings) -> None:
 
 
 def take_up_replaced_database(store: Store) -> None:
-    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    """Continue with a database that was replaced while this server runs. It may lack the last migrations."""
     migrate_restored(store, MIGRATIONS)
-    doubt_replaced_database(store)
+    restart_in_replaced_database(store)
     forget_learnt_words(store)
