@@ -21,14 +21,13 @@ from peewee import EXCLUDED
 from frontend_server.store.models import (
     NOTHING_IS_SURE,
     Book,
-    Loan,
     SetAside,
     SyncState,
-    User,
     lock_sync_state,
     sync_state,
 )
 from frontend_server.sync.answers import PullProgress, is_position
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from frontend_server.sync.set_aside import (
     Refused,
     Trials,
@@ -97,7 +96,9 @@ APPLY = Statement(
 )
 
 
-def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
+def pull(
+    store: Store, fetch: Fetch, clock: Clock = system_clock, *, pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS
+) -> int:
     """Apply all that changed at the admin since the cursor; return how many changes that were.
 
     A change that this store cannot apply is set aside, and counts. What was applied stays applied.
@@ -115,7 +116,7 @@ def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
         if not (is_position(state.cursor) and is_position(state.receipt)):
             if has_resynced:
                 raise RowUnreadable(kind="sync_state", id="1")
-            begin_resync(store, state)  # damaged: it would be refused for ever
+            begin_resync(store, state, pushed_kinds)  # damaged: it would be refused for ever
             has_resynced = True
             continue
         progress = progress or PullProgress(state.cursor)
@@ -125,7 +126,7 @@ def pull(store: Store, fetch: Fetch, clock: Clock = system_clock) -> int:
             # Once in a pull: an admin that refuses its own cursors must not make this store resync in a loop.
             if has_resynced or not lost_its_past(error, state):
                 raise
-            begin_resync(store, state)
+            begin_resync(store, state, pushed_kinds)
             has_resynced, progress = True, None
             continue
         progress.check(page, PAGE_SIZE)
@@ -191,7 +192,7 @@ def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
     return is_refused and bool(state.cursor or state.receipt)
 
 
-def begin_resync(store: Store, state: SyncState) -> None:
+def begin_resync(store: Store, state: SyncState, pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS) -> None:
     """Begin to read the whole catalogue anew, and to tell the admin of every user and loan again.
 
     An admin that lost its catalogue's past has lost what it was told, too. The new generation also makes answers to
@@ -208,8 +209,8 @@ def begin_resync(store: Store, state: SyncState) -> None:
         has_begun = bool(begun.execute())
         if has_begun:
             store.lift_time_limit()
-            for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
-                model.update(pushed_revision=0, park_reason="").execute()
+            for kind in reversed(pushed_kinds):  # in the order of lending, so that the two do not wait for each other
+                kind.model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
         forget_learnt_words(store)
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")

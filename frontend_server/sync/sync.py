@@ -14,8 +14,9 @@ import grpc
 from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, User, own_credentials, sync_state
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
+from frontend_server.sync.parking import unpark
 from frontend_server.sync.pull import pull, retry_set_aside
-from frontend_server.sync.push import push, unpark
+from frontend_server.sync.push import push
 from frontend_server.sync.schedule import Schedule, Task, describe
 from frontend_server.sync.set_aside import REASON_LENGTH
 from frontend_server.sync.shared_run import SharedRun
@@ -189,9 +190,8 @@ class Sync:
 
     def _push(self) -> None:
         metadata = own_credentials(self._store).metadata()
-        users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS, metadata=metadata)
-        loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS, metadata=metadata)
-        push(self._store, users, loans, self._clock.now)
+        record = functools.partial(self._admin.RecordStates, timeout=CALL_SECONDS, metadata=metadata)
+        push(self._store, record, self._clock.now)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:

@@ -31,7 +31,6 @@ from hypothesis.stateful import (
 import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
 import frontend_server.sync.pull
-import frontend_server.sync.push
 from admin_server.catalog import add_book, remove_book, update_book
 from admin_server.imports import import_books
 from admin_server.sync.epochs import position_revision
@@ -473,7 +472,7 @@ def test_both_sides_agree_in_the_end(
 ) -> None:
     # So few that a page seldom holds all, and faults hit between page and page.
     monkeypatch.setattr(frontend_server.sync.pull, "PAGE_SIZE", 2)
-    monkeypatch.setattr(frontend_server.sync.push, "BATCH_ROWS", 2)
+    library.batch_rows = 2
 
     class Machine(LibraryMachine):
         pass
