@@ -12,10 +12,11 @@ import pytest
 
 import admin_server.sync.repair
 import frontend_server.repair
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.sync.pairing import accept_frontend
-from frontend_server.lending import borrow_book, return_book
-from frontend_server.members import enroll_user
+from frontend_server.circulation.checkin import return_book
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import Loan
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest

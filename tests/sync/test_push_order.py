@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
 from admin_server.sync.pairing import accept_frontend
-from frontend_server.lending import borrow_book
-from frontend_server.members import enroll_user, update_user
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user, update_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
 from frontend_server.sync.parking import unpark
 from frontend_server.sync.push import push
