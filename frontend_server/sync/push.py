@@ -22,9 +22,9 @@ from frontend_server.store.models import (
     sync_state,
 )
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
-from frontend_server.sync.pull import begin_resync, lost_its_past
+from frontend_server.sync.resync import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
-from frontend_server.sync.set_aside import REASON_LENGTH, plain
+from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
     LoanRecord,

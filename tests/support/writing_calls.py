@@ -21,7 +21,7 @@ from frontend_server import lending, members, watched_clock
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.store import models
-from frontend_server.sync import pull, push
+from frontend_server.sync import apply_page, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1.catalog_service_pb2 import (
@@ -40,7 +40,7 @@ from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserR
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
-    BookChange,
+    CatalogChange,
     ListCatalogChangesResponse,
     LoanRecord,
     RecordLoansRequest,
@@ -126,9 +126,9 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
-                "rows that were set aside": lambda chance: pull.retry_set_aside(store),
+                "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
-                "a resync": lambda chance: pull.begin_resync(store, self._state()),
+                "a resync": lambda chance: resync.begin_resync(store, self._state()),
                 "rows that were parked": lambda chance: push.unpark(store),
                 "a damaged row": lambda chance: push._park_damaged(
                     store, models.User, Damaged(1, ValueError("by hand"))
@@ -236,15 +236,15 @@ class FrontendCalls:
             ids = [row.id for row in model.select(model.id).order_by(model.key.desc()).limit(6)]
         return chance.choice(ids or [new_id()])
 
-    def _apply(self, changes: list[BookChange], *, has_more: bool) -> object:
+    def _apply(self, changes: list[CatalogChange], *, has_more: bool) -> object:
         page = ListCatalogChangesResponse(changes=changes, next_cursor=new_id(), has_more=has_more)
-        return pull.apply_page(self.store, self._state(), page)
+        return apply_page.apply_page(self.store, self._state(), page)
 
-    def _change(self, book_id: str, chance: random.Random) -> BookChange:
+    def _change(self, book_id: str, chance: random.Random) -> CatalogChange:
         book = book_pb2.Book(
             id=book_id, title=" ".join(chance.sample(WORDS, 3)), total_copies=2, state=BOOK_STATE_ACTIVE
         )
-        return BookChange(revision=next(self._revisions), book=book)
+        return CatalogChange(revision=next(self._revisions), book=book)
 
 
 class AdminCalls:

@@ -26,7 +26,7 @@ from admin_server.sync.epochs import begin_epoch
 from frontend_server.fines import DailyFine
 from frontend_server.lending import LendingRules
 from frontend_server.store.models import introduce, own_credentials
-from frontend_server.sync.pull import pull
+from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import push
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
@@ -215,7 +215,10 @@ class Wire:
 class Library:
     """Both sides, the wire between them, and one clock."""
 
-    def __init__(self, databases: FreshDatabases, engine: Engine, *, start: bool = True) -> None:
+    def __init__(
+        self, databases: FreshDatabases, engine: Engine, *, start: bool = True, page_size: int = PAGE_SIZE
+    ) -> None:
+        self._page_size = page_size
         self.clock = SettableClock()
         self.admin = Side("admin", databases, engine)
         self.frontend = Side("frontend", databases, engine)
@@ -240,7 +243,7 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes, self.clock)
+            return pull(store, self.wire.list_catalog_changes, self.clock, page_size=self._page_size)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:

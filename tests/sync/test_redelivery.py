@@ -14,7 +14,7 @@ from admin_server.catalog import add_book, remove_book, update_book
 from frontend_server.lending import borrow_book, renew_loan, return_book
 from frontend_server.members import enroll_user
 from frontend_server.store.models import SyncState
-from frontend_server.sync.pull import apply_page
+from frontend_server.sync.apply_page import apply_page
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
