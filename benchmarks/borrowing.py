@@ -13,8 +13,8 @@ from benchmarks.callers import GrpcWorkload, Round
 from benchmarks.frontend_with_ceilings import BARE_LOAN, RULES
 from benchmarks.ground import ENGINES, Engine, Ground, opened
 from benchmarks.results import Result, compared, in_turns
-from frontend_server.lending import borrow_book
-from frontend_server.members import enroll_user
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import Book, bind
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

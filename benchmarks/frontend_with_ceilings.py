@@ -13,10 +13,10 @@ import sys
 import grpc
 
 from benchmarks.bare_loan import BareLoans
-from frontend_server.catalog import list_books
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
-from frontend_server.rpc.servicers import services
+from frontend_server.browse.catalog import list_books
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.rpc.services import services
 from frontend_server.store.models import SCHEMA, bind
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock

@@ -21,7 +21,7 @@ from benchmarks.ground import Ground, opened
 from benchmarks.http_workload import HttpWorkload
 from benchmarks.reads import CATALOG
 from benchmarks.results import Result, compared, in_turns
-from frontend_server.catalog import get_book, list_books
+from frontend_server.browse.catalog import get_book, list_books
 from frontend_server.store.models import bind
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest, ListBooksResponse
 from library.v1.book_pb2 import Book

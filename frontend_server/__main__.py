@@ -8,8 +8,8 @@ from contextlib import closing
 import click
 
 from frontend_server import app
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark

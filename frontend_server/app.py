@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_start_damage
-from frontend_server.rpc.servicers import LENDING_SERVICE, WRITING_SERVICES, services
+from frontend_server.rpc.services import LENDING_SERVICE_NAME, WRITING_SERVICES, services
 from frontend_server.store.models import MIGRATIONS, bind, doubt_replaced_database, introduce
 from frontend_server.sync.pulled_books import forget_learnt_words
 from frontend_server.sync.sync import Sync
@@ -28,7 +28,7 @@ def run(
     clock = WatchedClock(store, system_clock)
     sync = Sync(store, admin_target, sync_interval, clock)
     server = Server(limits, contract_descriptors())
-    clock.report = lambda is_right: server.report(LENDING_SERVICE, serves=is_right)
+    clock.report = lambda is_right: server.report(LENDING_SERVICE_NAME, serves=is_right)
     server.add(services(store, rules, clock, sync))
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(listen)

@@ -55,8 +55,9 @@ def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
     rich = rich_status(error)
     info, bad_request = ErrorInfo(), BadRequest()
     for detail in rich.details if rich else ():
-        # Unpack leaves alone what is of another type.
-        detail.Unpack(info)
+        # Unpack leaves alone what is of another type. The first ErrorInfo is the reason; others are further reasons.
+        if not info.reason:
+            detail.Unpack(info)
         detail.Unpack(bad_request)
     if info.domain != DOMAIN:
         return None

@@ -28,11 +28,17 @@ class ServiceError(Exception):
     def __init__(self, **values: object) -> None:
         """Keep the values that the message speaks of."""
         self.metadata: Mapping[str, str] = {name: str(value) for name, value in values.items()}
+        self.further: Sequence[ServiceError] = ()
+        """The other reasons for which the call is refused: see `combined`."""
         super().__init__(self.message.format(**values))
 
     def details(self) -> Sequence[any_pb2.Any]:
         """Give the google.rpc details that go with the status, ErrorInfo first."""
-        return [packed(error_details_pb2.ErrorInfo(domain=self.domain, reason=self.reason, metadata=self.metadata))]
+        return [self.error_info()]
+
+    def error_info(self) -> any_pb2.Any:
+        """Return the reason and the values of the message, for programs."""
+        return packed(error_details_pb2.ErrorInfo(domain=self.domain, reason=self.reason, metadata=self.metadata))
 
 
 class FieldInvalid(ServiceError):
@@ -231,8 +237,32 @@ def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | 
     return wrapped
 
 
+def combined(refusals: Sequence[ServiceError]) -> ServiceError:
+    """Return the first of a call's refusals as the error to raise; its details then list the other reasons, too.
+
+    Its class, status, reason and message stay its own, so the caller puts the refusals in the order in which one of
+    them is to be the reason of the call.
+    """
+    first, *others = refusals
+    first.further = others
+    return first
+
+
+MOST_DETAILS_BYTES = 3_000
+"""Reasons in addition to the first are left out where the details would be larger. gRPC begins to drop errors whose
+trailing metadata is over 8 kB; it contains the details in base64, and the message twice."""
+
+
 def rich_status(error: ServiceError, request_id: str) -> status_pb2.Status:
-    """Build the google.rpc.Status of an error, with the request id among the details."""
+    """Build the google.rpc.Status of an error: its details, an ErrorInfo for each further reason, the request id."""
     code: int = error.status.value[0]
-    details = [*error.details(), packed(error_details_pb2.RequestInfo(request_id=request_id))]
+    details = list(error.details())
+    size = sum(detail.ByteSize() for detail in details)
+    for refusal in error.further:
+        info = refusal.error_info()
+        size += info.ByteSize()
+        if size > MOST_DETAILS_BYTES:
+            break
+        details.append(info)
+    details.append(packed(error_details_pb2.RequestInfo(request_id=request_id)))
     return status_pb2.Status(code=code, message=str(error), details=details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from admin_server.catalog import CatalogRow, catalog_message
+from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
 from admin_server.store.models import Book
 from admin_server.sync.listed_kind import ListedKind, ListedKinds
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
@@ -29,8 +29,8 @@ LISTED_KINDS = ListedKinds(
     [
         ListedKind(
             "book",
-            columns=[getattr(Book, name) for name in CatalogRow._fields],
-            message_of=lambda row: catalog_message(CatalogRow._make(row)),
+            columns=[getattr(Book, name) for name in CATALOG_COLUMNS],
+            message_of=catalog_message,
             salvaged=[Book.id, Book.state, Book.total_copies],
             salvage=_salvaged_book,
         )

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import grpc
 
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Book, Loan
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest

@@ -19,9 +19,10 @@ from psycopg.sql import SQL, Identifier
 import library_cli.__main__
 import library_cli.backup
 import library_cli.stores
-from admin_server.catalog import add_book, list_books
-from frontend_server.lending import borrow_book
-from frontend_server.members import enroll_user
+from admin_server.books.catalog import add_book
+from admin_server.books.listing import list_books
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

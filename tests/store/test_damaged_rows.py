@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 import admin_server.rpc.servicers
 import admin_server.store.models as admin_models
-import frontend_server.rpc.servicers
+import frontend_server.rpc.services
 import frontend_server.store.models as frontend_models
 from frontend_server.sync.push import push
 from frontend_server.sync.sync import Sync
@@ -215,7 +215,7 @@ def frontend(frontend_store: Store, clock: SettableClock) -> tuple[Branch, Lists
     branch = Branch(frontend_store, clock)
     watched = WatchedClock(frontend_store, clock)
     sync = Sync(frontend_store, "127.0.0.1:1", 1.0, watched)
-    runner = ServicerRunner(frontend_server.rpc.servicers.services(frontend_store, RULES, watched, sync))
+    runner = ServicerRunner(frontend_server.rpc.services.services(frontend_store, RULES, watched, sync))
     all_books = catalog_service_pb2.ListBooksRequest(include_unavailable=True)
     lists: list[tuple[str, Message, str]] = [
         (f"{FRONTEND}.CatalogService/ListBooks", all_books, "books"),

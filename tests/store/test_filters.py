@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from frontend_server import catalog
+from frontend_server.browse import catalog
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.catalog_service_pb2 import (
     ListBooksRequest,

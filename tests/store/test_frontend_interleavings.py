@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Loan, SetAside
 from frontend_server.sync.retry_set_aside import retry_set_aside
 from library.v1.user_pb2 import USER_STATE_ACTIVE

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import IS_DUE, Book, Loan, User
 from library.v1 import book_pb2, loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE

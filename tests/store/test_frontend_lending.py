@@ -8,9 +8,11 @@ from uuid import uuid4
 import pytest
 from google.type.money_pb2 import Money
 
-from frontend_server import catalog, lending, members
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.browse import catalog
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.loans import list_loans
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.members import members
 from frontend_server.store.models import Loan
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.v1 import loan_pb2
@@ -378,7 +380,7 @@ def listed(branch: Branch, page_size: int, **filters: object) -> list[loan_pb2.L
     request = ListLoansRequest(page_size=page_size, **filters)  # type: ignore[arg-type]
     loans: list[loan_pb2.Loan] = []
     while True:
-        page, request.page_token = lending.list_loans(branch.store, request, branch.clock)
+        page, request.page_token = list_loans(branch.store, request, branch.clock)
         assert len(page) <= page_size
         loans += page
         if not request.page_token:
@@ -423,9 +425,9 @@ def test_a_page_token_of_loans_is_good_for_its_own_filters_only(branch: Branch) 
     for _ in range(3):
         branch.borrow(book.id, user.id)
     request = ListLoansRequest(page_size=1, user_id=user.id)
-    _, request.page_token = lending.list_loans(branch.store, request, branch.clock)
+    _, request.page_token = list_loans(branch.store, request, branch.clock)
     request.page_size = 2
-    assert len(lending.list_loans(branch.store, request, branch.clock)[0]) == 2
+    assert len(list_loans(branch.store, request, branch.clock)[0]) == 2
     others = [
         ListLoansRequest(user_id=branch.user().id),
         ListLoansRequest(user_id=user.id, book_id=book.id),
@@ -436,5 +438,5 @@ def test_a_page_token_of_loans_is_good_for_its_own_filters_only(branch: Branch) 
     for other in others:
         other.page_token = request.page_token
         with pytest.raises(FieldInvalid) as refusal:
-            lending.list_loans(branch.store, other, branch.clock)
+            list_loans(branch.store, other, branch.clock)
         assert [field for field, _ in refusal.value.problems] == ["page_token"]

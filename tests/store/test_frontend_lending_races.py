@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Book, Loan, SyncState, User
 from frontend_server.sync.push import unpark
 from frontend_server.sync.resync import begin_resync

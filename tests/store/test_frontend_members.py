@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from frontend_server import members
+from frontend_server.members import members
 from frontend_server.store.models import User
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1 import user_pb2

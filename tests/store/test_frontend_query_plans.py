@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from frontend_server import catalog, lending, members
+from frontend_server.browse import catalog
+from frontend_server.circulation import loans
+from frontend_server.members import members
 from frontend_server.store.models import Book, Loan, User
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListCategoriesRequest, ListPublishersRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
@@ -124,7 +126,7 @@ def list_books(**filters: Any) -> Callable[[Town], object]:
 
 
 def list_loans(town: Town, **filters: Any) -> object:
-    return lending.list_loans(town.branch.store, ListLoansRequest(**filters), town.branch.clock)
+    return loans.list_loans(town.branch.store, ListLoansRequest(**filters), town.branch.clock)
 
 
 def borrow_what_is_out(town: Town) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from frontend_server import members
+from frontend_server.members import members
 from frontend_server.store.models import User
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest, ListUsersRequest
 from library.v1 import loan_pb2, user_pb2

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
-from frontend_server.rpc.servicers import services
+from frontend_server.rpc.services import services
 from frontend_server.store.models import ClockMark
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from frontend_server import catalog, lending
+from frontend_server.browse import catalog
+from frontend_server.circulation.loans import list_loans
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.frontend.v1.member_service_pb2 import ListUsersRequest
@@ -78,7 +79,7 @@ def test_books_are_found_in_the_order_of_their_ids(frontend_store: Store, clock:
 
     def loans(**fields: object) -> list[str]:
         request = ListLoansRequest(**fields)  # type: ignore[arg-type]
-        return [each.id for each in lending.list_loans(branch.store, request, clock)[0]]
+        return [each.id for each in list_loans(branch.store, request, clock)[0]]
 
     assert loans(id_prefix=loan.id[:14], only_open=True) == [loan.id]
     assert loans(id_prefix=loan.id.replace("-", ""), book_id=IDS[1]) == []

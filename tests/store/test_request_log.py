@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from admin_server import catalog
-from frontend_server import members
+from admin_server.books import catalog
+from frontend_server.members import members
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest

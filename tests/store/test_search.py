@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from frontend_server import catalog
+from frontend_server.browse import catalog
 from frontend_server.store.models import Book
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.v1 import book_pb2

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontend_server import catalog
+from frontend_server.browse import catalog
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book

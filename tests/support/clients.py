@@ -62,6 +62,8 @@ class Refusal:
     reason: str = ""
     domain: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    further_reasons: list[str] = field(default_factory=list)
+    """Of a call that is refused for several reasons, those after the first."""
     fields: dict[str, str] = field(default_factory=dict)
     """The BadRequest: each field's path, and what is wrong with it."""
     resource: tuple[str, str] | None = None
@@ -116,6 +118,13 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
     return read_refusal(call.code(), call.details() or "", call.trailing_metadata() or ())
 
 
+def _add_reason(refusal: Refusal, info: error_details_pb2.ErrorInfo) -> None:
+    if refusal.reason:
+        refusal.further_reasons.append(info.reason)
+    else:
+        refusal.reason, refusal.domain, refusal.metadata = info.reason, info.domain, dict(info.metadata)
+
+
 def read_refusal(code: grpc.StatusCode, message: str, trailing_metadata: object) -> Refusal:
     """Read the google.rpc details in the trailing metadata, which hold the code and the message once more."""
     assert isinstance(trailing_metadata, (tuple, list))
@@ -129,7 +138,7 @@ def read_refusal(code: grpc.StatusCode, message: str, trailing_metadata: object)
         detail = next(kind() for kind in _DETAILS if packed.TypeName() == kind.DESCRIPTOR.full_name)
         packed.Unpack(detail)
         if isinstance(detail, error_details_pb2.ErrorInfo):
-            refusal.reason, refusal.domain, refusal.metadata = detail.reason, detail.domain, dict(detail.metadata)
+            _add_reason(refusal, detail)
         elif isinstance(detail, error_details_pb2.BadRequest):
             refusal.fields = {violation.field: violation.description for violation in detail.field_violations}
         elif isinstance(detail, error_details_pb2.ResourceInfo):

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from frontend_server import lending, members
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from frontend_server.circulation import checkin, checkout, loans, renewal
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.members import members
 from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, introduce
 from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
@@ -91,21 +92,21 @@ class Branch:
     def borrow(self, book_id: str, user_id: str, days: int = 14, request_id: str = "") -> loan_pb2.Loan:
         """Borrow a book."""
         request = BorrowBookRequest(book_id=book_id, user_id=user_id, days=days, request_id=request_id)
-        return lending.borrow_book(self.store, request, self.rules, self.clock)
+        return checkout.borrow_book(self.store, request, self.rules, self.clock)
 
     def bring_back(self, loan_id: str, request_id: str = "") -> loan_pb2.Loan:
         """Return a book."""
         request = ReturnBookRequest(loan_id=loan_id, request_id=request_id)
-        return lending.return_book(self.store, request, self.rules, self.clock)
+        return checkin.return_book(self.store, request, self.rules, self.clock)
 
     def renew(self, loan_id: str, days: int, request_id: str = "") -> loan_pb2.Loan:
         """Renew a loan."""
         request = RenewLoanRequest(loan_id=loan_id, days=days, request_id=request_id)
-        return lending.renew_loan(self.store, request, self.clock)
+        return renewal.renew_loan(self.store, request, self.rules, self.clock)
 
     def loan(self, loan_id: str) -> loan_pb2.Loan:
         """Get a loan."""
-        return lending.get_loan(self.store, loan_id, self.clock)
+        return loans.get_loan(self.store, loan_id, self.clock)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that is in the store: the rows of each table."""

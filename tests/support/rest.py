@@ -140,6 +140,8 @@ def refusal_in(answer: Any) -> Refusal:
     refusal = Refusal(grpc.StatusCode[error["status"]], error["message"])
     for detail in error.get("details", []):
         match detail["@type"].removeprefix("type.googleapis.com/google.rpc."):
+            case "ErrorInfo" if refusal.reason:
+                refusal.further_reasons.append(detail["reason"])
             case "ErrorInfo":
                 refusal.reason, refusal.domain = detail["reason"], detail["domain"]
                 refusal.metadata = detail.get("metadata", {})

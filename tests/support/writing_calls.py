@@ -14,12 +14,15 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, import_undo, imports, pairing, records
+from admin_server.books import catalog
+from admin_server.intake import imports, undo
 from admin_server.store import models as admin_models
-from admin_server.sync import epochs
-from frontend_server import lending, members, watched_clock
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
+from admin_server.sync import epochs, pairing, records
+from frontend_server import watched_clock
+from frontend_server.circulation import checkin, checkout, renewal
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.members import members
 from frontend_server.store import models
 from frontend_server.sync import apply_page, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
@@ -166,15 +169,15 @@ class FrontendCalls:
             days=14,
             request_id=some_request_id(chance),
         )
-        return lending.borrow_book(self.store, request, RULES, self.clock)
+        return checkout.borrow_book(self.store, request, RULES, self.clock)
 
     def bring_back(self, chance: random.Random) -> object:
         request = ReturnBookRequest(loan_id=self._some(models.Loan, chance), request_id=some_request_id(chance))
-        return lending.return_book(self.store, request, RULES, self.clock)
+        return checkin.return_book(self.store, request, RULES, self.clock)
 
     def renew(self, chance: random.Random) -> object:
         request = RenewLoanRequest(loan_id=self._some(models.Loan, chance), days=1, request_id=some_request_id(chance))
-        return lending.renew_loan(self.store, request, self.clock)
+        return renewal.renew_loan(self.store, request, RULES, self.clock)
 
     def apply_page(self, chance: random.Random) -> object:
         return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)
@@ -305,7 +308,7 @@ class AdminCalls:
     def undo_import(self, chance: random.Random) -> object:
         run_id = some_run_id(chance.choice([ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES]), chance)
         request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
-        return import_undo.undo_import(self.store, request, self.clock)
+        return undo.undo_import(self.store, request, self.clock)
 
     def record_users(self, chance: random.Random) -> object:
         now = timestamp(self.clock())

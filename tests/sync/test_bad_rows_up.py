@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 import frontend_server.sync.push
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
-from frontend_server.lending import borrow_book
-from frontend_server.members import enroll_user
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
 from frontend_server.sync.push import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 import admin_server.__main__
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
-from frontend_server.lending import borrow_book, return_book
-from frontend_server.members import enroll_user
+from frontend_server.circulation.checkin import return_book
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, User
 from frontend_server.sync.push import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from admin_server.catalog import add_book, remove_book
+from admin_server.books.catalog import add_book, remove_book
 from frontend_server.store.models import Book as Row
 from frontend_server.store.models import SyncState
 from frontend_server.sync.apply_page import apply_page

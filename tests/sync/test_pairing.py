@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from google.protobuf.message import Message
 
 import admin_server.__main__
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Frontend
-from frontend_server.members import enroll_user
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

@@ -10,9 +10,11 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from admin_server.catalog import add_book, remove_book, update_book
-from frontend_server.lending import borrow_book, renew_loan, return_book
-from frontend_server.members import enroll_user
+from admin_server.books.catalog import add_book, remove_book, update_book
+from frontend_server.circulation.checkin import return_book
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.circulation.renewal import renew_loan
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
 from frontend_server.sync.apply_page import apply_page
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
@@ -120,7 +122,7 @@ def _life(library: Library) -> list[Message]:
                     library.push()
         for loan in loans[::2]:
             library.clock.advance(days=1)
-            renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=3), library.clock)
+            renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=3), RULES, library.clock)
             library.push()
         for loan in loans[1:]:
             library.clock.advance(days=4)

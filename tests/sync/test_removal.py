@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin_server.catalog import add_book, get_book, list_unavailable_books, remove_book
-from admin_server.reports import list_borrowers
-from frontend_server import catalog
-from frontend_server.lending import borrow_book, get_loan, renew_loan, return_book
-from frontend_server.members import enroll_user
+from admin_server.books.catalog import add_book, remove_book
+from admin_server.books.listing import get_book, list_unavailable_books
+from admin_server.reports.users import list_borrowers
+from frontend_server.browse import catalog
+from frontend_server.circulation.checkin import return_book
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.circulation.loans import get_loan
+from frontend_server.circulation.renewal import renew_loan
+from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest
@@ -61,7 +65,7 @@ def test_a_removed_book_is_not_lent_after_its_sync(library: Library, book: Book,
     library.push()
     assert _borrowed(library) == {user.id: [loan]}, "it is recorded all the same"
     with library.frontend.at_work() as store:
-        renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=2), library.clock)
+        renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=2), RULES, library.clock)
         returned = return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
         assert get_loan(store, loan.id, library.clock) == returned
     library.sync()

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server.catalog import add_book, remove_book, update_book
-from frontend_server import catalog
-from frontend_server.lending import borrow_book
-from frontend_server.members import enroll_user
+from admin_server.books.catalog import add_book, remove_book, update_book
+from frontend_server.browse import catalog
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SetAside, SyncState
 from frontend_server.sync.pull import pull
 from frontend_server.sync.retry_set_aside import retry_set_aside

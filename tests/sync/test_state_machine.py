@@ -31,11 +31,13 @@ from hypothesis.stateful import (
 import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
 import frontend_server.sync.push
-from admin_server.catalog import add_book, remove_book, update_book
-from admin_server.imports import import_books
+from admin_server.books.catalog import add_book, remove_book, update_book
+from admin_server.intake.imports import import_books
 from admin_server.sync.epochs import position_revision
-from frontend_server.lending import borrow_book, renew_loan, return_book
-from frontend_server.members import close_user, enroll_user, update_user
+from frontend_server.circulation.checkin import return_book
+from frontend_server.circulation.checkout import borrow_book
+from frontend_server.circulation.renewal import renew_loan
+from frontend_server.members.members import close_user, enroll_user, update_user
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
@@ -266,7 +268,7 @@ class LibraryMachine(RuleBasedStateMachine):
         with self.library.frontend.at_work() as store:
             request = RenewLoanRequest(loan_id=loan_id, days=days)
             with contextlib.suppress(LoanReturned, LoanOverdue, RenewalLimitReached):
-                self.promised.loans[loan_id] = renew_loan(store, request, self.library.clock)
+                self.promised.loans[loan_id] = renew_loan(store, request, RULES, self.library.clock)
 
     @rule(days=st.sampled_from([0.01, 3, 15]))
     def wait(self, days: float) -> None:

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 import admin_server.rpc.servicers
-import frontend_server.rpc.servicers
+import frontend_server.rpc.services
 from admin_server.sync.epochs import begin_epoch
 from frontend_server.store.models import introduce
 from frontend_server.sync.sync import Sync
@@ -216,7 +216,7 @@ def frontend(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[S
     with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
         introduce(store)
         watched = WatchedClock(store, clock)
-        yield frontend_server.rpc.servicers.services(store, RULES, watched, Sync(store, "127.0.0.1:1", 1.0, watched))
+        yield frontend_server.rpc.services.services(store, RULES, watched, Sync(store, "127.0.0.1:1", 1.0, watched))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import library_domain.errors
 from library.v1.error_reason_pb2 import ErrorReason
 from library_domain.contract import contract_descriptors
 from service_kit import errors
-from service_kit.errors import FieldInvalid, ServiceError, rich_status
+from service_kit.errors import FieldInvalid, ServiceError, combined, rich_status
 
 PREFIX = "ERROR_REASON_"
 
@@ -104,6 +104,46 @@ def test_one_long_list_leaves_room_for_the_other_fields() -> None:
     assert fields[0] == "authors[0]"
     assert fields[-2:] == ["copies", "isbn"]
     assert len(fields) > 10
+
+
+def infos_of(error: ServiceError) -> list[error_details_pb2.ErrorInfo]:
+    details = rich_status(error, request_id="r-1").details
+    infos = [error_details_pb2.ErrorInfo() for _ in details]
+    return [info for detail, info in zip(details, infos, strict=True) if detail.Unpack(info)]
+
+
+def test_a_call_is_refused_for_all_its_reasons_of_which_the_first_decides() -> None:
+    refusals = [
+        library_domain.errors.UserNotFound(user_id="u-1"),
+        library_domain.errors.BookRemoved(book_id="b-1"),
+        library_domain.errors.LoanLimitReached(user_id="u-1", loan_limit=5),
+    ]
+    error = combined(refusals)
+    assert error is refusals[0]
+    status = rich_status(error, request_id="r-1")
+    assert (status.code, status.message) == (grpc.StatusCode.NOT_FOUND.value[0], "No user has the id u-1.")
+    assert [(info.domain, info.reason, dict(info.metadata)) for info in infos_of(error)] == [
+        ("lending-library", "USER_NOT_FOUND", {"user_id": "u-1"}),
+        ("lending-library", "BOOK_REMOVED", {"book_id": "b-1"}),
+        ("lending-library", "LOAN_LIMIT_REACHED", {"user_id": "u-1", "loan_limit": "5"}),
+    ]
+    assert [detail.TypeName() for detail in status.details] == [
+        "google.rpc.ErrorInfo",
+        "google.rpc.ResourceInfo",
+        "google.rpc.ErrorInfo",
+        "google.rpc.ErrorInfo",
+        "google.rpc.RequestInfo",
+    ]
+
+
+def test_no_number_of_reasons_outgrows_what_a_client_takes_as_metadata() -> None:
+    others = [library_domain.errors.BookRemoved(book_id=f"b-{number}") for number in range(1_000)]
+    error = combined([library_domain.errors.UserNotFound(user_id="u-1"), *others])
+    assert rich_status(error, request_id="r-1").ByteSize() < 4_000
+    assert len(infos_of(error)) > 10
+    large = combined([FieldInvalid(*((f"field_{number}", "y" * 150) for number in range(50))), *others])
+    assert infos_of(large)[0].reason == "FIELD_INVALID"
+    assert rich_status(large, request_id="r-1").ByteSize() < 4_000
 
 
 def test_the_metadata_is_in_the_order_of_its_keys() -> None:

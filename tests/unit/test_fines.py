@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend_server.fines import DailyFine, fine_nanos
+from frontend_server.circulation.fines import DailyFine, fine_nanos
 from service_kit.clock import DAY, SECOND
 
 TWENTY_CENTS = DailyFine("EUR", 200_000_000)

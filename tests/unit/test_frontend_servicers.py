@@ -11,9 +11,9 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from frontend_server.fines import DailyFine
-from frontend_server.lending import LendingRules
-from frontend_server.rpc.servicers import services
+from frontend_server.circulation.fines import DailyFine
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.rpc.services import services
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import (

@@ -1,0 +1,61 @@
+"""library.frontend.v1.MemberService."""
+
+from __future__ import annotations
+
+import grpc
+
+from frontend_server.members import members
+from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
+from library.frontend.v1 import member_service_pb2, member_service_pb2_grpc
+from library.v1 import user_pb2
+from library_domain.users import check_user_query
+from service_kit.clock import micros
+from service_kit.id_prefixes import check_id_prefix
+from service_kit.paging import row_position
+from service_kit.servicer import instrument_servicer
+from service_kit.store import Store
+
+MEMBER_SERVICE = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
+
+
+@instrument_servicer(
+    MEMBER_SERVICE,
+    rules={
+        "EnrollUser": [members.check_enrolment],
+        "ListUsers": [check_user_query, check_id_prefix, row_position],
+        "UpdateUser": [members.check_update],
+    },
+)
+class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
+    """library.frontend.v1.MemberService."""
+
+    def __init__(self, store: Store, clock: WatchedClock, sync: Sync) -> None:
+        self._store, self._clock, self._sync = store, clock, sync
+
+    def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        user = members.enroll_user(self._store, request, self._clock.now)
+        self._sync.something_to_push()
+        self._clock.saw(micros(user.create_time))
+        return user
+
+    def GetUser(self, request: member_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        return members.get_user(self._store, request.id)
+
+    def ListUsers(
+        self, request: member_service_pb2.ListUsersRequest, context: grpc.ServicerContext
+    ) -> member_service_pb2.ListUsersResponse:
+        users, token = members.list_users(self._store, request)
+        return member_service_pb2.ListUsersResponse(users=users, next_page_token=token)
+
+    def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        user = members.update_user(self._store, request, self._clock.now)
+        self._sync.something_to_push()
+        self._clock.saw(micros(user.update_time))
+        return user
+
+    def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        user = members.close_user(self._store, request, self._clock.now)
+        self._sync.something_to_push()
+        self._clock.saw(micros(user.update_time))
+        return user

@@ -1,0 +1,41 @@
+"""All that the frontend serves."""
+
+from __future__ import annotations
+
+from frontend_server.circulation.rules import LendingRules
+from frontend_server.rpc.catalog import CATALOG_SERVICE, CatalogServicer
+from frontend_server.rpc.lending import LENDING_SERVICE, LendingServicer
+from frontend_server.rpc.members import MEMBER_SERVICE, MemberServicer
+from frontend_server.rpc.sync import SYNC_SERVICE, SyncServicer
+from frontend_server.sync.sync import Sync
+from frontend_server.watched_clock import WatchedClock
+from library.frontend.v1 import (
+    catalog_service_pb2_grpc,
+    lending_service_pb2_grpc,
+    member_service_pb2_grpc,
+    sync_service_pb2_grpc,
+)
+from service_kit.server import Service
+from service_kit.store import Store
+
+LENDING_SERVICE_NAME: str = LENDING_SERVICE.full_name
+WRITING_SERVICES: tuple[str, ...] = (MEMBER_SERVICE.full_name, LENDING_SERVICE_NAME, SYNC_SERVICE.full_name)
+"""Those that do not serve while the store cannot be written, though they answer what only reads."""
+
+
+def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync) -> list[Service]:
+    """All that the frontend serves."""
+    return [
+        Service(
+            MEMBER_SERVICE,
+            MemberServicer(store, clock, sync),
+            member_service_pb2_grpc.add_MemberServiceServicer_to_server,
+        ),
+        Service(CATALOG_SERVICE, CatalogServicer(store), catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server),
+        Service(
+            LENDING_SERVICE,
+            LendingServicer(store, rules, clock, sync),
+            lending_service_pb2_grpc.add_LendingServiceServicer_to_server,
+        ),
+        Service(SYNC_SERVICE, SyncServicer(sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server),
+    ]
