@@ -14,7 +14,7 @@ from typing import Any
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, lock_sync_state
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind
-from frontend_server.sync.set_aside import REASON_LENGTH, plain
+from frontend_server.sync.trials import REASON_LENGTH, plain
 from service_kit.logs import logger
 from service_kit.store import Store
 from service_kit.unreadable import Damaged

@@ -14,10 +14,10 @@ import grpc
 from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, lock_sync_state, sync_state
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
 from frontend_server.sync.parking import UNKNOWN_KIND, park, park_damaged, probe_unknown_kinds, unpark
-from frontend_server.sync.pull import begin_resync, lost_its_past
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
+from frontend_server.sync.resync import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
-from frontend_server.sync.set_aside import REASON_LENGTH, plain
+from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNKNOWN_KIND,

@@ -15,11 +15,12 @@ from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.parking import unpark
-from frontend_server.sync.pull import pull, retry_set_aside
+from frontend_server.sync.pull import pull
 from frontend_server.sync.push import push
+from frontend_server.sync.retry_set_aside import retry_set_aside
 from frontend_server.sync.schedule import Schedule, Task, describe
-from frontend_server.sync.set_aside import REASON_LENGTH
 from frontend_server.sync.shared_run import SharedRun
+from frontend_server.sync.trials import REASON_LENGTH
 from frontend_server.watched_clock import WatchedClock, newest_time
 from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse

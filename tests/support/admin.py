@@ -30,7 +30,7 @@ from library.admin.v1.catalog_service_pb2 import (
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import (
-    BookChange,
+    CatalogChange,
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
     RecordStatesRequest,
@@ -150,9 +150,9 @@ class Admin:
         request = ListCatalogChangesRequest(cursor=cursor, receipt=receipt, page_size=page_size)
         return changes.list_catalog_changes(self.store, request)
 
-    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[BookChange], str]:
+    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[CatalogChange], str]:
         """All that changed since the cursor, page after page, and the cursor after it."""
-        found: list[BookChange] = []
+        found: list[CatalogChange] = []
         while True:
             page = self.page_of_changes(cursor, page_size=page_size)
             found += page.changes

@@ -24,7 +24,7 @@ from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.members import members
 from frontend_server.store import models
-from frontend_server.sync import parking, pull, push
+from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import WatchedClock
@@ -45,7 +45,7 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNKNOWN_KIND,
-    BookChange,
+    CatalogChange,
     ListCatalogChangesResponse,
     RecordOutcome,
     RecordResult,
@@ -129,9 +129,9 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
-                "rows that were set aside": lambda chance: pull.retry_set_aside(store),
+                "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
-                "a resync": lambda chance: pull.begin_resync(store, self._state()),
+                "a resync": lambda chance: resync.begin_resync(store, self._state()),
                 "rows that were parked": lambda chance: parking.unpark(store),
                 "a damaged row": lambda chance: parking.park_damaged(
                     store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
@@ -228,15 +228,15 @@ class FrontendCalls:
             ids = [row.id for row in model.select(model.id).order_by(model.key.desc()).limit(6)]
         return chance.choice(ids or [new_id()])
 
-    def _apply(self, changes: list[BookChange], *, has_more: bool) -> object:
+    def _apply(self, changes: list[CatalogChange], *, has_more: bool) -> object:
         page = ListCatalogChangesResponse(changes=changes, next_cursor=new_id(), has_more=has_more)
-        return pull.apply_page(self.store, self._state(), page)
+        return apply_page.apply_page(self.store, self._state(), page)
 
-    def _change(self, book_id: str, chance: random.Random) -> BookChange:
+    def _change(self, book_id: str, chance: random.Random) -> CatalogChange:
         book = book_pb2.Book(
             id=book_id, title=" ".join(chance.sample(WORDS, 3)), total_copies=2, state=BOOK_STATE_ACTIVE
         )
-        return BookChange(revision=next(self._revisions), book=book)
+        return CatalogChange(revision=next(self._revisions), book=book)
 
 
 def _result(row_id: str) -> RecordResult.ValueType:

@@ -26,7 +26,7 @@ from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import introduce, own_credentials
-from frontend_server.sync.pull import pull
+from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import BATCH_ROWS, push
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
@@ -210,12 +210,20 @@ class Wire:
 class Library:
     """Both sides, the wire between them, and one clock."""
 
-    def __init__(self, databases: FreshDatabases, engine: Engine, *, start: bool = True) -> None:
+    def __init__(
+        self,
+        databases: FreshDatabases,
+        engine: Engine,
+        *,
+        start: bool = True,
+        page_size: int = PAGE_SIZE,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
+        self._page_size, self._batch_rows = page_size, batch_rows
         self.clock = SettableClock()
         self.admin = Side("admin", databases, engine)
         self.frontend = Side("frontend", databases, engine)
         self.wire = Wire(self.admin, self.frontend)
-        self.batch_rows = BATCH_ROWS
         if start:
             self.start_admin()
             self.start_frontend()
@@ -236,11 +244,11 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes, self.clock)
+            return pull(store, self.wire.list_catalog_changes, self.clock, page_size=self._page_size)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:
-            return push(store, self.wire.record_states, self.clock, batch_rows=self.batch_rows)
+            return push(store, self.wire.record_states, self.clock, batch_rows=self._batch_rows)
 
     def sync(self) -> None:
         """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""

@@ -29,8 +29,7 @@ BATCH = 8
 
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine)
-    library.batch_rows = BATCH
+    library = Library(databases, engine, batch_rows=BATCH)
     yield library
     library.close()
 

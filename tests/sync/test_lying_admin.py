@@ -15,13 +15,13 @@ from frontend_server.sync.answers import MOST_SMALL_PAGES, AnswerRefused
 from frontend_server.sync.pull import pull
 from frontend_server.sync.push import MOST_PARKED, push
 from frontend_server.sync.schedule import LONGEST_ERROR, describe
-from frontend_server.sync.set_aside import REASON_LENGTH
+from frontend_server.sync.trials import REASON_LENGTH
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
-    BookChange,
+    CatalogChange,
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
     RecordOutcome,
@@ -49,11 +49,11 @@ def branch(frontend_store: Store, clock: SettableClock) -> Branch:
     return Branch(frontend_store, clock)
 
 
-def change(revision: int, **fields: Any) -> BookChange:
-    return BookChange(revision=revision, book=new_book(f"Book {revision}", **fields))
+def change(revision: int, **fields: Any) -> CatalogChange:
+    return CatalogChange(revision=revision, book=new_book(f"Book {revision}", **fields))
 
 
-def page(*changes: BookChange, cursor: str = "c1", more: bool = False) -> ListCatalogChangesResponse:
+def page(*changes: CatalogChange, cursor: str = "c1", more: bool = False) -> ListCatalogChangesResponse:
     return ListCatalogChangesResponse(changes=changes, next_cursor=cursor, has_more=more)
 
 
@@ -134,7 +134,7 @@ def test_an_admin_that_refuses_its_own_cursors_causes_one_resync_in_a_pull_and_i
     assert SyncState.get().generation == generation + 2
 
 
-BAD_CHANGES: dict[str, Callable[[BookChange], object]] = {
+BAD_CHANGES: dict[str, Callable[[CatalogChange], object]] = {
     "an id with a NUL": lambda bad: setattr(bad.book, "id", "a\0b"),
     "an id of a megabyte": lambda bad: setattr(bad.book, "id", MEGABYTE),
     "a title with a NUL": lambda bad: setattr(bad.book, "title", "a\0b"),

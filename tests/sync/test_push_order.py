@@ -33,8 +33,7 @@ BATCH = 2
 
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine)
-    library.batch_rows = BATCH
+    library = Library(databases, engine, batch_rows=BATCH)
     yield library
     library.close()
 

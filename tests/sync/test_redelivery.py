@@ -16,7 +16,7 @@ from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.renewal import renew_loan
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
-from frontend_server.sync.pull import apply_page
+from frontend_server.sync.apply_page import apply_page
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

@@ -11,8 +11,8 @@ from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, NOTHING_IS_SURE, SyncState, User
-from frontend_server.sync.pull import begin_resync
 from frontend_server.sync.push import push
+from frontend_server.sync.resync import begin_resync
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest, RecordStatesResponse

@@ -60,10 +60,10 @@ class SetAside(ReplicaColumns):
     """The newest change of a row of the catalogue that this store could not apply. The sync tries it again."""
 
     key = peewee.BigAutoField()
-    kind = peewee.CharField(20)  # of the row: "book"
+    kind = peewee.CharField(20)  # of the row: "book", or the field number of an unknown kind
     id = peewee.CharField(100)  # the row's, in ASCII; one that is longer is cut
     reason = peewee.TextField()  # in ASCII, so that any store can keep it
-    change = peewee.BlobField()  # a serialized library.sync.v1.BookChange
+    change = peewee.BlobField()  # a serialized library.sync.v1.CatalogChange
     time = peewee.BigIntegerField()  # when this version of the row was set aside
 
     class Meta:

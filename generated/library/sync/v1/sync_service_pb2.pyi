@@ -75,7 +75,7 @@ class ListCatalogChangesRequest(_message.Message):
     """How many changes at most; 0 means 500, more than 1,000 means 1,000."""
     receipt: _builtins.str
     """The last receipt for recorded users and loans, if there is one. A service restored from a backup that is older
-    than it answers CURSOR_EXPIRED, even when no book has changed since.
+    than the receipt answers CURSOR_EXPIRED, even when the catalogue has not changed since.
     """
     def __init__(
         self,
@@ -102,17 +102,17 @@ class ListCatalogChangesResponse(_message.Message):
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     HAS_MORE_FIELD_NUMBER: _builtins.int
     next_cursor: _builtins.str
-    """Stands for all up to here. Apply the page and keep this in one transaction."""
+    """The position after the last change of this page. Apply the page and store this cursor in one transaction."""
     has_more: _builtins.bool
-    """Whether more changes wait behind this page."""
+    """Whether there are more changes after this page."""
     @_builtins.property
-    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookChange]:
-        """The books that changed, each in its newest state; a removed one as a book of state REMOVED."""
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogChange]:
+        """The rows that changed, each in its newest state, in the order of their revisions."""
 
     def __init__(
         self,
         *,
-        changes: _abc.Iterable[Global___BookChange] | None = ...,
+        changes: _abc.Iterable[Global___CatalogChange] | None = ...,
         next_cursor: _builtins.str = ...,
         has_more: _builtins.bool = ...,
     ) -> None: ...
@@ -125,18 +125,18 @@ class ListCatalogChangesResponse(_message.Message):
 Global___ListCatalogChangesResponse: _TypeAlias = ListCatalogChangesResponse  # noqa: Y015
 
 @_typing.final
-class BookChange(_message.Message):
-    """A book in its newest state."""
+class CatalogChange(_message.Message):
+    """The newest state of one row of the catalogue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     BOOK_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """The change's number. Numbers rise in the order in which changes were committed."""
+    """The number of the change. Revisions rise in the order in which changes were committed, over all kinds of rows."""
     @_builtins.property
     def book(self) -> _book_pb2.Book:
-        """The book, without what the frontend itself adds (available_copies, next_available_time) and without an etag."""
+        """A book, without what the frontend itself adds (available_copies, next_available_time) and without an etag."""
 
     def __init__(
         self,
@@ -144,13 +144,15 @@ class BookChange(_message.Message):
         revision: _builtins.int = ...,
         book: _book_pb2.Book | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "change", b"change"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "change", b"change", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["book"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
-Global___BookChange: _TypeAlias = BookChange  # noqa: Y015
+Global___CatalogChange: _TypeAlias = CatalogChange  # noqa: Y015
 
 @_typing.final
 class RecordStatesRequest(_message.Message):

@@ -60,14 +60,14 @@ class SyncServiceServicer:
     """
 
     def ListCatalogChanges(self, request, context):
-        """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+        """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-        The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-        snapshot. A page is limited to about 1 MB, whatever its page size.
+        The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+        are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
         Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-        restored from a backup, so begin again from the empty cursor and send every user and loan again.
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+        from an older backup: start again from the empty cursor and send every user and loan again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

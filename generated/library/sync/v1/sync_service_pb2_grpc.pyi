@@ -41,14 +41,14 @@ class SyncServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SyncServiceAsyncStub: ...
     ListCatalogChanges: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]
-    """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+    """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-    The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-    snapshot. A page is limited to about 1 MB, whatever its page size.
+    The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+    are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
     Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-    restored from a backup, so begin again from the empty cursor and send every user and loan again.
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+    from an older backup: start again from the empty cursor and send every user and loan again.
     """
     RecordStates: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]
     """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
@@ -71,14 +71,14 @@ class SyncServiceAsyncStub(SyncServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCatalogChanges: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]  # type: ignore[assignment]
-    """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+    """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-    The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-    snapshot. A page is limited to about 1 MB, whatever its page size.
+    The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+    are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
     Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-    restored from a backup, so begin again from the empty cursor and send every user and loan again.
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+    from an older backup: start again from the empty cursor and send every user and loan again.
     """
     RecordStates: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]  # type: ignore[assignment]
     """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
@@ -104,14 +104,14 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.ListCatalogChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.ListCatalogChangesResponse, _abc.Awaitable[_sync_service_pb2.ListCatalogChangesResponse]]:
-        """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+        """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-        The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-        snapshot. A page is limited to about 1 MB, whatever its page size.
+        The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+        are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
         Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-        restored from a backup, so begin again from the empty cursor and send every user and loan again.
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+        from an older backup: start again from the empty cursor and send every user and loan again.
         """
 
     @_abc_1.abstractmethod
