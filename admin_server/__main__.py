@@ -9,9 +9,9 @@ from contextlib import closing
 import click
 
 from admin_server import app
-from admin_server.pairing import accept_frontend
-from admin_server.repair import find_damage, frontend_id, repair
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
+from admin_server.sync.pairing import accept_frontend
+from admin_server.sync.repair import find_damage, frontend_id, repair
 from service_kit.addresses import AddressTaken
 from service_kit.clock import system_clock
 from service_kit.doctor import Doctor, check_store

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from admin_server.epochs import begin_epoch, begin_epoch_in_replaced_database
-from admin_server.repair import find_start_damage
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.store.models import MIGRATIONS, bind
+from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
+from admin_server.sync.repair import find_start_damage
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from admin_server.epochs import position_token
+from admin_server.sync.epochs import position_token
 from benchmarks.callers import PROCESSES, GrpcWorkload, Round
 from benchmarks.ground import FEW_BOOKS, Ground
 from benchmarks.results import Result, compared, in_turns

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 
-from rest_server.body_memory import Share
 from rest_server.errors import BodyTooLarge, EncodingUnsupported, MediaTypeUnsupported
-
-JSON, NDJSON = "application/json", "application/x-ndjson"
+from rest_server.guards.body_memory import Share
+from rest_server.headers import JSON, NDJSON
 
 # The last is what `curl -d` says of any body. A page of another site can send that, too, which is why
-# rest_server/guard.py looks at where a request comes from.
+# rest_server/guards/origins.py looks at where a request comes from.
 _JSON_TYPES = ("", JSON, NDJSON, "application/jsonl", "application/x-www-form-urlencoded")
 
 

@@ -19,8 +19,8 @@ from protobuf import (
     message_from_json_value,
 )
 
+from rest_server.contracts.fields import Fields
 from rest_server.errors import FieldsInvalid
-from rest_server.fields import Fields
 
 _WORDS = {
     ScalarType.STRING: "a text",

@@ -11,14 +11,13 @@ from typing import Any
 import grpc
 from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Registry, ScalarType, message_to_json_value
 
-from rest_server.bodies import JSON, NDJSON
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
+from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
+from rest_server.contracts.path_templates import Template
+from rest_server.contracts.targets import Target
 from rest_server.errors import AnswerUnreadable, BodyMissing, FieldsInvalid
-from rest_server.headers import entity_tag
-from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
-from rest_server.path_templates import Template
+from rest_server.headers import JSON, NDJSON, entity_tag
 from rest_server.requests import NO_BODY, json_of, serialized_request
-from rest_server.targets import Target
 
 MOST_SAMPLE = 300
 """Characters of a sample in a message."""

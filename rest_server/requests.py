@@ -23,12 +23,12 @@ from protobuf import (
     message_from_json_value,
 )
 
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
+from rest_server.contracts.fields import Fields
+from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
+from rest_server.contracts.path_templates import Variable
 from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable
 from rest_server.field_problems import FieldProblems, is_plain
-from rest_server.fields import Fields
-from rest_server.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
-from rest_server.path_templates import Variable
 from rest_server.spelling import IDEMPOTENCY_KEY, REQUEST_ID
 
 Json = Any

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from rest_server.contracts.http_rules import WHOLE
+from rest_server.contracts.path_templates import ONE, REST, Template, decoded
 from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown, SegmentEmpty
-from rest_server.http_rules import WHOLE
-from rest_server.path_templates import ONE, REST, Template, decoded
 
 
 class Routed(Protocol):

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from protobuf import DescFieldValueList, DescFieldValueMap, DescFieldValueMessage, DescMessage
 
-from rest_server.http_rules import WHOLE, HttpRule, message_of
+from rest_server.contracts.http_rules import WHOLE, HttpRule, message_of
 
 REQUEST_ID = "request_id"
 """The field of AIP-155, which the header Idempotency-Key fills."""

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service_kit.client_streams import CallCancelled, ClientStream
+from service_kit.calls.client_streams import CallCancelled, ClientStream
 from service_kit.errors import ServiceError
 from service_kit.servicer import end_cancelled, refuse
 

@@ -15,12 +15,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 
 from service_kit.addresses import AddressTaken
+from service_kit.calls.handlers import Lanes, PreparingInterceptor
 from service_kit.calls.lanes import OpenCalls
 from service_kit.calls.register import CLIENT_SECONDS, STREAM_SECONDS, Lane
 from service_kit.calls.workers import Workers
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import NotServing
-from service_kit.handlers import Lanes, PreparingInterceptor
 from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
 from service_kit.open_files import most_connections

@@ -11,8 +11,8 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
+from service_kit.calls.client_streams import CallCancelled, ClientStream
 from service_kit.calls.current import CallGivenUp
-from service_kit.client_streams import CallCancelled, ClientStream
 from service_kit.errors import (
     FieldInvalid,
     InternalError,
@@ -30,7 +30,7 @@ from service_kit.writability import is_noted
 _READS = ("Get", "List")
 
 IS_LONG_CALL = "is_long_call"
-"""Attribute of a method that can block for long; the server runs it in another pool: see `service_kit.handlers`."""
+"""Attribute of a method that can block for long; the server runs it in the pool for long calls."""
 
 IS_READ = "is_read"
 """Attribute of a method that changes nothing; the server lets it run while those that write wait for one another."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from frontend_server.store.models import Loan
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.v1 import loan_pb2
-from library_domain import loans
 from library_domain.errors import LoanNotFound
-from library_domain.loans import loan_message
+from library_domain.loans import loan_conditions, loan_message
 from service_kit.clock import Clock
+from service_kit.paging import page
 from service_kit.revisions import take_revisions
+from service_kit.row_lists import list_rows
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
@@ -21,9 +22,11 @@ def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
-    """Return a page of loans, oldest first, and the token of the next page."""
+    """Return a page of loans, oldest first or in the order of their ids, and the token of the next page."""
+    now = clock()
     with store.reading():
-        return loans.list_loans(Loan, request, clock(), request.id_prefix)
+        rows = list_rows(Loan, request, loan_conditions(Loan, request, now), request.id_prefix)
+    return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)
 
 
 def stored_loan(loan_id: str) -> Loan:

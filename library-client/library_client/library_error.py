@@ -1,4 +1,4 @@
-"""The exception of all calls that fail, whatever the reason; `library_client.errors` has one for each reason."""
+"""The base class of all errors of calls; `library_client.errors` has a subclass for each reason."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LibraryError(grpc.aio.AioRpcError):
     log_id: str
     """The id of the request in the log of the server; empty where no server answered."""
     retry_after: float | None
-    """The seconds after which the server wants the call to be sent again; None where it does not say."""
+    """The seconds to wait before the call is sent again, if the server sent them."""
     request_id: str = ""
     """The `request_id` that was sent. Send it again, with the same request, to have it done once in all."""
     is_outcome_unknown: bool = False
@@ -101,7 +101,7 @@ class LibraryError(grpc.aio.AioRpcError):
 
 
 def read_details(trailing_metadata: Iterable[tuple[str, str | bytes]]) -> Details:
-    """Read what the server said about an error. Details that cannot be read, such as a proxy's, are left out."""
+    """Return the details of an error. Details that cannot be parsed, such as a proxy's, are left out."""
     for key, value in trailing_metadata:
         if key == STATUS and isinstance(value, bytes):
             try:

@@ -9,10 +9,10 @@ from typing import Any
 
 from protobuf import DescMessage, DescService
 
-from rest_server.bodies import JSON
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
+from rest_server.contracts.http_rules import HttpRule, full_name
 from rest_server.errors import HTTP_STATUS
-from rest_server.http_rules import HttpRule, full_name
+from rest_server.headers import JSON
 from rest_server.openapi.comments import text_of, title_of
 from rest_server.openapi.components import named, with_references
 from rest_server.openapi.error_samples import unavailable_sample

@@ -10,10 +10,10 @@ from typing import Any
 
 from protobuf import DescField, DescMessage
 
-from rest_server.bodies import JSON, NDJSON
 from rest_server.calls import MOST_PARAMETERS
+from rest_server.contracts.http_rules import WHOLE, HttpRule, message_of
 from rest_server.errors import IdempotencyKeyUnusable
-from rest_server.http_rules import WHOLE, HttpRule, message_of
+from rest_server.headers import JSON, NDJSON
 from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.error_samples import error_samples
 from rest_server.openapi.field_rules import Schema

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from protobuf import DescMessage
 
-from rest_server.http_rules import HttpRule, field_named, message_of
-from rest_server.path_templates import ONE, REST, Template, Variable
+from rest_server.contracts.http_rules import HttpRule, field_named, message_of
+from rest_server.contracts.path_templates import ONE, REST, Template, Variable
 
 _UNRESERVED = "!$&'()*+,;=@"
 """What a segment may have unencoded, by RFC 3986, besides letters, digits and `-._~`; less the colon before a verb."""

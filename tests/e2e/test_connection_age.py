@@ -11,8 +11,8 @@ import grpc
 import pytest
 
 import service_kit.server
-from admin_server.epochs import begin_epoch
 from admin_server.rpc.servicers import services
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest, ListBooksRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
 from library_domain.contract import contract_descriptors

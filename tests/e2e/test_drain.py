@@ -18,7 +18,7 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequ
 from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRequest
 from library_domain.contract import contract_descriptors
-from service_kit.handlers import Handler
+from service_kit.calls.handlers import Handler
 from service_kit.server import Limits, Server
 from service_kit.servicer import IS_LONG_CALL
 from service_kit.store import open_store

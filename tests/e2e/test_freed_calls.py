@@ -17,7 +17,7 @@ from admin_server.rpc.servicers import services
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ImportBooksRequest, ListBooksRequest
 from library_domain.contract import contract_descriptors
 from service_kit.calls.call import Call
-from service_kit.client_streams import CallCancelled, ClientStream
+from service_kit.calls.client_streams import CallCancelled, ClientStream
 from service_kit.clock import system_clock
 from service_kit.errors import NotServing, ServiceError
 from service_kit.server import Limits, Server, Service

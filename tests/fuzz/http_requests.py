@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from rest_server.http_rules import HttpRule, full_name
+from rest_server.contracts.http_rules import HttpRule, full_name
 from tests.fuzz.known import Known
 from tests.fuzz.places import Mode, Places, any_mode, changeable, with_one_odd
 from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, rules_of, text

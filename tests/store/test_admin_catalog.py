@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from admin_server import catalog
+from admin_server.books import catalog, writing
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
@@ -322,7 +322,7 @@ def test_a_loan_that_is_recorded_during_an_update_is_not_overwritten(
             wait(recording, timeout=0.3)
             return take_revisions(count)
 
-        monkeypatch.setattr(catalog, "take_revisions", take_revisions_meanwhile)
+        monkeypatch.setattr(writing, "take_revisions", take_revisions_meanwhile)
         admin.update(Book(id=book.id, title="Emma!"))
         recording[0].result(timeout=10)
     assert (admin.get(book.id).title, admin.get(book.id).available_copies) == ("Emma!", 1)

@@ -8,7 +8,8 @@ from threading import Barrier
 
 import pytest
 
-from admin_server import imports
+from admin_server.intake import imports
+from admin_server.intake.imports import LIMITS, ImportLimits
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_ALREADY_THERE,
@@ -67,7 +68,7 @@ def test_an_isbn_in_the_catalogue_or_in_an_earlier_row_is_not_doubled(admin: Adm
 
 
 def test_an_earlier_row_is_remembered_over_batches(admin: Admin) -> None:
-    count = imports.BATCH_ROWS + 10
+    count = LIMITS.batch_rows + 10
     books = [AddBookRequest(title=f"T{number}", isbn=isbn13(number)) for number in range(count)]
     dry = admin.import_rows(*books, books[3], validate_only=True)
     assert [outcome.result for outcome in dry] == [ADDED] * count + [THERE]
@@ -105,7 +106,7 @@ def test_a_dry_run_says_the_same_and_adds_nothing(admin: Admin) -> None:
 
 
 def test_each_imported_book_is_a_change_of_its_own_in_the_order_of_the_rows(admin: Admin) -> None:
-    count = imports.BATCH_ROWS + 10
+    count = LIMITS.batch_rows + 10
     admin.import_rows(*(AddBookRequest(title=f"T{number}") for number in range(count)))
     changes, _ = admin.changes()
     assert [change.book.title for change in changes] == [f"T{number}" for number in range(count)]
@@ -113,11 +114,8 @@ def test_each_imported_book_is_a_change_of_its_own_in_the_order_of_the_rows(admi
     assert revisions == sorted(set(revisions))
 
 
-def test_what_is_past_the_limit_is_refused_and_what_came_before_is_in(
-    admin: Admin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(imports, "ROW_LIMIT", 7)
-    monkeypatch.setattr(imports, "BATCH_ROWS", 5)
+def test_what_is_past_the_limit_is_refused_and_what_came_before_is_in(admin: Admin) -> None:
+    limits = ImportLimits(rows=7, batch_rows=5)
     asked_for = []
 
     def rows(count: int) -> Iterator[ImportBooksRequest]:
@@ -125,32 +123,30 @@ def test_what_is_past_the_limit_is_refused_and_what_came_before_is_in(
             asked_for.append(number)
             yield ImportBooksRequest(line=number, book=AddBookRequest(title=f"T{number}"))
 
-    assert len(imports.import_books(admin.store, rows(7), admin.clock)) == 7
+    assert len(imports.import_books(admin.store, rows(7), admin.clock, limits)) == 7
     asked_for.clear()
     with pytest.raises(ImportTooLong, match="7 rows"):
-        imports.import_books(admin.store, rows(100), admin.clock)
+        imports.import_books(admin.store, rows(100), admin.clock, limits)
     assert len(asked_for) == 8
     assert len(admin.titles()) == 14
 
 
-def test_a_stream_that_breaks_leaves_whole_batches(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "BATCH_ROWS", 5)
-
+def test_a_stream_that_breaks_leaves_whole_batches(admin: Admin) -> None:
     def rows() -> Iterator[ImportBooksRequest]:
         for number in range(8):
             yield ImportBooksRequest(line=number, book=AddBookRequest(title=f"T{number}"))
         raise ConnectionError("the client went away")
 
     with pytest.raises(ConnectionError):
-        imports.import_books(admin.store, rows(), admin.clock)
+        imports.import_books(admin.store, rows(), admin.clock, ImportLimits(batch_rows=5))
     assert admin.titles() == [f"T{number}" for number in range(5)]
 
 
 def test_a_stream_of_500_rows_and_4_mb_is_all_or_nothing(admin: Admin) -> None:
     """The command relies on it, to report what is in."""
     row = ImportBooksRequest(line=1, book=AddBookRequest(title="Large", description="x" * 9_900))
-    count = imports.BATCH_BYTES // row.ByteSize()
-    assert (imports.BATCH_ROWS, imports.BATCH_BYTES) == (500, 4_000_000)
+    count = LIMITS.batch_bytes // row.ByteSize()
+    assert (LIMITS.batch_rows, LIMITS.batch_bytes) == (500, 4_000_000)
     for number, each in ((count, row), (499, ImportBooksRequest(book=AddBookRequest(title="Small")))):
 
         def rows(number: int = number, each: ImportBooksRequest = each) -> Iterator[ImportBooksRequest]:

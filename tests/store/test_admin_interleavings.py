@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from admin_server import records
-from admin_server.epochs import position_revision
 from admin_server.store.models import Frontend
+from admin_server.sync import records
+from admin_server.sync.epochs import position_revision
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, AddBookRequest
 from library.sync.v1.sync_service_pb2 import RecordUsersResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE

@@ -12,7 +12,7 @@ from threading import Event
 
 import pytest
 
-from admin_server import catalog
+from admin_server.books import catalog
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from service_kit import revisions
 from service_kit.clock import Clock
@@ -96,9 +96,9 @@ def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: 
     def head_of_sequence() -> int:
         return int(database.execute_sql("SELECT last_value FROM revisions").fetchone()[0])
 
-    monkeypatch.setattr("admin_server.catalog.take_revisions", from_sequence)
-    monkeypatch.setattr("admin_server.changes.head_revision", head_of_sequence)
-    monkeypatch.setattr("admin_server.epochs.head_revision", head_of_sequence)
+    monkeypatch.setattr("admin_server.books.writing.take_revisions", from_sequence)
+    monkeypatch.setattr("admin_server.sync.changes.head_revision", head_of_sequence)
+    monkeypatch.setattr("admin_server.sync.epochs.head_revision", head_of_sequence)
     seen, there = followed(admin, writers_wait=False)
     assert sorted(there) == ["quick", "slow"]
     assert seen == ["quick"]
@@ -109,15 +109,15 @@ def test_so_would_it_be_with_a_cursor_of_the_rows_that_were_seen(admin: Admin, m
     database = admin.store.database
     database.execute_sql(f"CREATE SEQUENCE revisions START {revisions.head_revision() + 1}")
     monkeypatch.setattr(
-        "admin_server.catalog.take_revisions",
+        "admin_server.books.writing.take_revisions",
         lambda count=1: int(database.execute_sql("SELECT nextval('revisions')").fetchone()[0]),
     )
 
     def newest_row() -> int:
         return int(database.execute_sql("SELECT coalesce(max(revision), 1) FROM book").fetchone()[0])
 
-    monkeypatch.setattr("admin_server.changes.head_revision", newest_row)
-    monkeypatch.setattr("admin_server.epochs.head_revision", newest_row)
+    monkeypatch.setattr("admin_server.sync.changes.head_revision", newest_row)
+    monkeypatch.setattr("admin_server.sync.epochs.head_revision", newest_row)
     seen, there = followed(admin, writers_wait=False)
     assert sorted(there) == ["quick", "slow"]
     assert seen == ["quick"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from admin_server import catalog
+from admin_server.books import listing
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest, ListBooksResponse
 from library.v1.book_pb2 import (
     BOOK_STATE_ACTIVE,
@@ -109,7 +109,7 @@ def test_pages_give_each_book_once_while_books_are_added_and_removed(admin: Admi
     removed_meanwhile = [there_all_the_time.pop(index) for index in (35, 20, 3)]
     request, seen = ListBooksRequest(page_size=4), list[str]()
     for turn in itertools.count():
-        books, request.page_token = catalog.list_books(admin.store, request)
+        books, request.page_token = listing.list_books(admin.store, request)
         seen += [book.id for book in books]
         if not request.page_token:
             break
@@ -134,9 +134,9 @@ def test_pages_of_every_size_are_the_same_list(admin: Admin) -> None:
 def test_a_token_goes_with_its_filters_only(admin: Admin) -> None:
     for number in range(3):
         admin.add(f"T{number}", publisher="P")
-    _, token = catalog.list_books(admin.store, ListBooksRequest(page_size=1, publisher=["P"]))
+    _, token = listing.list_books(admin.store, ListBooksRequest(page_size=1, publisher=["P"]))
     with pytest.raises(FieldInvalid, match="page_token"):
-        catalog.list_books(admin.store, ListBooksRequest(page_size=1, page_token=token))
+        listing.list_books(admin.store, ListBooksRequest(page_size=1, page_token=token))
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def long_books(admin: Admin) -> Admin:
 def test_a_list_of_long_books_stays_below_what_a_message_may_have_and_loses_none(long_books: Admin) -> None:
     request, seen, pages = ListBooksRequest(page_size=1_000), list[str](), 0
     while pages == 0 or request.page_token:
-        books, request.page_token = catalog.list_books(long_books.store, request)
+        books, request.page_token = listing.list_books(long_books.store, request)
         reply = ListBooksResponse(books=books, next_page_token=request.page_token)
         assert reply.ByteSize() < MESSAGE_BYTES
         seen += [book.title for book in books]

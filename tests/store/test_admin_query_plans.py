@@ -13,8 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from admin_server import catalog, changes, reports
+from admin_server.books import listing
+from admin_server.reports import loans as loan_reports
+from admin_server.reports import users as user_reports
 from admin_server.store.models import Book, Loan, User
+from admin_server.sync import changes
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,
     AddBookRequest,
@@ -165,14 +168,14 @@ LISTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS.keys())
 def test_every_list_of_books_goes_by_an_index(admin: Admin, filters: dict[str, Any]) -> None:
     request = ListBooksRequest(page_size=20, **filters)
-    first = plans_of(admin, lambda: catalog.list_books(admin.store, request))
+    first = plans_of(admin, lambda: listing.list_books(admin.store, request))
     assert_no_table_is_read_whole(first)
-    request.page_token = catalog.list_books(admin.store, request)[1]
-    assert_no_table_is_read_whole(plans_of(admin, lambda: catalog.list_books(admin.store, request)))
+    request.page_token = listing.list_books(admin.store, request)[1]
+    assert_no_table_is_read_whole(plans_of(admin, lambda: listing.list_books(admin.store, request)))
 
 
 def test_the_index_of_words_is_used(admin: Admin) -> None:
-    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, ListBooksRequest(query="w7")))
+    [plan, *_] = plans_of(admin, lambda: listing.list_books(admin.store, ListBooksRequest(query="w7")))
     assert ("book_words" in plan) if admin.store.is_postgresql else ("VIRTUAL TABLE" in plan)
 
 
@@ -186,7 +189,7 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
     ],
 )
 def test_the_index_of_a_filter_is_used(admin: Admin, request_: ListBooksRequest, index: str) -> None:
-    [plan, *_] = plans_of(admin, lambda: catalog.list_books(admin.store, request_))
+    [plan, *_] = plans_of(admin, lambda: listing.list_books(admin.store, request_))
     assert index in plan
 
 
@@ -225,15 +228,15 @@ def test_every_list_of_loans_goes_by_an_index(admin: Admin, filters: dict[str, A
     assert some is not None
     ids = {"USER": some.user_id, "BOOK": some.book_id}
     request = ListLoansRequest(page_size=20, **{name: ids.get(value, value) for name, value in filters.items()})
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_loans(admin.store, request, admin.clock)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: loan_reports.list_loans(admin.store, request, admin.clock)))
 
 
 @pytest.mark.parametrize("page_number", [1, 2])
 def test_what_is_out_is_found_without_what_came_back(admin: Admin, page_number: int) -> None:
     request = ListLoansRequest(page_size=20, only_open=True)
     for _ in range(page_number - 1):
-        request.page_token = reports.list_loans(admin.store, request, admin.clock)[1]
-    [plan] = plans_of(admin, lambda: reports.list_loans(admin.store, request, admin.clock))
+        request.page_token = loan_reports.list_loans(admin.store, request, admin.clock)[1]
+    [plan] = plans_of(admin, lambda: loan_reports.list_loans(admin.store, request, admin.clock))
     assert re.search(r"\bloan_open\b", plan), plan
 
 
@@ -241,9 +244,9 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
     store = admin.store
     users, borrowers = ListUsersRequest(page_size=20), ListBorrowersRequest(page_size=20)
     unavailable = ListUnavailableBooksRequest(page_size=20)
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_users(store, users)))
-    assert_no_table_is_read_whole(plans_of(admin, lambda: reports.list_borrowers(store, borrowers, admin.clock)))
-    plans = plans_of(admin, lambda: catalog.list_unavailable_books(store, unavailable))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: user_reports.list_users(store, users)))
+    assert_no_table_is_read_whole(plans_of(admin, lambda: user_reports.list_borrowers(store, borrowers, admin.clock)))
+    plans = plans_of(admin, lambda: listing.list_unavailable_books(store, unavailable))
     assert_no_table_is_read_whole(plans)
     assert "book_not_borrowable" in plans[0]
 
@@ -255,7 +258,7 @@ def test_the_other_lists_go_by_an_index(admin: Admin) -> None:
 @pytest.mark.parametrize("include_closed", [False, True])
 def test_users_are_found_by_an_index(admin: Admin, query: str, index: str, include_closed: bool) -> None:
     request = ListUsersRequest(page_size=20, query=query, include_closed=include_closed)
-    plans = plans_of(admin, lambda: reports.list_users(admin.store, request))
+    plans = plans_of(admin, lambda: user_reports.list_users(admin.store, request))
     assert_no_table_is_read_whole(plans)
     assert any(re.search(index, plan) for plan in plans), plans
 

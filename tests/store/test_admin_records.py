@@ -13,10 +13,12 @@ from google.type.money_pb2 import Money
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from admin_server.pairing import accept_frontend
-from admin_server.records import MOST_RECORD_BYTES, record_loans, record_users
-from admin_server.reports import get_status, get_user, list_loans
+from admin_server.reports.loans import list_loans
+from admin_server.reports.status import get_status
+from admin_server.reports.users import get_user
 from admin_server.store.models import Book, Frontend, Loan, User
+from admin_server.sync.pairing import accept_frontend
+from admin_server.sync.records import MOST_RECORD_BYTES, record_loans, record_users
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,

@@ -12,9 +12,9 @@ import peewee
 import pytest
 from playhouse.cysqlite_ext import CySqliteDatabase
 
-from admin_server import catalog
-from admin_server.epochs import begin_epoch
+from admin_server.books import catalog
 from admin_server.rpc.servicers import services
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ListBooksRequest
 from library.v1.book_pb2 import Book
 from service_kit.revisions import head_revision, take_revisions
@@ -92,7 +92,7 @@ def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(
         postgresql.end_connections(postgresql.name_of(on_postgresql.url))
         return first
 
-    monkeypatch.setattr("admin_server.catalog.take_revisions", take_and_be_cut)
+    monkeypatch.setattr("admin_server.books.writing.take_revisions", take_and_be_cut)
     assert_store_unavailable(admin.refusal(ADD, AddBookRequest(title="Emma")))
     monkeypatch.undo()
     added = admin.call(ADD, AddBookRequest(title="Emma"))

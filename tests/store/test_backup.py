@@ -19,7 +19,8 @@ from psycopg.sql import SQL, Identifier
 import library_cli.__main__
 import library_cli.backup
 import library_cli.stores
-from admin_server.catalog import add_book, list_books
+from admin_server.books.catalog import add_book
+from admin_server.books.listing import list_books
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest

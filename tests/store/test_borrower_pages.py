@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin_server import borrower_pages
-from admin_server.reports import list_borrowers
+from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits
+from admin_server.reports.users import list_borrowers
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListBorrowersResponse
 from library.sync.v1.sync_service_pb2 import LoanRecord
 from service_kit.channel import MESSAGE_BYTES
@@ -18,12 +18,14 @@ LONGEST_TITLE = "\U0001f4d6" * 500
 LOANS = 3_000
 
 
-def borrower_pages_of(admin: Admin, page_size: int = 0) -> list[ListBorrowersResponse]:
+def borrower_pages_of(
+    admin: Admin, page_size: int = 0, limits: BorrowerPageLimits = LIMITS
+) -> list[ListBorrowersResponse]:
     """All pages, as they are sent."""
     request = ListBorrowersRequest(page_size=page_size)
     pages = []
     while True:
-        borrowers, request.page_token = list_borrowers(admin.store, request, admin.clock)
+        borrowers, request.page_token = list_borrowers(admin.store, request, admin.clock, limits)
         pages.append(ListBorrowersResponse(borrowers=borrowers, next_page_token=request.page_token))
         if not request.page_token:
             return pages
@@ -62,17 +64,14 @@ def test_a_borrower_of_thousands_of_loans_with_long_titles_is_listed(admin: Admi
     ("most_bytes", "most_loans"), [(1, 1_000), (500, 1_000), (1_200, 1_000), (10_000, 1), (10_000, 3)]
 )
 def test_pages_that_end_within_a_borrower_lose_nothing(
-    admin: Admin, monkeypatch: pytest.MonkeyPatch, most_bytes: int, most_loans: int, page_size: int
+    admin: Admin, most_bytes: int, most_loans: int, page_size: int
 ) -> None:
-    monkeypatch.setattr(borrower_pages, "MAX_PAGE_BYTES", most_bytes)
-    monkeypatch.setattr(borrower_pages, "MOST_LOANS", most_loans)
-    monkeypatch.setattr("admin_server.reports.MOST_LOANS", most_loans)
     known = [admin.user_record(number) for number in range(1, 4)]
     admin.record_users(*known)
     user_ids = [*(row.user.id for row in known), new_id()]
     records = [admin.loan_record(1, user_id=user_ids[number % 4]) for number in range(23)]
     record(admin, *records, admin.loan_record(1, user_id=user_ids[0], returned=True))
-    pages = borrower_pages_of(admin, page_size)
+    pages = borrower_pages_of(admin, page_size, BorrowerPageLimits(most_loans, most_bytes))
     assert loans_in(pages) == in_order(records)
     assert all(page.borrowers for page in pages)
     assert all(len(page.borrowers) <= page_size for page in pages)
@@ -81,18 +80,18 @@ def test_pages_that_end_within_a_borrower_lose_nothing(
     assert all(page.ByteSize() < most_bytes + 200 or len(loans_in([page])) == 1 for page in pages)
 
 
-def test_the_rest_of_a_borrower_may_be_returned_meanwhile(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(borrower_pages, "MOST_LOANS", 2)
+def test_the_rest_of_a_borrower_may_be_returned_meanwhile(admin: Admin) -> None:
+    limits = BorrowerPageLimits(loans=2)
     first, second = sorted([new_id(), new_id()])
     records = [admin.loan_record(1, user_id=first) for _ in range(3)] + [admin.loan_record(1, user_id=second)]
     record(admin, *records)
     request = ListBorrowersRequest()
-    (borrower,), request.page_token = list_borrowers(admin.store, request, admin.clock)
+    (borrower,), request.page_token = list_borrowers(admin.store, request, admin.clock, limits)
     assert [loan.id for loan in borrower.loans] == [records[0].loan.id, records[1].loan.id]
     records[2].loan.return_time.CopyFrom(records[2].loan.borrow_time)
     records[2].revision = 2
     record(admin, records[2])
-    (rest,), token = list_borrowers(admin.store, request, admin.clock)
+    (rest,), token = list_borrowers(admin.store, request, admin.clock, limits)
     assert ([loan.id for loan in rest.loans], token) == ([records[3].loan.id], "")
 
 

@@ -14,8 +14,8 @@ import pytest
 
 import admin_server.app
 import frontend_server.app
-from admin_server.epochs import begin_epoch, current_epoch
 from admin_server.store.models import Epoch
+from admin_server.sync.epochs import begin_epoch, current_epoch
 from frontend_server.store.models import SyncState, introduce
 from service_kit.migrations import migrate
 from service_kit.revisions import take_revisions

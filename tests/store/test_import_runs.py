@@ -9,7 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from admin_server import import_undo, imports
+from admin_server.intake import imports, undo
+from admin_server.intake.imports import ImportLimits
 from admin_server.store.models import Book as BookRow
 from admin_server.store.models import ImportBook, ImportRow, ImportRun
 from library.admin.v1.catalog_service_pb2 import (
@@ -163,8 +164,8 @@ def test_options_that_are_wrong_or_change_are_refused(admin: Admin) -> None:
     assert admin.titles() == ["Dune"] * 3
 
 
-def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "BATCH_ROWS", 3)
+def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin) -> None:
+    limits = ImportLimits(batch_rows=3)
     admin.add("Dune", isbn=DUNE, copies=2)
     rows = [
         AddBookRequest(title="No ISBN"),
@@ -174,11 +175,11 @@ def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin, m
         AddBookRequest(title="Dune", isbn=DUNE, copies=3),
     ]
     run = add_copies()
-    first = admin.import_rows(*rows[:4], options=run)
+    first = admin.import_rows(*rows[:4], options=run, limits=limits)
     before = admin.changes()
     assert results(first) == [ADDED, ADDED, COPIES_ADDED, REFUSED]
     rows[3].copies = 1  # a row that was refused can be sent again in another form
-    again = admin.import_rows(*rows, options=run)
+    again = admin.import_rows(*rows, options=run, limits=limits)
     assert results(again) == [ADDED, ADDED, COPIES_ADDED, ADDED, COPIES_ADDED]
     assert [outcome.already_done for outcome in again] == [True, True, True, False, False]
     assert [outcome.book_id for outcome in again[:3]] == [outcome.book_id for outcome in first[:3]]
@@ -186,7 +187,7 @@ def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin, m
     assert admin.books()[0].total_copies == 8
     assert len(admin.changes()[0]) == len(before[0]) + 1
     rows[0].publisher = "Other"
-    changed = admin.import_rows(*rows, options=run)
+    changed = admin.import_rows(*rows, options=run, limits=limits)
     assert results(changed)[0] == REFUSED
     assert [(problem.field, "other values" in problem.description) for problem in changed[0].problems] == [
         ("line", True)
@@ -196,7 +197,7 @@ def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin, m
     assert (entry.added_count, entry.copies_added_count, entry.already_there_count) == (3, 2, 0)
     # The same line twice in one batch.
     twice = [ImportBooksRequest(line=9, book=AddBookRequest(title="Twice"), options=run)] * 2
-    outcomes = imports.import_books(admin.store, twice, admin.clock)
+    outcomes = imports.import_books(admin.store, twice, admin.clock, limits)
     assert [(outcome.result, outcome.already_done) for outcome in outcomes] == [(ADDED, False), (ADDED, True)]
     assert admin.titles().count("Twice") == 1
 
@@ -257,8 +258,7 @@ def test_a_title_is_recognized_after_every_way_to_write_it(admin: Admin) -> None
     assert admin.get(row.book_id).title == "Shirley"
 
 
-def test_an_undone_run_leaves_the_catalogue_as_it_was(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "BATCH_ROWS", 2)
+def test_an_undone_run_leaves_the_catalogue_as_it_was(admin: Admin) -> None:
     dune = admin.add("Dune", isbn=DUNE, authors=["Herbert"], publisher="Ace", copies=2)
     emma = admin.add("Emma", isbn=isbn13(7))
     run = update(new_id())
@@ -269,7 +269,7 @@ def test_an_undone_run_leaves_the_catalogue_as_it_was(admin: Admin, monkeypatch:
         AddBookRequest(title="Dune?", isbn=DUNE, copies=5),
         AddBookRequest(title="Emma", isbn=isbn13(7)),
     ]
-    outcomes = admin.import_rows(*rows, options=run)
+    outcomes = admin.import_rows(*rows, options=run, limits=ImportLimits(batch_rows=2))
     assert results(outcomes) == [UPDATED, ADDED, UPDATED, UPDATED, THERE]
     _, cursor = admin.changes()
     undone = {outcome.book_id: (outcome.title, outcome.result) for outcome in admin.undo(run.run_id, page_size=1)}
@@ -373,12 +373,12 @@ def test_an_unknown_run_and_another_runs_token_are_refused(admin: Admin) -> None
         admin.clock.advance(seconds=1)
         admin.import_rows(AddBookRequest(title="A"), AddBookRequest(title="B"), options=run)
     assert [run.id for run in admin.import_runs(page_size=1)] == [run.run_id for run in reversed(runs)]
-    first = import_undo.undo_import(admin.store, UndoImportRequest(run_id=runs[0].run_id, page_size=1), admin.clock)
+    first = undo.undo_import(admin.store, UndoImportRequest(run_id=runs[0].run_id, page_size=1), admin.clock)
     assert first.next_page_token
     for token in (first.next_page_token, "x"):
         request = UndoImportRequest(run_id=runs[1].run_id, page_size=1, page_token=token)
         with pytest.raises(FieldInvalid, match="page_token"):
-            import_undo.undo_import(admin.store, request, admin.clock)
+            undo.undo_import(admin.store, request, admin.clock)
     assert len(admin.titles()) == 5
 
 
@@ -418,7 +418,7 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
             other.join()
         hold_revisions()
 
-    monkeypatch.setattr("admin_server.import_batches.hold_revisions", add_first)
+    monkeypatch.setattr("admin_server.intake.batches.hold_revisions", add_first)
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5
@@ -431,7 +431,7 @@ def test_nothing_of_a_batch_that_fails_is_remembered(admin: Admin, monkeypatch: 
 
     run = options(run_id=new_id())
     with monkeypatch.context() as patch:
-        patch.setattr("admin_server.import_runs.SAVE_BOOK.many", fail)
+        patch.setattr("admin_server.intake.runs.SAVE_BOOK.many", fail)
         with pytest.raises(ConnectionError):
             admin.import_rows(AddBookRequest(title="A"), options=run)
     assert (admin.titles(), admin.import_runs()) == ([], [])
@@ -458,11 +458,10 @@ def test_damaged_rows_are_named_and_stop_no_other(admin: Admin) -> None:
         admin.import_rows(rows[2], options=run)
 
 
-def test_changes_do_not_take_the_room_of_the_outcomes(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "CHANGES_BYTES", 1_000)
+def test_changes_do_not_take_the_room_of_the_outcomes(admin: Admin) -> None:
     admin.add("Dune", isbn=DUNE, description="x" * 10_000, authors=["y" * 200] * 50)
     row = AddBookRequest(title="Dune", isbn=DUNE, description="ü" * 10_000, authors=["é" * 200] * 50)
-    outcomes = admin.import_rows(*[row] * 10)
+    outcomes = admin.import_rows(*[row] * 10, limits=ImportLimits(changes_bytes=1_000))
     assert results(outcomes) == [THERE] * 10
     assert outcomes[0].ByteSize() < 1_000
     assert [bool(outcome.changes) for outcome in outcomes] == [True] + [False] * 9

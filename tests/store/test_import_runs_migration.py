@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from admin_server import imports
-from admin_server.epochs import begin_epoch
+from admin_server.intake import imports
 from admin_server.store.models import Book
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_ALREADY_THERE,

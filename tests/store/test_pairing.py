@@ -6,10 +6,10 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from admin_server.epochs import begin_epoch
-from admin_server.pairing import accept_frontend, check_caller
 from admin_server.rpc.servicers import services
 from admin_server.store.models import Frontend
+from admin_server.sync.epochs import begin_epoch
+from admin_server.sync.pairing import accept_frontend, check_caller
 from frontend_server.store.models import SyncState, introduce, own_credentials
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordLoansRequest, RecordUsersRequest
 from library_domain.errors import OtherFrontend, SyncSecretWrong

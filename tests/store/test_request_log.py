@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from admin_server import catalog
+from admin_server.books import catalog
 from frontend_server.members import members
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest

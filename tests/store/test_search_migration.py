@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from admin_server import catalog as admin_catalog
+from admin_server.books import listing as admin_listing
 from frontend_server.browse import catalog as frontend_catalog
 from library.admin.v1 import catalog_service_pb2 as admin_messages
 from library.frontend.v1 import catalog_service_pb2 as frontend_messages
@@ -106,7 +106,7 @@ def titles(store: Store, server: ServerName, **filters: Any) -> list[str]:
         answer = frontend_catalog.list_books(store, frontend_messages.ListBooksRequest(page_size=1_000, **filters))
         return [book.title for book in answer.books]
     request = admin_messages.ListBooksRequest(page_size=1_000, **filters)
-    return [book.title for book in admin_catalog.list_books(store, request)[0]]
+    return [book.title for book in admin_listing.list_books(store, request)[0]]
 
 
 def test_books_of_an_old_store_are_found_by_the_new_rules(migrated: Store, server: ServerName) -> None:

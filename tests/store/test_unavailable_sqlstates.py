@@ -10,8 +10,8 @@ import peewee
 import psycopg
 import pytest
 
-from admin_server.epochs import begin_epoch
 from admin_server.rpc.servicers import services
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
 from library.v1.book_pb2 import Book
 from service_kit.store import Store, is_unavailable

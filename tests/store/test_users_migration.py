@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from admin_server import reports
+from admin_server.reports import users as user_reports
 from frontend_server.members import members
 from frontend_server.store.models import User
 from library.admin.v1.user_service_pb2 import ListUsersRequest as AdminListUsersRequest
@@ -119,6 +119,6 @@ def test_the_users_of_an_admin_are_found(admin: Store) -> None:
     for query, first_names in FINDS:
         if query.startswith("twin "):
             continue
-        found, _ = reports.list_users(admin, AdminListUsersRequest(query=query))
+        found, _ = user_reports.list_users(admin, AdminListUsersRequest(query=query))
         assert [user.first_name for user in found] == first_names, query
-    assert len(reports.list_users(admin, AdminListUsersRequest())[0]) == len(PEOPLE)
+    assert len(user_reports.list_users(admin, AdminListUsersRequest())[0]) == len(PEOPLE)

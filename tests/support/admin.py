@@ -7,8 +7,13 @@ from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, changes, import_runs, import_undo, imports, records, reports
-from admin_server.epochs import begin_epoch
+from admin_server.books import catalog, listing
+from admin_server.intake import imports, runs, undo
+from admin_server.intake.imports import LIMITS, ImportLimits
+from admin_server.reports import loans as loan_reports
+from admin_server.reports import users as user_reports
+from admin_server.sync import changes, records
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
@@ -72,7 +77,7 @@ class Admin:
 
     def get(self, book_id: str) -> Book:
         """Get a book."""
-        return catalog.get_book(self.store, book_id)
+        return listing.get_book(self.store, book_id)
 
     def update(self, book: Book, *paths: str, request_id: str = "") -> Book:
         """Update a book by a mask of these paths."""
@@ -85,21 +90,25 @@ class Admin:
         return catalog.remove_book(self.store, request, self.clock)
 
     def import_rows(
-        self, *books: AddBookRequest, validate_only: bool = False, options: ImportOptions | None = None
+        self,
+        *books: AddBookRequest,
+        validate_only: bool = False,
+        options: ImportOptions | None = None,
+        limits: ImportLimits = LIMITS,
     ) -> list[ImportOutcome]:
         """Import these books, with lines from 1 on."""
         rows = [
             ImportBooksRequest(line=line, book=book, validate_only=validate_only, options=options)
             for line, book in enumerate(books, 1)
         ]
-        return imports.import_books(self.store, rows, self.clock)
+        return imports.import_books(self.store, rows, self.clock, limits)
 
     def undo(self, run_id: str, page_size: int = 0) -> list[UndoOutcome]:
         """Take back a run, page after page."""
         found: list[UndoOutcome] = []
         request = UndoImportRequest(run_id=run_id, page_size=page_size)
         while True:
-            page = import_undo.undo_import(self.store, request, self.clock)
+            page = undo.undo_import(self.store, request, self.clock)
             found += page.outcomes
             request.page_token = page.next_page_token
             if not request.page_token:
@@ -108,12 +117,12 @@ class Admin:
     def import_runs(self, page_size: int = 0) -> list[ImportRun]:
         """List all runs of imports, page after page."""
         request = ListImportRunsRequest(page_size=page_size)
-        return every_page(lambda: import_runs.list_import_runs(self.store, request), request)
+        return every_page(lambda: runs.list_import_runs(self.store, request), request)
 
     def books(self, page_size: int = 0, **filters: Any) -> list[Book]:
         """List all books, page after page."""
         request = ListBooksRequest(page_size=page_size, **filters)
-        return every_page(lambda: catalog.list_books(self.store, request), request)
+        return every_page(lambda: listing.list_books(self.store, request), request)
 
     def titles(self, **filters: Any) -> list[str]:
         """List the titles of all books."""
@@ -122,22 +131,22 @@ class Admin:
     def unavailable(self, page_size: int = 0) -> list[Book]:
         """List all books that cannot be borrowed, page after page."""
         request = ListUnavailableBooksRequest(page_size=page_size)
-        return every_page(lambda: catalog.list_unavailable_books(self.store, request), request)
+        return every_page(lambda: listing.list_unavailable_books(self.store, request), request)
 
     def users(self, page_size: int = 0, **filters: Any) -> list[User]:
         """List all users, page after page."""
         request = ListUsersRequest(page_size=page_size, **filters)
-        return every_page(lambda: reports.list_users(self.store, request), request)
+        return every_page(lambda: user_reports.list_users(self.store, request), request)
 
     def borrowers(self, page_size: int = 0) -> list[Borrower]:
         """List all borrowers, page after page."""
         request = ListBorrowersRequest(page_size=page_size)
-        return every_page(lambda: reports.list_borrowers(self.store, request, self.clock), request)
+        return every_page(lambda: user_reports.list_borrowers(self.store, request, self.clock), request)
 
     def loans(self, page_size: int = 0, **filters: Any) -> list[Loan]:
         """List all loans, page after page."""
         request = ListLoansRequest(page_size=page_size, **filters)
-        return every_page(lambda: reports.list_loans(self.store, request, self.clock), request)
+        return every_page(lambda: loan_reports.list_loans(self.store, request, self.clock), request)
 
     def page_of_changes(self, cursor: str = "", receipt: str = "", page_size: int = 0) -> ListCatalogChangesResponse:
         """One page of what changed since the cursor."""

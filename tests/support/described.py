@@ -21,8 +21,8 @@ from library.frontend.v1 import lending_service_pb2, member_service_pb2
 from library.frontend.v1 import sync_service_pb2 as frontend_sync_pb2
 from library.sync.v1 import sync_service_pb2
 from library_domain.contract import contract_descriptors
-from rest_server.contract import Contract, compiled
-from rest_server.reflection import Description
+from rest_server.contracts.contract import Contract, compiled
+from rest_server.contracts.reflection import Description
 
 TRANSCODING = Path(__file__).parent / "transcoding"
 """Where messages.proto is, whose messages have a field of every kind."""

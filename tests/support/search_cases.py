@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from admin_server import catalog as admin_catalog
+from admin_server.books import listing as admin_listing
 from frontend_server.browse import catalog as frontend_catalog
 from library.admin.v1 import catalog_service_pb2 as admin_messages
 from library.frontend.v1 import catalog_service_pb2 as frontend_messages
@@ -213,7 +213,7 @@ def filled(server: ServerName, store: Store) -> Find:
             request = frontend_messages.ListBooksRequest(query=query, page_size=1_000)
             found = list(frontend_catalog.list_books(store, request).books)
         else:
-            found, _ = admin_catalog.list_books(store, admin_messages.ListBooksRequest(query=query, page_size=1_000))
+            found, _ = admin_listing.list_books(store, admin_messages.ListBooksRequest(query=query, page_size=1_000))
         return [by_title[tidied(book.title)] for book in found]
 
     return find

@@ -14,8 +14,10 @@ from uuid import UUID
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server import catalog, epochs, import_undo, imports, pairing, records
+from admin_server.books import catalog
+from admin_server.intake import imports, undo
 from admin_server.store import models as admin_models
+from admin_server.sync import epochs, pairing, records
 from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
@@ -306,7 +308,7 @@ class AdminCalls:
     def undo_import(self, chance: random.Random) -> object:
         run_id = some_run_id(chance.choice([ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES]), chance)
         request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
-        return import_undo.undo_import(self.store, request, self.clock)
+        return undo.undo_import(self.store, request, self.clock)
 
     def record_users(self, chance: random.Random) -> object:
         now = timestamp(self.clock())

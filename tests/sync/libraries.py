@@ -18,11 +18,11 @@ from google.protobuf.message import Message
 
 import admin_server.store.models
 import frontend_server.store.models
-from admin_server.catalog import catalog_message
-from admin_server.changes import list_catalog_changes
-from admin_server.epochs import begin_epoch
-from admin_server.pairing import check_caller
-from admin_server.records import record_loans, record_users
+from admin_server.books.messages import catalog_message
+from admin_server.sync.changes import list_catalog_changes
+from admin_server.sync.epochs import begin_epoch
+from admin_server.sync.pairing import check_caller
+from admin_server.sync.records import record_loans, record_users
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import introduce, own_credentials

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import frontend_server.sync.push
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
 from frontend_server.circulation.checkout import borrow_book

@@ -10,10 +10,10 @@ from typing import Any
 import peewee
 import pytest
 
-import admin_server.repair
+import admin_server.sync.repair
 import frontend_server.repair
-from admin_server.catalog import add_book
-from admin_server.pairing import accept_frontend
+from admin_server.books.catalog import add_book
+from admin_server.sync.pairing import accept_frontend
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
@@ -154,8 +154,8 @@ OTHER_DAMAGE = {
 }
 """Damage that only `library doctor` looks for."""
 
-FIND_START = {"frontend": frontend_server.repair.find_start_damage, "admin": admin_server.repair.find_start_damage}
-FIND = {"frontend": frontend_server.repair.find_damage, "admin": admin_server.repair.find_damage}
+FIND_START = {"frontend": frontend_server.repair.find_start_damage, "admin": admin_server.sync.repair.find_start_damage}
+FIND = {"frontend": frontend_server.repair.find_damage, "admin": admin_server.sync.repair.find_damage}
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ def repair(library: Library, name: str) -> None:
             identity = frontend_server.repair.repair(store)
     else:
         with library.admin.at_work() as store, store.writing():
-            identity = admin_server.repair.repair(store, library.clock)
+            identity = admin_server.sync.repair.repair(store, library.clock)
     if identity.lost:
         with library.frontend.at_work() as store, store.reading():
             frontend_id = frontend_server.repair.frontend_id(store)

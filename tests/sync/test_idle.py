@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin_server.imports import import_books
+from admin_server.intake.imports import import_books
 from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import admin_server.__main__
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
 from frontend_server.circulation.checkin import return_book

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import frontend_server.sync.pull
-from admin_server.catalog import add_book, remove_book
+from admin_server.books.catalog import add_book, remove_book
 from frontend_server.store.models import Book as Row
 from frontend_server.store.models import SyncState
 from frontend_server.sync.pull import APPLY, apply_page

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from google.protobuf.message import Message
 
 import admin_server.__main__
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Frontend
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState

@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 import frontend_server.sync.push
-from admin_server.catalog import add_book
-from admin_server.pairing import accept_frontend
+from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
+from admin_server.sync.pairing import accept_frontend
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user, update_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from admin_server.catalog import add_book, remove_book, update_book
+from admin_server.books.catalog import add_book, remove_book, update_book
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.renewal import renew_loan

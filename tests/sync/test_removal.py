@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin_server.catalog import add_book, get_book, list_unavailable_books, remove_book
-from admin_server.reports import list_borrowers
+from admin_server.books.catalog import add_book, remove_book
+from admin_server.books.listing import get_book, list_unavailable_books
+from admin_server.reports.users import list_borrowers
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book

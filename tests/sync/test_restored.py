@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server.catalog import add_book
-from admin_server.epochs import position_revision
+from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
+from admin_server.sync.epochs import position_revision
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user, update_user

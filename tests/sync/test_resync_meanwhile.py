@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import grpc
 import pytest
 
-from admin_server.catalog import add_book
+from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, NOTHING_IS_SURE, SyncState, User

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 import frontend_server.sync.pull
-from admin_server.catalog import add_book, remove_book, update_book
+from admin_server.books.catalog import add_book, remove_book, update_book
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
@@ -535,7 +535,7 @@ def _resync_from(library: Library, backup: str) -> None:
 
 
 def _cursor_of_another_past() -> str:
-    from admin_server.epochs import position_token  # noqa: PLC0415
+    from admin_server.sync.epochs import position_token  # noqa: PLC0415
 
     return position_token(new_id(), 1)
 

@@ -32,9 +32,9 @@ import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
 import frontend_server.sync.pull
 import frontend_server.sync.push
-from admin_server.catalog import add_book, remove_book, update_book
-from admin_server.epochs import position_revision
-from admin_server.imports import import_books
+from admin_server.books.catalog import add_book, remove_book, update_book
+from admin_server.intake.imports import import_books
+from admin_server.sync.epochs import position_revision
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.renewal import renew_loan

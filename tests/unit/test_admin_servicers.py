@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from admin_server.epochs import begin_epoch
 from admin_server.rpc.servicers import services
+from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
     IMPORT_RESULT_REFUSED,

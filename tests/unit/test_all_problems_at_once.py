@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 import admin_server.rpc.servicers
 import frontend_server.rpc.services
-from admin_server.epochs import begin_epoch
+from admin_server.sync.epochs import begin_epoch
 from frontend_server.store.models import introduce
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock

@@ -7,7 +7,7 @@ from typing import Any
 
 from library_cli.http_health import is_http_url
 from library_cli.status.command import status_command
-from rest_server.guard import hosts_to_answer
+from rest_server.guards.origins import hosts_to_answer
 from tests.support.processes import ROOT
 
 PORTS = {"admin": "50052", "frontend": "50051", "rest": "8080"}

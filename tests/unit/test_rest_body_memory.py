@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rest_server.body_memory import SMALL_BYTES, BodyMemory
 from rest_server.errors import TooManyCalls
+from rest_server.guards.body_memory import SMALL_BYTES, BodyMemory
 
 LARGE = 10 * SMALL_BYTES
 

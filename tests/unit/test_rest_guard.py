@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
-from rest_server.guard import Guard, hosts_to_answer
+from rest_server.guards.origins import Guard, hosts_to_answer
 
 ALLOWED_ORIGIN = "https://desk.example"
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from protobuf import DescMessage, message_from_json_value
 
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
 from tests.support.any_messages import messages
 from tests.support.described import contract, library_contracts
 from tests.support.processes import ROOT

@@ -11,7 +11,7 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, ResourceInfo
 from openapi_spec_validator import validate
 
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
 from rest_server.errors import FieldsInvalid
 from rest_server.openapi import Info, document
 from rest_server.openapi.error_samples import refusal_sample

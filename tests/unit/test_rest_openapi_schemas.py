@@ -16,7 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescMessage
 
-from rest_server.contract import Contract
+from rest_server.contracts.contract import Contract
 from rest_server.openapi import Info, document
 from tests.support.any_messages import messages, values
 from tests.support.described import contract, library_contracts

@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from rest_server.pages import FILES, ContractSummary, PathSummary, ServiceSummary, page_routes
+from rest_server.pages.html import FILES, ContractSummary, PathSummary, ServiceSummary, page_routes
 from tests.support.rest import refusal_in
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from rest_server.path_templates import ONE, REST, Template, TemplateInvalid, Variable, parse
+from rest_server.contracts.path_templates import ONE, REST, Template, TemplateInvalid, Variable, parse
 
 UNRESERVED = "-_.~"
 """With letters and digits, what http.proto leaves as it is when it writes a value into a path."""

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rest_server.contracts.path_templates import ONE, REST, Template, decoded, parse
 from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown, SegmentEmpty
-from rest_server.path_templates import ONE, REST, Template, decoded, parse
 from rest_server.routes import Routes
 
 SECONDS = 2.0

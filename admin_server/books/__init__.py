@@ -1,0 +1,1 @@
+"""The catalogue: librarians add, change, remove and look up books."""

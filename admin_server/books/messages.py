@@ -1,0 +1,71 @@
+"""A book as a message: for the sync, and for librarians."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+import peewee
+
+from admin_server.store.models import Book, Loan
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library_domain.book_fields import FIELD_NAMES
+from service_kit.clock import is_time, timestamp
+from service_kit.statements import tuples
+from service_kit.unreadable import Damaged
+
+CATALOG_COLUMNS = ("id", *FIELD_NAMES, "state", "create_time", "update_time")
+"""Columns that `catalog_message` reads."""
+
+_catalog_values: Callable[[Book], tuple[Any, ...]] = attrgetter(*CATALOG_COLUMNS)
+
+
+def etag(row: Book) -> str:
+    """Stands for a version of the entry. The time is in it, because a restored store gives revisions a second time."""
+    return etag_of(row.revision, row.update_time)
+
+
+def etag_of(revision: int, update_time: int) -> str:
+    """Return the etag of an entry with this revision and time of its last change."""
+    return f"{revision:x}-{update_time:x}"
+
+
+def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:
+    """Return the book as the catalogue has it, which the frontend stores.
+
+    Args:
+        row: A model, or the values of `CATALOG_COLUMNS`: a first sync reads too many books to make a model of each.
+    """
+    values = dict(zip(CATALOG_COLUMNS, _catalog_values(row) if isinstance(row, Book) else row, strict=True))
+    values["authors"] = json.loads(values["authors"])
+    values["state"] = int(values["state"])
+    values["create_time"] = timestamp(values["create_time"])
+    values["update_time"] = timestamp(values["update_time"])
+    return book_pb2.Book(**values)
+
+
+def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.Book:
+    """The book as librarians see it."""
+    book = catalog_message(row)
+    book.etag = etag(row)
+    if row.state == BOOK_STATE_ACTIVE:
+        book.available_copies = max(0, row.total_copies - row.on_loan)
+    if next_available_time is not None and not book.available_copies:
+        book.next_available_time.CopyFrom(timestamp(next_available_time))
+    return book
+
+
+def expected_back_times(rows: Iterable[Book | Damaged]) -> dict[str, int]:
+    """Return when those of these books that are out are expected back, by their ids; one query for all."""
+    book_ids = [row.id for row in rows if isinstance(row, Book) and row.on_loan]
+    if not book_ids:
+        return {}
+    query = (
+        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
+        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
+        .group_by(Loan.book_id)
+    )
+    return {book_id: due_time for book_id, due_time in tuples(query) if is_time(due_time)}

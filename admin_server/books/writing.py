@@ -1,0 +1,94 @@
+"""Writes books. Each change takes a revision, by which the frontend learns of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+
+from admin_server.books.entries import ENTRY_COLUMNS
+from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library_domain.errors import BookNotFound, IsbnTaken
+from library_domain.isbn import normalized_isbn13
+from service_kit.ids import new_id
+from service_kit.revisions import take_revisions
+from service_kit.statements import Statement, slot
+from service_kit.store import Store
+from service_kit.vocabulary import learn, learnable
+
+INSERT = Statement(
+    Book.insert(
+        state=BOOK_STATE_ACTIVE,
+        on_loan=0,
+        **{name: slot(name) for name in (*ENTRY_COLUMNS, "id", "create_time", "update_time", "revision")},
+    )
+)
+UPDATE = Statement(
+    Book.update(
+        **{name: slot(name) for name in (*ENTRY_COLUMNS, "state", "update_time", "revision")},
+    ).where(Book.id == slot("id"))
+)
+
+
+def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+    """Insert new books within the present transaction, each with a revision of its own; return their columns."""
+    made_here = {"create_time": now, "update_time": now}
+    rows = [{**made_here, "id": new_id(), **book} for book in books]
+    return _write(INSERT, rows)
+
+
+def update_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+    """Update books whose rows this transaction has locked, each with a revision of its own; return their columns.
+
+    Args:
+        books: All columns of `UPDATE`, but for time and revision.
+        now: The time of the change, in microseconds since 1970.
+    """
+    return _write(UPDATE, [{**book, "update_time": now} for book in books])
+
+
+def save_book(row: Book, now: int) -> None:
+    """Save a book whose row this transaction has locked, with a revision of its own."""
+    row.update_time = now
+    row.revision = take_revisions()
+    row.save()
+
+
+def _write(statement: Statement, books: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not books:
+        return []
+    first = take_revisions(len(books))
+    rows = [{**book, "revision": first + place} for place, book in enumerate(books)]
+    statement.many(rows)
+    learn(learnable(word for row in rows for word in str(row["words"]).split()))
+    return rows
+
+
+def refuse_taken_isbn(isbn: object, but: str = "") -> None:
+    """Raise `IsbnTaken` when a book of the catalogue, other than `but`, has this ISBN."""
+    if isbn:
+        holder = Book.get_or_none(Book.isbn == isbn, HAS_ISBN, IN_CATALOGUE, Book.id != but)
+        if holder is not None:
+            raise IsbnTaken(book_id=holder.id, isbn=isbn)
+
+
+def locked_book(store: Store, book_id: str) -> Book:
+    """Read the book and lock its row until the transaction ends."""
+    row: Book | None = store.locking(Book.select().where(Book.id == book_id)).first()
+    if row is None:
+        raise BookNotFound(book_id=book_id)
+    return row
+
+
+@contextmanager
+def isbn_taken_meanwhile(store: Store, isbn: object, but: str = "") -> Iterator[None]:
+    """Turn the unique index's refusal into `IsbnTaken`: on PostgreSQL two calls can both look before either writes."""
+    try:
+        yield
+    except peewee.IntegrityError:
+        with store.reading():
+            refuse_taken_isbn(normalized_isbn13(str(isbn)), but)
+        raise

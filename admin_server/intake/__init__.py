@@ -1,0 +1,1 @@
+"""Imports of many books, and how a run of one is undone."""

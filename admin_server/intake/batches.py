@@ -1,0 +1,316 @@
+"""One transaction of an import: which books its rows are, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_columns
+from admin_server.books.messages import catalog_message, etag, etag_of
+from admin_server.books.writing import insert_books, update_books
+from admin_server.intake import runs
+from admin_server.intake.rows import Row
+from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend
+from library.admin.v1.catalog_service_pb2 import (
+    IMPORT_RESULT_ADDED,
+    IMPORT_RESULT_ALREADY_THERE,
+    IMPORT_RESULT_COPIES_ADDED,
+    IMPORT_RESULT_REFUSED,
+    IMPORT_RESULT_UPDATED,
+    ON_DUPLICATE_ADD_COPIES,
+    ON_DUPLICATE_SKIP,
+    ON_DUPLICATE_UPDATE,
+    FieldChange,
+    FieldProblem,
+    ImportOptions,
+    ImportOutcome,
+    ImportResult,
+)
+from library_domain.book_fields import INPUT_NAME_OF
+from library_domain.titles import title_identity, title_key
+from service_kit.clock import Clock
+from service_kit.errors import StoreUnavailable
+from service_kit.ids import new_id
+from service_kit.revisions import hold_revisions
+from service_kit.statements import tuples
+from service_kit.store import Store
+from service_kit.unreadable import read_rows, readable, shown
+
+CANDIDATES = 3
+"""Books of one title and author that are looked at: with two the row is refused, and names some."""
+
+SHOWN_BYTES = 200
+"""Bytes of a value that is shown as changed: 500 rows with eleven such values fit into a message."""
+
+TRIES = 20
+"""How often a batch is begun again because a book of it was just added or renamed: each time, by another writer."""
+
+RESULTS: dict[int, ImportResult.ValueType] = {
+    ON_DUPLICATE_SKIP: IMPORT_RESULT_ALREADY_THERE,
+    ON_DUPLICATE_UPDATE: IMPORT_RESULT_UPDATED,
+    ON_DUPLICATE_ADD_COPIES: IMPORT_RESULT_COPIES_ADDED,
+}
+
+
+class Planned(NamedTuple):
+    """Books that earlier rows of a stream with `validate_only` would have added."""
+
+    isbns: set[str]
+    identities: set[int]
+
+
+@dataclass
+class Entry:
+    """A book in the work of one batch."""
+
+    id: str
+    columns: dict[str, object]
+    """As they are now, and, once the batch is written, in the store."""
+    state: int
+    etag: str
+    """Of the book before this batch; empty for a new one."""
+    before: dict[str, object] = field(default_factory=dict)
+    """The values of before this batch of all columns that it changes."""
+
+    def identity(self) -> str:
+        """Return what the entry is recognized by without an ISBN."""
+        return title_identity(str(self.columns["title"]), json.loads(str(self.columns["authors"])))
+
+    def change(self, values: dict[str, object]) -> None:
+        """Take new values."""
+        self.before = {**{name: self.columns[name] for name in values}, **self.before}
+        self.columns |= values
+        self.columns |= derived_columns(self.columns)
+
+
+class _BookCameBetween(Exception):
+    """A row's book was added or renamed between the look-up and the lock on the revisions, so it is not locked."""
+
+
+def import_batch(
+    store: Store, rows: Sequence[Row], options: ImportOptions, planned: Planned, clock: Clock
+) -> list[ImportOutcome]:
+    """Import some rows in one transaction; return an outcome for each.
+
+    Raises `FieldInvalid` where the options are not those of the run so far, and `ImportRunUndone`.
+    """
+    for _ in range(TRIES):
+        try:
+            with store.writing():
+                return _import_batch(store, rows, options, planned, clock)
+        except _BookCameBetween:
+            continue
+    raise StoreUnavailable
+
+
+def _import_batch(
+    store: Store, rows: Sequence[Row], options: ImportOptions, planned: Planned, clock: Clock
+) -> list[ImportOutcome]:
+    writes = not all(row.validate_only or row.problems for row in rows)
+    now = clock()
+    if writes and options.on_duplicate != ON_DUPLICATE_SKIP:
+        store.locking(Frontend.select()).first()  # before the books: see docs/locks.md
+    with readable("import run", options.run_id):
+        run = runs.open_run(store, options, now) if writes else runs.find_run(options)
+        done = runs.rows_done(run, [row.line for row in rows if not row.problems])
+    waiting = [row for row in rows if not row.problems and row.line not in done]
+    batch = _Batch(options, planned)
+    batch.find_books(store, waiting, writes=writes)
+    outcomes = [
+        _done_already(row, *done[row.line]) if row.line in done and not row.problems else batch.outcome(row)
+        for row in rows
+    ]
+    batch.note_planned()
+    if writes:
+        # After all other locks, as everyone who changes something waits for the revisions.
+        books = batch.write(clock())
+        if run is not None:
+            pairs = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if not row.validate_only]
+            runs.remember(run, pairs, books, now)
+    return outcomes
+
+
+def _done_already(row: Row, digest: int, result: int, book_id: str) -> ImportOutcome:
+    """Answer a row whose line is done in this run. A row that is refused in any case is never among them."""
+    if digest != row.digest:
+        return _refused(row, "line", "was imported in this run with other values; import the changed file as a new run")
+    return ImportOutcome(line=row.line, result=ImportResult.ValueType(result), book_id=book_id, already_done=True)
+
+
+def _refused(row: Row, field_: str, problem: str) -> ImportOutcome:
+    problems = [FieldProblem(field=field_, description=problem)]
+    return ImportOutcome(line=row.line, result=IMPORT_RESULT_REFUSED, problems=problems)
+
+
+class _Batch:
+    """The books that the rows of a batch are about, found by ISBN or by title and first author."""
+
+    def __init__(self, options: ImportOptions, planned: Planned) -> None:
+        self._options = options
+        self._planned = planned
+        self._new_planned = Planned(set(), set())
+        self._entries: dict[str, Entry | None] = {}  # None for a book that is damaged in the store
+        self._by_isbn: dict[str, str] = {}
+        self._by_identity: dict[str, list[str]] = {}
+        self._lines: dict[int, tuple[int, ImportOutcome]] = {}  # the rows of this batch that are done, by line
+
+    def find_books(self, store: Store, rows: Sequence[Row], *, writes: bool) -> None:
+        """Look up the books of the rows. When this batch writes, nobody else changes what was found until it ends.
+
+        Raises `_BookCameBetween`.
+        """
+        locked: set[str] | None = None
+        if writes:
+            if store.is_postgresql and self._options.on_duplicate != ON_DUPLICATE_SKIP:
+                locked = self._find_ids(rows)
+                _lock_books(store, locked)
+            # Otherwise, on PostgreSQL, another import could add one of these ISBNs between the look-up and the insert,
+            # and the whole batch would fail for it.
+            hold_revisions()
+        ids = self._find_ids(rows)
+        if locked is not None and ids - locked:
+            raise _BookCameBetween
+        self._entries = dict.fromkeys(ids)
+        for row in read_rows(Book.select().where(Book.id.in_(ids)), Book) if ids else ():
+            if entry := shown(row, _entry, row.key):
+                self._take_in(entry)
+
+    def _find_ids(self, rows: Sequence[Row]) -> set[str]:
+        isbns = {str(row.columns["isbn"]) for row in rows} - {""}
+        by_isbn = Book.select(Book.isbn, Book.id).where(Book.isbn.in_(isbns), HAS_ISBN, IN_CATALOGUE)
+        self._by_isbn = dict(tuples(by_isbn)) if isbns else {}
+        keys = {row.columns["title_key"] for row in rows if self._options.match_title and not row.columns["isbn"]}
+        same_key: dict[int, list[str]] = {}
+        by_title = Book.select(Book.title_key, Book.id).where(Book.title_key.in_(keys), IN_CATALOGUE)
+        for key, book_id in tuples(by_title) if keys else ():
+            same_key.setdefault(key, []).append(book_id)
+        return set(self._by_isbn.values()).union(*(found[:CANDIDATES] for found in same_key.values()))
+
+    def _take_in(self, entry: Entry) -> None:
+        self._entries[entry.id] = entry
+        if entry.columns["isbn"]:
+            self._by_isbn[str(entry.columns["isbn"])] = entry.id
+        if self._options.match_title:
+            same = self._by_identity.setdefault(entry.identity(), [])
+            same.extend([entry.id] * (entry.id not in same))
+
+    def outcome(self, row: Row) -> ImportOutcome:
+        """Say what becomes of a row, and change the entries accordingly unless it is only to be validated."""
+        if row.problems:
+            return ImportOutcome(line=row.line, result=IMPORT_RESULT_REFUSED, problems=row.problems)
+        if not self._options.run_id:
+            return self._decide(row)
+        if row.line in self._lines:
+            digest, first = self._lines[row.line]
+            return _done_already(row, digest, first.result, first.book_id)
+        outcome = self._decide(row)
+        if outcome.result != IMPORT_RESULT_REFUSED and not row.validate_only:
+            self._lines[row.line] = row.digest, outcome
+        return outcome
+
+    def _decide(self, row: Row) -> ImportOutcome:
+        found = self._found(row)
+        if len(found) > 1:
+            return _refused(row, "title", f"is that of several books: {', '.join(found)}; add an ISBN to the row")
+        if found:
+            return self._duplicate(row, found[0])
+        if row.validate_only:
+            planned = self._is_planned(row)
+            result = RESULTS[self._options.on_duplicate] if planned else IMPORT_RESULT_ADDED
+            return ImportOutcome(line=row.line, result=result)
+        entry = Entry(new_id(), row.columns, 0, "")
+        self._take_in(entry)
+        return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED, book_id=entry.id)
+
+    def _found(self, row: Row) -> list[str]:
+        if isbn := str(row.columns["isbn"]):
+            return [self._by_isbn[isbn]] if isbn in self._by_isbn else []
+        return self._by_identity.get(_identity(row), []) if self._options.match_title else []
+
+    def _duplicate(self, row: Row, book_id: str) -> ImportOutcome:
+        entry = self._entries[book_id]
+        outcome = ImportOutcome(line=row.line, result=IMPORT_RESULT_ALREADY_THERE, book_id=book_id)
+        mode = self._options.on_duplicate
+        if entry is None:
+            damaged = "the book is damaged in the store and cannot be changed"
+            return outcome if mode == ON_DUPLICATE_SKIP else _refused(row, "row", damaged)
+        values = {name: row.columns[name] for name in row.given if entry.columns[name] != row.columns[name]}
+        if mode == ON_DUPLICATE_ADD_COPIES:
+            there = _copies(entry.columns)
+            if there + _copies(row.columns) > MOST_COPIES:
+                return _refused(row, "copies", f"the book has {there} already, and can have {MOST_COPIES} at most")
+            values = {"total_copies": there + _copies(row.columns)}
+        outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
+        if mode != ON_DUPLICATE_SKIP and values:
+            outcome.result = RESULTS[mode]
+            if not row.validate_only:
+                self._change(entry, values)
+        return outcome
+
+    def _change(self, entry: Entry, values: dict[str, object]) -> None:
+        if self._options.match_title:
+            self._by_identity[entry.identity()].remove(entry.id)
+        entry.change(values)
+        self._take_in(entry)
+
+    def _is_planned(self, row: Row) -> bool:
+        """Return whether an earlier row would have added this book; note that this one would."""
+        isbn, identity = str(row.columns["isbn"]), title_key(_identity(row)) if self._options.match_title else 0
+        both = (self._planned, self._new_planned)
+        if isbn:
+            known = any(isbn in planned.isbns for planned in both)
+            self._new_planned.isbns.add(isbn)
+        else:
+            known = self._options.match_title and any(identity in planned.identities for planned in both)
+        if self._options.match_title:
+            self._new_planned.identities.add(identity)
+        return known
+
+    def note_planned(self) -> None:
+        """Remember what rows of this batch would have added for the next ones."""
+        self._planned.isbns.update(self._new_planned.isbns)
+        self._planned.identities.update(self._new_planned.identities)
+
+    def write(self, now: int) -> list[runs.Effect]:
+        """Write the new and the changed books; return what was done to each."""
+        entries = [entry for entry in self._entries.values() if entry is not None]
+        fresh = [entry for entry in entries if not entry.etag]
+        changed = [entry for entry in entries if entry.etag and entry.before]
+        written = insert_books([{**entry.columns, "id": entry.id} for entry in fresh], now)
+        written += update_books([{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed], now)
+        return [
+            runs.Effect(entry.id, entry.etag, etag_of(row["revision"], row["update_time"]), entry.before)
+            for entry, row in zip([*fresh, *changed], written, strict=True)
+        ]
+
+
+def _lock_books(store: Store, ids: Iterable[str]) -> None:
+    """Lock these books until the transaction ends, in the order in which others lock several."""
+    if ids:
+        list(store.locking(Book.select(Book.id).where(Book.id.in_(ids)).order_by(Book.id)))
+
+
+def _entry(row: Book) -> Entry:
+    catalog_message(row)  # raises for a row that is damaged
+    return Entry(row.id, {name: getattr(row, name) for name in ENTRY_COLUMNS}, row.state, etag(row))
+
+
+def _identity(row: Row) -> str:
+    return title_identity(str(row.columns["title"]), json.loads(str(row.columns["authors"])))
+
+
+def _copies(columns: dict[str, object]) -> int:
+    return int(str(columns["total_copies"]))
+
+
+def _change(name: str, old: object, new: object) -> FieldChange:
+    return FieldChange(field=INPUT_NAME_OF[name], old_value=_shown(name, old), new_value=_shown(name, new))
+
+
+def _shown(name: str, value: object) -> str:
+    """Return a value as a text of at most `SHOWN_BYTES`."""
+    text = "; ".join(json.loads(str(value))) if name == "authors" else str(value or "")
+    encoded = text.encode()
+    return text if len(encoded) <= SHOWN_BYTES else encoded[: SHOWN_BYTES - 3].decode(errors="ignore") + "…"

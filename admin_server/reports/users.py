@@ -1,0 +1,99 @@
+"""Users, and who has what on loan, as far as the frontend has reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import peewee
+
+from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits, borrower_page, borrower_position
+from admin_server.store.models import NOT_CLOSED, Loan, User
+from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
+from library.v1 import loan_pb2, user_pb2
+from library_domain.errors import UserNotFound
+from library_domain.loans import loan_message
+from library_domain.users import queried_email_key, user_message, user_query
+from service_kit.clock import Clock
+from service_kit.paging import page, page_size
+from service_kit.row_lists import find_rows, list_rows
+from service_kit.statements import tuples
+from service_kit.store import Store
+from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
+
+
+def get_user(store: Store, user_id: str) -> user_pb2.User:
+    """Get a user."""
+    with store.reading(), readable("user", user_id):
+        row = User.get_or_none(User.id == user_id)
+        if row is None:
+            raise UserNotFound(user_id=user_id)
+        return user_message(row, _open_loan_counts([user_id]).get(user_id, 0))
+
+
+def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
+    """A page of users and the token of the next."""
+    with store.reading():
+        rows = _rows(request)
+        counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
+    return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
+
+
+def _rows(request: ListUsersRequest) -> list[User | Damaged]:
+    conditions = [] if request.include_closed else [NOT_CLOSED]
+    if not request.query:
+        return list_rows(User, request, conditions)
+    key = queried_email_key(request.query)
+    return find_rows(User, request, conditions, user_query(request.query), User.email_key == key if key else None)
+
+
+def list_borrowers(
+    store: Store, request: ListBorrowersRequest, clock: Clock, limits: BorrowerPageLimits = LIMITS
+) -> tuple[list[Borrower], str]:
+    """A page of the users who have books out, each with those loans, and the token of the next; four queries."""
+    now = clock()
+    is_open = Loan.return_time.is_null()
+    is_behind = borrower_position(request).is_behind()
+    with store.reading():
+        who = Loan.select(Loan.user_id).where(is_open, is_behind).distinct().order_by(Loan.user_id)
+        user_ids = _texts(who, page_size(request) + 1)
+        on_page = user_ids[: page_size(request)]
+        rows = read_rows(User.select().where(User.id.in_(on_page)), User)
+        users = {row.id: row for row in rows if isinstance(row, User)}
+        counts = _open_loan_counts(on_page)
+        own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(on_page)).order_by(Loan.user_id, Loan.key)
+        open_loans = read_rows(own.limit(limits.loans + 1), Loan)
+
+    def user(user_id: str) -> user_pb2.User:
+        known = users.get(user_id)
+        message = known and shown(known, lambda row: user_message(row, counts[user_id]), user_id)
+        return message or user_pb2.User(id=user_id)
+
+    def loan(row: Loan | Damaged) -> loan_pb2.Loan | None:
+        return shown(row, lambda readable_row: loan_message(readable_row, now), row.key)
+
+    return borrower_page(request, user_ids, open_loans, user, loan, limits)
+
+
+def _texts(query: Any, limit: int) -> list[str]:
+    """Run a query of one column of texts. Of a damaged store, leave out what is not a text."""
+    try:
+        values = [value for (value,) in tuples(query.limit(limit))]
+        if all(isinstance(value, str) for value in values):
+            return values
+    except UnicodeDecodeError:
+        pass
+    [column] = query.selected_columns
+    raw = tuples(query.select(peewee.Cast(column, "BLOB")).distinct())  # of all rows: only SQLite comes here
+    texts = all_shown(((value,) for (value,) in raw), lambda row: row[0].decode())
+    return texts[:limit]
+
+
+def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:
+    """How many loans each of these users has out."""
+    query = (
+        Loan.select(Loan.user_id, peewee.fn.COUNT(Loan.key))
+        .where(Loan.user_id.in_(list(user_ids)), Loan.return_time.is_null())
+        .group_by(Loan.user_id)
+    )
+    return dict(tuples(query))

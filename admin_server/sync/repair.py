@@ -1,0 +1,102 @@
+"""Finds and repairs damage in an admin's store that keeps it from its start, from the sync, or from counting right.
+
+The repair loses and doubles nothing. All epochs of before are forgotten, so no cursor and no receipt is valid any more:
+the frontend reads the whole catalogue and sends every user and loan again. What is counted is counted again from the
+open loans.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import peewee
+
+from admin_server.store.models import Book, Epoch, Frontend, Loan, User
+from admin_server.sync.epochs import begin_epoch
+from library_domain.pairing import is_frontend_id
+from service_kit.clock import Clock
+from service_kit.damage import (
+    Rules,
+    column_problems,
+    correct_counts,
+    count_problems,
+    counter_problems,
+    lag_problems,
+    number_in,
+    right_values,
+    row_problems,
+    stored_row,
+    text_like,
+)
+from service_kit.doctor import Identity
+from service_kit.revisions import Counter, damaged, newest_in, take_revisions
+from service_kit.store import Store
+
+COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
+    (Book.revision, 1),
+    (User.revision, 0),
+    (Loan.revision, 0),
+    (Epoch.first_revision, 0),
+)
+"""Columns of revisions, and the least value that each can have."""
+
+FRONTEND: Rules = {
+    Frontend.id: text_like(is_frontend_id),
+    Frontend.secret_hash: text_like(re.compile("(?:[0-9a-f]{64})?").fullmatch),
+    Frontend.newest_revision: number_in(0),
+}
+
+COUNTS = {
+    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
+}
+
+NO_FRONTEND = str(UUID(int=0))
+"""In the place of an id that is lost: no frontend has it, so an operator has to accept one."""
+
+
+def find_start_damage(store: Store) -> list[str]:
+    """Return what keeps the service from its start, a clause each. It reads a few rows."""
+    found = [*counter_problems(store), *lag_problems((Book.revision, Epoch.first_revision))]
+    return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
+
+
+def find_damage(store: Store) -> list[str]:
+    """Return all that is damaged, a clause each."""
+    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
+
+
+def frontend_id(store: Store) -> str:
+    """Return the id of the paired frontend; empty if it is damaged, or there is none yet."""
+    return str(right_values(stored_row(store, Frontend.one, FRONTEND), FRONTEND).get("id", ""))
+
+
+def repair(store: Store, clock: Clock) -> Identity:
+    """Repair the store within a transaction. No service may use it meanwhile."""
+    store.lift_time_limit()
+    newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Epoch.first_revision))
+    Counter.delete().execute()
+    Counter.insert(id=1, revision=newest).execute()
+    for book in list(Book.select(Book.key).where(damaged(Book.revision, least=1))):
+        Book.update(revision=take_revisions()).where(Book.key == book.key).execute()
+    for model in (User, Loan):
+        model.update(revision=0).where(damaged(model.revision)).execute()  # the next version replaces it
+    correct_counts(COUNTS)
+    identity = _repair_frontend(store)
+    Epoch.delete().execute()
+    begin_epoch(store, clock)
+    return identity
+
+
+def _repair_frontend(store: Store) -> Identity:
+    """Keep the pairing where it can be one, and count the newest revision from the users and loans."""
+    row = stored_row(store, Frontend.one, FRONTEND)
+    if row is None:
+        return Identity("")
+    kept = right_values(row, FRONTEND)
+    paired_id = kept.get("id", NO_FRONTEND)
+    secret_hash = kept.get("secret_hash", "") if "id" in kept else ""
+    newest = max(newest_in(User.revision), newest_in(Loan.revision), kept.get("newest_revision", 0))
+    Frontend.delete().execute()
+    Frontend.insert(one=1, id=paired_id, secret_hash=secret_hash, newest_revision=newest).execute()
+    return Identity(paired_id, "" if "id" in kept else "id")

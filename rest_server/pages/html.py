@@ -1,0 +1,191 @@
+"""What people see: the start page, which tells a newcomer what there is, and Swagger UI to try it.
+
+Nothing on them comes from another address, and their Content-Security-Policy makes the browser hold to that.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.staticfiles import StaticFiles
+
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import PathUnknown
+
+STATIC = Path(__file__).with_name("static")
+
+FILES = ("docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css")
+"""All that is served below `/docs/`: what the two pages load, and nothing else in their folders."""
+
+HEADERS = {
+    # For each page itself, and for the files, which may be opened as pages, too.
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'self'",
+            # Swagger UI has its small icons in its style sheet, and shows an image that a call answers from a blob.
+            "img-src 'self' data: blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": by the Fetch standard a page's own POST may then come from the origin "null".
+    "Referrer-Policy": "same-origin",
+    # Asked for again each time, and answered with 304: after an upgrade no browser shows pages of two releases.
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True)
+class PathSummary:
+    """One way to call a method: `GET`, `/v1/shelves/{id}`, and what it does in a sentence."""
+
+    verb: str
+    path: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class ServiceSummary:
+    """A service by its full name, what it is for in a sentence, all its paths, and its short name, if any."""
+
+    name: str
+    summary: str
+    paths: Sequence[PathSummary]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ContractSummary:
+    """What the server at an address offers; `services` is None as long as that is not learnt."""
+
+    target: str
+    services: Sequence[ServiceSummary] | None
+
+
+def page_routes(contracts: Callable[[], Sequence[ContractSummary]], title: str = "gRPC services") -> list[BaseRoute]:
+    """Return the routes `/` and `/docs`, and the files that they need below `/docs/`.
+
+    `contracts` is called at each request, as a contract may be learnt, or change, at any time. `title` is the name
+    of all of it on the pages.
+    """
+
+    async def start(request: Request) -> Response:
+        return start_page(request, contracts(), title)
+
+    async def docs(_request: Request) -> Response:
+        return docs_page(title)
+
+    files = StaticFiles(directory=STATIC, packages=[("rest_server.pages", "swagger_ui")])
+    return [
+        Route("/", start),
+        Route("/docs", docs),
+        Route("/docs/", docs_page_without_slash),
+        *(file_route(files, name) for name in FILES),
+    ]
+
+
+def start_page(request: Request, contracts: Sequence[ContractSummary], title: str) -> Response:
+    """Answer with the start page: as HTML to who says that it reads HTML, as plain text to all others, like curl."""
+    form, media_type = ("html", "text/html") if accepts_html(request) else ("txt", "text/plain")
+    base = str(request.base_url).rstrip("/")
+    text = _TEMPLATES.get_template(f"start.{form}").render(
+        title=title,
+        contracts=contracts,
+        base=base,
+        curl=shlex.join(["curl", base + path_to_try(contracts)]),
+        refusal=refusal_for_example(),
+    )
+    return Response(text, media_type=media_type, headers=HEADERS | {"Vary": "Accept"})
+
+
+def docs_page(title: str) -> Response:
+    """Answer with the page on which Swagger UI shows `/openapi.json`."""
+    text = _TEMPLATES.get_template("docs.html").render(title=title)
+    return Response(text, media_type="text/html", headers=HEADERS)
+
+
+async def docs_page_without_slash(_request: Request) -> Response:
+    """Send who typed one `/` more to where the page's links are right; also below a proxy's prefix."""
+    return RedirectResponse("../docs", headers=HEADERS)
+
+
+def file_route(files: StaticFiles, name: str) -> Route:
+    """Give the route of a file. One for each, so that whatever else is asked for is refused as anywhere."""
+
+    async def file(request: Request) -> Response:
+        response = await files.get_response(name, request.scope)
+        response.headers.update(HEADERS)
+        return response
+
+    return Route(f"/docs/{name}", file)
+
+
+def accepts_html(request: Request) -> bool:
+    """Tell whether HTML is named among what the client accepts; `*/*` does not name it (RFC 9110, 12.5.1)."""
+    for media_range in request.headers.get("accept", "").lower().split(","):
+        media_type, *parameters = (part.strip() for part in media_range.split(";"))
+        if media_type == "text/html" and not any(is_zero_weight(parameter) for parameter in parameters):
+            return True
+    return False
+
+
+def is_zero_weight(parameter: str) -> bool:
+    """Tell whether a parameter of a media range says that it is not acceptable: `q=0`."""
+    name, _, weight = parameter.partition("=")
+    return name.strip() == "q" and weight.strip() in ("0", "0.", "0.0", "0.00", "0.000")
+
+
+def path_to_try(contracts: Sequence[ContractSummary]) -> str:
+    """Choose what a newcomer can call as it is printed: a GET without variables, else `/healthz`."""
+    paths = [path for contract in contracts for service in contract.services or () for path in service.paths]
+    return next((path.path for path in paths if is_plain_get(path)), "/healthz")
+
+
+def refusal_for_example() -> Any:
+    """Give what a path that nothing is at is answered with."""
+    _, body = refusal_answer(PathUnknown(), uuid.uuid4().hex)
+    return json.loads(body)
+
+
+def is_plain_get(path: PathSummary) -> bool:
+    """Tell whether it is called by its path alone, with nothing to fill in."""
+    return path.verb == "GET" and not set(path.path) & set("{}*")
+
+
+def on_one_line(value: Any) -> Any:
+    """Give foreign text as one line of what can be shown: a contract's comment may have control characters.
+
+    To a terminal some of them are commands.
+    """
+    if type(value) is not str:  # no Markup, which is text of the template itself
+        return value
+    return "".join(
+        sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in value
+    )
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=jinja2.select_autoescape(["html"]),
+    finalize=on_one_line,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.tests["plain_get"] = is_plain_get
+# In the order in which the answer has them.
+_TEMPLATES.policies["json.dumps_kwargs"] = {"sort_keys": False}
