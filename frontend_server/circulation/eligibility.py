@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from frontend_server.circulation.due_times import is_overdue
 from frontend_server.circulation.rules import LendingRules
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
+from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from library_domain.errors import (
     BookNotFound,
@@ -26,6 +26,7 @@ from library_domain.errors import (
     UserNotActive,
     UserNotFound,
 )
+from library_domain.loans import loan_state
 from service_kit.clock import rfc3339
 from service_kit.errors import ServiceError
 
@@ -89,7 +90,7 @@ def renewal_eligibility(facts: RenewalFacts, rules: LendingRules) -> list[Refusa
     if facts.return_time is not None:
         return [LoanReturned(loan_id=facts.loan_id, return_time=rfc3339(facts.return_time)), *account]
     refusals: list[Refusal] = []
-    if is_overdue(facts.due_time, facts.now):
+    if loan_state(facts.due_time, facts.return_time, facts.now) == LOAN_STATE_OVERDUE:
         refusals.append(LoanOverdue(loan_id=facts.loan_id, due_time=rfc3339(facts.due_time)))
     if facts.renewal_count >= rules.renewal_limit or facts.days + facts.more_days > rules.day_limit:
         limits = {"renewal_limit": rules.renewal_limit, "day_limit": rules.day_limit}
