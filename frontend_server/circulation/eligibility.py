@@ -1,6 +1,6 @@
-"""Whether a loan can be made or renewed: functions of facts and rules, which know neither the store nor a clock.
+"""Whether a loan can be made or renewed: pure functions of facts and rules, without a store or a clock.
 
-Each function returns all refusals that hold, so that a client learns about all of them from one call. An empty list
+Each function returns all refusals that apply, so that a client learns about all of them from one call. An empty list
 means that the conditional updates of the use case succeed on the same facts; a test compares the two.
 """
 
@@ -35,7 +35,7 @@ Refusal: TypeAlias = ServiceError
 
 @dataclass(frozen=True)
 class BookFacts:
-    """What a check-out depends on, of a book."""
+    """The facts of a book on which a check-out depends."""
 
     state: int
     has_free_copy: bool
@@ -45,7 +45,7 @@ class BookFacts:
 
 @dataclass(frozen=True)
 class BorrowerFacts:
-    """What a check-out or a renewal depends on, of a user."""
+    """The facts of a user on which a check-out or a renewal depends."""
 
     state: int
     active_loan_count: int
@@ -53,7 +53,7 @@ class BorrowerFacts:
 
 @dataclass(frozen=True)
 class CheckoutFacts:
-    """What a check-out depends on. An unknown book or user is None."""
+    """The facts on which a check-out depends. An unknown book or user is None."""
 
     book_id: str
     book: BookFacts | None
@@ -63,7 +63,7 @@ class CheckoutFacts:
 
 @dataclass(frozen=True)
 class RenewalFacts:
-    """What a renewal by `more_days` at the time `now` depends on. An unknown user is None."""
+    """The facts on which a renewal by `more_days` at the time `now` depends. An unknown user is None."""
 
     loan_id: str
     due_time: int
