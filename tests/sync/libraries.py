@@ -25,7 +25,7 @@ from admin_server.sync.pairing import check_caller
 from admin_server.sync.records import record_loans, record_users
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.store.models import introduce, own_credentials
+from frontend_server.store.models import ensure_frontend_id, own_credentials
 from frontend_server.sync.pull import pull
 from frontend_server.sync.push import push
 from library.sync.v1.sync_service_pb2 import (
@@ -236,7 +236,7 @@ class Library:
     def start_frontend(self) -> None:
         """What a frontend process does at its start."""
         with self.frontend.at_work() as store:
-            introduce(store)
+            ensure_frontend_id(store)
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
