@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,21 +17,21 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rest_server.calls import Limits
+from rest_server.addresses import split_address
 from rest_server.contracts.targets import Target
+from rest_server.error_answers import refusal_response
 from rest_server.errors import Failed
 from rest_server.gateway import Gateway
-from rest_server.guards.connections import BoundedConnection
+from rest_server.guards.connections import BoundedConnection, Connections
+from rest_server.guards.open_files import most_connections
 from rest_server.guards.origins import Guard, hosts_to_answer
 from rest_server.headers import NDJSON, REQUEST_ID, request_id
-from rest_server.pages.documents import About, Documents
+from rest_server.logs import logger
+from rest_server.pages.documents import Documents
 from rest_server.pages.html import page_routes
-from rest_server.refusals import refusal_response
-from service_kit.addresses import AddressTaken, split_address
-from service_kit.logs import logger
-from service_kit.open_files import most_connections
+from rest_server.settings import Settings
 
 ACCEPTED_TOGETHER = 32
 """Connections that asyncio accepts at once. Some times as many are open before `BoundedConnection` counts them."""
@@ -43,55 +42,30 @@ QUEUE = 1_024
 log = logger(__name__)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the server is run."""
+class AddressTaken(Exception):
+    """The server cannot listen at its address; the message says what to do."""
 
-    listen: str
-    """HOST:PORT."""
-    targets: Sequence[str]
-    """HOST:PORT of each gRPC server."""
-    limits: Limits
-    cors_origins: Sequence[str]
-    allowed_hosts: Sequence[str]
-    """Names to answer under, beside its own. Where there are none: its own on a loopback address, else any."""
-    contract_interval: float
-    """Seconds between two looks at what a target offers."""
-    about: About
-    """What the pages say of this installation."""
-    grace: float
-    """Seconds that running calls have to end after SIGTERM."""
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"cannot listen on {address}: another program has the port, or the address is not this machine's. "
+            "Stop that program or listen elsewhere (--listen HOST:PORT)."
+        )
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises AddressTaken."""
-    quieten_libraries()
     with listening_socket(settings.listen) as listening:
         asyncio.run(_serve(settings, listening))
-
-
-def quieten_libraries() -> None:
-    """Leave out what the libraries say of each start and of each file that they read."""
-    for name in ("grpc_reflection", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    limits = settings.limits
+    connections = Connections(limits.seconds, limits.stream_bytes, most_connections())
     config = uvicorn.Config(
         application(settings, host),
-        http=type(
-            "Connection",
-            (BoundedConnection,),
-            {
-                "seconds": settings.limits.seconds,
-                "body_bytes": settings.limits.stream_bytes,
-                "most_connections": most_connections(),
-                "idle": {},
-                "unread": {},
-            },
-        ),
+        http=partial(BoundedConnection, connections),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         log_config=None,
         access_log=False,
@@ -100,7 +74,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         backlog=ACCEPTED_TOGETHER,
         # Parts of a second, too: uvicorn says int, and only waits for so long. In no time at all it would not see
         # that there is nothing to wait for.
-        timeout_graceful_shutdown=max(settings.grace, 0.01),  # type: ignore[arg-type]
+        timeout_graceful_shutdown=max(settings.grace_seconds, 0.01),  # type: ignore[arg-type]
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
@@ -157,7 +131,7 @@ def application(settings: Settings, address: str) -> Starlette:
     @contextlib.asynccontextmanager
     async def following(_app: Starlette) -> AsyncIterator[None]:
         # Here and not before, since a channel belongs to the event loop that it is made in.
-        targets.extend(Target(address, settings.contract_interval) for address in settings.targets)
+        targets.extend(Target(address, settings.learning) for address in settings.targets)
         following = [asyncio.create_task(target.follow(gateway.learn)) for target in targets]
         yield
         for task in following:
@@ -199,25 +173,6 @@ class _Entrance:
             await self._gateway(scope, receive, send)
 
 
-class _Compression(GZipMiddleware):
-    """starlette's, for those who ask for it: for all others it looks at each part of an answer, too."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress the answer, or say that it might have been."""
-
-        async def send_plain(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"vary", b"Accept-Encoding")]
-            await send(message)
-
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-        elif any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send_plain)
-
-
 def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
     hosts = hosts_to_answer(split_address(settings.listen)[0], address, settings.allowed_hosts)
     yield Middleware(Guard, hosts, settings.cors_origins)
@@ -238,7 +193,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
         )
     # Not the streams: their lines would wait until there is enough to compress.
     yield Middleware(
-        _Compression,
+        GZipMiddleware,
         minimum_size=1_000,
         compresslevel=5,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, NDJSON),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -15,20 +14,14 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from rest_server.bodies import check_is_json, has_body, lines, parts, whole_body
-from rest_server.errors import (
-    BodyInvalid,
-    DeadlineExceeded,
-    FieldsInvalid,
-    Refusal,
-    Stopping,
-    failure_answer,
-    refusal_answer,
-)
+from rest_server.error_answers import failure_answer, refusal_answer
+from rest_server.errors import BodyInvalid, DeadlineExceeded, FieldsInvalid, Refusal, Stopping
 from rest_server.guards.body_memory import Memories
 from rest_server.headers import NDJSON, NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
 from rest_server.operations import Operation
 from rest_server.requests import request_id_field
 from rest_server.sending import end, send
+from rest_server.settings import Limits
 from rest_server.spelling import Spelling
 
 LARGE = 128 * 1024
@@ -36,20 +29,6 @@ LARGE = 128 * 1024
 
 MOST_PARAMETERS = 200
 """In a query; far more than any request has fields."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the server takes on."""
-
-    seconds: float
-    """What a client has to send its request and to be answered."""
-    body_bytes: int
-    """A body, or a line of a streamed one."""
-    stream_bytes: int
-    """A streamed body."""
-    concurrent_calls: int
-    """Calls that run at the same time; one more is refused."""
 
 
 class Call:

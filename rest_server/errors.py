@@ -1,28 +1,17 @@
-"""All that this server refuses by itself, and errors as HTTP answers.
+"""All refusals of this server: requests that it answers itself, without a target.
 
-The HTTP status goes by google.rpc.Code, the body is as AIP-193 has it.
+docs/errors.md lists their reasons for clients.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import grpc
-from google.protobuf import any_pb2, json_format
-from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
-from protobuf import Registry, wkt
-
-from rest_server.spelling import Spelling
-from service_kit.errors import FieldInvalid, InternalError, ServiceError, rich_status
 
 DOMAIN = "library-rest"
-"""The domain of the reasons that this server gives itself; those of its targets have their own."""
+"""Of the reasons in this file; those of targets have their own."""
 
 HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
     grpc.StatusCode.OK: 200,
@@ -45,32 +34,63 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
 }
 """As google/rpc/code.proto gives them."""
 
-# So that json_format finds the types of details that a target's reflection need not have.
-_DETAILS = error_details_pb2.DESCRIPTOR
+BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
-_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
-_REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
-
-DETAILS_METADATA = "grpc-status-details-bin"
-
-MOST_RETRY_SECONDS = 366 * 24 * 3_600
-"""A longer delay is a fault of the target, and some clients cannot read it."""
+Detail = dict[str, Any]
+"""A message of google/rpc/error_details.proto as JSON."""
 
 
-class Refusal(ServiceError):
-    """A request that is answered here, and not by its target. Subclasses are all that there are."""
+class Refusal(Exception):
+    """A request that is refused here.
 
-    domain = DOMAIN
+    Each subclass has a `status` of gRPC, a `reason` for programs, and a `message` for people. `{names}` in the message
+    are values that it is raised with, which are in the ErrorInfo's metadata, too.
+    """
+
+    status: ClassVar[grpc.StatusCode]
     http_status: ClassVar[int | None] = None
-    """Where HTTP has a closer word for it than for its status in general."""
+    """Where HTTP has a closer status than `HTTP_STATUS` has."""
+    reason: ClassVar[str]
+    message: ClassVar[str] = ""
+
+    def __init__(self, **values: object) -> None:
+        self.metadata: Mapping[str, str] = {name: str(value) for name, value in values.items()}
+        super().__init__(self.message.format(**values))
+
+    def details(self) -> list[Detail]:
+        """Return the details of the answer, ErrorInfo first."""
+        info: Detail = {"@type": ERROR_INFO, "reason": self.reason, "domain": DOMAIN}
+        return [info | {"metadata": dict(self.metadata)} if self.metadata else info]
 
     def headers(self) -> dict[str, str]:
-        """Headers that the answer has because of it."""
+        """Return further headers of the answer."""
         return {}
 
 
-class FieldsInvalid(Refusal, FieldInvalid):
-    """A field or more is not acceptable. Give `FieldsInvalid((field, what is wrong), …)`."""
+class FieldsInvalid(Refusal):
+    """One field or more is not valid. Raise `FieldsInvalid((field, problem), ...)`."""
+
+    status = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "FIELD_INVALID"
+
+    MOST_PROBLEMS: ClassVar[int] = 50
+    """In one answer."""
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        super().__init__()
+        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems[: self.MOST_PROBLEMS]]
+        self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
+        self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
+
+    def details(self) -> list[Detail]:
+        """Add a BadRequest with each problem."""
+        violations = [{"field": field, "description": problem} for field, problem in self.problems]
+        return [*super().details(), {"@type": BAD_REQUEST, "fieldViolations": violations}]
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 class BodyInvalid(Refusal):
@@ -259,130 +279,9 @@ class AnswerUnreadable(Refusal):
     message = "The answer of {method} cannot be written as JSON: {problem}."
 
 
-class Failed(Refusal, InternalError):
-    """A fault of this server."""
+class Failed(Refusal):
+    """A fault of this server. Its log has the traceback under the id of the request."""
 
-
-def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
-    """Give HTTP status and body for a request that is refused here."""
-    status = rich_status(refusal, request_id)
-    http_status = refusal.http_status or HTTP_STATUS[refusal.status]
-    return http_status, _body(http_status, refusal.status, status.message, status.details, Registry(), request_id)
-
-
-def failure_answer(
-    error: grpc.aio.AioRpcError, registry: Registry, request_id: str, spelling: Spelling | None = None
-) -> tuple[int, bytes]:
-    """Return HTTP status and body for a call that failed; its details as far as the registry has their types.
-
-    Fields are named as `spelling` has them.
-    """
-    code, message = error.code(), error.details() or ""
-    sent = [value for key, value in error.trailing_metadata() if key == DETAILS_METADATA and isinstance(value, bytes)]
-    if not sent and code is grpc.StatusCode.UNAVAILABLE:
-        return refusal_answer(TargetUnavailable(problem=message), request_id)
-    if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return refusal_answer(DeadlineExceeded(problem=message), request_id)
-    details = [detail for value in sent for detail in _details_in(value)]
-    return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, registry, request_id, spelling)
-
-
-def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
-    """Return the header Retry-After, in whole seconds, for a call that failed with a google.rpc.RetryInfo."""
-    for key, value in error.trailing_metadata():
-        if key == DETAILS_METADATA and isinstance(value, bytes):
-            for detail in _details_in(value):
-                seconds = _retry_seconds(detail)
-                if seconds is not None:
-                    return {"retry-after": f"{seconds}"}
-    return {}
-
-
-def _retry_seconds(detail: any_pb2.Any) -> int | None:
-    info = error_details_pb2.RetryInfo()
-    try:
-        if not detail.Unpack(info) or not info.HasField("retry_delay"):
-            return None
-    except DecodeError:
-        return None
-    delay = info.retry_delay
-    seconds = delay.seconds + (delay.nanos > 0)
-    return seconds if 0 <= seconds <= MOST_RETRY_SECONDS else None
-
-
-def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
-    try:
-        return status_pb2.Status.FromString(value).details
-    except DecodeError:  # then the code and the message have to do
-        return []
-
-
-def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
-    with suppress(ValueError, RecursionError):
-        told = wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)
-        return dict(json.loads(told))
-    # Not of the target's files: google.rpc's own, perhaps.
-    with suppress(ValueError, TypeError, DecodeError, json_format.Error):
-        return json_format.MessageToDict(detail)
-    # Of a type that nobody described, or not of the type that it says: the bytes are all there is to give.
-    return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
-
-
-def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
-    return {name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in detail.items()}
-
-
-def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:
-    """Name the fields at fault as the client wrote them, in the details and in the message, which is returned."""
-    violations = [
-        violation
-        for detail in details
-        if detail.get("@type") == _BAD_REQUEST
-        for violation in detail.get("fieldViolations", ())
-        if violation.get("field")
-    ]
-    renamed: dict[str, str] = {}
-    problems: list[tuple[str, str]] = []
-    for violation in violations:
-        field, description = violation["field"], violation.get("description", "")
-        problems.append((field, description))
-        violation["field"], violation["description"] = spelling.problem(field, description)
-        renamed[field] = violation["field"]
-    if not renamed:
-        return message
-    longest_first = sorted(map(re.escape, renamed), key=len, reverse=True)
-    paths = re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})(?!\w)")
-
-    def spelled(text: str) -> str:
-        return spelling.in_text(paths.sub(lambda found: renamed[found[0]], text))
-
-    for detail in details:
-        if isinstance(metadata := detail.get("metadata"), dict) and isinstance(metadata.get("fields"), str):
-            metadata["fields"] = spelled(metadata["fields"])
-    if message == _sentence(problems):
-        return _sentence((violation["field"], violation["description"]) for violation in violations)
-    return spelled(message)
-
-
-def _sentence(problems: Iterable[tuple[str, str]]) -> str:
-    """What `FieldInvalid` says of all problems together, unless there are too many for one message."""
-    return "; ".join(f"{field}: {problem}" for field, problem in problems)
-
-
-def _body(
-    http_status: int,
-    code: grpc.StatusCode,
-    message: str,
-    details: Iterable[any_pb2.Any],
-    registry: Registry,
-    request_id: str,
-    spelling: Spelling | None = None,
-) -> bytes:
-    # What comes out of a map comes in any order; the same error is to read alike each time.
-    in_json = [_in_order(_detail_in_json(detail, registry)) for detail in details]
-    if spelling is not None:
-        message = _spelled(message, in_json, spelling)
-    if not any(detail.get("@type") == _REQUEST_INFO for detail in in_json):
-        in_json.append({"@type": _REQUEST_INFO, "requestId": request_id})
-    error = {"code": http_status, "message": message, "status": code.name, "details": in_json}
-    return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+    status = grpc.StatusCode.INTERNAL
+    reason = "INTERNAL"
+    message = "Something went wrong on the server; quote the request id to whoever runs it."

@@ -13,9 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rest_server.calls import Call, Limits
+from rest_server.calls import Call
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.contracts.targets import Target
+from rest_server.error_answers import error_response, failure_answer, refusal_response, retry_headers
 from rest_server.errors import (
     HTTP_STATUS,
     Failed,
@@ -25,16 +26,14 @@ from rest_server.errors import (
     Refusal,
     TargetUnknown,
     TooManyCalls,
-    failure_answer,
-    retry_headers,
 )
 from rest_server.guards.body_memory import Memories
 from rest_server.headers import JSON, REQUEST_ID, request_id
+from rest_server.logs import logger
 from rest_server.openapi import NeededBodies
 from rest_server.operations import Operation
-from rest_server.refusals import error_response, refusal_response
 from rest_server.routes import Routes
-from service_kit.logs import logger
+from rest_server.settings import Limits
 
 log = logger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from hashlib import blake2b
 
 import grpc
@@ -10,19 +11,21 @@ from starlette.datastructures import Headers
 
 from rest_server.errors import FieldsInvalid
 from rest_server.spelling import IDEMPOTENCY_KEY
-from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
 HEADER_BYTES = 32 * 1024
 """The most that the headers of a request may have together, and as much for its path and query."""
 
-REQUEST_ID = REQUEST_ID_HEADER
+REQUEST_ID = "x-request-id"
+"""The same in HTTP and in gRPC."""
+
 NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 """Answers hold what people wrote; no browser is to take one for a page."""
 
 PASSED_ON = "authorization"
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
@@ -31,7 +34,7 @@ _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 def request_id(headers: Headers) -> str:
     """The client's own id for this request, or a new one."""
     given = headers.get(REQUEST_ID, "")
-    return given if is_request_id(given) else new_request_id()
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:

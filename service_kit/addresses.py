@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from ipaddress import ip_address
 
 # What names have in practice, underscores of containers' names included; RFC 3986 would take more.
@@ -36,18 +35,6 @@ def split_address(address: str) -> tuple[str, int | None]:
     if port is not None and port > 65_535:
         raise ValueError(f"there is no port {port}")
     return host, port
-
-
-def same_host(host: str) -> str:
-    """Write a host in the one way in which all spellings of it are the same.
-
-    Lower case, no dot at the end, no brackets; an IPv6 address is short and without its zone, which only this machine
-    knows (RFC 6874).
-    """
-    name = host.strip("[]").partition("%")[0].lower().removesuffix(".")
-    with suppress(ValueError):
-        return str(ip_address(name))
-    return name
 
 
 def is_loopback(address: str) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
+import peewee
+
 from admin_server.store.models import Book, Loan
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.book_fields import FIELD_NAMES
-from library_domain.loans import expected_back
-from service_kit.clock import timestamp
+from service_kit.clock import is_time, timestamp
+from service_kit.statements import tuples
 from service_kit.unreadable import Damaged
 
 CATALOG_COLUMNS = ("id", *FIELD_NAMES, "state", "create_time", "update_time")
@@ -58,4 +60,12 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
 
 def expected_back_times(rows: Iterable[Book | Damaged]) -> dict[str, int]:
     """Return when those of these books that are out are expected back, by their ids; one query for all."""
-    return expected_back(Loan, [row.id for row in rows if isinstance(row, Book) and row.on_loan])
+    book_ids = [row.id for row in rows if isinstance(row, Book) and row.on_loan]
+    if not book_ids:
+        return {}
+    query = (
+        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
+        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
+        .group_by(Loan.book_id)
+    )
+    return {book_id: due_time for book_id, due_time in tuples(query) if is_time(due_time)}

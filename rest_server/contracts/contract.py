@@ -11,7 +11,7 @@ from rest_server.contracts.fields import Fields
 from rest_server.contracts.http_rules import HttpRule, RuleInvalid, full_name, rules_of
 from rest_server.contracts.reflection import Description
 from rest_server.contracts.visibility import is_restricted
-from service_kit.logs import logger
+from rest_server.logs import logger
 
 log = logger(__name__)
 

@@ -15,15 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse
 
-ANSWER_SECONDS = 10.0
-"""How long a server may take for one answer."""
-
-SECONDS = 30.0
-"""How long it may take for all of them."""
-
-MOST_FILES = 2_000
-MOST_BYTES = 8 * 1024 * 1024
-"""The most that a server may describe. Types take up to sixty times the memory of their files, and seconds for a MB."""
+from rest_server.settings import Learning
 
 PLUMBING = "grpc."
 """Services below this are how gRPC runs (health, reflection) and no part of what is offered."""
@@ -43,9 +35,9 @@ class Description:
     """A serialized FileDescriptorSet, each file behind those that it imports, with comments if the server has them."""
 
 
-def describe(channel: grpc.Channel) -> Description:
+def describe(channel: grpc.Channel, learning: Learning) -> Description:
     """Ask the server at the other end. Blocks, until the channel is closed if need be. Raises NotLearnt."""
-    answers = _Answers()
+    answers = _Answers(learning)
     try:
         try:
             return _described(channel, _Asking("v1alpha", answers))
@@ -123,14 +115,15 @@ def _code(error: grpc.RpcError) -> grpc.StatusCode:
 class _Answers:
     """All answers to one look: how much they are and how long they take is bounded, as a server may be broken."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + SECONDS
+    def __init__(self, learning: Learning) -> None:
+        self._learning = learning
+        self._end = time.monotonic() + learning.all_answers_seconds
         self._seen: set[int] = set()
         self._bytes = 0
 
     def seconds_left(self) -> float:
         """For the next answer."""
-        return max(0.0, min(ANSWER_SECONDS, self._end - time.monotonic()))
+        return max(0.0, min(self._learning.answer_seconds, self._end - time.monotonic()))
 
     def bounded(self, answers: Iterator[ServerReflectionResponse]) -> Iterator[ServerReflectionResponse]:
         """Give answers on. Raises NotLearnt for an error, and when there were too many files."""
@@ -143,8 +136,9 @@ class _Answers:
                 if hash(file) not in self._seen:
                     self._seen.add(hash(file))
                     self._bytes += len(file)
-            if len(self._seen) > MOST_FILES or self._bytes > MOST_BYTES:
-                raise NotLearnt(f"it describes more than {MOST_FILES} files or {MOST_BYTES} bytes")
+            most_files, most_bytes = self._learning.most_files, self._learning.most_bytes
+            if len(self._seen) > most_files or self._bytes > most_bytes:
+                raise NotLearnt(f"it describes more than {most_files} files or {most_bytes} bytes")
             yield answer
 
 

@@ -11,23 +11,26 @@ import grpc
 
 from rest_server.contracts.contract import Contract, compiled
 from rest_server.contracts.reflection import Description, NotLearnt, describe
-from service_kit import channel
-from service_kit.logs import logger
-
-PAUSE_SECONDS = 0.2
-"""Between two looks at least."""
-
-CONNECT_SECONDS = 5.0
-"""How long the first connection is waited for once the contract is known."""
-
-RETRY_SECONDS = 1.0
-"""How long after a look that failed the next one is made, while the target's contract is not known."""
+from rest_server.logs import logger
+from rest_server.settings import Learning
 
 CONTRACTS_KEPT = 4
 """Of a target, the last ones. Their classes are never freed, so one that comes back is better not made anew."""
 
-OPTIONS = list((dict(channel.OPTIONS) | {"grpc.max_receive_message_length": 64 * 1024 * 1024}).items())
-"""Servers of others may send larger answers than ours do."""
+OPTIONS = [
+    # A lost server is looked for again within two seconds, and not after minutes as by default.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A connection without a sign of life, as when a machine lost its power, is closed after 20 seconds. TCP takes a
+    # quarter of an hour.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # A proxy that is set for the web does not know these servers.
+    ("grpc.enable_http_proxy", 0),
+]
+"""Of each channel to a target."""
 
 log = logger(__name__)
 
@@ -42,13 +45,12 @@ class NotUnderstood(NotLearnt):
 class Target:
     """A gRPC server, at HOST:PORT. Made and used in the event loop."""
 
-    def __init__(self, address: str, interval_seconds: float) -> None:
-        """Look for a changed contract every `interval_seconds`."""
+    def __init__(self, address: str, learning: Learning) -> None:
         self.address = address
         self.contract: Contract | None = None
         """None until it is learnt; kept while the server is away."""
         self.channel = grpc.aio.insecure_channel(address, options=OPTIONS)
-        self._interval_seconds = interval_seconds
+        self._learning = learning
         self._look_due = asyncio.Event()
         self._problem = ""
         self._compiled = lru_cache(CONTRACTS_KEPT)(partial(compiled, address))
@@ -66,9 +68,9 @@ class Target:
             while True:
                 self._look_due.clear()
                 await self._learn(changed)
-                wait = RETRY_SECONDS if self.contract is None else self._interval_seconds
+                wait = self._learning.retry_seconds if self.contract is None else self._learning.interval_seconds
                 # Signs of change may come with every call: they hasten a look, but not without a pause.
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self._learning.pause_seconds)
                 with suppress(TimeoutError):
                     # Not by wait_for, which in Python 3.11 loses a cancellation that comes with the event.
                     async with asyncio.timeout(wait):
@@ -78,7 +80,7 @@ class Target:
         """Look at the contract; what it was before stands where it cannot be learnt."""
         try:
             # Closed also when this is cancelled: the thread ends then, which the end of the process waits for.
-            with channel.open_channel(self.address) as asking:
+            with grpc.insecure_channel(self.address, options=OPTIONS) as asking:
                 contract = await asyncio.to_thread(self._look, asking)
             if contract is not self.contract:
                 await self._take(contract, changed)
@@ -97,7 +99,7 @@ class Target:
         """
         description = None
         try:
-            description = describe(asking)
+            description = describe(asking, self._learning)
             if description not in self._rejected:
                 return self._compiled(description)
         except NotLearnt:
@@ -114,7 +116,7 @@ class Target:
         if before is None:
             # It may have come up a moment ago, and this channel be pausing between two attempts.
             with suppress(TimeoutError):
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(self._learning.connect_seconds):
                     await self.channel.channel_ready()
         self.contract = contract
         try:

@@ -9,7 +9,8 @@ import asyncio
 import fcntl
 import sys
 import termios
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -71,24 +72,25 @@ def _new_parser(connection: BoundedConnection) -> httptools.HttpRequestParser:
     return parser
 
 
+@dataclass(eq=False)
+class Connections:
+    """The connections of one server, and their bounds."""
+
+    seconds: float
+    """For a client to send its request, and from one part of its answer that it takes to the next."""
+    body_bytes: int
+    """Of a body that comes after its answer. It is read and discarded, so that a client that sends all of its body
+    before it reads gets the answer; after these bytes the connection is closed."""
+    most: int
+    """One more connection closes the one that has been idle for the longest time."""
+    idle: dict[BoundedConnection, None] = field(default_factory=dict)
+    """Those without a request whose headers have come, in the order in which they became idle."""
+    unread: dict[BoundedConnection, None] = field(default_factory=dict)
+    """Those whose client does not take its answer as fast as it comes, the oldest first."""
+
+
 class BoundedConnection(HttpToolsProtocol):
     """A connection that is closed when a request does not come to its end, or its answer is not taken."""
-
-    seconds = 30.0
-    """What a client has to send its request, and to go on taking its answer."""
-
-    body_bytes = 64 * 1024 * 1024
-    """The most of a body that comes behind its answer. It is thrown away, so that a client which sends all of its body
-    before it reads sees the answer; then the connection is closed."""
-
-    most_connections = 10_000
-    """Connections of the server. One more closes the one that has been idle for the longest time."""
-
-    idle: ClassVar[dict[BoundedConnection, None]]
-    """The server's connections without a request whose headers have come, in the order in which they became idle."""
-
-    unread: ClassVar[dict[BoundedConnection, None]]
-    """The server's connections whose answer is not being taken as fast as it is given, the oldest first."""
 
     _request_due: asyncio.TimerHandle | None = None
     _reading_due: asyncio.TimerHandle | None = None
@@ -98,8 +100,9 @@ class BoundedConnection(HttpToolsProtocol):
     _drained_bytes = 0
     _has_unread_answer = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, all_connections: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._all = all_connections
         self.parser = _Parser(self)  # type: ignore[assignment]  # it has all that uvicorn asks of one
 
     def head_without_wish(self) -> bytes:
@@ -114,17 +117,17 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request has to come."""
         super().connection_made(transport)
-        self.idle[self] = None
-        if len(self.connections) > self.most_connections:
-            longest_idle = next(iter(self.idle))
-            del self.idle[longest_idle]
+        self._all.idle[self] = None
+        if len(self.connections) > self._all.most:
+            longest_idle = next(iter(self._all.idle))
+            del self._all.idle[longest_idle]
             longest_idle.transport.abort()
-        self._expect_request(min(HEADER_SECONDS, self.seconds))
+        self._expect_request(min(HEADER_SECONDS, self._all.seconds))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is to be waited for."""
-        self.idle.pop(self, None)
-        self.unread.pop(self, None)
+        self._all.idle.pop(self, None)
+        self._all.unread.pop(self, None)
         self._expect_request(None)
         self._expect_reading(None)
         super().connection_lost(exc)
@@ -134,7 +137,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_begin()
         self._is_in_headers = self._has_come_further = True
         self._drained_bytes = 0
-        self._expect_request(min(HEADER_SECONDS, self.seconds))
+        self._expect_request(min(HEADER_SECONDS, self._all.seconds))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take headers; what stands behind a body in chunks would be added to them when they have been looked at."""
@@ -146,8 +149,8 @@ class BoundedConnection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # it is parsed again
         self._is_in_headers = False
-        self.idle.pop(self, None)
-        self._expect_request(self.seconds + LINGER_SECONDS)
+        self._all.idle.pop(self, None)
+        self._expect_request(self._all.seconds + LINGER_SECONDS)
         # A longer URL would be answered with a plain text by uvicorn; the guard refuses what is left by its length.
         self.url = self.url[:LONGEST_URL]
         super().on_headers_complete()
@@ -157,7 +160,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._has_come_further = True
         if self.cycle.response_complete:
             self._drained_bytes += len(body)
-            if self._drained_bytes > max(self.body_bytes, LEAST_DRAINED_BYTES):
+            if self._drained_bytes > max(self._all.body_bytes, LEAST_DRAINED_BYTES):
                 self.transport.abort()
         super().on_body(body)
 
@@ -181,7 +184,7 @@ class BoundedConnection(HttpToolsProtocol):
         is_idle = not self.pipeline
         super().on_response_complete()
         if is_idle and not self.transport.is_closing():
-            self.idle[self] = None
+            self._all.idle[self] = None
 
     def data_received(self, data: bytes) -> None:
         """Count what is no request that begins and no body: headers, and what may be around a body in chunks."""
@@ -195,18 +198,18 @@ class BoundedConnection(HttpToolsProtocol):
         """The client does not take its answer as fast as it is given."""
         super().pause_writing()
         self._expect_reading(self._bytes_left())
-        self.unread[self] = None
-        unread_bytes = sum(connection.transport.get_write_buffer_size() for connection in self.unread)
+        self._all.unread[self] = None
+        unread_bytes = sum(connection.transport.get_write_buffer_size() for connection in self._all.unread)
         while unread_bytes > MOST_UNREAD_BYTES:
-            oldest = next(iter(self.unread))
-            del self.unread[oldest]
+            oldest = next(iter(self._all.unread))
+            del self._all.unread[oldest]
             unread_bytes -= oldest.transport.get_write_buffer_size()
             oldest.transport.abort()
 
     def resume_writing(self) -> None:
         """It has taken it."""
         self._expect_reading(None)
-        self.unread.pop(self, None)
+        self._all.unread.pop(self, None)
         super().resume_writing()
         if self._has_unread_answer:
             self._has_unread_answer = False
@@ -221,7 +224,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._reading_due is not None:
             self._reading_due.cancel()
         self._reading_due = (
-            None if bytes_left is None else self.loop.call_later(self.seconds, self._look_at_reading, bytes_left)
+            None if bytes_left is None else self.loop.call_later(self._all.seconds, self._look_at_reading, bytes_left)
         )
 
     def _look_at_reading(self, bytes_left: int) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Collection, Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rest_server.addresses import is_loopback, same_host, split_address
+from rest_server.error_answers import refusal_response
 from rest_server.errors import (
     HeadersTooLarge,
     HostInvalid,
@@ -25,8 +27,6 @@ from rest_server.errors import (
     Refusal,
 )
 from rest_server.headers import HEADER_BYTES, request_id
-from rest_server.refusals import refusal_response
-from service_kit.addresses import is_loopback, same_host, split_address
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 

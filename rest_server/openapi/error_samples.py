@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 from protobuf import DescMethod
 
-from rest_server.errors import HTTP_STATUS, FieldsInvalid, Refusal, TargetUnavailable, refusal_answer
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import HTTP_STATUS, FieldsInvalid, Refusal, TargetUnavailable
 from rest_server.openapi.field_rules import Schema
 
 REQUEST_ID = "0123456789abcdef0123456789abcdef"

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import metadata
 
 from protobuf import DescService
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from rest_server import openapi
+from rest_server import LICENSE, __version__, openapi
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.contracts.targets import Target
 from rest_server.gateway import Gateway
 from rest_server.headers import JSON, NOT_SNIFFED, entity_tag, names_tag
 from rest_server.openapi.comments import summary_of, text_of_method, title_of
 from rest_server.pages.html import ContractSummary, PathSummary, ServiceSummary
+from rest_server.settings import About
 
 DESCRIPTION = """\
 The HTTP form of gRPC services, generated from their contracts. Bodies are protobuf's JSON. Requests can name fields as
@@ -31,18 +30,6 @@ Two headers can be sent with each request: `Grpc-Timeout` is the longest time fo
 
 DOCUMENTS_KEPT = 8
 """The document has the URL that it was asked for at, so there is one for each name that clients know this server by."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What the pages and the document say of this installation."""
-
-    title: str
-    """The name of the library, or of whatever else is served."""
-    contact: str = ""
-    """An e-mail address or a URL of the people who run it."""
-    public_url: str = ""
-    """Where clients find it; empty for the address that they ask for the document at."""
 
 
 class Documents:
@@ -97,15 +84,7 @@ class Documents:
 
     def _document(self, rules: Sequence[HttpRule], url: str) -> bytes:
         contracts = [target.contract for target in self._targets if target.contract]
-        package = metadata("lending-library")
-        licenses = package.get_all("License-Expression") or [""]
-        info = openapi.Info(
-            self._about.title,
-            package["Version"],
-            DESCRIPTION,
-            licenses[0],
-            self._about.contact,
-        )
+        info = openapi.Info(self._about.title, __version__, DESCRIPTION, LICENSE, self._about.contact)
         document = openapi.document(contracts, rules, info, url)
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -19,12 +19,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from rest_server.errors import PathUnknown, refusal_answer
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import PathUnknown
 
 STATIC = Path(__file__).with_name("static")
 
 FILES = ("docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css")
-"""All that is served below `/docs/`: what the two pages load, and no more of what the packages have."""
+"""All that is served below `/docs/`: what the two pages load, and nothing else in their folders."""
 
 HEADERS = {
     # For each page itself, and for the files, which may be opened as pages, too.
@@ -87,8 +88,7 @@ def page_routes(contracts: Callable[[], Sequence[ContractSummary]], title: str =
     async def docs(_request: Request) -> Response:
         return docs_page(title)
 
-    # Finding the package that has Swagger UI does not import it, and so not Flask either.
-    files = StaticFiles(directory=STATIC, packages=[("flask_swagger_ui", "dist")])
+    files = StaticFiles(directory=STATIC, packages=[("rest_server.pages", "swagger_ui")])
     return [
         Route("/", start),
         Route("/docs", docs),

@@ -5,20 +5,17 @@ And what mypy says about programs that use it, such as the README's.
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
-import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library_client import Frontend
+from tests.support.environments import Command, Environment, build_wheel, contents
 from tests.support.library_command import library
 from tests.support.processes import ROOT, Servers
 from tests.support.stores import FreshDatabases
@@ -119,51 +116,10 @@ with Frontend("127.0.0.1:50051") as library:
 """
 
 
-Command = list[str | Path]
-
-
-class Environment:
-    """A virtual environment with nothing but the distributions that are put into it."""
-
-    def __init__(self, folder: Path, distributions: Iterable[str]) -> None:
-        """Make it. The distributions are copied from the environment of the tests, as no network may be there."""
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        self.python = folder / "bin" / "python"
-        (self._packages,) = folder.glob("lib/python*/site-packages")
-        for name in distributions:
-            self._copy(name)
-
-    def install(self, wheel: Path) -> None:
-        """Install a wheel, whose dependencies are there."""
-        pip: Command = [sys.executable, "-m", "pip", "--python", self.python, "install", "--no-index", wheel]
-        subprocess.run(pip, check=True, capture_output=True)
-
-    def run(self, program: str, folder: Path, *arguments: str) -> str:
-        """Run a program in a file of `folder`; return what it prints. Warnings are errors."""
-        (folder / "program.py").write_text(program)
-        command: Command = [self.python, "-I", "-W", "error", "program.py", *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
-
-    def _copy(self, name: str) -> None:
-        distribution = importlib.metadata.distribution(name)
-        for file in distribution.files or ():
-            if ".." not in file.parts and "__pycache__" not in file.parts:
-                target = self._packages / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(str(file.locate()), target)
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built of a copy of its folder, which has all that it needs."""
-    folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT / "library-client", folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-    build = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index"]
-    subprocess.run([*build, "--wheel-dir", folder, folder / "source"], check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
-    return built
+    return build_wheel("library-client", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +156,7 @@ def at(addresses: dict[str, str], program: str) -> str:
 
 
 def test_the_wheel_needs_grpcio_and_protobuf_only(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
-    needed = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==)", metadata, re.MULTILINE)
+    names, needed = contents(wheel)
     assert needed == ["grpcio", "protobuf"]
     assert {"library/py.typed", "library_client/py.typed", "library_client/aio.py"} <= set(names)
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"library", "library_client"}

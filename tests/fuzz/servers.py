@@ -27,6 +27,7 @@ from library_domain.pairing import Credentials
 from rest_server.contracts.contract import compiled
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.contracts.reflection import describe
+from rest_server.settings import Learning
 from service_kit.store import open_store
 from tests.fuzz.http_requests import HttpRequest, method_name
 from tests.fuzz.known import Known
@@ -92,7 +93,7 @@ class Library:
         self._pids = {process.name: process.pid for process in self._processes()}
         self._channels = {service.name: service.channel() for service in (self.admin, self.frontend)}
         for service in (self.admin, self.frontend):
-            description = describe(self._channels[service.name])
+            description = describe(self._channels[service.name], Learning())
             pool = descriptor_pool.DescriptorPool()
             for file in FileDescriptorSet.FromString(description.files).file:
                 pool.AddSerializedFile(file.SerializeToString())

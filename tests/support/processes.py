@@ -39,6 +39,7 @@ class ServingProcess(ABC):
         self.name = name
         self.log = log
         self.settings = dict(settings)
+        self.command: list[str | Path] = [sys.executable, "-m", f"{name}_server"]
         self.environment: dict[str, str] = {}
         """More variables of the process, with their full names."""
         self.address = ""
@@ -75,7 +76,7 @@ class ServingProcess(ABC):
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{self.name}_server", "serve"],
+                [*self.command, "serve"],
                 env=environment,
                 cwd=self.log.parent,  # not the tree: nothing there may be needed, and nothing be left there
                 stdin=subprocess.DEVNULL,

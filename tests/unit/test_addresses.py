@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
-from service_kit.addresses import is_loopback, same_host, split_address
+import rest_server.addresses
+import service_kit.addresses
+from rest_server.addresses import same_host
+
+# `rest_server` stands on its own, so it has its own; both read the same addresses.
+both = pytest.mark.parametrize(
+    "addresses", [service_kit.addresses, rest_server.addresses], ids=lambda own: own.__name__
+)
 
 
 @pytest.mark.parametrize(
@@ -20,8 +29,11 @@ from service_kit.addresses import is_loopback, same_host, split_address
         ("a:", "a", None),  # RFC 3986 lets a port be empty
     ],
 )
-def test_an_address_is_a_host_and_perhaps_a_port(address: str, host: str, port: int | None) -> None:
-    assert split_address(address) == (host, port)
+@both
+def test_an_address_is_a_host_and_perhaps_a_port(
+    addresses: ModuleType, address: str, host: str, port: int | None
+) -> None:
+    assert addresses.split_address(address) == (host, port)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +57,10 @@ def test_an_address_is_a_host_and_perhaps_a_port(address: str, host: str, port: 
         *("http://a:1", "a/b", "a b", "a:1 ", "a:1\n", "a\n", "user@a", "*", "*.a", "\u0430:1", "a:\u0661"),
     ],
 )
-def test_what_is_none_is_refused(address: str) -> None:
+@both
+def test_what_is_none_is_refused(addresses: ModuleType, address: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        split_address(address)
+        addresses.split_address(address)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +80,9 @@ def test_all_spellings_of_a_host_are_the_same(host: str, same: str) -> None:
     assert same_host(host) == same
 
 
-def test_a_loopback_address_is_told_by_its_number() -> None:
+@both
+def test_a_loopback_address_is_told_by_its_number(addresses: ModuleType) -> None:
     for address in ("127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"):
-        assert is_loopback(address)
+        assert addresses.is_loopback(address)
     for address in ("0.0.0.0", "::", "128.0.0.1", "192.168.1.7", "fe80::1%eth0", "::ffff:192.168.1.7"):
-        assert not is_loopback(address)
+        assert not addresses.is_loopback(address)

@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import rest_server
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES: list[str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
@@ -42,3 +44,11 @@ def test_the_licence_is_the_one_that_the_project_names() -> None:
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert (ROOT / "LICENSE").read_text().split(maxsplit=4)[:4] == ["Apache", "License", "Version", "2.0,"]
     assert PROJECT["project"]["license-files"] == ["LICENSE"]
+
+
+def test_rest_server_by_itself_is_of_the_same_version_and_needs_the_same() -> None:
+    alone = tomllib.loads((ROOT / "rest_server" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(alone["dependencies"]) <= set(PROJECT["project"]["dependencies"])
+    for name in ("license", "requires-python"):
+        assert alone[name] == PROJECT["project"][name]
+    assert (rest_server.__version__, rest_server.LICENSE) == (PROJECT["project"]["version"], alone["license"])

@@ -14,10 +14,10 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from structlog.testing import capture_logs
 
-from rest_server.contracts import reflection, targets
 from rest_server.contracts.contract import compiled
 from rest_server.contracts.reflection import Description, NotLearnt, describe
 from rest_server.contracts.targets import Target
+from rest_server.settings import Learning
 from service_kit.channel import open_channel
 from tests.support.transcoding.misdescribed import MisdescribedServer
 
@@ -49,7 +49,7 @@ class Followed:
     """A target that is followed while a test's coroutine runs."""
 
     def __init__(self, address: str) -> None:
-        self.target = Target(address, 0.1)
+        self.target = Target(address, Learning(interval_seconds=0.1, pause_seconds=0.01, retry_seconds=0.05))
         self.changes = 0
         self.fault: Exception | None = None
         """Raised when a change is told, once."""
@@ -85,10 +85,8 @@ class Followed:
 
 
 @pytest.fixture
-def follow(server: MisdescribedServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def follow(server: MisdescribedServer) -> Callable[..., None]:
     """Runs a coroutine function with the server, followed."""
-    monkeypatch.setattr(targets, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(targets, "RETRY_SECONDS", 0.05)
 
     async def run(test: Callable[[Followed], Any]) -> None:
         followed = Followed(server.address)
@@ -223,14 +221,13 @@ def test_a_contract_that_comes_back_is_not_made_anew(server: MisdescribedServer,
 # --- how long it may take, and how much it may be ---
 
 
-def test_all_answers_together_have_a_deadline(server: MisdescribedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reflection, "SECONDS", 1.0)
+def test_all_answers_together_have_a_deadline(server: MisdescribedServer) -> None:
     server.answer_seconds = 0.4
     chain = [FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]) for number in range(20)]
     server.say([described("/v1/a", imports=["0.proto"]), *chain])
     began = time.monotonic()
     with open_channel(server.address) as channel, pytest.raises(NotLearnt, match="DEADLINE_EXCEEDED"):
-        describe(channel)
+        describe(channel, Learning(all_answers_seconds=1.0))
     assert time.monotonic() - began < 3
 
 
@@ -245,22 +242,17 @@ def test_to_follow_no_more_does_not_wait_for_an_answer(server: MisdescribedServe
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize("bound", ["MOST_FILES", "MOST_BYTES"])
-def test_a_target_may_not_describe_without_end(
-    server: MisdescribedServer, monkeypatch: pytest.MonkeyPatch, bound: str
-) -> None:
+@pytest.mark.parametrize("bounded", [Learning(most_files=20), Learning(most_bytes=20_000)], ids=["files", "bytes"])
+def test_a_target_may_not_describe_without_end(server: MisdescribedServer, bounded: Learning) -> None:
     files = [FileDescriptorProto(name=f"{number}.proto", package="p" * 1_000) for number in range(25)]
     server.say([described("/v1/a", imports=[file.name for file in files]), *files])
     with open_channel(server.address) as channel:
-        describe(channel)
-        monkeypatch.setattr(reflection, bound, 20 if bound == "MOST_FILES" else 20_000)
+        describe(channel, Learning())
         with pytest.raises(NotLearnt, match="it describes more than"):
-            describe(channel)
+            describe(channel, bounded)
 
 
-def test_a_file_that_is_sent_several_times_counts_once(
-    server: MisdescribedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_sent_several_times_counts_once(server: MisdescribedServer) -> None:
     shared = [FileDescriptorProto(name=f"{number}.proto") for number in range(10)]
     files = []
     for package in ("p", "q", "r"):
@@ -270,9 +262,8 @@ def test_a_file_that_is_sent_several_times_counts_once(
         files.append(file)
     server.say([*shared, *files])
     server.sends_imports = True
-    monkeypatch.setattr(reflection, "MOST_FILES", 13)
     with open_channel(server.address) as channel:
-        assert len(FileDescriptorSet.FromString(describe(channel).files).file) == 13
+        assert len(FileDescriptorSet.FromString(describe(channel, Learning(most_files=13)).files).file) == 13
 
 
 # --- rules ---

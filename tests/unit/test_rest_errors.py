@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protobuf import Registry
 
-from rest_server.errors import HTTP_STATUS, failure_answer, retry_headers
+from rest_server.error_answers import failure_answer, retry_headers
+from rest_server.errors import HTTP_STATUS
 from tests.support.described import contract
 
 TYPES = "type.googleapis.com/"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rest_server.errors import DOMAIN, HTTP_STATUS, FieldsInvalid, Refusal, refusal_answer
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import DOMAIN, HTTP_STATUS, FieldsInvalid, Refusal
 
 ERRORS = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
 

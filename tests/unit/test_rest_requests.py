@@ -14,7 +14,8 @@ from protobuf import DescField, DescMessage
 from rest_server.calls import MOST_PARAMETERS, parameters
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HttpRule, message_of
-from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable, Refusal, refusal_answer
+from rest_server.error_answers import refusal_answer
+from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable, Refusal
 from rest_server.requests import MOST_NESTING, NO_BODY, json_of, serialized_request
 from tests.support.described import contract, library_contracts
 

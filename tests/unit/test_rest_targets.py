@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from rest_server.contracts.targets import Target
+from rest_server.settings import Learning
 
 TURNS = 6
 """Of the event loop, between the sign and the cancellation."""
@@ -12,7 +13,7 @@ TURNS = 6
 
 async def cancelled_after(turns: int) -> bool:
     """Follow a target that is not there, see a sign of change, cancel some turns later; return whether it ended."""
-    target = Target("127.0.0.1:1", interval_seconds=600)
+    target = Target("127.0.0.1:1", Learning(interval_seconds=600))
     following = asyncio.create_task(target.follow(lambda: None))
     while not target._look_due._waiters:  # asyncio has no other way to see it
         await asyncio.sleep(0.01)

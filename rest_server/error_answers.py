@@ -1,0 +1,164 @@
+"""Errors as HTTP answers in the form of AIP-193: refusals of this server, and failed calls of targets."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, json_format
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+from protobuf import Registry, wkt
+from starlette.responses import Response
+
+from rest_server.errors import (
+    BAD_REQUEST,
+    HTTP_STATUS,
+    DeadlineExceeded,
+    Detail,
+    Refusal,
+    TargetUnavailable,
+)
+from rest_server.headers import JSON, NOT_SNIFFED, REQUEST_ID
+from rest_server.spelling import Spelling
+
+# json_format finds the types of google.rpc only if they are imported; a target need not describe them.
+_DETAILS = error_details_pb2.DESCRIPTOR
+
+_REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
+
+DETAILS_METADATA = "grpc-status-details-bin"
+
+MOST_RETRY_SECONDS = 366 * 24 * 3_600
+"""A longer delay is a fault of the target, and some clients cannot read it."""
+
+
+def error_response(status: int, body: bytes, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with an error's HTTP status and body."""
+    return Response(body, status, {REQUEST_ID: request_id, **NOT_SNIFFED, **(headers or {})}, JSON)
+
+
+def refusal_response(refusal: Refusal, request_id: str) -> Response:
+    """Answer a request that is refused here."""
+    return error_response(*refusal_answer(refusal, request_id), request_id, refusal.headers())
+
+
+def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
+    """Give HTTP status and body for a request that is refused here."""
+    http_status = refusal.http_status or HTTP_STATUS[refusal.status]
+    return http_status, _body(http_status, refusal.status, str(refusal), refusal.details(), request_id)
+
+
+def failure_answer(
+    error: grpc.aio.AioRpcError, registry: Registry, request_id: str, spelling: Spelling | None = None
+) -> tuple[int, bytes]:
+    """Return HTTP status and body for a call that failed; its details as far as the registry has their types.
+
+    Fields are named as `spelling` has them.
+    """
+    code, message = error.code(), error.details() or ""
+    sent = [value for key, value in error.trailing_metadata() if key == DETAILS_METADATA and isinstance(value, bytes)]
+    if not sent and code is grpc.StatusCode.UNAVAILABLE:
+        return refusal_answer(TargetUnavailable(problem=message), request_id)
+    if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return refusal_answer(DeadlineExceeded(problem=message), request_id)
+    details = [_detail_in_json(detail, registry) for value in sent for detail in _details_in(value)]
+    if spelling is not None:
+        message = _spelled(message, details, spelling)
+    return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, request_id)
+
+
+def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """Return the header Retry-After, in whole seconds, for a call that failed with a google.rpc.RetryInfo."""
+    for key, value in error.trailing_metadata():
+        if key == DETAILS_METADATA and isinstance(value, bytes):
+            for detail in _details_in(value):
+                seconds = _retry_seconds(detail)
+                if seconds is not None:
+                    return {"retry-after": f"{seconds}"}
+    return {}
+
+
+def _retry_seconds(detail: any_pb2.Any) -> int | None:
+    info = error_details_pb2.RetryInfo()
+    try:
+        if not detail.Unpack(info) or not info.HasField("retry_delay"):
+            return None
+    except DecodeError:
+        return None
+    delay = info.retry_delay
+    seconds = delay.seconds + (delay.nanos > 0)
+    return seconds if 0 <= seconds <= MOST_RETRY_SECONDS else None
+
+
+def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
+    try:
+        return status_pb2.Status.FromString(value).details
+    except DecodeError:  # then the code and the message have to do
+        return []
+
+
+def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
+    with suppress(ValueError, RecursionError):
+        told = wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)
+        return dict(json.loads(told))
+    # Not of the target's files: google.rpc's own, perhaps.
+    with suppress(ValueError, TypeError, DecodeError, json_format.Error):
+        return json_format.MessageToDict(detail)
+    # Of a type that nobody described, or not of the type that it says: the bytes are all there is to give.
+    return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
+
+
+def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
+    return {name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in detail.items()}
+
+
+def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:
+    """Name the fields at fault as the client wrote them, in the details and in the message, which is returned."""
+    violations = [
+        violation
+        for detail in details
+        if detail.get("@type") == BAD_REQUEST
+        for violation in detail.get("fieldViolations", ())
+        if violation.get("field")
+    ]
+    renamed: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
+    for violation in violations:
+        field, description = violation["field"], violation.get("description", "")
+        problems.append((field, description))
+        violation["field"], violation["description"] = spelling.problem(field, description)
+        renamed[field] = violation["field"]
+    if not renamed:
+        return message
+    longest_first = sorted(map(re.escape, renamed), key=len, reverse=True)
+    paths = re.compile(rf"(?<![\w.])(?:{'|'.join(longest_first)})(?!\w)")
+
+    def spelled(text: str) -> str:
+        return spelling.in_text(paths.sub(lambda found: renamed[found[0]], text))
+
+    for detail in details:
+        if isinstance(metadata := detail.get("metadata"), dict) and isinstance(metadata.get("fields"), str):
+            metadata["fields"] = spelled(metadata["fields"])
+    if message == _sentence(problems):
+        return _sentence((violation["field"], violation["description"]) for violation in violations)
+    return spelled(message)
+
+
+def _sentence(problems: Iterable[tuple[str, str]]) -> str:
+    """What `FieldInvalid` says of all problems together, unless there are too many for one message."""
+    return "; ".join(f"{field}: {problem}" for field, problem in problems)
+
+
+def _body(http_status: int, code: grpc.StatusCode, message: str, details: Iterable[Detail], request_id: str) -> bytes:
+    # A protobuf map has no order; with its keys sorted, the same error has the same bytes each time.
+    ordered = [_in_order(detail) for detail in details]
+    if not any(detail.get("@type") == _REQUEST_INFO for detail in ordered):
+        ordered.append({"@type": _REQUEST_INFO, "requestId": request_id})
+    error = {"code": http_status, "message": message, "status": code.name, "details": ordered}
+    return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
