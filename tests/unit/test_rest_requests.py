@@ -16,7 +16,8 @@ from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HttpRule, message_of
 from rest_server.error_answers import refusal_answer
 from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable, Refusal
-from rest_server.requests import MOST_NESTING, NO_BODY, json_of, serialized_request
+from rest_server.guards.json_bodies import MOST_NESTING, json_of
+from rest_server.requests import NO_BODY, serialized_request
 from tests.support.described import contract, library_contracts
 
 SECONDS = 5.0
