@@ -60,7 +60,7 @@ fuzz: $(VENV)/develop.stamp ## Send anything to every method, over gRPC and HTTP
 		$(BIN)/pytest -m slow --numprocesses=0 tests/fuzz $(ARGS)
 
 .PHONY: check
-check: check-style check-types check-layers check-contract ## Check style, types, layers, the contract and its stubs
+check: check-style check-types check-layers check-contract check-words ## Check style, types, layers, the contract, words
 
 .PHONY: check-style
 check-style: $(VENV)/develop.stamp
@@ -82,6 +82,22 @@ check-contract: $(VENV)/develop.stamp
 	$(BIN)/buf breaking --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
 	echo "The contract: linted, formatted, breaks no client, and generated/ is what it gives."
+
+# Whose words are not checked: what is generated or copied. The second line lists folders that are yet to be rewritten; delete
+# a folder from it together with its last finding.
+WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi
+WORDS_EXEMPT += tests README.md CHANGELOG.md $(filter-out docs/glossary.md,$(wildcard docs/*.md)) protos/library \
+	admin_server frontend_server rest_server service_kit library_domain library_cli benchmarks
+
+.PHONY: check-words
+# The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in .vale/Library.
+# Without Go (1.25 or newer, and a C compiler) only the spelling is checked; `.ci/run` requires Vale.
+check-words: $(VENV)/develop.stamp $(if $(shell command -v go),$(CLIENTS)/vale)
+	$(BIN)/typos --format=brief
+	[ -x $(CLIENTS)/vale ] || { echo "Go is missing: Vale did not check the choice of words."; exit $${LIBRARY_REQUIRE_CLIENTS:-0}; }
+	$(CLIENTS)/vale test .vale
+	git ls-files -z -- '*.md' '*.proto' '*.py' $(WORDS_EXEMPT:%=':!%') | xargs -0 $(CLIENTS)/vale --output=line
+	echo "Words: no finding."
 
 .PHONY: bench
 bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md tells how to read them
@@ -149,6 +165,11 @@ help: ## Show this
 		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- setting up ---
+
+$(CLIENTS)/vale: .ci/vale/go.mod .ci/vale/go.sum
+	echo "Building Vale ..."
+	(cd .ci/vale && GOBIN="$(CLIENTS)" go install tool)
+	touch $@
 
 # A stamp is younger than what was installed, so a second call is quick and a changed lock installs again.
 $(VENV)/develop.stamp: requirements-dev.lock $(VENV)/run.stamp

@@ -7,8 +7,6 @@ from typing import Protocol
 
 from library_domain.isbn import isbns_in, plain_text
 from service_kit.errors import FieldInvalid
-from service_kit.paging import ListRequest, row_position
-from service_kit.search import search_position
 from service_kit.text.expressions import Expression, Word, all_of, any_of
 from service_kit.text.words import index_words, query_expression
 
@@ -46,7 +44,7 @@ def book_query(query: str) -> Expression:
     return all_of(wanted)
 
 
-class QueryRequest(ListRequest, Protocol):
+class QueryRequest(Protocol):
     """A request that may look for words."""
 
     query: str
@@ -56,11 +54,3 @@ def check_query(request: QueryRequest) -> None:
     """Raise `FieldInvalid` for a query without a word."""
     if request.query:
         book_query(request.query)
-
-
-def check_place(request: QueryRequest) -> None:
-    """Raise `FieldInvalid` for a page token of another list."""
-    if request.query:
-        search_position(request)
-    else:
-        row_position(request)

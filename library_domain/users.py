@@ -1,22 +1,16 @@
-"""Users as both stores keep them: the frontend those it enrolled, the admin those that the frontend pushed."""
+"""Users as both services keep them: the frontend those it enrolled, the admin those that the frontend pushed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
-
-import peewee
+from typing import Protocol
 
 from library.v1 import user_pb2
-from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.emails import email_key, key_of_address
 from service_kit.clock import micros, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import match, rows_with_words, words_of
-from service_kit.paging import ListRequest, page_size, row_position
 from service_kit.text.expressions import Expression, Word, replaced
-from service_kit.text.words import query_expression
-from service_kit.unreadable import Damaged, read_rows
+from service_kit.text.words import index_words, query_expression
 
 LONGEST_PART = 32
 """Parts of words are cut to this many characters, in the index as in a query: names differ long before."""
@@ -27,26 +21,20 @@ MOST_PARTS = 100
 MOST_WORDS = 200
 """A user has at most this many words in the index: more than fit into the names and the address that may be sent."""
 
-# Written with a literal, as the partial index is: an engine uses it only where it can see that it applies.
-NOT_CLOSED = peewee.SQL(f"state <> {USER_STATE_CLOSED}")
+
+class UserRow(Protocol):
+    """A row with the columns that `user_columns` names. Times are microseconds since 1970."""
+
+    id: str
+    email: str
+    first_name: str
+    last_name: str
+    state: int
+    create_time: int
+    update_time: int
 
 
-class UserColumns(peewee.Model):
-    """The columns that hold a `library.v1.User`, but for the count of its loans. Times are microseconds since 1970."""
-
-    key = peewee.BigAutoField()
-    id = peewee.CharField(36, unique=True)
-    email = peewee.TextField()
-    first_name = peewee.TextField()
-    last_name = peewee.TextField()
-    state = peewee.SmallIntegerField(default=user_pb2.USER_STATE_ACTIVE)  # a newer version may have states of its own
-    create_time = peewee.BigIntegerField()
-    update_time = peewee.BigIntegerField()
-    email_key = peewee.TextField()  # by which addresses are compared: see library_domain.emails
-    words = peewee.TextField()  # what is in the word index: see `user_words`
-
-
-def user_message(row: UserColumns, active_loan_count: int) -> user_pb2.User:
+def user_message(row: UserRow, active_loan_count: int) -> user_pb2.User:
     """Convert a row to the message."""
     return user_pb2.User(
         id=row.id,
@@ -61,7 +49,7 @@ def user_message(row: UserColumns, active_loan_count: int) -> user_pb2.User:
 
 
 def user_columns(user: user_pb2.User) -> dict[str, object]:
-    """Convert a message to the columns."""
+    """Convert a message to the columns of its row."""
     return {
         "id": user.id,
         "email": user.email,
@@ -87,7 +75,7 @@ def user_words(email: str, first_name: str, last_name: str) -> str:
     unless the script is one in which a letter can be a word.
     """
     parts: dict[str, None] = {}
-    for word in words_of(f"{first_name} {last_name} {email}")[:MOST_WORDS]:
+    for word in index_words(f"{first_name} {last_name} {email}")[:MOST_WORDS]:
         parts.update(dict.fromkeys(_parts(word)))
     return " ".join(parts)
 
@@ -100,37 +88,16 @@ def user_query(query: str) -> Expression:
     return replaced(wanted, lambda word: Word(word.text[:LONGEST_PART], prefix=True))
 
 
-class ListUsersRequest(ListRequest, Protocol):
+def queried_email_key(query: str) -> str:
+    """Return the `email_key` of a query that is a whole e-mail address; "" for another query."""
+    return key_of_address(query.strip()) if "@" in query else ""
+
+
+class ListUsersRequest(Protocol):
     """What both services' ListUsers ask for."""
 
     query: str
     include_closed: bool
-
-
-UserModel = TypeVar("UserModel", bound=UserColumns)
-
-
-def list_user_rows(
-    database: peewee.Database, model: type[UserModel], request: ListUsersRequest
-) -> list[UserModel | Damaged]:
-    """Read the users of a page, and one more if there is one, in the order in which the store got them.
-
-    An address that one of them has finds only those who have it. Raises `FieldInvalid` for a query without a word and
-    for a wrong page token.
-    """
-    after = row_position(request)
-    users = model.select() if request.include_closed else model.select().where(NOT_CLOSED)
-    if request.query:
-        words = match(database, user_query(request.query))
-        key = key_of_address(request.query.strip()) if "@" in request.query else ""
-        having_address = users.where(model.email_key == key)
-        if key and having_address.exists():
-            users = having_address.where(model.key > after).order_by(model.key)
-        else:
-            users = rows_with_words(database, users, model.key, model.words, words, after)
-    else:
-        users = users.where(model.key > after).order_by(model.key)
-    return read_rows(users.limit(page_size(request) + 1), model)
 
 
 def check_user_query(request: ListUsersRequest) -> None:

@@ -1,7 +1,7 @@
 """Generate the Python stubs and the commented descriptor set in `generated/` from the contract in `protos/`.
 
     python protos/generate.py            write generated/, and what library-client/ has of the contract
-    python protos/generate.py --check    write nothing; fail where these are not what the protos give
+    python protos/generate.py --check    write nothing; fail if these are not generated from the present protos
 
 Everything runs from installed wheels and from this folder: protoc comes from grpcio-tools, and `google/` and `buf/` are
 copies of the protos that the contract imports. tests/unit/test_protos.py compares these with the wheels.
@@ -89,7 +89,7 @@ def run_protoc(options: list[str], files: list[str]) -> None:
 
 
 def plugins() -> list[str]:
-    """The plugins of this interpreter's environment, which need not be on the PATH."""
+    """The plugins of this interpreter's environment, which may be missing from PATH."""
     return [f"--plugin={path}" for path in Path(sys.executable).parent.glob("protoc-gen-mypy*")]
 
 
@@ -115,7 +115,7 @@ def differences(fresh: Path) -> list[str]:
 def report(different: list[str]) -> int:
     """Print what differs, and what to do about it."""
     for name in different:
-        print(f"{name} is not what protos/ gives", file=sys.stderr)
+        print(f"{name} is not generated from the present protos/", file=sys.stderr)
     if different:
         print("run `make generate` and commit what it writes", file=sys.stderr)
     return 1 if different else 0

@@ -25,7 +25,7 @@ STATUS = f"{PACKAGE}/status.proto"
 """What the client reads of an error, in messages of its own."""
 MONEY = "google/type/money.proto"
 INTERNAL = "library/sync/"
-"""What the services say to each other is not for clients."""
+"""The calls between the two services are not for clients."""
 REASONS = "library/v1/error_reason.proto"
 REASON_PREFIX = "ERROR_REASON_"
 
@@ -52,7 +52,7 @@ def generate_client(image: Path, target: Path, protoc: Protoc) -> None:
     outputs += [f"--{kind}=quiet:{stubs}" for kind in ("mypy_out", "mypy_grpc_out")]
     protoc([f"--descriptor_set_in={stripped}", *outputs, *names])
     protoc([f"--descriptor_set_in={stripped}", f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}", MONEY])
-    give_money_a_module(stubs)
+    move_money_stubs(stubs)
     (stubs / "library" / "py.typed").touch()
     messages = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
     well_known = importlib.resources.files(grpc_tools) / "_proto"
@@ -66,7 +66,7 @@ def is_for_clients(name: str) -> bool:
 
 
 def without_options(contract: descriptor_pb2.FileDescriptorSet) -> descriptor_pb2.FileDescriptorSet:
-    """Return the files for clients and those that give their fields types, without custom options."""
+    """Return the files for clients, and those that define types of their fields, without custom options."""
     kept = descriptor_pb2.FileDescriptorSet()
     needed = ("google/protobuf/", MONEY)
     for file in contract.file:
@@ -78,12 +78,12 @@ def without_options(contract: descriptor_pb2.FileDescriptorSet) -> descriptor_pb
         file.dependency.extend(imported)
         # To this program the custom options are unknown fields, as it imports nothing that defines them.
         file.DiscardUnknownFields()
-        drop_what_goes_without_saying(file)
+        drop_defaults(file)
     return kept
 
 
-def drop_what_goes_without_saying(described: Message) -> None:
-    """Remove options without content, and JSON names as protoc makes them, from a descriptor and all in it."""
+def drop_defaults(described: Message) -> None:
+    """Remove empty options and the JSON names that protoc generates, recursively."""
     for field, value in described.ListFields():
         if field.name == "options" and not value.ListFields():
             described.ClearField("options")
@@ -91,10 +91,10 @@ def drop_what_goes_without_saying(described: Message) -> None:
             described.ClearField("json_name")
         elif field.message_type is not None:
             for inner in value if field.is_repeated else (value,):
-                drop_what_goes_without_saying(inner)
+                drop_defaults(inner)
 
 
-def give_money_a_module(stubs: Path) -> None:
+def move_money_stubs(stubs: Path) -> None:
     """Move the stubs of money.proto to `library/money_pb2.py`, and let the others import that."""
     shutil.move(stubs / "google" / "type" / "money_pb2.pyi", stubs / "library" / "money_pb2.pyi")
     own = stubs / "library" / "_money_pb2.py"

@@ -47,10 +47,13 @@ class AnsweredRequest(peewee.Model):
     method = peewee.TextField()  # such as library.frontend.v1.BorrowBook
     digest = peewee.CharField(32)  # of the arguments: see `request_digest`
     answer = peewee.BlobField()  # the serialized response message
-    create_time = peewee.BigIntegerField(index=True)
+    create_time = peewee.BigIntegerField()
 
     class Meta:
         table_name = "request"
+
+
+AnsweredRequest.add_index(AnsweredRequest.create_time, name="request_create_time")
 
 
 FIND = Statement(

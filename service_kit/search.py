@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import peewee
 
 from service_kit.full_text import match
-from service_kit.paging import ListRequest, page_size, position, token_refused
+from service_kit.paging import ListRequest, page_size, position, row_position, token_refused
 from service_kit.text.expressions import But, Expression, exact
 from service_kit.vocabulary import guessed
 
@@ -93,3 +93,17 @@ def search_position(request: ListRequest) -> Place:
     if found is None:
         raise token_refused()
     return Place(int(found.group(1)), int(found.group(2)))
+
+
+class QueryRequest(ListRequest, Protocol):
+    """A request for a list, of all rows or of those that a query finds."""
+
+    query: str
+
+
+def check_place(request: QueryRequest) -> None:
+    """Raise `FieldInvalid` for a page token of another list."""
+    if request.query:
+        search_position(request)
+    else:
+        row_position(request)

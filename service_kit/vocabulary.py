@@ -13,6 +13,7 @@ import peewee
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from service_kit.columns import BytewiseTextField
 from service_kit.statements import Statement, slot
 from service_kit.text.expressions import Expression, Word, any_of, replaced, words_in
 from service_kit.text.words import is_guessable
@@ -45,11 +46,14 @@ _BEHIND_ALL = "\U0010ffff"
 class VocabularyWord(peewee.Model):
     """A word that some text has, or had."""
 
-    word = peewee.TextField(primary_key=True)
-    mirrored = peewee.TextField()  # the word from its end, by which its last letters are found
+    word = BytewiseTextField(primary_key=True)
+    mirrored = BytewiseTextField()  # the word from its end, by which its last letters are found
 
     class Meta:
         table_name = "vocabulary"
+
+
+VocabularyWord.add_index(VocabularyWord.mirrored, name="vocabulary_mirrored")
 
 
 _BY_BEGINNING = Statement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin_server.books.entries import CHANGEABLE_FIELDS, book_columns, changed_columns, check_update
+from admin_server.books.entries import book_columns, changed_columns, check_update
 from admin_server.books.messages import book_message, etag, expected_back_times
 from admin_server.books.writing import insert_books, isbn_taken_meanwhile, locked_book, refuse_taken_isbn, save_book
 from admin_server.store.models import Book
@@ -13,6 +13,7 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
+from library_domain.book_fields import CHANGEABLE_FIELDS
 from library_domain.errors import BookOnLoan, BookRemoved, EtagMismatch
 from service_kit.clock import Clock
 from service_kit.field_masks import masked_fields

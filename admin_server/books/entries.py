@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from admin_server.store.models import Book
 from library.admin.v1.catalog_service_pb2 import (
@@ -12,6 +13,7 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE
+from library_domain.book_fields import BOOK_FIELDS, CHANGEABLE_FIELDS, FIELD_NAMES, FieldKind, limits
 from library_domain.isbn import normalized_isbn13
 from library_domain.search import book_words
 from library_domain.titles import title_identity, title_key
@@ -20,32 +22,20 @@ from service_kit.field_masks import masked_fields
 from service_kit.text.keys import text_key, tidied
 from service_kit.validation import joined, problems, problems_by, shortened
 
-COPIED_FIELDS = (
-    "title",
-    "isbn",
-    "publisher",
-    "category",
-    "language",
-    "published_year",
-    "page_count",
-    "description",
-    "cover_uri",
-)
-"""Fields of a book that are called the same in AddBookRequest, in Book and in the table, and hold one plain value."""
+DERIVED_COLUMNS = ("words", "publisher_key", "category_key", "title_key")
+"""Columns that `derived_columns` computes."""
 
-CHANGEABLE_FIELDS = (*COPIED_FIELDS, "authors", "total_copies", "state")
-MOST_COPIES = 10_000
-"""Of one book, as AddBookRequest has it."""
+ENTRY_COLUMNS = (*FIELD_NAMES, *DERIVED_COLUMNS)
+"""Columns that librarians write, and those that are computed from them."""
+
+MOST_COPIES = limits("copies").int32.lte
 
 
 def book_columns(request: AddBookRequest) -> dict[str, object]:
     """Return the columns of a new book, its texts tidied. Raises `FieldInvalid` for a wrong ISBN."""
-    columns: dict[str, object] = {name: getattr(request, name) for name in COPIED_FIELDS}
-    columns |= {name: tidied(text) for name, text in columns.items() if isinstance(text, str)}
-    authors = [tidied(author) for author in request.authors]
-    columns["isbn"] = checked_isbn(request.isbn)
-    columns["authors"] = json.dumps(authors, ensure_ascii=False)
-    columns["total_copies"] = request.copies if request.HasField("copies") else 1
+    columns = {field.name: _COLUMN_OF[field.kind](getattr(request, field.input_name)) for field in BOOK_FIELDS}
+    if not request.HasField("copies"):
+        columns["total_copies"] = 1
     return {**columns, **derived_columns(columns)}
 
 
@@ -60,24 +50,17 @@ def derived_columns(columns: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def changed_columns(row: Book, book: book_pb2.Book, fields: Sequence[str]) -> dict[str, object]:
-    """The columns after an update that `check_update` lets pass."""
-    merged = AddBookRequest(authors=json.loads(row.authors), copies=row.total_copies)
-    for name in COPIED_FIELDS:
-        setattr(merged, name, getattr(row, name))
-    fill(merged, book, fields)
+def changed_columns(row: Book, book: book_pb2.Book, fields: Collection[str]) -> dict[str, object]:
+    """Return the columns after an update that `check_update` has accepted."""
+    stored = {field.input_name: getattr(row, field.name) for field in BOOK_FIELDS}
+    stored["authors"] = json.loads(row.authors)
+    merged = AddBookRequest(**{**stored, **_values(book, fields)})
     return {**book_columns(merged), "state": book.state if "state" in fields else row.state}
 
 
-def fill(request: AddBookRequest, book: book_pb2.Book, fields: Iterable[str]) -> None:
-    """Put these fields of a book into a request; all but the state, which it does not have."""
-    for name in fields:
-        if name == "authors":
-            request.authors[:] = book.authors
-        elif name == "total_copies":
-            request.copies = book.total_copies
-        elif name != "state":
-            setattr(request, name, getattr(book, name))
+def _values(book: book_pb2.Book, fields: Collection[str]) -> dict[str, Any]:
+    """Return the values of these fields under their names in AddBookRequest, which does not have the state."""
+    return {field.input_name: getattr(book, field.name) for field in BOOK_FIELDS if field.name in fields}
 
 
 def checked_isbn(isbn: str) -> str:
@@ -97,13 +80,25 @@ def check_update(request: UpdateBookRequest) -> None:
     """Raise `FieldInvalid` with all that is wrong with an update: its mask, and the new values by AddBook's rules."""
     book = request.book
     fields, wrong = masked_fields(book, request.update_mask, CHANGEABLE_FIELDS)
-    # What is not changed is filled in, so that an addition with the new values is judged by them alone.
-    addition = AddBookRequest(title="A")
-    fill(addition, book, fields)
+    # AddBook requires a title, which the update need not have.
+    addition = AddBookRequest(**{"title": "A", **_values(book, fields)})
     found = problems(addition)
     found = joined(found, problems_by([check_isbn], shortened(addition, found)))
-    wrong += [("book." + field.replace("copies", "total_copies"), problem) for field, problem in found]
+    wrong += [("book." + path.replace("copies", "total_copies"), problem) for path, problem in found]
     if "state" in fields and book.state not in (BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE):
         wrong.append(("book.state", "must be BOOK_STATE_ACTIVE or BOOK_STATE_UNAVAILABLE; RemoveBook removes"))
     if wrong:
         raise FieldInvalid(*wrong)
+
+
+def _names_column(names: Iterable[str]) -> str:
+    return json.dumps([tidied(name) for name in names], ensure_ascii=False)
+
+
+_COLUMN_OF: dict[FieldKind, Callable[[Any], object]] = {
+    FieldKind.TEXT: tidied,
+    FieldKind.NAMES: _names_column,
+    FieldKind.ISBN: checked_isbn,
+    FieldKind.NUMBER: int,
+    FieldKind.YEAR: int,
+}

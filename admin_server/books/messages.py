@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+import peewee
 
 from admin_server.store.models import Book, Loan
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
-from library_domain.loans import expected_back
-from service_kit.clock import timestamp
+from library_domain.book_fields import FIELD_NAMES
+from service_kit.clock import is_time, timestamp
+from service_kit.statements import tuples
 from service_kit.unreadable import Damaged
 
+CATALOG_COLUMNS = ("id", *FIELD_NAMES, "state", "create_time", "update_time")
+"""Columns that `catalog_message` reads."""
 
-class CatalogRow(NamedTuple):
-    """What `catalog_message` reads of a book, as a plain row: a first sync reads too many to make models of them."""
-
-    id: str
-    title: str
-    authors: str
-    isbn: str
-    publisher: str
-    category: str
-    language: str
-    published_year: int
-    page_count: int
-    description: str
-    cover_uri: str
-    total_copies: int
-    state: int
-    create_time: int
-    update_time: int
-    revision: int
+_catalog_values: Callable[[Book], tuple[Any, ...]] = attrgetter(*CATALOG_COLUMNS)
 
 
 def etag(row: Book) -> str:
@@ -45,25 +33,18 @@ def etag_of(revision: int, update_time: int) -> str:
     return f"{revision:x}-{update_time:x}"
 
 
-def catalog_message(row: Book | CatalogRow) -> book_pb2.Book:
-    """The book as the catalogue has it: what the frontend is told."""
-    return book_pb2.Book(
-        id=row.id,
-        title=row.title,
-        authors=json.loads(row.authors),
-        isbn=row.isbn,
-        publisher=row.publisher,
-        category=row.category,
-        language=row.language,
-        published_year=row.published_year,
-        page_count=row.page_count,
-        description=row.description,
-        cover_uri=row.cover_uri,
-        total_copies=row.total_copies,
-        state=book_pb2.BookState.ValueType(row.state),
-        create_time=timestamp(row.create_time),
-        update_time=timestamp(row.update_time),
-    )
+def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:
+    """Return the book as the catalogue has it, which the frontend stores.
+
+    Args:
+        row: A model, or the values of `CATALOG_COLUMNS`: a first sync reads too many books to make a model of each.
+    """
+    values = dict(zip(CATALOG_COLUMNS, _catalog_values(row) if isinstance(row, Book) else row, strict=True))
+    values["authors"] = json.loads(values["authors"])
+    values["state"] = int(values["state"])
+    values["create_time"] = timestamp(values["create_time"])
+    values["update_time"] = timestamp(values["update_time"])
+    return book_pb2.Book(**values)
 
 
 def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.Book:
@@ -79,4 +60,12 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
 
 def expected_back_times(rows: Iterable[Book | Damaged]) -> dict[str, int]:
     """Return when those of these books that are out are expected back, by their ids; one query for all."""
-    return expected_back(Loan, [row.id for row in rows if isinstance(row, Book) and row.on_loan])
+    book_ids = [row.id for row in rows if isinstance(row, Book) and row.on_loan]
+    if not book_ids:
+        return {}
+    query = (
+        Loan.select(Loan.book_id, peewee.fn.MIN(Loan.due_time))
+        .where(Loan.book_id.in_(book_ids), Loan.return_time.is_null())
+        .group_by(Loan.book_id)
+    )
+    return {book_id: due_time for book_id, due_time in tuples(query) if is_time(due_time)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee
 
-from admin_server.books.entries import COPIED_FIELDS
+from admin_server.books.entries import ENTRY_COLUMNS
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.errors import BookNotFound, IsbnTaken
@@ -23,16 +23,12 @@ INSERT = Statement(
     Book.insert(
         state=BOOK_STATE_ACTIVE,
         on_loan=0,
-        **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
-        **{name: slot(name) for name in ("publisher_key", "category_key", "title_key")},
-        **{name: slot(name) for name in ("id", "create_time", "update_time", "revision")},
+        **{name: slot(name) for name in (*ENTRY_COLUMNS, "id", "create_time", "update_time", "revision")},
     )
 )
 UPDATE = Statement(
     Book.update(
-        **{name: slot(name) for name in (*COPIED_FIELDS, "authors", "total_copies", "words")},
-        **{name: slot(name) for name in ("publisher_key", "category_key", "title_key")},
-        **{name: slot(name) for name in ("state", "update_time", "revision")},
+        **{name: slot(name) for name in (*ENTRY_COLUMNS, "state", "update_time", "revision")},
     ).where(Book.id == slot("id"))
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from admin_server.books.entries import COPIED_FIELDS, MOST_COPIES, derived_columns
+from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_columns
 from admin_server.books.messages import catalog_message, etag, etag_of
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
@@ -28,6 +28,7 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportOutcome,
     ImportResult,
 )
+from library_domain.book_fields import INPUT_NAME_OF
 from library_domain.titles import title_identity, title_key
 from service_kit.clock import Clock
 from service_kit.errors import StoreUnavailable
@@ -293,8 +294,7 @@ def _lock_books(store: Store, ids: Iterable[str]) -> None:
 
 def _entry(row: Book) -> Entry:
     catalog_message(row)  # raises for a row that is damaged
-    names = (*COPIED_FIELDS, "authors", "total_copies", "words", "publisher_key", "category_key", "title_key")
-    return Entry(row.id, {name: getattr(row, name) for name in names}, row.state, etag(row))
+    return Entry(row.id, {name: getattr(row, name) for name in ENTRY_COLUMNS}, row.state, etag(row))
 
 
 def _identity(row: Row) -> str:
@@ -306,8 +306,7 @@ def _copies(columns: dict[str, object]) -> int:
 
 
 def _change(name: str, old: object, new: object) -> FieldChange:
-    shown = "copies" if name == "total_copies" else name
-    return FieldChange(field=shown, old_value=_shown(name, old), new_value=_shown(name, new))
+    return FieldChange(field=INPUT_NAME_OF[name], old_value=_shown(name, old), new_value=_shown(name, new))
 
 
 def _shown(name: str, value: object) -> str:

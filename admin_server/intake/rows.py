@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from admin_server.books.entries import COPIED_FIELDS, book_columns, check_isbn
+from admin_server.books.entries import book_columns, check_isbn
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
     ON_DUPLICATE_SKIP,
@@ -14,6 +14,7 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportBooksRequest,
     ImportOptions,
 )
+from library_domain.book_fields import BOOK_FIELDS
 from service_kit.errors import FieldInvalid
 from service_kit.text.keys import tidied
 from service_kit.validation import Problem, joined, problems, problems_by, shortened
@@ -74,8 +75,8 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
         ]
         return Row(row.line, row.validate_only, {}, (), 0, reported, 0)
     columns = book_columns(row.book)
-    given = tuple(name for name in COPIED_FIELDS if columns[name])
-    given += ("authors",) * bool(row.book.authors) + ("total_copies",) * row.book.HasField("copies")
+    # Of the authors the column is a JSON array, which is never empty; of a text of blanks only the column is empty.
+    given = tuple(f.name for f in BOOK_FIELDS if getattr(row.book, f.input_name) and columns[f.name])
     return Row(row.line, row.validate_only, columns, given, _digest(row.book), [], row.ByteSize())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee
 
-from admin_server.books.entries import COPIED_FIELDS, derived_columns
+from admin_server.books.entries import derived_columns
 from admin_server.books.messages import etag
 from admin_server.books.writing import update_books
 from admin_server.store.models import Book, Frontend, ImportBook, ImportRun, Loan
@@ -24,6 +24,7 @@ from library.admin.v1.catalog_service_pb2 import (
     UndoResult,
 )
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
+from library_domain.book_fields import FIELD_NAMES
 from library_domain.errors import ImportRunNotFound
 from service_kit.clock import Clock
 from service_kit.idempotency import once
@@ -182,4 +183,4 @@ def _columns_before(effect: ImportBook, book: Book) -> dict[str, Any]:
 
 
 def _columns(book: Book) -> dict[str, Any]:
-    return {name: getattr(book, name) for name in (*COPIED_FIELDS, "authors", "total_copies", "state", "id")}
+    return {name: getattr(book, name) for name in (*FIELD_NAMES, "state", "id")}

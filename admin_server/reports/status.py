@@ -5,10 +5,9 @@ from __future__ import annotations
 import peewee
 
 from admin_server.books.entries import MOST_COPIES
-from admin_server.store.models import IN_CATALOGUE, Book, Frontend, Loan, User
+from admin_server.store.models import IN_CATALOGUE, NOT_CLOSED, Book, Frontend, Loan, User
 from admin_server.sync.epochs import current_epoch
 from library.admin.v1.status_service_pb2 import Status
-from library_domain.users import NOT_CLOSED
 from service_kit.clock import timestamp
 from service_kit.revisions import head_revision
 from service_kit.statements import tuples

@@ -8,14 +8,15 @@ from typing import Any
 import peewee
 
 from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits, borrower_page, borrower_position
-from admin_server.store.models import Loan, User
+from admin_server.store.models import NOT_CLOSED, Loan, User
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.v1 import loan_pb2, user_pb2
 from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
-from library_domain.users import list_user_rows, user_message
+from library_domain.users import queried_email_key, user_message, user_query
 from service_kit.clock import Clock
 from service_kit.paging import page, page_size
+from service_kit.row_lists import find_rows, list_rows
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
@@ -33,9 +34,17 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
     """A page of users and the token of the next."""
     with store.reading():
-        rows = list_user_rows(store.database, User, request)
+        rows = _rows(request)
         counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
     return page(request, rows, lambda row: user_message(row, counts.get(row.id, 0)), lambda row: row.key)
+
+
+def _rows(request: ListUsersRequest) -> list[User | Damaged]:
+    conditions = [] if request.include_closed else [NOT_CLOSED]
+    if not request.query:
+        return list_rows(User, request, conditions)
+    key = queried_email_key(request.query)
+    return find_rows(User, request, conditions, user_query(request.query), User.email_key == key if key else None)
 
 
 def list_borrowers(

@@ -11,13 +11,12 @@ from admin_server.books.entries import check_isbn, check_update
 from admin_server.intake import imports, runs, undo
 from library.admin.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from library.v1 import book_pb2
-from library_domain.search import check_place, check_query
+from library_domain.search import check_query
 from service_kit.clock import Clock
 from service_kit.paging import row_position
+from service_kit.search import check_place
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
-
-# ruff: noqa: D102 - the methods are named and documented in the contract
 
 SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 

@@ -9,8 +9,6 @@ from library.admin.v1 import status_service_pb2, status_service_pb2_grpc
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 SERVICE = status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]
 
 

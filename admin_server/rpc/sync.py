@@ -12,8 +12,6 @@ from library.sync.v1 import sync_service_pb2, sync_service_pb2_grpc
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 SERVICE = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 

@@ -14,8 +14,6 @@ from service_kit.paging import row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 SERVICE = user_service_pb2.DESCRIPTOR.services_by_name["UserService"]
 
 

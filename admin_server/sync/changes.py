@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee
 
-from admin_server.books.messages import CatalogRow, catalog_message
+from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
 from admin_server.store.models import Book
 from admin_server.sync.epochs import check_positions, current_epoch, position_revision, position_token
 from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
@@ -21,7 +21,7 @@ DEFAULT_PAGE_SIZE = 500
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_BYTES = 1_000_000
 
-COLUMNS = [getattr(Book, name) for name in CatalogRow._fields]
+COLUMNS = [*(getattr(Book, name) for name in CATALOG_COLUMNS), Book.revision]
 CHANGED = Statement(
     Book.select(*COLUMNS)
     .where(Book.revision > slot("after"), Book.revision <= GREATEST_REVISION)
@@ -115,5 +115,4 @@ def _what_can_be_read(book_id: Any, state: Any, total_copies: Any) -> book_pb2.B
 
 
 def _change(row: tuple[Any, ...]) -> BookChange:
-    columns = CatalogRow._make(row)
-    return BookChange(revision=columns.revision, book=catalog_message(columns))
+    return BookChange(revision=row[-1], book=catalog_message(row[:-1]))

@@ -1,32 +1,31 @@
-"""Lending: who gets a copy, for how long, and what happens when it comes back.
+"""Checking out: a user gets a copy of a book.
 
-The database decides, not this program: a conditional update takes the copy, or changes no row, and that is the answer.
-All that one call changes is one transaction; the loan it writes is also what the push will tell the admin.
+The database decides, not this program. A conditional update reserves a copy and another one counts the loan; an update
+that changes no row means that the call is refused. Only then is it found out why, for all reasons: by pure rules, from
+facts that are read after the update. All that a call changes is one transaction.
 Rows are locked in the order that `LOCK_ORDER` states, so that no two transactions wait for each other.
 """
 
 from __future__ import annotations
 
-import peewee
-
-from frontend_server.circulation.eligibility import refusal_by_state
+from frontend_server.circulation.borrowers import INCREMENT_LOAN_COUNT, borrower_facts, locked_borrower_facts
+from frontend_server.circulation.copies import RESERVE_COPY, facts_of_refused_book
+from frontend_server.circulation.due_times import due_time
+from frontend_server.circulation.eligibility import (
+    CheckoutFacts,
+    Refusal,
+    book_refusals,
+    borrower_refusals,
+    eligibility,
+)
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.store.models import CAN_BE_BORROWED, Book, Loan, User
+from frontend_server.refusals import raise_if_refused, refused
+from frontend_server.store.models import Loan
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.v1 import loan_pb2
-from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
-from library.v1.user_pb2 import USER_STATE_ACTIVE
-from library_domain.errors import (
-    BookNotFound,
-    BookRemoved,
-    BookUnavailable,
-    LoanLimitReached,
-    NoCopyAvailable,
-    UserNotFound,
-)
 from library_domain.loans import loan_message
-from service_kit.clock import DAY, Clock, is_time, rfc3339
-from service_kit.errors import ServiceError
+from service_kit.clock import Clock
+from service_kit.errors import RowUnreadable
 from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
@@ -34,25 +33,7 @@ from service_kit.statements import Statement, slot
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
-TAKE_COPY = Statement(
-    Book.update(on_loan=Book.on_loan + 1).where(Book.id == slot("book_id"), CAN_BE_BORROWED).returning(Book.title)
-)
-TAKE_PLACE = Statement(
-    User.update(active_loan_count=User.active_loan_count + 1)
-    .where(User.id == slot("user_id"), User.state == USER_STATE_ACTIVE, User.active_loan_count < slot("loan_limit"))
-    .returning(User.key)
-)
-# It changes nothing, but locks the row: what it returns is still so when the transaction ends.
-LOCK_USER = Statement(
-    User.update(active_loan_count=User.active_loan_count)
-    .where(User.id == slot("user_id"))
-    .returning(User.state, User.active_loan_count)
-)
-BOOK_STATE = Statement(Book.select(Book.state).where(Book.id == slot("book_id")))
-EXPECTED_BACK = Statement(
-    Loan.select(peewee.fn.MIN(Loan.due_time)).where(Loan.book_id == slot("book_id"), Loan.return_time.is_null())
-)
-LEND = Statement(
+INSERT_LOAN = Statement(
     Loan.insert(
         id=slot("id"),
         book_id=slot("book_id"),
@@ -67,58 +48,49 @@ LEND = Statement(
 
 
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
-    """Lend a copy."""
+    """Lend a copy of a book. Raises the first of all refusals that hold: see `frontend_server.refusals`."""
     with readable("book", request.book_id):
         return once(store, request, loan_pb2.Loan, lambda: _lend(request, rules, clock), clock)
 
 
 def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
-    copy = TAKE_COPY.row(book_id=request.book_id)
-    if copy is None:
-        raise _why_no_copy(request.book_id, clock())
-    if TAKE_PLACE.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
-        with readable("user", request.user_id):
-            _take_place_or_say_why_not(request.user_id, rules)
-    # Not before the copy is taken: while this waited for it, it was another's, and the loans would say it was both's.
+    reserved = RESERVE_COPY.row(book_id=request.book_id)
+    if reserved is None:
+        raise refused(_refusals(request, rules, clock()))
+    if INCREMENT_LOAN_COUNT.row(user_id=request.user_id, loan_limit=rules.loan_limit) is None:
+        _count_loan_of_locked_user(request.user_id, rules)
+    # Read the clock after the copy is reserved. Read before the lock was granted, the borrow time of this loan could be
+    # earlier than the return time of the loan for which the copy was out.
     now = clock()
     values = {
         "id": new_id(),
         "book_id": request.book_id,
         "user_id": request.user_id,
-        "book_title": copy[0],
+        "book_title": reserved[0],
         "days": request.days,
         "borrow_time": now,
-        "due_time": now + request.days * DAY,
+        "due_time": due_time(now, request.days),
     }
-    LEND.rows(revision=take_revisions(), **values)
+    INSERT_LOAN.rows(revision=take_revisions(), **values)
     return loan_message(Loan(**values), now)
 
 
-def _why_no_copy(book_id: str, now: int) -> ServiceError:
-    # Rendered once like the rest: of those who race for the last copy, all but one come here.
-    book = BOOK_STATE.row(book_id=book_id)
-    if book is None:
-        return BookNotFound(book_id=book_id)
-    if book[0] == BOOK_STATE_REMOVED:
-        return BookRemoved(book_id=book_id)
-    if book[0] == BOOK_STATE_UNAVAILABLE:
-        return BookUnavailable(book_id=book_id)
-    [[expected]] = EXPECTED_BACK.rows(book_id=book_id)
-    return NoCopyAvailable(book_id=book_id, next_available_time=rfc3339(expected if is_time(expected) else now))
+def _refusals(request: BorrowBookRequest, rules: LendingRules, now: int) -> list[Refusal]:
+    """Return all reasons for a refusal, at least one, after no copy could be reserved."""
+    book = facts_of_refused_book(request.book_id, now)
+    try:
+        with readable("user", request.user_id):
+            borrower = borrower_facts(request.user_id)
+            return eligibility(CheckoutFacts(request.book_id, book, request.user_id, borrower), rules)
+    except RowUnreadable as unreadable:
+        return [*book_refusals(request.book_id, book), unreadable]
 
 
-def _take_place_or_say_why_not(user_id: str, rules: LendingRules) -> None:
-    """Find out why a user cannot have one more loan, after `TAKE_PLACE` changed nothing, and raise it.
+def _count_loan_of_locked_user(user_id: str, rules: LendingRules) -> None:
+    """Count the loan after `INCREMENT_LOAN_COUNT` changed nothing, or raise why it cannot be counted.
 
-    On PostgreSQL the user may have returned a book since then. With the row locked the second try is certain.
+    On PostgreSQL the user may have returned a book since then. With the row locked, the second attempt is certain.
     """
-    user = LOCK_USER.row(user_id=user_id)
-    if user is None:
-        raise UserNotFound(user_id=user_id)
-    state, active_loan_count = user
-    refusal = refusal_by_state(user_id, state)
-    if refusal is not None:
-        raise refusal
-    if active_loan_count >= rules.loan_limit:
-        raise LoanLimitReached(user_id=user_id, loan_limit=rules.loan_limit)
-    TAKE_PLACE.rows(user_id=user_id, loan_limit=rules.loan_limit)
+    with readable("user", user_id):
+        raise_if_refused(borrower_refusals(user_id, locked_borrower_facts(user_id), rules))
+        INCREMENT_LOAN_COUNT.rows(user_id=user_id, loan_limit=rules.loan_limit)

@@ -1,33 +1,36 @@
-"""Loans as they are read, and what each change of one does."""
+"""Loans: one, a page of them, and a changed one."""
 
 from __future__ import annotations
 
 from frontend_server.store.models import Loan
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.v1 import loan_pb2
-from library_domain import loans
 from library_domain.errors import LoanNotFound
-from library_domain.loans import loan_message
+from library_domain.loans import loan_conditions, loan_message
 from service_kit.clock import Clock
+from service_kit.paging import page
 from service_kit.revisions import take_revisions
+from service_kit.row_lists import list_rows
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
 
 def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
-    """Get a loan."""
+    """Return a loan, returned or not. Raises `LoanNotFound`."""
     with store.reading(), readable("loan", loan_id):
         return loan_message(stored_loan(loan_id), clock())
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
-    """A page of loans, oldest first, and the token of the next."""
+    """Return a page of loans, oldest first or in the order of their ids, and the token of the next page."""
+    now = clock()
     with store.reading():
-        return loans.list_loans(Loan, request, clock(), request.id_prefix)
+        rows = list_rows(Loan, request, loan_conditions(Loan, request, now), request.id_prefix)
+    return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)
 
 
 def stored_loan(loan_id: str) -> Loan:
-    """Read a loan. Raises `LoanNotFound`."""
+    """Return the row of a loan. Raises `LoanNotFound`."""
     loan: Loan | None = Loan.get_or_none(Loan.id == loan_id)
     if loan is None:
         raise LoanNotFound(loan_id=loan_id)
@@ -35,6 +38,6 @@ def stored_loan(loan_id: str) -> Loan:
 
 
 def changed_loan(loan_id: str) -> Loan:
-    """Make a loan that this transaction changed due for pushing, and return it."""
+    """Make a loan that this transaction has changed due for the push, and return it as it is now."""
     Loan.update(revision=take_revisions(), park_reason="").where(Loan.id == loan_id).execute()
     return stored_loan(loan_id)

@@ -1,4 +1,4 @@
-"""What this library has decided about lending."""
+"""The rules of this library about lending, as values."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from frontend_server.circulation.fines import DailyFine
 
-RENEWAL_LIMIT = 3
-DAY_LIMIT = 365
-"""A loan lasts at most so many days, renewals included; the contract says so, too."""
-
 
 @dataclass(frozen=True)
 class LendingRules:
-    """What this library has decided."""
+    """What a library decides about lending."""
 
     loan_limit: int
-    """How many loans a user may have out at a time."""
+    """The most loans that a user may have open at a time."""
     daily_fine: DailyFine
+    renewal_limit: int = 3
+    """The most renewals of a loan."""
+    day_limit: int = 365
+    """The most days of a loan, renewals included. The contract states it, too."""

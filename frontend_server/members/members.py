@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 import peewee
 
-from frontend_server.store.models import User
+from frontend_server.members.eligibility import AccountFacts, change_refusals, closing_refusals
+from frontend_server.refusals import raise_if_refused
+from frontend_server.store.models import NOT_CLOSED, User
 from library.frontend.v1.member_service_pb2 import (
     CloseUserRequest,
     EnrollUserRequest,
@@ -16,19 +18,19 @@ from library.frontend.v1.member_service_pb2 import (
 from library.v1 import user_pb2
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.emails import checked_email
-from library_domain.errors import EmailTaken, UserClosed, UserEtagMismatch, UserHasLoans, UserNotFound
-from library_domain.users import NOT_CLOSED, list_user_rows, search_columns, user_message
+from library_domain.errors import EmailTaken, UserNotFound
+from library_domain.users import queried_email_key, search_columns, user_message, user_query
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
-from service_kit.id_prefixes import in_id_range
 from service_kit.idempotency import once
 from service_kit.ids import UUID, new_id
-from service_kit.paging import page, page_size, row_position
+from service_kit.paging import page
 from service_kit.revisions import take_revisions
+from service_kit.row_lists import find_rows, list_rows
 from service_kit.store import Store
 from service_kit.text.keys import tidied
-from service_kit.unreadable import read_rows, readable
+from service_kit.unreadable import Damaged, readable
 from service_kit.validation import joined, problems, problems_by
 
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {
@@ -67,13 +69,16 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
     """Return a page of users, oldest enrolment first or in the order of their ids, and the token of the next."""
     with store.reading():
-        if request.id_prefix:
-            users = User.select() if request.include_closed else User.select().where(NOT_CLOSED)
-            users = in_id_range(users, User, request.id_prefix, row_position(request))
-            rows = read_rows(users.limit(page_size(request) + 1), User)
-        else:
-            rows = list_user_rows(store.database, User, request)
+        rows = _rows(request)
     return page(request, rows, _message, lambda row: row.key)
+
+
+def _rows(request: ListUsersRequest) -> list[User | Damaged]:
+    conditions = [] if request.include_closed else [NOT_CLOSED]
+    if request.id_prefix or not request.query:
+        return list_rows(User, request, conditions, request.id_prefix)
+    key = queried_email_key(request.query)
+    return find_rows(User, request, conditions, user_query(request.query), User.email_key == key if key else None)
 
 
 def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_pb2.User:
@@ -85,10 +90,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
 
     def update() -> user_pb2.User:
         row = _locked_user(store, user.id.lower())
-        if row.state == USER_STATE_CLOSED:
-            raise UserClosed(user_id=row.id)
-        if user.etag and user.etag != etag(row):
-            raise UserEtagMismatch(user_id=row.id)
+        raise_if_refused(change_refusals(_facts(row), user.etag))
         own = _own_values(row) | {name: values[name] for name in fields}
         if not (own["first_name"] or own["last_name"]):
             raise _no_name("user.")
@@ -115,10 +117,7 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
         row = _locked_user(store, request.id)
         if row.state == USER_STATE_CLOSED:
             return _message(row)
-        if request.etag and request.etag != etag(row):
-            raise UserEtagMismatch(user_id=row.id)
-        if row.active_loan_count:
-            raise UserHasLoans(user_id=row.id, active_loan_count=row.active_loan_count)
+        raise_if_refused(closing_refusals(_facts(row), request.etag))
         return _message(_changed(row, {"state": USER_STATE_CLOSED}, clock))
 
     with readable("user", request.id):
@@ -155,6 +154,10 @@ def check_update(request: UpdateUserRequest) -> None:
 def etag(row: User) -> str:
     """Return what identifies a version of a user. The time is in it because a restored store repeats revisions."""
     return f"{row.revision:x}-{row.update_time:x}"
+
+
+def _facts(row: User) -> AccountFacts:
+    return AccountFacts(row.id, row.state, row.active_loan_count, etag(row))
 
 
 def _unless_taken(change: Callable[[], user_pb2.User]) -> user_pb2.User:

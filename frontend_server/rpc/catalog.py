@@ -7,13 +7,12 @@ import grpc
 from frontend_server.browse import catalog
 from library.frontend.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from library.v1 import book_pb2
-from library_domain.search import check_place, check_query
+from library_domain.search import check_query
 from service_kit.id_prefixes import check_id_prefix
 from service_kit.paging import position
+from service_kit.search import check_place
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
-
-# ruff: noqa: D102 - the methods are named and documented in the contract
 
 CATALOG_SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 

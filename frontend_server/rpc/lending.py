@@ -15,8 +15,6 @@ from service_kit.paging import row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 LENDING_SERVICE = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
 
 
@@ -44,7 +42,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
-        loan = renewal.renew_loan(self._store, request, self._clock.lending_time)
+        loan = renewal.renew_loan(self._store, request, self._rules, self._clock.lending_time)
         self._sync.something_to_push()
         return loan
 

@@ -8,8 +8,6 @@ from frontend_server.sync.sync import Sync
 from library.frontend.v1 import sync_service_pb2, sync_service_pb2_grpc
 from service_kit.servicer import instrument_servicer
 
-# ruff: noqa: D102 - the methods are named and documented in the contract
-
 SYNC_SERVICE = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 

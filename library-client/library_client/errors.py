@@ -194,8 +194,9 @@ class EtagMismatch(LibraryError):
 
 
 class CursorExpired(LibraryError):
-    """The admin does not know the past that this cursor stands for (it was restored from a backup, say); begin again from
-    the empty cursor.
+    """The cursor is not valid for this catalogue, which may have been restored from a backup.
+
+    Start again with an empty cursor.
 
     Status: OUT_OF_RANGE.
     """
@@ -249,7 +250,9 @@ class StoreUnavailable(LibraryError):
 
 
 class Internal(LibraryError):
-    """A fault of the server's; quote the request id to whoever runs it.
+    """The server has a fault.
+
+    Quote the request id to the people who run it.
 
     Status: INTERNAL.
     """

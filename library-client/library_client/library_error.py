@@ -1,4 +1,4 @@
-"""The exception of all calls that fail, whatever the reason; `library_client.errors` has one for each reason."""
+"""The base class of all errors of calls; `library_client.errors` has a subclass for each reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ class FieldViolation(NamedTuple):
     description: str
 
 
+class Refusal(NamedTuple):
+    """One of the reasons for which a call was refused."""
+
+    reason: str
+    """Its name in `library.v1.ErrorReason`, without the prefix."""
+    metadata: Mapping[str, str]
+
+
 class Details(NamedTuple):
     """What an error carries in addition to its status."""
 
-    reason: str = ""
-    metadata: Mapping[str, str] = {}
+    refusals: Sequence[Refusal] = ()
     violations: Sequence[FieldViolation] = ()
     log_id: str = ""
     retry_after: float | None = None
@@ -47,12 +54,15 @@ class LibraryError(grpc.aio.AioRpcError):
     """The name in `library.v1.ErrorReason`, without the prefix; empty for an error without a reason."""
     metadata: Mapping[str, str]
     """The values that the message is about, such as `next_available_time`."""
+    refusals: Sequence[Refusal]
+    """All reasons for which the call was refused. The first one is `reason` and `metadata`; docs/errors.md has the
+    order. Empty for an error without a reason."""
     violations: Sequence[FieldViolation]
     """What is wrong with the request, of each field."""
     log_id: str
     """The id of the request in the log of the server; empty where no server answered."""
     retry_after: float | None
-    """The seconds after which the server wants the call to be sent again; None where it does not say."""
+    """The seconds to wait before the call is sent again, if the server sent them."""
     request_id: str = ""
     """The `request_id` that was sent. Send it again, with the same request, to have it done once in all."""
     is_outcome_unknown: bool = False
@@ -69,8 +79,9 @@ class LibraryError(grpc.aio.AioRpcError):
         """Read the details in the trailing metadata."""
         super().__init__(code, initial_metadata, trailing_metadata, details, debug_error_string)
         read = read_details(trailing_metadata or ())
-        self.reason = read.reason or self.reason
-        self.metadata, self.violations = read.metadata, read.violations
+        self.refusals, self.violations = read.refusals, read.violations
+        first = read.refusals[0] if read.refusals else Refusal(self.reason, {})
+        self.reason, self.metadata = first
         self.log_id, self.retry_after = read.log_id, read.retry_after
 
     def __str__(self) -> str:
@@ -90,7 +101,7 @@ class LibraryError(grpc.aio.AioRpcError):
 
 
 def read_details(trailing_metadata: Iterable[tuple[str, str | bytes]]) -> Details:
-    """Read what the server said about an error. Details that cannot be read, such as a proxy's, are left out."""
+    """Return the details of an error. Details that cannot be parsed, such as a proxy's, are left out."""
     for key, value in trailing_metadata:
         if key == STATUS and isinstance(value, bytes):
             try:
@@ -101,17 +112,16 @@ def read_details(trailing_metadata: Iterable[tuple[str, str | bytes]]) -> Detail
 
 
 def _details_of(status: Status) -> Details:
-    info, request, retry, problems = ErrorInfo(), RequestInfo(), RetryInfo(), BadRequest()
-    messages = {f"google.rpc.{each.DESCRIPTOR.name}": each for each in (info, request, retry, problems)}
+    infos: list[ErrorInfo] = []
+    request, retry, problems = RequestInfo(), RetryInfo(), BadRequest()
+    messages = {f"google.rpc.{each.DESCRIPTOR.name}": each for each in (request, retry, problems)}
     for detail in status.details:
-        # The first of each type: a call that is refused for several reasons has an ErrorInfo for each of them.
-        message = messages.pop(detail.TypeName(), None)
-        if message is not None:
+        if detail.TypeName() == "google.rpc.ErrorInfo":
+            infos.append(ErrorInfo.FromString(detail.value))
+        elif message := messages.pop(detail.TypeName(), None):
             message.MergeFromString(detail.value)
-    is_ours = info.domain == DOMAIN
     return Details(
-        reason=info.reason if is_ours else "",
-        metadata=dict(info.metadata) if is_ours else {},
+        refusals=tuple(Refusal(info.reason, dict(info.metadata)) for info in infos if info.domain == DOMAIN),
         violations=tuple(FieldViolation(each.field, each.description) for each in problems.field_violations),
         log_id=request.request_id,
         retry_after=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,

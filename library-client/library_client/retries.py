@@ -24,7 +24,7 @@ READING = re.compile(r"(Get|List)(?![a-z])")
 """The contract calls methods that read so, and no others."""
 
 ATTEMPT_SECONDS = 10.0
-"""One attempt may take so long if another can follow: a connection that went silent must not use up all the time."""
+"""The longest time of an attempt that another can follow: a silent connection must not use up the whole timeout."""
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 3.2
 """Seconds. Each pause is at most twice the one before, and is shortened at random by up to a half."""
@@ -126,8 +126,8 @@ def is_surely_not_done(failure: LibraryError) -> bool:
     """Whether an attempt changed nothing: it was refused, did not start, or reached no server."""
     if failure.code() in REFUSALS or failure.reason == "SERVER_BUSY":
         return True
-    said = (failure.details() or "").lower()
-    not_connected = failure.code() is grpc.StatusCode.UNAVAILABLE and any(words in said for words in NOT_CONNECTED)
+    text = (failure.details() or "").lower()
+    not_connected = failure.code() is grpc.StatusCode.UNAVAILABLE and any(words in text for words in NOT_CONNECTED)
     return not_connected and not failure.reason
 
 

@@ -21,6 +21,7 @@ from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan, LoanState
 from library.v1.user_pb2 import User, UserState
 from library_cli.channel import pages
+from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, FieldKind
 
 PAGE_SIZE = 1_000
 """As many rows as a page may have."""
@@ -33,12 +34,6 @@ COUNT_SECONDS = 2.0
 
 Value: TypeAlias = str | int | list[str] | None
 Row: TypeAlias = dict[str, Value]
-
-BOOK_COLUMNS = (
-    *("title", "authors", "isbn", "publisher", "category", "language", "published_year", "page_count"),
-    *("cover_uri", "description", "copies"),
-)
-"""Those that `library import` reads."""
 
 USER_COLUMNS = (
     *("id", "email", "first_name", "last_name", "state", "active_loan_count", "create_time", "update_time"),
@@ -92,7 +87,7 @@ def loans(channel: grpc.Channel) -> Iterator[Row]:
     return map(loan_row, _rows(LendingServiceStub(channel).ListLoans, request, "loans"))
 
 
-BOOKS = Kind("books", BOOK_COLUMNS, books, "book_count", is_private=False)
+BOOKS = Kind("books", INPUT_NAMES, books, "book_count", is_private=False)
 USERS = Kind("users", USER_COLUMNS, users, "user_count", is_private=True)
 LOANS = Kind("loans", LOAN_COLUMNS, loans, "loan_count", is_private=True)
 
@@ -104,9 +99,13 @@ def _rows(list_page: Callable[..., Any], request: Any, field: str) -> Iterator[A
 
 def book_row(book: Book) -> Row:
     """Return the values of a book; None for a number that is not known."""
-    row: Row = {name: getattr(book, name) for name in BOOK_COLUMNS if name not in ("authors", "copies")}
-    row |= {name: row[name] or None for name in ("published_year", "page_count")}
-    return {**row, "authors": list(book.authors), "copies": book.total_copies}
+    return {field.input_name: _book_value(field.kind, getattr(book, field.name)) for field in BOOK_FIELDS}
+
+
+def _book_value(kind: FieldKind, value: Any) -> Value:
+    if kind is FieldKind.NAMES:
+        return list(value)
+    return None if value == 0 else value
 
 
 def user_row(user: User) -> Row:

@@ -25,6 +25,7 @@ from library_cli.importing.reading_options import ReadingOptions, confirm, readi
 from library_cli.importing.run_options import RunOptions, run_options
 from library_cli.importing.sending import SAMPLE, Tally, book_count, import_rows
 from library_cli.options import admin_target_option
+from library_domain.book_fields import INPUT_NAMES
 
 
 class ImportStopped(click.ClickException):
@@ -37,7 +38,27 @@ class ImportStopped(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
 
 
-@click.command("import", short_help="Add the books in a CSV, Excel or JSON Lines file to the catalogue.")
+HELP = f"""
+Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON Lines; `-` is standard input.
+
+The first line names the columns, in any order: {", ".join(INPUT_NAMES)}.
+Authors have `;` between them. Only title is required. Other headings, such
+as Author or Year, separators, encodings and sheets are recognized; what is a guess is shown, and asked about on a
+terminal, before anything is written. Nothing is written while a column is not understood: --map says what it is,
+--ignore leaves it out.
+
+A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
+in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
+copies. Rows without an ISBN would be added twice, unless --match title recognizes them.
+
+Each import has a run id. One that stopped prints the command that goes on with it: no row is imported twice.
+--undo takes a run back, but leaves alone what was changed or lent since.
+
+Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
+"""
+
+
+@click.command("import", help=HELP, short_help="Add the books in a CSV, Excel or JSON Lines file to the catalogue.")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
 @click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
@@ -60,23 +81,7 @@ def import_command(
     runs: RunOptions,
     admin_target: str,
 ) -> None:
-    """Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON Lines; `-` is standard input.
-
-    The first line names the columns, in any order: title, authors (with `;` between them), isbn, publisher, category,
-    language, published_year, page_count, cover_uri, description, copies. Only title is required. Other headings, such
-    as Author or Year, separators, encodings and sheets are recognized; what is a guess is shown, and asked about on a
-    terminal, before anything is written. Nothing is written while a column is not understood: --map says what it is,
-    --ignore leaves it out.
-
-    A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
-    in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
-    copies. Rows without an ISBN would be added twice, unless --match title recognizes them.
-
-    Each import has a run id. One that stopped prints the command that goes on with it: no row is imported twice.
-    --undo takes a run back, but leaves alone what was changed or lent since.
-
-    Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
-    """
+    """Import a file, as `HELP` explains."""
     if (file is None) is not sample:
         raise click.UsageError("Give a FILE or --sample.")
     path = SAMPLE if file is None else file

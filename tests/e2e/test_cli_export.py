@@ -18,7 +18,8 @@ from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserR
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
 from library.v1.book_pb2 import Book
 from library_cli.__main__ import main
-from library_cli.exporting.kinds import BOOK_COLUMNS, LOAN_COLUMNS, USER_COLUMNS
+from library_cli.exporting.kinds import LOAN_COLUMNS, USER_COLUMNS
+from library_domain.book_fields import INPUT_NAMES
 from tests.support.clients import AdminClient, open_channel
 from tests.support.library_command import COMMAND, NOBODY, catalogue, environment
 from tests.support.processes import ServerProcess, Servers
@@ -124,8 +125,8 @@ def test_both_formats_have_all_values(admin: ServerProcess, tmp_path: Path) -> N
     with table.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file, strict=True)
     objects = [json.loads(line) for line in lines.read_bytes().decode().split("\n") if line]
-    assert tuple(header) == BOOK_COLUMNS
-    assert all(tuple(found) == BOOK_COLUMNS for found in objects)
+    assert tuple(header) == INPUT_NAMES
+    assert all(tuple(found) == INPUT_NAMES for found in objects)
     assert len(rows) == len(objects) == len(BOOKS)
     for book, row, found in zip(catalogue(admin.address), rows, objects, strict=True):
         cells = dict(zip(header, row, strict=True))

@@ -102,7 +102,7 @@ class Branch:
     def renew(self, loan_id: str, days: int, request_id: str = "") -> loan_pb2.Loan:
         """Renew a loan."""
         request = RenewLoanRequest(loan_id=loan_id, days=days, request_id=request_id)
-        return renewal.renew_loan(self.store, request, self.clock)
+        return renewal.renew_loan(self.store, request, self.rules, self.clock)
 
     def loan(self, loan_id: str) -> loan_pb2.Loan:
         """Get a loan."""

@@ -177,7 +177,7 @@ class FrontendCalls:
 
     def renew(self, chance: random.Random) -> object:
         request = RenewLoanRequest(loan_id=self._some(models.Loan, chance), days=1, request_id=some_request_id(chance))
-        return renewal.renew_loan(self.store, request, self.clock)
+        return renewal.renew_loan(self.store, request, RULES, self.clock)
 
     def apply_page(self, chance: random.Random) -> object:
         return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)

@@ -122,7 +122,7 @@ def _life(library: Library) -> list[Message]:
                     library.push()
         for loan in loans[::2]:
             library.clock.advance(days=1)
-            renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=3), library.clock)
+            renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=3), RULES, library.clock)
             library.push()
         for loan in loans[1:]:
             library.clock.advance(days=4)

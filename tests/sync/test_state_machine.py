@@ -269,7 +269,7 @@ class LibraryMachine(RuleBasedStateMachine):
         with self.library.frontend.at_work() as store:
             request = RenewLoanRequest(loan_id=loan_id, days=days)
             with contextlib.suppress(LoanReturned, LoanOverdue, RenewalLimitReached):
-                self.promised.loans[loan_id] = renew_loan(store, request, self.library.clock)
+                self.promised.loans[loan_id] = renew_loan(store, request, RULES, self.library.clock)
 
     @rule(days=st.sampled_from([0.01, 3, 15]))
     def wait(self, days: float) -> None:

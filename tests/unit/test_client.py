@@ -125,6 +125,10 @@ def test_a_refusal_is_raised_by_its_reason_and_not_sent_again(kind: Kind, server
         assert rpc_status.from_call(error).message == str(error)
         assert (type(error), error.reason) == (errors.NoCopyAvailable, "NO_COPY_AVAILABLE")
         assert error.metadata == {"next_available_time": "2026-12-06T00:00:00Z"}
+        assert error.refusals == (
+            ("NO_COPY_AVAILABLE", {"next_available_time": "2026-12-06T00:00:00Z"}),
+            ("LOAN_LIMIT_REACHED", {"loan_limit": "5"}),
+        )
         assert (error.code(), error.log_id) == (grpc.StatusCode.FAILED_PRECONDITION, "in-the-log")
         assert error.request_id == BorrowBookRequest.FromString(server.received[0]).request_id
         assert not error.is_outcome_unknown, "had the first attempt been done, there would be an answer"

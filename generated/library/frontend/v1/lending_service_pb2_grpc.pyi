@@ -45,9 +45,13 @@ class LendingServiceStub:
 
     Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-    Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
     `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
+    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
+    Status and message are those of the first.
     """
     ReturnBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]
     """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
@@ -62,6 +66,10 @@ class LendingServiceStub:
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
     days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
     ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
+    `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
+    first.
     """
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
@@ -90,9 +98,13 @@ class LendingServiceAsyncStub(LendingServiceStub):
 
     Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-    Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
     `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
+    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
+    Status and message are those of the first.
     """
     ReturnBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
@@ -107,6 +119,10 @@ class LendingServiceAsyncStub(LendingServiceStub):
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
     days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
     ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
+    `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
+    first.
     """
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
@@ -138,9 +154,13 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-        Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
         `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
+        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
+        Status and message are those of the first.
         """
 
     @_abc_1.abstractmethod
@@ -167,6 +187,10 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
         days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
         ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
+        `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
+        first.
         """
 
     @_abc_1.abstractmethod

@@ -57,8 +57,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 16
     """ABORTED. The book or the user has changed since it was read; read it again and decide again."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 17
-    """OUT_OF_RANGE. The admin does not know the past that this cursor stands for (it was restored from a backup, say);
-    begin again from the empty cursor.
+    """OUT_OF_RANGE. The cursor is not valid for this catalogue, which may have been restored from a backup. Start again
+    with an empty cursor.
     """
     ERROR_REASON_OTHER_FRONTEND: _ErrorReason.ValueType  # 18
     """FAILED_PRECONDITION. The admin takes the users and loans of one frontend, and this is another one."""
@@ -71,7 +71,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 22
     """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 23
-    """INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+    """INTERNAL. The server has a fault. Quote the request id to the people who run it."""
     ERROR_REASON_MESSAGE_UNREADABLE: _ErrorReason.ValueType  # 24
     """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
     ERROR_REASON_SYNC_SECRET_WRONG: _ErrorReason.ValueType  # 25
@@ -146,8 +146,8 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 15
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 16
 """ABORTED. The book or the user has changed since it was read; read it again and decide again."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 17
-"""OUT_OF_RANGE. The admin does not know the past that this cursor stands for (it was restored from a backup, say);
-begin again from the empty cursor.
+"""OUT_OF_RANGE. The cursor is not valid for this catalogue, which may have been restored from a backup. Start again
+with an empty cursor.
 """
 ERROR_REASON_OTHER_FRONTEND: ErrorReason.ValueType  # 18
 """FAILED_PRECONDITION. The admin takes the users and loans of one frontend, and this is another one."""
@@ -160,7 +160,7 @@ ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 21
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE. The store did not answer in time, or is full; try again, with the same request id if there is one."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 23
-"""INTERNAL. A fault of the server's; quote the request id to whoever runs it."""
+"""INTERNAL. The server has a fault. Quote the request id to the people who run it."""
 ERROR_REASON_MESSAGE_UNREADABLE: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The bytes that were sent are not a message of the type that the method takes."""
 ERROR_REASON_SYNC_SECRET_WRONG: ErrorReason.ValueType  # 25

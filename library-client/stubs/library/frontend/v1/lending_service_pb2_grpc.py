@@ -82,9 +82,13 @@ class LendingServiceServicer:
 
         Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-        Errors: INVALID_ARGUMENT for ids that are no UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
         `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
+        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
+        Status and message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +111,10 @@ class LendingServiceServicer:
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
         days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
         ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
+        `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
+        first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -107,6 +107,9 @@ class MemberServiceServicer:
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
         `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+
+        A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
+        message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,6 +122,9 @@ class MemberServiceServicer:
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
         is sent and the user has changed since.
+
+        A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
+        message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,6 +61,9 @@ class MemberServiceStub:
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
     `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+
+    A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
+    message are those of the first.
     """
     CloseUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]
     """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
@@ -69,6 +72,9 @@ class MemberServiceStub:
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
     is sent and the user has changed since.
+
+    A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
+    message are those of the first.
     """
 
 @_typing.type_check_only
@@ -103,6 +109,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
     `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+
+    A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
+    message are those of the first.
     """
     CloseUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
@@ -111,6 +120,9 @@ class MemberServiceAsyncStub(MemberServiceStub):
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
     is sent and the user has changed since.
+
+    A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
+    message are those of the first.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -166,6 +178,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
         `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+
+        A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
+        message are those of the first.
         """
 
     @_abc_1.abstractmethod
@@ -180,6 +195,9 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
         is sent and the user has changed since.
+
+        A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
+        message are those of the first.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,97 +1,25 @@
-"""The frontend's tables. Times are microseconds since 1970.
-
-A user or loan whose `revision` is not its `pushed_revision` has yet to be told to the admin: the row is the outbox.
-"""
+"""How far the sync has come, and what it could not apply."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import peewee
 
-from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
-from library_domain.loans import LoanColumns
 from library_domain.pairing import Credentials, new_secret
-from library_domain.stores import store_schema
-from library_domain.users import UserColumns
+from service_kit.columns import ReplicaColumns
 from service_kit.errors import RowUnreadable
-from service_kit.idempotency import AnsweredRequest
 from service_kit.ids import new_id
-from service_kit.revisions import Counter, take_revisions
+from service_kit.revisions import take_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import readable
-from service_kit.vocabulary import VocabularyWord
-
-MIGRATIONS = Path(__file__).parent / "migrations"
-SCHEMA = store_schema("frontend", MIGRATIONS)
-
-
-class Book(peewee.Model):
-    """The replica of a book: the admin's message as it came, and what is filtered by or decided on beside it.
-
-    `on_loan` is the frontend's own; only the sync writes the rest. A book that left the catalogue stays, as removed.
-    """
-
-    key = peewee.BigAutoField()
-    id = peewee.CharField(36, unique=True)
-    message = peewee.BlobField()  # a serialized library.v1.Book
-    title = peewee.TextField()
-    publisher = peewee.TextField()
-    category = peewee.TextField()
-    total_copies = peewee.IntegerField()
-    state = peewee.SmallIntegerField()
-    words = peewee.TextField()  # what the word index holds: see library_domain.search
-    publisher_key = peewee.TextField(default="")  # what it is filtered and sorted by: see service_kit.text.keys
-    category_key = peewee.TextField(default="")
-    revision = peewee.BigIntegerField()  # the admin's
-    generation = peewee.BigIntegerField()  # of the last full reading of the catalogue that saw it
-    on_loan = peewee.IntegerField(default=0)
-
-    class Meta:
-        table_name = "book"
-
-
-# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
-CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies)")
-IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
-LEFT_OUT = peewee.SQL(
-    f"(state <> {BOOK_STATE_REMOVED} AND NOT (state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies))"
-)
-
 
 NO_POSITION = "\0"
 """In the place of a cursor or receipt that cannot be read. The sync takes it for a damaged one, and resyncs."""
 
-
-class PushedColumns(peewee.Model):
-    """What the push needs to know of a row."""
-
-    revision = peewee.BigIntegerField()  # the frontend's own counter
-    pushed_revision = peewee.BigIntegerField(default=0)
-    park_reason = peewee.TextField(default="")  # why the admin refused this revision
-
-
-class User(UserColumns, PushedColumns):
-    """A user. `active_loan_count` is not told to the admin, which counts the loans that it is told of."""
-
-    active_loan_count = peewee.IntegerField(default=0)
-
-    class Meta:
-        table_name = "user_account"
-
-
-class Loan(LoanColumns, PushedColumns):
-    """A loan."""
-
-    class Meta:
-        table_name = "loan"
-
-
-# Also literal for their partial indexes.
-IS_DUE = peewee.SQL("(revision <> pushed_revision AND park_reason = '')")
-IS_PARKED = peewee.SQL("park_reason <> ''")
+NOTHING_IS_SURE = -1
+"""As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
 
 
 class PositionField(peewee.TextField):
@@ -112,8 +40,10 @@ class SyncState(peewee.Model):
     generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
     resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
     start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
-    witness = peewee.TextField(default="")  # of the database at that start: see Store.witness
-    secret = peewee.TextField(default="")  # by which the admin knows this frontend: never in a log or an error
+    # Of the database at that start: see Store.witness.
+    witness = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    # By which the admin identifies this frontend. It must not get into a log or an error.
+    secret = peewee.TextField(default="", constraints=[peewee.Default("''")])
 
     class Meta:
         table_name = "sync_state"
@@ -126,14 +56,12 @@ READABLE_STATE = (
 """The columns of the state that a start of the service has checked."""
 
 
-class SetAside(peewee.Model):
+class SetAside(ReplicaColumns):
     """The newest change of a row of the catalogue that this store could not apply. The sync tries it again."""
 
     key = peewee.BigAutoField()
     kind = peewee.CharField(20)  # of the row: "book"
     id = peewee.CharField(100)  # the row's, in ASCII; one that is longer is cut
-    revision = peewee.BigIntegerField()  # the admin's
-    generation = peewee.BigIntegerField()  # of the full reading of the catalogue that saw it
     reason = peewee.TextField()  # in ASCII, so that any store can keep it
     change = peewee.BlobField()  # a serialized library.sync.v1.BookChange
     time = peewee.BigIntegerField()  # when this version of the row was set aside
@@ -141,38 +69,6 @@ class SetAside(peewee.Model):
     class Meta:
         table_name = "set_aside"
         indexes = ((("kind", "id"), True),)
-
-
-class ClockMark(peewee.Model):
-    """The one row with the newest time that is known to have passed: see `frontend_server.watched_clock`."""
-
-    one = peewee.IntegerField(primary_key=True)
-    newest_time = peewee.BigIntegerField()  # to the minute; 0 while the store is empty
-    ignored_until = peewee.BigIntegerField()  # times up to here are wrong where they are ahead of the clock
-
-    class Meta:
-        table_name = "clock_mark"
-
-
-LOCK_ORDER = ("sync_state", "loan", "book", "user_account", "counter", "request")
-"""The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
-
-The counter is held by every change until it commits, so it is taken as late as possible: after each statement that can
-wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
-"""
-
-GUARDED_TABLES = {"set_aside": "sync_state", "vocabulary": "sync_state"}
-"""Tables whose rows are written only while the row of the other table is locked, so they have no place in the order."""
-
-NOTHING_IS_SURE = -1
-"""As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
-
-MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
-
-
-def bind(store: Store) -> None:
-    """Let the models work on this store. A process has one."""
-    store.database.bind(MODELS)
 
 
 def introduce(store: Store) -> str:

@@ -1,0 +1,82 @@
+"""The admin's tables, by area. Times are microseconds since 1970; the frontend's cursor counts in `revision`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
+from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
+from admin_server.store.models.loans import Loan
+from admin_server.store.models.sync import Epoch, Frontend
+from admin_server.store.models.users import NOT_CLOSED, User
+from library_domain.stores import store_schema
+from service_kit.idempotency import AnsweredRequest
+from service_kit.revisions import Counter
+from service_kit.store import Store
+from service_kit.vocabulary import VocabularyWord
+
+__all__ = [
+    "GUARDED_TABLES",
+    "HAS_ISBN",
+    "IN_CATALOGUE",
+    "LOCK_ORDER",
+    "MIGRATIONS",
+    "MODELS",
+    "NOT_BORROWABLE",
+    "NOT_CLOSED",
+    "SCHEMA",
+    "WORD_INDEXES",
+    "Book",
+    "Epoch",
+    "Frontend",
+    "ImportBook",
+    "ImportRow",
+    "ImportRun",
+    "Loan",
+    "User",
+    "bind",
+]
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+SCHEMA = store_schema("admin", MIGRATIONS)
+
+LOCK_ORDER = ("frontend", "import_run", "book", "counter", "request")
+"""The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
+
+docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
+"""
+
+GUARDED_TABLES = {
+    "user_account": "frontend",
+    "loan": "frontend",
+    "epoch": "counter",
+    "vocabulary": "counter",
+    "import_row": "import_run",
+    "import_book": "import_run",
+}
+"""Tables whose rows are written only while the row of the other table is locked, so they have no place in the order.
+
+New books and ISBNs are written only with the counter locked, too, so no insert of a book waits for another one.
+"""
+
+MODELS = [
+    Counter,
+    Book,
+    User,
+    Loan,
+    Epoch,
+    Frontend,
+    ImportRun,
+    ImportRow,
+    ImportBook,
+    VocabularyWord,
+    AnsweredRequest,
+]
+
+WORD_INDEXES = [Book.words, User.words]
+"""The columns with an index by word: see `service_kit.full_text`."""
+
+
+def bind(store: Store) -> None:
+    """Let the models work on this store. A process has one."""
+    store.database.bind(MODELS)

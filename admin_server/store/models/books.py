@@ -1,0 +1,54 @@
+"""The catalogue."""
+
+from __future__ import annotations
+
+import peewee
+
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from service_kit.columns import BytewiseTextField, FeedColumns
+
+# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
+HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index of ISBNs for several at a time
+NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= total_copies)")
+
+
+class Book(FeedColumns):
+    """A book. A removed one is kept for ever, as a tombstone for frontends that have not read its removal yet."""
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    title = peewee.TextField()
+    authors = peewee.TextField()  # a JSON array
+    isbn = peewee.CharField(13)
+    publisher = peewee.TextField()
+    category = peewee.TextField()
+    language = peewee.TextField()
+    published_year = peewee.IntegerField()
+    page_count = peewee.IntegerField()
+    description = peewee.TextField()
+    cover_uri = peewee.TextField()
+    total_copies = peewee.IntegerField()
+    state = peewee.SmallIntegerField(default=BOOK_STATE_ACTIVE)
+    create_time = peewee.BigIntegerField()
+    update_time = peewee.BigIntegerField()
+    words = peewee.TextField()  # the words of the word index: see library_domain.search
+    # What it is filtered and sorted by: see service_kit.text.keys.
+    publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
+    category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
+    # Of title and first author: see library_domain.titles.
+    title_key = peewee.BigIntegerField(default=0, constraints=[peewee.Default("0")])
+    on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has pushed
+
+    class Meta:
+        table_name = "book"
+        indexes = ((("state", "key"), False),)
+
+
+# An ISBN belongs to one book of the catalogue; a removed one gives it up.
+Book.add_index(Book.isbn, unique=True, where=HAS_ISBN & IN_CATALOGUE, name="book_isbn")
+Book.add_index(Book.key, where=NOT_BORROWABLE & IN_CATALOGUE, name="book_not_borrowable")
+Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")
+Book.add_index(Book.category_key, Book.key, name="book_by_category")
+Book.add_index(Book.publisher_key, Book.category_key, Book.key, name="book_by_publisher_category")
+Book.add_index(Book.title_key, where=IN_CATALOGUE, name="book_by_title")

@@ -1,0 +1,56 @@
+"""The runs of ImportBooks: what each row did, and how to take a run back."""
+
+from __future__ import annotations
+
+import peewee
+
+from service_kit.columns import BytewiseCharField
+
+
+class ImportRun(peewee.Model):
+    """What ImportBooks did under one run id."""
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, constraints=[peewee.SQL("UNIQUE")])
+    source = peewee.TextField()
+    on_duplicate = peewee.SmallIntegerField()
+    match_title = peewee.SmallIntegerField()
+    create_time = peewee.BigIntegerField()
+    update_time = peewee.BigIntegerField()
+    undo_time = peewee.BigIntegerField(null=True)
+    added = peewee.IntegerField(default=0)  # rows, by their result
+    updated = peewee.IntegerField(default=0)
+    copies_added = peewee.IntegerField(default=0)
+    already_there = peewee.IntegerField(default=0)
+
+    class Meta:
+        table_name = "import_run"
+
+
+class ImportRow(peewee.Model):
+    """A row of a run that was not refused: it is never applied again."""
+
+    run = peewee.BigIntegerField()
+    line = peewee.IntegerField()
+    digest = peewee.BigIntegerField()  # of its values
+    result = peewee.SmallIntegerField()
+    book_id = peewee.CharField(36)
+
+    class Meta:
+        table_name = "import_row"
+        primary_key = peewee.CompositeKey("run", "line")
+
+
+class ImportBook(peewee.Model):
+    """A book that a run added or changed, and how to take that back."""
+
+    run = peewee.BigIntegerField()
+    book_id = BytewiseCharField(36)
+    is_added = peewee.SmallIntegerField()
+    before = peewee.TextField()  # a JSON object: the values of before the run of all columns that the run changed
+    etag = peewee.TextField()  # of the book after the run; empty when others changed it while the run went on
+    is_undone = peewee.SmallIntegerField(default=0)
+
+    class Meta:
+        table_name = "import_book"
+        primary_key = peewee.CompositeKey("run", "book_id")

@@ -1,0 +1,35 @@
+"""The loans that the frontend pushed."""
+
+from __future__ import annotations
+
+import peewee
+
+
+class Loan(peewee.Model):
+    """A loan, as the frontend pushed it in its version `revision`. Its book or user may be unknown here."""
+
+    key = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    book_id = peewee.CharField(36)
+    user_id = peewee.CharField(36)
+    book_title = peewee.TextField()
+    days = peewee.IntegerField()
+    borrow_time = peewee.BigIntegerField()
+    due_time = peewee.BigIntegerField()
+    return_time = peewee.BigIntegerField(null=True)
+    renewal_count = peewee.IntegerField(default=0)
+    fine_currency = peewee.CharField(3, default="")
+    fine_nanos = peewee.BigIntegerField(default=0)
+    revision = peewee.BigIntegerField()  # the frontend's
+
+    class Meta:
+        table_name = "loan"
+        indexes = ((("user_id", "key"), False), (("book_id", "key"), False))
+
+
+# Written as queries write it: an engine uses a partial index only where it can see that it applies.
+_IS_OPEN = peewee.SQL("return_time IS NULL")
+Loan.add_index(Loan.key, where=_IS_OPEN, name="loan_open")
+Loan.add_index(Loan.key, where=peewee.SQL("return_time IS NOT NULL"), name="loan_returned")
+Loan.add_index(Loan.user_id, Loan.key, where=_IS_OPEN, name="loan_open_user")
+Loan.add_index(Loan.book_id, Loan.due_time, where=_IS_OPEN, name="loan_open_book")

@@ -1,0 +1,35 @@
+"""What the sync needs: the epochs of the feed, and the frontend that this service is paired with."""
+
+from __future__ import annotations
+
+import peewee
+
+
+class Epoch(peewee.Model):
+    """A start of this service, or a change of its database under it: see `admin_server.sync.epochs`.
+
+    Its revisions are those from `first_revision` to the next epoch's.
+    """
+
+    number = peewee.BigAutoField()
+    id = peewee.CharField(36, unique=True)
+    first_revision = peewee.BigIntegerField()
+    start_time = peewee.BigIntegerField()
+    # Of the database in which it began: see Store.witness.
+    witness = peewee.TextField(default="", constraints=[peewee.Default("''")])
+
+    class Meta:
+        table_name = "epoch"
+
+
+class Frontend(peewee.Model):
+    """The one frontend that this service is paired with; no row before its first call."""
+
+    one = peewee.IntegerField(primary_key=True, default=1)
+    id = peewee.CharField(36)
+    newest_revision = peewee.BigIntegerField(default=0)
+    # SHA-256 in hexadecimal; empty until the frontend is paired.
+    secret_hash = peewee.TextField(default="", constraints=[peewee.Default("''")])
+
+    class Meta:
+        table_name = "frontend"

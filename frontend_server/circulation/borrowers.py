@@ -1,0 +1,37 @@
+"""The users who borrow: their loans are counted, and what a refusal depends on is read."""
+
+from __future__ import annotations
+
+from frontend_server.circulation.eligibility import BorrowerFacts
+from frontend_server.store.models import User
+from library.v1.user_pb2 import USER_STATE_ACTIVE
+from service_kit.statements import Statement, slot
+
+INCREMENT_LOAN_COUNT = Statement(
+    User.update(active_loan_count=User.active_loan_count + 1)
+    .where(User.id == slot("user_id"), User.state == USER_STATE_ACTIVE, User.active_loan_count < slot("loan_limit"))
+    .returning(User.key)
+)
+DECREMENT_LOAN_COUNT = Statement(
+    User.update(active_loan_count=User.active_loan_count - 1)
+    .where(User.id == slot("user_id"), User.active_loan_count > 0)
+)  # fmt: skip
+FIND_FACTS = Statement(User.select(User.state, User.active_loan_count).where(User.id == slot("user_id")))
+# It changes nothing, but locks the row, so what it returns stays true until the transaction ends.
+LOCK_USER = Statement(
+    User.update(active_loan_count=User.active_loan_count)
+    .where(User.id == slot("user_id"))
+    .returning(User.state, User.active_loan_count)
+)
+
+
+def borrower_facts(user_id: str) -> BorrowerFacts | None:
+    """Return what is known of a user; None for an unknown one."""
+    row = FIND_FACTS.row(user_id=user_id)
+    return BorrowerFacts(*row) if row else None
+
+
+def locked_borrower_facts(user_id: str) -> BorrowerFacts | None:
+    """Lock the user's row until the transaction ends, and return what is known of the user; None for an unknown one."""
+    row = LOCK_USER.row(user_id=user_id)
+    return BorrowerFacts(*row) if row else None

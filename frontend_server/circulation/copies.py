@@ -1,0 +1,38 @@
+"""The copies of a book: one is reserved by a check-out, released by a check-in, and described for a refusal."""
+
+from __future__ import annotations
+
+import peewee
+
+from frontend_server.circulation.eligibility import BookFacts
+from frontend_server.store.models import CAN_BE_BORROWED, Book, Loan
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from service_kit.clock import is_time
+from service_kit.statements import Statement, slot
+
+RESERVE_COPY = Statement(
+    Book.update(on_loan=Book.on_loan + 1).where(Book.id == slot("book_id"), CAN_BE_BORROWED).returning(Book.title)
+)
+RELEASE_COPY = Statement(Book.update(on_loan=Book.on_loan - 1).where(Book.id == slot("book_id"), Book.on_loan > 0))
+EXPECTED_BACK = Loan.select(peewee.fn.MIN(Loan.due_time)).where(
+    Loan.book_id == slot("book_id"), Loan.return_time.is_null()
+)
+FIND_FACTS = Statement(
+    Book.select(Book.state, Book.on_loan < Book.total_copies, EXPECTED_BACK).where(Book.id == slot("book_id"))
+)
+
+
+def facts_of_refused_book(book_id: str, now: int) -> BookFacts | None:
+    """Return what is known of a book of which `RESERVE_COPY` has reserved no copy; None for an unknown book.
+
+    On PostgreSQL a copy can come back between the two statements. It is for the next call: this one lost its race.
+    """
+    row = FIND_FACTS.row(book_id=book_id)
+    if row is None:
+        return None
+    state, has_free_copy, expected_back = row
+    return BookFacts(
+        state,
+        bool(has_free_copy) and state != BOOK_STATE_ACTIVE,
+        expected_back if is_time(expected_back) else now,
+    )
