@@ -93,7 +93,7 @@ def commands() -> None:
     "--public-url",
     type=public_url,
     help="Where clients find this behind a proxy, for the OpenAPI document: https://library.example/api.  "
-    "[default: the address that the document is asked for at]",
+    "[default: the address in the request for the document]",
 )
 @setting(
     "--grace",

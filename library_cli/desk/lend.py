@@ -13,9 +13,9 @@ from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_cli.desk.columns import BOOKS, ListedLoan, loan_as_json, person, quoted
 from library_cli.desk.finding import find_book, find_user
-from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.refusals import Refusal, at_desk, first_with_others, service_refusals
 from library_cli.desk.typing_aids import DeskCommand, order_checked
-from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.grpc_errors import ServiceRefusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
 from library_cli.times import local_time
@@ -56,11 +56,11 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
         try:
             loan = desk.change(desk.lending.BorrowBook, request)
         except grpc.RpcError as error:
-            refused = service_refusal(error)
-            if refused is None or refused.reason not in _SENTENCES:
+            reported = service_refusals(error)
+            if not any(each.reason in _SENTENCES for each in reported):
                 raise
-            message = in_words(refused, book, user)
-            raise Refusal(refused.reason, message, [book], BOOKS) from error
+            refusals = [Refusal(each.reason, in_words(each, book, user), [book], BOOKS) for each in reported]
+            raise first_with_others(refusals) from error
     if json_wanted:
         click.echo(json.dumps(loan_as_json(ListedLoan(loan, user)), indent=2, ensure_ascii=False))
         return
@@ -80,6 +80,7 @@ _SENTENCES = {
     "LOAN_LIMIT_REACHED": "{user} has {limit} loans, which is the limit. Return a book first. To see the loans, run: "
     "library loans {email}",
     "USER_CLOSED": "The account of {user} is closed. To enrol again: library enrol {email} FIRST_NAME LAST_NAME",
+    "USER_NOT_ACTIVE": "The account of {user} is in a state that is unknown to the frontend service. Upgrade it.",
 }
 """The desk's messages for refusals of the service, with names instead of ids."""
 
@@ -89,7 +90,8 @@ def in_words(refused: ServiceRefusal, book: Book, user: User) -> str:
     written = refused.metadata.get("next_available_time", "")
     if written:
         expected.FromJsonString(written)
-    return _SENTENCES[refused.reason].format(
+    return _SENTENCES.get(refused.reason, "{message}").format(
+        message=refused.message,
         book=quoted(book),
         book_id=book.isbn or book.id,
         user=person(user),

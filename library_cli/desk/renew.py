@@ -11,10 +11,10 @@ from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
 from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, person
 from library_cli.desk.finding_loans import find_loan
 from library_cli.desk.lend import DEFAULT_DAYS, MOST_DAYS
-from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.refusals import Refusal, at_desk, first_with_others, service_refusals
 from library_cli.desk.return_ import LOAN_RETURNED, of_several, returned_before
 from library_cli.desk.typing_aids import DeskCommand, order_checked
-from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.grpc_errors import ServiceRefusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
 from library_cli.times import local_time
@@ -50,10 +50,10 @@ def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool
         try:
             loan = desk.change(desk.lending.RenewLoan, RenewLoanRequest(loan_id=found.loan.id, days=days))
         except grpc.RpcError as error:
-            refused = service_refusal(error)
-            if refused is None or refused.reason not in (LOAN_RETURNED, *_SENTENCES):
+            reported = service_refusals(error)
+            if not any(each.reason in (LOAN_RETURNED, *_SENTENCES) for each in reported):
                 raise
-            raise _in_words(refused, listed) from error
+            raise first_with_others([_in_words(each, listed) for each in reported]) from error
     if json_wanted:
         click.echo(json.dumps(loan_as_json(ListedLoan(loan, listed.user)), indent=2, ensure_ascii=False))
         return
@@ -69,6 +69,8 @@ _SENTENCES = {
     "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed for this long: a loan can be renewed {times} times, and can '
     "last {days} days in total. It is due back {due}.",
     "USER_CLOSED": '"{title}" cannot be renewed, because the account of the user is closed. It is due back {due}.',
+    "USER_NOT_ACTIVE": '"{title}" cannot be renewed, because the account of the user is in a state that is unknown '
+    "to the frontend service. Upgrade it.",
 }
 """The desk's messages for refusals of the service, with titles instead of ids."""
 
@@ -76,7 +78,8 @@ _SENTENCES = {
 def _in_words(refused: ServiceRefusal, listed: ListedLoan) -> Refusal:
     if refused.reason == LOAN_RETURNED:
         return returned_before(listed, refused.metadata)
-    message = _SENTENCES[refused.reason].format(
+    message = _SENTENCES.get(refused.reason, "{message}").format(
+        message=refused.message,
         title=listed.loan.book_title,
         id=listed.loan.id,
         due=local_time(listed.loan.due_time),

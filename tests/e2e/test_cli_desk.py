@@ -380,6 +380,16 @@ def test_the_refusals_of_the_service_are_sentences_with_what_to_do(desk: Desk) -
     assert desk.json(*message.partition("library ")[2].split()), "what it says to type works"
     reason, message, _ = desk.refused("lend", "dune", desk.people["gone"].id)
     assert (reason, message.split(". ")[0]) == ("USER_CLOSED", "The account of Gone Away <gone@example.org> is closed")
+    gone = ["lost at sea", desk.people["gone"].id]
+    several = desk.json("lend", *gone, status=1)["error"]
+    assert several["message"] == several["refusals"][0]["message"]
+    assert [each["reason"] for each in several["refusals"]] == ["NO_COPY_AVAILABLE", "USER_CLOSED"]
+    lines = desk.run("lend", *gone).stderr.splitlines()
+    assert [line[: len("Error: The account of")] for line in lines[:2]] == [
+        "Error: Every copy of ",
+        "Error: The account of",
+    ]
+    assert len(lines) == 3, "and the book"
     sentence = desk.run("lend", "kindred", "adam", "--days", "7", TZ="Asia/Tokyo").stdout
     found = re.match(
         r'Lent "Kindred" by Octavia E\. Butler to Adam Smith <adam@example\.org>\. It is due back (.{16})\.\n'
