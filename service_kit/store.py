@@ -115,7 +115,7 @@ class Store:
 
         Raises:
             WriterBusy: the turn did not come in time.
-            CallGivenUp: nobody waits for the call any more.
+            CallCancelled: nobody waits for the call any more.
         """
         check_wanted()
         if self._writers is None:
