@@ -89,11 +89,7 @@ WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-
 WORDS_EXEMPT += \
 	docs/http.md docs/rest.md docs/sync.md \
 	admin_server \
-	benchmarks \
 	frontend_server \
-	library_cli/desk/refusals.py \
-	library_cli/exporting \
-	library_cli/importing \
 	library_domain \
 	protos/library/sync \
 	rest_server \

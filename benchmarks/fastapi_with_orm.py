@@ -2,8 +2,8 @@
 
     python -m benchmarks.fastapi_with_orm SQLITE_FILE
 
-The table has a column for each field, as is usual in such a program. The frontend's own table stores the book as a message,
-in addition to the columns for searches; here that message would have to be parsed.
+The table has a column for each field, as is usual in such a program. The frontend's own table stores the book as a
+message, in addition to the columns for searches; here that message would have to be parsed.
 """
 
 from __future__ import annotations

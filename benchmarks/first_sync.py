@@ -63,7 +63,7 @@ def _synced(environment: Environment, admin_url: str, frontend_url: str, count: 
     before = _cpu_seconds(admin)
     frontend = environment.servers.start("frontend", frontend_url, ADMIN_TARGET=admin.address)
     end = time.monotonic() + PATIENCE_SECONDS
-    while "catalogue read anew" not in _times(frontend):
+    while "catalogue read completely" not in _times(frontend):
         if time.monotonic() > end or not frontend.is_running:
             raise RuntimeError(f"the sync did not end:\n{frontend.log_tail()}")
         time.sleep(0.2)
@@ -72,7 +72,7 @@ def _synced(environment: Environment, admin_url: str, frontend_url: str, count: 
     if stored != count:
         raise RuntimeError(f"{stored:,} books were stored instead of {count:,}")
     sync = _Sync(
-        (times["catalogue read anew"] - times["serving"]).total_seconds(),
+        (times["catalogue read completely"] - times["serving"]).total_seconds(),
         (_cpu_seconds(admin) - before) / count * 1_000_000,
         _cpu_seconds(frontend) / count * 1_000_000,
         _peak_megabytes(admin),
