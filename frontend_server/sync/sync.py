@@ -102,8 +102,8 @@ class Sync:
         Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
         """
         had_failed = bool(self.pull_health.last_error)
-        with self._turn(self._pull_lock), self._store.alone("pull") as alone:
-            if alone or asked_for:
+        with self._turn(self._pull_lock), self._store.try_lock("pull") as locked:
+            if locked or asked_for:
                 self._watched(self.pull_health, lambda: self._pull_and_retry(asked_for))
         if had_failed:
             self._push_task.forgive()  # the admin is back
@@ -111,8 +111,8 @@ class Sync:
 
     def push(self, *, asked_for: bool = False) -> None:
         """Push all that is due, unless another process of this store is at it and nobody asked. Raises as `pull`."""
-        with self._turn(self._push_lock), self._store.alone("push") as alone:
-            if alone or asked_for:
+        with self._turn(self._push_lock), self._store.try_lock("push") as locked:
+            if locked or asked_for:
                 self._watched(self.push_health, self._push)
 
     def sync_now(self, *, retry_parked: bool) -> None:
