@@ -36,5 +36,7 @@ def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync)
             LendingServicer(store, rules, clock, sync),
             lending_service_pb2_grpc.add_LendingServiceServicer_to_server,
         ),
-        Service(SYNC_SERVICE, SyncServicer(sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server),
+        Service(
+            SYNC_SERVICE, SyncServicer(store, clock, sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server
+        ),
     ]

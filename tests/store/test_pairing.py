@@ -11,7 +11,7 @@ from admin_server.store.models import Frontend
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import accept_frontend, check_caller
 from frontend_server.store.models import SyncState, ensure_frontend_id, own_credentials
-from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordLoansRequest, RecordUsersRequest
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest
 from library_domain.errors import OtherFrontend, SyncSecretWrong
 from library_domain.pairing import HEADER, Credentials, new_secret
 from service_kit.ids import new_id
@@ -75,14 +75,11 @@ def test_a_call_without_a_secret_pairs_nobody(admin: Admin, metadata: tuple[tupl
     assert not Frontend.select().exists()
 
 
-@pytest.mark.parametrize("message", [RecordUsersRequest, RecordLoansRequest])
-def test_a_request_of_another_frontend_than_the_caller_is_refused(
-    admin: Admin, message: type[RecordUsersRequest]
-) -> None:
-    call(admin, OWN, message(frontend_id=OWN.frontend_id))
-    call(admin, OWN, message(frontend_id=OWN.frontend_id.upper()))
+def test_a_request_of_another_frontend_than_the_caller_is_refused(admin: Admin) -> None:
+    call(admin, OWN, RecordStatesRequest(frontend_id=OWN.frontend_id))
+    call(admin, OWN, RecordStatesRequest(frontend_id=OWN.frontend_id.upper()))
     with pytest.raises(SyncSecretWrong):
-        call(admin, OWN, message(frontend_id=OTHER.frontend_id))
+        call(admin, OWN, RecordStatesRequest(frontend_id=OTHER.frontend_id))
 
 
 def test_a_frontend_that_was_known_before_there_were_secrets_is_paired_by_its_next_call(admin: Admin) -> None:
@@ -153,8 +150,8 @@ def runner(admin_store: Store, clock: SettableClock) -> ServicerRunner:
     ("method", "request_"),
     [
         ("ListCatalogChanges", ListCatalogChangesRequest(cursor="garbage", page_size=-1)),
-        ("RecordUsers", RecordUsersRequest()),
-        ("RecordLoans", RecordLoansRequest(frontend_id=OTHER.frontend_id)),
+        ("RecordStates", RecordStatesRequest()),
+        ("RecordStates", RecordStatesRequest(frontend_id=OTHER.frontend_id)),
     ],
 )
 def test_every_sync_method_asks_for_the_secret_before_all_else(

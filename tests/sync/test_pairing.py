@@ -20,7 +20,7 @@ from frontend_server.store.models import SyncState
 from frontend_server.store.models import User as OwnUser
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordUsersRequest, UserRecord
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest, State
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
 from library_domain.pairing import Credentials, new_secret
@@ -62,8 +62,8 @@ def test_nobody_but_the_frontend_can_record_or_read_a_row(
     store.close()
 
     forged = User(id=new_id(), email="f@example.org", first_name="F", state=USER_STATE_ACTIVE, create_time=timestamp(1))
-    record = RecordUsersRequest(
-        frontend_id=frontend_id, users=[UserRecord(revision=9_223_372_036_854_775_806, user=forged)]
+    record = RecordStatesRequest(
+        frontend_id=frontend_id, states=[State(revision=9_223_372_036_854_775_806, user=forged)]
     )
     almost = secret[:-1] + ("A" if secret[-1] != "A" else "B")
     with open_channel(admin.address) as channel:
@@ -75,7 +75,7 @@ def test_nobody_but_the_frontend_can_record_or_read_a_row(
             (("authorization", f"Bearer {secret}"),),
         ):
             calls: list[tuple[Any, Message]] = [
-                (sync.RecordUsers, record),
+                (sync.RecordStates, record),
                 (sync.ListCatalogChanges, ListCatalogChangesRequest()),
             ]
             for method, message in calls:

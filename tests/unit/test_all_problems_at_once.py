@@ -206,8 +206,11 @@ ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
         {"cursor", "receipt", "page_size"},
     ),
     (f"{SYNC}/ListCatalogChanges", sync.ListCatalogChangesRequest(cursor="x", receipt="é"), {"cursor", "receipt"}),
-    (f"{SYNC}/RecordUsers", sync.RecordUsersRequest(frontend_id="f", receipt="x"), {"frontend_id", "users", "receipt"}),
-    (f"{SYNC}/RecordLoans", sync.RecordLoansRequest(frontend_id="f", receipt="x"), {"frontend_id", "loans", "receipt"}),
+    (
+        f"{SYNC}/RecordStates",
+        sync.RecordStatesRequest(frontend_id="f", receipt="x"),
+        {"frontend_id", "states", "receipt"},
+    ),
 ]
 
 

@@ -61,10 +61,10 @@ class SetAside(ReplicaColumns):
     """The newest change of a row of the catalogue, if this store could not apply it. The sync tries it again."""
 
     key = peewee.BigAutoField()
-    kind = peewee.CharField(20)  # of the row: "book"
+    kind = peewee.CharField(20)  # of the row: "book", or the field number of an unknown kind
     id = peewee.CharField(100)  # the row's, in ASCII; a longer one is truncated
     reason = peewee.TextField()  # in ASCII, which every store can store
-    change = peewee.BlobField()  # a serialized library.sync.v1.BookChange
+    change = peewee.BlobField()  # a serialized library.sync.v1.CatalogChange
     time = peewee.BigIntegerField()  # when this change was set aside
 
     class Meta:
