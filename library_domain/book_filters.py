@@ -1,6 +1,6 @@
-"""Filters of lists of books: by publishers and by categories, each by several, in the order of the books.
+"""Filters of lists of books, by several publishers and categories.
 
-The columns `publisher_key` and `category_key` hold `service_kit.text.keys.text_key` of the texts.
+The columns `publisher_key` and `category_key` contain `service_kit.text.keys.text_key` of the texts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from service_kit.statements import slot
 from service_kit.text.keys import NO_TEXT, text_key
 
 MOST_VALUES = 50
-"""How many values a filter takes; the contract has the same number."""
+"""Values of a filter, at most, as in the contract."""
 
 
 class BookFilter(NamedTuple):
@@ -25,7 +25,7 @@ class BookFilter(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many publishers and how many categories there are to compare with: what statements are kept by."""
+        """The numbers of publishers and of categories, by which statements are kept."""
         return len(self.publishers), len(self.categories)
 
     def slots(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class BookFilter(NamedTuple):
 
 
 def book_filter(publishers: Iterable[str], categories: Iterable[str]) -> BookFilter:
-    """Return the filter for these values. Empty ones are left out, as those of a form that was not filled in."""
+    """Return the filter for these values, without empty ones, as a form has that was not filled in."""
     return BookFilter(_keys(publishers), _keys(categories))
 
 
@@ -56,10 +56,10 @@ def conditions(model: Any, fits: BookFilter) -> list[Any]:
 
 
 def in_ranges(model: Any, query: Any, usable: Any, fits: BookFilter, after: Any, limit: Any) -> Any:
-    """Narrow a query to the first `limit` books behind the key `after` that fit, in the order of the key.
+    """Narrow a query to the first `limit` books after the key `after` that match, in the order of the key.
 
-    With several values it reads the beginning of a range of the index for each, and merges them: the engines would
-    collect and sort all books that fit.
+    With several values it reads the beginning of a range of the index for each, and merges them. Without that, the
+    engines would collect and sort all books that match.
     """
     if max(fits.shape) <= 1:
         return query.where(usable, model.key > after, *conditions(model, fits)).order_by(model.key).limit(limit)
@@ -87,7 +87,7 @@ def _one_of(column: Any, keys: tuple[Any, ...]) -> list[Any]:
 
 
 def _keys(values: Iterable[str]) -> tuple[str, ...]:
-    """The distinct keys, and so many that none has, that their number is a power of two: few statements do for all."""
+    """Return the distinct keys, filled up with keys of no text to a power of two, so that few statements are needed."""
     keys: Sequence[str] = [key for key in dict.fromkeys(map(text_key, values)) if key]
     if not keys:
         return ()
