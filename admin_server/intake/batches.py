@@ -33,7 +33,7 @@ from library_domain.titles import title_identity, title_key
 from service_kit.clock import Clock
 from service_kit.errors import StoreUnavailable
 from service_kit.ids import new_id
-from service_kit.revisions import hold_revisions
+from service_kit.revisions import lock_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import read_rows, readable, shown
@@ -168,7 +168,7 @@ class _Batch:
                 _lock_books(store, locked)
             # Without the lock, on PostgreSQL, another import could add one of these ISBNs between the look-up and the
             # insert, and the whole batch would fail.
-            hold_revisions()
+            lock_revisions()
         ids = self._find_ids(rows)
         if locked is not None and ids - locked:
             raise _BookNotLocked
