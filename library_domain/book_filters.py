@@ -13,9 +13,6 @@ import peewee
 from service_kit.statements import slot
 from service_kit.text.keys import NO_TEXT, text_key
 
-MOST_VALUES = 50
-"""Values of a filter, at most, as in the contract."""
-
 
 class BookFilter(NamedTuple):
     """The keys that are asked for, or slots for them; none of a kind where all are welcome."""
