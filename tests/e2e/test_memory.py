@@ -20,12 +20,12 @@ from library.admin.v1.catalog_service_pb2 import (
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest, State
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
-from tests.e2e.test_rest_limits import Connection
 from tests.support.clients import CREDENTIALS, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
+from tests.support.rest_limits import Connection
 from tests.support.stores import Engine, FreshDatabases, bound_store
 from tests.sync.agreement import eventually
 

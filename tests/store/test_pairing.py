@@ -10,7 +10,7 @@ from admin_server.rpc.servicers import services
 from admin_server.store.models import Frontend
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import accept_frontend, check_caller
-from frontend_server.store.models import SyncState, introduce, own_credentials
+from frontend_server.store.models import SyncState, ensure_frontend_id, own_credentials
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest
 from library_domain.errors import OtherFrontend, SyncSecretWrong
 from library_domain.pairing import HEADER, Credentials, new_secret
@@ -120,20 +120,20 @@ def test_of_many_who_call_first_one_is_paired(admin: Admin) -> None:
 
 
 def test_a_frontend_keeps_its_secret_and_its_processes_share_it(frontend_store: Store) -> None:
-    at_once(frontend_store, [lambda: introduce(frontend_store)] * 4)
+    at_once(frontend_store, [lambda: ensure_frontend_id(frontend_store)] * 4)
     made = own_credentials(frontend_store)
     assert len(made.secret) == 43
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     assert own_credentials(frontend_store) == made
     assert made.secret not in repr(made)
 
 
 def test_a_store_of_before_there_were_secrets_gets_one_at_its_next_start(frontend_store: Store) -> None:
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     before = own_credentials(frontend_store)
     with frontend_store.writing():
         SyncState.update(secret="").execute()
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     after = own_credentials(frontend_store)
     assert after.frontend_id == before.frontend_id
     assert len(after.secret) == 43

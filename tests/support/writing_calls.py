@@ -114,7 +114,7 @@ class FrontendCalls:
         self.store, self.clock = store, clock
         self.cleanup = Cleanup(store)
         self._revisions = itertools.count(1)
-        models.introduce(store)
+        models.ensure_frontend_id(store)
         chance = random.Random(0)
         self.apply_page(chance)
         for _ in range(3):
@@ -138,7 +138,7 @@ class FrontendCalls:
                 ),
                 "a push": lambda chance: self.push(newest=lambda: 0),
                 "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
-                "a start": lambda chance: models.introduce(store),
+                "a start": lambda chance: models.ensure_frontend_id(store),
                 "a replaced database": self.replace_database,
                 "the clock": self.see_time,
                 "the clock is accepted": lambda chance: watched_clock.accept(store, clock() + chance.randrange(SECOND)),
@@ -207,7 +207,7 @@ class FrontendCalls:
         return push.push(self.store, record, self.clock)
 
     def replace_database(self, chance: random.Random) -> None:
-        models.doubt_replaced_database(self.store)
+        models.restart_in_replaced_database(self.store)
 
     def see_time(self, chance: random.Random) -> None:
         watched = WatchedClock(self.store, self.clock)

@@ -28,7 +28,7 @@ from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.store.models import introduce, own_credentials
+from frontend_server.store.models import ensure_frontend_id, own_credentials
 from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
@@ -269,7 +269,7 @@ class Library:
     def start_frontend(self) -> None:
         """What a frontend process does at its start."""
         with self.frontend.at_work() as store:
-            introduce(store)
+            ensure_frontend_id(store)
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:

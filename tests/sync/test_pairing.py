@@ -14,8 +14,10 @@ from google.protobuf.message import Message
 import admin_server.__main__
 from admin_server.books.catalog import add_book
 from admin_server.store.models import Frontend
+from admin_server.store.models import User as RecordedUser
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
+from frontend_server.store.models import User as OwnUser
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest, State
@@ -185,5 +187,8 @@ def enrol(library: Library, name: str) -> None:
 
 def assert_in_step(library: Library) -> None:
     assert library.replica() == library.catalogue()
-    users = [{row[1] for row in side.contents()["user_account"]} for side in (library.admin, library.frontend)]
+    users = []
+    for side, model in (library.admin, RecordedUser), (library.frontend, OwnUser):
+        place = model._meta.sorted_field_names.index("id")
+        users.append({row[place] for row in side.contents()["user_account"]})
     assert users[0] == users[1]
