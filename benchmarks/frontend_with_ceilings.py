@@ -18,7 +18,7 @@ from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.rpc.services import services
 from frontend_server.store.models import SCHEMA, bind
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
@@ -73,7 +73,7 @@ def main(database_url: str) -> None:
     server = Server(settings.limits(store), contract_descriptors())
     clock = WatchedClock(store, system_clock)
     clock.refresh()
-    sync = Sync(store, "127.0.0.1:1", interval=3600, clock=clock)
+    sync = Sync(store, SyncSettings("127.0.0.1:1", interval=3600), clock)
     server.add(services(store, RULES, clock, sync))
     server.grpc.add_generic_rpc_handlers((ceilings(store),))
     address = server.listen(settings.listen)

@@ -137,7 +137,7 @@ class _NotBindable(Exception):
 
 def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]:
     if name.count(".") > MOST_NESTING:
-        raise _NotBindable(f"is nested over {MOST_NESTING} deep")
+        raise _NotBindable(f"is nested more than {MOST_NESTING} levels deep")
     along = _fields_along(rule.method.input, fields, name.split("."))
     if rule.body == WHOLE:
         raise _NotBindable("belongs into the body; this method has no query parameters")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -115,8 +115,11 @@ class Limits:
 class Server:
     """One process's gRPC server: health, reflection, limits, drain."""
 
-    def __init__(self, limits: Limits, contract: bytes) -> None:
-        """Make a server that listens nowhere yet. `contract` is what reflection serves: see `add_reflection`."""
+    def __init__(self, limits: Limits, contract: bytes, options: Sequence[tuple[str, Any]] = OPTIONS) -> None:
+        """Make a server that listens nowhere yet, with some `options` of gRPC.
+
+        `contract` is what reflection serves: see `add_reflection`.
+        """
         self._limits = limits
         self._contract = contract
         self._calls = OpenCalls()
@@ -131,8 +134,8 @@ class Server:
         self._names: list[str] = []
         self._paused: set[tuple[str, str]] = set()  # a service, and for what reason
         self._health_lock = threading.Lock()
-        options = [*OPTIONS, ("grpc.max_allowed_incoming_connections", most_connections())]
-        self.grpc = grpc.server(lanes.reads, interceptors=[self._preparing], options=options)
+        limited = [*options, ("grpc.max_allowed_incoming_connections", most_connections())]
+        self.grpc = grpc.server(lanes.reads, interceptors=[self._preparing], options=limited)
 
     def _lanes(self, limits: Limits) -> Lanes:
         places, threads = limits.concurrent_calls, limits.threads

@@ -38,7 +38,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import ImportRunNotFound, ImportRunUndone
 from service_kit.errors import FieldInvalid, RowUnreadable
 from service_kit.ids import new_id
-from service_kit.revisions import hold_revisions
+from service_kit.revisions import lock_revisions
 from service_kit.statements import tuples
 from tests.store.test_admin_imports import isbn13
 from tests.support.admin import Admin
@@ -416,9 +416,9 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
             other = threading.Thread(target=lambda: added.append(admin.add("Dune", isbn=DUNE, copies=3)))
             other.start()
             other.join()
-        hold_revisions()
+        lock_revisions()
 
-    monkeypatch.setattr("admin_server.intake.batches.hold_revisions", add_first)
+    monkeypatch.setattr("admin_server.intake.batches.lock_revisions", add_first)
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5
