@@ -151,7 +151,7 @@ def with_a_field_of_another_kind() -> list[FileDescriptorProto]:
         pytest.param(importing_what_is_not_there(), "missing.proto", id="an import that is missing"),
         pytest.param(taking_what_is_not_there(), "input/output types for method Method0", id="a type that is missing"),
         pytest.param(with_a_map_of_nothing(), "StopIteration", id="a map without key and value"),
-        pytest.param(with_an_enum_of_nothing(), "not understood", id="an enum without values"),
+        pytest.param(with_an_enum_of_nothing(), "cannot be used", id="an enum without values"),
         pytest.param(with_a_field_of_another_kind(), "could not find message: .p.Colour", id="files that contradict"),
     ],
 )
@@ -313,7 +313,7 @@ def test_a_custom_kind_is_a_method_of_http(kind: str, verb: str) -> None:
 @pytest.mark.parametrize("kind", ["", " ", "GET ", "GET\n", "FOO\r\nX: 1", "中", "É", "A/B", "GET,POST", '"GET"', "\0"])
 def test_a_kind_that_http_has_not_is_left_out(kind: str) -> None:
     """Else it would stand in Allow, and each 405 on its path fail."""
-    assert learnt(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is no HTTP method"])
+    assert learnt(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is not an HTTP method"])
 
 
 @pytest.mark.parametrize("name", ["", "{", "a//b", "a*"])
