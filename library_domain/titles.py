@@ -1,16 +1,16 @@
-"""Recognizes a book without an ISBN by its title and first author."""
+"""Recognize a book without an ISBN by its title and first author."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import regex
 
+from service_kit.digests import digest_64
 from service_kit.text.folding import fold
 from service_kit.text.keys import text_key
 
-# Signs that are part of a name stay: C, C++ and C# are three books.
+# Signs that can be part of a name are kept: C, C++ and C# are three books.
 _BETWEEN_WORDS = regex.compile(r"[[\p{P}\p{Z}\p{C}\s]--[#%&@*]]+", regex.V1)
 
 
@@ -20,8 +20,8 @@ def title_identity(title: str, authors: Sequence[str]) -> str:
 
 
 def title_key(identity: str) -> int:
-    """Return a signed number of 64 bits for an identity, for an index. Two identities may have one number."""
-    return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big", signed=True)
+    """Return a number for an identity, for an index. Different identities can have the same number."""
+    return digest_64(identity.encode())
 
 
 def _compared(text: str) -> str:
