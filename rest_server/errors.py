@@ -32,7 +32,7 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DATA_LOSS: 500,
 }
-"""As google/rpc/code.proto gives them."""
+"""As in google/rpc/code.proto."""
 
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -282,4 +282,4 @@ class Failed(Refusal):
 
     status = grpc.StatusCode.INTERNAL
     reason = "INTERNAL"
-    message = "Something went wrong on the server; quote the request id to whoever runs it."
+    message = "Something went wrong on the server; send the request id to its operators."

@@ -135,7 +135,7 @@ def _put_query(tree: dict[str, Json], rule: HttpRule, fields: Fields, query: Ite
 
 
 class _NotBindable(Exception):
-    """A parameter cannot be the value of a field; the message says why."""
+    """A parameter cannot be the value of a field; the message has the reason."""
 
 
 def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]:

@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class RuleInvalid(Exception):
-    """A rule does not fit its method's messages or the grammar; the message says why."""
+    """A rule does not fit its method's messages or the grammar; the message has the reason."""
 
 
 @dataclass(frozen=True)

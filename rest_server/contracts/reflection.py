@@ -21,8 +21,8 @@ PLUMBING = "grpc."
 """Prefix of gRPC's own services (health, reflection), which are left out."""
 
 
-class NotLearnt(Exception):
-    """The contract of a server cannot be read; the message says why."""
+class ContractUnread(Exception):
+    """The contract of a server cannot be read; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Description:
 
 
 def describe(channel: grpc.Channel, learning: Learning) -> Description:
-    """Read the description. Blocks until it is complete or the channel is closed. Raises NotLearnt."""
+    """Read the description. Blocks until it is complete or the channel is closed. Raises ContractUnread."""
     answers = _Answers(learning)
     try:
         try:
@@ -46,9 +46,9 @@ def describe(channel: grpc.Channel, learning: Learning) -> Description:
                 raise
             return _described(channel, _Asking("v1", answers))
     except grpc.RpcError as error:
-        raise NotLearnt(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
+        raise ContractUnread(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
     except KeyError as error:
-        raise NotLearnt(f"its reflection refers to what it lacks: {error}") from error
+        raise ContractUnread(f"its reflection refers to what it lacks: {error}") from error
 
 
 def _described(channel: grpc.Channel, asking: _Asking) -> Description:
@@ -83,7 +83,7 @@ def _imports_first(files: dict[str, FileDescriptorProto]) -> Iterable[str]:
     try:
         return list(TopologicalSorter({name: file.dependency for name, file in files.items()}).static_order())
     except CycleError as error:
-        raise NotLearnt(f"its files import one another: {' > '.join(error.args[1])}") from error
+        raise ContractUnread(f"its files import one another: {' > '.join(error.args[1])}") from error
 
 
 def _found(name: str, find: Callable[[str], FileDescriptorProto]) -> FileDescriptorProto:
@@ -124,11 +124,11 @@ class _Answers:
         return max(0.0, min(self._learning.answer_seconds, self._end - time.monotonic()))
 
     def bounded(self, answers: Iterator[ServerReflectionResponse]) -> Iterator[ServerReflectionResponse]:
-        """Pass answers on. Raises NotLearnt for an error, and for too many files or bytes."""
+        """Pass answers on. Raises ContractUnread for an error, and for too many files or bytes."""
         for answer in answers:
             error = answer.error_response
             if error.error_code not in (0, grpc.StatusCode.NOT_FOUND.value[0]):
-                raise NotLearnt(f"its reflection answers with error {error.error_code}: {error.error_message}")
+                raise ContractUnread(f"its reflection answers with error {error.error_code}: {error.error_message}")
             # Servers can send a file with several answers; it counts once.
             for file in answer.file_descriptor_response.file_descriptor_proto:
                 if hash(file) not in self._seen:
@@ -136,7 +136,7 @@ class _Answers:
                     self._bytes += len(file)
             most_files, most_bytes = self._learning.most_files, self._learning.most_bytes
             if len(self._seen) > most_files or self._bytes > most_bytes:
-                raise NotLearnt(f"it describes more than {most_files} files or {most_bytes} bytes")
+                raise ContractUnread(f"it describes more than {most_files} files or {most_bytes} bytes")
             yield answer
 
 

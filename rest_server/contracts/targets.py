@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 import grpc
 
 from rest_server.contracts.contract import Contract, compiled
-from rest_server.contracts.reflection import Description, NotLearnt, describe
+from rest_server.contracts.reflection import ContractUnread, Description, describe
 from rest_server.logs import logger
 from rest_server.settings import Learning
 
@@ -35,7 +35,7 @@ OPTIONS = [
 log = logger(__name__)
 
 
-class NotUnderstood(NotLearnt):
+class ContractUnusable(ContractUnread):
     """The description of a target cannot be used; the cause has the traceback."""
 
     def __init__(self, fault: Exception) -> None:
@@ -85,33 +85,33 @@ class Target:
             if contract is not self.contract:
                 await self._use(contract, changed)
             self._problem = ""
-        except NotLearnt as problem:
+        except ContractUnread as problem:
             if str(problem) != self._problem:
-                write = log.exception if isinstance(problem, NotUnderstood) else log.warning
-                write("contract not learnt", target=self.address, problem=str(problem))
+                write = log.exception if isinstance(problem, ContractUnusable) else log.warning
+                write("contract not read", target=self.address, problem=str(problem))
             self._problem = str(problem)
 
     def _compiled_from(self, channel: grpc.Channel) -> Contract:
         """Read and compile the contract, in a thread.
 
-        Raises NotLearnt and nothing else: a description can cause any exception, and a StopIteration would never leave
-        the thread.
+        Raises ContractUnread and nothing else: a description can cause any exception, and a StopIteration would never
+        leave the thread.
         """
         description = None
         try:
             description = describe(channel, self._learning)
             if description not in self._rejected:
                 return self._compiled(description)
-        except NotLearnt:
+        except ContractUnread:
             raise
         except Exception as fault:
-            problem = NotUnderstood(fault)
+            problem = ContractUnusable(fault)
             self._rejected = {description: str(problem)}
             raise problem from fault
-        raise NotLearnt(self._rejected[description])
+        raise ContractUnread(self._rejected[description])
 
     async def _use(self, contract: Contract, changed: Callable[[], None]) -> None:
-        """Serve another contract from now on. Raises NotUnderstood if that fails."""
+        """Serve another contract from now on. Raises ContractUnusable if that fails."""
         before = self.contract
         if before is None:
             # The target may have started a moment ago, while this channel waits before its next attempt.
@@ -123,9 +123,9 @@ class Target:
             changed()
         except Exception as fault:
             self.contract = before
-            raise NotUnderstood(fault) from fault
+            raise ContractUnusable(fault) from fault
         names = [service.type_name for service in contract.services]
-        log.info("contract learnt", target=self.address, services=names, rules=len(contract.rules))
+        log.info("contract read", target=self.address, services=names, rules=len(contract.rules))
 
     async def _read_when_reconnected(self) -> None:
         """Read the contract after each new connection, as the server can be another version."""

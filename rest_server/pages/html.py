@@ -117,12 +117,12 @@ def docs_page(title: str) -> Response:
 
 
 async def docs_page_without_slash(_request: Request) -> Response:
-    """Send who typed one `/` more to where the page's links are right; also below a proxy's prefix."""
+    """Redirect from `/docs/`, where the page's relative links would be wrong; also below a prefix of a proxy."""
     return RedirectResponse("../docs", headers=HEADERS)
 
 
 def file_route(files: StaticFiles, name: str) -> Route:
-    """Give the route of a file. One for each, so that whatever else is asked for is refused as anywhere."""
+    """Return the route of one file. Other paths get the usual refusal, not that of StaticFiles."""
 
     async def file(request: Request) -> Response:
         response = await files.get_response(name, request.scope)
@@ -133,7 +133,7 @@ def file_route(files: StaticFiles, name: str) -> Route:
 
 
 def accepts_html(request: Request) -> bool:
-    """Tell whether HTML is named among what the client accepts; `*/*` does not name it (RFC 9110, 12.5.1)."""
+    """Return whether the client accepts HTML by name; `*/*` is not enough (RFC 9110, 12.5.1)."""
     for media_range in request.headers.get("accept", "").lower().split(","):
         media_type, *parameters = (part.strip() for part in media_range.split(";"))
         if media_type == "text/html" and not any(is_zero_weight(parameter) for parameter in parameters):

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from structlog.testing import capture_logs
 
 from rest_server.contracts.contract import compiled
-from rest_server.contracts.reflection import Description, NotLearnt, describe
+from rest_server.contracts.reflection import ContractUnread, Description, describe
 from rest_server.contracts.targets import Target
 from rest_server.settings import Learning
 from service_kit.channel import open_channel
@@ -66,7 +66,7 @@ class Followed:
         return [rule.path for rule in self.target.contract.rules]
 
     def problems(self) -> list[str]:
-        return [event["problem"] for event in self.logs if event["event"] == "contract not learnt"]
+        return [event["problem"] for event in self.logs if event["event"] == "contract not read"]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(LIVES_SECONDS):
@@ -226,7 +226,7 @@ def test_all_answers_together_have_a_deadline(server: MisdescribedServer) -> Non
     chain = [FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]) for number in range(20)]
     server.say([described("/v1/a", imports=["0.proto"]), *chain])
     began = time.monotonic()
-    with open_channel(server.address) as channel, pytest.raises(NotLearnt, match="DEADLINE_EXCEEDED"):
+    with open_channel(server.address) as channel, pytest.raises(ContractUnread, match="DEADLINE_EXCEEDED"):
         describe(channel, Learning(all_answers_seconds=1.0))
     assert time.monotonic() - began < 3
 
@@ -248,7 +248,7 @@ def test_a_target_may_not_describe_without_end(server: MisdescribedServer, bound
     server.say([described("/v1/a", imports=[file.name for file in files]), *files])
     with open_channel(server.address) as channel:
         describe(channel, Learning())
-        with pytest.raises(NotLearnt, match="it describes more than"):
+        with pytest.raises(ContractUnread, match="it describes more than"):
             describe(channel, bounded)
 
 
