@@ -92,8 +92,6 @@ WORDS_EXEMPT += \
 	benchmarks \
 	frontend_server \
 	library_cli/desk/refusals.py \
-	library_cli/exporting \
-	library_cli/importing \
 	library_domain \
 	protos/library/sync \
 	rest_server \
