@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from service_kit.statements import slot
+from service_kit.statements import param
 from service_kit.text.keys import NO_TEXT, text_key
 
 
 class BookFilter(NamedTuple):
-    """The keys that are asked for, or slots for them; none of a kind where all are welcome."""
+    """The keys of publishers and categories, or parameters for them; empty for a filter that is not set."""
 
     publishers: tuple[Any, ...] = ()
     categories: tuple[Any, ...] = ()
@@ -25,8 +25,8 @@ class BookFilter(NamedTuple):
         """The numbers of publishers and of categories, by which statements are kept."""
         return len(self.publishers), len(self.categories)
 
-    def slots(self) -> dict[str, Any]:
-        """Return the values for the slots of a `slotted` filter of this shape."""
+    def params(self) -> dict[str, Any]:
+        """Return the values of the parameters of a `parameterized` filter of this shape."""
         return {
             **{f"publisher{number}": key for number, key in enumerate(self.publishers)},
             **{f"category{number}": key for number, key in enumerate(self.categories)},
@@ -38,12 +38,12 @@ def book_filter(publishers: Iterable[str], categories: Iterable[str]) -> BookFil
     return BookFilter(_keys(publishers), _keys(categories))
 
 
-def slotted(shape: tuple[int, int]) -> BookFilter:
-    """Return a filter of this shape for a statement, with slots in place of keys."""
+def parameterized(shape: tuple[int, int]) -> BookFilter:
+    """Return a filter of this shape for a statement, with parameters in place of keys."""
     publishers, categories = shape
     return BookFilter(
-        tuple(slot(f"publisher{number}") for number in range(publishers)),
-        tuple(slot(f"category{number}") for number in range(categories)),
+        tuple(param(f"publisher{number}") for number in range(publishers)),
+        tuple(param(f"category{number}") for number in range(categories)),
     )
 
 
