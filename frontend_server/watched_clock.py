@@ -90,7 +90,7 @@ class WatchedClock:
         """The newest time in the store, to the minute, or the release of this program if that is later."""
         return self._mark.newest_time
 
-    def saw(self, time: int) -> None:
+    def note_time(self, time: int) -> None:
         """Raise the mark to a time that the store contains, or will contain soon. Call it outside of transactions.
 
         An error of the store is logged and not raised: the call that wrote the time may have been committed.
@@ -111,7 +111,7 @@ class WatchedClock:
         finally:
             self._raising.release()
 
-    def saw_elsewhere(self, time: int) -> None:
+    def note_remote_time(self, time: int) -> None:
         """Raise the mark to a time that another service sent, if this store has no user, and so no time of its own.
 
         A store with users ignores it: a service that sends a wrong time would stop the lending.
@@ -121,7 +121,7 @@ class WatchedClock:
         with self._store.reading():
             has_own_times = User.select().exists()
         if not has_own_times:
-            self.saw(time)
+            self.note_time(time)
 
     def refresh(self) -> None:
         """Re-read the mark, report whether the clock is right, and log when that changes."""

@@ -18,13 +18,13 @@ from library.frontend.v1.catalog_service_pb2 import (
 )
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
-from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges, parameterized
 from library_domain.errors import BookNotFound
 from library_domain.search import book_query
 from service_kit.clock import is_time, timestamp
 from service_kit.errors import RowUnreadable
 from service_kit.full_text import keys_with_words, rows_with_words
 from service_kit.id_prefixes import id_at, id_range
+from service_kit.key_filters import KeyFilter, Shape, conditions, in_ranges, key_filter, parameterized
 from service_kit.message_checks import is_valid_timestamp
 from service_kit.paging import page, page_rows, page_size, position, row_position
 from service_kit.search import Place, search
@@ -74,7 +74,7 @@ def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
 
     The response is filled in place: copying fifty books into it takes as long as finding them.
     """
-    fits = book_filter(request.publisher, request.category)
+    fits = key_filter(publisher_key=request.publisher, category_key=request.category)
     with store.reading():
         rows, words = _found(store, request, fits)
         shown, token = page_rows(request, rows, _size, lambda row: row[0] or row[1][0])
@@ -100,14 +100,14 @@ def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[
     return _list_values(store, Book.category_key, Book.category, request)
 
 
-def _found(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[Sequence[tuple[Place | None, Row]], str]:
+def _found(store: Store, request: ListBooksRequest, fits: KeyFilter) -> tuple[Sequence[tuple[Place | None, Row]], str]:
     """Return up to `page_size + 1` rows, each with its place in a search, and the words that are searched for."""
     if request.query:
         return _searched(store, request, fits)
     return _with_id_prefix(request, fits) if request.id_prefix else _listed(request, fits)
 
 
-def _with_id_prefix(request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
+def _with_id_prefix(request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tuple[None, Row]], str]:
     ids = id_range(request.id_prefix)
     statement = _id_prefix_statement(fits.shape, request.include_unavailable)
     after = id_at(Book, row_position(request))
@@ -115,13 +115,13 @@ def _with_id_prefix(request: ListBooksRequest, fits: BookFilter) -> tuple[list[t
     return [(None, row) for row in rows], ""
 
 
-def _listed(request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[None, Row]], str]:
+def _listed(request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tuple[None, Row]], str]:
     statement = _list_statement(fits.shape, request.include_unavailable)
     rows = _rows(statement, after=row_position(request), limit=page_size(request) + 1, **fits.params())
     return [(None, row) for row in rows], ""
 
 
-def _searched(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[Place, Row]], str]:
+def _searched(store: Store, request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tuple[Place, Row]], str]:
     """Return up to `page_size + 1` rows, each with its place, and the words that the whole list matches."""
     statement = _search_statement(store.database, fits.shape, request.include_unavailable)
     params = fits.params()
@@ -150,7 +150,7 @@ def _size(row: tuple[object, Row]) -> int:
     return 0 if isinstance(message, (int, float)) else len(message)
 
 
-def _left_out_count(store: Store, request: ListBooksRequest, fits: BookFilter, words: str) -> int:
+def _left_out_count(store: Store, request: ListBooksRequest, fits: KeyFilter, words: str) -> int:
     """Return how many books match but cannot be borrowed now, at most `MOST_LEFT_OUT`."""
     if request.id_prefix:
         ids = id_range(request.id_prefix)
@@ -162,7 +162,7 @@ def _left_out_count(store: Store, request: ListBooksRequest, fits: BookFilter, w
 
 
 @functools.cache
-def _list_statement(shape: tuple[int, int], unavailable_too: bool) -> Statement:
+def _list_statement(shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
     return Statement(
         in_ranges(Book, Book.select(*COLUMNS), usable, parameterized(shape), param("after"), param("limit"))
@@ -170,7 +170,7 @@ def _list_statement(shape: tuple[int, int], unavailable_too: bool) -> Statement:
 
 
 @functools.cache
-def _search_statement(database: peewee.Database, shape: tuple[int, int], unavailable_too: bool) -> Statement:
+def _search_statement(database: peewee.Database, shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
     query = Book.select(*COLUMNS).where(usable, *conditions(Book, parameterized(shape)))
     query = rows_with_words(database, query, Book.key, Book.words, param("words"), param("after"))
@@ -178,7 +178,7 @@ def _search_statement(database: peewee.Database, shape: tuple[int, int], unavail
 
 
 @functools.cache
-def _id_prefix_statement(shape: tuple[int, int], unavailable_too: bool) -> Statement:
+def _id_prefix_statement(shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
     query = Book.select(*COLUMNS).where(
         usable, *_IN_ID_RANGE, Book.id > param("after"), *conditions(Book, parameterized(shape))
@@ -187,7 +187,7 @@ def _id_prefix_statement(shape: tuple[int, int], unavailable_too: bool) -> State
 
 
 @functools.cache
-def _left_out_ids_statement(shape: tuple[int, int]) -> Statement:
+def _left_out_ids_statement(shape: Shape) -> Statement:
     left_out = Book.select(Book.key).where(LEFT_OUT, *_IN_ID_RANGE, *conditions(Book, parameterized(shape)))
     counted = left_out.order_by(Book.id).limit(MOST_LEFT_OUT).alias("counted")
     return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
@@ -200,7 +200,7 @@ def _known_statement(database: peewee.Database) -> Statement:
 
 
 @functools.cache
-def _left_out_statement(shape: tuple[int, int]) -> Statement:
+def _left_out_statement(shape: Shape) -> Statement:
     # Ordered by an index. Without it, SQLite reads the table from its beginning, even if the matches are at its end.
     left_out = Book.select(Book.key).where(LEFT_OUT, Book.key > param("after"), *conditions(Book, parameterized(shape)))
     counted = left_out.order_by(Book.key).limit(MOST_LEFT_OUT).alias("counted")
@@ -208,7 +208,7 @@ def _left_out_statement(shape: tuple[int, int]) -> Statement:
 
 
 @functools.cache
-def _left_out_words_statement(database: peewee.Database, shape: tuple[int, int]) -> Statement:
+def _left_out_words_statement(database: peewee.Database, shape: Shape) -> Statement:
     matches = keys_with_words(database, Book.key, Book.words, param("words"), MOST_MATCHES).alias("matches")
     left_out = Book.select(peewee.fn.COUNT(Book.key)).join(matches, on=(matches.c.key == Book.key))
     return Statement(left_out.where(LEFT_OUT, *conditions(Book, parameterized(shape))))
