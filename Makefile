@@ -87,12 +87,10 @@ check-contract: $(VENV)/develop.stamp
 # line together with its last finding.
 WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi
 WORDS_EXEMPT += \
-	docs/http.md docs/rest.md docs/sync.md \
 	admin_server \
 	frontend_server \
 	library_domain \
 	protos/library/sync \
-	rest_server \
 	service_kit \
 	tests
 
