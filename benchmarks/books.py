@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from admin_server.store import models as admin_models
 from frontend_server.store import models as frontend_models
-from frontend_server.sync.pull import apply_page
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from frontend_server.sync.apply_page import apply_page
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from library_domain.search import book_words
 from service_kit.clock import micros, timestamp
@@ -84,10 +84,10 @@ def fill_frontend(store: Store, count: int) -> list[str]:
     _hurry(store)
     frontend_models.bind(store)
     migrate(store, frontend_models.MIGRATIONS)
-    frontend_models.introduce(store)
+    frontend_models.ensure_frontend_id(store)
     ids: list[str] = []
     for number, chunk in enumerate(_chunks(made_books(count)), start=1):
-        changes = [BookChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]
+        changes = [CatalogChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]
         state = frontend_models.SyncState.get()
         page = ListCatalogChangesResponse(changes=changes, next_cursor=str(number), has_more=True)
         assert apply_page(store, state, page)

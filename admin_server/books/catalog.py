@@ -70,7 +70,6 @@ def remove_book(store: Store, request: RemoveBookRequest, clock: Clock) -> book_
                 raise BookOnLoan(book_id=request.id, copies_out=row.on_loan)
             row.state = BOOK_STATE_REMOVED
             save_book(row, clock())
-        learn(learnable(row.words.split()))
         return book_message(row, expected_back_times([row]).get(row.id))
 
     with readable("book", request.id):

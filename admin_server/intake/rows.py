@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 from admin_server.books.entries import book_columns, check_isbn
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
     ON_DUPLICATE_SKIP,
-    AddBookRequest,
     FieldProblem,
     ImportBooksRequest,
     ImportOptions,
 )
 from library_domain.book_fields import BOOK_FIELDS
+from service_kit.digests import digest_64
 from service_kit.errors import FieldInvalid
 from service_kit.text.keys import tidied
 from service_kit.validation import Problem, joined, problems, problems_by, shortened
@@ -77,7 +76,15 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
     columns = book_columns(row.book)
     # Of the authors the column is a JSON array, which is never empty; of a text of blanks only the column is empty.
     given = tuple(f.name for f in BOOK_FIELDS if getattr(row.book, f.input_name) and columns[f.name])
-    return Row(row.line, row.validate_only, columns, given, _digest(row.book), [], row.ByteSize())
+    return Row(
+        row.line,
+        row.validate_only,
+        columns,
+        given,
+        digest_64(row.book.SerializeToString(deterministic=True)),
+        [],
+        row.ByteSize(),
+    )
 
 
 def _in_one_form(options: ImportOptions) -> ImportOptions:
@@ -87,9 +94,3 @@ def _in_one_form(options: ImportOptions) -> ImportOptions:
         match_title=options.match_title,
         source=tidied(options.source),
     )
-
-
-def _digest(book: AddBookRequest) -> int:
-    """Sum up the values of a row in a signed number of 64 bits."""
-    content = book.SerializeToString(deterministic=True)
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)

@@ -17,15 +17,10 @@ from library_cli.exporting.output import FORMATS, SUFFIXES, opened, writer_of
 from library_cli.grpc_errors import CallFailed
 from library_cli.options import admin_target_option, frontend_target_option
 from library_cli.pace import Pace
+from library_cli.stopped import INTERRUPTED, CommandStopped
 
 SHOWN_EVERY = 1_000
 """Rows between two looks at the clock."""
-
-
-class ExportStopped(click.ClickException):
-    """An export could not be done; no file was written, and one that was there is as it was."""
-
-    exit_code = 2
 
 
 @click.command("export", short_help="Write all books, users or loans into a CSV or JSON Lines file.")
@@ -70,13 +65,11 @@ def export_command(file: Path, form: str | None, kind: str | None, admin_target:
     except BrokenPipeError:
         raise  # click ends the program quietly: who reads has had enough
     except CallFailed as problem:
-        raise ExportStopped(str(problem)) from problem
+        raise CommandStopped(str(problem)) from problem
     except OSError as problem:
-        raise ExportStopped(f"{file} cannot be written: {problem.strerror or problem}") from problem
+        raise CommandStopped(f"{file} cannot be written: {problem.strerror or problem}") from problem
     except KeyboardInterrupt:
-        stopped = ExportStopped("Interrupted.")
-        stopped.exit_code = 130  # type: ignore[misc]  # click reads it from the instance, whatever its types say
-        raise stopped from None
+        raise CommandStopped("Interrupted.", INTERRUPTED) from None
     click.echo(f"Exported {count} {chosen.name}", err=True)
 
 

@@ -25,18 +25,8 @@ from library_cli.importing.reading_options import ReadingOptions, confirm, readi
 from library_cli.importing.run_options import RunOptions, run_options
 from library_cli.importing.sending import SAMPLE, Tally, book_count, import_rows
 from library_cli.options import admin_target_option
+from library_cli.stopped import FAILED, INTERRUPTED, CommandStopped
 from library_domain.book_fields import INPUT_NAMES
-
-
-class ImportStopped(click.ClickException):
-    """An import could not be done, or not to its end; it says how far it came."""
-
-    def __init__(self, reason: str, tally: Tally, *, dry_run: bool, exit_code: int = 2) -> None:
-        if how_far := progress.how_far(tally, dry_run=dry_run):
-            reason += f"\n{how_far}"
-        super().__init__(reason)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, whatever its types say
-
 
 HELP = f"""
 Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON Lines; `-` is standard input.
@@ -100,11 +90,11 @@ def import_command(
                 import_books(books_in, send, tally, reading, runs, size=size, dry_run=dry_run, from_line=from_line)
     except NotBooks as problem:
         reason = f"{name_of(path)} {str(problem).removesuffix('.')}."
-        raise ImportStopped(reason, tally, dry_run=dry_run) from problem
+        raise _stopped(reason, tally, dry_run=dry_run) from problem
     except (CallFailed, OSError) as problem:
-        raise ImportStopped(str(problem), tally, dry_run=dry_run) from problem
+        raise _stopped(str(problem), tally, dry_run=dry_run) from problem
     except (KeyboardInterrupt, click.Abort):
-        raise ImportStopped("Interrupted.", tally, dry_run=dry_run, exit_code=130) from None
+        raise _stopped("Interrupted.", tally, dry_run=dry_run, exit_code=INTERRUPTED) from None
     if tally.added_without_isbn and not dry_run:
         added = "books that were added has" if tally.added_without_isbn == 1 else "books that were added have"
         again = "Imported again they are added again, unless you say --match title."
@@ -113,6 +103,12 @@ def import_command(
         click.echo(f"To take this import back: library import --undo {runs.run_id}", err=True)
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
+
+
+def _stopped(reason: str, tally: Tally, *, dry_run: bool, exit_code: int = FAILED) -> CommandStopped:
+    """Return the error of an import that did not reach its end, with what it has done until then."""
+    how_far = progress.how_far(tally, dry_run=dry_run)
+    return CommandStopped(f"{reason}\n{how_far}".rstrip(), exit_code)
 
 
 def import_books(

@@ -26,6 +26,7 @@ from library_cli.channel import connected, pages
 from library_cli.grpc_errors import CallFailed
 from library_cli.pace import Pace
 from library_cli.plain_text import one_line
+from library_cli.stopped import INTERRUPTED, CommandStopped
 from library_cli.tables import WIDE, Column, Form, as_json, show, write_json
 from library_cli.times import local_time
 
@@ -49,7 +50,7 @@ def show_runs(target: str, *, json_wanted: bool) -> int:
         with connected(target) as channel:
             show(_runs(channel), RUNS, json_wanted=json_wanted, limit=None)
     except CallFailed as problem:
-        raise _stopped(str(problem), 2) from problem
+        raise CommandStopped(str(problem)) from problem
     return 0
 
 
@@ -68,18 +69,12 @@ def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
                         line = f"left alone, as it {KEPT[outcome.result]}: {outcome.book_id} {outcome.title}"
                         console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
     except CallFailed as problem:
-        raise _stopped(f"{problem}\n{_how_far(counts, run_id)}", 2) from problem
+        raise CommandStopped(f"{problem}{_how_far(counts, run_id)}") from problem
     except KeyboardInterrupt:
-        raise _stopped(f"Interrupted.\n{_how_far(counts, run_id)}", 130) from None
+        raise CommandStopped(f"Interrupted.{_how_far(counts, run_id)}", INTERRUPTED) from None
     if not json_wanted:
         click.echo(_in_words(counts))
     return 1 if any(counts[result] for result in KEPT) else 0
-
-
-def _stopped(reason: str, exit_code: int) -> click.ClickException:
-    failure = click.ClickException(reason.strip())
-    failure.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
-    return failure
 
 
 def _counted(
@@ -115,7 +110,7 @@ def _in_words(counts: dict[UndoResult.ValueType, int]) -> str:
 def _how_far(counts: dict[UndoResult.ValueType, int], run_id: str) -> str:
     if not any(counts.values()):
         return ""
-    return f"{_in_words(counts)}. Go on with: library import --undo {run_id}"
+    return f"\n{_in_words(counts)}. Go on with: library import --undo {run_id}"
 
 
 def _mode(run: ImportRun) -> str:

@@ -343,7 +343,7 @@ def test_health_of_a_rest_service_that_waits_for_its_target(used_admin: str, res
 def test_status_wants_a_url_for_the_rest_service(url: str) -> None:
     done = library("status", "--rest-url", url)
     assert done.returncode == 2
-    assert "is no URL such as http://127.0.0.1:8080" in done.stderr
+    assert "is not a URL such as http://127.0.0.1:8080" in done.stderr
 
 
 def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(used_admin: str) -> None:

@@ -25,7 +25,7 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     ListCatalogChangesRequest,
     RecordOutcome,
-    RecordUsersResponse,
+    RecordStatesResponse,
 )
 from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
@@ -135,12 +135,12 @@ def test_no_damaged_row_ends_a_list_of_the_admin(admin: tuple[Admin, Lists], mod
     service, lists = admin
     books = [service.add(f"Title {number}", copies=1) for number in range(ROWS)]
     users = [service.user_record(number + 1, first_name="Ada") for number in range(ROWS)]
-    service.record_users(*users)
+    service.record(*users)
     rows = [
         service.loan_record(10 + number, book_id=books[number].id, user_id=users[number].user.id)
         for number in range(ROWS)
     ]
-    service.record_loans(*rows)
+    service.record(*rows)
     ids = {
         admin_models.Book: [book.id for book in books],
         admin_models.User: [row.user.id for row in users],
@@ -310,13 +310,13 @@ def test_a_damaged_row_does_not_stop_the_push_of_the_others(frontend: tuple[Bran
     sent: list[str] = []
 
     def record(request: Any) -> Any:
-        rows = [row.user for row in request.users] if hasattr(request, "users") else [row.loan for row in request.loans]
-        sent.extend(row.id for row in rows)
-        outcomes = [RecordOutcome(id=row.id, result=RECORD_RESULT_RECORDED) for row in rows]
+        ids = [row.user.id or row.loan.id for row in request.states]
+        sent.extend(ids)
+        outcomes = [RecordOutcome(id=each, result=RECORD_RESULT_RECORDED) for each in ids]
         reply = {"outcomes": outcomes, "receipt": "r", "newest_revision": 1}
-        return RecordUsersResponse(**reply)  # type: ignore[arg-type]
+        return RecordStatesResponse(**reply)  # type: ignore[arg-type]
 
-    push(branch.store, record, record, branch.clock)
+    push(branch.store, record, branch.clock)
     assert set(sent) >= ({user.id for user in users} | {loan.id for loan in loans}) - {ids[BAD]}
     status = lists.runner.call(f"{FRONTEND}.SyncService/GetSyncStatus", sync_service_pb2.GetSyncStatusRequest())
     assert [(row.id, "damaged" in row.reason) for row in status.parked_rows] == [(ids[BAD], True)]

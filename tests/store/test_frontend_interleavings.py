@@ -9,7 +9,7 @@ import pytest
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Loan, SetAside
-from frontend_server.sync.pull import retry_set_aside
+from frontend_server.sync.retry_set_aside import retry_set_aside
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.errors import UserHasLoans
 from service_kit.clock import micros

@@ -31,7 +31,7 @@ from library.frontend.v1.lending_service_pb2 import (
 )
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import Book
 from service_kit.clock import DAY, SECOND, micros, rfc3339, timestamp
 from service_kit.store import Store
@@ -226,14 +226,14 @@ def test_the_mark_is_never_lowered_by_a_process_with_an_older_copy(frontend_stor
 
 def page_of(*times: int) -> ListCatalogChangesResponse:
     books = [new_book(create_time=timestamp(times[0]), update_time=timestamp(time)) for time in times]
-    return ListCatalogChangesResponse(changes=[BookChange(revision=1, book=book) for book in books])
+    return ListCatalogChangesResponse(changes=[CatalogChange(revision=1, book=book) for book in books])
 
 
 def test_the_books_of_the_admin_are_a_witness(process: Process) -> None:
     """Its machine may have the right time where this one starts in 1970."""
     newest = process.clock.now + 3 * DAY
     assert newest_time(ListCatalogChangesResponse()) == 0
-    assert newest_time(ListCatalogChangesResponse(changes=[BookChange(revision=1, book=Book())])) == 0
+    assert newest_time(ListCatalogChangesResponse(changes=[CatalogChange(revision=1, book=Book())])) == 0
     assert newest_time(page_of(newest - DAY, newest, newest - 2 * DAY)) == newest
     assert newest_time(page_of(newest, 0)) == newest
     process.watched.saw_elsewhere(newest)

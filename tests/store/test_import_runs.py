@@ -299,7 +299,7 @@ def test_an_undone_run_leaves_the_catalogue_as_it_was(admin: Admin) -> None:
 def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     names = ["changed", "lent", "returned", "removed", "copies", "copies out", "text", "plain"]
     there = {name: admin.add(name, isbn=isbn13(50 + place), copies=2) for place, name in enumerate(names[4:7])}
-    admin.record_loans(admin.loan_record(book_id=there["copies"].id), admin.loan_record(book_id=there["copies out"].id))
+    admin.record(admin.loan_record(book_id=there["copies"].id), admin.loan_record(book_id=there["copies out"].id))
     run = update(new_id())
     admin.clock.advance(seconds=10)
     rows = [AddBookRequest(title=name) for name in names]
@@ -312,7 +312,7 @@ def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     ids = {name: outcome.book_id for name, outcome in zip(names, admin.import_rows(*rows, options=run), strict=True)}
     admin.clock.advance(seconds=10)
     admin.update(Book(id=ids["changed"], publisher="Mine"), "publisher")
-    admin.record_loans(
+    admin.record(
         admin.loan_record(revision=2, book_id=ids["lent"]),
         admin.loan_record(revision=2, book_id=ids["returned"], returned=True),
         admin.loan_record(revision=2, book_id=ids["text"]),
@@ -336,7 +336,7 @@ def test_copies_that_are_out_are_not_taken_away_whatever_the_frontends_clock_say
     admin.clock.advance(seconds=10)
     run = add_copies()
     admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=run)
-    admin.record_loans(*early)
+    admin.record(*early)
     assert [outcome.result for outcome in admin.undo(run.run_id)] == [LENT_SINCE]
     assert admin.get(book.id).total_copies == 3
 

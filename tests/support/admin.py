@@ -30,15 +30,12 @@ from library.admin.v1.catalog_service_pb2 import (
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import (
-    BookChange,
+    CatalogChange,
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
-    UserRecord,
+    RecordStatesRequest,
+    RecordStatesResponse,
+    State,
 )
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
@@ -153,9 +150,9 @@ class Admin:
         request = ListCatalogChangesRequest(cursor=cursor, receipt=receipt, page_size=page_size)
         return changes.list_catalog_changes(self.store, request)
 
-    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[BookChange], str]:
+    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[CatalogChange], str]:
         """All that changed since the cursor, page after page, and the cursor after it."""
-        found: list[BookChange] = []
+        found: list[CatalogChange] = []
         while True:
             page = self.page_of_changes(cursor, page_size=page_size)
             found += page.changes
@@ -163,30 +160,24 @@ class Admin:
             if not page.has_more:
                 return found, cursor
 
-    def record_users(self, *records_: UserRecord, frontend_id: str = FRONTEND) -> RecordUsersResponse:
-        """Record users as a frontend tells of them."""
-        return records.record_users(self.store, RecordUsersRequest(frontend_id=frontend_id, users=records_))
+    def record(self, *states: State, frontend_id: str = FRONTEND) -> RecordStatesResponse:
+        """Record rows as a frontend pushes them."""
+        return records.record_states(self.store, RecordStatesRequest(frontend_id=frontend_id, states=states))
 
-    def record_loans(self, *records_: LoanRecord, frontend_id: str = FRONTEND) -> RecordLoansResponse:
-        """Record loans as a frontend tells of them."""
-        return records.record_loans(self.store, RecordLoansRequest(frontend_id=frontend_id, loans=records_))
-
-    def user_record(self, revision: int = 1, **fields: Any) -> UserRecord:
+    def user_record(self, revision: int = 1, **fields: Any) -> State:
         """A user that can be recorded; `fields` as User has them."""
         now = timestamp(self.clock())
         values = {"id": new_id(), "email": "a@example.org", "first_name": "Ada", "last_name": "L", **fields}
-        return UserRecord(
-            revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values)
-        )
+        return State(revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values))
 
-    def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> LoanRecord:
+    def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> State:
         """A loan that can be recorded, made now for so many days; `fields` as Loan has them."""
         now = self.clock()
         values = {"id": new_id(), "book_id": new_id(), "user_id": new_id(), "book_title": "T", **fields}
         loan = Loan(days=days, borrow_time=timestamp(now), due_time=timestamp(now + days * DAY), **values)
         if returned:
             loan.return_time.CopyFrom(timestamp(now))
-        return LoanRecord(revision=revision, loan=loan)
+        return State(revision=revision, loan=loan)
 
 
 def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListRequest) -> list[Item]:

@@ -13,8 +13,8 @@ from frontend_server.circulation import checkin, checkout, loans, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.members import members
-from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, introduce
-from frontend_server.sync.pull import apply_page
+from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, ensure_frontend_id
+from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
     CloseUserRequest,
@@ -22,7 +22,7 @@ from library.frontend.v1.member_service_pb2 import (
     ListUsersRequest,
     UpdateUserRequest,
 )
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from service_kit.clock import Clock
@@ -42,11 +42,11 @@ class Branch:
         self.store, self.clock, self.rules = store, clock, rules
         self._revisions = itertools.count(1)
         self._people = itertools.count(1)
-        introduce(store)
+        ensure_frontend_id(store)
 
     def receive(self, *books: book_pb2.Book) -> None:
         """Take these books, new or changed, from the admin."""
-        changes = [BookChange(revision=next(self._revisions), book=book) for book in books]
+        changes = [CatalogChange(revision=next(self._revisions), book=book) for book in books]
         page = ListCatalogChangesResponse(changes=changes, next_cursor=f"after {changes[-1].revision}")
         assert apply_page(self.store, SyncState.get(), page)
 

@@ -22,19 +22,17 @@ from admin_server.books.messages import catalog_message
 from admin_server.sync.changes import list_catalog_changes
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import check_caller
-from admin_server.sync.records import record_loans, record_users
+from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.store.models import introduce, own_credentials
-from frontend_server.sync.pull import pull
-from frontend_server.sync.push import push
+from frontend_server.store.models import ensure_frontend_id, own_credentials
+from frontend_server.sync.pull import PAGE_SIZE, pull
+from frontend_server.sync.push import BATCH_ROWS, push
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
+    RecordStatesRequest,
+    RecordStatesResponse,
 )
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from service_kit.errors import ServiceError, rich_status
@@ -166,11 +164,8 @@ class Wire:
     def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
         return self._call(list_catalog_changes, request, ListCatalogChangesResponse)
 
-    def record_users(self, request: RecordUsersRequest) -> RecordUsersResponse:
-        return self._call(record_users, request, RecordUsersResponse)
-
-    def record_loans(self, request: RecordLoansRequest) -> RecordLoansResponse:
-        return self._call(record_loans, request, RecordLoansResponse)
+    def record_states(self, request: RecordStatesRequest) -> RecordStatesResponse:
+        return self._call(record_states, request, RecordStatesResponse)
 
     def _call(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
         kept = request.SerializeToString()
@@ -215,7 +210,16 @@ class Wire:
 class Library:
     """Both sides, the wire between them, and one clock."""
 
-    def __init__(self, databases: FreshDatabases, engine: Engine, *, start: bool = True) -> None:
+    def __init__(
+        self,
+        databases: FreshDatabases,
+        engine: Engine,
+        *,
+        start: bool = True,
+        page_size: int = PAGE_SIZE,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
+        self._page_size, self._batch_rows = page_size, batch_rows
         self.clock = SettableClock()
         self.admin = Side("admin", databases, engine)
         self.frontend = Side("frontend", databases, engine)
@@ -236,15 +240,15 @@ class Library:
     def start_frontend(self) -> None:
         """What a frontend process does at its start."""
         with self.frontend.at_work() as store:
-            introduce(store)
+            ensure_frontend_id(store)
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes, self.clock)
+            return pull(store, self.wire.list_catalog_changes, self.clock, page_size=self._page_size)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:
-            return push(store, self.wire.record_users, self.wire.record_loans, self.clock)
+            return push(store, self.wire.record_states, self.clock, batch_rows=self._batch_rows)
 
     def sync(self) -> None:
         """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-import frontend_server.sync.pull
 from admin_server.books.catalog import add_book, remove_book
 from frontend_server.store.models import Book as Row
 from frontend_server.store.models import SyncState
-from frontend_server.sync.pull import APPLY, apply_page
+from frontend_server.sync.apply_page import apply_page
+from frontend_server.sync.pulled_books import PulledBooks
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from service_kit.statements import Statement
 from tests.support.stores import Engine, FreshDatabases
@@ -23,9 +23,8 @@ BOOKS = 7
 
 
 @pytest.fixture
-def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(frontend_server.sync.pull, "PAGE_SIZE", 3)
-    library = Library(databases, engine)
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine, page_size=3)
     yield library
     library.close()
 
@@ -46,7 +45,7 @@ def test_who_dies_while_a_page_is_applied_has_not_moved_the_cursor(
 
     def applied_or_died(statement: Statement, values: Any) -> None:
         many(statement, values)
-        if statement is APPLY and not next(pages, True):
+        if statement is PulledBooks.upsert and not next(pages, True):
             raise Died
 
     monkeypatch.setattr(Statement, "many", applied_or_died)
@@ -100,7 +99,7 @@ def test_an_older_version_of_a_book_does_not_replace_the_newer_one(library: Libr
         state, row = SyncState.get(), Row.get(Row.id == books[3].id)
         older = Book(id=row.id, title="As it was", total_copies=9, state=BOOK_STATE_ACTIVE)
         page = ListCatalogChangesResponse(
-            changes=[BookChange(revision=row.revision - 1, book=older)], next_cursor="a cursor that is newer"
+            changes=[CatalogChange(revision=row.revision - 1, book=older)], next_cursor="a cursor that is newer"
         )
         assert apply_page(store, state, page)
         assert SyncState.get().cursor == page.next_cursor

@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-import frontend_server.sync.pull
 from admin_server.books.catalog import add_book, remove_book, update_book
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SetAside, SyncState
-from frontend_server.sync.pull import pull, retry_set_aside
-from frontend_server.sync.set_aside import ID_LENGTH, REASON_LENGTH
+from frontend_server.sync.pull import pull
+from frontend_server.sync.retry_set_aside import retry_set_aside
+from frontend_server.sync.set_aside import ID_LENGTH
+from frontend_server.sync.trials import REASON_LENGTH
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesRequest, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import BookRemoved, BookUnavailable
 from service_kit.ids import new_id
@@ -62,9 +63,8 @@ HARDEST: dict[Engine, str] = {
 
 
 @pytest.fixture
-def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(frontend_server.sync.pull, "PAGE_SIZE", PAGE)
-    library = Library(databases, engine)
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine, page_size=PAGE)
     yield library
     library.close()
 
@@ -288,7 +288,7 @@ def test_two_long_ids_that_begin_alike_are_two_rows(library: Library) -> None:
     for title in ("A", "B"):
         _add(library, title)
 
-    def lengthen(change: BookChange) -> None:
+    def lengthen(change: CatalogChange) -> None:
         change.book.id = "x" * 500 + change.book.title
 
     _pull(library, lengthen)
@@ -302,7 +302,7 @@ def test_a_publisher_too_large_for_an_index_is_applied(databases: FreshDatabases
     publisher = "".join(chr(noise.randrange(0x4E00, 0x9FFF)) for _ in range(3_000))
     books = [_add(library, title) for title in ("A", "B")]
 
-    def lengthen(change: BookChange) -> None:
+    def lengthen(change: CatalogChange) -> None:
         if change.book.id == books[1].id:
             change.book.publisher = publisher
 
@@ -354,7 +354,7 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
         columns = {"its state": "state", "its message and its state": "message, state"}[why]
         _refuse_updates(library, engine, of=columns)
 
-    def newer(change: BookChange) -> None:
+    def newer(change: CatalogChange) -> None:
         change.book.state = {  # type: ignore[assignment]
             "removed": BOOK_STATE_REMOVED,
             "unavailable": BOOK_STATE_UNAVAILABLE,
@@ -507,7 +507,7 @@ def _execute(url: str, *statements: str) -> None:
     store.close()
 
 
-def _pull(library: Library, alter: Callable[[BookChange], object]) -> None:
+def _pull(library: Library, alter: Callable[[CatalogChange], object]) -> None:
     """Pull from an admin whose changes are altered on the way."""
 
     def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:

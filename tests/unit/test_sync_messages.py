@@ -6,13 +6,13 @@ import pytest
 from google.protobuf.message import DecodeError
 
 from frontend_server.sync.messages import parse_page
-from library.sync.v1.sync_service_pb2 import BookChange, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 
 
 def page(*titles: str) -> ListCatalogChangesResponse:
     changes = [
-        BookChange(
+        CatalogChange(
             revision=number,
             book=Book(id=f"id-{number}", title=title, state=BOOK_STATE_REMOVED, total_copies=2, authors=["Ann"]),
         )
@@ -35,7 +35,9 @@ def test_of_a_change_with_a_text_that_is_not_utf_8_the_rest_is_taken() -> None:
     parsed = parse_page(data)
 
     assert [change.book.title for change in parsed.changes] == ["A", "", "C"]
-    assert parsed.changes[1] == BookChange(revision=2, book=Book(id="id-2", state=BOOK_STATE_REMOVED, total_copies=2))
+    assert parsed.changes[1] == CatalogChange(
+        revision=2, book=Book(id="id-2", state=BOOK_STATE_REMOVED, total_copies=2)
+    )
     assert (parsed.next_cursor, parsed.has_more) == ("here", True)
 
 

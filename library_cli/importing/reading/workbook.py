@@ -5,7 +5,6 @@ The XML of a sheet is read as a stream, and the workbook's texts are kept on dis
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import tempfile
 import warnings
@@ -13,10 +12,10 @@ import weakref
 import zipfile
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 import openpyxl
@@ -29,9 +28,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
+from library_cli.importing.reading.cells import Cell, cells_with_values, texts_of
 from library_cli.importing.reading.layout import layout_of
 from library_cli.importing.reading.problems import Choices, NotBooks, quoted
-from library_cli.importing.reading.table import DateText, Facts, Row
+from library_cli.importing.reading.table import Facts, Row
 
 MOST_XML_BYTES = 2**31
 """A workbook of a million books has about 600 MB of XML. More is not a list of books, and may be made to do harm."""
@@ -49,9 +49,6 @@ LONGEST_TEXT = 2**20
 MOST_ELEMENTS = 200_000
 """In one row, or one text: cells, values, formulas, and parts of texts, each at its start and end."""
 
-LAST_COLUMN = 16_384
-"""The last column that a sheet of Excel has."""
-
 SAMPLE_ROWS = 100
 
 SMALL_PART_BYTES = 2**16
@@ -66,14 +63,6 @@ BROKEN = (
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError),
 )
 """What openpyxl raises for files that are damaged or made by programs that do not know the format."""
-
-
-class Cell(NamedTuple):
-    """A cell that has a value: `data_type` is "s" for texts, "e" for errors, "f" for a formula without its value."""
-
-    column: int
-    value: Any
-    data_type: str
 
 
 class SharedTexts:
@@ -181,7 +170,7 @@ class Workbook:
             raise NotBooks("is empty: its first row must name the columns")
         has_headings = not choices.columns
         width = max(cell.column for _, cells in filled for cell in cells)
-        texts = [_texts(cells, width) for _, cells in filled]
+        texts = [texts_of(cells, width) for _, cells in filled]
         self._width = len(choices.columns) or width
         self.heading_line = filled[0][0] if has_headings else 0
         self.headings: Sequence[str] = texts[0] if has_headings else []
@@ -213,7 +202,7 @@ class Workbook:
                 if line <= self.heading_line or not cells:
                     continue
                 self._row = cells
-                yield Row(line, _texts(cells, self._width), self._problem(line, cells))
+                yield Row(line, texts_of(cells, self._width), self._problem(line, cells))
 
     def raw_row(self) -> object:
         """Return the cells of the row that was yielded last."""
@@ -258,7 +247,7 @@ class Workbook:
                     elements = 0
                     parser.row_dimensions.clear()
                     self._part_read = source.tell() / size
-                    yield line, _with_values(cells)
+                    yield line, cells_with_values(cells)
 
     def _filled_rows(self, sheet: Any) -> list[tuple[int, list[Cell]]]:
         """Return the rows with values of those at the beginning of a sheet."""
@@ -362,42 +351,3 @@ def _without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _with_values(cells: list[dict[str, Any]]) -> list[Cell]:
-    found = [Cell(cell["column"], cell["value"], cell["data_type"]) for cell in cells]
-    found = [cell for cell in found if cell.data_type == "f" or _shown(cell.value)]
-    if found and not 1 <= min(cell.column for cell in found) <= max(cell.column for cell in found) <= LAST_COLUMN:
-        raise ValueError("a cell is in a column that no sheet has")
-    return found
-
-
-def _texts(cells: list[Cell], width: int) -> list[str]:
-    texts = [""] * width
-    for cell in cells:
-        if cell.column <= width:
-            texts[cell.column - 1] = _shown(cell.value)
-    return texts
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)
-
-
-def _date(value: dt.datetime) -> str:
-    return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ")
-
-
-_FORMS: dict[type, Callable[[Any], str]] = {
-    float: _number,
-    dt.datetime: _date,
-    bool: lambda value: "TRUE" if value else "FALSE",
-}
-
-
-def _shown(value: object) -> str:
-    """Return the text of a cell's value."""
-    if value is None:
-        return ""
-    text = _FORMS.get(type(value), str)(value).strip()
-    return DateText(text) if isinstance(value, dt.date | dt.time | dt.timedelta) else text

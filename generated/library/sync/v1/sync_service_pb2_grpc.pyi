@@ -41,28 +41,23 @@ class SyncServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SyncServiceAsyncStub: ...
     ListCatalogChanges: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]
-    """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+    """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-    The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-    snapshot. A page is limited to about 1 MB, whatever its page size.
+    The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+    are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
     Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-    restored from a backup, so begin again from the empty cursor and send every user and loan again.
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+    from an older backup: start again from the empty cursor and send every user and loan again.
     """
-    RecordUsers: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordUsersRequest, _sync_service_pb2.RecordUsersResponse]
-    """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    RecordStates: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]
+    """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+    need not be known here. All rows or, on an error, none.
 
-    Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-    of a past that this service does not have. A row that is not acceptable is no error: its
-    outcome says REFUSED.
-    """
-    RecordLoans: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]
-    """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-    here: the loan happened. All rows or, on an error, none.
-
-    Errors: as RecordUsers.
+    Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+    service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+    does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
     """
 
 @_typing.type_check_only
@@ -76,28 +71,23 @@ class SyncServiceAsyncStub(SyncServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCatalogChanges: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.ListCatalogChangesRequest, _sync_service_pb2.ListCatalogChangesResponse]  # type: ignore[assignment]
-    """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+    """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-    The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-    snapshot. A page is limited to about 1 MB, whatever its page size.
+    The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+    are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
     Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-    restored from a backup, so begin again from the empty cursor and send every user and loan again.
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+    from an older backup: start again from the empty cursor and send every user and loan again.
     """
-    RecordUsers: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordUsersRequest, _sync_service_pb2.RecordUsersResponse]  # type: ignore[assignment]
-    """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    RecordStates: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]  # type: ignore[assignment]
+    """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+    need not be known here. All rows or, on an error, none.
 
-    Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-    of a past that this service does not have. A row that is not acceptable is no error: its
-    outcome says REFUSED.
-    """
-    RecordLoans: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]  # type: ignore[assignment]
-    """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-    here: the loan happened. All rows or, on an error, none.
-
-    Errors: as RecordUsers.
+    Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+    service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+    does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -114,40 +104,29 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.ListCatalogChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.ListCatalogChangesResponse, _abc.Awaitable[_sync_service_pb2.ListCatalogChangesResponse]]:
-        """Gives the newest state of the books that changed after the cursor, in the order of their changes.
+        """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
-        The cost is that of the books that changed, not of the catalogue. The rows and the next cursor are of one
-        snapshot. A page is limited to about 1 MB, whatever its page size.
+        The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
+        are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
 
         Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
-        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt of a past that this service does not have: it has been
-        restored from a backup, so begin again from the empty cursor and send every user and loan again.
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
+        from an older backup: start again from the empty cursor and send every user and loan again.
         """
 
     @_abc_1.abstractmethod
-    def RecordUsers(
+    def RecordStates(
         self,
-        request: _sync_service_pb2.RecordUsersRequest,
+        request: _sync_service_pb2.RecordStatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_sync_service_pb2.RecordUsersResponse, _abc.Awaitable[_sync_service_pb2.RecordUsersResponse]]:
-        """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    ) -> _typing.Union[_sync_service_pb2.RecordStatesResponse, _abc.Awaitable[_sync_service_pb2.RecordStatesResponse]]:
+        """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+        need not be known here. All rows or, on an error, none.
 
-        Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-        of a past that this service does not have. A row that is not acceptable is no error: its
-        outcome says REFUSED.
-        """
-
-    @_abc_1.abstractmethod
-    def RecordLoans(
-        self,
-        request: _sync_service_pb2.RecordLoansRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_sync_service_pb2.RecordLoansResponse, _abc.Awaitable[_sync_service_pb2.RecordLoansResponse]]:
-        """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-        here: the loan happened. All rows or, on an error, none.
-
-        Errors: as RecordUsers.
+        Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+        service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+        does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
         """
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

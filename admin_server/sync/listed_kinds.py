@@ -1,0 +1,38 @@
+"""The kinds of rows that ListCatalogChanges lists. docs/sync.md, "Add a kind", lists what a new one needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
+from admin_server.store.models import Book
+from admin_server.sync.listed_kind import ListedKind, ListedKinds
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
+from library.v1 import book_pb2
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+
+BOOK_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
+COPIES = range(2**31)
+
+
+def _salvaged_book(book_id: Any, state: Any, total_copies: Any) -> book_pb2.Book:
+    """Return what a damaged row contains of a book. If that does not include its state, the book may not be lent."""
+    return book_pb2.Book(
+        id=book_id if isinstance(book_id, str) else repr(book_id)[:100],
+        state=state if state in BOOK_STATES else BOOK_STATE_UNAVAILABLE,
+        total_copies=total_copies if isinstance(total_copies, int) and total_copies in COPIES else 0,
+    )
+
+
+LISTED_KINDS = ListedKinds(
+    ListCatalogChangesResponse,
+    [
+        ListedKind(
+            "book",
+            columns=[getattr(Book, name) for name in CATALOG_COLUMNS],
+            message_of=catalog_message,
+            salvaged=[Book.id, Book.state, Book.total_copies],
+            salvage=_salvaged_book,
+        )
+    ],
+)

@@ -1,0 +1,9 @@
+"""The kinds of rows that are pulled from the admin. docs/sync.md, "Add a kind", lists what a new one needs."""
+
+from __future__ import annotations
+
+from frontend_server.sync.pulled_books import PulledBooks
+from frontend_server.sync.pulled_kind import PulledKinds
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
+
+PULLED_KINDS = PulledKinds(ListCatalogChangesResponse, PulledBooks())

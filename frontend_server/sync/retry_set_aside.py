@@ -1,0 +1,90 @@
+"""Tries to apply again what was set aside: the store, or this program, may accept it now."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from frontend_server.store.models import SetAside, lock_sync_state
+from frontend_server.sync.apply_page import AfterCommit, hold_back, write_row
+from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKinds
+from frontend_server.sync.pulled_kinds import PULLED_KINDS
+from frontend_server.sync.set_aside import name_and_row_id
+from frontend_server.sync.trials import Trials
+from service_kit.logs import logger
+from service_kit.statements import tuples
+from service_kit.store import Store
+from service_kit.unreadable import DAMAGE, report
+
+ROWS_AT_A_TIME = 100
+"""Rows of one transaction. After an upgrade all rows of a kind that was unknown before may wait here."""
+
+log = logger(__name__)
+
+
+def retry_set_aside(store: Store, kinds: PulledKinds = PULLED_KINDS) -> None:
+    """Try the rows again that are set aside; those that can be applied now are forgotten as such."""
+    is_known = ~SetAside.kind.startswith(UNKNOWN_KIND) | SetAside.kind.in_(kinds.names_of_unknown())
+    with store.reading():
+        keys = [key for (key,) in tuples(SetAside.select(SetAside.key).where(is_known).order_by(SetAside.key))]
+    for place in range(0, len(keys), ROWS_AT_A_TIME):
+        some = keys[place : place + ROWS_AT_A_TIME]
+        trials = Trials(store)
+        for key, reason in trials.repeat(functools.partial(_retry, store, kinds, some, trials)):
+            log.error("row stays set aside", key=key, reason=reason)
+
+
+def _retry(store: Store, kinds: PulledKinds, keys: Sequence[int], trials: Trials) -> list[tuple[int, str]]:
+    """Try rows again; return the keys and reasons of those that cannot be applied for another reason than before."""
+    after_commit: list[AfterCommit] = []
+    changed = []
+    with store.writing():
+        # Locked until this transaction ends, so that no page is applied meanwhile, and no resync begins.
+        state = lock_sync_state(store)
+        for key in keys:
+            row = _read(key)
+            # A row of an earlier generation waits for the end of the resync, which sees it again or forgets it.
+            if row is None or state is None or row.generation != state.generation:
+                continue
+            name = f"retry {key}"
+            if trials.run(name, functools.partial(_apply, store, kinds, row, after_commit)):
+                row.delete_instance()
+                continue
+            reason = trials.reasons[name]
+            if row.reason != reason:
+                SetAside.update(reason=reason).where(SetAside.key == key).execute()
+                changed.append((key, reason))
+            if row.kind.startswith(UNKNOWN_KIND) and trials.run(f"file {key}", functools.partial(_file, kinds, row)):
+                hold_back(kinds, [_change(kinds, row)], trials)
+    for each in after_commit:
+        each()
+    return changed
+
+
+def _read(key: int) -> SetAside | None:
+    try:
+        row: SetAside | None = SetAside.get_or_none(SetAside.key == key)
+    except DAMAGE as error:  # in this store, by hand: the next full reading replaces or forgets it
+        report("set_aside", key, error)
+        return None
+    return row
+
+
+def _change(kinds: PulledKinds, row: SetAside) -> Any:
+    return kinds.change_type.FromString(row.change)
+
+
+def _apply(store: Store, kinds: PulledKinds, row: SetAside, after_commit: list[AfterCommit]) -> None:
+    write_row(store, kinds.fit(_change(kinds, row), row.generation), after_commit)
+
+
+def _file(kinds: PulledKinds, row: SetAside) -> None:
+    """Give a row of a kind that was unknown before its kind and id, unless a newer version of it is set aside."""
+    kind, row_id = name_and_row_id(kinds, _change(kinds, row))
+    same = (SetAside.kind == kind) & (SetAside.id == row_id)
+    SetAside.delete().where(same, SetAside.revision < row.revision).execute()
+    if SetAside.select().where(same).exists():
+        row.delete_instance()
+    else:
+        SetAside.update(kind=kind, id=row_id).where(SetAside.key == row.key).execute()
