@@ -284,4 +284,4 @@ class Failed(Refusal):
 
     status = grpc.StatusCode.INTERNAL
     reason = "INTERNAL"
-    message = "Something went wrong on the server; quote the request id to whoever runs it."
+    message = "Something went wrong on the server; report the request id to the operator of the server."
