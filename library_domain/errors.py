@@ -95,7 +95,7 @@ class RenewalLimitReached(FailedPrecondition):
     """The loan has no renewal left, or would last for more than `day_limit` days."""
 
     reason = "RENEWAL_LIMIT_REACHED"
-    message = "The loan {loan_id} can be renewed at most {renewal_limit} times, and can last at most {day_limit} days in total."
+    message = "The loan {loan_id} can be renewed at most {renewal_limit} times, for at most {day_limit} days in total."
 
 
 class ClockBehind(FailedPrecondition):
