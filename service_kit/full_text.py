@@ -1,7 +1,7 @@
 """Finding rows by the words in one of their text columns: FTS5 on SQLite, a GIN index over tsvector on PostgreSQL.
 
-All that is known of language is in `service_kit.text`, in Python: the column holds the words under which a row is
-found, and the engines only compare them, byte by byte. So both find the same rows. PostgreSQL's own text parser is not
+`service_kit.text` has all rules of languages, in Python: the column contains the words by which a row is found, and the
+engines only compare them, byte by byte. So both find the same rows. PostgreSQL's own text parser is not
 used: it depends on the locale and splits words of Indic scripts.
 """
 
@@ -21,7 +21,7 @@ SHORT_PREFIXES = "1 2 3"
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words under which a text is found, each once. Joined by blanks, they are what the column holds."""
+    """Return the words by which a text is found, each once. The column contains them, joined by blanks."""
     return index_words(text)
 
 
@@ -126,7 +126,7 @@ _TSQUERY = _Syntax(quote="'", prefix=":*", both=" & ", either=" | ", but=" & !")
 
 def _written(expression: Expression, syntax: _Syntax) -> str:
     if isinstance(expression, Word):
-        # Words have no quotes; doubling what is there keeps an error elsewhere from becoming an injection.
+        # Words have no quotes. If an error elsewhere lets one through, doubling it prevents an injection.
         text = expression.text.replace("\\", "\\\\").replace(syntax.quote, syntax.quote * 2)
         return syntax.quote + text + syntax.quote + (syntax.prefix if expression.prefix else "")
     if isinstance(expression, expressions.But):
