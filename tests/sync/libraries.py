@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
@@ -19,18 +21,22 @@ from google.protobuf.message import Message
 import admin_server.store.models
 import frontend_server.store.models
 from admin_server.books.messages import catalog_message
-from admin_server.sync.changes import list_catalog_changes
+from admin_server.sync.changes import page_of_changes
 from admin_server.sync.epochs import begin_epoch
+from admin_server.sync.listed_kind import ListedKinds
+from admin_server.sync.listed_kinds import LISTED_KINDS
 from admin_server.sync.pairing import check_caller
 from admin_server.sync.records import record_loans, record_users
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import introduce, own_credentials
+from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import PAGE_SIZE, pull
+from frontend_server.sync.pulled_kind import PulledKinds
+from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.push import push
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
-    ListCatalogChangesResponse,
     RecordLoansRequest,
     RecordLoansResponse,
     RecordUsersRequest,
@@ -78,18 +84,25 @@ class WireError(grpc.RpcError):
 class Side:
     """One server's store, open as its process would have it."""
 
-    def __init__(self, name: ServerName, databases: FreshDatabases, engine: Engine) -> None:
+    def __init__(
+        self, name: ServerName, databases: FreshDatabases, engine: Engine, more_tables: Sequence[type[peewee.Model]]
+    ) -> None:
         self.name = name
         self._databases = databases
-        self._models = MODELS[name]
+        self._bind = MODELS[name].bind
+        self._more_tables = more_tables
+        self._models = [*MODELS[name].MODELS, *more_tables]
         self.url = databases.migrated(name, engine)
         self.store = self.opened()
+        with self.store.reading():
+            self.store.database.create_tables(more_tables)
 
     def opened(self) -> Store:
         """Open the store at `url`, and let the models work on it."""
         store = open_store(self.url)
         with self._counting(store):
-            self._models.bind(store)
+            self._bind(store)
+        store.database.bind(self._more_tables)
         if not store.is_postgresql:
             store.database.execute_sql("PRAGMA synchronous = off")  # no power cut is tested here
         return store
@@ -128,13 +141,13 @@ class Side:
         with self.at_work(), self.store.snapshot():
             return {
                 model._meta.table_name: list(model.select().order_by(*model._meta.get_primary_keys()).tuples())
-                for model in self._models.MODELS
+                for model in self._models
             }
 
     def put_back(self, contents: Contents) -> None:
         """Make the store hold just these rows: quicker than `restore`, for tests that do it often."""
         with self.at_work(), self.store.writing():
-            for model in self._models.MODELS:
+            for model in self._models:
                 model.delete().execute()
                 rows = contents[model._meta.table_name]
                 if rows:
@@ -163,22 +176,25 @@ class Wire:
         self.meanwhile: Callable[[], object] = lambda: None
         self.sent: list[Message] = []
 
-    def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        return self._call(list_catalog_changes, request, ListCatalogChangesResponse)
+    def list_catalog_changes(
+        self, request: ListCatalogChangesRequest, *, listed: ListedKinds[Any], pulled: PulledKinds
+    ) -> Any:
+        serve = functools.partial(page_of_changes, kinds=listed)
+        return self._call(serve, request, functools.partial(parse_page, kinds=pulled))
 
     def record_users(self, request: RecordUsersRequest) -> RecordUsersResponse:
-        return self._call(record_users, request, RecordUsersResponse)
+        return self._call(record_users, request, RecordUsersResponse.FromString)
 
     def record_loans(self, request: RecordLoansRequest) -> RecordLoansResponse:
-        return self._call(record_loans, request, RecordLoansResponse)
+        return self._call(record_loans, request, RecordLoansResponse.FromString)
 
-    def _call(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
+    def _call(self, serve: Callable[[Store, Any], Reply], request: Message, parse: Callable[[bytes], Reply]) -> Reply:
         kept = request.SerializeToString()
         metadata = own_credentials(self._frontend.store).metadata()
         self.sent.append(request)
 
         def served() -> Reply:
-            return self._served(serve, type(request).FromString(kept), reply_type, metadata)
+            return self._served(serve, type(request).FromString(kept), parse, metadata)
 
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if self.is_cut or fault is Fault.REQUEST_LOST:
@@ -196,7 +212,7 @@ class Wire:
         return reply
 
     def _served(
-        self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply], metadata: Any
+        self, serve: Callable[[Store, Any], Reply], request: Message, parse: Callable[[bytes], Reply], metadata: Any
     ) -> Reply:
         try:
             with self._admin.at_work() as store:
@@ -209,19 +225,27 @@ class Wire:
         except peewee.PeeweeException as error:  # as service_kit.servicer answers it
             code = grpc.StatusCode.UNAVAILABLE if is_unavailable(error) else grpc.StatusCode.INTERNAL
             raise WireError(code, "something went wrong on the server") from error
-        return reply_type.FromString(reply.SerializeToString())
+        return parse(reply.SerializeToString())
 
 
 class Library:
     """Both sides, the wire between them, and one clock."""
 
     def __init__(
-        self, databases: FreshDatabases, engine: Engine, *, start: bool = True, page_size: int = PAGE_SIZE
+        self,
+        databases: FreshDatabases,
+        engine: Engine,
+        *,
+        start: bool = True,
+        page_size: int = PAGE_SIZE,
+        more_tables: Mapping[ServerName, Sequence[type[peewee.Model]]] = MappingProxyType({}),
     ) -> None:
         self._page_size = page_size
+        self.listed_kinds: ListedKinds[Any] = LISTED_KINDS
+        self.pulled_kinds = PULLED_KINDS
         self.clock = SettableClock()
-        self.admin = Side("admin", databases, engine)
-        self.frontend = Side("frontend", databases, engine)
+        self.admin = Side("admin", databases, engine, more_tables.get("admin", ()))
+        self.frontend = Side("frontend", databases, engine, more_tables.get("frontend", ()))
         self.wire = Wire(self.admin, self.frontend)
         if start:
             self.start_admin()
@@ -243,7 +267,11 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes, self.clock, page_size=self._page_size)
+            return pull(store, self.fetch, self.clock, self.pulled_kinds, self._page_size)
+
+    def fetch(self, request: ListCatalogChangesRequest) -> Any:
+        """Fetch a page of the catalogue over the wire."""
+        return self.wire.list_catalog_changes(request, listed=self.listed_kinds, pulled=self.pulled_kinds)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:

@@ -66,7 +66,9 @@ from library_domain.loans import loan_message, loan_state
 from library_domain.users import user_message
 from service_kit.clock import micros
 from tests.support.stores import Engine, FreshDatabases
+from tests.sync import posters
 from tests.sync.libraries import RULES, Contents, Fault, Library, WireError
+from tests.sync.posters import PosterRules
 
 EXAMPLES: dict[Engine, int] = {"sqlite": 40, "postgresql": 12}
 STEPS = 40
@@ -88,7 +90,7 @@ class Promised:
         return replace(self, users=dict(self.users), loans=dict(self.loans), requests=dict(self.requests))
 
 
-class LibraryMachine(RuleBasedStateMachine):
+class LibraryMachine(PosterRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -420,7 +422,7 @@ class LibraryMachine(RuleBasedStateMachine):
         library = self.library
         while library.wire.late:
             self.deliver_late(0)
-        library.sync()
+        self.agree_on_posters_in_the_end()
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
             users = [user_message(row, 0) for row in admin_models.User.select()]
@@ -463,7 +465,8 @@ def _aged(loan: Loan, now: int) -> Loan:
 
 @pytest.fixture(scope="module")
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine, start=False, page_size=2)
+    library = Library(databases, engine, start=False, page_size=2, more_tables=posters.TABLES)
+    library.listed_kinds = posters.LISTED
     yield library
     library.close()
 
