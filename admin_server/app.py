@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from admin_server.rpc.servicers import WRITING_SERVICES, services
-from admin_server.store.models import MIGRATIONS, bind
+from admin_server.settings import Settings
+from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
 from library_domain.contract import contract_descriptors
@@ -11,19 +12,20 @@ from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import made_store, migrate, migrate_restored
-from service_kit.server import Limits, Server, wait_for_stop
+from service_kit.server import Server, wait_for_stop
 from service_kit.store import Store
 
 log = logger(__name__)
 
 
-def run(store: Store, listen: str, limits: Limits) -> None:
+def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
+    store = settings.server.open_store(SCHEMA)
     bind(store)
-    server = Server(limits, contract_descriptors())
-    server.add(services(store, system_clock))
+    server = Server(settings.server.limits(store), contract_descriptors())
+    server.add(services(store, system_clock, settings.imports, settings.borrower_pages))
     server.report_store(store, WRITING_SERVICES)
-    address = server.listen(listen)
+    address = server.listen(settings.server.listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
     applied = migrate(store, MIGRATIONS)
     refuse_damaged(store, find_start_damage)
@@ -33,13 +35,13 @@ def run(store: Store, listen: str, limits: Limits) -> None:
     server.open()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     wait_for_stop()
-    log.info("stopping", grace_seconds=limits.grace_seconds)
+    log.info("stopping", grace_seconds=settings.server.grace)
     server.drain()
     store.close()
     log.info("stopped")
 
 
 def take_up_replaced_database(store: Store) -> None:
-    """Take up a database that was replaced while this server runs, maybe by one of before the last migration."""
+    """Continue with a database that was replaced while this server runs. It may lack the last migrations."""
     migrate_restored(store, MIGRATIONS)
     begin_epoch_in_replaced_database(store, system_clock)

@@ -84,7 +84,7 @@ def fill_frontend(store: Store, count: int) -> list[str]:
     _hurry(store)
     frontend_models.bind(store)
     migrate(store, frontend_models.MIGRATIONS)
-    frontend_models.introduce(store)
+    frontend_models.ensure_frontend_id(store)
     ids: list[str] = []
     for number, chunk in enumerate(_chunks(made_books(count)), start=1):
         changes = [CatalogChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]

@@ -18,7 +18,7 @@ from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.rpc.services import services
 from frontend_server.store.models import SCHEMA, bind
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
@@ -28,7 +28,7 @@ from service_kit.logs import set_up_logs
 from service_kit.server import Server
 from service_kit.servicer import IS_READ
 from service_kit.store import Store
-from service_kit.store_settings import limits_for, open_store_for
+from service_kit.store_settings import ServerSettings
 
 NO_OP = "/benchmarks.Ceilings/NoOp"
 READY_MADE = "/benchmarks.Ceilings/ReadyMade"
@@ -67,15 +67,16 @@ def ceilings(store: Store) -> grpc.GenericRpcHandler:
 def main(database_url: str) -> None:
     """Serve until standard input ends."""
     set_up_logs("warning", as_json=True)
-    store = open_store_for(database_url, None, SCHEMA)
+    settings = ServerSettings("127.0.0.1:0", database_url, grace=1.0)
+    store = settings.open_store(SCHEMA)
     bind(store)
-    server = Server(limits_for(store, None, concurrent_calls=256, grace=1.0), contract_descriptors())
+    server = Server(settings.limits(store), contract_descriptors())
     clock = WatchedClock(store, system_clock)
     clock.refresh()
-    sync = Sync(store, "127.0.0.1:1", interval=3600, clock=clock)
+    sync = Sync(store, SyncSettings("127.0.0.1:1", interval=3600), clock)
     server.add(services(store, RULES, clock, sync))
     server.grpc.add_generic_rpc_handlers((ceilings(store),))
-    address = server.listen("127.0.0.1:0")
+    address = server.listen(settings.listen)
     server.open()
     print("listening", address, flush=True)
     sys.stdin.read()

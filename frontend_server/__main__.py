@@ -11,7 +11,9 @@ from frontend_server import app
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
+from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
+from frontend_server.sync.sync import SyncSettings
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
 from service_kit.clock import rfc3339, system_clock
@@ -20,12 +22,13 @@ from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
-from service_kit.settings import as_json, server_settings, setting
+from service_kit.settings import setting
 from service_kit.store import StoreSettingsError, open_store
-from service_kit.store_settings import database_setting, limits_for, open_store_for
+from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
 
 PREFIX = "LIBRARY_FRONTEND"
-DATABASE = database_setting(PREFIX, "sqlite:///.data/frontend.db")
+DATABASE_URL = "sqlite:///.data/frontend.db"
+DATABASE = database_setting(PREFIX, DATABASE_URL)
 
 
 class _Fine(click.ParamType[DailyFine]):
@@ -44,43 +47,36 @@ def commands() -> None:
 
 
 @commands.command()
-@server_settings(PREFIX, listen="127.0.0.1:50051")
-@DATABASE
+@store_server_settings(PREFIX, listen="127.0.0.1:50051", database_url=DATABASE_URL)
 @setting(PREFIX, "--admin-target", default="127.0.0.1:50052", help="HOST:PORT of the admin service.")
 @setting(
     PREFIX,
     "--sync-interval",
     type=click.FloatRange(0.05, 3600),
     default=1.0,
-    help="Seconds between two looks at the admin's catalogue.",
+    help="Seconds between two reads of the admin's catalogue.",
 )
-@setting(PREFIX, "--loan-limit", type=click.IntRange(1, 10_000), default=100, help="Loans that a user may have out.")
-@setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="What each day costs that a book is late.")
+@setting(
+    PREFIX,
+    "--loan-limit",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    help="The most loans that a user may have open.",
+)
+@setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="The fine for each day that a book is late.")
 def serve(
-    listen: str,
-    database_url: str,
-    threads: int | None,
-    concurrent_calls: int,
-    grace: float,
-    log_level: str,
-    log_format: str,
-    admin_target: str,
-    sync_interval: float,
-    loan_limit: int,
-    daily_fine: DailyFine,
+    server: ServerSettings, admin_target: str, sync_interval: float, loan_limit: int, daily_fine: DailyFine
 ) -> None:
-    """Bring the store up to date, keep in step with the admin, and serve until SIGTERM."""
+    """Migrate the store, sync with the admin, and serve until SIGTERM."""
     raise_file_limit()
-    set_up_logs(log_level, as_json=as_json(log_format))
-    store = open_store_for(database_url, threads, SCHEMA)
-    limits = limits_for(store, threads, concurrent_calls, grace)
-    app.run(store, listen, limits, LendingRules(loan_limit, daily_fine), admin_target, sync_interval)
+    server.set_up_logs()
+    app.run(Settings(server, LendingRules(loan_limit, daily_fine), SyncSettings(admin_target, sync_interval)))
 
 
 @commands.command(name="migrate")
 @DATABASE
 def migrate_store(database_url: str) -> None:
-    """Bring the store up to date and end."""
+    """Migrate the store and exit."""
     with closing(open_store(database_url, schema=SCHEMA)) as store:
         applied = migrate(store, MIGRATIONS)
     for name in applied or ["nothing to do"]:
@@ -91,11 +87,11 @@ def migrate_store(database_url: str) -> None:
 @DATABASE
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def accept_clock(database_url: str, yes: bool) -> None:
-    """Lend again although the store has times that are later than now, because the clock was once ahead.
+    """Lend again although the store has times in the future, because the clock was ahead once.
 
-    Books are not lent while the clock of this machine is more than a day behind the newest time in the store. When
-    the clock is right and the time in the store is wrong, this command forgets that time. The loans, users and books
-    keep the times that they have. A running service lends again within a sync interval.
+    Books are not lent while the clock of this machine is more than a day behind the newest time in the store. If the
+    clock is right and the time in the store is wrong, this command resets that time. Loans, users and books keep their
+    times. A running service lends again within one sync interval.
     """
     with closing(open_store(database_url, schema=SCHEMA)) as store:
         migrate(store, MIGRATIONS)
@@ -112,21 +108,21 @@ def accept_clock(database_url: str, yes: bool) -> None:
             click.confirm("Is the clock of this machine right, and the time in the store wrong?", abort=True)
         with store.explained("write to {}"):
             accept(store, now)
-        click.echo("Books are lent again. Loans that were made under the wrong clock keep their times.")
+        click.echo("Books are lent again. Loans made while the clock was wrong keep their times.")
 
 
 @commands.command(name="check-store")
 @DATABASE
-@click.option("--repair", "is_to_repair", is_flag=True, help="Repair what is damaged. Stop the service before.")
+@click.option("--repair", "is_to_repair", is_flag=True, help="Repair the damage. Stop the service first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def check(database_url: str, is_to_repair: bool, as_json: bool) -> None:
-    """Look for damage in the store; exit status 1 if there is some. `library doctor` does it for both services."""
+    """Check the store for damage; exit with status 1 if there is some. `library doctor` checks both services."""
     doctor = Doctor(SCHEMA, bind, find_damage, frontend_id, repair)
     check_store(doctor, database_url, is_to_repair=is_to_repair, as_json=as_json)
 
 
 def main() -> None:
-    """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
+    """Run the command. A wrong setting is reported in one sentence, with exit status 1."""
     try:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it

@@ -1,10 +1,10 @@
-"""Finds and repairs damage in a frontend's store that keeps it from its start, from its sync, or from counting right.
+"""Finds and repairs damage in a frontend's store that prevents a start or the sync, or makes counts wrong.
 
-The repair loses and doubles nothing. Every user and loan becomes due again. Before they are sent, the push asks the
-admin for the newest revision that it knows, and moves past it. The catalogue is read again in a new generation, which
-replaces damaged revisions of books. What is counted is counted again from the open loans.
+The repair neither loses nor duplicates a row. Every user and loan becomes due again. Before it sends them, the push
+reads the newest revision that the admin has recorded, and moves the counter past it. The catalogue is read again in a
+new generation, which replaces damaged revisions of books. Loans are counted again.
 
-A damaged cursor or receipt is not looked for: the sync replaces it.
+A damaged cursor or receipt is not damage here: the sync replaces it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
     (SetAside.revision, 0),
     (SetAside.generation, 0),
 )
-"""Columns of revisions and generations, and the least value that each can have."""
+"""Columns of revisions and generations, each with its least valid value."""
 
 SYNC_STATE: Rules = {
     SyncState.frontend_id: text_like(is_frontend_id),
@@ -69,27 +69,27 @@ COUNTS = {Book.on_loan: OPEN_LOANS_OF_BOOK, User.active_loan_count: OPEN_LOANS_O
 
 
 def find_start_damage(store: Store) -> list[str]:
-    """Return what keeps the service from its start, a clause each. It reads three rows."""
+    """Return the damage that prevents a start, a clause for each. Only three rows are read."""
     found = counter_problems(store)
-    # The first start makes the state of the sync before it takes the first revision.
+    # The first start inserts the state of the sync before it takes the first revision.
     is_new = not found and Counter.get_by_id(1).revision == 0
     found += row_problems(store, SyncState.one, SYNC_STATE, may_be_missing=is_new)
     return found + row_problems(store, ClockMark.one, CLOCK_MARK, may_be_missing=False)
 
 
 def find_damage(store: Store) -> list[str]:
-    """Return all that is damaged, a clause each."""
+    """Return all damage, a clause for each."""
     found = [*find_start_damage(store), *lag_problems((User.revision, Loan.revision))]
     return [*found, *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 
 def frontend_id(store: Store) -> str:
-    """Return the id of this frontend; empty if it is damaged, or there is none yet."""
+    """Return the id of this frontend; empty if it is damaged or not created yet."""
     return str(right_values(stored_row(store, SyncState.one, SYNC_STATE), SYNC_STATE).get("frontend_id", ""))
 
 
 def repair(store: Store) -> Identity:
-    """Repair the store within a transaction. No service may use it meanwhile."""
+    """Repair the store within a transaction, while no service uses it."""
     store.lift_time_limit()
     beyond = max(newest_in(column) for column in (Counter.revision, User.revision, Loan.revision)) + 1
     identity = _repair_sync_state(store)
@@ -107,7 +107,7 @@ def repair(store: Store) -> Identity:
 
 
 def _repair_sync_state(store: Store) -> Identity:
-    """Begin a new generation. Keep the id and the secret of this frontend where they can be such."""
+    """Begin a new generation. Keep the id and the secret of this frontend if they are valid."""
     kept = right_values(stored_row(store, SyncState.one, SYNC_STATE), SYNC_STATE)
     generation = max(newest_in(column) for column in (SyncState.generation, Book.generation)) + 1
     lost = "" if "frontend_id" in kept and "secret" in kept else "secret" if "frontend_id" in kept else "id"

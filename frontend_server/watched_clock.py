@@ -1,15 +1,15 @@
 """The clock of the frontend, compared with the newest time in its store.
 
-A machine without a battery for its clock starts in 1970, and a loan of that day would cost thousands when it comes back
-today. A time that the store knows has passed; so while the clock is more than a day behind it, the clock is wrong, and
-nothing is lent, renewed or returned. Enrolling and browsing go on.
+A machine whose clock has no battery starts in 1970, and the fine for a loan of that day would be thousands when it is
+returned today. Every time in the store has passed. So if the clock is more than a day behind the newest one, the clock
+is wrong, and no book is lent, renewed or returned. Enrolling and browsing continue.
 
 The newest time is kept in one row, the mark. It is raised after a call that wrote a newer time, at most once a minute,
-so that lending usually costs no further statement. While the store has no user, the mark also follows the times of the
-admin's books, which another machine may have written. A process re-reads it at each sync interval, since other
+so that most loans need no further statement. While the store has no user, the mark also follows the times of the
+admin's books, which another machine may have written. A process re-reads it at each sync interval, because other
 processes of the store raise it, too.
 
-When the store is wrong, because the clock once was years ahead, `accept` sets the mark to now.
+If the store is wrong, because the clock was years ahead once, `accept` sets the mark to now.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from service_kit.statements import Statement, slot
 from service_kit.store import Store
 
 RELEASE_TIME = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
-"""Microseconds since 1970. This program did not exist before, so a clock that shows an earlier time is wrong."""
+"""Microseconds since 1970. A clock that shows an earlier time is wrong, because this program did not exist then."""
 
 TOLERANCE = DAY
-"""How far the clock may be behind the mark: more than two machines differ that are set by hand."""
+"""How far the clock may be behind the mark: more than the difference of two clocks that were set by hand."""
 
 END_OF_TIME = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
-"""Seconds since 1970: the last day that a Timestamp may hold."""
+"""Seconds since 1970: the last day of a valid Timestamp."""
 
 STEP = 60 * SECOND
-"""The mark is raised when the newest time is this much later."""
+"""The mark is raised by at least this much."""
 
-MARK = Statement(ClockMark.select(ClockMark.newest_time, ClockMark.ignored_until))
-RAISE = Statement(ClockMark.update(newest_time=slot("time")).where(ClockMark.newest_time < slot("time")))
-ACCEPT = Statement(
+READ_MARK = Statement(ClockMark.select(ClockMark.newest_time, ClockMark.ignored_until))
+RAISE_MARK = Statement(ClockMark.update(newest_time=slot("time")).where(ClockMark.newest_time < slot("time")))
+SET_MARK = Statement(
     ClockMark.update(
         newest_time=slot("now"),
         ignored_until=peewee.Case(
@@ -59,23 +59,23 @@ log = logger(__name__)
 
 
 class WatchedClock:
-    """A clock, and the newest time that is known to have passed. Times are microseconds since 1970."""
+    """A clock, and the newest time that has certainly passed. Times are microseconds since 1970."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Take the clock of the machine; the mark is not known before `refresh`."""
+        """Watch the clock of the machine. The mark is unknown before `refresh`."""
         self._store, self._clock = store, clock
         self._mark = Mark(RELEASE_TIME, 0)
         self._was_behind = False
         self._raising = threading.Lock()
         self.report: Callable[[bool], None] = lambda is_right: None
-        """Called at each `refresh` with whether the clock is right enough to lend."""
+        """Called at each `refresh`, with whether the clock allows lending."""
 
     def now(self) -> int:
-        """Return the time that the clock shows, right or wrong."""
+        """Return the time of the clock, which may be wrong."""
         return self._clock()
 
     def lending_time(self) -> int:
-        """Return the time for a loan. Raises `ClockBehind` when the clock cannot be right."""
+        """Return the time for a loan. Raises `ClockBehind` if the clock is certainly wrong."""
         now = self._clock()
         if self._mark.behind(now):
             raise ClockBehind(now=rfc3339(now), newest_time=rfc3339(self._mark.newest_time))
@@ -87,13 +87,13 @@ class WatchedClock:
 
     @property
     def newest_time(self) -> int:
-        """The newest time in the store, to the minute, or the release of this program when that is later."""
+        """The newest time in the store, to the minute, or the release of this program if that is later."""
         return self._mark.newest_time
 
     def saw(self, time: int) -> None:
-        """Raise the mark to a time that the store has, or is about to have. Call it outside of transactions.
+        """Raise the mark to a time that the store contains, or will contain soon. Call it outside of transactions.
 
-        An error of the store is logged and not raised: the call that brought the time may have been committed.
+        An error of the store is logged and not raised: the call that wrote the time may have been committed.
         """
         mark = self._mark
         if time - mark.newest_time <= STEP:
@@ -104,7 +104,7 @@ class WatchedClock:
             return  # another thread is raising it
         try:
             with self._store.writing():
-                RAISE.rows(time=time)
+                RAISE_MARK.rows(time=time)
             self._mark = Mark(time, mark.ignored_until)
         except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
             log.warning("cannot keep the newest time", error=self._store.said(error))
@@ -112,9 +112,9 @@ class WatchedClock:
             self._raising.release()
 
     def saw_elsewhere(self, time: int) -> None:
-        """Raise the mark to a time that another service sent, while this store has no user, and so no time of its own.
+        """Raise the mark to a time that another service sent, if this store has no user, and so no time of its own.
 
-        Later it is not believed: a service that lies, or whose clock is ahead, would stop the lending.
+        A store with users ignores it: a service that sends a wrong time would stop the lending.
         """
         if time - self._mark.newest_time <= STEP:
             return
@@ -143,7 +143,7 @@ class WatchedClock:
 
 
 class ClockTooEarly(Exception):
-    """The clock shows a time before the release of this program, so it is the clock that is wrong."""
+    """The clock is wrong: it shows a time before the release of this program."""
 
     def __init__(self, now: str) -> None:
         super().__init__(
@@ -157,7 +157,7 @@ class Mark:
 
     newest_time: int
     ignored_until: int
-    """Times up to this one are known to be wrong where they are ahead of the clock: see `accept`."""
+    """Times up to this one are wrong if they are ahead of the clock: see `accept`."""
 
     def behind(self, now: int) -> int:
         """Return by how much `now` is behind the mark; 0 within the tolerance."""
@@ -166,27 +166,27 @@ class Mark:
 
 
 def read_mark(store: Store) -> Mark:
-    """Read the mark of a store; it is never before the release of this program."""
+    """Read the mark of a store. A mark before the release of this program is raised to it."""
     with store.reading():
-        [(newest_time, ignored_until)] = MARK.rows()
+        [(newest_time, ignored_until)] = READ_MARK.rows()
     return Mark(max(newest_time, RELEASE_TIME), ignored_until)
 
 
 def accept(store: Store, now: int) -> None:
-    """Set the mark to `now`, and ignore later times that the store has already, where the admin repeats them.
+    """Set the mark to `now`, and ignore later times that are in the store, if the admin sends them again.
 
-    Raises `ClockTooEarly` when `now` cannot be right.
+    Raises `ClockTooEarly` if `now` is before the release of this program.
     """
     if now < RELEASE_TIME:
         raise ClockTooEarly(rfc3339(now))
     with store.writing():
-        ACCEPT.rows(now=now)
+        SET_MARK.rows(now=now)
 
 
 def newest_time(page: ListCatalogChangesResponse) -> int:
-    """Return the newest time, to the second, in the books of a page; 0 where it has none.
+    """Return the newest time, to the second, in the books of a page; 0 for a page without books.
 
-    What no Timestamp may hold, by its documentation, is not a time.
+    A value that is not valid for a Timestamp, by its documentation, is ignored.
     """
     books = [change.book for change in page.changes]
     seconds = [time_of.seconds for book in books for time_of in (book.create_time, book.update_time)]

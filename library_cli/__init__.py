@@ -1,1 +1,1 @@
-"""The operator's command `library`: import books, see how both services are, run them."""
+"""The command `library`: work at the desk, import and export, run and check the services."""

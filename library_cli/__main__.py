@@ -8,12 +8,12 @@ from importlib import import_module
 
 import click
 
-PLACES = {
+MODULES = {
     "search": "desk.search",
     "users": "desk.users",
     "enrol": "desk.enrol",
     "lend": "desk.lend",
-    "return": "desk.giving_back",
+    "return": "desk.return_",
     "renew": "desk.renew",
     "loans": "desk.loans",
     "up": "up",
@@ -27,22 +27,20 @@ PLACES = {
     "restore": "backup",
     "completion": "completion",
 }
-"""Each command, and the module of this package that has it, as `NAME_command`. Only the module of the command that runs
-is loaded: all of them together take as long to load as a command takes to run."""
+"""The module of each command, which is its `NAME_command`. Only the module of the command that runs is imported:
+importing all of them takes as long as running a command."""
 
 
 class Commands(click.Group):
-    """The commands in `PLACES`, loaded when they are asked for."""
+    """The commands in `MODULES`, each imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted(PLACES)
+        return sorted(MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name; None if there is none."""
-        if cmd_name not in PLACES:
+        if cmd_name not in MODULES:
             return None
-        command: click.Command = getattr(import_module(f"library_cli.{PLACES[cmd_name]}"), f"{cmd_name}_command")
+        command: click.Command = getattr(import_module(f"library_cli.{MODULES[cmd_name]}"), f"{cmd_name}_command")
         return command
 
 
@@ -52,12 +50,12 @@ def main() -> None:
     """Run and look after a lending library."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A title of any script is shown on any terminal, if need be by the numbers of its characters.
+            # A terminal may lack characters of a title. They are printed as escapes, such as \u0141.
             stream.reconfigure(errors="backslashreplace")
 
 
 def every_command() -> dict[str, click.Command]:
-    """Load all commands, and return each by its name."""
+    """Import all commands, and return each by its name."""
     context = click.Context(main)
     found = {name: main.get_command(context, name) for name in main.list_commands(context)}
     return {name: command for name, command in found.items() if command is not None}

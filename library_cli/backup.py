@@ -26,11 +26,11 @@ from service_kit.backup.copying import copy_store
 from service_kit.backup.folder import BackupError, Manifest, new_folder, write_manifest
 from service_kit.backup.restoring import target_at
 
-TELL_SECONDS = 5.0
-"""How often a long copy says how far it is, where there is no terminal."""
+PROGRESS_SECONDS = 5.0
+"""The time between two lines of progress of a long copy, where standard error is not a terminal."""
 
 BACKUPS = Path("backups")
-"""Where a backup goes whose folder is not named."""
+"""The folder for backups that are made without DIR."""
 
 folder_argument = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 json_option = click.option("--json", "json_wanted", is_flag=True, help="Print what is in the backup as JSON.")
@@ -45,11 +45,11 @@ def backup_command(folder: Path | None, json_wanted: bool, **_where: object) -> 
 
     Without DIR the folder is backups/YYYYMMDD-HHMMSS, with the time of the start in UTC.
 
-    All that was answered before the command began is in the backup. It is checked as it is written, and DIR gets its
-    name when all is in it and on the disk: what is left of a backup that was interrupted is named DIR.unfinished-...
-    and can be deleted. Each store becomes a SQLite file that `library restore` can put back on either engine.
+    The backup contains every change that was answered before the command began. It is checked as it is written.
+    An interrupted backup leaves a folder DIR.unfinished-..., which can be deleted. Each store becomes a SQLite file
+    that `library restore` can put back on either engine.
 
-    Exit status: 0 when the backup is there and was checked, else 1.
+    Exit status: 0 when the backup was made and checked, otherwise 1.
     """
     with stoppable(), explained():
         begun = datetime.now(UTC)
@@ -59,7 +59,7 @@ def backup_command(folder: Path | None, json_wanted: bool, **_where: object) -> 
             if missing := missing_store(service, urls[service]):
                 raise BackupError(missing)
         with new_folder(folder) as unfinished:
-            # First the admin's: a frontend's store that is newer than the admin's is what the sync is made for.
+            # The admin's store first: the sync corrects a frontend's store that is newer than the admin's.
             copies = {}
             for service in SERVICES:
                 with progress_of(f"copying the {service} store") as progress:
@@ -71,17 +71,17 @@ def backup_command(folder: Path | None, json_wanted: bool, **_where: object) -> 
     report(manifest, folder, "was made and checked", json_wanted=json_wanted)
 
 
-@click.command("verify", short_help="Check that a backup is whole.")
+@click.command("verify", short_help="Check that a backup is complete.")
 @folder_argument
 @json_option
 def verify_command(folder: Path, json_wanted: bool) -> None:
-    """Check each byte of the backup in DIR, and that the stores in it are sound and are what the manifest says.
+    """Check every byte of the backup in DIR, and that its stores are sound and match the manifest.
 
-    Exit status: 0 when the backup can be restored, 1 with all that is wrong when it cannot.
+    Exit status: 0 when the backup can be restored; otherwise 1, with all problems.
     """
     with explained():
         manifest = check_backup(folder, FACTS)
-    report(manifest, folder, "is whole", json_wanted=json_wanted)
+    report(manifest, folder, "is complete", json_wanted=json_wanted)
 
 
 @click.command("restore", short_help="Put the stores in a backup back.")
@@ -89,16 +89,16 @@ def verify_command(folder: Path, json_wanted: bool) -> None:
 @click.option("--only", type=click.Choice(SERVICES), help="Restore the store of this service and leave the other.")
 @store_options
 def restore_command(folder: Path, only: str | None, **_where: object) -> None:
-    """Put the stores of the backup in DIR in the place of the present ones. Stop the services before.
+    """Replace the present stores with those of the backup in DIR. Stop the services first.
 
-    It is refused while a server uses one of the stores, and for a backup that `library verify` refuses. Nothing is
-    deleted: an old SQLite file is kept beside the new one, with its log, as FILE.before-restore-TIME; on PostgreSQL
-    the old tables are kept in a schema before_restore_TIME. When a restore is interrupted, run it again.
+    The command refuses while a server uses one of the stores, and if `library verify` finds a problem. It deletes
+    nothing: an old SQLite file and its log stay next to the new one as FILE.before-restore-TIME; on PostgreSQL the old
+    tables stay in a schema before_restore_TIME. If a restore is interrupted, run it again.
 
-    The next start brings the stores up to date and begins a new epoch; then the services come to agree again by
-    themselves, also when only one store was restored.
+    The next start migrates the stores and begins a new epoch. Then the services synchronize again by themselves, also
+    if only one store was restored.
 
-    Exit status: 0 when the stores are restored, else 1.
+    Exit status: 0 when the stores are restored, otherwise 1.
     """
     with explained():
         manifest = check_backup(folder, FACTS)
@@ -118,12 +118,12 @@ def restore_command(folder: Path, only: str | None, **_where: object) -> None:
                     kept = target.replace(folder / copy.file, copy, progress)
                 click.echo(f"The {service} store is restored.{f' The old one is kept: {kept}' if kept else ''}")
         click.echo(
-            "Now start the services again, as with `library up`; they bring the stores up to date and agree again."
+            "Now start the services again, for example with `library up`. They migrate the stores and synchronize."
         )
 
 
 def refuse_unfit(manifest: Manifest, service: str, folder: Path) -> None:
-    """Refuse to restore what is not in the backup, or is newer than this program. Raises BackupError."""
+    """Raise BackupError for a store that is not in the backup, or that a newer version of this program has made."""
     if service not in manifest.stores:
         raise BackupError(f"{folder} has no store of the {service} service")
     if unknown := sorted(set(manifest.stores[service].migrations) - schema_of(service).known_migrations()):
@@ -134,22 +134,21 @@ def refuse_unfit(manifest: Manifest, service: str, folder: Path) -> None:
 
 
 def report(manifest: Manifest, folder: Path, what: str, *, json_wanted: bool) -> None:
-    """Print what is in a backup."""
     if json_wanted:
         click.echo(json.dumps({"folder": str(folder), **dataclasses.asdict(manifest)}, indent=2))
         return
     click.echo(f"The backup {folder} of {manifest.time} {what}.")
     for service, copy in manifest.stores.items():
-        rows = ", ".join(f"{table} {count:,}" for table, count in copy.rows.items() if table in TOLD_TABLES)
+        rows = ", ".join(f"{table} {count:,}" for table, count in copy.rows.items() if table in COUNTED_TABLES)
         click.echo(f"{service}: rows in {rows}")
 
 
-TOLD_TABLES = {"book", "user_account", "loan"}
+COUNTED_TABLES = {"book", "user_account", "loan"}
 
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Let an error that is foreseen end the command with a sentence and exit status 1."""
+    """End the command with a sentence and exit status 1 on BackupError."""
     try:
         yield
     except BackupError as problem:
@@ -158,7 +157,7 @@ def explained() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does: what is unfinished is removed."""
+    """Let SIGTERM end the command as Ctrl-C does, so that an unfinished backup is removed."""
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -172,7 +171,7 @@ def stoppable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], object]]:
-    """Show on standard error how far a copy is: a bar on a terminal, else a line now and then when it takes long."""
+    """Show the progress of a copy on standard error: a bar on a terminal, otherwise a line every PROGRESS_SECONDS."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -180,12 +179,12 @@ def progress_of(what: str) -> Iterator[Callable[[int, int], object]]:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
         return
-    told = time.monotonic()
+    printed = time.monotonic()
 
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
+    def print_progress(done: int, total: int) -> None:
+        nonlocal printed
+        if time.monotonic() - printed >= PROGRESS_SECONDS:
+            printed = time.monotonic()
             click.echo(f"{what}: {100 * done // max(total, 1)} %", err=True)
 
-    yield tell
+    yield print_progress

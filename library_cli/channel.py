@@ -15,13 +15,13 @@ from library_cli.grpc_errors import CallFailed, explain
 ANSWER_SECONDS = 10.0
 """Deadline of a call that reads a few rows."""
 
-# A proxy set for the web would be asked for the library's own services, too, and does not know them.
+# Without a proxy: one that is set for the web cannot reach the library's own services.
 OPTIONS = [("grpc.enable_http_proxy", 0)]
 
 
 @contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
-    """Open a channel; raise CallFailed, with a sentence for the user, for any call on it that fails."""
+    """Open a channel. A failed call on it raises CallFailed, with a sentence for the user."""
     with grpc.insecure_channel(target, options=OPTIONS) as channel:
         try:
             yield channel
@@ -30,7 +30,7 @@ def connected(target: str) -> Iterator[grpc.Channel]:
 
 
 def pages(list_page: Callable[..., Any], request: Any, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:
-    """Yield the pages of a list, one after the other; `seconds` is the deadline of each. The request is changed."""
+    """Yield the pages of a list. `seconds` is the timeout of each call; `request` is changed."""
     while True:
         page = list_page(request, timeout=seconds)
         yield page
@@ -40,7 +40,7 @@ def pages(list_page: Callable[..., Any], request: Any, seconds: float = ANSWER_S
 
 
 def health_of(channel: grpc.Channel, timeout: float = ANSWER_SECONDS) -> str:
-    """Ask grpc.health.v1 about the server as a whole; gives the status by its name, such as `SERVING`."""
+    """Return the health of a server as a whole by its name in grpc.health.v1, such as `SERVING`."""
     check: grpc.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse]
-    check = HealthStub(channel).Check  # type: ignore[attr-defined]  # its stubs forget what __init__ sets
+    check = HealthStub(channel).Check  # type: ignore[attr-defined]  # its stubs lack what __init__ sets
     return HealthCheckResponse.ServingStatus.Name(check(HealthCheckRequest(), timeout=timeout).status)

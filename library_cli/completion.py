@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 PROGRAM, VARIABLE = "library", "_LIBRARY_COMPLETE"
-"""What is completed, and the variable by which the script asks the program for completions (click's own)."""
+"""The program, and click's variable by which the script gets completions from it."""
 
 
 HELP = """Print the script with which SHELL completes commands and options after a TAB.
@@ -38,7 +38,6 @@ It takes effect in the next shell. bash has to be 4.4 or newer.
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion_command(context: click.Context, shell: str) -> None:
-    """Print the script for a shell."""
     completion = get_completion_class(shell)
-    assert completion is not None, "click knows each of them"
+    assert completion is not None, "click supports each of them"
     click.echo(completion(context.find_root().command, {}, PROGRAM, VARIABLE).source())

@@ -1,4 +1,4 @@
-"""Tell a call that failed in one sentence, with what the server said about it."""
+"""Explain a failed call in one sentence, with the details that the server sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSALS = frozenset(
         grpc.StatusCode.UNAUTHENTICATED,
     }
 )
-"""Statuses, sent with details by the service itself, of calls that changed nothing."""
+"""Statuses of calls that changed nothing, if the service itself sent them, with details."""
 
 
 DOMAIN = "lending-library"
@@ -29,11 +29,11 @@ DOMAIN = "lending-library"
 
 
 class CallFailed(Exception):
-    """A call was answered with an error, or not at all; the message is a sentence for whoever runs the command."""
+    """A call was answered with an error, or not at all. The message is a sentence for the user of the command."""
 
 
 class ServiceRefusal(NamedTuple):
-    """What a service of the library said when it refused a call."""
+    """The details of an error from a service of the library."""
 
     reason: str
     """The name of a value of `library.v1.ErrorReason`, without the prefix."""
@@ -42,20 +42,20 @@ class ServiceRefusal(NamedTuple):
 
 
 MESSAGE_CHARACTERS = 2_000
-"""How much of a message is shown; those of the library's services are shorter."""
+"""The longest message that is shown. Messages of the library's services are shorter."""
 
 
 def message_of(error: grpc.RpcError) -> str:
-    """Return the message of a call that failed, in one line, whatever the server put into it."""
+    """Return the message of a failed call as one line of at most MESSAGE_CHARACTERS."""
     return " ".join(one_line(error.details() or "").split())[:MESSAGE_CHARACTERS]
 
 
 def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
-    """Return what a service of the library said; None where no such service answered."""
+    """Return the details of an error; None if it does not come from a service of the library."""
     rich = rich_status(error)
     info, bad_request = ErrorInfo(), BadRequest()
     for detail in rich.details if rich else ():
-        # Unpack leaves alone what is of another type. The first ErrorInfo is the reason; others are further reasons.
+        # Unpack ignores details of other types. The first ErrorInfo is the reason; others are further reasons.
         if not info.reason:
             detail.Unpack(info)
         detail.Unpack(bad_request)
@@ -69,50 +69,50 @@ def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
 
 
 def reason_of(error: grpc.RpcError) -> str:
-    """Return the reason for which a service of the library refused a call; "" where none did."""
+    """Return the reason of an error; "" if it does not come from a service of the library."""
     refused = service_refusal(error)
     return refused.reason if refused else ""
 
 
 def refusal_in(failure: CallFailed) -> ServiceRefusal | None:
-    """Return what a service of the library said in a call that failed; None where no such service answered."""
+    """Return the details of a failed call; None if the error does not come from a service of the library."""
     return service_refusal(failure.__cause__) if isinstance(failure.__cause__, grpc.RpcError) else None
 
 
 def explain(error: grpc.RpcError, target: str) -> str:
-    """Say what came of a call to the service at `target`: the fields at fault, and the id that the server's log has."""
-    said = message_of(error)
+    """Return a sentence with the status, the message, the invalid fields, and the request id for the server's log."""
+    message = message_of(error)
     rich = rich_status(error)
-    sentence = f"The service at {target} answered {error.code().name}: {said}"
+    sentence = f"The service at {target} answered {error.code().name}: {message}"
     if rich is None:
-        return _without_details(error.code(), said, target) or sentence
+        return _without_details(error.code(), message, target) or sentence
     bad_request, request = BadRequest(), RequestInfo()
     for detail in rich.details:
-        # Unpack leaves alone what is of another type.
+        # Unpack ignores details of other types.
         detail.Unpack(bad_request)
         detail.Unpack(request)
     for violation in bad_request.field_violations:
-        if violation.description not in said:
+        if violation.description not in message:
             sentence += f"; {violation.field}: {violation.description}"
     return f"{sentence} (request id {request.request_id})" if request.request_id else sentence
 
 
-def _without_details(code: grpc.StatusCode, said: str, target: str) -> str:
-    """Say what came of a call to which no service of the library answered; "" where that is not known."""
-    if "Failed parsing HTTP/2" in said:
+def _without_details(code: grpc.StatusCode, message: str, target: str) -> str:
+    """Return the sentence for an error that gRPC or another program made; "" if the code does not show the cause."""
+    if "Failed parsing HTTP/2" in message:
         return f"What answers at {target} is another program than this command needs: it does not speak gRPC."
     if code is grpc.StatusCode.UNAVAILABLE:
-        cause = said.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        cause = message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
         return nothing_answers(target, "service", cause)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"The service at {target} took too long to answer; whether it did what was asked is not known."
+        return f"The service at {target} took too long to answer. The change may or may not have been made."
     if code is grpc.StatusCode.UNIMPLEMENTED:
-        return f"What answers at {target} is another service than this command needs ({said})."
+        return f"What answers at {target} is another service than this command needs ({message})."
     return ""
 
 
 def nothing_answers(address: str, noun: str, cause: str) -> str:
-    """Return the sentence for a silent address: HOST:PORT or a URL. The cause is left out where it only repeats it."""
+    """Return the sentence for an address where nothing answers: HOST:PORT or a URL."""
     why = "" if "connection refused" in cause.lower() else f" ({cause})"
     start = " Start the library with `library up`." if _is_this_machine(address) else ""
     return f"Nothing answers at {address}; is the {noun} running there?{why}{start}"
@@ -127,23 +127,23 @@ def _is_this_machine(address: str) -> bool:
 
 
 def is_surely_not_done(error: grpc.RpcError) -> bool:
-    """Return whether a call that failed has changed nothing: it reached nobody, or was refused.
+    """Return whether a failed call has changed nothing: it reached no server, or was refused.
 
-    After other failures it is not known: the service may have committed the change before the answer was lost.
+    After other failures this is not known: the service may have committed the change before the answer was lost.
     """
     if error.code() is grpc.StatusCode.UNIMPLEMENTED:  # with or without details
         return True
     if rich_status(error) is not None:
         return error.code() in REFUSALS
-    said = (error.details() or "").lower()
-    reached_nobody = any(words in said for words in ("failed to connect to all addresses", "errors resolving "))
-    return error.code() is grpc.StatusCode.UNAVAILABLE and reached_nobody
+    text = (error.details() or "").lower()
+    not_connected = any(words in text for words in ("failed to connect to all addresses", "errors resolving "))
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not_connected
 
 
 def rich_status(error: grpc.RpcError) -> Status | None:
-    """Give the `google.rpc.Status` that the server sent along; None where it sent none that goes with the error."""
+    """Return the `google.rpc.Status` of an error; None if the server sent none, or one with another code."""
     try:
-        # What a stub raises is the call itself, which the types do not tell.
+        # A stub raises the call itself, which its type does not show.
         status: Status | None = rpc_status.from_call(cast("grpc.Call", error))
     except ValueError:
         return None

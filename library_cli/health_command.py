@@ -14,11 +14,11 @@ from library_cli.http_health import health_at, is_http_url
 @click.command("health", short_help="Ask a service whether it serves.")
 @click.argument("target")
 def health_command(target: str) -> None:
-    """Ask the service at TARGET whether it serves; made for the health checks of containers.
+    """Ask the service at TARGET whether it serves. Made for the health checks of containers.
 
-    TARGET is HOST:PORT for a gRPC service, and a URL, as in http://127.0.0.1:8080/healthz, for the REST service.
+    TARGET is HOST:PORT for a gRPC service, or a URL such as http://127.0.0.1:8080/healthz for the REST service.
 
-    Exit status: 0 when it says SERVING, else 1.
+    Exit status: 0 when the answer is SERVING, otherwise 1.
     """
     try:
         if is_http_url(target):

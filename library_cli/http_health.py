@@ -1,4 +1,4 @@
-"""The REST service's health, asked for over HTTP."""
+"""The REST service's health, read over HTTP."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from library_cli.plain_text import one_line
 PATH = "/healthz"
 
 ANSWER_BYTES = 65536
-"""What is read of an answer; that of the REST service is far shorter."""
+"""How much of an answer is read. The REST service's own answer is far shorter."""
 
 
 MESSAGE_CHARACTERS = 500
-"""How much of an error is shown; the REST service's own are shorter."""
+"""How much of an error is shown. The REST service's own errors are shorter."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """What a REST service says of itself; a health is named as grpc.health.v1 names it, such as `SERVING`."""
+    """The answer of a REST service. Health is named as in grpc.health.v1, for example `SERVING`."""
 
     status: str
     targets: dict[str, str]
-    """The gRPC services that it stands before, HOST:PORT, each with SERVING once its contract is known."""
+    """The health of each gRPC service that it serves, by HOST:PORT: SERVING once its contract is known."""
 
 
-# A proxy set for the web would be asked for the library's own services, too, and does not know them.
+# Without a proxy: one that is set for the web cannot reach the library's own services.
 _OPENER = build_opener(ProxyHandler({}))
 
 
 def is_http_url(address: str) -> bool:
-    """Whether it is an address for HTTP, and not HOST:PORT, as the gRPC services have it."""
+    """Return whether an address is a URL for HTTP, and not HOST:PORT of a gRPC service."""
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an IPv6 address with half its brackets
+    except ValueError:  # a port that is not a number, an IPv6 address with one bracket
         return False
 
 
 def health_at(url: str, timeout: float = ANSWER_SECONDS) -> Health:
-    """Ask the REST service at `url`, which may end in /healthz, how it is.
+    """Return the health of the REST service at `url`, which may end in /healthz.
 
-    The timeout is in seconds. Raises CallFailed, with a sentence for the user, where no REST service answers.
+    The timeout is in seconds. Raises CallFailed, with a sentence for the user, if no REST service answers.
     """
     url = url.rstrip("/").removesuffix(PATH)
     try:
-        told = json.loads(_answer(url, timeout))
+        answer = json.loads(_answer(url, timeout))
     except (ValueError, RecursionError):
-        told = None
-    match told:
+        answer = None
+    match answer:
         case {"status": str(status), "targets": {**targets}}:
             return Health(_short(status), {_short(target): _short(health) for target, health in targets.items()})
         case {"error": {"message": str(message)}}:
@@ -64,27 +64,27 @@ def health_at(url: str, timeout: float = ANSWER_SECONDS) -> Health:
 
 
 def _answer(url: str, timeout: float) -> bytes:
-    """Fetch the health of the service at `url`. Raises CallFailed where nothing speaks HTTP there."""
+    """Return the body of the answer. Raises CallFailed if no HTTP server answers there."""
     try:
         try:
             with _OPENER.open(url + PATH, timeout=timeout) as answer:
-                said: bytes = answer.read(ANSWER_BYTES)
-        except HTTPError as refusal:  # 503 while it does not serve, and its body is the answer
+                body: bytes = answer.read(ANSWER_BYTES)
+        except HTTPError as refusal:  # while the service does not serve it answers 503, with the health as its body
             with refusal:
-                said = refusal.read(ANSWER_BYTES)
+                body = refusal.read(ANSWER_BYTES)
     except OSError as failure:
         cause = _short(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
         raise CallFailed(nothing_answers(url, "REST service", cause)) from failure
     except HTTPException as failure:
         raise CallFailed(_other_program(url)) from failure
-    return said
+    return body
 
 
 def _short(text: object) -> str:
-    """Return a text of another program as it can be shown."""
+    """Return a text of another program, cut and made safe for a terminal."""
     return one_line(str(text))[:MESSAGE_CHARACTERS]
 
 
 def _other_program(url: str) -> str:
-    # Without what it answered: those can be any bytes.
+    # Without its answer, which can be any bytes.
     return f"What answers at {url} is another program than the REST service."

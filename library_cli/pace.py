@@ -1,22 +1,22 @@
-"""How fast a long command is, how much time is left, and when it is time to say so."""
+"""How fast a long command is, how much time is left, and when to print a line about it."""
 
 from __future__ import annotations
 
 import time
 
 LINE_SECONDS = 5.0
-"""Where no terminal is, a line is written at most this often, apart from the first and the last one."""
+"""The shortest time between two lines where standard error is not a terminal, except the first and the last one."""
 
 
 class Pace:
-    """Counts from its making."""
+    """Measures from its creation."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._written: float | None = None
 
     def is_due(self) -> bool:
-        """Return whether it is time for a line; note that there is one."""
+        """Return whether to write a line now; the next one is due LINE_SECONDS later."""
         now = time.monotonic()
         if self._written is not None and now - self._written < LINE_SECONDS:
             return False
@@ -24,7 +24,7 @@ class Pace:
         return True
 
     def in_words(self, rows: int, part: float | None) -> str:
-        """Say how many rows were done in a second, and how long the rest takes, if known how large a part is done."""
+        """Return the rows per second, and the time left if `part`, the part done (0 to 1), is known."""
         seconds = max(time.monotonic() - self._began, 0.001)
         words = f"{rows / seconds:,.0f} rows a second"
         if part:
@@ -33,7 +33,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in seconds as hours, minutes and seconds."""
+    """Return seconds as `h:mm:ss` or `m:ss`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,8 +1,8 @@
-"""Text from elsewhere, made fit for a line on a terminal."""
+"""Foreign text, made safe for a line on a terminal."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    """Put spaces for what would break the line, or would command the terminal."""
+    """Replace line breaks and control characters with spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

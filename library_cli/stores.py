@@ -1,4 +1,4 @@
-"""Where the stores of the two services are, by the settings of the servers."""
+"""The database URLs of the two services, from the same settings as the servers' own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def store_options(command: Command) -> Command:
-    """The options that say where the stores are; `database_urls` reads them."""
+    """Add the options for the stores, which `database_urls` reads."""
     command = click.option(
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
         default=".data",
         show_default=True,
-        help="The folder with admin.db and frontend.db. Given here, it is stronger than the variables.",
+        help="The folder with admin.db and frontend.db. This option overrides the variables.",
     )(command)
     for service in reversed(SERVICES):
         command = click.option(
@@ -42,7 +42,7 @@ def store_options(command: Command) -> Command:
 
 
 def database_urls(context: click.Context) -> dict[str, str]:
-    """Return the URL of each service's store, by the option for it, --data-dir, the variable or the default."""
+    """Return the URL of each store, from its option, --data-dir, its variable or the default, in this order."""
     data_dir_is_given = context.get_parameter_source("data_dir") is ParameterSource.COMMANDLINE
     urls = {}
     for service in SERVICES:
@@ -54,20 +54,20 @@ def database_urls(context: click.Context) -> dict[str, str]:
 
 
 def missing_store(service: str, url: str) -> str:
-    """Return a sentence when the store of a service is a SQLite file that is not there; "" in all other cases."""
+    """Return the error message for a SQLite file that does not exist; "" if it exists, and for PostgreSQL."""
     try:
         url = checked_url(url)
     except UnreadableUrl:
         return ""
     if is_postgresql(url) or any(file.exists() for file in files_of(Path(url.removeprefix("sqlite:///")))):
         return ""
-    where = "run the command in the folder of the library, or say where the stores are, by --data-dir DIR"
-    return f"there is no store of the {service} service at {safe_url(url)}; {where}"
+    remedy = "run the command in the folder of the library, or name the folder of the stores with --data-dir DIR"
+    return f"the {service} service has no store at {safe_url(url)}; {remedy}"
 
 
 def schema_of(service: str) -> Schema:
-    """Return what a store of a service looks like, by the migrations that are installed with the server."""
+    """Return the schema of a service's store, from the migrations that are installed with the server."""
     spec = importlib.util.find_spec(f"{service}_server")
     if spec is None or not spec.submodule_search_locations:
-        raise click.ClickException(f"{service}_server is not installed beside this command.")
+        raise click.ClickException(f"{service}_server is not installed in the same environment as this command.")
     return store_schema(service, Path(spec.submodule_search_locations[0]) / "store" / "migrations")

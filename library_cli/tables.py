@@ -1,4 +1,4 @@
-"""One way to show rows: a table on a terminal, lines with tabs between the values elsewhere, JSON when asked for."""
+"""Print rows: as a table on a terminal, otherwise as lines with tabs between the values, or as JSON with --json."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from rich.text import Text
 from library_cli.plain_text import one_line
 
 SHOWN_ON_A_TERMINAL = 50
-"""How many rows a terminal shows unless --limit says otherwise; programs get all."""
+"""The default of --limit on a terminal. Programs get all rows."""
 
 MOST_IN_MEMORY = 4 * 1024 * 1024
-"""Bytes of JSON that wait in memory until the list is complete; more wait in a file."""
+"""Bytes of JSON that are kept in memory until the list is complete; more are kept in a file."""
 
 COPIED_AT_ONCE = 64 * 1024
-"""Characters of waiting JSON that are read and written in one go."""
+"""Characters of JSON that are copied at once."""
 
 WIDE = 110
-"""From this width on, in characters, a terminal has room for ids."""
+"""The least width of a terminal, in characters, for a table with ids."""
 
 LONGEST_WORD = 30
-"""Words of up to this many characters stay whole as long as there is room; most e-mail addresses are shorter."""
+"""Words of at most this many characters are broken last. Most e-mail addresses are shorter."""
 
 LEAST_WIDTH = 4
-"""How narrow a column gets where words have to be broken, in characters."""
+"""The least width of a column whose words are broken, in characters."""
 
 SHORT_ID = 18
-"""The least of an id that a narrow table shows, in characters: the time, and what differs within a millisecond."""
+"""The least number of characters of an id in a narrow table: its time, and what differs within a millisecond."""
 
 Item = TypeVar("Item")
 
@@ -54,28 +54,26 @@ json_option = click.option("--json", "json_wanted", is_flag=True, help="Write al
 
 @dataclass(frozen=True)
 class Column(Generic[Item]):
-    """A value of each row."""
-
     heading: str
     plain: Callable[[Item], str]
     """The value in a line for programs."""
     shown: Callable[[Item], str | Text] | None = None
-    """The value in a table, if it is another one than in a line."""
+    """The value in a table, if it differs from that in a line."""
     min_width: int = 0
-    """From which width of the terminal on the table has this column."""
+    """The least width of the terminal for this column."""
     max_width: int = 1_000_000
-    """Up to which width the table has it; the two let one column take the place of another."""
+    """The width from which on the table leaves it out, so that another column can replace it."""
     in_lines: bool = True
     """Whether lines have this column."""
     is_whole: bool = False
     """Whether a table never breaks the value into lines, so that it can be copied."""
     short_below: int = 0
-    """Below which width of the terminal a table shows the beginnings of ids, as long as they differ in this table."""
+    """The width below which a table shows only the beginnings of ids that are unique in this table."""
 
 
 @dataclass(frozen=True)
 class Form(Generic[Item]):
-    """How rows of a kind are shown."""
+    """How one kind of row is shown."""
 
     columns: Sequence[Column[Item]]
     as_json: Callable[[Item], dict[str, Any]]
@@ -84,7 +82,7 @@ class Form(Generic[Item]):
 
 
 def show(items: Iterable[Item], form: Form[Item], *, json_wanted: bool, limit: int | None) -> int:
-    """Write the rows on standard output, as many as the limit allows; return how many. Says if there are more."""
+    """Print at most `limit` rows, and a note on standard error if more exist; return how many were printed."""
     console = Console()
     if limit is None and console.is_terminal and not json_wanted:
         limit = SHOWN_ON_A_TERMINAL
@@ -99,12 +97,12 @@ def show(items: Iterable[Item], form: Form[Item], *, json_wanted: bool, limit: i
     else:
         count = _write_lines(lines(chosen, form.columns))
     if limit and count == limit and not json_wanted and next(rest, None) is not None:
-        click.echo(f"There are more: --limit {limit * 2} shows the next ones, too, --limit 0 shows all.", err=True)
+        click.echo(f"More rows exist: --limit {limit * 2} shows the next ones too, --limit 0 shows all.", err=True)
     return count
 
 
 def lines(items: Iterable[Item], columns: Sequence[Column[Item]]) -> Iterator[str]:
-    """Write each row as a line, with tabs between the values."""
+    """Yield each row as a line, with tabs between the values."""
     for item in items:
         yield "\t".join(one_line(column.plain(item)) for column in columns if column.in_lines)
 
@@ -124,7 +122,7 @@ def table(items: Iterable[Item], columns: Sequence[Column[Item]], width: int) ->
 
 
 def _cells(column: Column[Item], items: Sequence[Item], width: int) -> list[Text]:
-    """Return the values of a column, ids as far as the table shows them."""
+    """Return the values of a column, ids shortened if the terminal is narrow."""
     cells = [_cell(column, item) for item in items]
     if width >= column.short_below:
         return cells
@@ -142,7 +140,7 @@ def _cell(column: Column[Item], item: Item) -> Text:
 
 
 def _widths(columns: Sequence[Column[Item]], cells: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Return how wide each column is, so that words are only broken where there is no room for them as they are."""
+    """Return the width of each column. Words are broken only if the terminal is too narrow for whole words."""
     texts = [
         [column.heading, *(cell.plain for cell in column_cells)]
         for column, column_cells in zip(columns, cells, strict=True)
@@ -160,7 +158,7 @@ def _widths(columns: Sequence[Column[Item]], cells: Sequence[Sequence[Text]], wi
 
 
 def _narrow(widths: list[int], narrowest: Sequence[int], room: int) -> None:
-    """Take from the columns that have the most to spare until all fit into the room, or none has any left."""
+    """Narrow the columns that exceed `narrowest` most until all fit into `room`, or none can be narrowed."""
     while sum(widths) > room:
         spare, position = max((widths[place] - narrowest[place], place) for place in range(len(widths)))
         if spare <= 0:
@@ -181,14 +179,14 @@ def _write_lines(written: Iterable[str]) -> int:
 
 
 def as_json(message: Message) -> dict[str, Any]:
-    """Return all fields of a message by the names of the contract, those that are empty, too."""
+    """Return all fields of a message by the names of the contract, including empty ones."""
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def write_json(objects: Iterable[dict[str, Any]]) -> int:
-    """Write a JSON array, or nothing when the list breaks off: then the refusal is all that is written.
+    """Print a JSON array when the list is complete. If a call fails before, only its error is printed.
 
-    A long list waits in a temporary file until it is complete, so that it needs no memory.
+    A long list is kept in a temporary file until it is complete, not in memory.
     """
     count = 0
     with tempfile.SpooledTemporaryFile(MOST_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass") as waiting:

@@ -1,4 +1,4 @@
-"""Times as people at the desk read them: in the time zone of this machine, and as days from now."""
+"""Times for people at the desk: in the time zone of this machine, and as days from now."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DAY_SECONDS = 86_400
 
 
 def local_time(time: Timestamp) -> str:
-    """Write a time in the time zone of this machine, to the minute: `2026-12-06 14:05`."""
+    """Return a time in the time zone of this machine, to the minute: `2026-12-06 14:05`."""
     return _written(time, "%Y-%m-%d %H:%M")
 
 
 def zoned_time(time: Timestamp) -> str:
-    """Write a time as `local_time` does, and which zone that is: `2026-12-06 14:05 CET`."""
+    """Return a time as `local_time` does, with the zone: `2026-12-06 14:05 CET`."""
     return _written(time, "%Y-%m-%d %H:%M %Z")
 
 
@@ -24,20 +24,20 @@ def _written(time: Timestamp, form: str) -> str:
     moment = time.ToDatetime(UTC)
     try:
         moment = moment.astimezone()
-    except (OverflowError, OSError):  # at the ends of the calendar, the local time may be beyond it
+    except (OverflowError, OSError):  # near the ends of the calendar, the local time can be out of range
         return time.ToJsonString()
     return moment.strftime(form)
 
 
 def days_until(time: Timestamp, now: datetime | None = None) -> str:
-    """Say how many days a due time is away: `in 3 days`, `today`, `1 day late`. A day that has begun counts as late."""
+    """Return the time to a due time: `in 3 days`, `within a day`, `1 day late`. A part of a day counts as late."""
     seconds = (time.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
     if seconds < 0:
         return f"{counted(math.ceil(-seconds / DAY_SECONDS), 'day')} late"
-    # Rounded, so that what was lent for 14 days a moment ago is due in 14 days.
+    # Rounded, so that a loan made for 14 days a moment ago is due in 14 days.
     return f"in {counted(round(seconds / DAY_SECONDS), 'day')}" if seconds >= DAY_SECONDS else "within a day"
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: `1 day`, `2,000 days`."""
+    """Return a number with its noun: `1 day`, `2,000 days`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

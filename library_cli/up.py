@@ -1,4 +1,4 @@
-"""Run the whole library on this machine: its three services, and books in it from the first moment."""
+"""`library up`: run all three services on this machine, with a sample of books in a new library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from library_cli.channel import connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.importing.reading.books import Books
 from library_cli.importing.sending import SAMPLE, book_count, import_rows
-from library_cli.processes import CannotRun, Household, Stopped, serves_grpc, serves_http
+from library_cli.processes import CannotRun, Stopped, Supervisor, serves_grpc, serves_http
 from library_cli.status.reports import clock_warning, sync_status
 from library_cli.stores import SERVICES
 from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder, set_private_umask
@@ -49,15 +49,15 @@ For programs:
     type=click.Path(file_okay=False, path_type=Path),
     default=".data",
     show_default=True,
-    help="Where the logs are, and the SQLite stores unless a variable names others.",
+    help="The folder for logs, and for the SQLite stores unless a variable names others.",
 )
 def up_command(data_dir: Path) -> None:
-    """Run the services on this machine until Ctrl-C or SIGTERM: admin, frontend, and HTTP and JSON before both.
+    """Run the services on this machine until Ctrl-C or SIGTERM: admin, frontend, and rest, which serves both over HTTP.
 
     A new library gets a sample of well-known books. The variables of `library-admin serve`,
     `library-frontend serve` and `library-rest serve` are passed on.
 
-    Exit status: 0 when all were stopped as asked, 1 when one did not start or ended by itself.
+    Exit status: 0 when all services stopped normally, 1 when one did not start or ended by itself.
     """
     set_private_umask()
     try:
@@ -71,17 +71,14 @@ def up_command(data_dir: Path) -> None:
 
 
 def run(data_dir: Path) -> list[str]:
-    """Run the services until a signal stops them or one ends by itself.
-
-    Gives a sentence for all that went wrong; none when they ran and stopped as they should.
-    """
-    household = Household()
+    """Run the services until a signal, or until one ends by itself; return a sentence for each problem."""
+    supervisor = Supervisor()
     problems = []
-    with household.stopped_by_signals():
+    with supervisor.stopped_by_signals():
         try:
-            with progress_told() as say:
-                admin, frontend = open_library(household, data_dir, say)
-                rest = open_rest(household, data_dir, [frontend, admin], say)
+            with progress_messages() as show:
+                admin, frontend = open_library(supervisor, data_dir, show)
+                rest = open_rest(supervisor, data_dir, [frontend, admin], show)
             click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
             click.echo(f"HTTP and JSON for both: http://{rest}, with a page to try it at http://{rest}/docs.")
             click.echo(f"Logs are in {data_dir.absolute()}. Ctrl-C stops all.\n")
@@ -90,19 +87,19 @@ def run(data_dir: Path) -> list[str]:
                 if warning := clock_warning(sync_status(channel)):
                     click.echo(f"Warning: {warning}", err=True)
             while True:
-                household.wait(seconds=0.5)
+                supervisor.wait(seconds=0.5)
         except Stopped:
-            click.echo("Stopping, when the calls that run have come to their end.")
+            click.echo("Stopping; the running calls are finished first.")
         except (CannotRun, CallFailed, OSError) as failure:
-            # A call that failed may have done so because the service had just died: that is what to say then.
-            problems.append(household.death() or str(failure))
+            # A call can fail because its service has just ended. Then that is the problem to report.
+            problems.append(supervisor.exit_within() or str(failure))
         finally:
-            problems += household.close()
+            problems += supervisor.close()
     return problems
 
 
 def what_to_type(admin: str, frontend: str, rest: str) -> str:
-    """Return the commands to try, with what a new terminal needs for them: the program's path, and other addresses."""
+    """Return the commands to try, with the path and the variables that a new terminal needs for them."""
     wanted = {
         "LIBRARY_ADMIN_TARGET": (admin, "127.0.0.1:50052"),
         "LIBRARY_FRONTEND_TARGET": (frontend, "127.0.0.1:50051"),
@@ -114,7 +111,7 @@ def what_to_type(admin: str, frontend: str, rest: str) -> str:
 
 
 def own_program() -> str:
-    """Return how to call this command from a new terminal in the same folder: its name alone where that is found."""
+    """Return how to call this command from a new terminal in the same folder: its name if it is on the PATH."""
     called = Path(sys.argv[0])
     if called.name != "library":
         return "library"
@@ -125,10 +122,10 @@ def own_program() -> str:
 
 
 def prepare_folder(data_dir: Path) -> None:
-    """Make the folder for stores and logs; close what is in it, if an earlier version left it open to other users.
+    """Make the folder for stores and logs, and make the library's files in it private.
 
-    An existing folder is closed itself where nothing but the library's files is in it: it may be shared on purpose.
-    Raises OSError.
+    An earlier version left them readable for other users. An existing folder is made private only if it contains
+    nothing but the library's files: another one may be shared on purpose. Raises OSError.
     """
     make_folder(data_dir)
     stores = [data_dir / f"{service}.db" for service in SERVICES]
@@ -137,43 +134,46 @@ def prepare_folder(data_dir: Path) -> None:
     is_own_folder = data_dir == DEFAULT_FOLDER or (bool(inside) and inside <= own)
     closed = close_to_others([*([data_dir] if is_own_folder else []), *sorted(own)])
     if closed:
-        click.echo(f"Open to other users until now, and private from here on: {', '.join(map(str, closed))}", err=True)
+        click.echo(
+            f"Other users could read these files until now: {', '.join(map(str, closed))}",
+            err=True,
+        )
 
 
-def open_library(household: Household, data_dir: Path, say: Callable[[str], None]) -> tuple[str, str]:
+def open_library(supervisor: Supervisor, data_dir: Path, show: Callable[[str], None]) -> tuple[str, str]:
     """Start admin and frontend, with the sample in a new store, and wait until patrons see the catalogue.
 
-    The sample is only for a store that this start has made: a catalogue that was emptied, or restored, stays as it is.
+    Only a store that this start has made gets the sample: a catalogue that was emptied or restored stays as it is.
 
-    Gives the addresses of the admin and the frontend service. Raises CannotRun, Stopped and CallFailed.
+    Returns the addresses of the admin and the frontend service. Raises CannotRun, Stopped and CallFailed.
     """
-    say("Starting the admin service")
+    show("Starting the admin service")
     settings = environment("admin", DATABASE_URL=f"sqlite:///{data_dir}/admin.db")
-    admin = household.start("admin", data_dir / "admin.log", settings, serves_grpc)
+    admin = supervisor.start("admin", data_dir / "admin.log", settings, serves_grpc)
     with connected(admin) as channel, SAMPLE.open("rb") as sample:
-        if household.logged("admin", "serving")["store_is_new"] and book_count(channel) == 0:
-            say("Loading the sample catalogue")
+        if supervisor.logged("admin", "serving")["store_is_new"] and book_count(channel) == 0:
+            show("Loading the sample catalogue")
             for _outcomes in import_rows(channel, Books(sample)):
                 pass
         books = book_count(channel)
-    say("Starting the frontend service")
+    show("Starting the frontend service")
     settings = environment("frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin)
-    frontend = household.start("frontend", data_dir / "frontend.log", settings, serves_patrons)
+    frontend = supervisor.start("frontend", data_dir / "frontend.log", settings, serves_patrons)
     if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
-        say("Waiting until the frontend service has the catalogue")
+        show("Waiting until the frontend service has the catalogue")
         with connected(frontend) as channel:
-            # However long a large catalogue takes: both services are well, and who waits is told what for.
-            household.wait_for(lambda: known_books(sync_status(channel)) >= books or None, "the catalogue", math.inf)
+            # Without a timeout: both services run, and the message above shows what this waits for.
+            supervisor.wait_for(lambda: known_books(sync_status(channel)) >= books or None, "the catalogue", math.inf)
     return admin, frontend
 
 
 def known_books(status: SyncStatus) -> int:
-    """How many books the frontend has, or has set aside because its store cannot apply them."""
+    """Return how many books the frontend has read, including those that it set aside."""
     return status.book_count + status.set_aside_count
 
 
 def serves_patrons(address: str) -> bool:
-    """Whether the frontend service at `address` serves, or does all but lend, because its clock is behind."""
+    """Return whether the frontend service at `address` serves, or only does not lend because its clock is behind."""
     if serves_grpc(address):
         return True
     try:
@@ -183,19 +183,19 @@ def serves_patrons(address: str) -> bool:
         return False
 
 
-def open_rest(household: Household, data_dir: Path, targets: list[str], say: Callable[[str], None]) -> str:
-    """Start the REST service before the services at `targets`, unless others are set, and give its address.
+def open_rest(supervisor: Supervisor, data_dir: Path, targets: list[str], show: Callable[[str], None]) -> str:
+    """Start the REST service for the services at `targets`, unless others are set, and return its address.
 
     Raises CannotRun and Stopped.
     """
-    say("Starting the REST service")
+    show("Starting the REST service")
     settings = environment("rest", TARGET=" ".join(targets))
-    return household.start("rest", data_dir / "rest.log", settings, serves_http)
+    return supervisor.start("rest", data_dir / "rest.log", settings, serves_http)
 
 
 @contextmanager
-def progress_told() -> Iterator[Callable[[str], None]]:
-    """Tell what is being done: beside a spinner on a terminal, else in lines."""
+def progress_messages() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done: next to a spinner on a terminal, otherwise in lines."""
     console = Console(stderr=True)
     if console.is_terminal:
         with console.status("") as spinner:
@@ -205,10 +205,10 @@ def progress_told() -> Iterator[Callable[[str], None]]:
 
 
 def environment(name: str, **defaults: str) -> dict[str, str]:
-    """Give the variables for a service: those that are set, and the defaults, named without their prefix, of others."""
+    """Return the variables for a service: those that are set, and `defaults` (without prefix) for the rest."""
     prefix = f"LIBRARY_{name.upper()}"
     variables = {f"{prefix}_{setting}": value for setting, value in defaults.items()} | os.environ
-    # The log is read for the address, see `processes.Service.address`, so it must have that line, as JSON.
+    # `processes.Service.address` reads the address from a line of the log, which must be JSON.
     variables[f"{prefix}_LOG_FORMAT"] = "json"
     if variables.get(f"{prefix}_LOG_LEVEL") != "debug":
         variables[f"{prefix}_LOG_LEVEL"] = "info"

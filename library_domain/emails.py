@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import idna
@@ -9,8 +10,10 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, Valida
 
 from service_kit.errors import FieldInvalid
 
-# A library may serve a company's or a school's own network: `ada@desk.local` is an address there.
-SPECIAL_USE_DOMAIN_NAMES.clear()
+_RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
+
+_BEFORE_LABEL = re.compile("[@.\u3002\uff0e\uff61]")
+"""What stands before a label of the domain: the @-sign, or one of the full stops of UTS #46, section 4."""
 
 LONGEST = 254
 """The most characters of an address; RFC 5321 allows as many octets."""
@@ -23,7 +26,7 @@ take at most 2,704 bytes."""
 def checked_email(email: str, field: str = "email") -> str:
     """Return the address in its normal form (RFC 5321 and 5322, by email-validator). Raises `FieldInvalid`."""
     try:
-        return _validated(email).normalized
+        return _normalized(email)
     except EmailNotValidError as error:
         raise FieldInvalid((field, str(error))) from error
 
@@ -50,9 +53,24 @@ def key_of_address(text: str) -> str:
     if len(text) > LONGEST:
         return ""
     try:
-        return email_key(_validated(text).normalized)
+        return email_key(_normalized(text))
     except EmailNotValidError:
         return ""
+
+
+def _normalized(email: str) -> str:
+    """Return the address in its normal form. Raises `EmailNotValidError`.
+
+    email-validator refuses the top-level names that RFC 6761 and its like reserve for special use, but a library may
+    serve a company's or a school's own network, where `ada@desk.local` is an address. So such a name is replaced by one
+    of the same length while the address is validated.
+    """
+    top = _BEFORE_LABEL.split(email)[-1]
+    label = unicodedata.normalize("NFKC", top).lower()
+    if label not in _RESERVED:
+        return _validated(email).normalized
+    replaced = _validated(email.removesuffix(top) + "x" * len(label)).normalized
+    return replaced[: -len(label)] + label
 
 
 def _validated(email: str) -> ValidatedEmail:

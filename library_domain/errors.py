@@ -13,12 +13,9 @@ from service_kit.errors import (
     NotFound,
     OutOfRange,
     ResourceExhausted,
-    ServiceError,
     Unauthenticated,
     Unavailable,
 )
-
-ServiceError.domain = "lending-library"
 
 
 class BookNotFound(NotFound):

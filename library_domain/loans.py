@@ -75,7 +75,7 @@ def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
 
 
 class ListLoansRequest(Protocol):
-    """What both services' ListLoans ask for."""
+    """The fields that both services' ListLoansRequest have."""
 
     user_id: str
     book_id: str
@@ -84,7 +84,7 @@ class ListLoansRequest(Protocol):
 
 
 def loan_conditions(loan: Any, request: ListLoansRequest, now: int) -> list[Any]:
-    """Return the conditions for the loans that a request asks for.
+    """Return the conditions that select the loans of a request.
 
     `loan` is a model with the columns that `loan_columns` names. The states are those of `loan_state`.
     """

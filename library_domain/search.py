@@ -1,4 +1,4 @@
-"""What of a book is found by words: its title, its authors, its ISBN."""
+"""Search for books by the words of the title, the authors and the ISBN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def book_words(title: str, authors: Iterable[str], isbn: str) -> list[str]:
 
 
 def book_query(query: str) -> Expression:
-    """Return what a query asks for. An ISBN in it, however it was pasted, is looked for as its thirteen digits.
+    """Return the words that a query asks for. An ISBN in it, in any form, becomes its thirteen digits.
 
     Raises `FieldInvalid` for a query without a word.
     """
@@ -45,7 +45,7 @@ def book_query(query: str) -> Expression:
 
 
 class QueryRequest(Protocol):
-    """A request that may look for words."""
+    """A request with an optional query."""
 
     query: str
 

@@ -1,4 +1,4 @@
-"""The stores of the two services: how they are told apart, and what is told of each in a backup."""
+"""The stores of the two services: how to distinguish them, and the facts that a backup records of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from service_kit.store_checks import Schema
 
 LANDMARKS: Mapping[str, str] = {"admin": "epoch", "frontend": "sync_state"}
-"""For each service a table of its first migration that the other does not have."""
+"""For each service, a table of its first migration that the other service does not have."""
 
 FACTS: Mapping[str, Mapping[str, str]] = {
     "admin": {
@@ -21,10 +21,10 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "generation": "SELECT generation FROM sync_state",
     },
 }
-"""Queries, by service and name, each for one value: how far the history of a store goes, which the sync counts."""
+"""Queries by service and name, each for one value. They show how old a store is, as the sync counts revisions."""
 
 
 def store_schema(service: str, migrations: Path) -> Schema:
-    """Return what a store of a service looks like; `migrations` is the folder with its migrations."""
+    """Return the schema of a service's store. `migrations` is the folder with its migrations."""
     others = {landmark: other for other, landmark in LANDMARKS.items() if other != service}
     return Schema(service, migrations, LANDMARKS[service], others)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import regex
 
+from service_kit.digests import digest_64
 from service_kit.text.folding import fold
 from service_kit.text.keys import text_key
 
@@ -20,8 +20,8 @@ def title_identity(title: str, authors: Sequence[str]) -> str:
 
 
 def title_key(identity: str) -> int:
-    """Return a signed number of 64 bits for an identity, for an index. Two identities may have one number."""
-    return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big", signed=True)
+    """Return a number for an identity, for an index. Different identities can have the same number."""
+    return digest_64(identity.encode())
 
 
 def _compared(text: str) -> str:

@@ -13,13 +13,13 @@ from service_kit.text.expressions import Expression, Word, replaced
 from service_kit.text.words import index_words, query_expression
 
 LONGEST_PART = 32
-"""Parts of words are cut to this many characters, in the index as in a query: names differ long before."""
+"""Parts of words are truncated to this many characters, in the index and in queries. Names differ in fewer."""
 
 MOST_PARTS = 100
-"""A word has at most this many parts in the index: as many as a name may have characters."""
+"""A word has at most this many parts in the index: the number of characters that a name can have."""
 
 MOST_WORDS = 200
-"""A user has at most this many words in the index: more than fit into the names and the address that may be sent."""
+"""A user has at most this many words in the index: more than valid names and a valid address contain."""
 
 
 class UserRow(Protocol):
@@ -63,16 +63,16 @@ def user_columns(user: user_pb2.User) -> dict[str, object]:
 
 
 def search_columns(email: str, first_name: str, last_name: str) -> dict[str, str]:
-    """Return the columns by which a user with these values is found."""
+    """Return the columns that a search for a user with these values reads."""
     return {"email_key": email_key(email), "words": user_words(email, first_name, last_name)}
 
 
 def user_words(email: str, first_name: str, last_name: str) -> str:
-    """Return what the word index has of a user: the words of the names and of the address, each with its parts.
+    """Return the words of a user for the word index: those of the names and of the address, each with its parts.
 
-    A part is a word from one of its letters to its end, so that a search by prefix finds the middle of a word, too:
-    Lovelace has `ovelace`, `velace`, `elace`, `lace`, `ace` and `ce`. Single letters at the end of a word are left out,
-    unless the script is one in which a letter can be a word.
+    A part is the rest of a word from one of its letters on, so that a search by prefix also finds the middle of a word:
+    Lovelace has `ovelace`, `velace`, `elace`, `lace`, `ace` and `ce`. A single letter at the end of a word is left out,
+    except in scripts in which a letter can be a word.
     """
     parts: dict[str, None] = {}
     for word in index_words(f"{first_name} {last_name} {email}")[:MOST_WORDS]:
@@ -81,7 +81,7 @@ def user_words(email: str, first_name: str, last_name: str) -> str:
 
 
 def user_query(query: str) -> Expression:
-    """Return the parts of words that a query asks for. Raises `FieldInvalid` for a query without a word."""
+    """Return the parts of words that a query contains. Raises `FieldInvalid` for a query without a word."""
     wanted = query_expression(query)
     if wanted is None:
         raise FieldInvalid(("query", "must have a letter or a number to look for"))
@@ -94,7 +94,7 @@ def queried_email_key(query: str) -> str:
 
 
 class ListUsersRequest(Protocol):
-    """What both services' ListUsers ask for."""
+    """The fields that both services' ListUsersRequest have."""
 
     query: str
     include_closed: bool

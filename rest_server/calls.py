@@ -158,13 +158,13 @@ class Call:
             raise BodyInvalid(problem=f"line {number}: {error.metadata['problem']}") from error
 
     async def _send_whole(self, reply: bytes | None, send: Send) -> int:
-        answer_from = self._operation.answer_from
+        write = self._operation.answers.whole
         size = len(reply or b"")
         with self._memory.answers.share() as share:
             if self._request.method in ("GET", "HEAD"):
                 share.resize(size)
             is_large = size > LARGE
-            content, content_type, tag = await asyncio.to_thread(answer_from, reply) if is_large else answer_from(reply)
+            content, content_type, tag = await asyncio.to_thread(write, reply) if is_large else write(reply)
         headers = self._headers()
         status = 200
         if tag and self._request.method in ("GET", "HEAD"):
@@ -181,20 +181,20 @@ class Call:
         reply = await self._outcome(call.read(), attending)
         content, content_type = b"", NDJSON
         if reply is not grpc.aio.EOF:
-            content, content_type = self._operation.part_from(reply)
+            content, content_type = self._operation.answers.part(reply)
         await self._begin(send, content_type)
         try:
             while reply is not grpc.aio.EOF:
                 await send({"type": "http.response.body", "body": content, "more_body": True})
                 reply = await self._outcome(call.read(), attending)
                 if reply is not grpc.aio.EOF:
-                    content, _ = self._operation.part_from(reply)
+                    content, _ = self._operation.answers.part(reply)
             status, last = 200, b""
         except grpc.aio.AioRpcError as error:
             status, last = failure_answer(error, self._operation.registry, self._request_id, self.spelling())
         except Refusal as refusal:
             status, last = refusal_answer(refusal, self._request_id)
-        if last and self._operation.answers_raw:
+        if last and self._operation.answers.is_raw:
             return status  # without an end, which is how HTTP says that content is not whole
         await send({"type": "http.response.body", "body": last and last + b"\n"})
         return status
@@ -217,7 +217,7 @@ class Call:
 
     def _headers(self) -> dict[str, str]:
         # Content that a target gives as it is may be a page, which is not to act as one of ours.
-        sandbox = {"content-security-policy": "sandbox"} if self._operation.answers_raw else {}
+        sandbox = {"content-security-policy": "sandbox"} if self._operation.answers.is_raw else {}
         return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
 
     def _seconds_left(self) -> float:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
-from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Registry, ScalarType, message_to_json_value
+from protobuf import Registry
 
+from rest_server.answers import AnswerWriter
 from rest_server.contracts.contract import Contract
-from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named, full_name, message_of
+from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named, full_name, message_of
 from rest_server.contracts.path_templates import Template
 from rest_server.contracts.targets import Target
-from rest_server.errors import AnswerUnreadable, BodyMissing, FieldsInvalid
-from rest_server.headers import JSON, NDJSON, entity_tag
-from rest_server.requests import NO_BODY, json_of, serialized_request
+from rest_server.errors import BodyMissing, FieldsInvalid
+from rest_server.guards.json_bodies import json_of
+from rest_server.requests import NO_BODY, serialized_request
 
 MOST_SAMPLE = 300
 """Characters of a sample in a message."""
-
-HTTP_BODY = "google.api.HttpBody"
-"""Content of any type, which goes as it is and not as JSON."""
 
 
 class Operation:
@@ -40,11 +37,8 @@ class Operation:
         self.call = _callable(target.channel, self.name, self.reads_stream, self.writes_stream)
         """Calls the method with serialized messages."""
         self.takes_raw_body = _body_type(rule) == HTTP_BODY
+        self.answers = AnswerWriter(rule, contract.registry)
         self._contract = contract
-        self._output: DescMessage = rule.method.output
-        self._answered_field = field_named(self._output, rule.response_body)
-        self.answers_raw = (self._answered_type() or self._output).type_name == HTTP_BODY
-        self._etag_field = etag_field(self._output)
 
     @property
     def verb(self) -> str:
@@ -99,40 +93,6 @@ class Operation:
         verb = f":{self.template.verb}" if self.template.verb else ""
         return f"/{_cut('/'.join(path))}{verb}"
 
-    def answer_from(self, reply: bytes | None) -> tuple[bytes, str, str | None]:
-        """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
-        try:
-            if reply is None:
-                raise ValueError("there is none, though the call went well")
-            message = self._output.type.from_binary(reply)
-        except (ValueError, RecursionError) as error:  # also of another version than the contract, or nested too deep
-            raise AnswerUnreadable(method=self.name, problem=error) from error
-        if self.answers_raw:
-            raw: Any = message if self._answered_field is None else message[self._answered_field]
-            content, media_type = bytes(raw.data), _media_type(raw.content_type)
-        else:
-            content, media_type = self._in_json(message).encode(), JSON
-        # A resource's etag stands for what its writer may change; what is answered has more, which changes without it.
-        has_etag = self._etag_field is not None and bool(message[self._etag_field])
-        return content, media_type, entity_tag(content) if has_etag else None
-
-    def part_from(self, reply: bytes) -> tuple[bytes, str]:
-        """Make a part of a streamed answer, a line of JSON unless it is raw; gives the answer's media type, too."""
-        content, content_type, _ = self.answer_from(reply)
-        return (content, content_type) if self.answers_raw else (content + b"\n", NDJSON)
-
-    def _in_json(self, message: Message) -> str:
-        try:
-            if self._answered_field is None:
-                return message.to_json(registry=self._contract.registry, always_emit_implicit=True)
-            whole: Any = message_to_json_value(message, registry=self._contract.registry, always_emit_implicit=True)
-            return json.dumps(whole.get(self._answered_field.json_name), ensure_ascii=False, separators=(",", ":"))
-        except ValueError as error:  # an Any of a type that the target does not describe
-            raise AnswerUnreadable(method=self.name, problem=error) from error
-
-    def _answered_type(self) -> DescMessage | None:
-        return message_of(self._answered_field) if self._answered_field else None
-
 
 def _callable(channel: grpc.aio.Channel, name: str, reads_stream: bool, writes_stream: bool) -> Callable[..., Any]:
     kinds: dict[tuple[bool, bool], Callable[[str], Callable[..., Any]]] = {
@@ -154,15 +114,3 @@ def _body_type(rule: HttpRule) -> str:
 
 def _cut(sample: str) -> str:
     return sample if len(sample) <= MOST_SAMPLE else f"{sample[:MOST_SAMPLE]}…"
-
-
-def _media_type(given: str) -> str:
-    """What a target says of its content, unless it would break the header that it goes into."""
-    return given if given and given.isascii() and given.isprintable() else "application/octet-stream"
-
-
-def etag_field(message: DescMessage) -> DescField | None:
-    """Find the field of AIP-154, which stands for a version of the resource."""
-    field = field_named(message, "etag")
-    is_text = field and isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
-    return field if is_text else None

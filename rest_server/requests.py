@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
 
 from protobuf import (
     DescEnum,
@@ -29,23 +25,12 @@ from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named, full_
 from rest_server.contracts.path_templates import Variable
 from rest_server.errors import BodyInvalid, FieldsInvalid, IdempotencyKeyUnusable
 from rest_server.field_problems import FieldProblems, is_plain
+from rest_server.guards.json_bodies import MOST_NESTING, Json
 from rest_server.spelling import IDEMPOTENCY_KEY, REQUEST_ID
-
-Json = Any
-"""What json.loads gives."""
 
 NO_BODY = object()
 """Stands for a body that is not there, which is another than one that says null."""
 
-MOST_NESTING = 100
-"""Of objects and lists in a body; protobuf's own parsers stop there, too."""
-
-MOST_VALUES = 100_000
-"""In a body, to be looked at one by one; megabytes of empty objects would take seconds."""
-
-# A text that is not closed goes to the end, and nothing is looked at twice: bodies are whatever somebody sends.
-_SIGNS_AND_TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
 _UUID = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -115,75 +100,6 @@ def _serialized(message: DescMessage, value: Json, contract: Contract) -> bytes:
         raise FieldsInvalid(*problems.missing(message, value)) from error
 
 
-def json_of(body: bytes) -> Json:
-    """Read a body, with or without a byte order mark (RFC 8259, 8.1). Raises BodyInvalid."""
-    body = body.removeprefix(BOM_UTF8)
-    try:
-        if sum(map(body.count, (b"{", b"[", b","))) > MOST_NESTING:
-            _check_extent(body)
-        value = json.loads(body.decode(), parse_constant=_no_json, parse_float=_finite, object_pairs_hook=_object)
-        if _SURROGATE.search(body):
-            json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except UnicodeDecodeError as error:
-        raise BodyInvalid(problem=f"it is {_encoding_of(body)}") from error
-    except UnicodeEncodeError as error:
-        raise BodyInvalid(problem="a text has half of a surrogate pair, which is no character") from error
-    except ValueError as error:
-        if b"\0" in body[:2]:  # UTF-16 or UTF-32 without a byte order mark, as JSON begins with ASCII (RFC 4627, 3)
-            raise BodyInvalid(problem=f"it is {_encoding_of(body)}") from error
-        raise BodyInvalid(problem=f"it is no JSON: {error}") from error
-
-
-def _encoding_of(body: bytes) -> str:
-    """What is known of the encoding of a body that is not in UTF-8."""
-    if body.startswith((BOM_UTF32_LE, BOM_UTF32_BE)) or body[:4].count(0) == 3:
-        return "not UTF-8 but UTF-32"
-    if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in body[:2]:
-        return "not UTF-8 but UTF-16"
-    return "not UTF-8"
-
-
-def _no_json(constant: str) -> NoReturn:
-    """NaN and Infinity, which Python would read; protobuf has them as texts."""
-    raise ValueError(f"{constant} is written in quotes")
-
-
-def _finite(text: str) -> float:
-    """A number with a fraction or an exponent; Python would read one that is too large as infinity."""
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text[:20]} is too large a number")
-    return number
-
-
-def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
-    """All members of an object; Python would take the last of those with the same name."""
-    value: dict[str, Json] = {}
-    for name, member in members:
-        if name in value:
-            raise ValueError(f"{name!r} is there twice")
-        value[name] = member
-    return value
-
-
-def _check_extent(body: bytes) -> None:
-    """See that there are not too many values, nor too deep; what is inside of texts counts for nothing."""
-    depth = values = 0
-    for token in _SIGNS_AND_TEXTS.finditer(body):
-        sign = token[0]
-        if sign in (b"[", b"{"):
-            depth += 1
-            if depth > MOST_NESTING:
-                raise BodyInvalid(problem=f"it is nested over {MOST_NESTING} deep")
-        elif sign in (b"]", b"}"):
-            depth -= 1
-        if sign in (b"[", b"{", b","):
-            values += 1
-            if values > MOST_VALUES:
-                raise BodyInvalid(problem=f"it has over {MOST_VALUES} values; send them in several requests")
-
-
 def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:
     if rule.body != WHOLE:
         tree[rule.body] = body
@@ -221,7 +137,7 @@ class _NotBindable(Exception):
 
 def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]:
     if name.count(".") > MOST_NESTING:
-        raise _NotBindable(f"is nested over {MOST_NESTING} deep")
+        raise _NotBindable(f"is nested more than {MOST_NESTING} levels deep")
     along = _fields_along(rule.method.input, fields, name.split("."))
     if rule.body == WHOLE:
         raise _NotBindable("belongs into the body; this method has no query parameters")

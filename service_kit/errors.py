@@ -20,7 +20,8 @@ class ServiceError(Exception):
     `{names}` stand for the values given; the values go to the client as ErrorInfo.metadata, too.
     """
 
-    domain: ClassVar[str] = ""
+    domain: ClassVar[str] = "lending-library"
+    """Whose reasons these are: AIP-193 wants a name that no other product uses. It is the same for all services."""
     status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
     reason: ClassVar[str] = "INTERNAL"
     message: ClassVar[str] = "The server failed."

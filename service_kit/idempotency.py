@@ -26,9 +26,6 @@ from service_kit.store import Store
 DAYS_KEPT = 7
 """How long an answer is kept. The contract says so in the comment of each `request_id`."""
 
-CLEANUP_SECONDS = 60.0
-"""Seconds between two cleanups of a process."""
-
 BACKLOG_SECONDS = 1.0
 """Seconds to the next cleanup after one that found `CLEANUP_ROWS` rows, so there may be more."""
 
@@ -159,6 +156,7 @@ class Cleanup:
     def __init__(self, store: Store) -> None:
         # Not the store itself: the cleanups are kept for as long as their stores are.
         self._store = weakref.ref(store)
+        self._seconds = store.times.cleanup_seconds
         self._lock = threading.Lock()
         self._next = 0.0  # monotonic seconds
         self._began: tuple[int, float] | None = None  # the first time that was seen, and when, in monotonic seconds
@@ -168,7 +166,7 @@ class Cleanup:
         if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
             return
         try:
-            self._next = time.monotonic() + CLEANUP_SECONDS
+            self._next = time.monotonic() + self._seconds
             if self.run(lambda: self._believed(clock())) >= CLEANUP_ROWS:
                 self._next = time.monotonic() + BACKLOG_SECONDS
         except (peewee.PeeweeException, MaxConnectionsExceeded) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import uuid_utils
 
@@ -28,6 +30,14 @@ def new_request_id() -> str:
     return secrets.token_hex(16)
 
 
-def is_request_id(given: str) -> bool:
-    """Whether what a client calls its request can stand in a log and in a header."""
-    return _REQUEST_ID.fullmatch(given) is not None
+def is_request_id(text: str) -> bool:
+    """Return whether a client's name for its request may be written to logs and headers."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+def request_id_in(metadata: Iterable[Any] | None) -> str:
+    """Return the request id that a client sent in the metadata of its call, or one that is made here."""
+    for key, value in metadata or ():
+        if key == REQUEST_ID_HEADER and isinstance(value, str) and is_request_id(value):
+            return value
+    return new_request_id()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import peewee
 
-# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+# With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 IS_DUE = peewee.SQL("(revision <> pushed_revision AND park_reason = '')")
 IS_PARKED = peewee.SQL("park_reason <> ''")
 
 
 class OutboxColumns(peewee.Model):
-    """Makes a model with the primary key `key` an outbox. Its table gets indexes of its due and its parked rows."""
+    """Makes a model with the primary key `key` an outbox. Its table gets an index of due and one of parked rows."""
 
     revision = peewee.BigIntegerField()  # of this store's counter: see service_kit.revisions
     pushed_revision = peewee.BigIntegerField(default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,13 +12,18 @@ from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from service_kit.calls.client_streams import CallCancelled, ClientStream
-from service_kit.errors import ServiceError
-from service_kit.servicer import end_cancelled, refuse
+from service_kit.calls.steps.errors import send_errors
+from service_kit.calls.steps.faults import translate_faults
+from service_kit.calls.steps.outcomes import log_outcomes
+from service_kit.calls.steps.step import Method
+from service_kit.calls.steps.streams import read_streams_to_their_end
+from service_kit.servicer import with_steps
 
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
-_METHOD = "ServerReflectionInfo"
+_METHOD = Method("ServerReflectionInfo", request_streaming=True, response_streaming=True)
+_STEPS = (send_errors, log_outcomes, translate_faults, read_streams_to_their_end)
+"""Without readiness: the contract can be read while the store is migrated."""
 
 # The types of error details. They are also in the pool by this import, for clients that ask for them by name.
 _DETAILS = error_details_pb2.DESCRIPTOR
@@ -86,14 +92,7 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
     names = [*service_names, f"{V1}.ServerReflection", f"{V1ALPHA}.ServerReflection"]
     servicer = _CommentedReflection(names, contract)
 
-    def answer(requests: Iterator[reflection_pb2.ServerReflectionRequest], context: grpc.ServicerContext) -> Any:
-        try:
-            yield from servicer.ServerReflectionInfo(ClientStream(requests, context, _METHOD), context)
-        except CallCancelled:  # as when an Evans prompt is left
-            end_cancelled(context, _METHOD)
-        except ServiceError as error:
-            refuse(context, error, _METHOD)
-
+    answer = functools.partial(with_steps(_CommentedReflection.ServerReflectionInfo, _METHOD, _STEPS), servicer)
     handler = grpc.stream_stream_rpc_method_handler(
         answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

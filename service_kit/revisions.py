@@ -58,7 +58,7 @@ def take_revisions(count: int = 1) -> int:
     return last - count + 1
 
 
-def hold_revisions() -> None:
+def lock_revisions() -> None:
     """Let nobody else take a revision until the present transaction ends: what it reads from now on stays as it is."""
     take_revisions(0)
 

@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=peewee.Model)
 def list_rows(
     model: type[Model], request: ListRequest, conditions: Sequence[Any] = (), id_prefix: str = ""
 ) -> list[Model | Damaged]:
-    """Read the rows of a page that meet the conditions, and the row after them, in the order of the key.
+    """Read the rows of a page that meet the conditions, and one row more, in the order of the key.
 
     With `id_prefix`, read those whose `id` begins with it, in the order of the ids. Raises `FieldInvalid` for a page
     token of another list.
@@ -36,7 +36,7 @@ def list_rows(
 def find_rows(
     model: type[Model], request: ListRequest, conditions: Sequence[Any], words: Expression, exact: Any = None
 ) -> list[Model | Damaged]:
-    """Read like `list_rows` the rows that also meet the condition `exact`, or if there are none, those with the words.
+    """Read like `list_rows` the rows that also meet the condition `exact`, or if no row does, those with the words.
 
     The words are those of the model's column `words`: see `service_kit.full_text`.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +20,10 @@ from service_kit.calls.lanes import OpenCalls
 from service_kit.calls.register import CLIENT_SECONDS, STREAM_SECONDS, Lane
 from service_kit.calls.workers import Workers
 from service_kit.channel import MESSAGE_BYTES
-from service_kit.errors import NotServing
 from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
 from service_kit.open_files import most_connections
 from service_kit.reflection import add_reflection
-from service_kit.servicer import refuse
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -117,11 +115,13 @@ class Limits:
 class Server:
     """One process's gRPC server: health, reflection, limits, drain."""
 
-    def __init__(self, limits: Limits, contract: bytes) -> None:
-        """Make a server that listens nowhere yet. `contract` is what reflection serves: see `add_reflection`."""
+    def __init__(self, limits: Limits, contract: bytes, options: Sequence[tuple[str, Any]] = OPTIONS) -> None:
+        """Make a server that listens nowhere yet, with some `options` of gRPC.
+
+        `contract` is what reflection serves: see `add_reflection`.
+        """
         self._limits = limits
         self._contract = contract
-        self._gate = NotReadyInterceptor()
         self._calls = OpenCalls()
         # For short calls. Those that write wait for one another, so they never have all of its threads (if it has two).
         self._pool = Workers(limits.threads, "call")
@@ -134,8 +134,8 @@ class Server:
         self._names: list[str] = []
         self._paused: set[tuple[str, str]] = set()  # a service, and for what reason
         self._health_lock = threading.Lock()
-        options = [*OPTIONS, ("grpc.max_allowed_incoming_connections", most_connections())]
-        self.grpc = grpc.server(lanes.reads, interceptors=[self._gate, self._preparing], options=options)
+        limited = [*options, ("grpc.max_allowed_incoming_connections", most_connections())]
+        self.grpc = grpc.server(lanes.reads, interceptors=[self._preparing], options=limited)
 
     def _lanes(self, limits: Limits) -> Lanes:
         places, threads = limits.concurrent_calls, limits.threads
@@ -182,7 +182,7 @@ class Server:
 
     def open(self) -> None:
         """Let calls in: the store is ready."""
-        self._gate.is_open = True
+        self._calls.register.is_open = True
         self._report()
 
     def report(self, service: str, *, serves: bool, reason: str = "") -> None:
@@ -222,28 +222,8 @@ class Server:
         with self._health_lock:
             paused = {service for service, _ in self._paused}
             for name in ["", *self._names]:
-                serves = self._gate.is_open and not (name in paused if name else paused)
+                serves = self._calls.register.is_open and not (name in paused if name else paused)
                 self._health.set(name, SERVING if serves else NOT_SERVING)
-
-
-class NotReadyInterceptor(grpc.ServerInterceptor):
-    """Refuses calls until the server is open, except for health and reflection."""
-
-    is_open = False
-
-    def __init__(self) -> None:
-        # It reads no request, so it will do for methods of each kind.
-        self._closed: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(
-            lambda requests, context: refuse(context, NotServing(), "before the store is ready")
-        )
-
-    def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
-        """Pass the call on, or refuse it."""
-        if self.is_open or handler_call_details.method.startswith("/grpc."):
-            return continuation(handler_call_details)
-        return self._closed
 
 
 def wait_for_stop() -> None:

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from service_kit.logs import set_up_logs
 from service_kit.server import Limits
-from service_kit.settings import setting
+from service_kit.settings import as_json, server_settings, setting
 from service_kit.store import Store, open_store
 from service_kit.store_checks import Schema
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SPARE_CONNECTIONS = 4
+"""Connections for jobs that run in addition to the calls."""
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where a server listens, where its store is, how many calls it runs, and how it logs."""
+
+    listen: str
+    """HOST:PORT; port 0 is any free port."""
+    database_url: str
+    threads: int | None = None
+    """Calls that run at the same time; None for a number that suits the engine."""
+    concurrent_calls: int = 256
+    """Calls that run or wait, of those that read and as many of those that write."""
+    grace: float = 10.0
+    """Seconds that running calls have to end after SIGTERM."""
+    log_level: str = "info"
+    log_format: str = "auto"
+
+    def set_up_logs(self) -> None:
+        """Log as the settings say, in this process."""
+        set_up_logs(self.log_level, as_json=as_json(self.log_format))
+
+    def open_store(self, schema: Schema) -> Store:
+        """Open the store, with a connection for each thread and for each job."""
+        return open_store(self.database_url, connections=(self.threads or 16) + SPARE_CONNECTIONS, schema=schema)
+
+    def limits(self, store: Store) -> Limits:
+        """Return limits that suit the engine.
+
+        With SQLite a few threads are fastest, because they compete for Python's lock at each query; with PostgreSQL
+        they wait for the database.
+        """
+        return Limits(self.threads or (16 if store.is_postgresql else 4), self.concurrent_calls, self.grace)
 
 
 def database_setting(prefix: str, default: str) -> Callable[[Command], Command]:
@@ -23,14 +62,16 @@ def database_setting(prefix: str, default: str) -> Callable[[Command], Command]:
     )
 
 
-def limits_for(store: Store, threads: int | None, concurrent_calls: int, grace: float) -> Limits:
-    """Limits that suit the engine.
+def store_server_settings(prefix: str, listen: str, database_url: str) -> Callable[[Callable[..., None]], Any]:
+    """Add the options of `ServerSettings` to a command, which gets them as one argument, `server`."""
+    names = [field.name for field in fields(ServerSettings)]
 
-    With SQLite a few threads are quickest, since they trade Python's lock at each query; with PostgreSQL they wait.
-    """
-    return Limits(threads or (16 if store.is_postgresql else 4), concurrent_calls, grace)
+    def decorate(command: Callable[..., None]) -> Any:
+        @functools.wraps(command)
+        def with_server(**options: Any) -> None:
+            own = {name: options.pop(name) for name in names}
+            command(server=ServerSettings(**own), **options)
 
+        return server_settings(prefix, listen)(database_setting(prefix, database_url)(with_server))
 
-def open_store_for(database_url: str, threads: int | None, schema: Schema, spare: int = 4) -> Store:
-    """Open the store of a service with a connection for each thread, and some for the jobs beside them."""
-    return open_store(database_url, connections=(threads or 16) + spare, schema=schema)
+    return decorate

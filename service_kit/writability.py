@@ -6,6 +6,7 @@ who has to act, so the log says it plainly, once a minute at most, and health re
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -13,12 +14,6 @@ from collections.abc import Callable
 
 from service_kit.logs import logger
 from service_kit.postgresql.sqlstates import sqlstate_of
-
-PROBE_SECONDS = 2.0
-"""The time between two probes of a store that could not be written."""
-
-LINE_SECONDS = 60.0
-"""The least time between two log lines about the same problem."""
 
 _SQLITE_PROBLEMS = {
     7: "there is no memory left",
@@ -54,19 +49,21 @@ def is_noted(error: BaseException) -> bool:
     return getattr(error, "is_noted", False)
 
 
-class OncePerMinute:
-    """Lets one log line of each kind through in `LINE_SECONDS`, and counts the others."""
+class LineLimit:
+    """Lets one log line of each kind through in some seconds, and counts the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._last: dict[str, float] = {}
         self._suppressed: dict[str, int] = {}
 
     def suppressed(self, kind: str) -> int | None:
-        """Return how many lines of the kind were left out since the last one; None where this one is to be, too."""
+        """Return how many lines of the kind were left out since the last one; None if this one is to be left out."""
         with self._lock:
-            now = time.monotonic()
-            if now - self._last.get(kind, -LINE_SECONDS) < LINE_SECONDS:
+            now = self._clock()
+            if now - self._last.get(kind, -math.inf) < self._seconds:
                 self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
                 return None
             self._last[kind] = now
@@ -76,14 +73,21 @@ class OncePerMinute:
 class Writability:
     """Whether one store can be written, for as long as the process uses it."""
 
-    def __init__(self, probe: Callable[[], object], shown: Callable[[Exception], str]) -> None:
-        """Take a small change to try, which raises where it cannot be made, and how an error is shown in the log."""
+    def __init__(
+        self,
+        probe: Callable[[], object],
+        shown: Callable[[Exception], str],
+        probe_seconds: float,
+        log_seconds: float,
+    ) -> None:
+        """Take a small change to try, which raises if it cannot be made, and how an error is shown in the log."""
         self._probe = probe
+        self._probe_seconds = probe_seconds
         self._shown = shown
         self._lock = threading.Lock()
         self._is_closed = threading.Event()
         self._prober: threading.Thread | None = None
-        self._lines = OncePerMinute()
+        self._lines = LineLimit(log_seconds)
         self._was_logged = False
         self.report: Callable[[bool], object] = lambda is_writable: None
         """Called with False when the store cannot be written any more, and with True when it can be again."""
@@ -121,7 +125,7 @@ class Writability:
             )
 
     def _probe_until_writable(self) -> None:
-        while not self._is_closed.wait(PROBE_SECONDS):
+        while not self._is_closed.wait(self._probe_seconds):
             try:
                 self._probe()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next probe may succeed

@@ -1,4 +1,4 @@
-"""Writes books. Each change takes a revision, by which the frontend learns of it."""
+"""Write books. Each change takes a revision, so that the frontend receives it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ def locked_book(store: Store, book_id: str) -> Book:
 
 @contextmanager
 def isbn_taken_meanwhile(store: Store, isbn: object, but: str = "") -> Iterator[None]:
-    """Turn the unique index's refusal into `IsbnTaken`: on PostgreSQL two calls can both look before either writes."""
+    """Raise `IsbnTaken` where the unique index refuses an ISBN.
+
+    On PostgreSQL two calls can both check the ISBN before either of them writes.
+    """
     try:
         yield
     except peewee.IntegrityError:

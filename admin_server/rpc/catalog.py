@@ -30,12 +30,13 @@ SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
         "ListImportRuns": [row_position],
         "UndoImport": [undo.undo_position],
     },
+    checks_its_messages={"ImportBooks"},  # a row with a problem gets an outcome
 )
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     """library.admin.v1.CatalogService."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, clock: Clock, import_limits: imports.ImportLimits) -> None:
+        self._store, self._clock, self._import_limits = store, clock, import_limits
 
     def AddBook(self, request: catalog_service_pb2.AddBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return catalog.add_book(self._store, request, self._clock)
@@ -62,7 +63,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     def ImportBooks(
         self, request_iterator: Iterator[catalog_service_pb2.ImportBooksRequest], context: grpc.ServicerContext
     ) -> catalog_service_pb2.ImportBooksResponse:
-        outcomes = imports.import_books(self._store, request_iterator, self._clock)
+        outcomes = imports.import_books(self._store, request_iterator, self._clock, self._import_limits)
         return catalog_service_pb2.ImportBooksResponse(outcomes=outcomes)
 
     def ListImportRuns(

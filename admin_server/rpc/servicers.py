@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from admin_server.intake import imports
+from admin_server.intake.imports import ImportLimits
+from admin_server.reports import borrower_pages
+from admin_server.reports.borrower_pages import BorrowerPageLimits
 from admin_server.rpc import catalog, loans, status, sync, users
 from library.admin.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from library.admin.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
@@ -16,11 +20,18 @@ WRITING_SERVICES = (catalog.SERVICE.full_name, sync.SERVICE.full_name)
 """Services whose health is NOT_SERVING while the store cannot be written. Calls that only read are still answered."""
 
 
-def services(store: Store, clock: Clock) -> list[Service]:
+def services(
+    store: Store,
+    clock: Clock,
+    import_limits: ImportLimits = imports.LIMITS,
+    borrower_page_limits: BorrowerPageLimits = borrower_pages.LIMITS,
+) -> list[Service]:
     """Return all services of the admin."""
+    catalog_servicer = catalog.CatalogServicer(store, clock, import_limits)
+    user_servicer = users.UserServicer(store, clock, borrower_page_limits)
     return [
-        Service(catalog.SERVICE, catalog.CatalogServicer(store, clock), add_CatalogServiceServicer_to_server),
-        Service(users.SERVICE, users.UserServicer(store, clock), add_UserServiceServicer_to_server),
+        Service(catalog.SERVICE, catalog_servicer, add_CatalogServiceServicer_to_server),
+        Service(users.SERVICE, user_servicer, add_UserServiceServicer_to_server),
         Service(loans.SERVICE, loans.LoanServicer(store, clock), add_LoanServiceServicer_to_server),
         Service(status.SERVICE, status.StatusServicer(store), add_StatusServiceServicer_to_server),
         Service(sync.SERVICE, sync.SyncServicer(store), add_SyncServiceServicer_to_server, is_apart=True),

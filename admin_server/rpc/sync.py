@@ -19,8 +19,7 @@ SERVICE = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
     SERVICE,
     rules={
         "ListCatalogChanges": [check_positions],
-        "RecordUsers": [check_positions],
-        "RecordLoans": [check_positions],
+        "RecordStates": [check_positions],
     },
     authenticate=lambda servicer, request, context: servicer.check_caller(request, context),
 )
@@ -39,12 +38,7 @@ class SyncServicer(sync_service_pb2_grpc.SyncServiceServicer):
     ) -> sync_service_pb2.ListCatalogChangesResponse:
         return changes.list_catalog_changes(self._store, request)
 
-    def RecordUsers(
-        self, request: sync_service_pb2.RecordUsersRequest, context: grpc.ServicerContext
-    ) -> sync_service_pb2.RecordUsersResponse:
-        return records.record_users(self._store, request)
-
-    def RecordLoans(
-        self, request: sync_service_pb2.RecordLoansRequest, context: grpc.ServicerContext
-    ) -> sync_service_pb2.RecordLoansResponse:
-        return records.record_loans(self._store, request)
+    def RecordStates(
+        self, request: sync_service_pb2.RecordStatesRequest, context: grpc.ServicerContext
+    ) -> sync_service_pb2.RecordStatesResponse:
+        return records.record_states(self._store, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from admin_server.reports import users
-from admin_server.reports.borrower_pages import borrower_position
+from admin_server.reports.borrower_pages import BorrowerPageLimits, borrower_position
 from library.admin.v1 import user_service_pb2, user_service_pb2_grpc
 from library.v1 import user_pb2
 from library_domain.users import check_user_query
@@ -23,8 +23,8 @@ SERVICE = user_service_pb2.DESCRIPTOR.services_by_name["UserService"]
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """library.admin.v1.UserService."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, clock: Clock, borrower_page_limits: BorrowerPageLimits) -> None:
+        self._store, self._clock, self._limits = store, clock, borrower_page_limits
 
     def ListUsers(
         self, request: user_service_pb2.ListUsersRequest, context: grpc.ServicerContext
@@ -38,5 +38,5 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     def ListBorrowers(
         self, request: user_service_pb2.ListBorrowersRequest, context: grpc.ServicerContext
     ) -> user_service_pb2.ListBorrowersResponse:
-        borrowers, token = users.list_borrowers(self._store, request, self._clock)
+        borrowers, token = users.list_borrowers(self._store, request, self._clock, self._limits)
         return user_service_pb2.ListBorrowersResponse(borrowers=borrowers, next_page_token=token)

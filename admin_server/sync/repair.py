@@ -12,8 +12,9 @@ from uuid import UUID
 
 import peewee
 
-from admin_server.store.models import Book, Epoch, Frontend, Loan, User
+from admin_server.store.models import Book, Epoch, Frontend, Loan
 from admin_server.sync.epochs import begin_epoch
+from admin_server.sync.recorded_kinds import RECORDED_KINDS
 from library_domain.pairing import is_frontend_id
 from service_kit.clock import Clock
 from service_kit.damage import (
@@ -35,8 +36,7 @@ from service_kit.store import Store
 
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
     (Book.revision, 1),
-    (User.revision, 0),
-    (Loan.revision, 0),
+    *((kind.model.revision, 0) for kind in RECORDED_KINDS),
     (Epoch.first_revision, 0),
 )
 """Columns of revisions, and the least value that each can have."""
@@ -79,8 +79,8 @@ def repair(store: Store, clock: Clock) -> Identity:
     Counter.insert(id=1, revision=newest).execute()
     for book in list(Book.select(Book.key).where(damaged(Book.revision, least=1))):
         Book.update(revision=take_revisions()).where(Book.key == book.key).execute()
-    for model in (User, Loan):
-        model.update(revision=0).where(damaged(model.revision)).execute()  # the next version replaces it
+    for kind in RECORDED_KINDS:
+        kind.model.update(revision=0).where(damaged(kind.model.revision)).execute()  # the next version replaces it
     correct_counts(COUNTS)
     identity = _repair_frontend(store)
     Epoch.delete().execute()
@@ -96,7 +96,7 @@ def _repair_frontend(store: Store) -> Identity:
     kept = right_values(row, FRONTEND)
     paired_id = kept.get("id", NO_FRONTEND)
     secret_hash = kept.get("secret_hash", "") if "id" in kept else ""
-    newest = max(newest_in(User.revision), newest_in(Loan.revision), kept.get("newest_revision", 0))
+    newest = max(kept.get("newest_revision", 0), *(newest_in(kind.model.revision) for kind in RECORDED_KINDS))
     Frontend.delete().execute()
     Frontend.insert(one=1, id=paired_id, secret_hash=secret_hash, newest_revision=newest).execute()
     return Identity(paired_id, "" if "id" in kept else "id")

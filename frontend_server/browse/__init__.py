@@ -1,1 +1,1 @@
-"""What patrons can browse."""
+"""Browsing the replica of the catalogue."""

@@ -1,4 +1,4 @@
-"""The catalogue as patrons browse it. What of a book changes here, its copies, is put on top of the admin's message."""
+"""The catalogue as patrons browse it: the admin's message of each book, with the state and copies that change here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from service_kit.text.keys import tidied
 from service_kit.unreadable import DAMAGE, Damaged, all_shown, read_each, report
 
 Row = tuple[Any, ...]
-# Of one statement with the copies, and so of one moment: read after them, the last loan might have come back already.
+# In the same statement as the copies, so that both are of the same moment. In a second one, the loan could be returned.
 EXPECTED_BACK = peewee.Case(
     None,
     [(CAN_BE_BORROWED, peewee.SQL("NULL"))],
@@ -43,10 +43,10 @@ EXPECTED_BACK = peewee.Case(
 COLUMNS = (Book.key, Book.message, Book.state, Book.total_copies, Book.on_loan, EXPECTED_BACK)
 
 MOST_LEFT_OUT = 1_000
-"""Up to how many left out books are counted."""
+"""The most left out books that are counted."""
 
 MOST_MATCHES = 1_000
-"""Among how many books that match a query those that are left out are counted."""
+"""The most books that match a query, among which the left out ones are counted."""
 
 _IN_ID_RANGE = (Book.id >= slot("first"), Book.id <= slot("last"))
 
@@ -55,7 +55,7 @@ ONE = Statement(Book.select(*COLUMNS).where(Book.key == slot("key")))
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
-    """Get a book, removed or not."""
+    """Return a book, removed or not. Raises `BookNotFound` and `RowUnreadable`."""
     try:
         with store.reading():
             row = GET.row(id=book_id)
@@ -63,7 +63,7 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
             raise BookNotFound(book_id=book_id)
         book = book_pb2.Book()
         _fill(book, row)
-    except DAMAGE as error:  # not by `readable`, whose cost shows here
+    except DAMAGE as error:  # not `readable`, whose cost is measurable here
         report("book", book_id, error)
         raise RowUnreadable(kind="book", id=book_id) from error
     return book
@@ -72,7 +72,7 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
 def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
     """Return a page of the books that can be borrowed now, or of all in the catalogue.
 
-    It is filled in place: to copy fifty books into a reply takes as long as to find them.
+    The response is filled in place: copying fifty books into it takes as long as finding them.
     """
     fits = book_filter(request.publisher, request.category)
     with store.reading():
@@ -91,17 +91,17 @@ def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
 
 
 def list_publishers(store: Store, request: ListPublishersRequest) -> tuple[list[ValueCount], str]:
-    """A page of publishers with their numbers of books, and the token of the next."""
+    """Return a page of publishers with the number of books of each, and the token of the next page."""
     return _list_values(store, Book.publisher_key, Book.publisher, request)
 
 
 def list_categories(store: Store, request: ListCategoriesRequest) -> tuple[list[ValueCount], str]:
-    """A page of categories with their numbers of books, and the token of the next."""
+    """Return a page of categories with the number of books of each, and the token of the next page."""
     return _list_values(store, Book.category_key, Book.category, request)
 
 
 def _found(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[Sequence[tuple[Place | None, Row]], str]:
-    """Return the rows of a page and one more, each with its place in a search; and the words that are searched for."""
+    """Return up to `page_size + 1` rows, each with its place in a search, and the words that are searched for."""
     if request.query:
         return _searched(store, request, fits)
     return _with_id_prefix(request, fits) if request.id_prefix else _listed(request, fits)
@@ -122,7 +122,7 @@ def _listed(request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[Non
 
 
 def _searched(store: Store, request: ListBooksRequest, fits: BookFilter) -> tuple[list[tuple[Place, Row]], str]:
-    """The rows of a page, and one more, each with its place; and what the whole list matches."""
+    """Return up to `page_size + 1` rows, each with its place, and the words that the whole list matches."""
     statement = _search_statement(store.database, fits.shape, request.include_unavailable)
     slots = fits.slots()
     hits = search(
@@ -136,7 +136,7 @@ def _searched(store: Store, request: ListBooksRequest, fits: BookFilter) -> tupl
 
 
 def _rows(statement: Statement, **values: Any) -> list[Row]:
-    """Run a statement with `COLUMNS`. If that fails, read each row by its key; a damaged one is only its key."""
+    """Run a statement with `COLUMNS`. If it fails, read each row by its key; a damaged row is returned as its key."""
     try:
         return statement.rows(**values)
     except DAMAGE:
@@ -151,7 +151,7 @@ def _size(row: tuple[object, Row]) -> int:
 
 
 def _left_out_count(store: Store, request: ListBooksRequest, fits: BookFilter, words: str) -> int:
-    """How many books match but cannot be borrowed now; no more than are worth counting."""
+    """Return how many books match but cannot be borrowed now, at most `MOST_LEFT_OUT`."""
     if request.id_prefix:
         ids = id_range(request.id_prefix)
         [(count,)] = _left_out_ids_statement(fits.shape).rows(first=ids.first, last=ids.last, **fits.slots())
@@ -199,7 +199,7 @@ def _known_statement(database: peewee.Database) -> Statement:
 
 @functools.cache
 def _left_out_statement(shape: tuple[int, int]) -> Statement:
-    # In the order of an index: else SQLite reads the table from its beginning, to find a thousand of them at its end.
+    # Ordered by an index. Without it, SQLite reads the table from its beginning, even if the matches are at its end.
     left_out = Book.select(Book.key).where(LEFT_OUT, Book.key > slot("after"), *conditions(Book, slotted(shape)))
     counted = left_out.order_by(Book.key).limit(MOST_LEFT_OUT).alias("counted")
     return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
@@ -213,7 +213,7 @@ def _left_out_words_statement(database: peewee.Database, shape: tuple[int, int])
 
 
 def _fill(book: book_pb2.Book, row: Row) -> None:
-    """Make an empty message the book as patrons see it."""
+    """Fill an empty message with the book as patrons see it. Raises `ValueError` for a damaged row."""
     _, message, state, total_copies, on_loan, expected_back = row
     book.MergeFromString(message)
     book.state = state
@@ -228,7 +228,7 @@ def _fill(book: book_pb2.Book, row: Row) -> None:
 def _list_values(
     store: Store, key: peewee.Field, text: peewee.Field, request: ListPublishersRequest | ListCategoriesRequest
 ) -> tuple[list[ValueCount], str]:
-    """A page of values by their keys, each in the form that its first book has."""
+    """Return a page of values, ordered by their keys; each is written as in its first book."""
     groups = (
         Book.select(
             key.alias("value_key"), peewee.fn.COUNT(Book.key).alias("books"), peewee.fn.MIN(Book.key).alias("first")
@@ -243,20 +243,20 @@ def _list_values(
 
 
 def _values(groups: Any, text: peewee.Field, limit: int) -> list[Row]:
-    """Read groups of books by a value: the key of the value, how many books have it, and the value."""
+    """Return up to `limit` rows of a value's key, the number of its books, and the value."""
     try:
         rows = tuples(_with_text(groups.limit(limit).alias("groups"), text))
         if all(isinstance(row[0], str) for row in rows):
             return rows
     except UnicodeDecodeError:
         pass
-    # Only SQLite comes here: of all values, those that can be read.
+    # Only on SQLite: skip the values that cannot be decoded.
     raw = tuples(_with_text(groups.alias("groups"), text, is_raw=True))
     return all_shown(raw, lambda row: (row[0].decode(), row[1], row[2].decode()))[:limit]
 
 
 def _with_text(groups: Any, text: peewee.Field, *, is_raw: bool = False) -> Any:
-    """Join to each group the value as its first book has it."""
+    """Join each group with the value as its first book has it."""
     columns = (groups.c.value_key, text)
     value_key, value = (peewee.Cast(column, "BLOB") for column in columns) if is_raw else columns
     query = Book.select(value_key, groups.c.books, value).join(groups, on=(groups.c.first == Book.key))

@@ -1,1 +1,1 @@
-"""Checking out, checking in and renewing: use cases, and the pure rules that they ask."""
+"""Checking out, checking in and renewing: the use cases, and the pure rules that they apply."""

@@ -1,4 +1,4 @@
-"""The users who borrow: their loans are counted, and what a refusal depends on is read."""
+"""Users who borrow: the count of their loans, and the facts on which a refusal depends."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LOCK_USER = Statement(
 
 
 def borrower_facts(user_id: str) -> BorrowerFacts | None:
-    """Return what is known of a user; None for an unknown one."""
+    """Return the facts of a user; None for an unknown one."""
     row = FIND_FACTS.row(user_id=user_id)
     return BorrowerFacts(*row) if row else None
 
 
 def locked_borrower_facts(user_id: str) -> BorrowerFacts | None:
-    """Lock the user's row until the transaction ends, and return what is known of the user; None for an unknown one."""
+    """Lock the user's row until the transaction ends, and return its facts; None for an unknown user."""
     row = LOCK_USER.row(user_id=user_id)
     return BorrowerFacts(*row) if row else None

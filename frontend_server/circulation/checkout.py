@@ -1,9 +1,8 @@
 """Checking out: a user gets a copy of a book.
 
-The database decides, not this program. A conditional update reserves a copy and another one counts the loan; an update
-that changes no row means that the call is refused. Only then is it found out why, for all reasons: by pure rules, from
-facts that are read after the update. All that a call changes is one transaction.
-Rows are locked in the order that `LOCK_ORDER` states, so that no two transactions wait for each other.
+The database decides, not this program: one conditional update reserves a copy, another one counts the loan. If one of
+them changes no row, the call is refused. Only then are the facts read, from which pure rules find all reasons. All that
+a call changes is one transaction. Rows are locked in the order of `LOCK_ORDER`, so that no two transactions deadlock.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ INSERT_LOAN = Statement(
 
 
 def borrow_book(store: Store, request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
-    """Lend a copy of a book. Raises the first of all refusals that hold: see `frontend_server.refusals`."""
+    """Lend a copy of a book. Raises the first refusal that applies, with all others: see `frontend_server.refusals`."""
     with readable("book", request.book_id):
-        return once(store, request, loan_pb2.Loan, lambda: _lend(request, rules, clock), clock)
+        return once(store, request, loan_pb2.Loan, lambda: _check_out(request, rules, clock), clock)
 
 
-def _lend(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
+def _check_out(request: BorrowBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     reserved = RESERVE_COPY.row(book_id=request.book_id)
     if reserved is None:
         raise refused(_refusals(request, rules, clock()))

@@ -1,4 +1,4 @@
-"""The copies of a book: one is reserved by a check-out, released by a check-in, and described for a refusal."""
+"""Copies of books: reserving one, releasing one, and the facts on which a refusal depends."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ FIND_FACTS = Statement(
 
 
 def facts_of_refused_book(book_id: str, now: int) -> BookFacts | None:
-    """Return what is known of a book of which `RESERVE_COPY` has reserved no copy; None for an unknown book.
+    """Return the facts of a book after `RESERVE_COPY` has changed no row; None for an unknown book.
 
-    On PostgreSQL a copy can come back between the two statements. It is for the next call: this one lost its race.
+    On PostgreSQL a copy can come back between the two statements. The call is refused all the same: it lost its race.
     """
     row = FIND_FACTS.row(book_id=book_id)
     if row is None:

@@ -13,8 +13,3 @@ def loan_period(days: int) -> int:
 def due_time(borrow_time: int, days: int) -> int:
     """Return when a loan that begins at `borrow_time` is due."""
     return borrow_time + loan_period(days)
-
-
-def is_overdue(due_time: int, now: int) -> bool:
-    """Return whether an open loan is overdue. At its due time it is not."""
-    return due_time < now

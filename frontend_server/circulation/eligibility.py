@@ -1,6 +1,6 @@
-"""Whether a loan can be made or renewed: functions of facts and rules, which know neither the store nor a clock.
+"""Whether a loan can be made or renewed: pure functions of facts and rules, without a store or a clock.
 
-Each function returns all refusals that hold, so that a client learns about all of them from one call. An empty list
+Each function returns all refusals that apply, so that a client learns about all of them from one call. An empty list
 means that the conditional updates of the use case succeed on the same facts; a test compares the two.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from frontend_server.circulation.due_times import is_overdue
 from frontend_server.circulation.rules import LendingRules
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
+from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from library_domain.errors import (
     BookNotFound,
@@ -26,6 +26,7 @@ from library_domain.errors import (
     UserNotActive,
     UserNotFound,
 )
+from library_domain.loans import loan_state
 from service_kit.clock import rfc3339
 from service_kit.errors import ServiceError
 
@@ -34,7 +35,7 @@ Refusal: TypeAlias = ServiceError
 
 @dataclass(frozen=True)
 class BookFacts:
-    """What a check-out depends on, of a book."""
+    """The facts of a book on which a check-out depends."""
 
     state: int
     has_free_copy: bool
@@ -44,7 +45,7 @@ class BookFacts:
 
 @dataclass(frozen=True)
 class BorrowerFacts:
-    """What a check-out or a renewal depends on, of a user."""
+    """The facts of a user on which a check-out or a renewal depends."""
 
     state: int
     active_loan_count: int
@@ -52,7 +53,7 @@ class BorrowerFacts:
 
 @dataclass(frozen=True)
 class CheckoutFacts:
-    """What a check-out depends on. An unknown book or user is None."""
+    """The facts on which a check-out depends. An unknown book or user is None."""
 
     book_id: str
     book: BookFacts | None
@@ -62,7 +63,7 @@ class CheckoutFacts:
 
 @dataclass(frozen=True)
 class RenewalFacts:
-    """What a renewal by `more_days` at the time `now` depends on. An unknown user is None."""
+    """The facts on which a renewal by `more_days` at the time `now` depends. An unknown user is None."""
 
     loan_id: str
     due_time: int
@@ -89,7 +90,7 @@ def renewal_eligibility(facts: RenewalFacts, rules: LendingRules) -> list[Refusa
     if facts.return_time is not None:
         return [LoanReturned(loan_id=facts.loan_id, return_time=rfc3339(facts.return_time)), *account]
     refusals: list[Refusal] = []
-    if is_overdue(facts.due_time, facts.now):
+    if loan_state(facts.due_time, facts.return_time, facts.now) == LOAN_STATE_OVERDUE:
         refusals.append(LoanOverdue(loan_id=facts.loan_id, due_time=rfc3339(facts.due_time)))
     if facts.renewal_count >= rules.renewal_limit or facts.days + facts.more_days > rules.day_limit:
         limits = {"renewal_limit": rules.renewal_limit, "day_limit": rules.day_limit}

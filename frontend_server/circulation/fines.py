@@ -1,4 +1,4 @@
-"""What a late return costs."""
+"""The price of a late return: pure functions of times in microseconds since 1970."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from service_kit.clock import DAY
 
 @dataclass(frozen=True)
 class DailyFine:
-    """The price of each day that a book is late: billionths of a unit of an ISO 4217 currency."""
+    """The price of each day that a loan is late, in billionths of a unit of an ISO 4217 currency."""
 
     currency: str
     nanos: int
 
     @classmethod
     def parse(cls, text: str) -> DailyFine:
-        """Read `0.20 EUR`. Raises ValueError."""
+        """Parse a text such as `0.20 EUR`. Raises `ValueError`."""
         amount, _, currency = text.strip().partition(" ")
         try:
             nanos = Decimal(amount) * NANOS
             is_amount = 0 <= nanos <= 1_000 * NANOS and nanos == int(nanos)
-        except InvalidOperation:  # no number, or NaN
+        except InvalidOperation:  # not a number, or NaN
             nanos, is_amount = Decimal(0), False
         if not is_amount or not re.fullmatch("[A-Z]{3}", currency):
             raise ValueError(
@@ -35,6 +35,6 @@ class DailyFine:
 
 
 def fine_nanos(daily: DailyFine, due_time: int, return_time: int) -> int:
-    """What is owed for a loan that came back at `return_time`: the daily fine for each day begun after it was due."""
+    """Return the fine for a loan that is returned at `return_time`: for each day begun after its due time."""
     days_begun = -((due_time - return_time) // DAY)
     return max(0, days_begun) * daily.nanos

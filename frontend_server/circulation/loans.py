@@ -1,4 +1,4 @@
-"""Loans: one, a page of them, and a changed one."""
+"""Reading loans, and marking a changed loan for the push."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service_kit.unreadable import readable
 def get_loan(store: Store, loan_id: str, clock: Clock) -> loan_pb2.Loan:
     """Return a loan, returned or not. Raises `LoanNotFound`."""
     with store.reading(), readable("loan", loan_id):
-        return loan_message(stored_loan(loan_id), clock())
+        return loan_message(loan_row(loan_id), clock())
 
 
 def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[list[loan_pb2.Loan], str]:
@@ -29,7 +29,7 @@ def list_loans(store: Store, request: ListLoansRequest, clock: Clock) -> tuple[l
     return page(request, rows, lambda row: loan_message(row, now), lambda row: row.key)
 
 
-def stored_loan(loan_id: str) -> Loan:
+def loan_row(loan_id: str) -> Loan:
     """Return the row of a loan. Raises `LoanNotFound`."""
     loan: Loan | None = Loan.get_or_none(Loan.id == loan_id)
     if loan is None:
@@ -37,7 +37,7 @@ def stored_loan(loan_id: str) -> Loan:
     return loan
 
 
-def changed_loan(loan_id: str) -> Loan:
-    """Make a loan that this transaction has changed due for the push, and return it as it is now."""
+def mark_for_push(loan_id: str) -> Loan:
+    """Set a new revision of a loan that this transaction has changed, so that it is pushed, and return its row."""
     Loan.update(revision=take_revisions(), park_reason="").where(Loan.id == loan_id).execute()
-    return stored_loan(loan_id)
+    return loan_row(loan_id)

@@ -7,7 +7,7 @@ import peewee
 from frontend_server.circulation.borrowers import locked_borrower_facts
 from frontend_server.circulation.due_times import loan_period
 from frontend_server.circulation.eligibility import RenewalFacts, renewal_eligibility
-from frontend_server.circulation.loans import changed_loan
+from frontend_server.circulation.loans import mark_for_push
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.refusals import raise_if_refused
 from frontend_server.store.models import Loan, User
@@ -34,7 +34,7 @@ LOCK_LOAN = Statement(
 
 
 def renew_loan(store: Store, request: RenewLoanRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
-    """Extend a loan. Raises the first of all refusals that hold: see `frontend_server.refusals`."""
+    """Extend a loan. Raises the first refusal that applies, with all others: see `frontend_server.refusals`."""
     with readable("loan", request.loan_id):
         return once(store, request, loan_pb2.Loan, lambda: _renew(request, rules, clock()), clock)
 
@@ -57,11 +57,11 @@ def _renew(request: RenewLoanRequest, rules: LendingRules, now: int) -> loan_pb2
         raise_if_refused(renewal_eligibility(facts, rules))
         # The user became active after the first attempt. With both rows locked, this one is certain.
         extend.execute()
-    return loan_message(changed_loan(request.loan_id), now)
+    return loan_message(mark_for_push(request.loan_id), now)
 
 
 def _locked_facts(request: RenewLoanRequest, now: int) -> RenewalFacts:
-    """Lock the loan, then its user, and return what the renewal depends on. Raises `LoanNotFound`."""
+    """Lock the loan, then its user, and return the facts of the renewal. Raises `LoanNotFound`."""
     row = LOCK_LOAN.row(loan_id=request.loan_id)
     if row is None:
         raise LoanNotFound(loan_id=request.loan_id)

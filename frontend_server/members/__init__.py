@@ -1,1 +1,1 @@
-"""The people who borrow."""
+"""Accounts of users: the use cases, and the pure rules that they apply."""

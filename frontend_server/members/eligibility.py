@@ -1,4 +1,4 @@
-"""Whether an account can be changed or closed: functions of facts, which know neither the store nor a clock."""
+"""Whether an account can be changed or closed: pure functions of facts, without a store or a clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service_kit.errors import ServiceError
 
 @dataclass(frozen=True)
 class AccountFacts:
-    """What a change or the end of an account depends on."""
+    """The facts on which changing or closing an account depends."""
 
     user_id: str
     state: int
@@ -20,7 +20,7 @@ class AccountFacts:
 
 
 def change_refusals(account: AccountFacts, etag: str) -> list[ServiceError]:
-    """Return why the account cannot be changed. An empty etag is of every version."""
+    """Return why the account cannot be changed. An empty etag matches every version."""
     refusals: list[ServiceError] = []
     if account.state == USER_STATE_CLOSED:
         refusals.append(UserClosed(user_id=account.user_id))
@@ -28,7 +28,7 @@ def change_refusals(account: AccountFacts, etag: str) -> list[ServiceError]:
 
 
 def closing_refusals(account: AccountFacts, etag: str) -> list[ServiceError]:
-    """Return why the account cannot be closed. An empty etag is of every version."""
+    """Return why the account cannot be closed. An empty etag matches every version."""
     refusals = _version_refusals(account, etag)
     if account.active_loan_count:
         refusals.append(UserHasLoans(user_id=account.user_id, active_loan_count=account.active_loan_count))

@@ -1,4 +1,4 @@
-"""Members: people enrol with an e-mail address, once, are found, change their names and address, and leave."""
+"""Accounts of users: enrolling with an e-mail address, finding, changing names and address, closing."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ NORMAL_FORMS: dict[str, Callable[[str], str]] = {
     "first_name": tidied,
     "last_name": tidied,
 }
-"""What users say of themselves, and may change: each field, and how it is brought into the form that is stored."""
+"""The fields that users can change, each with the function that returns the form to store."""
 
 CHANGEABLE_FIELDS = tuple(NORMAL_FORMS)
 
 
 def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_pb2.User:
-    """Enrol a user."""
+    """Enrol a user. Raises `FieldInvalid` and `EmailTaken`."""
     check_enrolment(request)
     own = {name: normal(getattr(request, name)) for name, normal in NORMAL_FORMS.items()}
 
     def enroll() -> user_pb2.User:
         now = clock()
         row = User.create(id=new_id(), create_time=now, update_time=now, revision=0, **own, **search_columns(**own))
-        return _message(_with_new_revision(row))
+        return _message(_set_new_revision(row))
 
     return _unless_taken(lambda: once(store, request, user_pb2.User, enroll, clock))
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
-    """Get a user, closed or not."""
+    """Return a user, closed or not. Raises `UserNotFound`."""
     with readable("user", user_id):
         with store.reading():
             row = User.get_or_none(User.id == user_id)
@@ -82,7 +82,10 @@ def _rows(request: ListUsersRequest) -> list[User | Damaged]:
 
 
 def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_pb2.User:
-    """Change the fields that the mask names; with an etag only if the user is still as it was."""
+    """Change the fields that the mask names; with an etag only the version that it identifies.
+
+    Raises `FieldInvalid`, `EmailTaken`, and the refusals of `change_refusals`.
+    """
     check_update(request)
     user = request.user
     fields, _ = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
@@ -98,19 +101,21 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
             return _message(row)
         columns = {**own, **search_columns(**own)}
         if own["email"] == row.email:
-            columns["email_key"] = row.email_key  # which may be of an earlier version's rules: see 0003_users
+            columns["email_key"] = (
+                row.email_key
+            )  # an earlier version may have computed it by other rules: see 0003_users
         elif columns["email_key"] != row.email_key:
             _refuse_taken_email(columns["email_key"])
-        return _message(_changed(row, columns, clock))
+        return _message(_update_row(row, columns, clock))
 
     with readable("user", user.id):
         return _unless_taken(lambda: once(store, request, user_pb2.User, update, clock))
 
 
 def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb2.User:
-    """Close a user's account. The row stays, for its loans and for the admin; closing it again changes nothing.
+    """Close a user's account. The row is kept for its loans and for the admin. Closing it again changes nothing.
 
-    The row is locked before its loans are counted, so a borrow at the same moment is either counted or refused.
+    The row is locked before its loans are counted, so a concurrent check-out is either counted or refused.
     """
 
     def close() -> user_pb2.User:
@@ -118,14 +123,14 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
         if row.state == USER_STATE_CLOSED:
             return _message(row)
         raise_if_refused(closing_refusals(_facts(row), request.etag))
-        return _message(_changed(row, {"state": USER_STATE_CLOSED}, clock))
+        return _message(_update_row(row, {"state": USER_STATE_CLOSED}, clock))
 
     with readable("user", request.id):
         return once(store, request, user_pb2.User, close, clock)
 
 
 def check_enrolment(request: EnrollUserRequest) -> None:
-    """Raise `FieldInvalid` with all that the contract's rules do not say of an enrolment."""
+    """Raise `FieldInvalid` with all problems of an enrolment that the contract's own rules do not cover."""
     wrong = problems_by([lambda each: checked_email(each.email)], request)
     if not (request.first_name.strip() or request.last_name.strip()):
         wrong += _no_name().problems
@@ -134,12 +139,12 @@ def check_enrolment(request: EnrollUserRequest) -> None:
 
 
 def check_update(request: UpdateUserRequest) -> None:
-    """Raise `FieldInvalid` with all that is wrong with an update and can be seen without the user as it is."""
+    """Raise `FieldInvalid` with all problems of an update that are independent of the stored user."""
     user = request.user
     fields, wrong = masked_fields(user, request.update_mask, CHANGEABLE_FIELDS)
     if not UUID.fullmatch(user.id):
         wrong.append(("user.id", "must be a valid UUID"))
-    # What is not changed is filled in, so that an enrolment with the new values is judged by them alone.
+    # The other fields are filled with valid values, so that all problems found are those of the changed fields.
     enrolment = EnrollUserRequest(email="a@example.org", first_name="A", last_name="A")
     for name in fields:
         setattr(enrolment, name, getattr(user, name))
@@ -152,7 +157,7 @@ def check_update(request: UpdateUserRequest) -> None:
 
 
 def etag(row: User) -> str:
-    """Return what identifies a version of a user. The time is in it because a restored store repeats revisions."""
+    """Return the identifier of a version of a user. It contains the time because a restored store repeats revisions."""
     return f"{row.revision:x}-{row.update_time:x}"
 
 
@@ -161,7 +166,7 @@ def _facts(row: User) -> AccountFacts:
 
 
 def _unless_taken(change: Callable[[], user_pb2.User]) -> user_pb2.User:
-    """Make a change; raise `EmailTaken` where the unique index says that another user has the address."""
+    """Return the result of a change. Raise `EmailTaken` if it violates the unique index on addresses."""
     try:
         return change()
     except peewee.IntegrityError as taken:
@@ -180,7 +185,7 @@ def _own_values(row: User) -> dict[str, str]:
 
 
 def _locked_user(store: Store, user_id: str) -> User:
-    """Read the user and lock its row until the transaction ends."""
+    """Return the user's row, locked until the transaction ends. Raises `UserNotFound`."""
     row: User | None = store.locking(User.select().where(User.id == user_id)).first()
     if row is None:
         raise UserNotFound(user_id=user_id)
@@ -188,29 +193,29 @@ def _locked_user(store: Store, user_id: str) -> User:
 
 
 def _refuse_taken_email(email_key: object) -> None:
-    """Raise `EmailTaken` when the address belongs to a user, before the unique index is asked.
+    """Raise `EmailTaken` if a user has the address, before the unique index is written.
 
-    Two users who exchange their addresses at the same moment would otherwise each wait for the other's old address in
+    Otherwise two users who exchange their addresses at the same moment would each wait for the other's old address in
     the index, which is a deadlock on PostgreSQL. The old address of a locked user is committed, so this read sees it.
     """
     if User.select(User.key).where(User.email_key == email_key, NOT_CLOSED).exists():
         raise EmailTaken()
 
 
-def _changed(row: User, columns: Mapping[str, object], clock: Clock) -> User:
-    """Write the columns of a locked user and make it due for the push."""
+def _update_row(row: User, columns: Mapping[str, object], clock: Clock) -> User:
+    """Write the columns of a locked user and mark it as due for the push."""
     due: dict[str, object] = {**columns, "update_time": clock(), "park_reason": ""}
     User.update(due).where(User.key == row.key).execute()
     for name, value in due.items():
         setattr(row, name, value)
-    return _with_new_revision(row)
+    return _set_new_revision(row)
 
 
-def _with_new_revision(row: User) -> User:
-    """Give a revision to a user that this transaction has just written, and return the user.
+def _set_new_revision(row: User) -> User:
+    """Set a new revision of a user that this transaction has just written, and return the user.
 
-    The counter is taken after the row was written, and not in the same statement: writing it can wait in the unique
-    index for another call with the same address, and that call waits for the counter. See docs/locks.md.
+    The counter is locked after the row is written, not in the same statement: the write can wait in the unique index
+    for another call with the same address, and that call waits for the counter. See docs/locks.md.
     """
     row.revision = take_revisions()
     User.update(revision=row.revision).where(User.key == row.key).execute()

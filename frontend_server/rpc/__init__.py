@@ -1,1 +1,1 @@
-"""The frontend's servicers. Each method is three moves: (checked) request, one feature function, reply."""
+"""The frontend's servicers. Each method gets a checked request, calls one feature function and returns its reply."""

@@ -29,7 +29,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         self, request: lending_service_pb2.BorrowBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
         loan = checkout.borrow_book(self._store, request, self._rules, self._clock.lending_time)
-        self._sync.something_to_push()
+        self._sync.request_push()
         self._clock.saw(micros(loan.borrow_time))
         return loan
 
@@ -37,13 +37,13 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         self, request: lending_service_pb2.ReturnBookRequest, context: grpc.ServicerContext
     ) -> loan_pb2.Loan:
         loan = checkin.return_book(self._store, request, self._rules, self._clock.lending_time)
-        self._sync.something_to_push()
+        self._sync.request_push()
         self._clock.saw(micros(loan.return_time))
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
         loan = renewal.renew_loan(self._store, request, self._rules, self._clock.lending_time)
-        self._sync.something_to_push()
+        self._sync.request_push()
         return loan
 
     def GetLoan(self, request: lending_service_pb2.GetLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:

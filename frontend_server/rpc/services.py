@@ -1,4 +1,4 @@
-"""All that the frontend serves."""
+"""The list of all services of the frontend."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from service_kit.store import Store
 
 LENDING_SERVICE_NAME: str = LENDING_SERVICE.full_name
 WRITING_SERVICES: tuple[str, ...] = (MEMBER_SERVICE.full_name, LENDING_SERVICE_NAME, SYNC_SERVICE.full_name)
-"""Those that do not serve while the store cannot be written, though they answer what only reads."""
+"""Services whose health is NOT_SERVING while the store cannot be written. Their methods that only read still answer."""
 
 
 def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync) -> list[Service]:
-    """All that the frontend serves."""
     return [
         Service(
             MEMBER_SERVICE,
@@ -37,5 +36,7 @@ def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync)
             LendingServicer(store, rules, clock, sync),
             lending_service_pb2_grpc.add_LendingServiceServicer_to_server,
         ),
-        Service(SYNC_SERVICE, SyncServicer(sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server),
+        Service(
+            SYNC_SERVICE, SyncServicer(store, clock, sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server
+        ),
     ]

@@ -13,9 +13,10 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNCHANGED,
+    RECORD_RESULT_UNKNOWN_KIND,
     ListCatalogChangesResponse,
-    RecordLoansResponse,
-    RecordUsersResponse,
+    RecordOutcome,
+    RecordStatesResponse,
 )
 from service_kit.revisions import GREATEST_BELIEVED
 
@@ -34,7 +35,9 @@ MOST_PAGES = 20_000
 MOST_ID = 5_000
 """Characters of an id that are compared: the admin returns no more of one. Only a damaged row has such an id."""
 
-RESULTS = frozenset({RECORD_RESULT_RECORDED, RECORD_RESULT_UNCHANGED, RECORD_RESULT_REFUSED})
+RESULTS = frozenset(
+    {RECORD_RESULT_RECORDED, RECORD_RESULT_UNCHANGED, RECORD_RESULT_REFUSED, RECORD_RESULT_UNKNOWN_KIND}
+)
 
 
 class AnswerRefused(Exception):
@@ -79,11 +82,11 @@ class PullProgress:
             raise AnswerRefused(f"the admin service sent {len(self._cursors) - 1} pages of changes without an end")
 
 
-def check_outcomes(rows: Sequence[Row], answer: RecordUsersResponse | RecordLoansResponse, head: int) -> None:
+def check_outcomes(rows: Sequence[Row], answer: RecordStatesResponse, head: int) -> None:
     """Raise `AnswerRefused` for an answer that cannot be one to these rows. `head` is this store's last revision."""
     if not answer.receipt or not is_position(answer.receipt):
         raise AnswerRefused("the admin service sent a receipt that cannot be one")
-    if [outcome.id[:MOST_ID] for outcome in answer.outcomes] != [row.id[:MOST_ID] for row in rows]:
+    if len(answer.outcomes) != len(rows) or not all(map(_is_for, answer.outcomes, rows)):
         raise AnswerRefused("the outcomes that the admin service sent are not those of the rows that it was sent")
     if any(outcome.result not in RESULTS for outcome in answer.outcomes):
         raise AnswerRefused("the admin service sent an outcome that is not known here")
@@ -93,3 +96,8 @@ def check_outcomes(rows: Sequence[Row], answer: RecordUsersResponse | RecordLoan
             f"the admin service says that the newest revision of this frontend is {newest}, which cannot be; "
             "if that does not pass, run: library doctor"
         )
+
+
+def _is_for(outcome: RecordOutcome, row: Row) -> bool:
+    """Return whether an outcome can be that of a row. An admin that does not know the kind cannot read the id."""
+    return outcome.id[:MOST_ID] == row.id[:MOST_ID] or (outcome.result == RECORD_RESULT_UNKNOWN_KIND and not outcome.id)

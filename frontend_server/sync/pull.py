@@ -7,7 +7,7 @@ that patrons read and borrow all the while.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -17,6 +17,7 @@ from frontend_server.sync.answers import PullProgress, is_position
 from frontend_server.sync.apply_page import apply_page
 from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from frontend_server.sync.resync import begin_resync, lost_its_past
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from service_kit.clock import Clock, system_clock
@@ -35,6 +36,7 @@ def pull(
     clock: Clock = system_clock,
     kinds: PulledKinds = PULLED_KINDS,
     page_size: int = PAGE_SIZE,
+    pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS,
 ) -> int:
     """Apply all that changed at the admin since the cursor; return how many changes that were.
 
@@ -53,7 +55,7 @@ def pull(
         if not (is_position(state.cursor) and is_position(state.receipt)):
             if has_resynced:
                 raise RowUnreadable(kind="sync_state", id="1")
-            begin_resync(store, state)  # damaged: the admin would refuse it at each pull
+            begin_resync(store, state, pushed_kinds)  # damaged: the admin would refuse it at each pull
             has_resynced = True
             continue
         progress = progress or PullProgress(state.cursor)
@@ -63,7 +65,7 @@ def pull(
             # Once in a pull: an admin that refuses its own cursors must not make this store resync in a loop.
             if has_resynced or not lost_its_past(error, state):
                 raise
-            begin_resync(store, state)
+            begin_resync(store, state, pushed_kinds)
             has_resynced, progress = True, None
             continue
         progress.check(page, page_size)

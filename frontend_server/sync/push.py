@@ -1,49 +1,38 @@
-"""Sync, upwards: tells the admin of users and loans. The row is the outbox: it is due while `pushed_revision` lags.
+"""Sync, upwards: sends users and loans to the admin. The row is the outbox: it is due while `pushed_revision` lags.
 
-Nothing is dropped: a row stays due until the admin has answered for just this revision of it. A row that the admin
-refuses is parked with the reason, so that it delays nobody else.
+Nothing is dropped: a row stays due until the admin has acknowledged this revision of it. A row that the admin refuses
+is parked: see `frontend_server.sync.parking`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import Any, cast
 
 import grpc
 
-from frontend_server.store.models import (
-    IS_DUE,
-    NOTHING_IS_SURE,
-    Loan,
-    SyncState,
-    User,
-    lock_sync_state,
-    sync_state,
-)
+from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, lock_sync_state, sync_state
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
+from frontend_server.sync.parking import UNKNOWN_KIND, park, park_damaged, probe_unknown_kinds, unpark
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
 from frontend_server.sync.resync import begin_resync, lost_its_past
 from frontend_server.sync.schedule import describe
 from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
-    UserRecord,
+    RECORD_RESULT_UNKNOWN_KIND,
+    RecordOutcome,
+    RecordStatesRequest,
+    RecordStatesResponse,
 )
 from library_domain.errors import CursorExpired, OtherFrontend
-from library_domain.loans import loan_message
-from library_domain.users import user_message
 from service_kit.channel import error_info
 from service_kit.clock import Clock
 from service_kit.errors import RowUnreadable, ServerBusy
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
-from service_kit.unreadable import DAMAGE, Damaged, read_rows
+from service_kit.unreadable import DAMAGE, read_rows
 
 BATCH_ROWS = 100
 FIRST_ROW_REVISION = 2
@@ -66,317 +55,310 @@ BLAMES_A_ROW = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-"""What a call with a bad row may end with. The others speak of the connection, the moment or the caller.
+"""The statuses of a call that may have failed because of a row. The others are about the connection or the caller.
 
 RESOURCE_EXHAUSTED without a reason is a message of more than 4 MB. Where it is an older admin that is too busy, a row
-that it has taken before fails as well, and nothing is parked.
+that it has recorded before fails as well, and nothing is parked.
 """
 
 OF_NO_ROW = frozenset({CursorExpired.reason, OtherFrontend.reason, ServerBusy.reason, RowUnreadable.reason})
-"""Reasons with such a status that speak of the admin or of this frontend as a whole."""
+"""Reasons with such a status that are about the admin or this frontend as a whole."""
 
-RecordUsers = Callable[[RecordUsersRequest], RecordUsersResponse]
-RecordLoans = Callable[[RecordLoansRequest], RecordLoansResponse]
-
-Row = TypeVar("Row", User, Loan)
-Send = Callable[[SyncState, Sequence[Row]], RecordUsersResponse | RecordLoansResponse]
+Record = Callable[[RecordStatesRequest], RecordStatesResponse]
 
 log = logger(__name__)
 
 
-def push(store: Store, record_users: RecordUsers, record_loans: RecordLoans, clock: Clock) -> int:
+def push(
+    store: Store,
+    record: Record,
+    clock: Clock,
+    *,
+    kinds: Sequence[PushedKind] = PUSHED_KINDS,
+    batch_rows: int = BATCH_ROWS,
+) -> int:
     """Send the admin all rows that are due; return how many that were.
 
-    Answers stay settled.
+    What the admin acknowledged before an error stays settled.
 
     Raises:
-        grpc.RpcError: The admin does not answer, or takes another frontend's rows.
+        grpc.RpcError: The admin does not answer, or is paired with another frontend.
         AnswerRefused: Its answer cannot be right.
     """
-    send_users = functools.partial(_send_users, record_users)
-    send_loans = functools.partial(_send_loans, record_loans, clock)
-    run = _Run()
-    pushed = 0
-    while True:
-        head, state = _head_and_state(store, run)
-        try:
-            if state.start_revision:
-                _prove_current(store, send_users)
-                continue
-            sent = _push_due(store, run, state, User, head, send_users)
-            sent += _push_due(store, run, state, Loan, head, send_loans)
-        except _BeginAgain:
-            continue
-        except grpc.RpcError as error:
-            # Once in a push: an admin that refuses its own receipts must not make this store resync in a loop.
-            if run.has_resynced or not lost_its_past(error, state):
-                raise
-            begin_resync(store, state)
-            run.has_resynced = True
-            continue
-        if not sent:
-            return pushed
-        pushed += sent
-
-
-class _Run:
-    """What one push has done that an admin in order makes it do only once, or only now and then."""
-
-    def __init__(self) -> None:
-        """Begin with nothing done."""
-        self.has_resynced = False
-        self.has_moved = False
-        self._parked = 0
-
-    def moves(self) -> None:
-        """Note that the rows get new revisions. Raises `AnswerRefused` at the second time."""
-        if self.has_moved:
-            raise AnswerRefused("the admin service says again and again that it knows newer rows than this frontend")
-        self.has_moved = True
-
-    def parks(self, error: grpc.RpcError) -> None:
-        """Note that a row is parked at which the admin failed. Raises the error when that happens too often."""
-        self._parked += 1
-        if self._parked > MOST_PARKED:
-            raise error
-
-
-def _head_and_state(store: Store, run: _Run) -> tuple[int, SyncState]:
-    """Read how far this store is and how far the sync has come. A damaged receipt, refused for ever, is replaced."""
-    with store.reading():
-        head, state = head_revision(), sync_state()
-    if is_position(state.receipt):
-        return head, state
-    if run.has_resynced:
-        raise RowUnreadable(kind="sync_state", id="1")
-    begin_resync(store, state)
-    run.has_resynced = True
-    return _head_and_state(store, run)
-
-
-def unpark(store: Store) -> None:
-    """Make the parked rows due again."""
-    with store.writing():
-        lock_sync_state(store)  # otherwise it could lock the rows in another order than an answer that is being settled
-        for model in (Loan, User):
-            model.update(park_reason="").where(model.park_reason != "").execute()
+    return _Push(store, record, clock, kinds, batch_rows).run()
 
 
 class _BeginAgain(Exception):
-    """What a pass relies on is no longer so: read the state of the sync again, and begin with what comes first."""
+    """The state of the sync that a pass began with has changed: read it again, and begin with what comes first."""
 
 
-def _send_users(record_users: RecordUsers, state: SyncState, rows: Sequence[User]) -> RecordUsersResponse:
-    records = [cast("UserRecord", _message_of(row, 0)) for row in rows]
-    return record_users(RecordUsersRequest(frontend_id=state.frontend_id, users=records, receipt=state.receipt))
+class _Push:
+    """One push. It limits what an admin in order causes at most once, or now and then."""
 
+    def __init__(
+        self, store: Store, record: Record, clock: Clock, kinds: Sequence[PushedKind], batch_rows: int
+    ) -> None:
+        self._store, self._record, self._clock = store, record, clock
+        self._kinds, self._batch_rows = kinds, batch_rows
+        self._has_resynced = False
+        self._has_moved = False
+        self._parked = 0
+        self._probed: list[PushedKind] = []
 
-def _send_loans(record_loans: RecordLoans, clock: Clock, state: SyncState, rows: Sequence[Loan]) -> RecordLoansResponse:
-    records = [cast("LoanRecord", _message_of(row, clock())) for row in rows]
-    return record_loans(RecordLoansRequest(frontend_id=state.frontend_id, loans=records, receipt=state.receipt))
+    def run(self) -> int:
+        self._probed = probe_unknown_kinds(self._store, self._kinds)
+        pushed = 0
+        while True:
+            head, state = self._head_and_state()
+            try:
+                if state.start_revision:
+                    self._prove_current()
+                    continue
+                sent = self._push_due(state, head)
+            except _BeginAgain:
+                continue
+            except grpc.RpcError as error:
+                # Once in a push: an admin that refuses its own receipts must not make this store resync in a loop.
+                if self._has_resynced or not lost_its_past(error, state):
+                    raise
+                self._resync(state)
+                continue
+            if not sent:
+                return pushed
+            pushed += sent
 
+    def _head_and_state(self) -> tuple[int, SyncState]:
+        """Read the newest revision of this store and the state of the sync. Replace a damaged receipt by a resync."""
+        while True:
+            with self._store.reading():
+                head, state = head_revision(), sync_state()
+            if is_position(state.receipt):
+                return head, state
+            if self._has_resynced:
+                raise RowUnreadable(kind="sync_state", id="1")
+            self._resync(state)
 
-def _prove_current(store: Store, send_users: Send[User]) -> None:
-    """Find out whether this store is an old copy, restored from a backup, before anything since its start is told.
+    def _resync(self, state: SyncState) -> None:
+        begin_resync(self._store, state, self._kinds)
+        self._has_resynced = True
 
-    Whatever the admin knows was given before the start, so it has a smaller revision; unless it is of a past that this
-    copy lacks. That must be asked first: once the changes since the start are sent, they hide it. A user is sent again
-    for the sake of the answer, one that has changed since the start with a revision of before it, which hides nothing.
-    A store without users has nothing that could be older than the admin's.
+    def _send(self, state: SyncState, rows: Sequence[Outgoing]) -> RecordStatesResponse:
+        states = [each.state for each in rows]
+        return self._record(RecordStatesRequest(frontend_id=state.frontend_id, states=states, receipt=state.receipt))
 
-    After the admin lost its past nothing is sure: it may have been restored to one that this store has lost, in turn.
-    """
-    with store.snapshot():
-        state = sync_state()
-        known = User.select().order_by(User.revision).limit(PROOF_ROWS)
-        users = [row for row in read_rows(known, User) if not isinstance(row, Damaged) and _damage(row) is None]
-    is_sure = state.start_revision != NOTHING_IS_SURE
-    since_start = max(state.start_revision, FIRST_ROW_REVISION)
-    for user in users if is_sure else []:
-        user.revision = min(user.revision, since_start - 1)
-    newest = _newest_revision(store, state, users, send_users)
-    with store.writing():
-        proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
-        if proved.execute() and (newest >= since_start or not is_sure):
-            _move_past(store, newest)
+    # --- whether this store is an old copy ---
 
+    def _prove_current(self) -> None:
+        """Find out whether this store was restored from an old backup, before changes since its start are sent.
 
-def _newest_revision(store: Store, state: SyncState, users: Sequence[User], send_users: Send[User]) -> int:
-    """Return the newest revision that the admin has recorded, by its answer to one of these users; 0 for no users."""
-    failure: grpc.RpcError | None = None
-    for user in users:
-        try:
-            answer = send_users(state, [user])
-            with store.reading():
-                check_outcomes([user], answer, head_revision())
-        except grpc.RpcError as error:
-            if not _may_blame_a_row(error):
-                raise
-            failure = failure or error  # this user may be a bad row: the next one does as well
-        else:
-            return answer.newest_revision
-    if failure is not None:
-        raise failure
-    return 0
+        All rows that the admin has recorded were sent before the start, so their revisions are smaller. A greater one
+        shows that this store is an old copy. It has to be asked for first, because the changes since the start will
+        have greater revisions. So a row is sent again for the sake of the answer. One that has changed since the start
+        goes with a revision from before the start. A store without rows cannot be older than the admin's.
 
-
-def _push_due(store: Store, run: _Run, began: SyncState, model: type[Row], head: int, send: Send[Row]) -> int:
-    """Send all rows that are due up to the revision `head`; return how many that were.
-
-    A batch that the admin cannot take as a whole is halved until the row that it cannot take is alone; it is parked.
-    Raises `_BeginAgain` when the pass, which began at the state `began`, must begin again.
-    """
-    pushed, limit = 0, BATCH_ROWS
-    while True:
-        state, rows = _due(store, began, model, head, limit)
-        if not rows:
-            return pushed
-        try:
-            answer = send(state, rows)
-        except grpc.RpcError as error:
-            if not _may_blame_a_row(error):
-                raise
-            limit = max(len(rows) // 2, 1)
-            if len(rows) == 1:
-                run.parks(error)
-                _park(store, state, rows[0], send, error)
-            continue
-        with store.reading():
-            check_outcomes(rows, answer, head_revision())
-        _settle(store, run, state, rows, answer)
-        pushed += len(rows)
-        limit = min(2 * limit, BATCH_ROWS)
-
-
-def _due(store: Store, began: SyncState, model: type[Row], head: int, limit: int) -> tuple[SyncState, list[Row]]:
-    """The state of the sync, and of one moment with it the rows that are due, oldest change first.
-
-    Another process may have begun a resync since the pass began, or have started: then a proof comes before all rows.
-    And users go before the loans that name them: those of all loans up to `head` were sent in this pass, unless they
-    became due again meanwhile. In both cases this raises `_BeginAgain`.
-    """
-    while True:
-        with store.snapshot():
+        After a resync began, all rows move past the answer: the admin may have been restored to a state that this
+        store has lost.
+        """
+        with self._store.snapshot():
             state = sync_state()
-            if state.generation != began.generation or state.start_revision:
-                raise _BeginAgain
-            if model is Loan and User.select().where(IS_DUE, User.revision <= head).exists():
-                raise _BeginAgain
-            due = model.select().where(IS_DUE, model.revision <= head).order_by(model.revision).limit(limit)
-            rows = read_rows(due, model)
-        fit = [row for row in rows if not isinstance(row, Damaged) and _damage(row) is None]
-        if len(fit) == len(rows):
-            return state, fit
-        for row in rows:
-            _park_damaged(store, model, row)
+            rows = self._rows_for_proof()
+        is_sure = state.start_revision != NOTHING_IS_SURE
+        since_start = max(state.start_revision, FIRST_ROW_REVISION)
+        for each in rows if is_sure else []:
+            each.state.revision = min(each.row.revision, since_start - 1)
+        newest = self._newest_revision(state, rows)
+        with self._store.writing():
+            proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
+            if proved.execute() and (newest >= since_start or not is_sure):
+                self._move_past(newest)
 
+    def _rows_for_proof(self) -> list[Outgoing]:
+        """Read rows of the first kind that has any: the others may name rows of it that are not recorded yet."""
+        for kind in self._kinds:
+            rows = self._sound_rows(kind, kind.model.select().order_by(kind.model.revision).limit(PROOF_ROWS))
+            if rows:
+                return rows
+        return []
 
-def _damage(row: User | Loan | Damaged) -> Exception | None:
-    """Return why no message can be made of a row; None for a row in order."""
-    if isinstance(row, Damaged):
-        return row.error
-    try:
-        _message_of(row, 0)
-    except DAMAGE as error:
-        return error
-    return None
+    def _sound_rows(self, kind: PushedKind, query: Any) -> list[Outgoing]:
+        """Read the rows of a query, without damaged ones."""
+        rows = []
+        for row in read_rows(query, kind.model):
+            try:
+                rows.append(outgoing(kind, row, self._clock()))
+            except DAMAGE:
+                continue
+        return rows
 
+    def _newest_revision(self, state: SyncState, rows: Sequence[Outgoing]) -> int:
+        """Return the newest revision that the admin has recorded, by its answer to one of these rows; 0 for no rows."""
+        failure: grpc.RpcError | None = None
+        for each in rows:
+            try:
+                answer = self._send(state, [each])
+                self._check_answer([each], answer)
+            except grpc.RpcError as error:
+                if not _may_blame_a_row(error):
+                    raise
+                failure = failure or error  # this row may be a bad one: try the next
+            else:
+                return answer.newest_revision
+        if failure is not None:
+            raise failure
+        return 0
 
-def _park_damaged(store: Store, model: type[Row], row: Row | Damaged) -> None:
-    """Park a row if it is damaged in this store, so that it does not stop the others."""
-    error = _damage(row)
-    if error is None:
-        return
-    reason = plain(f"the row is damaged in the store of the frontend: {type(error).__name__}: {error}")[:REASON_LENGTH]
-    with store.writing():
-        parked = model.update(park_reason=reason).where(model.key == row.key)
-        if not isinstance(row, Damaged):
-            parked = parked.where(model.revision == row.revision)  # and not a version that was written meanwhile
-        parked.execute()
-    log.error("damaged row cannot be sent to the admin", table=model._meta.table_name, key=row.key, reason=reason)
+    def _move_past(self, newest_revision: int) -> None:
+        """Give all rows a revision that the admin has not seen, and make them due.
 
+        The admin has recorded a revision that this store never used, so this store was restored from an old backup.
+        Without this the admin would take its changes for old ones.
+        """
+        log.warning("this store is older than what the admin recorded; pushing all users and loans again")
+        self._store.lift_time_limit()
+        beyond = max(newest_revision, head_revision()) + 1
+        for kind in reversed(self._kinds):  # and the counter last, as in lending
+            kind.model.update(revision=beyond, pushed_revision=0, park_reason="").execute()
+        Counter.update(revision=beyond).where(Counter.revision < beyond).execute()
 
-def _message_of(row: User | Loan, now: int) -> UserRecord | LoanRecord:
-    """Return the message of a row. Raises one of `DAMAGE` for a damaged one."""
-    if isinstance(row, User):
-        record: UserRecord | LoanRecord = UserRecord(revision=row.revision, user=user_message(row, 0))
-    else:
-        record = LoanRecord(revision=row.revision, loan=loan_message(row, now))
-    if not isinstance(row.pushed_revision, int):
-        raise TypeError("pushed_revision is not a number")
-    return record
+    # --- what is due ---
+
+    def _push_due(self, began: SyncState, head: int) -> int:
+        """Send all rows that are due up to the revision `head`; return how many that were.
+
+        A batch that the admin cannot take as a whole is halved until the bad row is alone; it is parked.
+        Raises `_BeginAgain` when the pass, which began at the state `began`, must begin again.
+        """
+        pushed, limit = 0, self._batch_rows
+        while True:
+            state, rows = self._due(began, head, limit)
+            if not rows:
+                return pushed
+            try:
+                answer = self._send(state, rows)
+            except grpc.RpcError as error:
+                if not _may_blame_a_row(error):
+                    raise
+                limit = max(len(rows) // 2, 1)
+                if len(rows) == 1:
+                    self._park_failing(state, rows[0], error)
+                continue
+            self._check_answer(rows, answer)
+            self._settle(state, rows, answer)
+            self._unpark_known_kinds(rows, answer)
+            pushed += len(rows)
+            limit = min(2 * limit, self._batch_rows)
+
+    def _due(self, began: SyncState, head: int, limit: int) -> tuple[SyncState, list[Outgoing]]:
+        """Read the state of the sync and, in the same snapshot, rows that are due: kind by kind, oldest change first.
+
+        So a row is never sent before a row that it names and that is due. Rows with a revision after `head` wait for
+        the next pass, so that users who enrol during this one do not delay its loans.
+
+        Raises `_BeginAgain` if another process has begun a resync or has started since the pass began: then the proof
+        comes first.
+        """
+        while True:
+            with self._store.snapshot():
+                state = sync_state()
+                if state.generation != began.generation or state.start_revision:
+                    raise _BeginAgain
+                found: list[tuple[PushedKind, Any]] = []
+                for kind in self._kinds:
+                    due = kind.model.select().where(IS_DUE, kind.model.revision <= head).order_by(kind.model.revision)
+                    found += [(kind, row) for row in read_rows(due.limit(limit - len(found)), kind.model)]
+                    if len(found) == limit:
+                        break
+            rows, are_damaged = [], False
+            for kind, row in found:
+                try:
+                    rows.append(outgoing(kind, row, self._clock()))
+                except DAMAGE as error:
+                    are_damaged = True
+                    park_damaged(self._store, kind, row, error)
+            if not are_damaged:
+                return state, rows
+
+    def _check_answer(self, rows: Sequence[Outgoing], answer: RecordStatesResponse) -> None:
+        with self._store.reading():
+            head = head_revision()
+        check_outcomes([each.row for each in rows], answer, head)
+
+    def _settle(self, state: SyncState, rows: Sequence[Outgoing], answer: RecordStatesResponse) -> None:
+        """Store the admin's answer, unless a resync has begun meanwhile: the admin may have lost these rows since.
+
+        An answer that crossed another one is not stored either, since receipts must follow each other. Its rows are
+        sent again.
+        """
+        with self._store.writing():
+            still = SyncState.update(receipt=answer.receipt).where(
+                SyncState.generation == state.generation, SyncState.receipt == state.receipt
+            )
+            if not still.execute():
+                return
+            if answer.newest_revision > head_revision():
+                if self._has_moved:
+                    raise AnswerRefused(
+                        "the admin service says again and again that it knows newer rows than this frontend"
+                    )
+                self._has_moved = True
+                self._move_past(answer.newest_revision)  # and so these rows go again, too
+                return
+            for each, outcome in reversed(list(zip(rows, answer.outcomes, strict=True))):  # in the order of locks
+                self._settle_row(each, outcome)
+
+    def _settle_row(self, each: Outgoing, outcome: RecordOutcome) -> None:
+        model, row = each.kind.model, each.row
+        if outcome.result == RECORD_RESULT_UNKNOWN_KIND:
+            park(each, UNKNOWN_KIND)
+            if each.kind not in self._probed:
+                log.warning("row of a kind that the admin does not know", kind=each.kind.name, id=row.id)
+        elif outcome.result == RECORD_RESULT_REFUSED:
+            reason = plain(outcome.reason[:REASON_LENGTH])[:REASON_LENGTH] or "the admin service sent no reason"
+            park(each, reason)
+            log.error("row refused by the admin", kind=each.kind.name, id=row.id, reason=reason)
+        else:
+            pushed = model.update(pushed_revision=row.revision)
+            pushed.where(model.key == row.key, model.pushed_revision < row.revision).execute()
+
+    # --- rows that are not recorded ---
+
+    def _park_failing(self, state: SyncState, each: Outgoing, error: grpc.RpcError) -> None:
+        """Park a row that fails alone. Raises the error when a row that the admin has recorded fails as well."""
+        self._parked += 1
+        if self._parked > MOST_PARKED:
+            raise error
+        model = each.kind.model
+        with self._store.reading():
+            recorded = model.select().where(model.revision == model.pushed_revision, model.key != each.row.key)
+            others = self._sound_rows(each.kind, recorded.limit(1))
+        if others:
+            try:
+                self._send(state, others)  # the admin answers UNCHANGED, and this notes nothing
+            except grpc.RpcError as another:
+                raise error from another
+        reason = plain(describe(error))[:REASON_LENGTH]
+        with self._store.writing():
+            # After a resync has begun, the admin that failed has lost its past, and the row is due again. Locked, so
+            # that no resync begins between this look and the update.
+            locked = lock_sync_state(self._store)
+            if locked is None or locked.generation != state.generation:
+                return
+            park(each, reason)
+        log.error("row cannot be sent to the admin", kind=each.kind.name, id=each.row.id, reason=reason)
+
+    def _unpark_known_kinds(self, rows: Sequence[Outgoing], answer: RecordStatesResponse) -> None:
+        """Make all rows due of those kinds, not known before, that the admin has answered for now."""
+        if not self._probed:
+            return
+        pairs = zip(rows, answer.outcomes, strict=True)
+        known = [each.kind for each, outcome in pairs if outcome.result != RECORD_RESULT_UNKNOWN_KIND]
+        upgraded = [kind for kind in self._probed if kind in known]
+        if upgraded:
+            unpark(self._store, upgraded, UNKNOWN_KIND)
+            self._probed = [kind for kind in self._probed if kind not in upgraded]
 
 
 def _may_blame_a_row(error: grpc.RpcError) -> bool:
     """Return whether a call may have failed because of a row in it, and would fail again."""
     code = cast("grpc.Call", error).code()
     return code in BLAMES_A_ROW and error_info(error).reason not in OF_NO_ROW
-
-
-def _park(store: Store, state: SyncState, row: Row, send: Send[Row], error: grpc.RpcError) -> None:
-    """Park a row that fails alone. Raises the error when a row that the admin has taken before fails as well."""
-    model = type(row)
-    with store.reading():
-        taken = model.select().where(model.revision == model.pushed_revision, model.key != row.key).first()
-    if taken is not None:
-        try:
-            send(state, [taken])  # the admin answers UNCHANGED, and this notes nothing
-        except grpc.RpcError as another:
-            raise error from another
-    reason = plain(describe(error))[:REASON_LENGTH]
-    with store.writing():
-        # After a resync has begun, the admin that failed is no more, and the row is due again. Locked, so that no
-        # resync begins between this look and the update.
-        locked = lock_sync_state(store)
-        if locked is None or locked.generation != state.generation:
-            return
-        parked = model.update(park_reason=reason)
-        parked.where(model.key == row.key, model.revision == row.revision).execute()
-    log.error("row cannot be sent to the admin", table=model._meta.table_name, id=row.id, reason=reason)
-
-
-def _settle(
-    store: Store,
-    run: _Run,
-    state: SyncState,
-    rows: Sequence[Row],
-    answer: RecordUsersResponse | RecordLoansResponse,
-) -> None:
-    """Note what the admin answered, unless it has lost its past meanwhile: then the answer is worth nothing.
-
-    An answer that crossed another one is not noted either, since receipts must follow each other: its rows go again.
-    """
-    with store.writing():
-        still = SyncState.update(receipt=answer.receipt).where(
-            SyncState.generation == state.generation, SyncState.receipt == state.receipt
-        )
-        if not still.execute():
-            return
-        if answer.newest_revision > head_revision():
-            run.moves()
-            _move_past(store, answer.newest_revision)  # and so these rows go again, too
-            return
-        for row, outcome in zip(rows, answer.outcomes, strict=True):
-            model = type(row)
-            if outcome.result == RECORD_RESULT_REFUSED:
-                reason = plain(outcome.reason[:REASON_LENGTH])[:REASON_LENGTH] or "the admin service sent no reason"
-                parked = model.update(park_reason=reason)
-                parked.where(model.key == row.key, model.revision == row.revision).execute()
-                log.error("row refused by the admin", table=model._meta.table_name, id=row.id, reason=reason)
-            else:
-                told = model.update(pushed_revision=row.revision)
-                told.where(model.key == row.key, model.pushed_revision < row.revision).execute()
-
-
-def _move_past(store: Store, newest_revision: int) -> None:
-    """Give all rows a revision that the admin has not seen, and make them due.
-
-    The admin has recorded a revision that this store never gave: so this store was restored from an old backup, and
-    without this the admin would take its changes for old ones.
-    """
-    log.warning("this store is older than what the admin recorded; telling users and loans anew")
-    store.lift_time_limit()
-    beyond = max(newest_revision, head_revision()) + 1
-    for model in (Loan, User):  # in the order of lending, and the counter last, as there
-        model.update(revision=beyond, pushed_revision=0, park_reason="").execute()
-    Counter.update(revision=beyond).where(Counter.revision < beyond).execute()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 
-from frontend_server.store.models import NOTHING_IS_SURE, Loan, SyncState, User
+from frontend_server.store.models import NOTHING_IS_SURE, SyncState
 from frontend_server.sync.pulled_books import forget_learnt_words
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from library_domain.errors import CursorExpired
 from service_kit.channel import error_info
 from service_kit.errors import FieldInvalid
@@ -31,7 +34,7 @@ def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
     return is_refused and bool(state.cursor or state.receipt)
 
 
-def begin_resync(store: Store, state: SyncState) -> None:
+def begin_resync(store: Store, state: SyncState, pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS) -> None:
     """Begin to read the whole catalogue again, and to send the admin every user and loan again.
 
     An admin that was restored from a backup has lost users and loans, too. The new generation also makes answers to
@@ -48,8 +51,8 @@ def begin_resync(store: Store, state: SyncState) -> None:
         has_begun = bool(begun.execute())
         if has_begun:
             store.lift_time_limit()
-            for model in (Loan, User):  # in the order of lending, so that the two do not wait for each other
-                model.update(pushed_revision=0, park_reason="").execute()
+            for kind in reversed(pushed_kinds):  # in the order of lending, so that the two do not wait for each other
+                kind.model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
         forget_learnt_words(store)
         log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")

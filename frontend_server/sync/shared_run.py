@@ -44,7 +44,7 @@ class SharedRun(Generic[Outcome]):
         """Return, or raise, the outcome of a run that begins after this call.
 
         Raises:
-            CallGivenUp: The client of the call that this thread works for does not wait any more.
+            CallCancelled: The client of the call that this thread works for does not wait any more.
         """
         with self._condition:
             run = self._next = self._next or _Run()

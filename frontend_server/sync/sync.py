@@ -11,31 +11,39 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, User, own_credentials, sync_state
+from frontend_server.store.models import own_credentials
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
-from frontend_server.sync.pull import pull
-from frontend_server.sync.push import push, unpark
+from frontend_server.sync.parking import unpark
+from frontend_server.sync.pull import PAGE_SIZE, pull
+from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.retry_set_aside import retry_set_aside
 from frontend_server.sync.schedule import Schedule, Task, describe
 from frontend_server.sync.shared_run import SharedRun
-from frontend_server.sync.trials import REASON_LENGTH
 from frontend_server.watched_clock import WatchedClock, newest_time
-from library.frontend.v1.sync_service_pb2 import ParkedRow, SetAsideRow, SyncStatus
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info, open_channel
-from service_kit.clock import timestamp
 from service_kit.errors import NotServing
 from service_kit.store import Store
-from service_kit.unreadable import all_shown, read_rows
 
 CALL_SECONDS = 10.0
 """The deadline of each call to the admin."""
 
-PARKED_ROWS_SHOWN = 100
-SET_ASIDE_ROWS_SHOWN = 100
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """With which admin a frontend syncs, and how."""
+
+    admin_target: str
+    """HOST:PORT of the admin."""
+    interval: float = 1.0
+    """Seconds between two reads of the admin's catalogue."""
+    page_size: int = PAGE_SIZE
+    """Changes of the catalogue that are read with one call."""
+    batch_rows: int = BATCH_ROWS
+    """Rows that are pushed with one call."""
 
 
 @dataclass
@@ -50,12 +58,13 @@ class Health:
 class Sync:
     """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
 
-    def __init__(self, store: Store, admin_target: str, interval: float, clock: WatchedClock) -> None:
+    def __init__(self, store: Store, settings: SyncSettings, clock: WatchedClock) -> None:
         """Prepare; nothing is sent before `start`."""
         self._store = store
         self._clock = clock
-        self._admin_target = admin_target
-        self._channel = open_channel(admin_target)
+        self._settings = settings
+        self.admin_target = settings.admin_target
+        self._channel = open_channel(settings.admin_target)
         self._admin = SyncServiceStub(self._channel)
         # Not the stub's: it could not say which change of a page it is that cannot be parsed.
         self._list_changes = self._channel.unary_unary(
@@ -63,15 +72,15 @@ class Sync:
             request_serializer=ListCatalogChangesRequest.SerializeToString,
             response_deserializer=parse_page,
         )
-        self._pull_health, self._push_health = Health(), Health()
+        self.pull_health, self.push_health = Health(), Health()
         self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
-        self._pull_task = Task("pull", self.pull, interval)
-        self._push_task = Task("push", self.push, interval)
+        self._pull_task = Task("pull", self.pull, settings.interval)
+        self._push_task = Task("push", self.push, settings.interval)
         self._is_stopping = False
         self._shared_run = SharedRun(self._run_now, shared_failure=AdminUnavailable)
-        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
-        self._schedule = Schedule(tasks, interval)
+        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, settings.interval)]
+        self._schedule = Schedule(tasks, settings.interval)
 
     def start(self) -> None:
         """Begin to run on schedule."""
@@ -83,7 +92,7 @@ class Sync:
         self._channel.close()  # ends the call to the admin that is under way
         self._schedule.stop()
 
-    def something_to_push(self) -> None:
+    def request_push(self) -> None:
         """Push soon: a user or loan has just been committed."""
         self._schedule.wake(self._push_task)
 
@@ -92,28 +101,28 @@ class Sync:
 
         Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
         """
-        had_failed = bool(self._pull_health.last_error)
-        with self._turn(self._pull_lock), self._store.alone("pull") as alone:
-            if alone or asked_for:
-                self._watched(self._pull_health, lambda: self._pull_and_retry(asked_for))
+        had_failed = bool(self.pull_health.last_error)
+        with self._turn(self._pull_lock), self._store.try_lock("pull") as locked:
+            if locked or asked_for:
+                self._watched(self.pull_health, lambda: self._pull_and_retry(asked_for))
         if had_failed:
             self._push_task.forgive()  # the admin is back
-            self.something_to_push()
+            self.request_push()
 
     def push(self, *, asked_for: bool = False) -> None:
         """Push all that is due, unless another process of this store is at it and nobody asked. Raises as `pull`."""
-        with self._turn(self._push_lock), self._store.alone("push") as alone:
-            if alone or asked_for:
-                self._watched(self._push_health, self._push)
+        with self._turn(self._push_lock), self._store.try_lock("push") as locked:
+            if locked or asked_for:
+                self._watched(self.push_health, self._push)
 
-    def sync_now(self, *, retry_parked: bool) -> SyncStatus:
-        """Pull and push, and return the status then. Calls that come while one is under way share the next run.
+    def sync_now(self, *, retry_parked: bool) -> None:
+        """Pull and push. Calls that come while one is under way share the next run.
 
         Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`.
         """
-        return self._shared_run.join(wish=retry_parked)
+        self._shared_run.join(wish=retry_parked)
 
-    def _run_now(self, retry_parked: bool) -> SyncStatus:
+    def _run_now(self, retry_parked: bool) -> None:
         if retry_parked:
             unpark(self._store)
         try:
@@ -122,45 +131,11 @@ class Sync:
         except grpc.RpcError as error:
             raise self._as_service_error(error) from error
         except AnswerRefused as error:
-            raise AdminUnavailable(admin_target=self._admin_target, problem=str(error)) from error
+            raise AdminUnavailable(admin_target=self.admin_target, problem=str(error)) from error
         except ValueError as error:  # what grpcio raises for a call on a closed channel
             if not self._is_stopping:
                 raise
             raise NotServing from error
-        return self.status()
-
-    def status(self) -> SyncStatus:
-        """How far the two services are in step, as this process knows."""
-        with self._store.reading():
-            state = sync_state()
-            status = SyncStatus(
-                frontend_id=state.frontend_id,
-                admin_target=self._admin_target,
-                resyncing=state.resyncing,
-                last_pull_error=self._pull_health.last_error,
-                last_push_error=self._push_health.last_error,
-                waiting_user_count=User.select().where(IS_DUE).count(),
-                waiting_loan_count=Loan.select().where(IS_DUE).count(),
-                book_count=Book.select().count(),
-                store_size_bytes=self._store.size_bytes(),
-            )
-            for kind, model in (("user", User), ("loan", Loan)):
-                parked = model.select().where(IS_PARKED)
-                status.parked_row_count += parked.count()
-                rows = read_rows(parked.order_by(model.key).limit(PARKED_ROWS_SHOWN - len(status.parked_rows)), model)
-                status.parked_rows.extend(all_shown(rows, functools.partial(_parked_row, kind)))
-            status.set_aside_count = SetAside.select().count()
-            asides = read_rows(SetAside.select().order_by(SetAside.key).limit(SET_ASIDE_ROWS_SHOWN), SetAside)
-            status.set_aside_rows.extend(all_shown(asides, _set_aside_row))
-        if self._pull_health.last_time is not None:
-            status.last_pull_time.CopyFrom(timestamp(self._pull_health.last_time))
-            status.cursor_age.FromMilliseconds(int((time.monotonic() - self._pull_health.ended_at) * 1_000))
-        if self._push_health.last_time is not None:
-            status.last_push_time.CopyFrom(timestamp(self._push_health.last_time))
-        if behind := self._clock.behind():
-            status.clock_behind.FromMicroseconds(behind)
-            status.newest_time.CopyFrom(timestamp(self._clock.newest_time))
-        return status
 
     def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
         """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
@@ -172,7 +147,7 @@ class Sync:
     @contextlib.contextmanager
     def _turn(self, lock: threading.Lock) -> Iterator[None]:
         if not lock.acquire(timeout=CALL_SECONDS):
-            raise AdminUnavailable(admin_target=self._admin_target, problem="a sync is still under way")
+            raise AdminUnavailable(admin_target=self.admin_target, problem="a sync is still under way")
         try:
             yield
         finally:
@@ -186,13 +161,12 @@ class Sync:
         if asked_for or not self._has_retried:
             retry_set_aside(self._store)
             self._has_retried = True
-        pull(self._store, self._fetch, self._clock.now)
+        pull(self._store, self._fetch, self._clock.now, page_size=self._settings.page_size)
 
     def _push(self) -> None:
         metadata = own_credentials(self._store).metadata()
-        users = functools.partial(self._admin.RecordUsers, timeout=CALL_SECONDS, metadata=metadata)
-        loans = functools.partial(self._admin.RecordLoans, timeout=CALL_SECONDS, metadata=metadata)
-        push(self._store, users, loans, self._clock.now)
+        record = functools.partial(self._admin.RecordStates, timeout=CALL_SECONDS, metadata=metadata)
+        push(self._store, record, self._clock.now, batch_rows=self._settings.batch_rows)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:
@@ -208,18 +182,4 @@ class Sync:
         info = error_info(error)
         if info.reason == OtherFrontend.reason:
             return OtherFrontend(**info.metadata)
-        return AdminUnavailable(admin_target=self._admin_target, problem=describe(error))
-
-
-def _parked_row(kind: str, row: User | Loan) -> ParkedRow:
-    return ParkedRow(kind=kind, id=row.id, reason=row.park_reason[:REASON_LENGTH])
-
-
-def _set_aside_row(row: SetAside) -> SetAsideRow:
-    return SetAsideRow(
-        kind=row.kind,
-        id=row.id,
-        reason=row.reason[:REASON_LENGTH],
-        revision=row.revision,
-        set_aside_time=timestamp(row.time),
-    )
+        return AdminUnavailable(admin_target=self.admin_target, problem=describe(error))

@@ -50,7 +50,7 @@ __all__ = [
 
 
 class FieldInvalid(LibraryError):
-    """One field or more is not acceptable; `google.rpc.BadRequest` names each and says why.
+    """At least one field is invalid; `google.rpc.BadRequest` names each and explains it.
 
     Status: INVALID_ARGUMENT.
     """
@@ -86,7 +86,7 @@ class LoanNotFound(LibraryError):
 
 
 class NoCopyAvailable(LibraryError):
-    """Every copy of the book is out; the metadata says when one is expected back.
+    """Every copy of the book is on loan; the metadata has the next due time.
 
     Status: FAILED_PRECONDITION.
     """
@@ -113,7 +113,7 @@ class BookRemoved(LibraryError):
 
 
 class LoanLimitReached(LibraryError):
-    """The user has as many loans out as a user may have.
+    """The user has reached the limit of open loans.
 
     Status: FAILED_PRECONDITION.
     """
@@ -122,7 +122,7 @@ class LoanLimitReached(LibraryError):
 
 
 class LoanReturned(LibraryError):
-    """The loan has come back already; the metadata says when.
+    """The loan was returned before; the metadata has the time.
 
     Status: FAILED_PRECONDITION.
     """
@@ -140,7 +140,7 @@ class LoanOverdue(LibraryError):
 
 
 class RenewalLimitReached(LibraryError):
-    """The loan has been renewed as often, or for as long, as a loan may be.
+    """The loan has reached the limit of renewals or days.
 
     Status: FAILED_PRECONDITION.
     """
@@ -149,7 +149,9 @@ class RenewalLimitReached(LibraryError):
 
 
 class BookOnLoan(LibraryError):
-    """Copies of the book are out; withdraw it, or wait for them.
+    """Copies of the book are on loan.
+
+    Wait for them, or withdraw the book.
 
     Status: FAILED_PRECONDITION.
     """
@@ -158,7 +160,7 @@ class BookOnLoan(LibraryError):
 
 
 class EmailTaken(LibraryError):
-    """A user has enrolled with this e-mail address and has not closed the account.
+    """Another open account has this e-mail address.
 
     Status: ALREADY_EXISTS.
     """
@@ -167,7 +169,7 @@ class EmailTaken(LibraryError):
 
 
 class IsbnTaken(LibraryError):
-    """Another book has this ISBN; the metadata says which.
+    """Another book has this ISBN; the metadata has its id.
 
     Status: ALREADY_EXISTS.
     """
@@ -205,7 +207,7 @@ class CursorExpired(LibraryError):
 
 
 class OtherFrontend(LibraryError):
-    """The admin takes the users and loans of one frontend, and this is another one.
+    """The admin is paired with another frontend.
 
     Status: FAILED_PRECONDITION.
     """
@@ -214,7 +216,9 @@ class OtherFrontend(LibraryError):
 
 
 class ImportTooLong(LibraryError):
-    """More rows in one import stream than it takes; send the rest in another call.
+    """The import stream has too many rows.
+
+    Send the rest in another call.
 
     Status: RESOURCE_EXHAUSTED.
     """
@@ -301,7 +305,7 @@ class UserClosed(LibraryError):
 
 
 class UserNotActive(LibraryError):
-    """The user's account is neither active nor closed but in a state that this server does not know, such as one of a
+    """The user's account is neither active nor closed but in a state that this server does not know, for example one of a
     newer version; the metadata has its number.
 
     Status: FAILED_PRECONDITION.
@@ -311,7 +315,7 @@ class UserNotActive(LibraryError):
 
 
 class UserHasLoans(LibraryError):
-    """The user has loans out, so the account cannot be closed; the metadata says how many.
+    """The user has open loans, so the account cannot be closed; the metadata has their number.
 
     Status: FAILED_PRECONDITION.
     """
@@ -320,7 +324,7 @@ class UserHasLoans(LibraryError):
 
 
 class ServerBusy(LibraryError):
-    """A bound on what the server has open at a time is reached; the metadata says which.
+    """The server has reached a limit, which the metadata names.
 
     Try again after the time in RetryInfo, with the same request id if the call has one.
 
@@ -331,7 +335,7 @@ class ServerBusy(LibraryError):
 
 
 class CallIdle(LibraryError):
-    """The client kept a call open without going on with it, so the server ended it.
+    """The client kept a call open without sending or reading, so the server ended it.
 
     Status: DEADLINE_EXCEEDED.
     """
@@ -340,8 +344,7 @@ class CallIdle(LibraryError):
 
 
 class RowUnreadable(LibraryError):
-    """What the request names is in the server's store, but damaged there, so that it cannot be shown; the metadata says
-    which `kind` of row it is.
+    """The requested row is damaged in the server's store and cannot be returned; the metadata has its `kind`.
 
     Lists leave such rows out.
 
@@ -352,7 +355,7 @@ class RowUnreadable(LibraryError):
 
 
 class ImportRunNotFound(LibraryError):
-    """No import has been done under this run id.
+    """No import has this run id.
 
     Status: NOT_FOUND.
     """
@@ -361,7 +364,9 @@ class ImportRunNotFound(LibraryError):
 
 
 class ImportRunUndone(LibraryError):
-    """This run of an import was taken back, so no more rows of it are imported; use a new run id.
+    """This import run was undone, so it takes no more rows.
+
+    Use a new run id.
 
     Status: FAILED_PRECONDITION.
     """

@@ -1,1 +1,1 @@
-"""What is done at the desk of a library: search, enrol, lend, take back, and look up loans and users."""
+"""The commands for the desk of a library: search, enrol, lend, return, renew, and list loans and users."""

@@ -1,4 +1,4 @@
-"""Calls to the frontend service, as commands at the desk make them."""
+"""The calls to the frontend service that the desk's commands make."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from library_cli.grpc_errors import is_surely_not_done, reason_of, rich_status
 PAGE_SIZE = 500
 
 USERS_AT_ONCE = 50
-"""How many users are asked for at the same time: few enough for the bounds of the service."""
+"""How many `GetUser` calls run at the same time; the service accepts more than this from one connection."""
 
 NOT_STARTED = {"NOT_SERVING", "SERVER_BUSY"}
-"""Reasons of the service for calls that it did not begin with."""
+"""Reasons of calls that the service did not start."""
 
 TEMPORARY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL}
-"""Statuses of answers that say nothing of what the attempt before has done."""
+"""Statuses that do not show whether an earlier attempt made the change."""
 
-NOT_KNOWN = "Whether the first attempt was done is not known: look before you try again."
+OUTCOME_UNKNOWN = "The first attempt may have made the change: look before you try again."
 
 Request = TypeVar("Request", bound="ChangingRequest")
 Answer = TypeVar("Answer")
 
 
 class ChangingRequest(Protocol):
-    """A request of a method that changes something."""
+    """The request of a method that changes something."""
 
     request_id: str
 
 
 class Desk:
-    """The frontend service, seen from the desk. All methods raise grpc.RpcError."""
+    """The calls of the desk's commands. All methods raise grpc.RpcError."""
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.members = MemberServiceStub(channel)
@@ -53,12 +53,10 @@ class Desk:
         self.lending = LendingServiceStub(channel)
 
     def first_page(self, request: ListBooksRequest) -> ListBooksResponse:
-        """Return the first page of a list of books."""
         request.page_size = PAGE_SIZE
         return self.catalog.ListBooks(request, timeout=ANSWER_SECONDS)
 
     def books(self, request: ListBooksRequest, first: ListBooksResponse | None = None) -> Iterator[Book]:
-        """Yield the books of a list, page after page."""
         page = first or self.first_page(request)
         yield from page.books
         while page.next_page_token:
@@ -67,31 +65,26 @@ class Desk:
             yield from page.books
 
     def users(self, **filters: Any) -> Iterator[User]:
-        """Yield the users of a list, page after page."""
         request = ListUsersRequest(page_size=PAGE_SIZE, **filters)
         for page in pages(self.members.ListUsers, request):
             yield from page.users
 
     def loans(self, **filters: Any) -> Iterator[Loan]:
-        """Yield the loans of a list, page after page."""
         request = ListLoansRequest(page_size=PAGE_SIZE, **filters)
         for page in pages(self.lending.ListLoans, request):
             yield from page.loans
 
     def book(self, book_id: str) -> Book:
-        """Return the book with this id."""
         return self.catalog.GetBook(GetBookRequest(id=book_id), timeout=ANSWER_SECONDS)
 
     def user(self, user_id: str) -> User:
-        """Return the user with this id."""
         return self.members.GetUser(GetUserRequest(id=user_id), timeout=ANSWER_SECONDS)
 
     def loan(self, loan_id: str) -> Loan:
-        """Return the loan with this id."""
         return self.lending.GetLoan(GetLoanRequest(id=loan_id), timeout=ANSWER_SECONDS)
 
     def with_users(self, loans: Iterable[Loan]) -> Iterator[ListedLoan]:
-        """Yield each loan with its user. Each user is asked for once, some at the same time."""
+        """Yield each loan with its user. Each user is read once, up to USERS_AT_ONCE at the same time."""
         known: dict[str, User | None] = {}
         for batch in _batches(loans, USERS_AT_ONCE):
             wanted = {loan.user_id for loan in batch} - known.keys()
@@ -104,11 +97,11 @@ class Desk:
             yield from (ListedLoan(loan, known[loan.user_id]) for loan in batch)
 
     def change(self, call: Callable[..., Answer], request: Request) -> Answer:
-        """Make a call that changes something, under a new request id.
+        """Make a call that changes something, with a new request id.
 
-        When the connection breaks or the service is unavailable, the call is sent a second time with the same id, so
-        that it is done once. It is not sent again when no service was reached at all. An error of the second attempt
-        has the note `NOT_KNOWN` if the first one may have been done.
+        If the connection breaks or the service is unavailable, the call is retried once with the same id, so that the
+        change is made once. It is not retried if no service was reached. An error of the retry has the note
+        `OUTCOME_UNKNOWN` if the first attempt may have made the change.
         """
         request.request_id = str(uuid.uuid4())
         try:
@@ -122,9 +115,9 @@ class Desk:
         try:
             return call(request, timeout=ANSWER_SECONDS, wait_for_ready=True)
         except grpc.RpcError as error:
-            # What was done once is answered with the first answer, so a refusal says that it was not.
+            # If the first attempt had made the change, the retry would have returned its answer and not a refusal.
             if may_be_done and (rich_status(error) is None or error.code() in TEMPORARY):
-                error.add_note(NOT_KNOWN)
+                error.add_note(OUTCOME_UNKNOWN)
             raise
 
 
@@ -140,7 +133,7 @@ def _batches(items: Iterable[Answer], size: int) -> Iterator[list[Answer]]:
 
 
 def _user_or_none(call: Any) -> User | None:
-    """Return the user that a call asked for; None for one that cannot be shown."""
+    """Return the user that a call reads; None for a user that the service cannot return."""
     try:
         user: User = call.result()
     except grpc.RpcError as error:

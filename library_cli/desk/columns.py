@@ -1,4 +1,4 @@
-"""Books, users and loans as rows: what a table, a line and JSON have of them."""
+"""Books, users and loans as rows of tables, lines and JSON."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from library_cli.tables import WIDE, Column, Form, as_json
 from library_cli.times import days_until, local_time
 
 WIDE_FOR_LOANS = 140
-"""From this width on, in characters, a table of loans has whole ids; a narrower one has their beginnings."""
+"""The least width, in characters, of a table of loans with whole ids. Narrower ones have their beginnings."""
 
 
 class ListedLoan(NamedTuple):
-    """A loan, and who has the book; no user where the service does not know one."""
+    """A loan with its user; None if the service does not know the user."""
 
     loan: Loan
     user: User | None
 
 
 def loan_as_json(listed: ListedLoan) -> dict[str, Any]:
-    """Return all fields of a loan, with the address and the name of the user."""
+    """Return all fields of a loan, with the user's address and name."""
     user = listed.user or User()
     return {**as_json(listed.loan), "user_email": user.email, "user_name": name_of(user)}
 
 
 def name_of(user: User) -> str:
-    """Return the whole name of a user."""
     return f"{user.first_name} {user.last_name}".strip()
 
 
@@ -47,12 +46,12 @@ def quoted(book: Book) -> str:
 
 
 def year(book: Book) -> str:
-    """Return the year in which a book was published; "" where it is not known."""
+    """Return the year of publication, or "" if unknown."""
     return str(book.published_year) if book.published_year else ""
 
 
 def money(amount: Money) -> str:
-    """Write an amount of money: `0.40 EUR`; "" for none."""
+    """Return an amount as `0.40 EUR`, or "" for zero."""
     if not (amount.units or amount.nanos):
         return ""
     decimals = f"{amount.nanos:09}".rstrip("0").ljust(2, "0")
@@ -70,7 +69,7 @@ def _free_shown(book: Book) -> Text:
 
 
 def _name(enum: Any, prefix: str, number: int) -> str:
-    """Return the name of a value of an enum; the number of one that a newer service has."""
+    """Return the name of an enum's value, or the number of one that only a newer service knows."""
     return enum.Name(number).removeprefix(prefix).lower() if number in enum.values() else str(number)
 
 
@@ -90,7 +89,7 @@ def _email(listed: ListedLoan) -> str:
 
 
 IN_LINES_ONLY = 0
-"""The `max_width` of a column that no table has: lines have another order than tables, and more columns."""
+"""The `max_width` of a column that only lines have. Lines have more columns than tables, in another order."""
 
 BOOKS: Form[Book] = Form(
     [
@@ -123,7 +122,7 @@ USERS: Form[User] = Form(
         Column("id", lambda user: user.id, min_width=WIDE, in_lines=False, is_whole=True),
     ],
     as_json,
-    "Nobody was found.",
+    "No user was found.",
 )
 _LOAN_ID: Column[ListedLoan] = Column(
     "loan id", lambda listed: listed.loan.id, in_lines=False, is_whole=True, short_below=WIDE_FOR_LOANS
@@ -154,4 +153,4 @@ LOANS_TO_CHOOSE: Form[ListedLoan] = replace(
         *LOANS.columns[7:],
     ],
 )
-"""For one of several loans that has to be named by its id: every terminal shows the id or enough of it."""
+"""For loans of which one has to be named by its id: on every terminal the table shows enough of the id."""

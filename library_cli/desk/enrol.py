@@ -23,7 +23,7 @@ from library_cli.tables import as_json, json_option
 EMAIL_TAKEN = "EMAIL_TAKEN"
 
 
-@click.command("enrol", cls=DeskCommand, short_help="Enrol a user, who can borrow from then on.")
+@click.command("enrol", cls=DeskCommand, short_help="Enrol a user, who can then borrow books.")
 @click.argument("email")
 @click.argument("first_name")
 @click.argument("last_name", default="")
@@ -34,12 +34,12 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
 
     Example: library enrol ada@example.org Ada Lovelace
 
-    A name of several words is put in quotes; the last name may be left out.
+    Put a name of several words in quotes. The last name is optional.
 
-    Who has enrolled already with this address and this name is shown, and nothing is changed.
+    If a user with this address and this name is enrolled already, that user is shown and nothing changes.
 
-    Exit status: 0 when the user is enrolled, now or before, 1 when it was refused, also because somebody of another
-    name has the address, whom the command shows, 2 when no service answered.
+    Exit status: 0 when the user is enrolled, now or before; 1 when the service refused, or a user of another name has
+    the address, who is shown; 2 when no service answered.
     """
     enrolled = "Enrolled {person}."
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
@@ -51,7 +51,7 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
             if reason_of(error) != EMAIL_TAKEN:
                 raise
             user = _known(desk, request, error)
-            enrolled = "{person} has enrolled already."
+            enrolled = "{person} is enrolled already."
     if json_wanted:
         click.echo(json.dumps(as_json(user), indent=2, ensure_ascii=False))
         return
@@ -60,7 +60,7 @@ def enrol_command(email: str, first_name: str, last_name: str, json_wanted: bool
 
 
 def _check_order(*arguments: str) -> None:
-    """Raise Refusal where the e-mail address comes after a name."""
+    """Raise Refusal if the e-mail address comes after a name."""
     names = [argument for argument in arguments if argument and not address_key(argument)]
     addresses = [argument for argument in arguments if address_key(argument)]
     if addresses and addresses[0] != arguments[0] and "@" not in arguments[0]:
@@ -69,15 +69,15 @@ def _check_order(*arguments: str) -> None:
 
 
 def _known(desk: Desk, request: EnrollUserRequest, error: grpc.RpcError) -> User:
-    """Return the user who has the address, if the name is the same. Raises Refusal with that user if it is not."""
+    """Return the user with this address and name. Raises Refusal with the user of the address if the name differs."""
     key = address_key(request.email)
     users = [user for user in desk.users(query=request.email) if has_address(user, key)]
     if len(users) == 1 and _words(name_of(users[0])) == _words(f"{request.first_name} {request.last_name}"):
         return users[0]
     who = f": {name_of(users[0])}, id {users[0].id}" if users else ""
-    raise Refusal(EMAIL_TAKEN, f"A user has enrolled with {request.email} already{who}.", users, USERS) from error
+    raise Refusal(EMAIL_TAKEN, f"A user is enrolled with {request.email} already{who}.", users, USERS) from error
 
 
 def _words(name: str) -> list[str]:
-    """Return what is compared of a name: its words, whatever their Unicode form and the blanks between them."""
+    """Return the words of a name in one Unicode form, for a comparison."""
     return unicodedata.normalize("NFC", name).split()

@@ -1,6 +1,6 @@
-"""The one book, user or loan that somebody means: by an id or its beginning, an ISBN, an e-mail address, or words.
+"""Find the one book or user that a text names: an id or its beginning, an ISBN, an e-mail address, or words.
 
-What is exact wins over what only begins so. Where several fit equally well, none is taken.
+An exact match wins over the beginning of a name or id. If several match equally well, none is chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from library_cli.tables import Form
 from service_kit.ids import UUID
 
 MOST_LOOKED_AT = 1_000
-"""Among how many matches of a search the exact ones are looked for."""
+"""How many results of a search are compared with the text."""
 
 
 class HasId(Protocol):
@@ -36,36 +36,36 @@ Item = TypeVar("Item", bound=HasId)
 
 
 def find_book(desk: Desk, text: str) -> Book:
-    """Return the book that a text names. Raises Refusal for none and for several, and grpc.RpcError."""
+    """Return the book that a text names. Raises Refusal unless it is exactly one, and grpc.RpcError."""
     matches = books_named(desk, text)
     what_to_type = "Name it by its ISBN or its id, or add words of the title or the authors."
     return the_one(matches, text, "book", BOOKS, what_to_type, "library search")
 
 
 def find_user(desk: Desk, text: str) -> User:
-    """Return the user that a text names. Raises Refusal for none and for several, and grpc.RpcError."""
+    """Return the user that a text names. Raises Refusal unless it is exactly one, and grpc.RpcError."""
     matches = users_named(desk, text)
     what_to_type = "Name the user by the e-mail address."
     return the_one(matches, text, "user", USERS, what_to_type, "library users")
 
 
 def the_one(matches: Matches[Item], text: str, noun: str, form: Form[Item], what_to_type: str, command: str) -> Item:
-    """Return the only one that fits best. Raises Refusal with candidates where there is not exactly one."""
+    """Return the one best match. Raises Refusal, with candidates, unless it is exactly one."""
     best = matches.best
     if len(best) == 1 and not matches.is_cut:
         return best[0]
     if best:
         number = f"More than {MOST_LOOKED_AT:,}" if matches.is_cut else str(len(best))
         shown = f" Here are {MOST_SHOWN} of them." if len(best) > MOST_SHOWN else ""
-        raise Refusal(AMBIGUOUS, f'{number} {noun}s fit "{text}". {what_to_type}{shown}', best, form)
+        raise Refusal(AMBIGUOUS, f'{number} {noun}s match "{text}". {what_to_type}{shown}', best, form)
     wrong = f" {problem}" if (problem := matching.isbn_problem(text)) else ""
     similar = " Did you mean one of these?" if matches.offers else f" To look for it, run: {command} WORDS"
-    message = f'No {noun} fits "{text}".{wrong if noun == "book" else ""}{similar}'
+    message = f'No {noun} matches "{text}".{wrong if noun == "book" else ""}{similar}'
     raise Refusal(f"{noun.upper()}_NOT_FOUND", message, matches.offers, form)
 
 
 def books_named(desk: Desk, text: str) -> Matches[Book]:
-    """Return the books that a text may name, also those that cannot be borrowed now. Raises as `find_book`."""
+    """Return the books that match a text, including those that cannot be borrowed now. Raises as `find_book`."""
     text = text.strip()
     if UUID.fullmatch(text):
         return _with_id(text, "book", desk.book)
@@ -83,7 +83,7 @@ def books_named(desk: Desk, text: str) -> Matches[Book]:
 
 
 def users_named(desk: Desk, text: str) -> Matches[User]:
-    """Return the users that a text may name, without those whose account is closed. Raises as `find_user`."""
+    """Return the users that match a text, without closed accounts. Raises as `find_user`."""
     text = text.strip()
     if UUID.fullmatch(text):
         return _with_id(text, "user", desk.user)
@@ -98,7 +98,7 @@ def users_named(desk: Desk, text: str) -> Matches[User]:
 
 
 def _with_address(desk: Desk, text: str, key: str) -> Matches[User]:
-    """Return the users that an address may name: who has it, or those whose address it begins, if it is cut short."""
+    """Return the user with this address, or the users whose address begins with it if it is cut short."""
     found, is_cut = _some(desk.users(query=text))
     exact = [user for user in found if matching.has_address(user, key)]
     begun = list(filter(matching.is_cut_short(text), found))
@@ -107,14 +107,14 @@ def _with_address(desk: Desk, text: str, key: str) -> Matches[User]:
 
 
 def wordy(text: str, noun: str) -> str:
-    """Return a text that can be searched for. Raises Refusal for one without a letter or a number."""
+    """Return a text that can be searched for. Raises Refusal for a text without a letter or number."""
     if any(letter.isalnum() for letter in text):
         return text
-    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'"{text}" has no letter or number to find a {noun} by.')
+    raise Refusal(f"{noun.upper()}_NOT_FOUND", f'"{text}" has no letter or number, so it does not name a {noun}.')
 
 
 def _similar(desk: Desk, address: str) -> list[User]:
-    """Return users whose address or name has what is before the @-sign, for an address that nobody has."""
+    """Return users whose address or name contains the part before the @-sign, for an unknown address."""
     local = address.rpartition("@")[0]
     return list(itertools.islice(desk.users(query=local), MOST_SHOWN)) if any(map(str.isalnum, local)) else []
 
@@ -133,7 +133,7 @@ def _no_id(text: str, noun: str) -> NoReturn:
 
 
 def _some(items: Iterable[Item]) -> tuple[list[Item], bool]:
-    """Return as many as are looked at, and whether there are more."""
+    """Return the first MOST_LOOKED_AT items, and whether more follow."""
     found = list(itertools.islice(items, MOST_LOOKED_AT + 1))
     return found[:MOST_LOOKED_AT], len(found) > MOST_LOOKED_AT
 
@@ -146,7 +146,7 @@ def _sorted(
     *,
     is_cut: bool,
 ) -> Matches[Item]:
-    """Sort what was found by how well it fits."""
+    """Sort results by how well they match."""
     begun = {item.id: item for item in [*by_id, *(each for each in found if begins(each))]}
     return Matches(
         exact=[item for item in begun.values() if is_exact(item)],

@@ -1,4 +1,4 @@
-"""The one loan that is returned or renewed: by its id or its beginning, or by the book and, if need be, the user."""
+"""Find the one loan to return or renew: by its id or its beginning, or by the book and, if needed, the user."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
 from service_kit.ids import UUID
 
 MOST_BOOKS = 20
-"""Of how many books the loans are looked for; more do not name one."""
+"""The highest number of matching books whose loans are read."""
 
 LOANS_OF_A_BOOK = 100
-"""How many loans of one book are looked at: more than one are too many already."""
+"""How many loans of one book are read. With more than one, the user has to be named."""
 
 
 class FoundLoan(NamedTuple):
-    """A loan, and the others of the same user and book that would have done as well: they are due later."""
+    """A loan, and the other loans of the same user and book, which are due later."""
 
     loan: Loan
     others: list[Loan]
 
 
 def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
-    """Return the loan that is meant. `what` names the loan or the book, `user_text` who has it.
+    """Return the loan that `what`, a loan or a book, and `user_text` name.
 
-    Of several copies of a book that one user has, it is the one that is due first. Raises Refusal where it is not clear
-    which loan is meant, and grpc.RpcError. A loan that is named by its id may have come back already: the service says
-    so.
+    Of several copies of a book that one user has, it is the one that is due first. Raises Refusal if no loan or several
+    loans match, and grpc.RpcError. A loan that is named by its id may be returned already; then the service refuses.
     """
     what = what.strip()
     user = find_user(desk, user_text) if user_text is not None else None
@@ -52,7 +51,7 @@ def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
     if out:
         listed = list(desk.with_users(itertools.islice(out.values(), MOST_SHOWN)))
         who = "" if user else " Name the user, too, or"
-        message = f'{len(out)} loans fit "{what}".{who or " Name"} the loan by its id.'
+        message = f'{len(out)} loans match "{what}".{who or " Name"} the loan by its id.'
         raise Refusal(AMBIGUOUS, message, listed, LOANS_TO_CHOOSE)
     if len(by_id) == 1 and not books.best:
         return FoundLoan(by_id[0], [])
@@ -60,16 +59,16 @@ def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
 
 
 def _is_any_as_good(by_id: list[Loan], fitting: list[Loan]) -> bool:
-    """Return whether all loans that fit are copies of one book that one user has, and all of them were looked at."""
+    """Return whether all matching loans are of one user and one book, and all of them were read."""
     if by_id or len(fitting) >= LOANS_OF_A_BOOK:
         return False
     return len({(loan.user_id, loan.book_id) for loan in fitting}) == 1
 
 
 def _loans_with_id(desk: Desk, what: str, user: User | None) -> list[Loan]:
-    """Return the loans whose id is, or begins like, the text: those of the user, if there is one.
+    """Return the loans whose id is the text or begins with it, of this user if there is one.
 
-    By a beginning, loans that are out are found before those that came back, of which two are too many already.
+    For the beginning of an id, open loans come first; if there are none, up to two returned ones.
     """
     user_id = user.id if user else ""
     if UUID.fullmatch(what):
@@ -88,7 +87,7 @@ def _loans_with_id(desk: Desk, what: str, user: User | None) -> list[Loan]:
 
 
 def _by_book(desk: Desk, what: str, user: User | None) -> tuple[Matches[Book], list[Loan]]:
-    """Return the books that the text may name, and the loans of those that are out."""
+    """Return the books that match the text, and their open loans."""
     try:
         books = books_named(desk, what)
     except Refusal:  # such as an id that no book has
@@ -97,7 +96,7 @@ def _by_book(desk: Desk, what: str, user: User | None) -> tuple[Matches[Book], l
         return books, _loans_of_user(desk, what, user, books)
     best = books.best
     if len(best) > MOST_BOOKS or books.is_cut:
-        message = f'More than {MOST_BOOKS} books fit "{what}". Name the user, too, or the book by its ISBN.'
+        message = f'More than {MOST_BOOKS} books match "{what}". Name the user, too, or the book by its ISBN.'
         raise Refusal(AMBIGUOUS, message, best, BOOKS)
     loans: list[Loan] = []
     for book in best:
@@ -106,7 +105,7 @@ def _by_book(desk: Desk, what: str, user: User | None) -> tuple[Matches[Book], l
 
 
 def _loans_of_user(desk: Desk, what: str, user: User, books: Matches[Book]) -> list[Loan]:
-    """Return the user's loans that fit; those of a book that has left the catalogue by the title that was lent."""
+    """Return the user's open loans that match; for a book that left the catalogue, by the title in the loan."""
     loans = list(desk.loans(user_id=user.id, only_open=True))
     is_title, begins = matching.is_title(what), matching.title_begins(what)
     exact_ids, begun_ids = ({book.id for book in some} for some in (books.exact, books.begun))
@@ -115,15 +114,15 @@ def _loans_of_user(desk: Desk, what: str, user: User, books: Matches[Book]) -> l
 
 
 def _nothing_out(desk: Desk, what: str, user: User | None, books: Matches[Book]) -> Refusal:
-    """Return the refusal for a text that fits no loan that is out."""
+    """Return the refusal for a text that matches no open loan."""
     if user is not None:
         loans = list(itertools.islice(desk.loans(user_id=user.id, only_open=True), MOST_SHOWN))
-        has = "These are the books that are out:" if loans else "No book is out."
-        message = f'{person(user)} has no book that fits "{what}". {has}'
+        has = "Books on loan to this user:" if loans else "This user has no book on loan."
+        message = f'{person(user)} has no book that matches "{what}". {has}'
         return Refusal("LOAN_NOT_FOUND", message, list(desk.with_users(loans)), LOANS_TO_CHOOSE)
     if books.best:
         title = books.best[0].title if len(books.best) == 1 else what
         return Refusal("LOAN_NOT_FOUND", f'No copy of "{title}" is on loan.')
     wrong = f" {problem}" if (problem := matching.isbn_problem(what)) else ""
-    similar = " Did you mean one of these books?" if books.offers else " To see all that is out, run: library loans"
-    return Refusal("LOAN_NOT_FOUND", f'No loan and no book fits "{what}".{wrong}{similar}', books.offers, BOOKS)
+    similar = " Did you mean one of these books?" if books.offers else " To see all loans, run: library loans"
+    return Refusal("LOAN_NOT_FOUND", f'No loan and no book matches "{what}".{wrong}{similar}', books.offers, BOOKS)

@@ -13,9 +13,9 @@ from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_cli.desk.columns import BOOKS, ListedLoan, loan_as_json, person, quoted
 from library_cli.desk.finding import find_book, find_user
-from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.refusals import Refusal, at_desk, first_with_others, service_refusals
 from library_cli.desk.typing_aids import DeskCommand, order_checked
-from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.grpc_errors import ServiceRefusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
 from library_cli.times import local_time
@@ -40,12 +40,13 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
 
     Example: library lend dune ada@example.org
 
-    BOOK is an ISBN in any form, an id or its beginning, or words of the title and the authors, in quotes if there are
-    several. USER is an e-mail address, an id, the beginning of either, or a name. A whole title, name or address wins
-    over what only begins so. Where several books or users fit, nothing is lent, and they are shown. Who has a copy of
-    the book already gets another one, and the command points it out.
+    BOOK is an ISBN in any form, an id or its beginning, or words of the title and the authors; put several words in
+    quotes. USER is an e-mail address, an id, the beginning of either, or a name. A whole title, name or address wins
+    over a beginning. If several books or users match, nothing is lent, and they are shown. A user who has a copy of
+    the book already gets another one, and a note is printed.
 
-    Exit status: 0 when the book is lent, 1 when it was refused or is not clear, 2 when no service answered.
+    Exit status: 0 when the book is lent; 1 when the service refused, or not exactly one book and one user match; 2 when
+    no service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         with order_checked(desk, "lend", book_text, user_text):
@@ -55,11 +56,11 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
         try:
             loan = desk.change(desk.lending.BorrowBook, request)
         except grpc.RpcError as error:
-            refused = service_refusal(error)
-            if refused is None or refused.reason not in _SENTENCES:
+            reported = service_refusals(error)
+            if not any(each.reason in _SENTENCES for each in reported):
                 raise
-            message = in_words(refused, book, user)
-            raise Refusal(refused.reason, message, [book], BOOKS) from error
+            refusals = [Refusal(each.reason, in_words(each, book, user), [book], BOOKS) for each in reported]
+            raise first_with_others(refusals) from error
     if json_wanted:
         click.echo(json.dumps(loan_as_json(ListedLoan(loan, user)), indent=2, ensure_ascii=False))
         return
@@ -68,28 +69,29 @@ def lend_command(book_text: str, user_text: str, days: int, json_wanted: bool, f
     if before:
         due = local_time(before[0].due_time)
         copies = "a copy" if len(before) == 1 else f"{len(before)} copies"
-        click.echo(f"Note: {person(user)} had {copies} of this book already, due back {due}.", err=True)
+        click.echo(f"Note: {person(user)} already had {copies} of this book, due back {due}.", err=True)
 
 
 _SENTENCES = {
-    "NO_COPY_AVAILABLE": "Every copy of {book} is on loan; the next is due back {time}. Who has them: library loans "
-    "--book {book_id}",
+    "NO_COPY_AVAILABLE": "Every copy of {book} is on loan; the next is due back {time}. To see who has them, "
+    "run: library loans --book {book_id}",
     "BOOK_UNAVAILABLE": "{book} does not circulate at present. Choose another book, or ask a librarian.",
     "BOOK_REMOVED": "{book} has left the catalogue. Choose another book.",
-    "LOAN_LIMIT_REACHED": "{user} has as many loans out as a user may have: {limit}. Return a book first. To see what "
-    "is out, run: library loans {email}",
+    "LOAN_LIMIT_REACHED": "{user} has {limit} loans, which is the limit. Return a book first. To see the loans, run: "
+    "library loans {email}",
     "USER_CLOSED": "The account of {user} is closed. To enrol again: library enrol {email} FIRST_NAME LAST_NAME",
+    "USER_NOT_ACTIVE": "The account of {user} is in a state that is unknown to the frontend service. Upgrade it.",
 }
-"""What the service's refusals say at the desk, with names in the place of ids."""
+"""The desk's messages for refusals of the service, with names instead of ids."""
 
 
 def in_words(refused: ServiceRefusal, book: Book, user: User) -> str:
-    """Return the sentence for a refusal to lend."""
     expected = Timestamp()
     written = refused.metadata.get("next_available_time", "")
     if written:
         expected.FromJsonString(written)
-    return _SENTENCES[refused.reason].format(
+    return _SENTENCES.get(refused.reason, "{message}").format(
+        message=refused.message,
         book=quoted(book),
         book_id=book.isbn or book.id,
         user=person(user),

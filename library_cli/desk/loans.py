@@ -17,7 +17,7 @@ from library_cli.tables import json_option, limit_option, show
 @click.argument("user_text", metavar="[USER]", required=False)
 @click.option("--overdue", is_flag=True, help="Only loans that are past their due time.")
 @click.option("--book", "book_text", metavar="BOOK", help="Only loans of this book, named as for `library lend`.")
-@click.option("--closed", is_flag=True, help="Also loans that came back.")
+@click.option("--closed", is_flag=True, help="Also returned loans.")
 @limit_option
 @json_option
 @frontend_target_option
@@ -30,16 +30,16 @@ def loans_command(
     json_wanted: bool,
     frontend_target: str,
 ) -> None:
-    """List the loans that are out, oldest first: all, or those of USER, who is named as for `library lend`.
+    """List the open loans, oldest first: all, or those of USER, who is named as for `library lend`.
 
-    A table on a terminal; elsewhere a line for each loan, with tabs between loan id, due time, state, title, e-mail
-    address, fine, user id and book id.
+    The output is a table on a terminal, otherwise a line for each loan, with tabs between loan id, due time, state,
+    title, e-mail address, fine, user id and book id.
 
-    Exit status: 0 when the service answered, also when there are no such loans, 1 when USER or BOOK is not found or not
-    clear, 2 when no service answered.
+    Exit status: 0 when the service answered, also if no loan was found; 1 when not exactly one USER or BOOK matches; 2
+    when no service answered.
     """
     if overdue and closed:
-        raise click.UsageError("--overdue and --closed exclude each other: what came back is not overdue.")
+        raise click.UsageError("--overdue and --closed exclude each other: a returned loan is not overdue.")
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         loans = desk.loans(
             user_id=find_user(desk, user_text).id if user_text is not None else "",

@@ -1,7 +1,7 @@
-"""Whether a text that somebody typed names a book or a user: exactly, by beginnings of words, or not at all.
+"""Whether a typed text names a book or a user: exactly, by the beginnings of its words, or not at all.
 
-The service also finds what only looks alike: words with a typing error, and the middle of words. That is an offer, but
-never enough to lend a book.
+The service also finds similar words, with a typing error, and the middle of words. Those results are offered, but no
+book is lent for them.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from service_kit.text.keys import text_key
 from service_kit.text.words import index_words, query_expression
 
 BEGINNING_OF_ID = re.compile("[0-9a-fA-F][0-9a-fA-F-]{3,35}")
-"""What may be the beginning of an id: shorter ones are those of too many."""
+"""The beginning of an id. Shorter ones match too many."""
 
 LEAST_DIGITS = 8
-"""From how many digits on a number that names no book is taken for an ISBN that was scanned or typed badly."""
+"""The least number of digits of an unknown number that counts as a mistyped or badly scanned ISBN."""
 
 Item = TypeVar("Item")
 
 
 @dataclass
 class Matches(Generic[Item]):
-    """What a text may name, by how well it fits."""
+    """The results for a text, by how well they match."""
 
     exact: list[Item] = field(default_factory=list)
     begun: list[Item] = field(default_factory=list)
-    """What has words, or an id, that begin like the text."""
+    """Items with words, or an id, that begin with the text."""
     offers: list[Item] = field(default_factory=list)
-    """What only looks alike."""
+    """Items that are only similar."""
     is_cut: bool = False
-    """Whether there are more than were looked at."""
+    """Whether the service has more results than were read."""
 
     @property
     def best(self) -> list[Item]:
-        """What fits best: the exact ones, or else those that begin like the text."""
+        """The exact matches; if there are none, the items that begin with the text."""
         return self.exact or self.begun
 
 
 def isbn_of(text: str) -> str:
-    """Return the ISBN-13 that a text is, in whatever form; "" where it is not an ISBN."""
+    """Return a text that is an ISBN, in any form, as ISBN-13; "" for other texts."""
     try:
         return normalized_isbn13(text)
     except ValueError:
@@ -57,19 +57,18 @@ def isbn_of(text: str) -> str:
 
 
 def address_key(text: str) -> str:
-    """Return the key of a text that is a whole e-mail address; "" where it is not."""
+    """Return the key of a text that is a whole e-mail address; "" for other texts."""
     return key_of_address(text)
 
 
 def has_address(user: User, key: str) -> bool:
-    """Whether the user has the address with this key."""
     return email_key(user.email) == key
 
 
 def is_cut_short(address: str) -> Callable[[User], bool]:
-    """Return whether an address ends within a part of the user's domain: `ada@example.or` for `ada@example.org`.
+    """Return a filter for users whose address begins with a cut one: `ada@example.or` matches `ada@example.org`.
 
-    One that ends where a part ends is whole, and another one than the user's: `ada@example.org` is not the beginning of
+    An address that ends with a whole part of the domain is another address: `ada@example.org` does not match
     `ada@example.org.uk`.
     """
     lower = address.casefold()
@@ -82,25 +81,25 @@ def is_cut_short(address: str) -> Callable[[User], bool]:
 
 
 def isbn_problem(text: str) -> str:
-    """Return a sentence about what is wrong with a long number as an ISBN; "" for an ISBN and for other texts."""
+    """Return why a long number is not an ISBN; "" for an ISBN and for other texts."""
     digits = sum(letter.isdigit() for letter in text)
     if digits < LEAST_DIGITS or any(letter.isalpha() for letter in text.upper().replace("X", "")):
         return ""
     try:
         normalized_isbn13(text)
     except ValueError as problem:
-        return f"As an ISBN it is wrong: {problem}{'' if str(problem).endswith('?') else '.'}"
+        return f"It is not an ISBN: {problem}{'' if str(problem).endswith('?') else '.'}"
     return ""
 
 
 def is_title(text: str) -> Callable[[str], bool]:
-    """Return whether a title is the text, but for case and blanks."""
+    """Return a filter for titles that are the text, ignoring case and blanks."""
     key = text_key(text)
     return lambda title: text_key(title) == key
 
 
 def is_name_of(text: str) -> Callable[[User], bool]:
-    """Return whether the text is the whole name of a user, the last name first or last."""
+    """Return a filter for users whose whole name is the text, with the last name first or last."""
     key = text_key(text.replace(",", " "))
 
     def is_name(user: User) -> bool:
@@ -111,15 +110,15 @@ def is_name_of(text: str) -> Callable[[User], bool]:
 
 
 def book_begins(text: str) -> Callable[[Book], bool]:
-    """Return whether each word of the text is one of the book's, or begins one."""
+    """Return a filter for books in which each word of the text is, or begins, a word."""
     wanted = _query(text)
     return lambda book: wanted is not None and fits(wanted, book_words(book.title, book.authors, book.isbn))
 
 
 def names_book(text: str) -> Callable[[Book], bool]:
-    """Return whether each word of the text begins one of the title or the authors, or is the whole ISBN.
+    """Return a filter for books in which each word of the text begins a word of title or authors, or is the ISBN.
 
-    The beginning of an ISBN is not a name: it is what a scanner reads of a damaged barcode.
+    The beginning of an ISBN does not match: a scanner reads it from a damaged barcode.
     """
     wanted = _query(text)
     return lambda book: (
@@ -128,15 +127,15 @@ def names_book(text: str) -> Callable[[Book], bool]:
 
 
 def title_begins(text: str) -> Callable[[str], bool]:
-    """Return whether each word of the text is one of a title, or begins one."""
+    """Return a filter for titles in which each word of the text is, or begins, a word."""
     wanted = _query(text)
     return lambda title: wanted is not None and fits(wanted, index_words(title))
 
 
 def user_begins(text: str) -> Callable[[User], bool]:
-    """Return whether the address begins like the text, or each word of the text begins one of the user's.
+    """Return a filter for users whose address begins with the text, or in whose words each word of the text begins one.
 
-    A text with an @-sign is the beginning of an address, and nothing else.
+    A text with an @-sign is only compared with addresses.
     """
     wanted = query_expression(text)
     lower = text.casefold()
@@ -151,7 +150,7 @@ def user_begins(text: str) -> Callable[[User], bool]:
 
 
 def fits(wanted: Expression, words: Sequence[str], whole: Sequence[str] = ()) -> bool:
-    """Return whether words are what an expression asks for. Those in `whole` are not found by their beginnings."""
+    """Return whether words match an expression. Words in `whole` do not match by their beginnings."""
     if isinstance(wanted, Word):
         if wanted.prefix and any(word.startswith(wanted.text) for word in words):
             return True

@@ -1,4 +1,4 @@
-"""Why a command at the desk did not do what was asked: a sentence, and what it could have meant."""
+"""Refusals of commands at the desk: a sentence for each reason, and the candidates that could have been meant."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
 from rich.console import Console
 
 from library_cli.channel import connected
 from library_cli.desk.calls import Desk
-from library_cli.grpc_errors import CallFailed, refusal_in
+from library_cli.grpc_errors import CallFailed, ServiceRefusal, rich_status, service_refusal
 from library_cli.plain_text import one_line
 from library_cli.tables import Form, lines, table
 
 REFUSED, CANNOT_BE_DONE = 1, 2
-"""Exit statuses: the library refused, or what was named is not one thing; and no library could be asked."""
+"""Exit statuses: the service refused, or not exactly one book, user or loan matches; and no service could be asked."""
 
 MOST_SHOWN = 10
-"""How many candidates are shown at most."""
+"""The most candidates that are shown."""
 
 AMBIGUOUS, NO_ANSWER = "AMBIGUOUS", "NO_ANSWER"
-"""Reasons of refusals that are not the service's own, beside `ErrorReason` of the contract."""
+"""Reasons of the command itself, in addition to `ErrorReason` of the contract."""
 
 FIELD_INVALID = "FIELD_INVALID"
 
 BUSY_REASONS = {"ADMIN_UNAVAILABLE", "CALL_IDLE", "INTERNAL", "NOT_SERVING", "SERVER_BUSY", "STORE_UNAVAILABLE"}
-"""Reasons of the service for calls that may succeed later as they are."""
+"""Reasons of the service for calls that can succeed later, sent again unchanged."""
 
 
 class Refusal(Exception):
-    """What was asked was not done. The message is a sentence for people, `reason` a word for programs."""
+    """A command was not carried out. The message is a sentence for people, `reason` a name for programs."""
 
     def __init__(
         self,
@@ -49,21 +51,45 @@ class Refusal(Exception):
         self.candidates = list(candidates)[:MOST_SHOWN]
         self.form = form
         self.exit_status = exit_status
+        self.further: Sequence[Refusal] = ()
+        """The other reasons for which the same call was refused."""
+
+
+def service_refusals(error: grpc.RpcError) -> list[ServiceRefusal]:
+    """Return all reasons for which a service of the library refused a call, in its order; none where none did.
+
+    The service sends a message for the first reason only.
+    """
+    first, rich = service_refusal(error), rich_status(error)
+    if first is None or rich is None:
+        return []
+    infos = [ErrorInfo() for _ in rich.details]
+    _, *others = [info for info, detail in zip(infos, rich.details, strict=True) if detail.Unpack(info)]
+    return [first, *(ServiceRefusal(info.reason, _without_message(info), dict(info.metadata)) for info in others)]
+
+
+def first_with_others(refusals: Sequence[Refusal]) -> Refusal:
+    """Return the first refusal of a call, with the others as its further reasons."""
+    first, *first.further = refusals
+    return first
 
 
 def of_call(failure: CallFailed) -> Refusal:
     """Return the refusal for a call that failed."""
-    refused = refusal_in(failure)
-    notes = getattr(failure.__cause__, "__notes__", [])
-    if refused is None:
+    cause = failure.__cause__
+    refusals = service_refusals(cause) if isinstance(cause, grpc.RpcError) else []
+    notes = getattr(cause, "__notes__", [])
+    if not refusals:
         return Refusal(NO_ANSWER, " ".join([str(failure), *notes]), exit_status=CANNOT_BE_DONE)
-    status = CANNOT_BE_DONE if refused.reason in BUSY_REASONS else REFUSED
-    return Refusal(refused.reason, " ".join([refused.message, *notes]), exit_status=status)
+    first, *others = refusals
+    status = CANNOT_BE_DONE if first.reason in BUSY_REASONS else REFUSED
+    refusal = Refusal(first.reason, " ".join([first.message, *notes]), exit_status=status)
+    return first_with_others([refusal, *(Refusal(each.reason, each.message) for each in others)])
 
 
 @contextmanager
 def at_desk(target: str, *, json_wanted: bool) -> Iterator[Desk]:
-    """Open the frontend service at `target` for a command; end the command with a sentence when it is refused."""
+    """Open the frontend service at `target` for a command. A refusal ends the command with its sentences."""
     try:
         with connected(target) as channel:
             yield Desk(channel)
@@ -77,18 +103,24 @@ def at_desk(target: str, *, json_wanted: bool) -> Iterator[Desk]:
 
 
 def end(refusal: Refusal, *, json_wanted: bool) -> None:
-    """Say why something was refused, and end the command.
+    """Print a refusal and end the command.
 
-    With JSON all is one object on standard output; otherwise it is on standard error: a sentence, and the candidates as
-    a table on a terminal, as lines elsewhere.
+    With JSON, one object is printed on standard output. Otherwise a line for each reason is printed on standard error,
+    followed by the candidates: as a table on a terminal, as lines elsewhere.
     """
+    reasons = [refusal, *refusal.further]
     if json_wanted:
-        error = {"reason": refusal.reason, "message": refusal.message}
         as_json = refusal.form.as_json if refusal.form else dict
-        candidates = [as_json(candidate) for candidate in refusal.candidates]
-        click.echo(json.dumps({"error": {**error, "candidates": candidates}}, indent=2, ensure_ascii=False))
+        error = {
+            "reason": refusal.reason,
+            "message": refusal.message,
+            "refusals": [{"reason": each.reason, "message": each.message} for each in reasons],
+            "candidates": [as_json(candidate) for candidate in refusal.candidates],
+        }
+        click.echo(json.dumps({"error": error}, indent=2, ensure_ascii=False))
         sys.exit(refusal.exit_status)
-    click.echo(f"Error: {one_line(refusal.message)}", err=True)
+    for each in reasons:
+        click.echo(f"Error: {one_line(each.message)}", err=True)
     console = Console(stderr=True)
     if refusal.form and refusal.candidates:
         if console.is_terminal:
@@ -97,3 +129,8 @@ def end(refusal: Refusal, *, json_wanted: bool) -> None:
             for line in lines(refusal.candidates, refusal.form.columns):
                 click.echo(line, err=True)
     sys.exit(refusal.exit_status)
+
+
+def _without_message(info: ErrorInfo) -> str:
+    values = ", ".join(f"{name}: {value}" for name, value in sorted(info.metadata.items()))
+    return f"The service also answered {info.reason} ({values})."

@@ -10,11 +10,11 @@ import grpc
 from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
 from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, person
 from library_cli.desk.finding_loans import find_loan
-from library_cli.desk.giving_back import LOAN_RETURNED, of_several, returned_before
 from library_cli.desk.lend import DEFAULT_DAYS, MOST_DAYS
-from library_cli.desk.refusals import Refusal, at_desk
+from library_cli.desk.refusals import Refusal, at_desk, first_with_others, service_refusals
+from library_cli.desk.return_ import LOAN_RETURNED, of_several, returned_before
 from library_cli.desk.typing_aids import DeskCommand, order_checked
-from library_cli.grpc_errors import ServiceRefusal, service_refusal
+from library_cli.grpc_errors import ServiceRefusal
 from library_cli.options import frontend_target_option
 from library_cli.tables import json_option
 from library_cli.times import local_time
@@ -33,14 +33,15 @@ from library_cli.times import local_time
 @json_option
 @frontend_target_option
 def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool, frontend_target: str) -> None:
-    """Renew a loan that is not due yet: its due time moves by some days.
+    """Renew a loan that is not due yet: move its due time by --days.
 
     Examples: library renew dune; and when several people have a copy: library renew dune ada@example.org
 
     BOOK_OR_LOAN and USER are as for `library return`. Of several copies that USER has, the one that is due first is
-    renewed. Where several loans fit, nothing is renewed, and they are shown.
+    renewed. If several loans match, none is renewed, and they are shown.
 
-    Exit status: 0 when the loan is renewed, 1 when it was refused or is not clear, 2 when no service answered.
+    Exit status: 0 when the loan is renewed; 1 when the service refused, or no loan or several loans match; 2 when no
+    service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         with order_checked(desk, "renew", what, user_text):
@@ -49,10 +50,10 @@ def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool
         try:
             loan = desk.change(desk.lending.RenewLoan, RenewLoanRequest(loan_id=found.loan.id, days=days))
         except grpc.RpcError as error:
-            refused = service_refusal(error)
-            if refused is None or refused.reason not in (LOAN_RETURNED, *_SENTENCES):
+            reported = service_refusals(error)
+            if not any(each.reason in (LOAN_RETURNED, *_SENTENCES) for each in reported):
                 raise
-            raise _in_words(refused, listed) from error
+            raise first_with_others([_in_words(each, listed) for each in reported]) from error
     if json_wanted:
         click.echo(json.dumps(loan_as_json(ListedLoan(loan, listed.user)), indent=2, ensure_ascii=False))
         return
@@ -65,18 +66,20 @@ def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool
 _SENTENCES = {
     "LOAN_OVERDUE": '"{title}" was due back {due}, so it cannot be renewed. When it comes back, run: '
     "library return {id}",
-    "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed again, or not by so many days: a loan can be renewed {times} '
-    "times, and can last {days} days in all. It is due back {due}.",
-    "USER_CLOSED": '"{title}" cannot be renewed, as the account of the user is closed. It is due back {due}.',
+    "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed for this long: a loan can be renewed {times} times, and can '
+    "last {days} days in total. It is due back {due}.",
+    "USER_CLOSED": '"{title}" cannot be renewed, because the account of the user is closed. It is due back {due}.',
+    "USER_NOT_ACTIVE": '"{title}" cannot be renewed, because the account of the user is in a state that is unknown '
+    "to the frontend service. Upgrade it.",
 }
-"""What the service's refusals say at the desk, with titles in the place of ids."""
+"""The desk's messages for refusals of the service, with titles instead of ids."""
 
 
 def _in_words(refused: ServiceRefusal, listed: ListedLoan) -> Refusal:
-    """Return the refusal to renew as a sentence, with the loan."""
     if refused.reason == LOAN_RETURNED:
         return returned_before(listed, refused.metadata)
-    message = _SENTENCES[refused.reason].format(
+    message = _SENTENCES.get(refused.reason, "{message}").format(
+        message=refused.message,
         title=listed.loan.book_title,
         id=listed.loan.id,
         due=local_time(listed.loan.due_time),

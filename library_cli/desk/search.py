@@ -17,14 +17,14 @@ from library_cli.tables import json_option, limit_option, show
 from library_cli.times import local_time
 
 MOST_COUNTED = 1_000
-"""Up to how many books that were left out the service counts."""
+"""The highest number of left-out books that the service counts."""
 
 
 @click.command("search", short_help="Find books by words of the title, the authors or the ISBN.")
 @click.argument("words", nargs=-1)
 @click.option("--publisher", multiple=True, help="Only books of this publisher; may be given several times.")
 @click.option("--category", multiple=True, help="Only books of this category; may be given several times.")
-@click.option("--language", help="Only books in this language, such as en; en finds en-GB, too.")
+@click.option("--language", help="Only books in this language, such as en; en also finds en-GB.")
 @click.option("--all", "all_wanted", is_flag=True, help="Also books that cannot be borrowed now.")
 @limit_option
 @json_option
@@ -39,15 +39,15 @@ def search_command(
     json_wanted: bool,
     frontend_target: str,
 ) -> None:
-    """List the books that have each of the WORDS, or words that begin like them; without WORDS all books.
+    """List the books that contain each of the WORDS, or words that begin with them; without WORDS all books.
 
-    Books that can be borrowed now, unless --all is given. If no book has the words, books whose words differ by a
-    typing error are listed.
+    Without --all only books that can be borrowed now are listed. If no book contains the words, books with similar
+    words are listed.
 
-    A table on a terminal; elsewhere a line for each book, with tabs between title, authors, year, ISBN, free and all
-    copies, and id.
+    The output is a table on a terminal, otherwise a line for each book, with tabs between title, authors, year, ISBN,
+    free and all copies, and id.
 
-    Exit status: 0 when the service answered, also when no book was found, 1 when it refused, 2 when none answered.
+    Exit status: 0 when the service answered, also if no book was found; 1 when it refused; 2 when no service answered.
     """
     query = " ".join(words)
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
@@ -55,7 +55,7 @@ def search_command(
         first = desk.first_page(request)
         left_out = first.left_out_count
         if query.strip() and not json_wanted and first.books and not book_begins(query)(first.books[0]):
-            click.echo(f'No book has the words "{query}". These have similar ones.', err=True)
+            click.echo(f'No book has the words "{query}". These books have similar words.', err=True)
         is_wanted = in_language(language)
         found = (book for book in desk.books(request, first) if is_wanted(book))
         if left_out and not first.books and language is None and not json_wanted:
@@ -64,24 +64,24 @@ def search_command(
         show(found, BOOKS, json_wanted=json_wanted, limit=limit)
     if left_out and not json_wanted:
         number = _number(left_out)
-        click.echo(f"Not shown, as they cannot be borrowed now: {number}. To see them, too, add --all.", err=True)
+        click.echo(f"Not shown, because they cannot be borrowed now: {number}. To see them too, add --all.", err=True)
 
 
 def _none_free(desk: Desk, request: ListBooksRequest, left_out: int) -> str:
-    """Return the sentence for books that fit, of which none can be borrowed now; for a single one, when it is back."""
+    """Return the message if no matching book can be borrowed now; for one book, with the next due time."""
     if left_out > 1:
-        return f"{_number(left_out)} books fit, but none of them can be borrowed now. To see them, add --all."
+        return f"{_number(left_out)} books match, but none of them can be borrowed now. To see them, add --all."
     everything = ListBooksRequest()
     everything.CopyFrom(request)
     everything.include_unavailable = True
     everything.page_token = ""
     book = next(desk.books(everything), None)
     if book is None or book.state != BOOK_STATE_ACTIVE or not book.total_copies:
-        return "1 book fits, but it cannot be borrowed now. To see it, add --all."
+        return "1 book matches, but it cannot be borrowed now. To see it, add --all."
     due = (
         f"; the next is due back {local_time(book.next_available_time)}" if book.HasField("next_available_time") else ""
     )
-    return f"1 book fits, {quoted(book)}, but every copy is out{due}. To see it, add --all."
+    return f"1 book matches, {quoted(book)}, but every copy is on loan{due}. To see it, add --all."
 
 
 def _number(left_out: int) -> str:
@@ -89,7 +89,7 @@ def _number(left_out: int) -> str:
 
 
 def in_language(language: str | None) -> Callable[[Book], bool]:
-    """Return whether a book is in a language: `en` is the language of `en` and `en-GB`, in any case."""
+    """Return a filter by language: `en` matches `en` and `en-GB`, in any case."""
     if language is None:
         return lambda book: True
     wanted = language.strip().casefold().replace("_", "-")

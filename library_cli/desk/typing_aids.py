@@ -1,4 +1,4 @@
-"""Hints for a command that was typed wrong: words without quotes, and arguments in the wrong order."""
+"""Hints for a mistyped command: words without quotes, or arguments in the wrong order."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ EXAMPLES = {
     "renew": 'library renew "the hobbit" "ada lovelace"',
     "return": 'library return "the hobbit" "ada lovelace"',
 }
-"""For each command at the desk, how arguments of several words are typed."""
+"""An example of each desk command with arguments of several words."""
 
 NOT_FOUND = {"BOOK_NOT_FOUND", "LOAN_NOT_FOUND", "USER_NOT_FOUND"}
 
 
 class DeskCommand(click.Command):
-    """A command that says how arguments of several words are typed, when it gets too many arguments."""
+    """A command that shows an example with quotes when it gets too many arguments."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         settings["context_settings"] = {"allow_extra_args": True, **(settings.get("context_settings") or {})}
         super().__init__(*arguments, **settings)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments. Raises click.UsageError where there are too many."""
+        """Parse the arguments. Raises click.UsageError, with the example, for too many."""
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             noun = "argument" if len(rest) == 1 else "arguments"
@@ -45,7 +45,7 @@ class DeskCommand(click.Command):
 
 @contextmanager
 def order_checked(desk: Desk, command: str, what: str, user_text: str | None) -> Iterator[None]:
-    """Say that the book comes before the user where nothing was found because they came the other way round."""
+    """Raise a Refusal with the right order if nothing was found because book and user were swapped."""
     try:
         yield
     except Refusal as refusal:
@@ -56,7 +56,7 @@ def order_checked(desk: Desk, command: str, what: str, user_text: str | None) ->
 
 
 def _is_swapped(desk: Desk, what: str, user_text: str) -> bool:
-    """Return whether what should be a book is a user, and the other way round."""
+    """Return whether `what` names a user, and `user_text` a book."""
     if address_key(what.strip()):
         return not address_key(user_text.strip())
     try:

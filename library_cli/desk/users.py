@@ -21,13 +21,13 @@ def users_command(
 ) -> None:
     """List the users that have each of the WORDS in a name or in the e-mail address; without WORDS all users.
 
-    A word is also found in the middle of another one: `lace` finds Lovelace. Case and accents do not matter. A whole
-    e-mail address finds who has it.
+    A word is also found inside another one: `lace` finds Lovelace. Case and accents do not matter. A whole e-mail
+    address finds its user.
 
-    A table on a terminal; elsewhere a line for each user, with tabs between id, e-mail address, name, state and number
-    of loans that are out.
+    The output is a table on a terminal, otherwise a line for each user, with tabs between id, e-mail address, name,
+    state and number of open loans.
 
-    Exit status: 0 when the service answered, also when nobody was found, 1 when it refused, 2 when none answered.
+    Exit status: 0 when the service answered, also if no user was found; 1 when it refused; 2 when no service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         found = desk.users(query=" ".join(words), include_closed=include_closed)

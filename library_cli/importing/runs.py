@@ -1,4 +1,4 @@
-"""Lists the runs of imports, and takes one back."""
+"""List the runs of imports, and undo one."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from library_cli.channel import connected, pages
 from library_cli.grpc_errors import CallFailed
 from library_cli.pace import Pace
 from library_cli.plain_text import one_line
+from library_cli.stopped import INTERRUPTED, CommandStopped
 from library_cli.tables import WIDE, Column, Form, as_json, show, write_json
 from library_cli.times import local_time
 
 PAGE_SIZE = 1_000
 UNDO_BOOKS = 500
-"""As many as the service takes back in one call."""
+"""As many as the service undoes in one call."""
 
 UNDO_SECONDS = 120.0
-"""Deadline of one call that takes books back."""
+"""Deadline of one call."""
 
 KEPT = {
     UNDO_RESULT_CHANGED_SINCE: "was changed since",
@@ -49,18 +50,18 @@ def show_runs(target: str, *, json_wanted: bool) -> int:
         with connected(target) as channel:
             show(_runs(channel), RUNS, json_wanted=json_wanted, limit=None)
     except CallFailed as problem:
-        raise _stopped(str(problem), 2) from problem
+        raise CommandStopped(str(problem)) from problem
     return 0
 
 
 def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
-    """Take back a run, and say what was left alone and why; return the exit status: 1 where something was."""
+    """Undo a run, and print which books were left alone and why; return the exit status: 1 where some were."""
     counts = dict.fromkeys(UndoResult.values(), 0)
     console = Console(stderr=True)
     try:
         with connected(target) as channel:
             outcomes = _counted(_undone(channel, run_id), counts, console)
-            if json_wanted:  # a run may have a million books: they are written as they come
+            if json_wanted:  # a run can have a million books, so they are written as they arrive
                 write_json(map(as_json, outcomes))
             else:
                 for outcome in outcomes:
@@ -68,24 +69,18 @@ def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
                         line = f"left alone, as it {KEPT[outcome.result]}: {outcome.book_id} {outcome.title}"
                         console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
     except CallFailed as problem:
-        raise _stopped(f"{problem}\n{_how_far(counts, run_id)}", 2) from problem
+        raise CommandStopped(f"{problem}{_how_far(counts, run_id)}") from problem
     except KeyboardInterrupt:
-        raise _stopped(f"Interrupted.\n{_how_far(counts, run_id)}", 130) from None
+        raise CommandStopped(f"Interrupted.{_how_far(counts, run_id)}", INTERRUPTED) from None
     if not json_wanted:
         click.echo(_in_words(counts))
     return 1 if any(counts[result] for result in KEPT) else 0
 
 
-def _stopped(reason: str, exit_code: int) -> click.ClickException:
-    failure = click.ClickException(reason.strip())
-    failure.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
-    return failure
-
-
 def _counted(
     pages: Iterable[list[UndoOutcome]], counts: dict[UndoResult.ValueType, int], console: Console
 ) -> Iterator[UndoOutcome]:
-    """Yield the outcomes in the pages, count them, and say from time to time how far it is."""
+    """Yield the outcomes in the pages, count them, and print the progress from time to time."""
     pace = Pace()
     for outcomes in pages:
         for outcome in outcomes:
@@ -115,7 +110,7 @@ def _in_words(counts: dict[UndoResult.ValueType, int]) -> str:
 def _how_far(counts: dict[UndoResult.ValueType, int], run_id: str) -> str:
     if not any(counts.values()):
         return ""
-    return f"{_in_words(counts)}. Go on with: library import --undo {run_id}"
+    return f"\n{_in_words(counts)}. Go on with: library import --undo {run_id}"
 
 
 def _mode(run: ImportRun) -> str:
@@ -143,8 +138,8 @@ RUNS: Form[ImportRun] = Form(
         Column("copies added", lambda run: str(run.copies_added_count), min_width=WIDE),
         Column("already there", lambda run: str(run.already_there_count), min_width=WIDE),
         Column("on duplicate", _mode, min_width=WIDE),
-        Column("taken back", _undo_time, _undone_shown, min_width=WIDE),
-        Column("taken back", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
+        Column("undone", _undo_time, _undone_shown, min_width=WIDE),
+        Column("undone", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
         Column("source", lambda run: run.source),
     ),
     as_json,

@@ -15,15 +15,14 @@ from library_cli.status.summary import in_lines, overdue_count, summary
 
 
 def http_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    """Let through what is a URL of a web server."""
     if not is_http_url(value):
-        raise click.BadParameter(f"{value!r} is no URL such as http://127.0.0.1:8080.")
+        raise click.BadParameter(f"{value!r} is not a URL such as http://127.0.0.1:8080.")
     return value
 
 
-@click.command("status", short_help="Show how the library is, in ten lines.")
-@click.option("--all", "all_wanted", is_flag=True, help="Show all that the services report.")
-@click.option("--json", "json_wanted", is_flag=True, help="Print all that the services report as JSON.")
+@click.command("status", short_help="Show the state of the library in ten lines.")
+@click.option("--all", "all_wanted", is_flag=True, help="Show everything that the services report.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print everything that the services report as JSON.")
 @admin_target_option
 @frontend_target_option
 @click.option(
@@ -44,14 +43,14 @@ def status_command(
     frontend_target: str,
     rest_url: str,
 ) -> None:
-    """Show how the library is in ten lines, with what to do where something is wrong.
+    """Show the state of the library in ten lines, with what to do if something is wrong.
 
-    With --all, all that the services report: tables on a terminal, lines of `service.key: value` elsewhere.
+    --all shows everything that the services report: tables on a terminal, otherwise lines of `service.key: value`.
 
-    Exit status: 0 when all serve, 1 when one does not, when the last synchronization failed, when rows are parked,
-    which the admin service refused, when rows are set aside, which the frontend's store could not apply, or when the
-    frontend's clock is more than a day behind the newest time in its store, so that it does not lend. A REST service
-    that does not answer only counts when --rest-url or its variable says where it should be.
+    Exit status: 0 when all services serve and nothing is wrong. 1 when a service does not serve, the last
+    synchronization failed, rows are parked (the admin service refused them) or set aside (the frontend's store could
+    not apply them), or the frontend does not lend because its clock is more than a day behind its store. A REST
+    service that does not answer counts only if --rest-url or its variable is set.
     """
     reports = {
         "admin": status.admin_report(admin_target),

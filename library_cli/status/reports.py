@@ -1,4 +1,4 @@
-"""How the services are: asked of them, and told as a table, as lines or as JSON."""
+"""The reports of the services, and how they are printed: as tables, as lines or as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from library_cli.times import zoned_time
 
 Value: TypeAlias = "str | int | float | bool | list[dict[str, Value]] | None"
 Report: TypeAlias = dict[str, Value]
-"""What a service tells, by the names of its contract; besides `target`, `health`, and `error` where a call failed.
+"""The answer of a service, by the names of its contract, with its `target`, `health`, and `error` if a call failed.
 
 The REST service has a `url` instead of the `target`."""
 
@@ -36,37 +36,35 @@ ROW_TABLES = {
     "set_aside_rows": "rows set aside: the frontend's store could not apply them",
 }
 
-WANTS_CARE = ("parked_row_count", "set_aside_count", "clock_behind_seconds", "last_pull_error", "last_push_error")
-"""Values that are 0, empty or not set where all is well."""
+PROBLEMS = ("parked_row_count", "set_aside_count", "clock_behind_seconds", "last_pull_error", "last_push_error")
+"""Fields that are 0, empty or not set if nothing is wrong."""
 
 NO_ANSWER = "NO_ANSWER"
-"""The `health` of a service that did not tell it."""
+"""The `health` of a service that did not answer."""
 
 
 def admin_report(target: str) -> Report:
-    """Ask the admin service at `target`."""
     return report(
         target, lambda channel: StatusServiceStub(channel).GetStatus(GetStatusRequest(), timeout=ANSWER_SECONDS)
     )
 
 
 def frontend_report(target: str) -> Report:
-    """Ask the frontend service at `target`."""
     return report(target, sync_status)
 
 
 def sync_status(channel: grpc.Channel) -> SyncStatus:
-    """Ask a frontend service how far it is in step with the admin service."""
+    """Return how far the catalogue and the outbox of a frontend service are synchronized."""
     return SyncServiceStub(channel).GetSyncStatus(GetSyncStatusRequest(), timeout=ANSWER_SECONDS)
 
 
-def clock_warning(told: SyncStatus) -> str:
-    """Say in a sentence that a frontend does not lend because of its clock, and what to do; empty when it lends."""
-    return clock_sentence(told.clock_behind, told.newest_time) if told.HasField("clock_behind") else ""
+def clock_warning(status: SyncStatus) -> str:
+    """Return the sentence for a frontend that does not lend because of its clock; "" if it lends."""
+    return clock_sentence(status.clock_behind, status.newest_time) if status.HasField("clock_behind") else ""
 
 
 def clock_sentence(behind: Duration, newest_time: Timestamp) -> str:
-    """Say that a frontend does not lend because its clock is behind its store, and what to do."""
+    """Return what is wrong with the clock of a frontend, and what to do."""
     newest = zoned_time(newest_time)
     days = behind.seconds / 86_400
     return (
@@ -77,19 +75,18 @@ def clock_sentence(behind: Duration, newest_time: Timestamp) -> str:
 
 
 def report(target: str, ask: Callable[[grpc.Channel], Message]) -> Report:
-    """Ask a service for its health and then its status; a call that fails ends the report with its `error`."""
-    told: Report = {"target": target, "health": NO_ANSWER}
+    """Return the health and the status of a service; a failed call ends the report with its `error`."""
+    reported: Report = {"target": target, "health": NO_ANSWER}
     try:
         with connected(target) as channel:
-            told["health"] = health_of(channel)
-            told.update(fields_of(ask(channel)))
+            reported["health"] = health_of(channel)
+            reported.update(fields_of(ask(channel)))
     except CallFailed as failure:
-        told["error"] = str(failure)
-    return told
+        reported["error"] = str(failure)
+    return reported
 
 
 def rest_report(url: str) -> Report:
-    """Ask the REST service at `url`."""
     try:
         health = health_at(url)
     except CallFailed as failure:
@@ -99,44 +96,44 @@ def rest_report(url: str) -> Report:
 
 
 def all_are_well(reports: dict[str, Report], *, rest_counts: bool) -> bool:
-    """Whether all that is told is well. A REST service that does not answer is not needed, unless it `rest_counts`."""
+    """Return whether no report has a problem. `rest_counts`: whether the REST service has to answer."""
     return all(
-        is_well(told) or (service == "rest" and told["health"] == NO_ANSWER and not rest_counts)
-        for service, told in reports.items()
+        is_well(reported) or (service == "rest" and reported["health"] == NO_ANSWER and not rest_counts)
+        for service, reported in reports.items()
     )
 
 
-def is_well(told: Report) -> bool:
-    """Whether a service serves and has reported all, synchronizes all rows, and its clock is right."""
-    return told["health"] == "SERVING" and "error" not in told and not any(told.get(key) for key in WANTS_CARE)
+def is_well(reported: Report) -> bool:
+    """Return whether a service serves, answered all calls, and reports no problem."""
+    is_serving = reported["health"] == "SERVING" and "error" not in reported
+    return is_serving and not any(reported.get(key) for key in PROBLEMS)
 
 
 def fields_of(message: Message) -> Report:
-    """Give a message's fields as plain values: times as RFC 3339, durations in seconds, what is not set as None."""
-    told: Report = {}
+    """Return the fields of a message: times in RFC 3339, durations in seconds, None for fields that are not set."""
+    fields: Report = {}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)
         if field.message_type is None:
-            told[field.name] = value
+            fields[field.name] = value
         elif field.is_repeated:
-            told[field.name] = [fields_of(item) for item in value]
+            fields[field.name] = [fields_of(item) for item in value]
         elif isinstance(value, Duration):
             seconds = value.ToTimedelta().total_seconds()
-            told[f"{field.name}_seconds"] = seconds if message.HasField(field.name) else None
+            fields[f"{field.name}_seconds"] = seconds if message.HasField(field.name) else None
         elif isinstance(value, Timestamp):
-            told[field.name] = value.ToJsonString() if message.HasField(field.name) else None
-    return told
+            fields[field.name] = value.ToJsonString() if message.HasField(field.name) else None
+    return fields
 
 
 def as_json(reports: dict[str, Report]) -> str:
-    """Tell all for a program."""
     return json.dumps(reports, indent=2, ensure_ascii=False)
 
 
 def as_lines(reports: dict[str, Report]) -> Iterator[str]:
-    """Tell all in lines of `service.key: value`; a row parked or set aside is one line, and so is a target."""
-    for service, told in reports.items():
-        for key, value in told.items():
+    """Yield lines of `service.key: value`, one for each field, and for each item of a list."""
+    for service, reported in reports.items():
+        for key, value in reported.items():
             if isinstance(value, list):
                 for row in value:
                     yield one_line(f"{service}.{key}: {' '.join(str(part) for part in row.values())}")
@@ -145,26 +142,25 @@ def as_lines(reports: dict[str, Report]) -> Iterator[str]:
 
 
 def plain(value: Value) -> str:
-    """Write a value as JSON has it, but text without quotes and None as nothing."""
+    """Return a value as JSON, but text without quotes, and "" for None."""
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
 def print_tables(reports: dict[str, Report], console: Console) -> None:
-    """Tell all on a terminal: a table for each service, and one each of the rows parked and set aside."""
-    for service, told in reports.items():
+    """Print a table for each service, and tables of the parked rows and of those set aside."""
+    for service, reported in reports.items():
         table = Table(title=f"{service} service", title_justify="left", show_header=False, min_width=60)
-        for key, value in told.items():
+        for key, value in reported.items():
             if not isinstance(value, list):
                 table.add_row(label(key), shown(key, value))
-        for target in rows_of(told, "targets"):
+        for target in rows_of(reported, "targets"):
             table.add_row(one_line(f"target {target['target']}"), shown("health", target["health"]))
         console.print(table)
         for key, title in ROW_TABLES.items():
-            print_rows(title, rows_of(told, key), console)
+            print_rows(title, rows_of(reported, key), console)
 
 
 def print_rows(title: str, listed: list[Report], console: Console) -> None:
-    """Print rows of a report as a table; nothing where there are none."""
     if not listed:
         return
     table = Table(title=title, title_justify="left", min_width=60)
@@ -175,19 +171,19 @@ def print_rows(title: str, listed: list[Report], console: Console) -> None:
     console.print(table)
 
 
-def rows_of(told: Report, key: str) -> list[Report]:
-    """Give a list in a report; none where the report has no such list."""
-    value = told.get(key)
+def rows_of(reported: Report, key: str) -> list[Report]:
+    """Return a list in a report, empty if the report does not have it."""
+    value = reported.get(key)
     return value if isinstance(value, list) else []
 
 
 def label(key: str) -> str:
-    """Make a field's name a reader's."""
+    """Return the name of a field without its unit."""
     return key.removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
 
 
 def shown(key: str, value: Value) -> Text:
-    """Write a value for a reader, with its unit."""
+    """Return a value with its unit."""
     if value in (None, ""):
         return Text("-", style="dim")
     if key == "health":
@@ -199,7 +195,7 @@ def shown(key: str, value: Value) -> Text:
     if key.endswith("_bytes") and isinstance(value, int):
         return Text(filesize.decimal(value))
     if key.endswith("_seconds"):
-        return Text(f"{value:,.1f} s", style="bold red" if key in WANTS_CARE else "")
+        return Text(f"{value:,.1f} s", style="bold red" if key in PROBLEMS else "")
     if isinstance(value, int):
-        return Text(f"{value:,}", style="bold red" if key in WANTS_CARE and value else "")
+        return Text(f"{value:,}", style="bold red" if key in PROBLEMS and value else "")
     return Text(one_line(str(value)))

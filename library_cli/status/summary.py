@@ -1,4 +1,4 @@
-"""How the library is in ten lines, in plain words, with what to do where something is wrong."""
+"""The state of the library in ten lines, with what to do if something is wrong."""
 
 from __future__ import annotations
 
@@ -18,25 +18,23 @@ from library_cli.status.reports import NO_ANSWER, Report, clock_sentence
 from library_cli.times import counted, zoned_time
 
 MOST_OVERDUE = 1_000
-"""Up to how many loans that are overdue are counted."""
+"""The highest number of overdue loans that is counted."""
 
 LATE_SECONDS = 60.0
-"""A catalogue that is older than this is no longer what the admin service has: it is read every second or so."""
+"""The age at which a catalogue counts as late. By default it is read every second."""
 
 START = "start it with `library up`, or look into its log"
 SEE_ROWS = "`library status --all` shows them with the reasons"
 
 
 class Line(NamedTuple):
-    """A line of the summary."""
-
     label: str
     text: str
     is_well: bool = True
 
 
 def overdue_count(frontend_target: str) -> int | None:
-    """Ask the frontend service how many loans are overdue, at most MOST_OVERDUE; None when it does not answer."""
+    """Return how many loans are overdue, at most MOST_OVERDUE; None if the frontend service does not answer."""
     request = ListLoansRequest(state=LOAN_STATE_OVERDUE, page_size=MOST_OVERDUE)
     try:
         with connected(frontend_target) as channel:
@@ -46,7 +44,6 @@ def overdue_count(frontend_target: str) -> int | None:
 
 
 def summary(reports: dict[str, Report], overdue: int | None, *, rest_counts: bool) -> list[Line]:
-    """Return the ten lines about what the services reported."""
     admin, frontend, rest = reports["admin"], reports["frontend"], reports["rest"]
     return [
         _service("admin", admin),
@@ -63,31 +60,33 @@ def summary(reports: dict[str, Report], overdue: int | None, *, rest_counts: boo
 
 
 def in_lines(lines: list[Line]) -> Iterator[tuple[str, bool]]:
-    """Yield each line as it is printed, and whether what it says is well."""
+    """Yield each line as it is printed, and False with it if it reports a problem."""
     width = max(len(line.label) for line in lines)
     for line in lines:
         yield f"{line.label:<{width}}  {one_line(line.text)}", line.is_well
 
 
-def _service(name: str, told: Report, *, is_needed: bool = True) -> Line:
-    where = told.get("target") or told.get("url")
-    if told["health"] == NO_ANSWER:
+def _service(name: str, reported: Report, *, is_needed: bool = True) -> Line:
+    where = reported.get("target") or reported.get("url")
+    if reported["health"] == NO_ANSWER:
         if not is_needed:
             return Line(name, f"does not answer at {where}; it is only needed for HTTP")
-        error = str(told.get("error", ""))
+        error = str(reported.get("error", ""))
         if error.startswith("Nothing answers"):
             error = f"does not answer at {where}: {START}"
         return Line(name, error, is_well=False)
-    if told["health"] != "SERVING":
-        return Line(name, f"runs at {where}, but does not serve yet ({told['health']}){_why(told)}", is_well=False)
-    if "error" in told:
-        return Line(name, f"serves at {where}, but does not report: {told['error']}", is_well=False)
+    if reported["health"] != "SERVING":
+        return Line(
+            name, f"runs at {where}, but does not serve yet ({reported['health']}){_why(reported)}", is_well=False
+        )
+    if "error" in reported:
+        return Line(name, f"serves at {where}, but does not report: {reported['error']}", is_well=False)
     return Line(name, f"serves at {where}")
 
 
-def _why(told: Report) -> str:
-    """Return which of the services behind the REST service it waits for."""
-    targets = told.get("targets")
+def _why(reported: Report) -> str:
+    """Return which services the REST service waits for."""
+    targets = reported.get("targets")
     if not isinstance(targets, list):
         return "; see the lines below, and its log"
     waits_for = [str(target["target"]) for target in targets if target["health"] != "SERVING"]
@@ -95,7 +94,6 @@ def _why(told: Report) -> str:
 
 
 def _users(admin: Report) -> str:
-    """Return how many people have an account now."""
     current, known = admin.get("current_user_count"), admin.get("user_count")
     if not isinstance(current, int) or not isinstance(known, int):
         return "not known while the admin service does not answer"
@@ -104,9 +102,9 @@ def _users(admin: Report) -> str:
 
 
 def _books(admin: Report, frontend: Report) -> Line:
-    """Return how many titles and copies there are now, and whether the frontend knows of all books.
+    """Return how many titles and copies the catalogue has, and how much of it the frontend has read.
 
-    It does not for a moment after a change, and in a resync. Books that were removed are counted for that, too.
+    The frontend is behind for a moment after a change, and in a resync. Its count includes removed books.
     """
     known, shown = admin.get("book_count"), frontend.get("book_count")
     if not isinstance(known, int):
@@ -134,7 +132,7 @@ def _loans(admin: Report, overdue: int | None) -> Line:
 
 
 def _sync(frontend: Report) -> Line:
-    """Return how old the frontend's catalogue is, and what it has yet to send."""
+    """Return how old the frontend's catalogue is, and what waits to be sent."""
     age = frontend.get("cursor_age_seconds")
     if "waiting_user_count" not in frontend:
         return Line("sync", "not known while the frontend service does not answer")
@@ -174,7 +172,7 @@ def _rows(label: str, frontend: Report, key: str, what: str) -> Line:
 
 
 def _clock(frontend: Report) -> Line:
-    """Return whether the frontend lends, which it does not while its clock is more than a day behind its store."""
+    """Return whether the frontend lends. It does not while its clock is more than a day behind its store."""
     if "clock_behind_seconds" not in frontend:
         return Line("clock", "not known while the frontend service does not answer")
     seconds = frontend["clock_behind_seconds"]
@@ -184,4 +182,4 @@ def _clock(frontend: Report) -> Line:
         return Line("clock", clock_sentence(Duration(seconds=int(seconds)), newest), is_well=False)
     now = Timestamp()
     now.GetCurrentTime()
-    return Line("clock", f"not behind what the frontend's store knows; the time here is {zoned_time(now)}")
+    return Line("clock", f"not behind the frontend's store; the time here is {zoned_time(now)}")

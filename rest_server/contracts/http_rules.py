@@ -17,6 +17,9 @@ from rest_server.contracts.path_templates import Template, TemplateInvalid, pars
 WHOLE = "*"
 """As a body: every field that the path does not bind. As a verb: any."""
 
+HTTP_BODY = "google.api.HttpBody"
+"""Content of any type, which goes as it is and not as JSON."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """What the name of a method may be in HTTP (RFC 9110, 5.6.2)."""
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from rest_server.contracts.contract import Contract
-from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named
+from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
 from rest_server.openapi.samples import NONE, Samples
 from rest_server.openapi.schemas import Schemas
-from rest_server.operations import HTTP_BODY
 
 
 class NeededBodies:

@@ -10,8 +10,9 @@ from typing import Any
 
 from protobuf import DescField, DescMessage
 
+from rest_server.answers import etag_field
 from rest_server.calls import MOST_PARAMETERS
-from rest_server.contracts.http_rules import WHOLE, HttpRule, message_of
+from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, message_of
 from rest_server.errors import IdempotencyKeyUnusable
 from rest_server.headers import JSON, NDJSON
 from rest_server.openapi.comments import text_of, text_of_method
@@ -20,7 +21,6 @@ from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, json_path, pattern
 from rest_server.openapi.samples import NONE, Samples
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
-from rest_server.operations import HTTP_BODY, etag_field
 from rest_server.requests import request_id_field
 
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

@@ -12,7 +12,7 @@ from grpc import _server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from service_kit.errors import ServiceError, rich_status
-from service_kit.ids import REQUEST_ID_HEADER, is_request_id, new_request_id
+from service_kit.ids import REQUEST_ID_HEADER, request_id_in
 
 if TYPE_CHECKING:
     from service_kit.calls.register import Register
@@ -115,11 +115,12 @@ class Call:
         return state.client != _server._CANCELLED and not state.statused and self._deadline > time.monotonic()
 
     def request_id(self) -> str:
-        """Return the id that the client sent, or one made here; see `service_kit.servicer.request_id`."""
-        for key, value in self.event.invocation_metadata or ():
-            if key == REQUEST_ID_HEADER and isinstance(value, str) and is_request_id(value):
-                return value
-        return new_request_id()
+        """Return the id that the client sent, or one made here."""
+        return request_id_in(self.event.invocation_metadata)
+
+    def is_server_open(self) -> bool:
+        """Whether the server lets calls in."""
+        return self.register.is_open
 
     def has_waited_too_long(self) -> bool:
         """Whether its turn comes so late that it is refused instead."""

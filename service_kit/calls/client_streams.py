@@ -14,18 +14,12 @@ from typing import Any, Generic, TypeVar
 import grpc
 from grpc import _server
 
+from service_kit.calls.current import CallCancelled
 from service_kit.errors import MessageUnreadable
 
 Request = TypeVar("Request")
 
 _CONFIRMING = "confirming that the client has ended its stream"
-
-
-class CallCancelled(Exception):
-    """The call has ended before its stream did: by the client, its deadline, its connection, or a stop of this server.
-
-    There is nobody to answer. What the handler has not committed is not to be committed.
-    """
 
 
 class Unreadable:

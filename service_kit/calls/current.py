@@ -7,8 +7,11 @@ from contextvars import ContextVar
 from typing import Protocol
 
 
-class CallGivenUp(Exception):
-    """Nobody waits for the answer of this call: it was cancelled, or its deadline has passed. Do not start its work."""
+class CallCancelled(Exception):
+    """The call has ended before its work was done: by the client, its deadline, its connection, or a server that stops.
+
+    Nobody waits for the answer. Work that was not begun is not to be begun, and what is not committed is not to be.
+    """
 
 
 class CurrentCall(Protocol):
@@ -20,16 +23,19 @@ class CurrentCall(Protocol):
     def is_wanted(self) -> bool:
         """Whether the client still waits for the answer."""
 
+    def is_server_open(self) -> bool:
+        """Whether the server lets calls in."""
+
 
 CURRENT_CALL: ContextVar[CurrentCall | None] = ContextVar("current_call", default=None)
 """None in threads that work for no call, such as the sync."""
 
 
 def check_wanted() -> None:
-    """Raise `CallGivenUp` when this thread works for a call whose client does not wait any more."""
+    """Raise `CallCancelled` when this thread works for a call whose client does not wait any more."""
     call = CURRENT_CALL.get()
     if call is not None and not call.is_wanted():
-        raise CallGivenUp
+        raise CallCancelled
 
 
 def seconds_to_wait() -> float:

@@ -87,6 +87,8 @@ class Register:
         """Of messages over `SMALL_BYTES`."""
         self._lane_of: dict[Call, Lane] = {}
         self.refused = 0
+        self.is_open = False
+        """Whether methods let calls in: see `service_kit.calls.steps.readiness`."""
 
     def arrive(self, call: Call) -> None:
         """Register a call whose message has not arrived.

@@ -249,7 +249,7 @@ def test_bytes_in_a_stream_that_are_no_message_are_refused(server: ServerProcess
     [
         "/library.admin.v1.CatalogService/AddBook",
         "/library.admin.v1.CatalogService/GetBook",
-        "/library.sync.v1.SyncService/RecordUsers",
+        "/library.sync.v1.SyncService/RecordStates",
         "/grpc.health.v1.Health/Check",
         "/grpc.health.v1.Health/Watch",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

@@ -156,29 +156,31 @@ def test_search_shows_scripts_lines_machines_json_and_people_a_table(desk: Desk)
 def test_search_says_what_it_left_out_and_that_there_are_more(desk: Desk) -> None:
     done = desk.run("search", "nobody")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert done.stderr == "2 books fit, but none of them can be borrowed now. To see them, add --all.\n"
+    assert done.stderr == "2 books match, but none of them can be borrowed now. To see them, add --all.\n"
     due = desk.old["ada"].due_time.ToDatetime()
-    out = f'1 book fits, "Lost at Sea" by Nobody, but every copy is out; the next is due back {due:%Y-%m-%d %H:%M}.'
+    out = f'1 book matches, "Lost at Sea" by Nobody, but every copy is on loan; the next is due back {due:%F %H:%M}.'
     assert desk.table("search", "lost", width=200) == f"{out} To see it, add --all.\n"
-    assert desk.run("search", "bound").stderr.startswith("1 book fits, but it cannot be borrowed now.")
-    assert desk.run("search", "bound", "--language", "de").stderr.startswith("Not shown, as they cannot be borrowed")
+    assert desk.run("search", "bound").stderr.startswith("1 book matches, but it cannot be borrowed now.")
+    assert desk.run("search", "bound", "--language", "de").stderr.startswith(
+        "Not shown, because they cannot be borrowed"
+    )
     assert desk.run("search", "lost", "--json").output == "[]\n"
     lent = desk.json("lend", "kindred", "adam")
     assert desk.run("search", "octavia").stderr.startswith(
-        '1 book fits, "Kindred" by Octavia E. Butler, but every copy'
+        '1 book matches, "Kindred" by Octavia E. Butler, but every copy'
     )
     desk.json("return", lent["id"])
     assert desk.run("search", "nobody", "--all").stdout.count("\n") == 2
     few = desk.run("search", "dune", "--limit", "1")
     assert few.stdout.count("\n") == 1
-    assert few.stderr.startswith("There are more: --limit 2 shows the next ones, too")
+    assert few.stderr.startswith("More rows exist: --limit 2 shows the next ones too")
     assert desk.run("search", "--limit", "33").stderr.count("There are more") == 0
     assert desk.run("search", "--language", "EN", "--category", "none").stdout == ""
     assert desk.run("search", "--language", "en").stdout.count("\n") == 9
     assert desk.run("search", "--language", "e").stdout == ""
     similar = desk.run("search", "kindrad")
     assert similar.stdout.startswith("Kindred\t")
-    assert similar.stderr == 'No book has the words "kindrad". These have similar ones.\n'
+    assert similar.stderr == 'No book has the words "kindrad". These books have similar words.\n'
 
 
 # --- users ---
@@ -201,7 +203,7 @@ def test_users_are_listed_as_lines_as_json_and_as_a_table(desk: Desk) -> None:
     )
     assert desk.json("users", "nobody") == []
     assert "Ada Lovelace" in desk.table("users", "ada")
-    assert desk.table("users", "nobody") == "Nobody was found.\n"
+    assert desk.table("users", "nobody") == "No user was found.\n"
 
 
 # --- enrol ---
@@ -217,7 +219,7 @@ def test_who_enrols_twice_is_shown_the_first_time(desk: Desk) -> None:
         done = desk.run("enrol", again, " Grace  Brewster", "Hopper ")
         assert (done.exit_code, done.stdout.splitlines()[0]) == (
             0,
-            f"Grace Brewster Hopper <grace@example.org> has enrolled already. The user's id is {found[1]}.",
+            f"Grace Brewster Hopper <grace@example.org> is enrolled already. The user's id is {found[1]}.",
         )
         assert desk.json("enrol", again, "Grace Brewster", "Hopper")["id"] == found[1]
         reason, message, ids = desk.refused("enrol", again, "Grace", "Hopper")
@@ -378,6 +380,16 @@ def test_the_refusals_of_the_service_are_sentences_with_what_to_do(desk: Desk) -
     assert desk.json(*message.partition("library ")[2].split()), "what it says to type works"
     reason, message, _ = desk.refused("lend", "dune", desk.people["gone"].id)
     assert (reason, message.split(". ")[0]) == ("USER_CLOSED", "The account of Gone Away <gone@example.org> is closed")
+    gone = ["lost at sea", desk.people["gone"].id]
+    several = desk.json("lend", *gone, status=1)["error"]
+    assert several["message"] == several["refusals"][0]["message"]
+    assert [each["reason"] for each in several["refusals"]] == ["NO_COPY_AVAILABLE", "USER_CLOSED"]
+    lines = desk.run("lend", *gone).stderr.splitlines()
+    assert [line[: len("Error: The account of")] for line in lines[:2]] == [
+        "Error: Every copy of ",
+        "Error: The account of",
+    ]
+    assert len(lines) == 3, "and the book"
     sentence = desk.run("lend", "kindred", "adam", "--days", "7", TZ="Asia/Tokyo").stdout
     found = re.match(
         r'Lent "Kindred" by Octavia E\. Butler to Adam Smith <adam@example\.org>\. It is due back (.{16})\.\n'
@@ -408,7 +420,7 @@ def test_a_book_comes_back_by_the_loan_the_book_or_the_book_and_the_user(desk: D
     reason, message, ids = desk.refused("return", loans[1]["id"])
     assert (reason, ids) == ("LOAN_RETURNED", {loans[1]["id"]})
     assert re.match(
-        r'"Dune", which Yann <yann@example\.org> had, came back already on \d{4}-\d\d-\d\d \d\d:\d\d\.$', message
+        r'"Dune", which Yann <yann@example\.org> had, was returned already on \d{4}-\d\d-\d\d \d\d:\d\d\.$', message
     )
     assert desk.refused("return", loans[1]["id"], "zoe")[0] == "LOAN_NOT_FOUND"
     assert desk.refused("return", "dune")[1] == 'No copy of "Dune" is on loan.'
@@ -423,7 +435,7 @@ def test_of_several_copies_that_one_user_has_the_one_due_first_is_taken(desk: De
     xaver, yvo = desk.enrol("Xaver"), desk.enrol("Yvo")
     later = desk.json("lend", "dune", xaver.email, "--days", "9")
     second = desk.run("lend", "dune", xaver.email, "--days", "5")
-    assert second.stderr.startswith("Note: Xaver <xaver@example.org> had a copy of this book already, due back 20")
+    assert second.stderr.startswith("Note: Xaver <xaver@example.org> already had a copy of this book, due back 20")
     sooner = next(loan["id"] for loan in desk.json("loans", xaver.email) if loan["id"] != later["id"])
     third = desk.json("lend", "dune", yvo.email)
     for command in ("return", "renew"):
@@ -452,10 +464,10 @@ def test_a_loan_is_renewed_and_a_refusal_to_renew_is_a_sentence(desk: Desk) -> N
     assert (loan["days"], loan["renewal_count"]) == (33, 3)
     reason, message, ids = desk.refused("renew", "kindred")
     assert (reason, ids) == ("RENEWAL_LIMIT_REACHED", {lent["id"]})
-    assert "a loan can be renewed 3 times, and can last 365 days in all. It is due back 20" in message
+    assert "a loan can be renewed 3 times, and can last 365 days in total. It is due back 20" in message
     desk.json("return", "kindred")
     reason, message, _ = desk.refused("renew", lent["id"])
-    assert (reason, "came back already on" in message) == ("LOAN_RETURNED", True)
+    assert (reason, "was returned already on" in message) == ("LOAN_RETURNED", True)
     overdue = desk.old["ada"]
     reason, message, ids = desk.refused("renew", "lost", "ada@example.org")
     assert (reason, ids) == ("LOAN_OVERDUE", {overdue.id})

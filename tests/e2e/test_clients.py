@@ -43,7 +43,7 @@ SERVICES = {
         "library.admin.v1.LoanService": ["ListLoans", "ListUnavailableBooks"],
         "library.admin.v1.StatusService": ["GetStatus"],
         "library.admin.v1.UserService": ["GetUser", "ListBorrowers", "ListUsers"],
-        "library.sync.v1.SyncService": ["ListCatalogChanges", "RecordLoans", "RecordUsers"],
+        "library.sync.v1.SyncService": ["ListCatalogChanges", "RecordStates"],
     },
     "frontend": {
         "library.frontend.v1.CatalogService": ["GetBook", "ListBooks", "ListCategories", "ListPublishers"],
@@ -105,7 +105,7 @@ DESCRIBED = [
     ("admin", "library.admin.v1.CatalogService", "// Adds a book to the catalogue.\n"),
     ("admin", "library.admin.v1.CatalogService.RemoveBook", "// Removes a book from the catalogue. It is kept"),
     ("admin", "library.admin.v1.RemoveBookRequest", "  // Remove it though copies are out"),
-    ("admin", "library.sync.v1.SyncService.RecordLoans", "rpc RecordLoans ( .library.sync.v1.RecordLoansRequest )"),
+    ("admin", "library.sync.v1.SyncService.RecordStates", "rpc RecordStates ( .library.sync.v1.RecordStatesRequest )"),
     ("frontend", "library.frontend.v1.LendingService", "// Borrowing and returning. It goes on whether or not"),
     ("frontend", "library.frontend.v1.LendingService.BorrowBook", "// Lends a copy of a book to a user for some days."),
     (

@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 import pytest
 
-import service_kit.server
 from admin_server.rpc.servicers import services
 from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest, ListBooksRequest
@@ -41,13 +40,12 @@ PEER = grpc.method_handlers_generic_handler("test.Peer", {"Get": grpc.unary_unar
 
 
 @contextmanager
-def admin_with_short_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def admin_with_short_lives(url: str) -> Iterator[str]:
     options = [(name, SHORT.get(name, value)) for name, value in OPTIONS]
     assert options != OPTIONS
-    monkeypatch.setattr(service_kit.server, "OPTIONS", options)
     with bound_store("admin", url) as store:
         begin_epoch(store, system_clock)
-        server = Server(Limits(threads=4, concurrent_calls=256, grace_seconds=1), contract_descriptors())
+        server = Server(Limits(threads=4, concurrent_calls=256, grace_seconds=1), contract_descriptors(), options)
         server.grpc.add_generic_rpc_handlers((PEER,))
         server.add(services(store, system_clock))
         address = server.listen("127.0.0.1:0")
@@ -59,8 +57,8 @@ def admin_with_short_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture
-def address(databases: FreshDatabases, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with admin_with_short_lives(databases.migrated("admin", "sqlite"), monkeypatch) as address:
+def address(databases: FreshDatabases) -> Iterator[str]:
+    with admin_with_short_lives(databases.migrated("admin", "sqlite")) as address:
         yield address
 
 

@@ -85,3 +85,25 @@ PACKAGES = [
 @pytest.mark.parametrize("folder", PACKAGES)
 def test_the_tree_is_told(folder: str) -> None:
     assert f"\n{folder}/" in README
+
+
+def test_the_files_that_the_pages_name_exist() -> None:
+    top = "|".join(folder.name for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    named = [
+        (page.name, path)
+        for page in pages
+        for path in re.findall(rf"`((?:{top})/[\w./*-]+)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 50
+    # The number of a migration that is yet to be written, and what a build or a run makes.
+    made = re.compile(r"000N|^build/")
+    assert [each for each in named if not made.search(each[1]) and not any(ROOT.glob(each[1].rstrip(".")))] == []
+
+
+def test_the_rules_are_in_the_files_that_the_architecture_names() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rules = re.findall(r"^\| .* \| `(\w+)` in `([\w./]+\.py)`", page, re.MULTILINE)
+    assert len(rules) >= 5
+    for name, path in rules:
+        assert re.search(rf"^(def )?{name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), (name, path)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,11 +18,11 @@ from admin_server.rpc.servicers import services
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ImportBooksRequest, ListBooksRequest
 from library_domain.contract import contract_descriptors
 from service_kit.calls.call import Call
-from service_kit.calls.client_streams import CallCancelled, ClientStream
+from service_kit.calls.steps.step import Method
 from service_kit.clock import system_clock
-from service_kit.errors import NotServing, ServiceError
+from service_kit.errors import NotServing
 from service_kit.server import Limits, Server, Service
-from service_kit.servicer import end_cancelled, refuse
+from service_kit.servicer import refuse, with_steps
 from tests.support.clients import AdminClient, open_channel, refusal_of
 from tests.support.stores import FreshDatabases, bound_store
 from tests.support.stubborn_clients import StubbornClient
@@ -47,12 +48,7 @@ class Handlers:
         return b""
 
     def read(self, requests: Any, context: Any) -> bytes:
-        try:
-            return b"".join(ClientStream(requests, context, "test.Calls/Read"))
-        except CallCancelled:
-            end_cancelled(context, "test.Calls/Read")
-        except ServiceError as error:
-            refuse(context, error, "test.Calls/Read")
+        return b"".join(requests)
 
     def send(self, request: Any, context: Any) -> Iterator[bytes]:
         for _ in range(3):
@@ -65,10 +61,14 @@ class Handlers:
                 "Answer": grpc.unary_unary_rpc_method_handler(self.answer),
                 "Refusing": grpc.unary_unary_rpc_method_handler(self.refusing),
                 "Wait": grpc.unary_unary_rpc_method_handler(self.wait),
-                "Read": grpc.stream_unary_rpc_method_handler(self.read),
-                "Send": grpc.unary_stream_rpc_method_handler(self.send),
+                "Read": grpc.stream_unary_rpc_method_handler(partial(READ, self)),
+                "Send": grpc.unary_stream_rpc_method_handler(partial(SEND, self)),
             },
         )
+
+
+READ = with_steps(Handlers.read, Method("test.Calls/Read", request_streaming=True, checks_its_messages=True))
+SEND = with_steps(Handlers.send, Method("test.Calls/Send", response_streaming=True, checks_its_messages=True))
 
 
 @contextmanager

@@ -17,15 +17,15 @@ from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     ImportBooksRequest,
 )
-from library.sync.v1.sync_service_pb2 import LoanRecord, RecordLoansRequest, RecordUsersRequest, UserRecord
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest, State
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
-from tests.e2e.test_rest_limits import Connection
 from tests.support.clients import CREDENTIALS, refusal_of
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, new_book
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
+from tests.support.rest_limits import Connection
 from tests.support.stores import Engine, FreshDatabases, bound_store
 from tests.sync.agreement import eventually
 
@@ -169,15 +169,15 @@ def test_records_that_are_refused_are_not_kept(admin: ServerProcess) -> None:
     before = peak_bytes(admin)
     long_text = "x" * 39_000
     users = [
-        RecordUsersRequest(frontend_id=frontend_id, users=[UserRecord(user=User(email=long_text))] * 100),
-        RecordUsersRequest(frontend_id=frontend_id, users=[UserRecord()] * 1_000_000),
-        RecordUsersRequest(frontend_id="x" * ROW_BYTES, users=[UserRecord()]),
+        RecordStatesRequest(frontend_id=frontend_id, states=[State(user=User(email=long_text))] * 100),
+        RecordStatesRequest(frontend_id=frontend_id, states=[State()] * 1_000_000),
+        RecordStatesRequest(frontend_id="x" * ROW_BYTES, states=[State()]),
     ]
-    loans = RecordLoansRequest(frontend_id=frontend_id, loans=[LoanRecord(loan=Loan(book_title=long_text))] * 100)
+    loans = RecordStatesRequest(frontend_id=frontend_id, states=[State(loan=Loan(book_title=long_text))] * 100)
     for _ in range(10):
         for request in users:
-            refused(sync.RecordUsers, request)
-        refused(sync.RecordLoans, loans)
+            refused(sync.RecordStates, request)
+        refused(sync.RecordStates, loans)
     growth = peak_bytes(admin) - before
     print(f"the admin grew by {growth // MB} MB")
     assert growth < MOST_GROWTH

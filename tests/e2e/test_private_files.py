@@ -121,7 +121,7 @@ def test_library_up_makes_private_files_and_closes_those_of_an_earlier_version(t
     finally:
         os.umask(before)
     assert status == 0
-    assert sum("Open to other users until now" in line for line in said.splitlines()) == 1
+    assert sum("Other users could read these files until now" in line for line in said.splitlines()) == 1
     assert open_to_others(data) == []
 
 

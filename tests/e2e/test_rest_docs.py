@@ -9,8 +9,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
@@ -28,6 +27,7 @@ from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
 from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_domain.contract import contract_descriptors
+from tests.support.browser import DESKTOP, PHONE, Opened, execute, opened, operation
 from tests.support.clients import FrontendClient
 from tests.support.library_command import catalogue, library
 from tests.support.processes import Servers
@@ -37,11 +37,6 @@ from tests.support.third_party import require
 
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What it is called, by those who package it."""
-
-WAIT_MS = 20_000
-"""For what a page is to show."""
-
-PHONE, DESKTOP = (390, 844), (1280, 1024)
 
 
 @dataclass
@@ -58,39 +53,6 @@ class OpenLibrary:
     def book_with_one_copy(self) -> Book:
         books = self.frontend.catalog.ListBooks(ListBooksRequest(page_size=100), timeout=10).books
         return next(book for book in books if book.available_copies == book.total_copies == 1)
-
-
-@dataclass
-class Opened:
-    """A page of library-rest in the browser, and what it did there."""
-
-    page: Page
-    base: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    """Of the console, and of scripts that failed."""
-
-    def listen(self) -> None:
-        self.page.on("request", self._note_request)
-        self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def open(self, path: str) -> None:
-        self.page.goto(f"{self.base}{path}")
-
-    def check(self) -> None:
-        """Hold the page to what each must be: at home, and without a complaint."""
-        assert self.requests
-        assert [url for url in self.requests if not url.startswith(f"{self.base}/")] == []
-        assert self.complaints == []
-
-    def _note_request(self, request: Request) -> None:
-        if not request.url.startswith("data:"):  # in the page itself: nobody is asked
-            self.requests.append(request.url)
-
-    def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
 
 
 @pytest.fixture(scope="module")
@@ -135,29 +97,6 @@ def opened_library(
     return OpenLibrary(module_rest_servers.start([frontend.address, admin.address]), client)
 
 
-@contextmanager
-def opened(
-    browser: Browser, rest: RestProcess, path: str, size: tuple[int, int] = DESKTOP, **how: Any
-) -> Iterator[Opened]:
-    """Open a page, and hold it to `Opened.check` at the end."""
-    with browser.new_context(viewport={"width": size[0], "height": size[1]}, **how) as context:
-        context.set_default_timeout(WAIT_MS)
-
-        def keep_home(route: Route) -> None:
-            # What is stopped here has been noted, and fails the test.
-            if route.request.url.startswith(f"{rest.url}/"):
-                route.continue_()
-            else:
-                route.abort()
-
-        context.route("**/*", keep_home)
-        here = Opened(context.new_page(), rest.url)
-        here.listen()
-        here.open(path)
-        yield here
-        here.check()
-
-
 def wait_for_book(frontend: FrontendClient, book_id: str) -> None:
     """Wait until a book that was added has come to the frontend."""
     deadline = time.monotonic() + 100
@@ -185,23 +124,6 @@ def operations_of_the_contract() -> set[tuple[str, str]]:
 
 def without_names(path: str) -> str:
     return re.sub(r"{[^}]*}", "{}", path)
-
-
-def operation(page: Page, verb: str, path: str) -> Locator:
-    """A method on the page of Swagger UI."""
-    return page.locator(f".opblock-{verb.lower()}", has=page.locator(f"[data-path='{path}']"))
-
-
-def execute(operation: Locator) -> tuple[int, Any]:
-    """Click on Execute, and read the status and the JSON of the answer."""
-    page = operation.page
-    with page.expect_response(lambda response: response.request.method == "POST"):
-        operation.get_by_role("button", name="Execute").click()
-    # What an earlier click gave is shown until then.
-    expect(operation.locator(".loading-container")).to_have_count(0)
-    live = operation.locator(".live-responses-table tbody tr.response").first
-    status = int(live.locator(".response-col_status").inner_text().split()[0])
-    return status, json.loads(live.locator(".highlight-code code").inner_text())
 
 
 def test_docs_show_all_methods_and_ask_nobody_else(browser: Browser, opened_library: OpenLibrary) -> None:

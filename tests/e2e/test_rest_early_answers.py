@@ -11,9 +11,9 @@ import grpc
 import pytest
 
 from rest_server.errors import HTTP_STATUS
-from tests.e2e.test_rest_limits import IN_CHUNKS, NDJSON, Connection, chunk
 from tests.support.processes import Servers
 from tests.support.rest import Answer, RestProcess, RestServers, refusal_in
+from tests.support.rest_limits import IN_CHUNKS, NDJSON, Connection, chunk
 from tests.support.stores import FreshDatabases
 from tests.support.transcoding.contracts import Contract, Rule
 from tests.support.transcoding.process import ServerInAProcess

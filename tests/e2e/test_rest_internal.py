@@ -41,7 +41,7 @@ def test_no_method_between_the_services_has_a_path(rest: RestProcess, verb: str,
 def test_no_method_between_the_services_is_described(rest: RestProcess) -> None:
     document, start_page = rest.request("GET", "/openapi.json"), rest.request("GET", "/")
     assert document.status == start_page.status == 200
-    for name in (SERVICE, "RecordUsers", "RecordLoans", "ListCatalogChanges"):
+    for name in (SERVICE, "RecordStates", "ListCatalogChanges"):
         assert name.encode() not in document.body
         assert name.encode() not in start_page.body
     # Those for clients are, the frontend's sync among them.

@@ -145,7 +145,7 @@ def complaint(program: str, *arguments: str) -> str:
         ("--cors-origin", "library.example", "https://library.example"),
         ("--cors-origin", "https://", "https://library.example"),
         ("--cors-origin", "null", "https://library.example"),
-        ("--cors-origin", "*", "none that stands for all"),
+        ("--cors-origin", "*", "No value allows all origins"),
         ("--allowed-host", "library.example:8080", "without a port"),
         ("--allowed-host", "library.example:", "without a port"),
         ("--allowed-host", "https://library.example", "without a port"),
@@ -170,7 +170,7 @@ def test_a_setting_that_would_not_do_what_it_says_is_refused(flag: str, value: s
 
 
 def test_a_target_is_given_once() -> None:
-    assert "'a:1' is given twice" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
+    assert "'a:1' is repeated" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
 
 
 def test_settings_in_the_form_that_is_wanted_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,8 @@ def test_a_user_is_found_changed_and_closed_over_http_and_the_admin_follows(town
     busy = rest.request("POST", f"{path}:close", {})
     assert (busy.status, busy.refusal.reason) == (400, "USER_HAS_LOANS")
     assert busy.refusal.metadata == {"user_id": user["id"], "active_loan_count": "1"}
+    stale = rest.request("POST", f"{path}:close", {"etag": user["etag"]})
+    assert (stale.status, stale.refusal.further_reasons) == (409, ["USER_HAS_LOANS"])
     assert rest.request("POST", f"/v1/loans/{loan['id']}:return").status == 200
     closed = rest.request("POST", f"{path}:close", {"etag": changed["etag"]}).json()
     assert closed["state"] == "USER_STATE_CLOSED"
@@ -129,6 +131,9 @@ def test_a_user_is_found_changed_and_closed_over_http_and_the_admin_follows(town
     assert [each["state"] for each in with_closed] == ["USER_STATE_CLOSED"]
     refusal = rest.request("POST", f"/v1/books/{admin_book.id}:borrow", {"userId": user["id"], "days": 7}).refusal
     assert (refusal.reason, refusal.metadata) == ("USER_CLOSED", {"user_id": user["id"]})
+    several = rest.request("POST", f"/v1/books/{user['id']}:borrow", {"userId": user["id"], "days": 7})
+    assert (several.status, several.refusal.reason) == (404, "BOOK_NOT_FOUND")
+    assert several.refusal.further_reasons == ["USER_CLOSED"]
 
 
 def test_all_that_is_wrong_is_reported_at_once_over_http(town: Town) -> None:

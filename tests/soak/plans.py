@@ -87,17 +87,13 @@ def changes(desk: Desk) -> Plan:
     return Plan([request], refusals=STRANGER)
 
 
-def record_users(desk: Desk) -> Plan:
-    record = sync.UserRecord(revision=desk.chance.choice([1, 2**40, 2**63 - 1]), user=User(id=desk.new_id()))
+def record_states(desk: Desk) -> Plan:
+    states = [
+        sync.State(revision=desk.chance.choice([1, 2**40, 2**63 - 1]), user=User(id=desk.new_id())),
+        sync.State(revision=desk.chance.choice([1, 2**40, 2**63 - 1])),
+    ]
     return Plan(
-        [sync.RecordUsersRequest(frontend_id=desk.new_id(), users=[record])], refusals=STRANGER, must_be_refused=True
-    )
-
-
-def record_loans(desk: Desk) -> Plan:
-    record = sync.LoanRecord(revision=desk.chance.choice([1, 2**40, 2**63 - 1]))
-    return Plan(
-        [sync.RecordLoansRequest(frontend_id=desk.new_id(), loans=[record])], refusals=STRANGER, must_be_refused=True
+        [sync.RecordStatesRequest(frontend_id=desk.new_id(), states=states)], refusals=STRANGER, must_be_refused=True
     )
 
 
@@ -162,8 +158,7 @@ PLANS: dict[str, Kind] = {
     ),
     f"{_ADMIN}StatusService/GetStatus": Kind(always(lambda desk: status_service_pb2.GetStatusRequest()), 1),
     f"{_SYNC}ListCatalogChanges": Kind(changes),
-    f"{_SYNC}RecordUsers": Kind(record_users, 1),
-    f"{_SYNC}RecordLoans": Kind(record_loans, 1),
+    f"{_SYNC}RecordStates": Kind(record_states, 2),
     f"{_HEALTH}Check": Kind(always(lambda desk: health_pb2.HealthCheckRequest())),
     f"{_HEALTH}List": Kind(always(lambda desk: _HEALTH_MESSAGES.HealthListRequest()), 1),
     f"{_HEALTH}Watch": Kind(always(lambda desk: health_pb2.HealthCheckRequest()), 1),

@@ -310,7 +310,7 @@ def test_a_loan_that_is_recorded_during_an_update_is_not_overwritten(
 
     def record() -> None:
         try:
-            admin.record_loans(loan)
+            admin.record(loan)
         finally:
             close_connection(admin.store)
 
@@ -376,7 +376,7 @@ def test_a_removed_book_cannot_be_changed(admin: Admin) -> None:
 
 def test_a_book_with_copies_out_is_removed_only_when_it_is_withdrawn(admin: Admin) -> None:
     book = admin.add("Emma", copies=3)
-    admin.record_loans(admin.loan_record(1, book_id=book.id), admin.loan_record(2, book_id=book.id))
+    admin.record(admin.loan_record(1, book_id=book.id), admin.loan_record(2, book_id=book.id))
     before = admin.get(book.id)
     with pytest.raises(BookOnLoan) as refused:
         admin.remove(book.id)
@@ -388,15 +388,15 @@ def test_a_book_with_copies_out_is_removed_only_when_it_is_withdrawn(admin: Admi
 
 def test_a_book_whose_loans_came_back_is_removed(admin: Admin) -> None:
     book = admin.add("Emma")
-    admin.record_loans(loan := admin.loan_record(1, book_id=book.id))
+    admin.record(loan := admin.loan_record(1, book_id=book.id))
     loan.revision = 2
     loan.loan.return_time.CopyFrom(timestamp(admin.clock()))
-    admin.record_loans(loan)
+    admin.record(loan)
     assert admin.remove(book.id).state == BOOK_STATE_REMOVED
 
 
 def test_a_change_of_the_entry_keeps_the_count_of_what_is_out(admin: Admin) -> None:
     book = admin.add("Emma", copies=2)
-    admin.record_loans(admin.loan_record(1, book_id=book.id))
+    admin.record(admin.loan_record(1, book_id=book.id))
     assert admin.update(Book(id=book.id, title="Emma!")).available_copies == 1
     assert admin.update(Book(id=book.id, total_copies=1)).available_copies == 0

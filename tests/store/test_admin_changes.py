@@ -60,8 +60,8 @@ def test_each_book_is_told_once_in_its_newest_state(admin: Admin) -> None:
 def test_what_is_not_of_the_catalogue_is_no_change(admin: Admin) -> None:
     book = admin.add("Emma")
     _, cursor = admin.changes()
-    admin.record_users(admin.user_record(1))
-    admin.record_loans(admin.loan_record(2, book_id=book.id))
+    admin.record(admin.user_record(1))
+    admin.record(admin.loan_record(2, book_id=book.id))
     admin.remove(admin.remove(book.id, withdraw=True).id)
     assert len(admin.changes(cursor)[0]) == 1
 
@@ -176,7 +176,7 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
         admin = Admin(store, clock)
         admin.add("A")
         _, before = admin.changes()
-        receipt_before = admin.record_users(admin.user_record(1)).receipt
+        receipt_before = admin.record(admin.user_record(1)).receipt
     backup = databases.copy(admin_url)
     with bound_store("admin", admin_url) as store:
         admin = Admin(store, clock, runs_on=True)
@@ -184,7 +184,7 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
             admin.restart()
         admin.add("lost")
         _, after = admin.changes(before)
-        receipt_after = admin.record_users(admin.user_record(2)).receipt
+        receipt_after = admin.record(admin.user_record(2)).receipt
     with bound_store("admin", backup) as store:
         admin = Admin(store, clock)
         if overtaken:  # as many new revisions as were lost, and more
@@ -205,12 +205,12 @@ def test_a_store_that_only_forgot_loans_is_noticed_by_the_receipt(databases: Fre
         admin = Admin(store, clock)
         admin.add("A")
         _, cursor = admin.changes()
-        receipt = admin.record_users(admin.user_record(1)).receipt
+        receipt = admin.record(admin.user_record(1)).receipt
     backup = databases.copy(admin_url)
     with bound_store("admin", admin_url) as store:
         admin = Admin(store, clock, runs_on=True)
         admin.page_of_changes(cursor, receipt)
-        later_receipt = admin.record_loans(admin.loan_record(2)).receipt
+        later_receipt = admin.record(admin.loan_record(2)).receipt
     with bound_store("admin", backup) as store:
         admin = Admin(store, clock)
         admin.page_of_changes(cursor, receipt)
@@ -220,8 +220,8 @@ def test_a_store_that_only_forgot_loans_is_noticed_by_the_receipt(databases: Fre
 
 def test_a_receipt_for_nothing_new_is_as_good_as_the_one_before(admin: Admin) -> None:
     record = admin.user_record(1)
-    first = admin.record_users(record).receipt
-    assert admin.record_users(record).receipt == first
+    first = admin.record(record).receipt
+    assert admin.record(record).receipt == first
     admin.page_of_changes(receipt=first)
 
 

@@ -10,7 +10,7 @@ from admin_server.store.models import Frontend
 from admin_server.sync import records
 from admin_server.sync.epochs import position_revision
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, AddBookRequest
-from library.sync.v1.sync_service_pb2 import RecordUsersResponse
+from library.sync.v1.sync_service_pb2 import RecordStatesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.errors import BookOnLoan, IsbnTaken
 from tests.support.admin import Admin
@@ -23,20 +23,20 @@ def test_of_two_calls_at_a_time_the_older_one_does_not_lower_the_newest_revision
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By that revision a frontend that was restored from a backup learns that it is an old copy."""
-    admin.record_users(admin.user_record(1))
+    admin.record(admin.user_record(1))
     older, newer = admin.user_record(5), admin.user_record(10)
     with ThreadPoolExecutor(1) as thread:
-        calls: list[Future[RecordUsersResponse]] = []
+        calls: list[Future[RecordStatesResponse]] = []
 
         def position_revision_meanwhile(token: str, field: str) -> int:
             """When the first call has read the newest revision, and not recorded its rows yet, begin the second."""
             if not calls:
                 monkeypatch.undo()
-                calls.append(begin_beside(admin.store, thread, lambda: admin.record_users(newer)))
+                calls.append(begin_beside(admin.store, thread, lambda: admin.record(newer)))
             return position_revision(token, field)
 
         monkeypatch.setattr(records, "position_revision", position_revision_meanwhile)
-        admin.record_users(older)
+        admin.record(older)
         assert calls[0].result(WAIT_SECONDS).newest_revision == 10
     with admin.store.reading():
         assert Frontend.get().newest_revision == 10
@@ -47,7 +47,7 @@ def test_a_book_is_not_removed_while_a_loan_of_it_is_being_recorded(admin: Admin
     loan = admin.loan_record(1, book_id=book.id)
 
     with pytest.raises(BookOnLoan):
-        second_beside(admin.store, lambda: admin.record_loans(loan), lambda: admin.remove(book.id))
+        second_beside(admin.store, lambda: admin.record(loan), lambda: admin.remove(book.id))
 
     assert (admin.get(book.id).state, admin.get(book.id).available_copies) == (BOOK_STATE_ACTIVE, 0)
 

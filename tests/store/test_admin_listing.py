@@ -185,9 +185,7 @@ def test_books_that_cannot_be_borrowed_are_listed_with_the_day_they_are_expected
     binder_and_out = admin.add("At the binder's, one of two out", copies=2)
     withdrawn = admin.add("Withdrawn")
     loans = [(half, 5), (out, 9), (out, 7), (binder_and_out, 3), (withdrawn, 1)]
-    admin.record_loans(
-        *[admin.loan_record(number, days, book_id=book.id) for number, (book, days) in enumerate(loans, 1)]
-    )
+    admin.record(*[admin.loan_record(number, days, book_id=book.id) for number, (book, days) in enumerate(loans, 1)])
     admin.update(Book(id=binder_and_out.id, state=BOOK_STATE_UNAVAILABLE))
     admin.remove(withdrawn.id, withdraw=True)
 
@@ -202,28 +200,26 @@ def test_books_that_cannot_be_borrowed_are_listed_with_the_day_they_are_expected
 
 def test_only_a_book_without_a_free_copy_says_when_one_is_expected(admin: Admin) -> None:
     book = admin.add("Emma", copies=2)
-    admin.record_loans(admin.loan_record(1, 5, book_id=book.id))
+    admin.record(admin.loan_record(1, 5, book_id=book.id))
     assert not admin.get(book.id).HasField("next_available_time")
-    admin.record_loans(second := admin.loan_record(2, 9, book_id=book.id))
+    admin.record(second := admin.loan_record(2, 9, book_id=book.id))
     assert admin.get(book.id).next_available_time == timestamp(admin.clock() + 5 * DAY)
     assert admin.books()[0] == admin.get(book.id)
     second.revision = 3
     second.loan.return_time.CopyFrom(timestamp(admin.clock()))
-    admin.record_loans(second)
+    admin.record(second)
     assert admin.get(book.id).available_copies == 1
     assert admin.unavailable() == []
 
 
 def test_a_loan_that_ended_does_not_say_when_a_book_is_expected(admin: Admin) -> None:
     book = admin.add("Emma")
-    admin.record_loans(
-        admin.loan_record(1, 5, returned=True, book_id=book.id), admin.loan_record(2, 9, book_id=book.id)
-    )
+    admin.record(admin.loan_record(1, 5, returned=True, book_id=book.id), admin.loan_record(2, 9, book_id=book.id))
     assert admin.get(book.id).next_available_time == timestamp(admin.clock() + 9 * DAY)
 
 
 def test_an_overdue_book_is_expected_in_the_past(admin: Admin) -> None:
     book = admin.add("Emma")
-    admin.record_loans(loan := admin.loan_record(1, 5, book_id=book.id))
+    admin.record(loan := admin.loan_record(1, 5, book_id=book.id))
     admin.clock.advance(days=30)
     assert admin.unavailable()[0].next_available_time == loan.loan.due_time

@@ -18,18 +18,15 @@ from admin_server.reports.status import get_status
 from admin_server.reports.users import get_user
 from admin_server.store.models import Book, Frontend, Loan, User
 from admin_server.sync.pairing import accept_frontend
-from admin_server.sync.records import MOST_RECORD_BYTES, record_loans, record_users
+from admin_server.sync.records import MOST_RECORD_BYTES, record_states
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNCHANGED,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
-    UserRecord,
+    RecordStatesRequest,
+    RecordStatesResponse,
+    State,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
@@ -49,13 +46,13 @@ OTHER_FRONTEND = str(uuid.UUID(int=0xE))
 RECORDED, UNCHANGED, REFUSED = RECORD_RESULT_RECORDED, RECORD_RESULT_UNCHANGED, RECORD_RESULT_REFUSED
 
 
-def results(response: RecordUsersResponse | RecordLoansResponse) -> list[int]:
+def results(response: RecordStatesResponse) -> list[int]:
     return [outcome.result for outcome in response.outcomes]
 
 
 def test_a_recorded_user_is_there(admin: Admin) -> None:
     record = admin.user_record(7, email="Ada@example.org")
-    response = admin.record_users(record)
+    response = admin.record(record)
     assert (results(response), response.newest_revision) == ([RECORDED], 7)
     assert response.outcomes[0].id == record.user.id
     assert admin.users() == [record.user]
@@ -64,22 +61,22 @@ def test_a_recorded_user_is_there(admin: Admin) -> None:
 def test_the_newest_version_wins(admin: Admin) -> None:
     user_id = new_id()
     old, new = (admin.user_record(revision, id=user_id, first_name=f"v{revision}") for revision in (3, 5))
-    assert results(admin.record_users(new)) == [RECORDED]
-    assert results(admin.record_users(old)) == [UNCHANGED]
-    assert results(admin.record_users(new)) == [UNCHANGED]
+    assert results(admin.record(new)) == [RECORDED]
+    assert results(admin.record(old)) == [UNCHANGED]
+    assert results(admin.record(new)) == [UNCHANGED]
     assert [user.first_name for user in admin.users()] == ["v5"]
 
 
 def test_versions_in_one_call_are_taken_in_any_order(admin: Admin) -> None:
     user_id = new_id()
     versions = [admin.user_record(revision, id=user_id, first_name=f"v{revision}") for revision in (2, 3, 1)]
-    assert results(admin.record_users(*versions)) == [RECORDED, RECORDED, UNCHANGED]
+    assert results(admin.record(*versions)) == [RECORDED, RECORDED, UNCHANGED]
     assert [user.first_name for user in admin.users()] == ["v3"]
 
 
 def test_a_loan_is_recorded_though_neither_book_nor_user_is_known(admin: Admin) -> None:
     record = admin.loan_record(1, 14, book_title="Emma", renewal_count=2)
-    assert results(admin.record_loans(record)) == [RECORDED]
+    assert results(admin.record(record)) == [RECORDED]
     [loan] = admin.loans()
     record.loan.state = LOAN_STATE_ACTIVE
     assert loan == record.loan
@@ -90,7 +87,7 @@ def test_a_loan_is_recorded_though_neither_book_nor_user_is_known(admin: Admin) 
 
 def test_a_fine_is_kept_exactly(admin: Admin) -> None:
     record = admin.loan_record(1, returned=True, fine=Money(currency_code="EUR", units=12, nanos=340_000_000))
-    admin.record_loans(record)
+    admin.record(record)
     assert admin.loans()[0].fine == record.loan.fine
 
 
@@ -98,17 +95,17 @@ def test_copies_out_are_counted_and_not_added_up(admin: Admin) -> None:
     book = admin.add("Emma", copies=5)
     first, second = (admin.loan_record(number, book_id=book.id) for number in (1, 2))
     for _ in range(3):
-        admin.record_loans(first, second)
+        admin.record(first, second)
     assert admin.get(book.id).available_copies == 3
     back = admin.loan_record(3, returned=True, book_id=book.id, id=first.loan.id)
-    admin.record_loans(back)
-    admin.record_loans(first)  # late, and old
+    admin.record(back)
+    admin.record(first)  # late, and old
     assert admin.get(book.id).available_copies == 4
 
 
 def test_a_book_with_more_loans_than_copies_has_none_to_lend_and_no_fewer(admin: Admin) -> None:
     book = admin.add("Emma")
-    admin.record_loans(*(admin.loan_record(number, book_id=book.id) for number in (1, 2)))
+    admin.record(*(admin.loan_record(number, book_id=book.id) for number in (1, 2)))
     assert admin.get(book.id).available_copies == 0
 
 
@@ -120,14 +117,14 @@ def test_rows_with_a_receipt_of_a_lost_past_are_not_recorded(
     clock = SettableClock()
     backup = databases.copy(admin_url)
     with bound_store("admin", admin_url) as store:
-        receipt = Admin(store, clock).record_users(Admin(store, clock).user_record(1)).receipt
+        receipt = Admin(store, clock).record(Admin(store, clock).user_record(1)).receipt
     with bound_store("admin", backup) as store:
         admin = Admin(store, clock)
-        users = RecordUsersRequest(frontend_id=FRONTEND, users=[admin.user_record(2)], receipt=receipt)
-        loans = RecordLoansRequest(frontend_id=FRONTEND, loans=[admin.loan_record(3)], receipt=receipt)
+        users = RecordStatesRequest(frontend_id=FRONTEND, states=[admin.user_record(2)], receipt=receipt)
+        loans = RecordStatesRequest(frontend_id=FRONTEND, states=[admin.loan_record(3)], receipt=receipt)
         calls: dict[str, Callable[[], object]] = {
-            "users": lambda: record_users(store, users),
-            "loans": lambda: record_loans(store, loans),
+            "users": lambda: record_states(store, users),
+            "loans": lambda: record_states(store, loans),
         }
         with pytest.raises(CursorExpired):
             calls[kind]()
@@ -137,7 +134,7 @@ def test_rows_with_a_receipt_of_a_lost_past_are_not_recorded(
 
 # --- rows that make no sense ---
 
-BAD_USERS: dict[str, Callable[[UserRecord], object]] = {
+BAD_USERS: dict[str, Callable[[State], object]] = {
     "no id": lambda record: record.user.ClearField("id"),
     "id that is none": lambda record: setattr(record.user, "id", "x" * 37),
     "no e-mail": lambda record: record.user.ClearField("email"),
@@ -159,7 +156,7 @@ BAD_USERS: dict[str, Callable[[UserRecord], object]] = {
     "a year 10,000": lambda record: setattr(record.user.update_time, "seconds", 253_402_300_800),
     "a row too large to be shown": lambda record: setattr(record.user, "last_name", "x" * MOST_RECORD_BYTES),
 }
-BAD_LOANS: dict[str, Callable[[LoanRecord], object]] = {
+BAD_LOANS: dict[str, Callable[[State], object]] = {
     "no id": lambda record: record.loan.ClearField("id"),
     "no book": lambda record: record.loan.ClearField("book_id"),
     "no user": lambda record: record.loan.ClearField("user_id"),
@@ -192,7 +189,7 @@ def test_a_user_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -
     for kind, spoil in BAD_USERS.items():
         before, bad, after = (admin.user_record(1) for _ in range(3))
         spoil(bad)
-        response = admin.record_users(before, bad, after)
+        response = admin.record(before, bad, after)
         assert results(response) == [RECORDED, REFUSED, RECORDED], kind
         assert response.outcomes[1].reason
         assert [user.id for user in admin.users()][-2:] == [before.user.id, after.user.id]
@@ -203,7 +200,7 @@ def test_a_loan_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -
     for kind, spoil in BAD_LOANS.items():
         before, bad, after = (admin.loan_record(1) for _ in range(3))
         spoil(bad)
-        response = admin.record_loans(before, bad, after)
+        response = admin.record(before, bad, after)
         assert results(response) == [RECORDED, REFUSED, RECORDED], kind
         assert response.outcomes[1].reason
         assert [loan.id for loan in admin.loans()][-2:] == [before.loan.id, after.loan.id]
@@ -214,9 +211,9 @@ def test_a_loan_that_makes_no_sense_is_refused_and_delays_nobody(admin: Admin) -
 def test_outcomes_of_rows_with_long_ids_fit_into_a_message(admin: Admin, char: str) -> None:
     for count in (1, 4, 40, 100):
         long = char * (4_000_000 // len(char.encode()) // count)
-        users = [UserRecord(user=user_pb2.User(id=long))] * count
-        loans = [LoanRecord(loan=loan_pb2.Loan(id=long))] * count
-        for answer in (admin.record_users(*users), admin.record_loans(*loans)):
+        users = [State(user=user_pb2.User(id=long))] * count
+        loans = [State(loan=loan_pb2.Loan(id=long))] * count
+        for answer in (admin.record(*users), admin.record(*loans)):
             assert results(answer) == [REFUSED] * count
             assert answer.ByteSize() < 3_000_000
             assert all(long.startswith(outcome.id) and outcome.id for outcome in answer.outcomes)
@@ -227,8 +224,8 @@ def test_a_user_is_recorded_in_any_state_also_in_one_of_a_newer_frontend(admin: 
     record = admin.user_record(1)
     record.user.state = state  # type: ignore[assignment]
     record.user.etag = "the frontend's own"
-    assert results(admin.record_users(record)) == [RECORDED]
-    assert results(admin.record_users(record)) == [UNCHANGED]
+    assert results(admin.record(record)) == [RECORDED]
+    assert results(admin.record(record)) == [UNCHANGED]
     record.user.ClearField("etag")
     assert get_user(admin.store, record.user.id) == record.user
     assert admin.users(include_closed=True) == [record.user]
@@ -242,7 +239,7 @@ def test_what_happened_is_recorded_though_it_would_be_refused_today(admin: Admin
         admin.user_record(3, email="no address"),
         admin.user_record(4, email="é" * 50_000 + "@" + "例" * 50_000, first_name=long, last_name="x" * 100_000),
     ]
-    assert results(admin.record_users(*rows)) == [RECORDED] * 4
+    assert results(admin.record(*rows)) == [RECORDED] * 4
     assert admin.users() == [row.user for row in rows]
     assert admin.users(query="w77") == [rows[3].user]
 
@@ -251,7 +248,7 @@ def test_users_are_found_as_the_frontend_finds_them(admin: Admin) -> None:
     ada = admin.user_record(1, email="Ada.Byron@example.org", first_name="Ada", last_name="Lovelace")
     jose = admin.user_record(2, email="pepe@example.org", first_name="José", last_name="")
     other = admin.user_record(3, email="ada.byron@example.org.uk", first_name="Augusta", last_name="Leigh")
-    admin.record_users(ada, jose, other)
+    admin.record(ada, jose, other)
     for query, found in [
         *(("lace", [ada]), ("ADA love", [ada]), ("jose", [jose]), ("os", [jose]), ("byron", [ada, other])),
         *(("ada.byron@EXAMPLE.org", [ada]), ("byron@example.org", [ada, other]), ("nobody", []), ("pepe lace", [])),
@@ -259,7 +256,7 @@ def test_users_are_found_as_the_frontend_finds_them(admin: Admin) -> None:
         assert admin.users(query=query) == [row.user for row in found], query
         assert admin.users(query=query, page_size=1) == [row.user for row in found], query
     ada.revision, ada.user.last_name, ada.user.email = 4, "King", "king@example.org"
-    admin.record_users(ada)
+    admin.record(ada)
     assert admin.users(query="lace") == []
     assert admin.users(query="ada.byron@example.org") == [other.user], "nobody has it, so it is taken for words"
     assert admin.users(query="king") == admin.users(query="KING@example.org") == [ada.user]
@@ -271,7 +268,7 @@ def test_closed_users_are_listed_only_when_asked_for(admin: Admin) -> None:
     stays, leaves = admin.user_record(1), admin.user_record(2)
     leaves.user.state = USER_STATE_CLOSED
     again = admin.user_record(3)
-    admin.record_users(stays, leaves, again)
+    admin.record(stays, leaves, again)
     for query in ("", "a@example.org", "exam"):
         assert admin.users(query=query) == [stays.user, again.user]
         assert admin.users(query=query, include_closed=True, page_size=1) == [stays.user, leaves.user, again.user]
@@ -280,27 +277,27 @@ def test_closed_users_are_listed_only_when_asked_for(admin: Admin) -> None:
 def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:
     record = admin.user_record(1)
     record.user.email = ""
-    assert results(admin.record_users(record)) == [REFUSED]
+    assert results(admin.record(record)) == [REFUSED]
     record.user.email = "a@example.org"
-    assert results(admin.record_users(record)) == [RECORDED]
+    assert results(admin.record(record)) == [RECORDED]
 
 
 # --- whose rows ---
 
 
 def test_a_second_frontend_is_refused_until_an_operator_says_otherwise(admin: Admin) -> None:
-    admin.record_users(admin.user_record(1))
+    admin.record(admin.user_record(1))
     with pytest.raises(OtherFrontend) as refused:
-        admin.record_users(admin.user_record(2), frontend_id=OTHER_FRONTEND)
+        admin.record(admin.user_record(2), frontend_id=OTHER_FRONTEND)
     assert refused.value.metadata == {"frontend_id": FRONTEND, "other_frontend_id": OTHER_FRONTEND}
     with pytest.raises(OtherFrontend):
-        admin.record_loans(admin.loan_record(2), frontend_id=OTHER_FRONTEND)
+        admin.record(admin.loan_record(2), frontend_id=OTHER_FRONTEND)
     assert (len(admin.users()), len(admin.loans())) == (1, 0)
 
     accept_frontend(admin.store, OTHER_FRONTEND)
-    assert results(admin.record_users(admin.user_record(2), frontend_id=OTHER_FRONTEND)) == [RECORDED]
+    assert results(admin.record(admin.user_record(2), frontend_id=OTHER_FRONTEND)) == [RECORDED]
     with pytest.raises(OtherFrontend):
-        admin.record_users(admin.user_record(3))
+        admin.record(admin.user_record(3))
     accept_frontend(admin.store, OTHER_FRONTEND)  # again changes nothing
     assert Frontend.select().count() == 1
 
@@ -308,31 +305,31 @@ def test_a_second_frontend_is_refused_until_an_operator_says_otherwise(admin: Ad
 def test_a_frontend_can_be_accepted_before_it_has_said_anything(admin: Admin) -> None:
     accept_frontend(admin.store, OTHER_FRONTEND)
     with pytest.raises(OtherFrontend):
-        admin.record_users(admin.user_record(1))
+        admin.record(admin.user_record(1))
 
 
 def test_a_frontend_that_is_accepted_again_is_told_what_was_recorded_of_it(admin: Admin) -> None:
-    admin.record_users(admin.user_record(140))
+    admin.record(admin.user_record(140))
     accept_frontend(admin.store, OTHER_FRONTEND)
     accept_frontend(admin.store, FRONTEND)
-    assert admin.record_users(admin.user_record(102)).newest_revision == 140  # else it would not move past its old self
+    assert admin.record(admin.user_record(102)).newest_revision == 140  # else it would not move past its old self
 
 
 # --- the newest revision, by which a frontend learns that its own store is old ---
 
 
 def test_the_newest_revision_of_any_row_is_told(admin: Admin) -> None:
-    assert admin.record_users(admin.user_record(5)).newest_revision == 5
-    assert admin.record_loans(admin.loan_record(9), admin.loan_record(7)).newest_revision == 9
-    assert admin.record_users(admin.user_record(6)).newest_revision == 9
+    assert admin.record(admin.user_record(5)).newest_revision == 5
+    assert admin.record(admin.loan_record(9), admin.loan_record(7)).newest_revision == 9
+    assert admin.record(admin.user_record(6)).newest_revision == 9
     admin.restart()
-    assert admin.record_users(admin.user_record(1)).newest_revision == 9
+    assert admin.record(admin.user_record(1)).newest_revision == 9
 
 
 def test_a_refused_row_is_no_version_that_was_recorded(admin: Admin) -> None:
     absurd = admin.user_record(2**63 - 2)
     absurd.user.email = ""
-    assert admin.record_users(admin.user_record(5), absurd).newest_revision == 5
+    assert admin.record(admin.user_record(5), absurd).newest_revision == 5
 
 
 # --- everything five times over, shuffled ---
@@ -358,7 +355,7 @@ def test_everything_five_times_over_and_shuffled_ends_as_once(admin: Admin, seed
     book_ids = [book.id for book in admin.books()] or [admin.add(f"T{number}", copies=4).id for number in range(4)]
     user_ids = [new_id() for _ in range(4)]
     loan_ids = [new_id() for _ in range(8)]
-    revision, records = 0, list[UserRecord | LoanRecord]()
+    revision, records = 0, list[State]()
     returned: set[str] = set()
     for _ in range(30):
         revision += 1
@@ -374,7 +371,7 @@ def test_everything_five_times_over_and_shuffled_ends_as_once(admin: Admin, seed
         records.append(admin.loan_record(revision, rng.randint(1, 30), returned=loan_id in returned, **fields))
 
     for record in records:
-        send(admin, [record])
+        admin.record(record)
     once = stored(admin)
     for model in (User, Loan, Frontend):
         model.delete().execute()
@@ -385,16 +382,9 @@ def test_everything_five_times_over_and_shuffled_ends_as_once(admin: Admin, seed
     place = turn = 0
     while place < len(shuffled):
         size = sizes[turn % len(sizes)]
-        send(admin, shuffled[place : place + size])
+        admin.record(*shuffled[place : place + size])
         place, turn = place + size, turn + 1
     assert stored(admin) == once
-
-
-def send(admin: Admin, records: list[UserRecord | LoanRecord]) -> None:
-    if users := [record for record in records if isinstance(record, UserRecord)]:
-        admin.record_users(*users)
-    if loans := [record for record in records if isinstance(record, LoanRecord)]:
-        admin.record_loans(*loans)
 
 
 # --- reports ---
@@ -402,9 +392,9 @@ def send(admin: Admin, records: list[UserRecord | LoanRecord]) -> None:
 
 def test_users_are_listed_page_by_page_with_what_they_have_out(admin: Admin) -> None:
     people = [admin.user_record(number, email=f"p{number}@example.org") for number in range(1, 8)]
-    admin.record_users(*people)
+    admin.record(*people)
     first, second = people[0].user.id, people[1].user.id
-    admin.record_loans(
+    admin.record(
         admin.loan_record(8, user_id=first),
         admin.loan_record(9, user_id=first),
         admin.loan_record(10, user_id=first, returned=True),
@@ -418,7 +408,7 @@ def test_users_are_listed_page_by_page_with_what_they_have_out(admin: Admin) -> 
 
 def test_an_unknown_user_is_not_found(admin: Admin) -> None:
     record = admin.user_record(1)
-    admin.record_users(record)
+    admin.record(record)
     assert get_user(admin.store, record.user.id) == record.user
     with pytest.raises(UserNotFound):
         get_user(admin.store, new_id())
@@ -426,9 +416,9 @@ def test_an_unknown_user_is_not_found(admin: Admin) -> None:
 
 def test_borrowers_are_those_with_books_out_each_with_those_loans(admin: Admin) -> None:
     people = [admin.user_record(number) for number in range(1, 6)]
-    admin.record_users(*people)
+    admin.record(*people)
     ids = [person.user.id for person in people]
-    admin.record_loans(
+    admin.record(
         *[admin.loan_record(number, user_id=ids[number % 3], book_title=f"T{number}") for number in range(10, 16)],
         admin.loan_record(20, user_id=ids[3], returned=True),
         stranger := admin.loan_record(21, book_title="Stranger"),
@@ -454,12 +444,12 @@ def test_loans_are_listed_by_every_filter_by_the_clock(admin: Admin) -> None:
             [(b, u, d, r) for b in range(2) for u in range(2) for d in (1, 10) for r in (False, True)], 1
         )
     ]
-    admin.record_loans(*records)
+    admin.record(*records)
     borrowed = admin.clock()
     for days, overdue_days in ((0, []), (1, []), (1.1, [1]), (11, [1, 10])):
         admin.clock.now = borrowed + round(days * DAY)
 
-        def state_of(record: LoanRecord, overdue_days: list[int] = overdue_days) -> int:
+        def state_of(record: State, overdue_days: list[int] = overdue_days) -> int:
             if record.loan.HasField("return_time"):
                 return LOAN_STATE_RETURNED
             return LOAN_STATE_OVERDUE if record.loan.days in overdue_days else LOAN_STATE_ACTIVE
@@ -480,7 +470,7 @@ def test_loans_are_listed_by_every_filter_by_the_clock(admin: Admin) -> None:
 
 
 def test_a_page_token_of_the_loans_that_are_out_is_good_for_those_only(admin: Admin) -> None:
-    admin.record_loans(*(admin.loan_record(number) for number in (1, 2)))
+    admin.record(*(admin.loan_record(number) for number in (1, 2)))
     request = ListLoansRequest(page_size=1, only_open=True)
     _, request.page_token = list_loans(admin.store, request, admin.clock)
     for other in (ListLoansRequest(), ListLoansRequest(only_open=True, state=LOAN_STATE_ACTIVE)):
@@ -496,14 +486,14 @@ def test_the_status_counts_what_there_is(admin: Admin) -> None:
     assert (empty.book_count, empty.user_count, empty.loan_count, empty.frontend_id) == (0, 0, 0, "")
     admin.remove(admin.add("Gone").id)
     admin.add("Here", copies=3)
-    admin.record_users(admin.user_record(1))
-    admin.record_loans(admin.loan_record(2), admin.loan_record(3, returned=True))
+    admin.record(admin.user_record(1))
+    admin.record(admin.loan_record(2), admin.loan_record(3, returned=True))
     status = get_status(admin.store)
     assert (status.book_count, status.user_count, status.loan_count, status.open_loan_count) == (2, 1, 2, 1)
     assert (status.title_count, status.copy_count, status.current_user_count) == (1, 3, 1), "as they are now"
     closed = admin.user_record(2)
     closed.user.state = USER_STATE_CLOSED
-    admin.record_users(closed)
+    admin.record(closed)
     status = get_status(admin.store)
     assert (status.user_count, status.current_user_count) == (2, 1)
     assert status.frontend_id == FRONTEND
@@ -517,25 +507,25 @@ def test_the_status_counts_what_there_is(admin: Admin) -> None:
 
 def test_an_update_of_the_entry_and_a_loan_at_the_same_time_are_both_kept(admin: Admin) -> None:
     book = admin.add("Emma", copies=3)
-    admin.record_loans(admin.loan_record(1, book_id=book.id))
+    admin.record(admin.loan_record(1, book_id=book.id))
     admin.update(book_pb2.Book(id=book.id, total_copies=4))
-    admin.record_loans(admin.loan_record(2, book_id=book.id))
+    admin.record(admin.loan_record(2, book_id=book.id))
     assert (admin.get(book.id).total_copies, admin.get(book.id).available_copies) == (4, 2)
 
 
 def test_what_was_recorded_when_any_revision_was_believed_is_replaced(admin: Admin) -> None:
     """As it is left by a version of this service without bounds: on SQLite the revision may be a REAL."""
     user, loan = admin.user_record(3), admin.loan_record(4)
-    admin.record_users(user)
-    admin.record_loans(loan)
+    admin.record(user)
+    admin.record(loan)
     with admin.store.writing():
         for table in ("user_account", "loan"):
             admin.store.database.execute_sql(f"UPDATE {table} SET revision = 9223372036854775807")
         admin.store.database.execute_sql("UPDATE frontend SET newest_revision = 9223372036854775807")
     user.revision, user.user.first_name = 5, "Adele"
-    answer = admin.record_users(user)
+    answer = admin.record(user)
     assert (results(answer), answer.newest_revision) == ([RECORDED], 5)
     loan.revision = 6
-    answer_for_loan = admin.record_loans(loan)
+    answer_for_loan = admin.record(loan)
     assert (results(answer_for_loan), answer_for_loan.newest_revision) == ([RECORDED], 6)
     assert admin.users()[0].first_name == "Adele"

@@ -18,7 +18,7 @@ from admin_server.sync.epochs import begin_epoch
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest, ListBooksRequest
 from library.v1.book_pb2 import Book
 from service_kit.revisions import head_revision, take_revisions
-from service_kit.store import Store, is_unavailable
+from service_kit.store import Store, StoreTimes, is_unavailable
 from tests.support.admin import Admin
 from tests.support.clients import Refusal
 from tests.support.clocks import SettableClock
@@ -103,10 +103,9 @@ def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(
 
 
 def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
-    databases: FreshDatabases, monkeypatch: pytest.MonkeyPatch
+    databases: FreshDatabases,
 ) -> None:
-    monkeypatch.setattr("service_kit.store.BUSY_SECONDS", 1)
-    with bound_store("admin", databases.migrated("admin", "postgresql")) as store:
+    with bound_store("admin", databases.migrated("admin", "postgresql"), StoreTimes(busy_seconds=1)) as store:
         admin = runner(store)
         with store.writing():
             take_revisions()  # by this thread; the call has a thread and a connection of its own
@@ -118,12 +117,11 @@ def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
 
 
 def test_a_writer_that_waits_too_long_for_another_process_is_told_to_try_again(
-    databases: FreshDatabases, monkeypatch: pytest.MonkeyPatch
+    databases: FreshDatabases,
 ) -> None:
-    monkeypatch.setattr("service_kit.store.BUSY_SECONDS", 1)
     url = databases.migrated("admin", "sqlite")
     other = CySqliteDatabase(url.removeprefix("sqlite:///"), thread_safe=False)
-    with bound_store("admin", url) as store:
+    with bound_store("admin", url, StoreTimes(busy_seconds=1)) as store:
         admin = runner(store)
         book = admin.call(ADD, AddBookRequest(title="Emma"))
         other.execute_sql("BEGIN IMMEDIATE")

@@ -124,7 +124,7 @@ def test_a_backup_has_all_and_is_restored_on_either_engine(
     use(filled, 10, "Later book")
 
     urls = nowhere(databases, target, tmp_path, "elsewhere")
-    assert "start the services again, as with `library up`" in done(run("restore", tmp_path / "monday", **urls))
+    assert "services again, for example with `library up`." in done(run("restore", tmp_path / "monday", **urls))
     reopened(filled, **urls)
     assert contents_of(filled) == before
 
@@ -283,7 +283,7 @@ def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: En
         {"admin": nowhere(databases, engine, tmp_path, "gone")["admin"], "frontend": frontend},
     ):
         told = refusal(run("backup", tmp_path / "monday", **urls))
-        assert "there is no store of the " in told or "there are no tables in it" in told
+        assert " service has no store at " in told or "there are no tables in it" in told
     assert not (tmp_path / "gone").exists()
     assert not list(tmp_path.glob("monday*"))
 

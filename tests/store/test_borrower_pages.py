@@ -7,7 +7,7 @@ import pytest
 from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits
 from admin_server.reports.users import list_borrowers
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListBorrowersResponse
-from library.sync.v1.sync_service_pb2 import LoanRecord
+from library.sync.v1.sync_service_pb2 import State
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
@@ -31,16 +31,16 @@ def borrower_pages_of(
             return pages
 
 
-def record(admin: Admin, *records: LoanRecord) -> None:
+def record(admin: Admin, *records: State) -> None:
     for begin in range(0, len(records), 100):
-        admin.record_loans(*records[begin : begin + 100])
+        admin.record(*records[begin : begin + 100])
 
 
 def loans_in(pages: list[ListBorrowersResponse]) -> list[tuple[str, str]]:
     return [(who.user.id, loan.id) for page in pages for who in page.borrowers for loan in who.loans]
 
 
-def in_order(records: list[LoanRecord]) -> list[tuple[str, str]]:
+def in_order(records: list[State]) -> list[tuple[str, str]]:
     """What is to be listed: by user, and for each user in the order in which the loans were recorded."""
     return [(row.loan.user_id, row.loan.id) for row in sorted(records, key=lambda row: row.loan.user_id)]
 
@@ -48,7 +48,7 @@ def in_order(records: list[LoanRecord]) -> list[tuple[str, str]]:
 @pytest.mark.slow
 def test_a_borrower_of_thousands_of_loans_with_long_titles_is_listed(admin: Admin) -> None:
     user = admin.user_record(1)
-    admin.record_users(user)
+    admin.record(user)
     records = [admin.loan_record(1, user_id=user.user.id, book_title=LONGEST_TITLE) for _ in range(LOANS)]
     others = [admin.loan_record(1), admin.loan_record(1)]
     record(admin, *records, *others)
@@ -67,7 +67,7 @@ def test_pages_that_end_within_a_borrower_lose_nothing(
     admin: Admin, most_bytes: int, most_loans: int, page_size: int
 ) -> None:
     known = [admin.user_record(number) for number in range(1, 4)]
-    admin.record_users(*known)
+    admin.record(*known)
     user_ids = [*(row.user.id for row in known), new_id()]
     records = [admin.loan_record(1, user_id=user_ids[number % 4]) for number in range(23)]
     record(admin, *records, admin.loan_record(1, user_id=user_ids[0], returned=True))

@@ -14,7 +14,7 @@ import admin_server.store.models as admin_models
 import frontend_server.rpc.services
 import frontend_server.store.models as frontend_models
 from frontend_server.sync.push import push
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.admin.v1 import loan_service_pb2 as admin_loans
@@ -25,7 +25,7 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     ListCatalogChangesRequest,
     RecordOutcome,
-    RecordUsersResponse,
+    RecordStatesResponse,
 )
 from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
@@ -135,12 +135,12 @@ def test_no_damaged_row_ends_a_list_of_the_admin(admin: tuple[Admin, Lists], mod
     service, lists = admin
     books = [service.add(f"Title {number}", copies=1) for number in range(ROWS)]
     users = [service.user_record(number + 1, first_name="Ada") for number in range(ROWS)]
-    service.record_users(*users)
+    service.record(*users)
     rows = [
         service.loan_record(10 + number, book_id=books[number].id, user_id=users[number].user.id)
         for number in range(ROWS)
     ]
-    service.record_loans(*rows)
+    service.record(*rows)
     ids = {
         admin_models.Book: [book.id for book in books],
         admin_models.User: [row.user.id for row in users],
@@ -214,7 +214,7 @@ class damaged:  # noqa: N801 - reads as a context manager
 def frontend(frontend_store: Store, clock: SettableClock) -> tuple[Branch, Lists]:
     branch = Branch(frontend_store, clock)
     watched = WatchedClock(frontend_store, clock)
-    sync = Sync(frontend_store, "127.0.0.1:1", 1.0, watched)
+    sync = Sync(frontend_store, SyncSettings("127.0.0.1:1"), watched)
     runner = ServicerRunner(frontend_server.rpc.services.services(frontend_store, RULES, watched, sync))
     all_books = catalog_service_pb2.ListBooksRequest(include_unavailable=True)
     lists: list[tuple[str, Message, str]] = [
@@ -310,13 +310,13 @@ def test_a_damaged_row_does_not_stop_the_push_of_the_others(frontend: tuple[Bran
     sent: list[str] = []
 
     def record(request: Any) -> Any:
-        rows = [row.user for row in request.users] if hasattr(request, "users") else [row.loan for row in request.loans]
-        sent.extend(row.id for row in rows)
-        outcomes = [RecordOutcome(id=row.id, result=RECORD_RESULT_RECORDED) for row in rows]
+        ids = [row.user.id or row.loan.id for row in request.states]
+        sent.extend(ids)
+        outcomes = [RecordOutcome(id=each, result=RECORD_RESULT_RECORDED) for each in ids]
         reply = {"outcomes": outcomes, "receipt": "r", "newest_revision": 1}
-        return RecordUsersResponse(**reply)  # type: ignore[arg-type]
+        return RecordStatesResponse(**reply)  # type: ignore[arg-type]
 
-    push(branch.store, record, record, branch.clock)
+    push(branch.store, record, branch.clock)
     assert set(sent) >= ({user.id for user in users} | {loan.id for loan in loans}) - {ids[BAD]}
     status = lists.runner.call(f"{FRONTEND}.SyncService/GetSyncStatus", sync_service_pb2.GetSyncStatusRequest())
     assert [(row.id, "damaged" in row.reason) for row in status.parked_rows] == [(ids[BAD], True)]

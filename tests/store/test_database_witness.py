@@ -16,7 +16,7 @@ import admin_server.app
 import frontend_server.app
 from admin_server.store.models import Epoch
 from admin_server.sync.epochs import begin_epoch, current_epoch
-from frontend_server.store.models import SyncState, introduce
+from frontend_server.store.models import SyncState, ensure_frontend_id
 from service_kit.migrations import migrate
 from service_kit.revisions import take_revisions
 from service_kit.store import Store, is_unavailable, open_store
@@ -184,7 +184,7 @@ def test_revisions_that_were_rolled_back_may_be_taken_again(admin: Replaceable) 
 
 def test_a_frontend_doubts_a_replaced_database_once(databases: FreshDatabases, postgresql: PostgresqlServer) -> None:
     with bound_store("frontend", databases.migrated("frontend", "postgresql")) as store:
-        frontend_id = introduce(store)
+        frontend_id = ensure_frontend_id(store)
         with store.writing():
             SyncState.update(start_revision=0).execute()
         store.on_replaced_database(lambda: frontend_server.app.take_up_replaced_database(store))

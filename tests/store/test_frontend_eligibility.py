@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.eligibility import (
     BookFacts,
     BorrowerFacts,
@@ -21,6 +23,7 @@ from frontend_server.circulation.eligibility import (
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Book, Loan, User
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.v1 import loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
@@ -31,7 +34,7 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch
-from tests.support.waiting import second_beside
+from tests.support.waiting import begin_beside, second_beside
 
 NEWER_STATE = 77
 BOOK_STATES = st.sampled_from([*[BOOK_STATE_ACTIVE] * 3, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED, NEWER_STATE])
@@ -130,6 +133,26 @@ def test_a_loan_is_renewed_exactly_where_no_reason_is_against_it(branch: Branch,
         assert reasons_of(branch, partial(branch.renew, loan.id, more_days)) == expected
 
     compare()
+
+
+def test_a_copy_that_comes_back_after_the_update_is_for_the_next_call(branch: Branch) -> None:
+    if not branch.store.is_postgresql:
+        pytest.skip("SQLite has one writer")
+    book, user = branch.book(), branch.user()
+    loan = branch.borrow(book.id, branch.user().id)
+
+    with ThreadPoolExecutor(1) as thread:
+
+        def come_back_and_read_the_clock() -> int:  # between the update and the reading of the facts
+            begin_beside(branch.store, thread, partial(branch.bring_back, loan.id)).result()
+            return branch.clock()
+
+        request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=14)
+        with pytest.raises(NoCopyAvailable):
+            borrow_book(branch.store, request, RULES, come_back_and_read_the_clock)
+
+    branch.borrow(book.id, user.id)
+    branch.check()
 
 
 def test_a_renewal_waits_for_the_change_of_its_user_and_is_made(branch: Branch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Book, Loan, SyncState, User
-from frontend_server.sync.push import unpark
+from frontend_server.sync.parking import unpark
 from frontend_server.sync.resync import begin_resync
 from library.v1 import loan_pb2
 from library_domain.errors import LoanLimitReached, LoanReturned, NoCopyAvailable, RenewalLimitReached

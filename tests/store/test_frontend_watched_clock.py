@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from frontend_server.rpc.services import services
 from frontend_server.store.models import ClockMark
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import (
     END_OF_TIME,
     RELEASE_TIME,
@@ -56,7 +56,7 @@ class Process:
         self.watched.report = self.reports.append
         self.watched.refresh()
         self.branch = Branch(store, clock)
-        sync = Sync(store, NO_ADMIN, 1.0, self.watched)
+        sync = Sync(store, SyncSettings(NO_ADMIN), self.watched)
         self._runner = ServicerRunner(services(store, self.branch.rules, self.watched, sync))
 
     def call(self, service: str, method: str, request: Message) -> Any:

@@ -38,7 +38,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import ImportRunNotFound, ImportRunUndone
 from service_kit.errors import FieldInvalid, RowUnreadable
 from service_kit.ids import new_id
-from service_kit.revisions import hold_revisions
+from service_kit.revisions import lock_revisions
 from service_kit.statements import tuples
 from tests.store.test_admin_imports import isbn13
 from tests.support.admin import Admin
@@ -299,7 +299,7 @@ def test_an_undone_run_leaves_the_catalogue_as_it_was(admin: Admin) -> None:
 def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     names = ["changed", "lent", "returned", "removed", "copies", "copies out", "text", "plain"]
     there = {name: admin.add(name, isbn=isbn13(50 + place), copies=2) for place, name in enumerate(names[4:7])}
-    admin.record_loans(admin.loan_record(book_id=there["copies"].id), admin.loan_record(book_id=there["copies out"].id))
+    admin.record(admin.loan_record(book_id=there["copies"].id), admin.loan_record(book_id=there["copies out"].id))
     run = update(new_id())
     admin.clock.advance(seconds=10)
     rows = [AddBookRequest(title=name) for name in names]
@@ -312,7 +312,7 @@ def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     ids = {name: outcome.book_id for name, outcome in zip(names, admin.import_rows(*rows, options=run), strict=True)}
     admin.clock.advance(seconds=10)
     admin.update(Book(id=ids["changed"], publisher="Mine"), "publisher")
-    admin.record_loans(
+    admin.record(
         admin.loan_record(revision=2, book_id=ids["lent"]),
         admin.loan_record(revision=2, book_id=ids["returned"], returned=True),
         admin.loan_record(revision=2, book_id=ids["text"]),
@@ -336,7 +336,7 @@ def test_copies_that_are_out_are_not_taken_away_whatever_the_frontends_clock_say
     admin.clock.advance(seconds=10)
     run = add_copies()
     admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=run)
-    admin.record_loans(*early)
+    admin.record(*early)
     assert [outcome.result for outcome in admin.undo(run.run_id)] == [LENT_SINCE]
     assert admin.get(book.id).total_copies == 3
 
@@ -416,9 +416,9 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
             other = threading.Thread(target=lambda: added.append(admin.add("Dune", isbn=DUNE, copies=3)))
             other.start()
             other.join()
-        hold_revisions()
+        lock_revisions()
 
-    monkeypatch.setattr("admin_server.intake.batches.hold_revisions", add_first)
+    monkeypatch.setattr("admin_server.intake.batches.lock_revisions", add_first)
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5

@@ -10,8 +10,8 @@ from admin_server.rpc.servicers import services
 from admin_server.store.models import Frontend
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import accept_frontend, check_caller
-from frontend_server.store.models import SyncState, introduce, own_credentials
-from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordLoansRequest, RecordUsersRequest
+from frontend_server.store.models import SyncState, ensure_frontend_id, own_credentials
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest
 from library_domain.errors import OtherFrontend, SyncSecretWrong
 from library_domain.pairing import HEADER, Credentials, new_secret
 from service_kit.ids import new_id
@@ -75,14 +75,11 @@ def test_a_call_without_a_secret_pairs_nobody(admin: Admin, metadata: tuple[tupl
     assert not Frontend.select().exists()
 
 
-@pytest.mark.parametrize("message", [RecordUsersRequest, RecordLoansRequest])
-def test_a_request_of_another_frontend_than_the_caller_is_refused(
-    admin: Admin, message: type[RecordUsersRequest]
-) -> None:
-    call(admin, OWN, message(frontend_id=OWN.frontend_id))
-    call(admin, OWN, message(frontend_id=OWN.frontend_id.upper()))
+def test_a_request_of_another_frontend_than_the_caller_is_refused(admin: Admin) -> None:
+    call(admin, OWN, RecordStatesRequest(frontend_id=OWN.frontend_id))
+    call(admin, OWN, RecordStatesRequest(frontend_id=OWN.frontend_id.upper()))
     with pytest.raises(SyncSecretWrong):
-        call(admin, OWN, message(frontend_id=OTHER.frontend_id))
+        call(admin, OWN, RecordStatesRequest(frontend_id=OTHER.frontend_id))
 
 
 def test_a_frontend_that_was_known_before_there_were_secrets_is_paired_by_its_next_call(admin: Admin) -> None:
@@ -123,20 +120,20 @@ def test_of_many_who_call_first_one_is_paired(admin: Admin) -> None:
 
 
 def test_a_frontend_keeps_its_secret_and_its_processes_share_it(frontend_store: Store) -> None:
-    at_once(frontend_store, [lambda: introduce(frontend_store)] * 4)
+    at_once(frontend_store, [lambda: ensure_frontend_id(frontend_store)] * 4)
     made = own_credentials(frontend_store)
     assert len(made.secret) == 43
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     assert own_credentials(frontend_store) == made
     assert made.secret not in repr(made)
 
 
 def test_a_store_of_before_there_were_secrets_gets_one_at_its_next_start(frontend_store: Store) -> None:
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     before = own_credentials(frontend_store)
     with frontend_store.writing():
         SyncState.update(secret="").execute()
-    introduce(frontend_store)
+    ensure_frontend_id(frontend_store)
     after = own_credentials(frontend_store)
     assert after.frontend_id == before.frontend_id
     assert len(after.secret) == 43
@@ -153,8 +150,8 @@ def runner(admin_store: Store, clock: SettableClock) -> ServicerRunner:
     ("method", "request_"),
     [
         ("ListCatalogChanges", ListCatalogChangesRequest(cursor="garbage", page_size=-1)),
-        ("RecordUsers", RecordUsersRequest()),
-        ("RecordLoans", RecordLoansRequest(frontend_id=OTHER.frontend_id)),
+        ("RecordStates", RecordStatesRequest()),
+        ("RecordStates", RecordStatesRequest(frontend_id=OTHER.frontend_id)),
     ],
 )
 def test_every_sync_method_asks_for_the_secret_before_all_else(

@@ -64,7 +64,7 @@ def test_session_mode_works_without_another_setting(
         ) as pgbouncer:
             for warm in {0, int(pool_size) if len(variants) > 1 else 0}:
                 store = open_store(database_behind(pgbouncer, postgresql, warm))
-                with store.alone("a lock") as alone:
+                with store.try_lock("a lock") as alone:
                     assert alone
                     assert store.database.execute_sql("SHOW lock_timeout").fetchone() == ("5s",)
                     assert advisory_locks(store) == 1
@@ -141,11 +141,11 @@ def test_a_mode_that_is_changed_while_we_run_is_logged_and_leaves_no_lock(
             deadline = time.monotonic() + 20
             while "is a connection pooler in between that is not in session mode" not in caplog.text:
                 assert time.monotonic() < deadline, "the lock was never lost"
-                with store.alone("pull") as alone:
+                with store.try_lock("pull") as alone:
                     assert alone
                     other.execute("BEGIN")  # takes the session with the lock, once that is free for others
                 other.execute("COMMIT")
-        with store.alone("pull") as alone:
+        with store.try_lock("pull") as alone:
             assert alone
         store.close()
 

@@ -20,13 +20,12 @@ from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserR
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.loan_pb2 import LOAN_STATE_RETURNED
 from library.v1.user_pb2 import USER_STATE_ACTIVE
-from service_kit import idempotency
 from service_kit.clock import DAY, SECOND
 from service_kit.errors import RequestIdReused
 from service_kit.idempotency import CLEANUP_ROWS, DAYS_KEPT, SAVE, AnsweredRequest, Cleanup, request_digest
 from service_kit.ids import new_id
 from service_kit.migrations import migrate
-from service_kit.store import Store, open_store
+from service_kit.store import Store, StoreTimes, open_store
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch
@@ -67,11 +66,15 @@ def test_an_answer_is_kept_for_7_days_and_then_deleted(branch: Branch, clock: Se
     assert branch.borrow(book.id, user.id, 14, request_id).id != loan.id
 
 
-def test_answers_outlast_a_clock_that_jumps_ahead(
-    branch: Branch, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def in_another_process(branch: Branch, clock: SettableClock, cleanup_seconds: float) -> Branch:
+    """The same frontend, without what this process remembers of its store."""
+    times = StoreTimes(cleanup_seconds=cleanup_seconds)
+    return Branch(Store(branch.store.database, branch.store.url, times=times), clock)
+
+
+def test_answers_outlast_a_clock_that_jumps_ahead(branch: Branch, clock: SettableClock) -> None:
     """The process has not run for a fortnight, so a retry of a moment ago must not be done again."""
-    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.0)
+    branch = in_another_process(branch, clock, cleanup_seconds=0.0)
     book, user, request_id = branch.book(copies=5), branch.user(), str(uuid4())
     loan = branch.borrow(book.id, user.id, 14, request_id)
     clock.advance(days=14)
@@ -90,9 +93,7 @@ def test_a_cleanup_deletes_some_hundreds_the_oldest_first(branch: Branch, clock:
     assert times_kept(branch.store) == [limit + number for number in range(4)]
 
 
-def test_a_call_with_a_request_id_cleans_up_now_and_then(
-    branch: Branch, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_with_a_request_id_cleans_up_now_and_then(branch: Branch, clock: SettableClock) -> None:
     long_ago = clock.now - (DAYS_KEPT + 1) * DAY
 
     def borrow() -> None:
@@ -106,8 +107,7 @@ def test_a_call_with_a_request_id_cleans_up_now_and_then(
         borrow()
     assert long_ago in times_kept(branch.store), "no call cleans up for the next minute"
 
-    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.0)
-    other_process = Branch(Store(branch.store.database, branch.store.url), clock)
+    other_process = in_another_process(branch, clock, cleanup_seconds=0.0)
     for _ in range(2):
         other_process.borrow(branch.book().id, branch.user().id, 14, str(uuid4()))
         assert long_ago not in times_kept(branch.store)

@@ -9,7 +9,7 @@ import peewee
 import pytest
 from playhouse.cysqlite_ext import CySqliteDatabase
 
-from service_kit.store import Store, StoreSettingsError, open_store
+from service_kit.store import Store, StoreSettingsError, StoreTimes, open_store
 from tests.support.stores import FreshDatabases
 
 FULL = 2
@@ -134,19 +134,18 @@ def test_writers_of_many_threads_wait_for_one_another(store: Store) -> None:
     assert numbers(store) == list(range(40))
 
 
-def test_a_lock_that_was_left_behind_does_not_stop_work_for_ever(
-    databases: FreshDatabases, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_was_left_behind_does_not_stop_work_for_ever(databases: FreshDatabases) -> None:
     url = databases.empty("postgresql")
     store, other = open_store(url), open_store(url)
-    with other.alone("pull"):
-        with store.alone("pull") as alone:
-            assert not alone
-        monkeypatch.setattr("service_kit.store.LOCKED_OUT_SECONDS", 0)
-        with store.alone("pull") as alone:
-            assert alone
+    impatient = open_store(url, times=StoreTimes(locked_out_seconds=0))
+    with other.try_lock("pull"):
+        with store.try_lock("pull") as locked:
+            assert not locked
+        with impatient.try_lock("pull") as locked:
+            assert locked
     store.close()
     other.close()
+    impatient.close()
 
 
 def test_a_store_knows_its_size(store: Store) -> None:

@@ -22,7 +22,7 @@ from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
 from service_kit.sqlite.files import beside, first_pages, read_header
 from service_kit.sqlite.lock import StoreLock
-from service_kit.store import Store, StoreSettingsError, open_store
+from service_kit.store import Store, StoreSettingsError, StoreTimes, open_store
 from service_kit.store_checks import Schema
 from tests.support.crashes import copy_folder, start_writer, write
 from tests.support.stores import Engine, FreshDatabases
@@ -31,8 +31,8 @@ KILLS = int(os.environ.get("LIBRARY_TEST_STORE_KILLS", "5"))
 """How often a writing process is killed, in each of the tests that do so."""
 
 
-def opened(path: Path, schema: Schema | None = SCHEMA) -> Store:
-    return open_store(f"sqlite:///{path}", schema=schema)
+def opened(path: Path, schema: Schema | None = SCHEMA, times: StoreTimes | None = None) -> Store:
+    return open_store(f"sqlite:///{path}", schema=schema, times=times)
 
 
 def refusal(path: Path, schema: Schema | None = SCHEMA) -> str:
@@ -400,14 +400,13 @@ def test_a_store_that_a_backup_reads_while_it_is_started_is_marked_all_the_same(
     reader.release()
 
 
-def test_a_store_that_is_being_restored_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service_kit.store.BUSY_SECONDS", 0.1)
+def test_a_store_that_is_being_restored_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "admin.db"
     write(path, 5, how="stop")
     restore = StoreLock(path)
     assert restore.try_alone()
     with pytest.raises(StoreSettingsError, match="it is being restored"):
-        opened(path)
+        opened(path, times=StoreTimes(busy_seconds=0.1))
     restore.release()
     assert rows(path) == 5
 

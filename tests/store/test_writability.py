@@ -9,13 +9,18 @@ import peewee
 import pytest
 
 from service_kit.sqlite.run import reading_file
-from service_kit.store import Store, is_unavailable, open_store
-from service_kit.writability import OncePerMinute, is_noted, write_problem
+from service_kit.store import Store, StoreTimes, is_unavailable, open_store
+from service_kit.writability import LineLimit, is_noted, write_problem
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{tmp_path}/library.db")
+def times() -> StoreTimes:
+    return StoreTimes()
+
+
+@pytest.fixture
+def store(tmp_path: Path, times: StoreTimes) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path}/library.db", times=times)
     with store.writing():
         store.database.execute_sql("CREATE TABLE counter (id INTEGER PRIMARY KEY, revision INTEGER)")
         store.database.execute_sql("INSERT INTO counter VALUES (1, 0)")
@@ -49,10 +54,8 @@ def test_the_error_that_ends_a_transaction_is_the_one_that_is_raised(
         write(depth)
 
 
-def test_a_store_is_reported_once_and_again_when_a_probe_succeeds(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service_kit.writability.PROBE_SECONDS", 0.01)
+@pytest.mark.parametrize("times", [StoreTimes(probe_seconds=0.01)])
+def test_a_store_is_reported_once_and_again_when_a_probe_succeeds(store: Store) -> None:
     reports: list[bool] = []
     store.writability.report = reports.append
     store.database.execute_sql("PRAGMA query_only = 1")  # for this connection; the probe has one of its own
@@ -75,9 +78,11 @@ def test_a_wrong_statement_says_nothing_of_the_store(store: Store) -> None:
     assert not is_noted(raised.value)
 
 
-def test_lines_of_a_kind_are_left_out_for_a_minute_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = OncePerMinute()
+def test_lines_of_a_kind_are_left_out_for_a_minute_and_counted() -> None:
+    now = 1_000.0
+    lines = LineLimit(60.0, lambda: now)
     assert [lines.suppressed("full"), lines.suppressed("full"), lines.suppressed("other")] == [0, None, 0]
-    monkeypatch.setattr("service_kit.writability.LINE_SECONDS", 0.0)
+    now += 60.0
     assert lines.suppressed("full") == 1
+    now += 60.0
     assert lines.suppressed("full") == 0

@@ -33,12 +33,9 @@ from library.sync.v1.sync_service_pb2 import (
     CatalogChange,
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
-    UserRecord,
+    RecordStatesRequest,
+    RecordStatesResponse,
+    State,
 )
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
@@ -163,30 +160,24 @@ class Admin:
             if not page.has_more:
                 return found, cursor
 
-    def record_users(self, *records_: UserRecord, frontend_id: str = FRONTEND) -> RecordUsersResponse:
-        """Record users as a frontend tells of them."""
-        return records.record_users(self.store, RecordUsersRequest(frontend_id=frontend_id, users=records_))
+    def record(self, *states: State, frontend_id: str = FRONTEND) -> RecordStatesResponse:
+        """Record rows as a frontend pushes them."""
+        return records.record_states(self.store, RecordStatesRequest(frontend_id=frontend_id, states=states))
 
-    def record_loans(self, *records_: LoanRecord, frontend_id: str = FRONTEND) -> RecordLoansResponse:
-        """Record loans as a frontend tells of them."""
-        return records.record_loans(self.store, RecordLoansRequest(frontend_id=frontend_id, loans=records_))
-
-    def user_record(self, revision: int = 1, **fields: Any) -> UserRecord:
+    def user_record(self, revision: int = 1, **fields: Any) -> State:
         """A user that can be recorded; `fields` as User has them."""
         now = timestamp(self.clock())
         values = {"id": new_id(), "email": "a@example.org", "first_name": "Ada", "last_name": "L", **fields}
-        return UserRecord(
-            revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values)
-        )
+        return State(revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values))
 
-    def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> LoanRecord:
+    def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> State:
         """A loan that can be recorded, made now for so many days; `fields` as Loan has them."""
         now = self.clock()
         values = {"id": new_id(), "book_id": new_id(), "user_id": new_id(), "book_title": "T", **fields}
         loan = Loan(days=days, borrow_time=timestamp(now), due_time=timestamp(now + days * DAY), **values)
         if returned:
             loan.return_time.CopyFrom(timestamp(now))
-        return LoanRecord(revision=revision, loan=loan)
+        return State(revision=revision, loan=loan)
 
 
 def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListRequest) -> list[Item]:

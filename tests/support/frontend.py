@@ -13,7 +13,7 @@ from frontend_server.circulation import checkin, checkout, loans, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.members import members
-from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, introduce
+from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, ensure_frontend_id
 from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
@@ -42,7 +42,7 @@ class Branch:
         self.store, self.clock, self.rules = store, clock, rules
         self._revisions = itertools.count(1)
         self._people = itertools.count(1)
-        introduce(store)
+        ensure_frontend_id(store)
 
     def receive(self, *books: book_pb2.Book) -> None:
         """Take these books, new or changed, from the admin."""

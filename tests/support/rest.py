@@ -100,6 +100,11 @@ class RestProcess(ServingProcess):
             return False
 
 
+def serves(rest: RestProcess, path: str = "/v1/echo/a") -> bool:
+    """Return whether a GET is answered."""
+    return rest.request("GET", path).status == 200
+
+
 class RestServers:
     """The library-rest processes of a test or a module; `close` ends all."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -43,6 +43,24 @@ class ServicerRunner:
         rpc.requests_closed()
         return self._outcome(rpc)
 
+    def call_any_kind(self, method: str, requests: Sequence[Message], metadata: Sequence[tuple[str, str]]) -> Any:
+        """Call a method of any kind; return its answers as a list, or a `Refusal`."""
+        descriptor = self._methods[method]
+        kind = f"{_shape(descriptor.client_streaming)}_{_shape(descriptor.server_streaming)}"
+        first = () if descriptor.client_streaming else (requests[0],)
+        rpc = getattr(self._server, f"invoke_{kind}")(descriptor, metadata, *first, CALL_SECONDS)
+        if descriptor.client_streaming:
+            for request in requests:
+                rpc.send_request(request)
+            rpc.requests_closed()
+        if not descriptor.server_streaming:
+            outcome = self._outcome(rpc)
+            return outcome if isinstance(outcome, Refusal) else [outcome]
+        _, code, message = rpc.termination()
+        if code is not grpc.StatusCode.OK:
+            return read_refusal(code, message, self._trailing_metadata.pop())
+        return list(_answers(rpc))
+
     def refusal(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Refusal:
         """Call a method that is to refuse."""
         outcome = self.call(method, request, metadata)
@@ -52,6 +70,18 @@ class ServicerRunner:
     def _outcome(self, rpc: Any) -> Any:
         reply, _, code, message = rpc.termination()
         return reply if code is grpc.StatusCode.OK else read_refusal(code, message, self._trailing_metadata.pop())
+
+
+def _shape(is_stream: bool) -> str:
+    return "stream" if is_stream else "unary"
+
+
+def _answers(rpc: Any) -> Iterator[Any]:
+    while True:
+        try:
+            yield rpc.take_response()
+        except ValueError:  # there are no more
+            return
 
 
 class _Watched:

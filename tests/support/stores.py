@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from service_kit.migrations import migrate
-from service_kit.store import Store, open_store
+from service_kit.store import Store, StoreTimes, open_store
 from tests.support.postgresql import PostgresqlServer
 
 ServerName = Literal["admin", "frontend"]
@@ -63,13 +63,13 @@ class FreshDatabases:
 
 
 @contextmanager
-def bound_store(server: ServerName, url: str) -> Iterator[Store]:
+def bound_store(server: ServerName, url: str, times: StoreTimes | None = None) -> Iterator[Store]:
     """An open store that the server's models work on.
 
     They are bound for the whole process, and both servers count their revisions by the same model: one at a time.
     """
     assert not _bound, f"{_bound[0].safe_url} is bound; a server of the other kind needs a process of its own"
-    store = open_store(url)
+    store = open_store(url, times=times)
     importlib.import_module(f"{server}_server.store.models").bind(store)
     _bound.append(store)
     try:

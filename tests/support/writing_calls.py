@@ -24,8 +24,9 @@ from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.members import members
 from frontend_server.store import models
-from frontend_server.sync import apply_page, push, resync, retry_set_aside
+from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
@@ -43,15 +44,14 @@ from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserR
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
+    RECORD_RESULT_UNKNOWN_KIND,
     CatalogChange,
     ListCatalogChangesResponse,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordLoansResponse,
     RecordOutcome,
-    RecordUsersRequest,
-    RecordUsersResponse,
-    UserRecord,
+    RecordResult,
+    RecordStatesRequest,
+    RecordStatesResponse,
+    State,
 )
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
@@ -74,8 +74,8 @@ USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
 WORDS = ("emma", "persuasion", "middlemarch", "villette", "shirley", "romola", "lavengro")
 FRONTEND = str(UUID(int=0xF))
-REFUSED, FAILS = tuple("048c"), tuple("13579bdf")
-"""The last digits of the ids of those rows that the admin refuses, or fails at."""
+REFUSED, UNKNOWN, FAILS = tuple("04"), tuple("8c"), tuple("13579bdf")
+"""The last digits of the ids of rows that the admin refuses, whose kind it does not know, or at which it fails."""
 
 MOST_PUSHES = 12
 """After how many calls of one push the admin is away: otherwise a push may not end while others write."""
@@ -114,7 +114,7 @@ class FrontendCalls:
         self.store, self.clock = store, clock
         self.cleanup = Cleanup(store)
         self._revisions = itertools.count(1)
-        models.introduce(store)
+        models.ensure_frontend_id(store)
         chance = random.Random(0)
         self.apply_page(chance)
         for _ in range(3):
@@ -132,13 +132,13 @@ class FrontendCalls:
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
                 "a resync": lambda chance: resync.begin_resync(store, self._state()),
-                "rows that were parked": lambda chance: push.unpark(store),
-                "a damaged row": lambda chance: push._park_damaged(
-                    store, models.User, Damaged(1, ValueError("by hand"))
+                "rows that were parked": lambda chance: parking.unpark(store),
+                "a damaged row": lambda chance: parking.park_damaged(
+                    store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
                 ),
                 "a push": lambda chance: self.push(newest=lambda: 0),
                 "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
-                "a start": lambda chance: models.introduce(store),
+                "a start": lambda chance: models.ensure_frontend_id(store),
                 "a replaced database": self.replace_database,
                 "the clock": self.see_time,
                 "the clock is accepted": lambda chance: watched_clock.accept(store, clock() + chance.randrange(SECOND)),
@@ -195,30 +195,19 @@ class FrontendCalls:
         """Push to an admin that refuses some rows, fails at others, and is away after some calls."""
         calls = itertools.count()
 
-        def outcomes(ids: list[str]) -> list[RecordOutcome]:
+        def record(request: RecordStatesRequest) -> RecordStatesResponse:
+            ids = [row.user.id or row.loan.id for row in request.states]
             if next(calls) == MOST_PUSHES:
                 raise WireError(grpc.StatusCode.UNAVAILABLE, "away")
             if any(each.endswith(FAILS) for each in ids):
                 raise WireError(grpc.StatusCode.INTERNAL, "a bad row")
-            return [
-                RecordOutcome(
-                    id=each, result=RECORD_RESULT_REFUSED if each.endswith(REFUSED) else RECORD_RESULT_RECORDED
-                )
-                for each in ids
-            ]
+            outcomes = [RecordOutcome(id=each, result=_result(each)) for each in ids]
+            return RecordStatesResponse(outcomes=outcomes, receipt=new_id(), newest_revision=newest())
 
-        def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
-            told = outcomes([row.user.id for row in request.users])
-            return RecordUsersResponse(outcomes=told, receipt=new_id(), newest_revision=newest())
-
-        def record_loans(request: RecordLoansRequest) -> RecordLoansResponse:
-            told = outcomes([row.loan.id for row in request.loans])
-            return RecordLoansResponse(outcomes=told, receipt=new_id(), newest_revision=newest())
-
-        return push.push(self.store, record_users, record_loans, self.clock)
+        return push.push(self.store, record, self.clock)
 
     def replace_database(self, chance: random.Random) -> None:
-        models.doubt_replaced_database(self.store)
+        models.restart_in_replaced_database(self.store)
 
     def see_time(self, chance: random.Random) -> None:
         watched = WatchedClock(self.store, self.clock)
@@ -250,6 +239,12 @@ class FrontendCalls:
         return CatalogChange(revision=next(self._revisions), book=book)
 
 
+def _result(row_id: str) -> RecordResult.ValueType:
+    if row_id.endswith(UNKNOWN):
+        return RECORD_RESULT_UNKNOWN_KIND
+    return RECORD_RESULT_REFUSED if row_id.endswith(REFUSED) else RECORD_RESULT_RECORDED
+
+
 class AdminCalls:
     """The writing calls of an admin whose store is bound."""
 
@@ -268,11 +263,10 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/RemoveBook": self.remove,
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
-                "library.sync.v1.SyncService/RecordUsers": self.record_users,
-                "library.sync.v1.SyncService/RecordLoans": self.record_loans,
+                "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(
-                    store, Credentials(FRONTEND, "s" * 43).metadata(), RecordUsersRequest(frontend_id=FRONTEND)
+                    store, Credentials(FRONTEND, "s" * 43).metadata(), RecordStatesRequest(frontend_id=FRONTEND)
                 ),
                 "a start": lambda chance: epochs.begin_epoch(store, clock),
                 "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
@@ -310,10 +304,10 @@ class AdminCalls:
         request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
         return undo.undo_import(self.store, request, self.clock)
 
-    def record_users(self, chance: random.Random) -> object:
+    def record(self, chance: random.Random) -> object:
         now = timestamp(self.clock())
         users = [
-            UserRecord(
+            State(
                 revision=next(self._revisions),
                 user=user_pb2.User(
                     id=user_id, email=EMAILS[0], state=USER_STATE_ACTIVE, create_time=now, update_time=now
@@ -321,12 +315,8 @@ class AdminCalls:
             )
             for user_id in chance.sample(USER_IDS, 4)
         ]
-        return records.record_users(self.store, RecordUsersRequest(frontend_id=FRONTEND, users=users))
-
-    def record_loans(self, chance: random.Random) -> object:
-        now = timestamp(self.clock())
         loans = [
-            LoanRecord(
+            State(
                 revision=next(self._revisions),
                 loan=loan_pb2.Loan(
                     id=loan_id, book_id=self._some_book(chance), user_id=USER_IDS[0], borrow_time=now, due_time=now
@@ -334,7 +324,8 @@ class AdminCalls:
             )
             for loan_id in chance.sample(USER_IDS, 4)
         ]
-        return records.record_loans(self.store, RecordLoansRequest(frontend_id=FRONTEND, loans=loans))
+        states = chance.sample([*users, *loans], 6)
+        return records.record_states(self.store, RecordStatesRequest(frontend_id=FRONTEND, states=states))
 
     def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:
         return AddBookRequest(title=" ".join(chance.sample(WORDS, 3)), isbn=chance.choice(ISBNS), request_id=request_id)

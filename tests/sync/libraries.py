@@ -26,21 +26,19 @@ from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.listed_kind import ListedKinds
 from admin_server.sync.listed_kinds import LISTED_KINDS
 from admin_server.sync.pairing import check_caller
-from admin_server.sync.records import record_loans, record_users
+from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.store.models import introduce, own_credentials
+from frontend_server.store.models import ensure_frontend_id, own_credentials
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
-from frontend_server.sync.push import push
+from frontend_server.sync.push import BATCH_ROWS, push
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
-    RecordLoansRequest,
-    RecordLoansResponse,
-    RecordUsersRequest,
-    RecordUsersResponse,
+    RecordStatesRequest,
+    RecordStatesResponse,
 )
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from service_kit.errors import ServiceError, rich_status
@@ -182,11 +180,8 @@ class Wire:
         serve = functools.partial(page_of_changes, kinds=listed)
         return self._call(serve, request, functools.partial(parse_page, kinds=pulled))
 
-    def record_users(self, request: RecordUsersRequest) -> RecordUsersResponse:
-        return self._call(record_users, request, RecordUsersResponse.FromString)
-
-    def record_loans(self, request: RecordLoansRequest) -> RecordLoansResponse:
-        return self._call(record_loans, request, RecordLoansResponse.FromString)
+    def record_states(self, request: RecordStatesRequest) -> RecordStatesResponse:
+        return self._call(record_states, request, RecordStatesResponse.FromString)
 
     def _call(self, serve: Callable[[Store, Any], Reply], request: Message, parse: Callable[[bytes], Reply]) -> Reply:
         kept = request.SerializeToString()
@@ -238,9 +233,10 @@ class Library:
         *,
         start: bool = True,
         page_size: int = PAGE_SIZE,
+        batch_rows: int = BATCH_ROWS,
         more_tables: Mapping[ServerName, Sequence[type[peewee.Model]]] = MappingProxyType({}),
     ) -> None:
-        self._page_size = page_size
+        self._page_size, self._batch_rows = page_size, batch_rows
         self.listed_kinds: ListedKinds[Any] = LISTED_KINDS
         self.pulled_kinds = PULLED_KINDS
         self.clock = SettableClock()
@@ -263,7 +259,7 @@ class Library:
     def start_frontend(self) -> None:
         """What a frontend process does at its start."""
         with self.frontend.at_work() as store:
-            introduce(store)
+            ensure_frontend_id(store)
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
@@ -275,7 +271,7 @@ class Library:
 
     def push(self) -> int:
         with self.frontend.at_work() as store:
-            return push(store, self.wire.record_users, self.wire.record_loans, self.clock)
+            return push(store, self.wire.record_states, self.clock, batch_rows=self._batch_rows)
 
     def sync(self) -> None:
         """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""

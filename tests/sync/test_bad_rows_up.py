@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-import frontend_server.sync.push
 from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
-from frontend_server.sync.push import unpark
+from frontend_server.sync.parking import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest
 from library.v1.book_pb2 import Book
 from service_kit.store import open_store
 from tests.support.stores import Engine, FreshDatabases
@@ -29,9 +28,8 @@ BATCH = 8
 
 
 @pytest.fixture
-def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(frontend_server.sync.push, "BATCH_ROWS", BATCH)
-    library = Library(databases, engine)
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine, batch_rows=BATCH)
     yield library
     library.close()
 
@@ -165,13 +163,12 @@ def test_users_go_first_also_when_a_resync_begins_while_loans_are_sent(library: 
     library.wire.faults.append(Fault.MEANWHILE)
     library.push()
 
-    sent = [request for request in library.wire.sent if isinstance(request, (RecordUsersRequest, RecordLoansRequest))]
+    sent = [request for request in library.wire.sent if isinstance(request, RecordStatesRequest)]
     recorded: set[str] = set()
     for request in sent:
-        if isinstance(request, RecordUsersRequest):
-            recorded |= {record.user.id for record in request.users}
-        elif not request.receipt:  # the restored admin takes it
-            assert {record.loan.user_id for record in request.loans} <= recorded
+        recorded |= {state.user.id for state in request.states if state.HasField("user")}
+        if not request.receipt:  # the restored admin takes it
+            assert {state.loan.user_id for state in request.states if state.HasField("loan")} <= recorded
     library.sync()
     with library.admin.at_work():
         assert {row.id for row in RecordedLoan.select()} == set(loans)

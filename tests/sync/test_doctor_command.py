@@ -71,7 +71,7 @@ def test_the_doctor_reads_beside_servers_and_repairs_without_them(
     for problem in ("the row of counter is missing", "sync_state.secret", "sync_state.start_revision", "clock_mark"):
         assert problem in sentence
     repaired = library("doctor", "--repair", *urls)
-    assert (repaired.returncode, repaired.stdout.count("repaired; all is sent and read again")) == (0, 2)
+    assert (repaired.returncode, repaired.stdout.count("repaired; everything is sent and read again")) == (0, 2)
     assert library("doctor", *urls).stdout == healthy.stdout
 
     admin.start()
@@ -91,7 +91,7 @@ def test_the_doctor_names_what_it_cannot_open(databases: FreshDatabases, engine:
     missing = library("doctor", "--admin-database-url", nowhere, "--frontend-database-url", healthy)
     assert missing.returncode == 1
     where = f"sqlite:///{Path('nowhere.db').absolute()}"
-    assert f"The admin store: there is no store of the admin service at {where}; run the command in" in missing.stdout
+    assert f"The admin store: the admin service has no store at {where}; run the command in" in missing.stdout
     assert "The frontend store: nothing is damaged" in missing.stdout
     assert not Path("nowhere.db").exists()
     empty = library(

@@ -25,7 +25,7 @@ from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
     RecordOutcome,
-    RecordUsersResponse,
+    RecordStatesResponse,
 )
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceServicer, add_SyncServiceServicer_to_server
 from library_domain.errors import CursorExpired
@@ -129,7 +129,7 @@ def test_an_admin_that_refuses_its_own_cursors_causes_one_resync_in_a_pull_and_i
 
     calls = 0
     with pytest.raises(WireError):
-        push(branch.store, record, record, branch.clock)
+        push(branch.store, record, branch.clock)
     assert calls <= 2
     assert SyncState.get().generation == generation + 2
 
@@ -172,10 +172,10 @@ def test_a_change_that_cannot_be_is_set_aside_and_its_page_applied(branch: Branc
 # --- answers to what is pushed ---
 
 
-def answer(request: Any, **fields: Any) -> RecordUsersResponse:
-    rows = [row.user for row in request.users] if hasattr(request, "users") else [row.loan for row in request.loans]
-    outcomes = [RecordOutcome(id=row.id, result=RECORD_RESULT_RECORDED) for row in rows]
-    return RecordUsersResponse(**{"outcomes": outcomes, "receipt": "r1", "newest_revision": 1, **fields})
+def answer(request: Any, **fields: Any) -> RecordStatesResponse:
+    ids = [row.user.id or row.loan.id for row in request.states]
+    outcomes = [RecordOutcome(id=each, result=RECORD_RESULT_RECORDED) for each in ids]
+    return RecordStatesResponse(**{"outcomes": outcomes, "receipt": "r1", "newest_revision": 1, **fields})
 
 
 REFUSED_ANSWERS: dict[str, Callable[[Any], Any]] = {
@@ -216,14 +216,14 @@ def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: Bran
     for _ in range(3):
         calls = 0
         with pytest.raises(AnswerRefused) as refused:
-            push(branch.store, record, record, branch.clock)
+            push(branch.store, record, branch.clock)
         assert calls <= 3
         assert len(describe(refused.value)) < LONGEST_ERROR
     assert (User.select().where(IS_DUE).count(), Loan.select().where(IS_DUE).count()) == (1, 1)
     assert isinstance(head_revision(), int)
     assert head_revision() <= GREATEST_BELIEVED + 100
     branch.bring_back(branch.borrow(book.id, branch.user().id).id)
-    push(branch.store, answer, answer, branch.clock)  # type: ignore[arg-type]  # it is honest again
+    push(branch.store, answer, branch.clock)  # it is honest again
     assert not User.select().where(IS_DUE).exists()
     assert not Loan.select().where(IS_DUE).exists()
 
@@ -233,13 +233,13 @@ def test_a_newest_revision_that_can_be_is_believed(branch: Branch) -> None:
     told: list[int] = []
 
     def record(request: Any) -> Any:
-        told.extend(row.revision for row in request.users)
+        told.extend(row.revision for row in request.states)
         return answer(request, newest_revision=max(told[-1], GREATEST_BELIEVED))
 
-    push(branch.store, record, record, branch.clock)
+    push(branch.store, record, branch.clock)
     assert told[-1] == GREATEST_BELIEVED + 1
     user = branch.user()
-    push(branch.store, record, record, branch.clock)
+    push(branch.store, record, branch.clock)
     assert User.get(User.id == user.id).pushed_revision > GREATEST_BELIEVED + 1
 
 
@@ -248,10 +248,12 @@ def test_a_reason_is_kept_short_and_plain(branch: Branch, reason: str, caplog: p
     branch.user()
 
     def refuse(request: Any) -> Any:
-        outcomes = [RecordOutcome(id=row.user.id, result=RECORD_RESULT_REFUSED, reason=reason) for row in request.users]
+        outcomes = [
+            RecordOutcome(id=row.user.id, result=RECORD_RESULT_REFUSED, reason=reason) for row in request.states
+        ]
         return answer(request, outcomes=outcomes)
 
-    push(branch.store, refuse, refuse, branch.clock)
+    push(branch.store, refuse, branch.clock)
     [row] = User.select().where(IS_PARKED)
     assert 0 < len(row.park_reason) <= REASON_LENGTH
     assert row.park_reason.isascii()
@@ -263,7 +265,7 @@ def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branc
     users = [branch.user() for _ in range(MOST_PARKED + 20)]
     branch.told_everything()
     taken = branch.user()
-    push(branch.store, answer, answer, branch.clock)  # type: ignore[arg-type]
+    push(branch.store, answer, branch.clock)
     with branch.store.writing():
         User.update(pushed_revision=0).where(User.id != taken.id).execute()
     calls = 0
@@ -271,7 +273,7 @@ def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branc
     def fail(request: Any) -> Any:
         nonlocal calls
         calls += 1
-        if [row.user.id for row in request.users] == [taken.id]:
+        if [row.user.id for row in request.states] == [taken.id]:
             return answer(request)
         raise WireError(grpc.StatusCode.INTERNAL, MEGABYTE)
 
@@ -279,7 +281,7 @@ def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branc
     while User.select().where(IS_DUE).exists():
         calls = 0
         try:
-            push(branch.store, fail, fail, branch.clock)
+            push(branch.store, fail, branch.clock)
         except WireError as error:
             assert len(describe(error)) < LONGEST_ERROR + 10
         parked.append(User.select().where(IS_PARKED).count())
@@ -305,7 +307,7 @@ class LyingAdmin(SyncServiceServicer):
             context.set_trailing_metadata(((STATUS_DETAILS, b"\xff\xff no status at all"),))
             context.abort(error.code(), error.details())
 
-    ListCatalogChanges = RecordUsers = RecordLoans = answer
+    ListCatalogChanges = RecordStates = answer
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, User
-from frontend_server.sync.push import unpark
+from frontend_server.sync.parking import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
-from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient, refusal_of
 from tests.support.stores import Engine, FreshDatabases
@@ -170,8 +170,4 @@ def _rows_sent(library: Library) -> int:
     """How many rows a push sends."""
     library.wire.sent.clear()
     library.push()
-    return sum(
-        len(request.users if isinstance(request, RecordUsersRequest) else request.loans)
-        for request in library.wire.sent
-        if isinstance(request, (RecordUsersRequest, RecordLoansRequest))
-    )
+    return sum(len(request.states) for request in library.wire.sent if isinstance(request, RecordStatesRequest))

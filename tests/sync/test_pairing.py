@@ -14,11 +14,13 @@ from google.protobuf.message import Message
 import admin_server.__main__
 from admin_server.books.catalog import add_book
 from admin_server.store.models import Frontend
+from admin_server.store.models import User as RecordedUser
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
+from frontend_server.store.models import User as OwnUser
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordUsersRequest, UserRecord
+from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest, State
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
 from library_domain.pairing import Credentials, new_secret
@@ -60,8 +62,8 @@ def test_nobody_but_the_frontend_can_record_or_read_a_row(
     store.close()
 
     forged = User(id=new_id(), email="f@example.org", first_name="F", state=USER_STATE_ACTIVE, create_time=timestamp(1))
-    record = RecordUsersRequest(
-        frontend_id=frontend_id, users=[UserRecord(revision=9_223_372_036_854_775_806, user=forged)]
+    record = RecordStatesRequest(
+        frontend_id=frontend_id, states=[State(revision=9_223_372_036_854_775_806, user=forged)]
     )
     almost = secret[:-1] + ("A" if secret[-1] != "A" else "B")
     with open_channel(admin.address) as channel:
@@ -73,7 +75,7 @@ def test_nobody_but_the_frontend_can_record_or_read_a_row(
             (("authorization", f"Bearer {secret}"),),
         ):
             calls: list[tuple[Any, Message]] = [
-                (sync.RecordUsers, record),
+                (sync.RecordStates, record),
                 (sync.ListCatalogChanges, ListCatalogChangesRequest()),
             ]
             for method, message in calls:
@@ -185,5 +187,8 @@ def enrol(library: Library, name: str) -> None:
 
 def assert_in_step(library: Library) -> None:
     assert library.replica() == library.catalogue()
-    users = [{row[1] for row in side.contents()["user_account"]} for side in (library.admin, library.frontend)]
+    users = []
+    for side, model in (library.admin, RecordedUser), (library.frontend, OwnUser):
+        place = model._meta.sorted_field_names.index("id")
+        users.append({row[place] for row in side.contents()["user_account"]})
     assert users[0] == users[1]

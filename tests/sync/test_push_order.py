@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
 
-import frontend_server.sync.push
 from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
 from admin_server.sync.pairing import accept_frontend
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user, update_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
-from frontend_server.sync.push import push, unpark
+from frontend_server.sync.parking import unpark
+from frontend_server.sync.push import push
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest, UpdateUserRequest
-from library.sync.v1.sync_service_pb2 import RecordLoansRequest, RecordUsersRequest, RecordUsersResponse
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest, RecordStatesResponse
 from library.v1 import user_pb2
 from library.v1.book_pb2 import Book
 from service_kit.errors import ServerBusy, rich_status
@@ -31,9 +32,8 @@ BATCH = 2
 
 
 @pytest.fixture
-def library(databases: FreshDatabases, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(frontend_server.sync.push, "BATCH_ROWS", BATCH)
-    library = Library(databases, engine)
+def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
+    library = Library(databases, engine, batch_rows=BATCH)
     yield library
     library.close()
 
@@ -116,14 +116,14 @@ def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: L
     _begin(library)
     luke = _enroll(library, "luke")
 
-    def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
-        if "luke" in [record.user.first_name for record in request.users]:
+    def record_states(request: RecordStatesRequest) -> RecordStatesResponse:
+        if "luke" in [record.user.first_name for record in request.states]:
             _rename(library, luke, "Luke")
             raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
-        return library.wire.record_users(request)
+        return library.wire.record_states(request)
 
     with library.frontend.at_work() as store:
-        push(store, record_users, library.wire.record_loans, library.clock)
+        push(store, record_states, library.clock, batch_rows=BATCH)
     library.push()
 
     assert _recorded_names(library)[luke] == "Luke"
@@ -137,14 +137,14 @@ def test_an_admin_that_is_busy_now_and_then_parks_no_row(library: Library) -> No
     status = rich_status(busy, "request-1").SerializeToString()
     calls: list[int] = []
 
-    def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
-        calls.append(len(request.users))
+    def record_states(request: RecordStatesRequest) -> RecordStatesResponse:
+        calls.append(len(request.states))
         if len(calls) == 1:  # and not when it is asked about a row that it has taken before
             raise WireError(busy.status, str(busy), (("grpc-status-details-bin", status),))
-        return library.wire.record_users(request)
+        return library.wire.record_states(request)
 
     with library.frontend.at_work() as store, pytest.raises(WireError, match="RESOURCE_EXHAUSTED"):
-        push(store, record_users, library.wire.record_loans, library.clock)
+        push(store, record_states, library.clock, batch_rows=BATCH)
     assert not _parked(library)
     library.push()
     assert _recorded_names(library).keys() == {rita, luke}
@@ -293,13 +293,12 @@ def _push_and_meanwhile(library: Library, something: Callable[[], object]) -> No
 
 
 def _sent(library: Library) -> list[tuple[str, list[str]]]:
-    """What was sent: whether users or loans, and of which users, message by message."""
+    """What was sent: whether users or loans, and of which users, message by message and kind by kind."""
     sent = []
     for request in library.wire.sent:
-        if isinstance(request, RecordUsersRequest):
-            sent.append(("users", [record.user.id for record in request.users]))
-        elif isinstance(request, RecordLoansRequest):
-            sent.append(("loans", [record.loan.user_id for record in request.loans]))
+        if isinstance(request, RecordStatesRequest):
+            for kind, states in itertools.groupby(request.states, lambda state: state.WhichOneof("state")):
+                sent.append((f"{kind}s", [state.user.id or state.loan.user_id for state in states]))
     return sent
 
 

@@ -23,8 +23,7 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
-    RecordLoansRequest,
-    RecordUsersRequest,
+    RecordStatesRequest,
 )
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
@@ -134,11 +133,8 @@ def _life(library: Library) -> list[Message]:
 
 
 def _deliver(library: Library, request: Message) -> None:
-    if isinstance(request, RecordUsersRequest):
-        library.wire.record_users(request)
-    else:
-        assert isinstance(request, RecordLoansRequest)
-        library.wire.record_loans(request)
+    assert isinstance(request, RecordStatesRequest)
+    library.wire.record_states(request)
 
 
 def _without_counting(contents: Contents) -> Contents:

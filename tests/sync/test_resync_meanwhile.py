@@ -15,7 +15,7 @@ from frontend_server.sync.push import push
 from frontend_server.sync.resync import begin_resync
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import RecordUsersRequest, RecordUsersResponse
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest, RecordStatesResponse
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import Fault, Library, WireError
 
@@ -104,16 +104,16 @@ def test_a_row_at_which_the_lost_admin_failed_is_not_parked_after_the_resync_beg
     luke = _enroll(library, "luke")
     failures = iter([True])
 
-    def record_users(request: RecordUsersRequest) -> RecordUsersResponse:
+    def record_states(request: RecordStatesRequest) -> RecordStatesResponse:
         if next(failures, False):
             _restore_admin(library, backup)
             library.pull()  # of another process
             library.wire.is_cut = True
             raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
-        return library.wire.record_users(request)
+        return library.wire.record_states(request)
 
     with library.frontend.at_work() as store, pytest.raises(WireError, match="UNAVAILABLE"):
-        push(store, record_users, library.wire.record_loans, library.clock)
+        push(store, record_states, library.clock)
     assert not _parked(library), "nothing is known of what the restored admin says to it"
 
     library.wire.is_cut = False

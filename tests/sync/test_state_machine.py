@@ -30,7 +30,6 @@ from hypothesis.stateful import (
 
 import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
-import frontend_server.sync.push
 from admin_server.books.catalog import add_book, remove_book, update_book
 from admin_server.intake.imports import import_books
 from admin_server.sync.epochs import position_revision
@@ -465,19 +464,15 @@ def _aged(loan: Loan, now: int) -> Loan:
 
 @pytest.fixture(scope="module")
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine, start=False, page_size=2, more_tables=posters.TABLES)
+    # So few rows that a page or batch seldom contains all, and faults hit between them.
+    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=posters.TABLES)
     library.listed_kinds = posters.LISTED
     yield library
     library.close()
 
 
 @pytest.mark.timeout(0)  # each example ends; how many there are is for who runs it to say
-def test_both_sides_agree_in_the_end(
-    library: Library, engine: Engine, chance: random.Random, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # So few that a page seldom holds all, and faults hit between page and page.
-    monkeypatch.setattr(frontend_server.sync.push, "BATCH_ROWS", 2)
-
+def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: random.Random) -> None:
     class Machine(LibraryMachine):
         pass
 

@@ -26,10 +26,8 @@ from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.admin.v1.user_service_pb2 import GetUserRequest, ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
-    LoanRecord,
-    RecordLoansRequest,
-    RecordUsersRequest,
-    UserRecord,
+    RecordStatesRequest,
+    State,
 )
 from library.v1.book_pb2 import Book
 from service_kit.store import Store
@@ -74,8 +72,7 @@ def test_every_method_answers(admin: ServicerRunner) -> None:
         (f"{LOANS}/ListUnavailableBooks", ListUnavailableBooksRequest()),
         (f"{STATUS}/GetStatus", GetStatusRequest()),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest()),
-        (f"{SYNC}/RecordUsers", RecordUsersRequest(frontend_id=CREDENTIALS.frontend_id, users=[UserRecord()])),
-        (f"{SYNC}/RecordLoans", RecordLoansRequest(frontend_id=CREDENTIALS.frontend_id, loans=[LoanRecord()])),
+        (f"{SYNC}/RecordStates", RecordStatesRequest(frontend_id=CREDENTIALS.frontend_id, states=[State()])),
     ]:
         assert not isinstance(admin.call(method, request), Refusal), method
 
@@ -103,8 +100,8 @@ def test_every_method_answers(admin: ServicerRunner) -> None:
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(cursor="x", page_size=-1), {"page_size", "cursor"}),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(cursor="x"), {"cursor"}),
         (f"{SYNC}/ListCatalogChanges", ListCatalogChangesRequest(receipt="x"), {"receipt"}),
-        (f"{SYNC}/RecordUsers", RecordUsersRequest(), {"frontend_id", "users"}),
-        (f"{SYNC}/RecordLoans", RecordLoansRequest(frontend_id="f"), {"frontend_id", "loans"}),
+        (f"{SYNC}/RecordStates", RecordStatesRequest(), {"frontend_id", "states"}),
+        (f"{SYNC}/RecordStates", RecordStatesRequest(frontend_id="f"), {"frontend_id", "states"}),
     ],
 )
 def test_a_wrong_field_is_named(admin: ServicerRunner, method: str, request_: AddBookRequest, fields: set[str]) -> None:

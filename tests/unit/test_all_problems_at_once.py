@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 import admin_server.rpc.servicers
 import frontend_server.rpc.services
 from admin_server.sync.epochs import begin_epoch
-from frontend_server.store.models import introduce
-from frontend_server.sync.sync import Sync
+from frontend_server.store.models import ensure_frontend_id
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as catalog
 from library.admin.v1 import loan_service_pb2 as loans
@@ -206,17 +206,22 @@ ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
         {"cursor", "receipt", "page_size"},
     ),
     (f"{SYNC}/ListCatalogChanges", sync.ListCatalogChangesRequest(cursor="x", receipt="é"), {"cursor", "receipt"}),
-    (f"{SYNC}/RecordUsers", sync.RecordUsersRequest(frontend_id="f", receipt="x"), {"frontend_id", "users", "receipt"}),
-    (f"{SYNC}/RecordLoans", sync.RecordLoansRequest(frontend_id="f", receipt="x"), {"frontend_id", "loans", "receipt"}),
+    (
+        f"{SYNC}/RecordStates",
+        sync.RecordStatesRequest(frontend_id="f", receipt="x"),
+        {"frontend_id", "states", "receipt"},
+    ),
 ]
 
 
 @pytest.fixture
 def frontend(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[Service]]:
     with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
-        introduce(store)
+        ensure_frontend_id(store)
         watched = WatchedClock(store, clock)
-        yield frontend_server.rpc.services.services(store, RULES, watched, Sync(store, "127.0.0.1:1", 1.0, watched))
+        yield frontend_server.rpc.services.services(
+            store, RULES, watched, Sync(store, SyncSettings("127.0.0.1:1"), watched)
+        )
 
 
 @pytest.fixture

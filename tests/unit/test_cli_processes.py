@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from library_cli import processes
-from library_cli.processes import CannotRun, Household, Stopped, callable_address
+from library_cli.processes import CannotRun, Stopped, Supervisor, callable_address
 
 SERVES = """
     import signal, sys
@@ -57,15 +57,15 @@ SERVES_HTTP_THE_THIRD_TIME = """
 
 
 @pytest.fixture
-def household(tmp_path: Path) -> Iterator[Household]:  # which reads its logs in that folder to the end
-    started = Household()
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:  # which reads its logs in that folder to the end
+    started = Supervisor()
     yield started
     started.close()
 
 
-def start(household: Household, folder: Path, program: str, name: str = "trial", **variables: str) -> str:
+def start(supervisor: Supervisor, folder: Path, program: str, name: str = "trial", **variables: str) -> str:
     settings = settings_for(folder, program, name) | variables
-    return household.start(name, folder / f"{name}.log", settings, processes.serves_grpc)
+    return supervisor.start(name, folder / f"{name}.log", settings, processes.serves_grpc)
 
 
 def settings_for(folder: Path, program: str, name: str = "trial") -> dict[str, str]:
@@ -78,18 +78,18 @@ def settings_for(folder: Path, program: str, name: str = "trial") -> dict[str, s
     return {**os.environ, "PYTHONPATH": path}
 
 
-def test_the_address_is_that_of_this_run_and_can_be_called(household: Household, tmp_path: Path) -> None:
+def test_the_address_is_that_of_this_run_and_can_be_called(supervisor: Supervisor, tmp_path: Path) -> None:
     (tmp_path / "trial.log").write_text('{"event": "listening", "address": "127.0.0.1:1"}\n')
-    address = start(household, tmp_path, SERVES.format(at_the_end=""))
+    address = start(supervisor, tmp_path, SERVES.format(at_the_end=""))
     host, port = address.split(":")
     assert (host, int(port) > 1) == ("127.0.0.1", True)
     socket.create_connection((host, int(port)), timeout=5).close()
-    assert household.close() == []
+    assert supervisor.close() == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)), timeout=5)
 
 
-def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(household: Household, tmp_path: Path) -> None:
+def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "trial.log"
     asked: list[bool] = []
 
@@ -97,67 +97,67 @@ def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(househol
         asked.append(processes.serves_http(address))
         return asked[-1]
 
-    household.start("trial", log, settings_for(tmp_path, SERVES_HTTP_THE_THIRD_TIME), serves)
+    supervisor.start("trial", log, settings_for(tmp_path, SERVES_HTTP_THE_THIRD_TIME), serves)
     assert asked == [False, False, True]
 
 
 def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
-    household: Household, tmp_path: Path
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
     with pytest.raises(CannotRun) as failure:
-        start(household, tmp_path, "import sys; sys.exit('library-trial: cannot listen on 127.0.0.1:1: it is taken')")
+        start(supervisor, tmp_path, "import sys; sys.exit('library-trial: cannot listen on 127.0.0.1:1: it is taken')")
     assert "The trial service ended with exit status 1: cannot listen on 127.0.0.1:1: it is taken" in str(failure.value)
     assert str(tmp_path / "trial.log") in str(failure.value)
     assert "LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
 
 
-def test_a_service_that_dies_later_is_told(household: Household, tmp_path: Path) -> None:
-    start(household, tmp_path, SERVES.format(at_the_end=""), name="lasting")
+def test_a_service_that_dies_later_is_told(supervisor: Supervisor, tmp_path: Path) -> None:
+    start(supervisor, tmp_path, SERVES.format(at_the_end=""), name="lasting")
     waits = "signal.sigwait([signal.SIGTERM])"
     dies = SERVES.format(at_the_end="").replace(waits, "signal.sigtimedwait([signal.SIGTERM], 1); sys.exit(3)")
-    start(household, tmp_path, dies)
+    start(supervisor, tmp_path, dies)
     with pytest.raises(CannotRun, match="The trial service ended with exit status 3"):
-        household.wait_for(lambda: None, "its end")
+        supervisor.wait_for(lambda: None, "its end")
 
 
 def test_a_service_that_never_listens_is_given_up(
-    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "START_SECONDS", 0.5)
-    with pytest.raises(CannotRun, match=r"for the trial service to listen, in vain.*trial\.log"):
-        start(household, tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(CannotRun, match=r"for the trial service to listen\. .*trial\.log"):
+        start(supervisor, tmp_path, "import time; time.sleep(60)")
 
 
-def test_a_signal_ends_the_waiting(household: Household) -> None:
-    with household.stopped_by_signals():
+def test_a_signal_ends_the_waiting(supervisor: Supervisor) -> None:
+    with supervisor.stopped_by_signals():
         threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
         with pytest.raises(Stopped):
-            household.wait(30)
+            supervisor.wait(30)
 
 
-def test_a_signal_that_is_ignored_stays_ignored(household: Household) -> None:
+def test_a_signal_that_is_ignored_stays_ignored(supervisor: Supervisor) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with household.stopped_by_signals():
+        with supervisor.stopped_by_signals():
             os.kill(os.getpid(), signal.SIGHUP)
-            household.wait(0.1)
+            supervisor.wait(0.1)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 def test_a_service_that_does_not_stop_is_killed_after_its_grace(
-    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "DRAIN_SECONDS", 0.2)
     start(
-        household,
+        supervisor,
         tmp_path,
         SERVES.format(at_the_end="__import__('time').sleep(60)"),
         LIBRARY_TRIAL_GRACE="0.3",
     )
     began = time.monotonic()
-    [complaint] = household.close()
+    [complaint] = supervisor.close()
     assert 0.5 <= time.monotonic() - began < 10
     assert "The trial service was killed by SIGKILL" in complaint
 

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.rpc.services import services
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import (
     GetBookRequest,
@@ -40,7 +40,7 @@ from library.frontend.v1.member_service_pb2 import (
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRequest, SyncStatus
 from library.v1 import loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
-from library.v1.user_pb2 import USER_STATE_CLOSED
+from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from service_kit.clock import DAY, rfc3339
 from service_kit.ids import new_id
 from tests.support.clients import Refusal
@@ -64,7 +64,7 @@ class Desk:
     def __init__(self, branch: Branch, clock: SettableClock) -> None:
         self.branch, self.clock = branch, clock
         watched = WatchedClock(branch.store, clock)
-        sync = Sync(branch.store, NO_ADMIN, 1.0, watched)
+        sync = Sync(branch.store, SyncSettings(NO_ADMIN), watched)
         self.runner = ServicerRunner(services(branch.store, branch.rules, watched, sync))
 
     def call(self, method: str, request: Message) -> Any:
@@ -448,6 +448,42 @@ def test_refusals_of_users_say_their_reason_and_what_it_is_about(desk: Desk) -> 
         assert refusal.metadata == {"user_id": user_id, **metadata}
         assert all(value in refusal.message for value in refusal.metadata.values())
     assert desk.call(f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=late.id)).HasField("return_time")
+
+
+def test_a_call_is_refused_for_all_its_reasons_at_once(desk: Desk) -> None:
+    branch, clock = desk.branch, desk.clock
+    user, many = branch.user(), branch.book(copies=3)
+    [loan, *_] = [branch.borrow(many.id, user.id, 1) for _ in range(3)]
+    unavailable = branch.book(state=BOOK_STATE_UNAVAILABLE, copies=0)
+    branch.set_state(user.id, USER_STATE_CLOSED)
+    clock.advance(days=2)
+    nothing = new_id()
+    for method, request, code, reasons in (
+        (
+            "BorrowBook",
+            borrow(book_id=unavailable.id, user_id=user.id),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            ["BOOK_UNAVAILABLE", "NO_COPY_AVAILABLE", "USER_CLOSED", "LOAN_LIMIT_REACHED"],
+        ),
+        (
+            "BorrowBook",
+            borrow(book_id=nothing, user_id=nothing),
+            grpc.StatusCode.NOT_FOUND,
+            ["BOOK_NOT_FOUND", "USER_NOT_FOUND"],
+        ),
+        (
+            "RenewLoan",
+            renew(loan_id=loan.id, days=365),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            ["LOAN_OVERDUE", "RENEWAL_LIMIT_REACHED", "USER_CLOSED"],
+        ),
+    ):
+        refusal = desk.refusal(f"{LENDING}/{method}", request)
+        assert (refusal.code, [refusal.reason, *refusal.further_reasons]) == (code, reasons)
+    branch.set_state(user.id, USER_STATE_ACTIVE)
+    stale = desk.refusal(f"{MEMBERS}/CloseUser", CloseUserRequest(id=user.id, etag="old"))
+    assert (stale.code, stale.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
+    assert stale.further_reasons == ["USER_HAS_LOANS"]
 
 
 def test_a_user_from_enrolment_to_closing(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from library.frontend.v1.sync_service_pb2 import SetAsideRow, SyncStatus
-from library.sync.v1.sync_service_pb2 import LoanRecord, RecordLoansRequest
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest, State
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from service_kit.message_checks import message_problems
@@ -51,8 +51,8 @@ def test_what_can_be_shown_has_no_problem(message: Message) -> None:
             "set_aside_rows[1].set_aside_time",
         ),
         (
-            RecordLoansRequest(loans=[LoanRecord(loan=Loan(due_time=Timestamp(nanos=-1)))]),
-            "loans[0].loan.due_time",
+            RecordStatesRequest(states=[State(loan=Loan(due_time=Timestamp(nanos=-1)))]),
+            "states[0].loan.due_time",
         ),
     ],
 )

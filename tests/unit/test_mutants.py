@@ -54,7 +54,7 @@ def test_the_list_covers_each_part_of_the_code_that_has_rules() -> None:
         assert f"frontend_server/{part}.py" in files
     for part in ("books/catalog", "books/writing", "intake/imports", "sync/records", "sync/changes", "sync/epochs"):
         assert f"admin_server/{part}.py" in files
-    for part in ("store", "revisions", "idempotency"):
+    for part in ("calls/steps/step", "calls/steps/readiness", "store/store", "revisions", "idempotency"):
         assert f"service_kit/{part}.py" in files
 
 

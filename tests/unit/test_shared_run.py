@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from frontend_server.sync.shared_run import SharedRun
-from service_kit.calls.current import CURRENT_CALL, CallGivenUp
+from service_kit.calls.current import CURRENT_CALL, CallCancelled
 
 SECONDS = 100.0
 
@@ -89,6 +89,9 @@ class Cancelled:
     def is_wanted(self) -> bool:
         return False
 
+    def is_server_open(self) -> bool:
+        return True
+
 
 def test_one_whose_client_has_left_waits_no_more_and_hinders_nobody() -> None:
     work = Work()
@@ -101,7 +104,7 @@ def test_one_whose_client_has_left_waits_no_more_and_hinders_nobody() -> None:
     with ThreadPoolExecutor(3) as callers:
         first = callers.submit(shared.join, wish=False)
         assert work.begun.acquire(timeout=SECONDS)
-        assert isinstance(callers.submit(ask_for_nobody).exception(SECONDS), CallGivenUp)
+        assert isinstance(callers.submit(ask_for_nobody).exception(SECONDS), CallCancelled)
         work.go_on.release(2)
         assert first.result(SECONDS) == 1
     assert shared.join(wish=False) == 2

@@ -10,7 +10,7 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest, GetBookRequest,
 from library.admin.v1.loan_service_pb2 import ListLoansRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import RecordUsersRequest, UserRecord
+from library.sync.v1.sync_service_pb2 import RecordStatesRequest, State
 from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from service_kit.errors import FieldInvalid
@@ -125,8 +125,8 @@ def test_the_path_of_a_nested_field_is_given() -> None:
 
 
 def test_rows_that_are_refused_one_by_one_do_not_refuse_the_request() -> None:
-    users = [UserRecord(revision=1, user=User(id="x", first_name="a\x00b"))]
-    assert problems(RecordUsersRequest(frontend_id=str(uuid.UUID(int=1)), users=users)) == []
+    users = [State(revision=1, user=User(id="x", first_name="a\x00b"))]
+    assert problems(RecordStatesRequest(frontend_id=str(uuid.UUID(int=1)), states=users)) == []
     assert [field for field, _ in problems(users[0])] == ["user.first_name"]
 
 
@@ -143,9 +143,9 @@ def test_rows_that_are_refused_one_by_one_do_not_refuse_the_request() -> None:
         (ListBooksRequest(state=9), "state"),  # type: ignore[arg-type]
         (ListLoansRequest(user_id="7"), "user_id"),
         (ListLoansRequest(state=-1), "state"),  # type: ignore[arg-type]
-        (RecordUsersRequest(frontend_id=str(uuid.UUID(int=1))), "users"),
-        (RecordUsersRequest(frontend_id="f", users=[UserRecord()]), "frontend_id"),
-        (RecordUsersRequest(frontend_id=str(uuid.UUID(int=1)), users=[UserRecord()] * 101), "users"),
+        (RecordStatesRequest(frontend_id=str(uuid.UUID(int=1))), "states"),
+        (RecordStatesRequest(frontend_id="f", states=[State()]), "frontend_id"),
+        (RecordStatesRequest(frontend_id=str(uuid.UUID(int=1)), states=[State()] * 101), "states"),
     ],
 )
 def test_a_request_is_refused_for_its_field(request_: GetBookRequest, field: str) -> None:

@@ -43,7 +43,7 @@ SCHEMA = store_schema("admin", MIGRATIONS)
 LOCK_ORDER = ("frontend", "import_run", "book", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
-docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
+The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the order.
 """
 
 GUARDED_TABLES = {
@@ -54,9 +54,9 @@ GUARDED_TABLES = {
     "import_row": "import_run",
     "import_book": "import_run",
 }
-"""Tables whose rows are written only while the row of the other table is locked, so they have no place in the order.
+"""Tables without a place in the order: a row of them is written only while the row of the other table is locked.
 
-New books and ISBNs are written only with the counter locked, too, so no insert of a book waits for another one.
+A new book or ISBN is also written only while the counter is locked, so no insert of a book waits for another one.
 """
 
 MODELS = [
@@ -78,5 +78,5 @@ WORD_INDEXES = [Book.words, User.words]
 
 
 def bind(store: Store) -> None:
-    """Let the models work on this store. A process has one."""
+    """Connect the models to this store. A process has one store."""
     store.database.bind(MODELS)

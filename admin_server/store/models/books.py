@@ -7,9 +7,9 @@ import peewee
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from service_kit.columns import BytewiseTextField, FeedColumns
 
-# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+# With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
-HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index of ISBNs for several at a time
+HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index to find several ISBNs
 NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= total_copies)")
 
 
@@ -32,8 +32,8 @@ class Book(FeedColumns):
     state = peewee.SmallIntegerField(default=BOOK_STATE_ACTIVE)
     create_time = peewee.BigIntegerField()
     update_time = peewee.BigIntegerField()
-    words = peewee.TextField()  # the words of the word index: see library_domain.search
-    # What it is filtered and sorted by: see service_kit.text.keys.
+    words = peewee.TextField()  # by which it is found: see library_domain.search
+    # By which it is filtered and sorted: see service_kit.text.keys.
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     # Of title and first author: see library_domain.titles.
@@ -45,7 +45,7 @@ class Book(FeedColumns):
         indexes = ((("state", "key"), False),)
 
 
-# An ISBN belongs to one book of the catalogue; a removed one gives it up.
+# An ISBN belongs to one book of the catalogue. Another book can have the ISBN of a removed one.
 Book.add_index(Book.isbn, unique=True, where=HAS_ISBN & IN_CATALOGUE, name="book_isbn")
 Book.add_index(Book.key, where=NOT_BORROWABLE & IN_CATALOGUE, name="book_not_borrowable")
 Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")

@@ -1,4 +1,4 @@
-"""The runs of ImportBooks: what each row did, and how to take a run back."""
+"""The runs of ImportBooks: what each row did, and how to undo a run."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ImportRun(peewee.Model):
 
 
 class ImportRow(peewee.Model):
-    """A row of a run that was not refused: it is never applied again."""
+    """A row of a run that was not refused. It is never applied again."""
 
     run = peewee.BigIntegerField()
     line = peewee.IntegerField()
-    digest = peewee.BigIntegerField()  # of its values
+    digest = peewee.BigIntegerField()  # of the row's values
     result = peewee.SmallIntegerField()
     book_id = peewee.CharField(36)
 
@@ -42,13 +42,13 @@ class ImportRow(peewee.Model):
 
 
 class ImportBook(peewee.Model):
-    """A book that a run added or changed, and how to take that back."""
+    """A book that a run added or changed, and how to undo that."""
 
     run = peewee.BigIntegerField()
     book_id = BytewiseCharField(36)
     is_added = peewee.SmallIntegerField()
-    before = peewee.TextField()  # a JSON object: the values of before the run of all columns that the run changed
-    etag = peewee.TextField()  # of the book after the run; empty when others changed it while the run went on
+    before = peewee.TextField()  # a JSON object: the columns that the run changed, with their values before it
+    etag = peewee.TextField()  # of the book after the run; empty if another call changed the book during the run
     is_undone = peewee.SmallIntegerField(default=0)
 
     class Meta:

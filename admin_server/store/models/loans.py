@@ -27,7 +27,7 @@ class Loan(peewee.Model):
         indexes = ((("user_id", "key"), False), (("book_id", "key"), False))
 
 
-# Written as queries write it: an engine uses a partial index only where it can see that it applies.
+# As in the queries: an engine uses a partial index only if the query contains its condition.
 _IS_OPEN = peewee.SQL("return_time IS NULL")
 Loan.add_index(Loan.key, where=_IS_OPEN, name="loan_open")
 Loan.add_index(Loan.key, where=peewee.SQL("return_time IS NOT NULL"), name="loan_returned")

@@ -6,16 +6,16 @@ import peewee
 
 
 class Epoch(peewee.Model):
-    """A start of this service, or a change of its database under it: see `admin_server.sync.epochs`.
+    """A period that begins with a start of this service or with a replaced database: see `admin_server.sync.epochs`.
 
-    Its revisions are those from `first_revision` to the next epoch's.
+    Its revisions begin at `first_revision` and end before that of the next epoch.
     """
 
     number = peewee.BigAutoField()
     id = peewee.CharField(36, unique=True)
     first_revision = peewee.BigIntegerField()
     start_time = peewee.BigIntegerField()
-    # Of the database in which it began: see Store.witness.
+    # Identifies the database in which the epoch began: see Store.witness.
     witness = peewee.TextField(default="", constraints=[peewee.Default("''")])
 
     class Meta:
@@ -23,7 +23,7 @@ class Epoch(peewee.Model):
 
 
 class Frontend(peewee.Model):
-    """The one frontend that this service is paired with; no row before its first call."""
+    """The one frontend that this service is paired with. There is no row before its first call."""
 
     one = peewee.IntegerField(primary_key=True, default=1)
     id = peewee.CharField(36)

@@ -22,7 +22,7 @@ class User(peewee.Model):
     update_time = peewee.BigIntegerField()
     # By which addresses are compared: see library_domain.emails.
     email_key = peewee.TextField(constraints=[peewee.Default("''")])
-    words = peewee.TextField(constraints=[peewee.Default("''")])  # of the word index: see library_domain.users
+    words = peewee.TextField(constraints=[peewee.Default("''")])  # by which it is found: see library_domain.users
     revision = peewee.BigIntegerField()  # the frontend's
 
     class Meta:

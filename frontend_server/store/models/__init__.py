@@ -11,16 +11,13 @@ from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LE
 from frontend_server.store.models.clock import ClockMark
 from frontend_server.store.models.loans import Loan
 from frontend_server.store.models.sync import (
-    NO_POSITION,
     NOTHING_IS_SURE,
-    READABLE_STATE,
-    PositionField,
     SetAside,
     SyncState,
-    doubt_replaced_database,
-    introduce,
+    ensure_frontend_id,
     lock_sync_state,
     own_credentials,
+    restart_in_replaced_database,
     sync_state,
 )
 from frontend_server.store.models.users import NOT_CLOSED, User
@@ -43,22 +40,19 @@ __all__ = [
     "MODELS",
     "NOTHING_IS_SURE",
     "NOT_CLOSED",
-    "NO_POSITION",
-    "READABLE_STATE",
     "SCHEMA",
     "WORD_INDEXES",
     "Book",
     "ClockMark",
     "Loan",
-    "PositionField",
     "SetAside",
     "SyncState",
     "User",
     "bind",
-    "doubt_replaced_database",
-    "introduce",
+    "ensure_frontend_id",
     "lock_sync_state",
     "own_credentials",
+    "restart_in_replaced_database",
     "sync_state",
 ]
 
@@ -68,12 +62,12 @@ SCHEMA = store_schema("frontend", MIGRATIONS)
 LOCK_ORDER = ("sync_state", "loan", "book", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
-The counter is held by every change until it commits, so it is taken as late as possible: after each statement that can
-wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the proof.
+Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
+wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
 """
 
 GUARDED_TABLES = {"set_aside": "sync_state", "vocabulary": "sync_state"}
-"""Tables whose rows are written only while the row of the other table is locked, so they have no place in the order."""
+"""Tables without a place in the order: a row of them is written only while the row of the other table is locked."""
 
 MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
 
@@ -82,5 +76,5 @@ WORD_INDEXES = [Book.words, User.words]
 
 
 def bind(store: Store) -> None:
-    """Let the models work on this store. A process has one."""
+    """Connect the models to this store. A process has one store."""
     store.database.bind(MODELS)

@@ -7,7 +7,7 @@ import peewee
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from service_kit.columns import BytewiseTextField, ReplicaColumns
 
-# Written with literals, as the partial indexes are: an engine uses one only where it can see that it applies.
+# With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies)")
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
 LEFT_OUT = peewee.SQL(
@@ -16,10 +16,10 @@ LEFT_OUT = peewee.SQL(
 
 
 class Book(ReplicaColumns):
-    """The replica of a book: the admin's message as it came, and the columns that are filtered by or decided on.
+    """The replica of a book: the admin's message as received, and the columns that queries and decisions need.
 
-    Only the sync writes it, except `on_loan`, which is the frontend's own. A book that left the catalogue is kept, as
-    removed.
+    Only the sync writes it, except `on_loan`, which is the frontend's own. A book that the admin removed is kept, with
+    the state REMOVED.
     """
 
     key = peewee.BigAutoField()
@@ -30,8 +30,8 @@ class Book(ReplicaColumns):
     category = peewee.TextField()
     total_copies = peewee.IntegerField()
     state = peewee.SmallIntegerField()
-    words = peewee.TextField()  # the words of the word index: see library_domain.search
-    # What it is filtered and sorted by: see service_kit.text.keys.
+    words = peewee.TextField()  # by which it is found: see library_domain.search
+    # By which it is filtered and sorted: see service_kit.text.keys.
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     on_loan = peewee.IntegerField(default=0)

@@ -1,4 +1,4 @@
-"""How far the sync has come, and what it could not apply."""
+"""The state of the sync, and the changes of the catalogue that could not be applied."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
-NO_POSITION = "\0"
-"""In the place of a cursor or receipt that cannot be read. The sync takes it for a damaged one, and resyncs."""
+UNREADABLE_POSITION = "\0"
+"""Replaces a cursor or receipt that cannot be read. The sync handles it as a damaged one: it resyncs."""
 
 NOTHING_IS_SURE = -1
-"""As a `start_revision`: whatever the admin has recorded may be of a past that this store lacks."""
+"""A `start_revision` that means: any row that the admin has recorded may be newer than this store, a restored copy."""
 
 
 class PositionField(peewee.TextField):
-    """A cursor or receipt. What is stored but not a text, as SQLite allows, is not a position of any admin."""
+    """A cursor or receipt. SQLite can store a value that is not a text; no admin has such a position."""
 
     def python_value(self, value: object) -> str:
         """Return a text as it is."""
-        return value if isinstance(value, str) else NO_POSITION
+        return value if isinstance(value, str) else UNREADABLE_POSITION
 
 
 class SyncState(peewee.Model):
-    """The one row that says how far the sync has come."""
+    """The one row with the progress of the sync."""
 
     one = peewee.IntegerField(primary_key=True)
     frontend_id = peewee.CharField(36)
-    cursor = PositionField()  # all up to here has been applied
-    receipt = PositionField()  # the admin's last for users and loans
-    generation = peewee.BigIntegerField()  # counts the full readings of the catalogue
-    resyncing = peewee.BooleanField()  # whether the full reading of this generation has yet to end
-    start_revision = peewee.BigIntegerField()  # of the last start, until the admin is known to know nothing beyond it
+    cursor = PositionField()  # the position up to which every change of the catalogue has been applied
+    receipt = PositionField()  # the admin's last acknowledgement of users and loans
+    generation = peewee.BigIntegerField()  # the number of full readings of the catalogue
+    resyncing = peewee.BooleanField()  # whether the full reading of this generation is unfinished
+    # The revision that the last start took, until the admin has shown that it recorded no revision after it.
+    start_revision = peewee.BigIntegerField()
     # Of the database at that start: see Store.witness.
     witness = peewee.TextField(default="", constraints=[peewee.Default("''")])
-    # By which the admin identifies this frontend. It must not get into a log or an error.
+    # Identifies this frontend to the admin. It must not get into a log or an error.
     secret = peewee.TextField(default="", constraints=[peewee.Default("''")])
 
     class Meta:
@@ -53,46 +54,46 @@ READABLE_STATE = (
     *(SyncState.one, SyncState.frontend_id, SyncState.generation, SyncState.resyncing),
     *(SyncState.start_revision, SyncState.secret),
 )
-"""The columns of the state that a start of the service has checked."""
+"""The columns of the state that are checked at each start of the service."""
 
 
 class SetAside(ReplicaColumns):
-    """The newest change of a row of the catalogue that this store could not apply. The sync tries it again."""
+    """The newest change of a row of the catalogue, if this store could not apply it. The sync tries it again."""
 
     key = peewee.BigAutoField()
     kind = peewee.CharField(20)  # of the row: "book", or the field number of an unknown kind
-    id = peewee.CharField(100)  # the row's, in ASCII; one that is longer is cut
-    reason = peewee.TextField()  # in ASCII, so that any store can keep it
+    id = peewee.CharField(100)  # the row's, in ASCII; a longer one is truncated
+    reason = peewee.TextField()  # in ASCII, which every store can store
     change = peewee.BlobField()  # a serialized library.sync.v1.CatalogChange
-    time = peewee.BigIntegerField()  # when this version of the row was set aside
+    time = peewee.BigIntegerField()  # when this change was set aside
 
     class Meta:
         table_name = "set_aside"
         indexes = ((("kind", "id"), True),)
 
 
-def introduce(store: Store) -> str:
-    """Begin at a start of the service: give the store a name, the `frontend_id`, if it has none yet, and return it.
+def ensure_frontend_id(store: Store) -> str:
+    """Prepare the sync at a start of the service: create the `frontend_id` of a new store, and return it.
 
-    A start takes a revision, by which the push can tell whether this store is an old copy.
+    A start takes a revision. If the admin has recorded a later one, this store is an older copy: the push checks that.
     """
     with store.writing():
-        return _begin_life(store)
+        return _start(store)
 
 
-def doubt_replaced_database(store: Store) -> None:
-    """Do as at a start, unless another process of this store has done so since the database was replaced."""
+def restart_in_replaced_database(store: Store) -> None:
+    """Prepare the sync as at a start, unless another process has done so since the database was replaced."""
     with store.writing():
         state = lock_sync_state(store)
         if state is None or state.witness != store.witness:
-            _begin_life(store)
-        _ensure_secret()  # the database may have been restored to one of before there were secrets
+            _start(store)
+        _ensure_secret()  # a restored database may be from a version without secrets
 
 
 def lock_sync_state(store: Store) -> SyncState | None:
     """Read the state of the sync and lock it until the transaction ends: the first lock of `LOCK_ORDER`.
 
-    Returns None in a store that has not been started yet.
+    Returns None for a store that no service has started with.
     """
     return _read_sync_state(store.locking(SyncState.select()))
 
@@ -101,7 +102,7 @@ def sync_state() -> SyncState:
     """Read the state of the sync.
 
     Raises:
-        RowUnreadable: Its row is missing or damaged, which only a start or `library doctor` looks into.
+        RowUnreadable: Its row is missing or damaged. A start reports that, and `library doctor` repairs it.
     """
     state = _read_sync_state(SyncState.select())
     if state is None:
@@ -110,25 +111,25 @@ def sync_state() -> SyncState:
 
 
 def _read_sync_state(query: Any) -> SyncState | None:
-    """Read the state of the sync, also one whose texts cannot be decoded: the sync replaces the cursor and receipt."""
+    """Read the state of the sync. Texts that cannot be decoded are left out: the sync replaces them."""
     with readable("sync_state", "1"):
         try:
             rows: list[SyncState] = list(query)
         except UnicodeDecodeError:
             rows = list(query.select(*READABLE_STATE))
             for row in rows:
-                row.cursor = row.receipt = NO_POSITION
+                row.cursor = row.receipt = UNREADABLE_POSITION
                 row.witness = ""
     return rows[0] if rows else None
 
 
-def _begin_life(store: Store) -> str:
+def _start(store: Store) -> str:
     SyncState.insert(
         one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
     ).on_conflict_ignore().execute()
-    # The insert locks nothing where there is a row, and the counter comes after this row in the order of locks.
+    # The insert does not lock a row that exists, and this row has to be locked before the counter.
     lock_sync_state(store)
-    # A start not proved yet keeps its revision: nothing was pushed since, so the earliest is the one to prove.
+    # Keep the revision of an earlier start that the push has not checked: no row was pushed since, so it is the bound.
     SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
     SyncState.update(witness=store.witness).execute()
     _ensure_secret()
@@ -137,12 +138,12 @@ def _begin_life(store: Store) -> str:
 
 
 def _ensure_secret() -> None:
-    """Make the secret of this frontend if it has none. Of several processes that start together one makes it."""
+    """Create the secret of this frontend if it has none. Of several processes that start together, one creates it."""
     SyncState.update(secret=new_secret()).where(SyncState.secret == "").execute()
 
 
 def own_credentials(store: Store) -> Credentials:
-    """Return what a call to the admin is to prove who makes it by."""
+    """Return the credentials for calls to the admin. Raises `RowUnreadable` if the state of the sync is missing."""
     with store.reading():
         rows = tuples(SyncState.select(SyncState.frontend_id, SyncState.secret))
     if not rows:

@@ -7,12 +7,12 @@ import peewee
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from service_kit.outbox import OutboxColumns
 
-# Written with a literal, as the partial index is: an engine uses it only where it can see that it applies.
+# With a literal, not a parameter: an engine uses a partial index only if the query contains its condition.
 NOT_CLOSED = peewee.SQL(f"state <> {USER_STATE_CLOSED}")
 
 
 class User(OutboxColumns):
-    """A user. The admin does not get `active_loan_count`: it counts the loans that it has recorded."""
+    """A user. `active_loan_count` is not pushed to the admin, which counts the loans that it has recorded."""
 
     key = peewee.BigAutoField()
     id = peewee.CharField(36, unique=True)
@@ -23,7 +23,7 @@ class User(OutboxColumns):
     create_time = peewee.BigIntegerField()
     update_time = peewee.BigIntegerField()
     email_key = peewee.TextField()  # by which addresses are compared: see library_domain.emails
-    words = peewee.TextField(constraints=[peewee.Default("''")])  # of the word index: see library_domain.users
+    words = peewee.TextField(constraints=[peewee.Default("''")])  # by which it is found: see library_domain.users
     active_loan_count = peewee.IntegerField(default=0)
 
     class Meta:

@@ -25,7 +25,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Not an error."""
     ERROR_REASON_FIELD_INVALID: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT. One field or more is not acceptable; `google.rpc.BadRequest` names each and says why."""
+    """INVALID_ARGUMENT. At least one field is invalid; `google.rpc.BadRequest` names each and explains it."""
     ERROR_REASON_BOOK_NOT_FOUND: _ErrorReason.ValueType  # 2
     """NOT_FOUND. No book has this id."""
     ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 3
@@ -33,25 +33,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_LOAN_NOT_FOUND: _ErrorReason.ValueType  # 4
     """NOT_FOUND. No loan has this id."""
     ERROR_REASON_NO_COPY_AVAILABLE: _ErrorReason.ValueType  # 5
-    """FAILED_PRECONDITION. Every copy of the book is out; the metadata says when one is expected back."""
+    """FAILED_PRECONDITION. Every copy of the book is on loan; the metadata has the next due time."""
     ERROR_REASON_BOOK_UNAVAILABLE: _ErrorReason.ValueType  # 6
     """FAILED_PRECONDITION. The book does not circulate at present."""
     ERROR_REASON_BOOK_REMOVED: _ErrorReason.ValueType  # 7
     """FAILED_PRECONDITION. The book has left the catalogue."""
     ERROR_REASON_LOAN_LIMIT_REACHED: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. The user has as many loans out as a user may have."""
+    """FAILED_PRECONDITION. The user has reached the limit of open loans."""
     ERROR_REASON_LOAN_RETURNED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION. The loan has come back already; the metadata says when."""
+    """FAILED_PRECONDITION. The loan was returned before; the metadata has the time."""
     ERROR_REASON_LOAN_OVERDUE: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION. The loan is past its due time, so it cannot be renewed."""
     ERROR_REASON_RENEWAL_LIMIT_REACHED: _ErrorReason.ValueType  # 11
-    """FAILED_PRECONDITION. The loan has been renewed as often, or for as long, as a loan may be."""
+    """FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
     ERROR_REASON_BOOK_ON_LOAN: _ErrorReason.ValueType  # 12
-    """FAILED_PRECONDITION. Copies of the book are out; withdraw it, or wait for them."""
+    """FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
     ERROR_REASON_EMAIL_TAKEN: _ErrorReason.ValueType  # 13
-    """ALREADY_EXISTS. A user has enrolled with this e-mail address and has not closed the account."""
+    """ALREADY_EXISTS. Another open account has this e-mail address."""
     ERROR_REASON_ISBN_TAKEN: _ErrorReason.ValueType  # 14
-    """ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
+    """ALREADY_EXISTS. Another book has this ISBN; the metadata has its id."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 15
     """ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 16
@@ -61,9 +61,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     with an empty cursor.
     """
     ERROR_REASON_OTHER_FRONTEND: _ErrorReason.ValueType  # 18
-    """FAILED_PRECONDITION. The admin takes the users and loans of one frontend, and this is another one."""
+    """FAILED_PRECONDITION. The admin is paired with another frontend."""
     ERROR_REASON_IMPORT_TOO_LONG: _ErrorReason.ValueType  # 19
-    """RESOURCE_EXHAUSTED. More rows in one import stream than it takes; send the rest in another call."""
+    """RESOURCE_EXHAUSTED. The import stream has too many rows. Send the rest in another call."""
     ERROR_REASON_ADMIN_UNAVAILABLE: _ErrorReason.ValueType  # 20
     """UNAVAILABLE. The admin service did not answer, so the catalogue could not be synchronized just now."""
     ERROR_REASON_NOT_SERVING: _ErrorReason.ValueType  # 21
@@ -86,35 +86,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The user's account is closed."""
     ERROR_REASON_USER_NOT_ACTIVE: _ErrorReason.ValueType  # 27
     """FAILED_PRECONDITION. The user's account is neither active nor closed but in a state that this server does not know,
-    such as one of a newer version; the metadata has its number.
+    for example one of a newer version; the metadata has its number.
     """
     ERROR_REASON_USER_HAS_LOANS: _ErrorReason.ValueType  # 28
-    """FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+    """FAILED_PRECONDITION. The user has open loans, so the account cannot be closed; the metadata has their number."""
     ERROR_REASON_SERVER_BUSY: _ErrorReason.ValueType  # 29
-    """RESOURCE_EXHAUSTED. A bound on what the server has open at a time is reached; the metadata says which. Try again
-    after the time in RetryInfo, with the same request id if the call has one.
+    """RESOURCE_EXHAUSTED. The server has reached a limit, which the metadata names. Try again after the time in
+    RetryInfo, with the same request id if the call has one.
     """
     ERROR_REASON_CALL_IDLE: _ErrorReason.ValueType  # 30
-    """DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
+    """DEADLINE_EXCEEDED. The client kept a call open without sending or reading, so the server ended it."""
     ERROR_REASON_ROW_UNREADABLE: _ErrorReason.ValueType  # 33
-    """FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
-    the metadata says which `kind` of row it is. Lists leave such rows out.
+    """FAILED_PRECONDITION. The requested row is damaged in the server's store and cannot be returned; the metadata has
+    its `kind`. Lists leave such rows out.
     """
     ERROR_REASON_IMPORT_RUN_NOT_FOUND: _ErrorReason.ValueType  # 31
-    """NOT_FOUND. No import has been done under this run id."""
+    """NOT_FOUND. No import has this run id."""
     ERROR_REASON_IMPORT_RUN_UNDONE: _ErrorReason.ValueType  # 34
-    """FAILED_PRECONDITION. This run of an import was taken back, so no more rows of it are imported; use a new run id."""
+    """FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
-    is one of these names without the prefix `ERROR_REASON_`, whose metadata holds the values that it speaks of, and a
-    `google.rpc.RequestInfo` with the request id that the server's log has too.
+    is one of these names without the prefix `ERROR_REASON_` and whose metadata has the values in the message, and a
+    `google.rpc.RequestInfo` with the request id, which is also in the server's log.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not an error."""
 ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT. One field or more is not acceptable; `google.rpc.BadRequest` names each and says why."""
+"""INVALID_ARGUMENT. At least one field is invalid; `google.rpc.BadRequest` names each and explains it."""
 ERROR_REASON_BOOK_NOT_FOUND: ErrorReason.ValueType  # 2
 """NOT_FOUND. No book has this id."""
 ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 3
@@ -122,25 +122,25 @@ ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 3
 ERROR_REASON_LOAN_NOT_FOUND: ErrorReason.ValueType  # 4
 """NOT_FOUND. No loan has this id."""
 ERROR_REASON_NO_COPY_AVAILABLE: ErrorReason.ValueType  # 5
-"""FAILED_PRECONDITION. Every copy of the book is out; the metadata says when one is expected back."""
+"""FAILED_PRECONDITION. Every copy of the book is on loan; the metadata has the next due time."""
 ERROR_REASON_BOOK_UNAVAILABLE: ErrorReason.ValueType  # 6
 """FAILED_PRECONDITION. The book does not circulate at present."""
 ERROR_REASON_BOOK_REMOVED: ErrorReason.ValueType  # 7
 """FAILED_PRECONDITION. The book has left the catalogue."""
 ERROR_REASON_LOAN_LIMIT_REACHED: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. The user has as many loans out as a user may have."""
+"""FAILED_PRECONDITION. The user has reached the limit of open loans."""
 ERROR_REASON_LOAN_RETURNED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION. The loan has come back already; the metadata says when."""
+"""FAILED_PRECONDITION. The loan was returned before; the metadata has the time."""
 ERROR_REASON_LOAN_OVERDUE: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION. The loan is past its due time, so it cannot be renewed."""
 ERROR_REASON_RENEWAL_LIMIT_REACHED: ErrorReason.ValueType  # 11
-"""FAILED_PRECONDITION. The loan has been renewed as often, or for as long, as a loan may be."""
+"""FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
 ERROR_REASON_BOOK_ON_LOAN: ErrorReason.ValueType  # 12
-"""FAILED_PRECONDITION. Copies of the book are out; withdraw it, or wait for them."""
+"""FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
 ERROR_REASON_EMAIL_TAKEN: ErrorReason.ValueType  # 13
-"""ALREADY_EXISTS. A user has enrolled with this e-mail address and has not closed the account."""
+"""ALREADY_EXISTS. Another open account has this e-mail address."""
 ERROR_REASON_ISBN_TAKEN: ErrorReason.ValueType  # 14
-"""ALREADY_EXISTS. Another book has this ISBN; the metadata says which."""
+"""ALREADY_EXISTS. Another book has this ISBN; the metadata has its id."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 15
 """ALREADY_EXISTS. The request id was used before, for another method or with other arguments."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 16
@@ -150,9 +150,9 @@ ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 17
 with an empty cursor.
 """
 ERROR_REASON_OTHER_FRONTEND: ErrorReason.ValueType  # 18
-"""FAILED_PRECONDITION. The admin takes the users and loans of one frontend, and this is another one."""
+"""FAILED_PRECONDITION. The admin is paired with another frontend."""
 ERROR_REASON_IMPORT_TOO_LONG: ErrorReason.ValueType  # 19
-"""RESOURCE_EXHAUSTED. More rows in one import stream than it takes; send the rest in another call."""
+"""RESOURCE_EXHAUSTED. The import stream has too many rows. Send the rest in another call."""
 ERROR_REASON_ADMIN_UNAVAILABLE: ErrorReason.ValueType  # 20
 """UNAVAILABLE. The admin service did not answer, so the catalogue could not be synchronized just now."""
 ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 21
@@ -175,22 +175,22 @@ ERROR_REASON_USER_CLOSED: ErrorReason.ValueType  # 26
 """FAILED_PRECONDITION. The user's account is closed."""
 ERROR_REASON_USER_NOT_ACTIVE: ErrorReason.ValueType  # 27
 """FAILED_PRECONDITION. The user's account is neither active nor closed but in a state that this server does not know,
-such as one of a newer version; the metadata has its number.
+for example one of a newer version; the metadata has its number.
 """
 ERROR_REASON_USER_HAS_LOANS: ErrorReason.ValueType  # 28
-"""FAILED_PRECONDITION. The user has loans out, so the account cannot be closed; the metadata says how many."""
+"""FAILED_PRECONDITION. The user has open loans, so the account cannot be closed; the metadata has their number."""
 ERROR_REASON_SERVER_BUSY: ErrorReason.ValueType  # 29
-"""RESOURCE_EXHAUSTED. A bound on what the server has open at a time is reached; the metadata says which. Try again
-after the time in RetryInfo, with the same request id if the call has one.
+"""RESOURCE_EXHAUSTED. The server has reached a limit, which the metadata names. Try again after the time in
+RetryInfo, with the same request id if the call has one.
 """
 ERROR_REASON_CALL_IDLE: ErrorReason.ValueType  # 30
-"""DEADLINE_EXCEEDED. The client kept a call open without going on with it, so the server ended it."""
+"""DEADLINE_EXCEEDED. The client kept a call open without sending or reading, so the server ended it."""
 ERROR_REASON_ROW_UNREADABLE: ErrorReason.ValueType  # 33
-"""FAILED_PRECONDITION. What the request names is in the server's store, but damaged there, so that it cannot be shown;
-the metadata says which `kind` of row it is. Lists leave such rows out.
+"""FAILED_PRECONDITION. The requested row is damaged in the server's store and cannot be returned; the metadata has
+its `kind`. Lists leave such rows out.
 """
 ERROR_REASON_IMPORT_RUN_NOT_FOUND: ErrorReason.ValueType  # 31
-"""NOT_FOUND. No import has been done under this run id."""
+"""NOT_FOUND. No import has this run id."""
 ERROR_REASON_IMPORT_RUN_UNDONE: ErrorReason.ValueType  # 34
-"""FAILED_PRECONDITION. This run of an import was taken back, so no more rows of it are imported; use a new run id."""
+"""FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

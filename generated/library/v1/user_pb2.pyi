@@ -25,30 +25,30 @@ class _UserState:
 class _UserStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     USER_STATE_UNSPECIFIED: _UserState.ValueType  # 0
-    """Not said; on the admin also a user that loans name but that it has not been told of yet."""
+    """Unknown; on the admin also a user whose loans it has received before the user."""
     USER_STATE_ACTIVE: _UserState.ValueType  # 1
     """Enrolled."""
     USER_STATE_CLOSED: _UserState.ValueType  # 2
-    """The account is closed, for good. The user cannot borrow, and the e-mail address is free for somebody to enrol with.
-    Kept, because loans name it.
+    """The account is closed for good. The user cannot borrow, and the e-mail address can be enrolled again.
+    The user is kept because loans refer to it.
     """
 
 class UserState(_UserState, metaclass=_UserStateEnumTypeWrapper):
     """Whether a user may borrow."""
 
 USER_STATE_UNSPECIFIED: UserState.ValueType  # 0
-"""Not said; on the admin also a user that loans name but that it has not been told of yet."""
+"""Unknown; on the admin also a user whose loans it has received before the user."""
 USER_STATE_ACTIVE: UserState.ValueType  # 1
 """Enrolled."""
 USER_STATE_CLOSED: UserState.ValueType  # 2
-"""The account is closed, for good. The user cannot borrow, and the e-mail address is free for somebody to enrol with.
-Kept, because loans name it.
+"""The account is closed for good. The user cannot borrow, and the e-mail address can be enrolled again.
+The user is kept because loans refer to it.
 """
 Global___UserState: _TypeAlias = UserState  # noqa: Y015
 
 @_typing.final
 class User(_message.Message):
-    """A patron. The frontend service writes it; the admin service holds a replica for its reports."""
+    """A patron. The frontend service writes it; the admin service has a replica for its reports."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,16 +66,16 @@ class User(_message.Message):
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     email: _builtins.str
-    """Where the library writes to. Unique among the users whose account is not closed;
-    EnrollUserRequest says how addresses are compared.
+    """The e-mail address. Unique among the accounts that are not closed; EnrollUserRequest explains how addresses are
+    compared.
     Example: ada.lovelace@example.org
     """
     first_name: _builtins.str
-    """The given name. Empty for somebody who has one name only, when that is the last name.
+    """The given name. Empty for a person whose only name is the last name.
     Example: Ada
     """
     last_name: _builtins.str
-    """The family name. Empty for somebody who has one name only, when that is the first name.
+    """The family name. Empty for a person whose only name is the first name.
     Example: Lovelace
     """
     state: Global___UserState.ValueType
@@ -84,11 +84,11 @@ class User(_message.Message):
     Example: "USER_STATE_ACTIVE"
     """
     active_loan_count: _builtins.int
-    """How many loans are out now: on the frontend exactly, on the admin as far as it has been told.
+    """How many loans are open now: exact on the frontend; on the admin, by the loans that it has received.
     Example: 1
     """
     etag: _builtins.str
-    """Identifies this version of the user's own fields; send it back with UpdateUser or CloseUser to change just this
+    """Identifies this version of the user's own fields; send it with UpdateUser or CloseUser to change only this
     version (AIP-154). Only the frontend service sets it.
     Example: k3Xw0Qa7
     """

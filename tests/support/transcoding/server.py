@@ -110,6 +110,12 @@ class TranscodedServer:
         )
 
 
+def only_call(server: TranscodedServer) -> Call:
+    """Return the one call since this was last asked."""
+    (call,) = server.take_calls()
+    return call
+
+
 def echo(method: MethodDescriptor) -> Behaviour:
     """What a method does that nothing else was said of."""
     given = message_factory.GetMessageClass(method.output_type)

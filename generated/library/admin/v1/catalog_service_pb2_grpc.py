@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+    """The catalogue. Changes reach the patrons within a sync interval of the frontend.
 
     Title: Admin catalogue
     """
@@ -81,7 +81,7 @@ class CatalogServiceStub:
 
 
 class CatalogServiceServicer:
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+    """The catalogue. Changes reach the patrons within a sync interval of the frontend.
 
     Title: Admin catalogue
     """
@@ -89,7 +89,7 @@ class CatalogServiceServicer:
     def AddBook(self, request, context):
         """Adds a book to the catalogue.
 
-        Errors: INVALID_ARGUMENT for an empty or invisible title, a wrong ISBN, no or too many copies, over-long text;
+        Errors: INVALID_ARGUMENT for an empty or invisible title, an invalid ISBN, no or too many copies, an over-long text;
         ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -97,25 +97,25 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBook(self, request, context):
-        """Gets a book. A removed one is still there, with its state.
+        """Gets a book. A removed one is also returned, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBooks(self, request, context):
-        """Lists books, oldest entry first. Removed ones only when `state` asks for them.
+        """Lists books, oldest entry first. Removed ones only if `state` is REMOVED.
 
-        With a query, books that have all its words come first, then books with words that only begin like them. If no book
-        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+        With a query, books that have all its words come first, then books with words that begin with them. If no book has
+        them, books whose words differ by typing errors are listed: one in words of 4 to 7 letters, two in longer ones.
 
-        A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
-        the list.
+        A page can have fewer books than requested, because it is also limited in bytes. Only an empty `next_page_token`
+        ends the list.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
-        that is no page token or belongs to other arguments.
+        that is invalid or belongs to other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,53 +133,53 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveBook(self, request, context):
-        """Removes a book from the catalogue. It is kept as removed, and with it the history of its loans. Removing it again
+        """Removes a book from the catalogue. The book stays, with the state REMOVED, and so do its loans. Removing it again
         changes nothing.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION,
-        `BOOK_ON_LOAN`, when copies are out as far as this service has been told and `withdraw` is not set; ALREADY_EXISTS,
-        `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION,
+        `BOOK_ON_LOAN`, when copies are on loan, by the loans that this service has received, and `withdraw` is not set;
+        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportBooks(self, request_iterator, context):
-        """Adds many books. Each row has an outcome of its own: a bad row, or one whose book is there already, is reported
-        and the rest goes in. Rows are committed while the stream runs, 500 at a time, or fewer as soon as they weigh more
-        than 4,000,000 bytes together. (A stream of at most 500 rows and 4,000,000 bytes goes in as a whole or not at all.)
+        """Adds many books. Each row has its own outcome: an invalid row, or one whose book is in the catalogue already, is
+        reported, and the other rows are imported. Rows are committed while the stream runs, in batches of at most 500 rows
+        and 4,000,000 bytes. (So a stream of at most 500 rows and 4,000,000 bytes is imported as a whole or not at all.)
 
-        The `options` of the first row hold for the whole stream. With a `run_id` no row of a run is ever applied twice:
-        after a lost answer or a broken stream, send the same rows again with the same id. Rows that are in are answered
-        with what was done, and the rest goes in. Without one, only rows with an ISBN are recognized.
+        The `options` of the first row apply to the whole stream. With a `run_id` no row of a run is applied twice: after a
+        lost answer or a broken stream, send the same rows again with the same id. Rows that were imported before are
+        answered with their first result. Without a `run_id`, only rows with an ISBN are recognized.
 
-        Errors: INVALID_ARGUMENT for options that are wrong, contradict each other or differ from those of the run so far;
+        Errors: INVALID_ARGUMENT for options that are invalid, contradict each other or differ from those of the run so far;
         FAILED_PRECONDITION, `IMPORT_RUN_UNDONE`; RESOURCE_EXHAUSTED, `IMPORT_TOO_LONG`, past 20,000 rows in one stream,
-        or past fewer when very many are refused; what came before is in, and the metadata says how many rows that is.
+        or after fewer rows if very many are refused. The rows before are imported; the metadata has their number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListImportRuns(self, request, context):
-        """Lists the runs of imports, the newest first: what ImportBooks did under each `run_id`.
+        """Lists the runs of imports, the newest first, with the results of ImportBooks for each `run_id`.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is not one of this list.
+        Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndoImport(self, request, context):
-        """Takes back what a run of an import did: books that it added are removed, as by RemoveBook, and values that it
-        changed, copies among them, are as they were before the run. A book that was changed since is left alone. So is
-        one that was lent since, if books or copies would have to be taken away. Each book has an outcome that says which.
+        """Undoes an import run: books that it added are removed, as by RemoveBook, and values that it changed, including the
+        number of copies, are restored. A book that was changed since is left alone. So is a book that was lent since, if
+        it or copies of it would have to be removed. Each book has its own outcome.
 
-        One call takes back a page of books; go on with `page_token` until it is empty. To call it again does no harm: what
-        was taken back stays so, and books that were left alone are looked at again. From the first call on, ImportBooks
+        One call undoes a page of books; continue with `page_token` until it is empty. The method can be called again:
+        undone changes stay undone, and books that were left alone are tried again. After the first call, ImportBooks
         refuses further rows of this run.
 
-        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token that is not one of this
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token of another
         run; NOT_FOUND, `IMPORT_RUN_NOT_FOUND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -238,7 +238,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """The catalogue. What is written here reaches the patrons within a sync interval of the frontend.
+    """The catalogue. Changes reach the patrons within a sync interval of the frontend.
 
     Title: Admin catalogue
     """

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LoanServiceStub:
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """
@@ -37,39 +37,39 @@ class LoanServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LoanServiceAsyncStub: ...
     ListLoans: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.ListLoansRequest, _loan_service_pb2.ListLoansResponse]
-    """Lists loans, in the order in which this service heard of them.
+    """Lists loans, in the order in which this service received them.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
     """
     ListUnavailableBooks: _grpc.UnaryUnaryMultiCallable[_loan_service_pb2.ListUnavailableBooksRequest, _loan_service_pb2.ListUnavailableBooksResponse]
-    """Lists the books that cannot be borrowed now: every copy is out, or the book does not circulate at present. Each
-    says in `next_available_time` when a copy is expected back, where one is out.
+    """Lists the books that cannot be borrowed now: every copy is on loan, or the book does not circulate at present. If
+    a copy is on loan, `next_available_time` is the next due time.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
     """
 
 @_typing.type_check_only
 class LoanServiceAsyncStub(LoanServiceStub):
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListLoans: _aio.UnaryUnaryMultiCallable[_loan_service_pb2.ListLoansRequest, _loan_service_pb2.ListLoansResponse]  # type: ignore[assignment]
-    """Lists loans, in the order in which this service heard of them.
+    """Lists loans, in the order in which this service received them.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
     """
     ListUnavailableBooks: _aio.UnaryUnaryMultiCallable[_loan_service_pb2.ListUnavailableBooksRequest, _loan_service_pb2.ListUnavailableBooksResponse]  # type: ignore[assignment]
-    """Lists the books that cannot be borrowed now: every copy is out, or the book does not circulate at present. Each
-    says in `next_available_time` when a copy is expected back, where one is out.
+    """Lists the books that cannot be borrowed now: every copy is on loan, or the book does not circulate at present. If
+    a copy is on loan, `next_available_time` is the next due time.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
     """
 
 class LoanServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """
@@ -80,9 +80,9 @@ class LoanServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loan_service_pb2.ListLoansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_service_pb2.ListLoansResponse, _abc.Awaitable[_loan_service_pb2.ListLoansResponse]]:
-        """Lists loans, in the order in which this service heard of them.
+        """Lists loans, in the order in which this service received them.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
         """
 
     @_abc_1.abstractmethod
@@ -91,10 +91,10 @@ class LoanServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _loan_service_pb2.ListUnavailableBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_service_pb2.ListUnavailableBooksResponse, _abc.Awaitable[_loan_service_pb2.ListUnavailableBooksResponse]]:
-        """Lists the books that cannot be borrowed now: every copy is out, or the book does not circulate at present. Each
-        says in `next_available_time` when a copy is expected back, where one is out.
+        """Lists the books that cannot be borrowed now: every copy is on loan, or the book does not circulate at present. If
+        a copy is on loan, `next_available_time` is the next due time.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
         """
 
 def add_LoanServiceServicer_to_server(servicer: LoanServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,12 +31,12 @@ class ListUsersRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many users at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of users; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
-    """Only users that have each of these words in a name or in the e-mail address, also in the middle of a word: `lace`
-    finds Lovelace. Case, accents and punctuation do not matter. A whole e-mail address that is known here finds only
+    """Only users that have each of these words in a name or in the e-mail address, also inside a word: `lace`
+    finds Lovelace. Case, accents and punctuation do not matter. A whole e-mail address of a user finds only
     the users with this address.
     """
     include_closed: _builtins.bool
@@ -66,7 +66,7 @@ class ListUsersResponse(_message.Message):
     USERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[_user_pb2.User]:
         """The users."""
@@ -118,7 +118,7 @@ class ListBorrowersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many borrowers at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of borrowers; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
     def __init__(
@@ -144,7 +144,7 @@ class ListBorrowersResponse(_message.Message):
     BORROWERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def borrowers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Borrower]:
         """The borrowers."""
@@ -165,7 +165,7 @@ Global___ListBorrowersResponse: _TypeAlias = ListBorrowersResponse  # noqa: Y015
 
 @_typing.final
 class Borrower(_message.Message):
-    """A user who has books out."""
+    """A user who has open loans."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,13 +173,13 @@ class Borrower(_message.Message):
     LOANS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def user(self) -> _user_pb2.User:
-        """The user, with the number of all loans that are out. Only the id is set when this service has heard of the loans but
-        not yet of the user.
+        """The user, with the number of all open loans. Only the id is set if this service has received the loans before the
+        user.
         """
 
     @_builtins.property
     def loans(self) -> _containers.RepeatedCompositeFieldContainer[_loan_pb2.Loan]:
-        """The loans that are out, oldest first. Those that do not fit on the page are on the next one, with the same user."""
+        """The open loans, oldest first. Those that do not fit on the page are on the next one, with the same user."""
 
     def __init__(
         self,

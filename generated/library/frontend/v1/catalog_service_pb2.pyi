@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListBooksRequest(_message.Message):
-    """Request of CatalogService.ListBooks. Filters that are set must all hold."""
+    """Request of CatalogService.ListBooks. A result matches all filters that are set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,19 +33,19 @@ class ListBooksRequest(_message.Message):
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     ID_PREFIX_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many books at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of books; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
-    """Only books that have each of these words in title, author or ISBN, or words that begin like them. Case, accents,
+    """Only books that have each of these words in title, author or ISBN, or words that begin with them. Case, accents,
     punctuation and invisible characters do not matter: docs/search.md has the rules for all scripts.
     An ISBN may be an ISBN-10, have any hyphens, a label (`ISBN-13: …`, `urn:isbn:…`) and a binding (`… (pbk.)`).
     """
     include_unavailable: _builtins.bool
-    """Also books of which every copy is out, or that do not circulate at present."""
+    """Also books whose copies are all on loan, or that do not circulate at present."""
     id_prefix: _builtins.str
-    """Only books whose id begins like this, with hyphens or without: `01a202a9-47` and `01a202a947` are the same. They are
-    listed in the order of their ids. It cannot be combined with `query`.
+    """Only books whose id begins with this, with or without hyphens: `01a202a9-47` and `01a202a947` are the same. They are
+    listed by id. It cannot be combined with `query`.
     """
     @_builtins.property
     def publisher(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -86,11 +86,11 @@ class ListBooksResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     LEFT_OUT_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     left_out_count: _builtins.int
-    """How many more books match but cannot be borrowed now, because every copy is out or the book does not circulate.
-    `include_unavailable` lists them, and then this is 0. Only in the first page; counted up to 1,000, and with a query
-    among 1,000 of its matches.
+    """How many more books match but cannot be borrowed now, because every copy is on loan or the book does not
+    circulate. `include_unavailable` lists them; then this is 0. Only set on the first page. At most 1,000, and with a
+    query only among 1,000 matches.
     Example: 4
     """
     @_builtins.property
@@ -146,9 +146,9 @@ class ListPublishersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many publishers at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of publishers; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     include_unavailable: _builtins.bool
     """Count and list also books that cannot be borrowed now, as in ListBooks."""
     def __init__(
@@ -175,10 +175,10 @@ class ListPublishersResponse(_message.Message):
     PUBLISHERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def publishers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueCount]:
-        """The publishers, by name as people sort: letters without accents and case first."""
+        """The publishers, sorted by name: without accents and case first."""
 
     def __init__(
         self,
@@ -204,9 +204,9 @@ class ListCategoriesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many categories at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of categories; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     include_unavailable: _builtins.bool
     """Count and list also books that cannot be borrowed now, as in ListBooks."""
     def __init__(
@@ -233,10 +233,10 @@ class ListCategoriesResponse(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValueCount]:
-        """The categories, by name as people sort: letters without accents and case first."""
+        """The categories, sorted by name: without accents and case first."""
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SyncServiceStub:
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """
@@ -37,39 +37,39 @@ class SyncServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SyncServiceAsyncStub: ...
     GetSyncStatus: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.SyncStatus]
-    """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
-    could not take from the other.
+    """Returns the age of the catalogue, how many users and loans wait to be pushed, and the rows that either service
+    could not accept from the other.
     """
     SyncNow: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.SyncNowRequest, _sync_service_pb2.SyncStatus]
-    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
-    rows again that were set aside.
+    """Pulls and pushes now, without waiting for the schedule, and returns when both are done. Before that, it tries again
+    to apply the rows that were set aside.
 
     Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when it takes another frontend's loans.
+    `OTHER_FRONTEND`, when it is paired with another frontend.
     """
 
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.GetSyncStatusRequest, _sync_service_pb2.SyncStatus]  # type: ignore[assignment]
-    """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
-    could not take from the other.
+    """Returns the age of the catalogue, how many users and loans wait to be pushed, and the rows that either service
+    could not accept from the other.
     """
     SyncNow: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.SyncNowRequest, _sync_service_pb2.SyncStatus]  # type: ignore[assignment]
-    """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
-    rows again that were set aside.
+    """Pulls and pushes now, without waiting for the schedule, and returns when both are done. Before that, it tries again
+    to apply the rows that were set aside.
 
     Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when it takes another frontend's loans.
+    `OTHER_FRONTEND`, when it is paired with another frontend.
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """
@@ -80,8 +80,8 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.GetSyncStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.SyncStatus, _abc.Awaitable[_sync_service_pb2.SyncStatus]]:
-        """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
-        could not take from the other.
+        """Returns the age of the catalogue, how many users and loans wait to be pushed, and the rows that either service
+        could not accept from the other.
         """
 
     @_abc_1.abstractmethod
@@ -90,11 +90,11 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_service_pb2.SyncNowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_service_pb2.SyncStatus, _abc.Awaitable[_sync_service_pb2.SyncStatus]]:
-        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
-        rows again that were set aside.
+        """Pulls and pushes now, without waiting for the schedule, and returns when both are done. Before that, it tries again
+        to apply the rows that were set aside.
 
         Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when it takes another frontend's loans.
+        `OTHER_FRONTEND`, when it is paired with another frontend.
         """
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

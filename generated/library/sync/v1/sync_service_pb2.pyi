@@ -31,25 +31,33 @@ class _RecordResult:
 class _RecordResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordResult.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RECORD_RESULT_UNSPECIFIED: _RecordResult.ValueType  # 0
-    """Not said."""
+    """Not set."""
     RECORD_RESULT_RECORDED: _RecordResult.ValueType  # 1
     """It is recorded."""
     RECORD_RESULT_UNCHANGED: _RecordResult.ValueType  # 2
     """This version, or a newer one, was recorded before."""
     RECORD_RESULT_REFUSED: _RecordResult.ValueType  # 3
     """It is not acceptable, and will not be until it changes."""
+    RECORD_RESULT_UNKNOWN_KIND: _RecordResult.ValueType  # 4
+    """It is of a kind that this version of the service does not know, and is not recorded. Send it again after an upgrade of
+    this service.
+    """
 
 class RecordResult(_RecordResult, metaclass=_RecordResultEnumTypeWrapper):
-    """What became of a row."""
+    """Whether a row was recorded."""
 
 RECORD_RESULT_UNSPECIFIED: RecordResult.ValueType  # 0
-"""Not said."""
+"""Not set."""
 RECORD_RESULT_RECORDED: RecordResult.ValueType  # 1
 """It is recorded."""
 RECORD_RESULT_UNCHANGED: RecordResult.ValueType  # 2
 """This version, or a newer one, was recorded before."""
 RECORD_RESULT_REFUSED: RecordResult.ValueType  # 3
 """It is not acceptable, and will not be until it changes."""
+RECORD_RESULT_UNKNOWN_KIND: RecordResult.ValueType  # 4
+"""It is of a kind that this version of the service does not know, and is not recorded. Send it again after an upgrade of
+this service.
+"""
 Global___RecordResult: _TypeAlias = RecordResult  # noqa: Y015
 
 @_typing.final
@@ -147,70 +155,78 @@ class CatalogChange(_message.Message):
 Global___CatalogChange: _TypeAlias = CatalogChange  # noqa: Y015
 
 @_typing.final
-class RecordUsersRequest(_message.Message):
-    """Request of SyncService.RecordUsers."""
+class RecordStatesRequest(_message.Message):
+    """Request of SyncService.RecordStates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
-    USERS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
-    """The name that the frontend's store gave itself at its first start."""
+    """The id that the frontend's store got at its first start."""
     receipt: _builtins.str
-    """The last receipt, if there is one, as in ListCatalogChanges: a service that does not have the past it stands for
-    records nothing, since it lacks rows that it has answered for.
+    """The last receipt, if there is one, as in ListCatalogChanges. A service that was restored from a backup older than the
+    receipt records nothing, since it lacks rows that it has acknowledged.
     """
     @_builtins.property
-    def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserRecord]:
-        """The users; 1 to 100."""
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___State]:
+        """The rows, of any kinds in any order; 1 to 100."""
 
     def __init__(
         self,
         *,
         frontend_id: _builtins.str = ...,
-        users: _abc.Iterable[Global___UserRecord] | None = ...,
+        states: _abc.Iterable[Global___State] | None = ...,
         receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "receipt", b"receipt", "users", b"users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "receipt", b"receipt", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordUsersRequest: _TypeAlias = RecordUsersRequest  # noqa: Y015
+Global___RecordStatesRequest: _TypeAlias = RecordStatesRequest  # noqa: Y015
 
 @_typing.final
-class UserRecord(_message.Message):
-    """A user in a certain version."""
+class State(_message.Message):
+    """A row of the frontend's store, in a certain version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REVISION_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    LOAN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
     @_builtins.property
     def user(self) -> _user_pb2.User:
-        """The user."""
+        """A user."""
+
+    @_builtins.property
+    def loan(self) -> _loan_pb2.Loan:
+        """A loan."""
 
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         user: _user_pb2.User | None = ...,
+        loan: _loan_pb2.Loan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan", "state", b"state", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan", "revision", b"revision", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["user", "loan"]  # noqa: Y015
+    _WhichOneofArgType_state: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_state) -> _WhichOneofReturnType_state | None: ...
 
-Global___UserRecord: _TypeAlias = UserRecord  # noqa: Y015
+Global___State: _TypeAlias = State  # noqa: Y015
 
 @_typing.final
-class RecordUsersResponse(_message.Message):
-    """Response of SyncService.RecordUsers."""
+class RecordStatesResponse(_message.Message):
+    """Response of SyncService.RecordStates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -218,7 +234,7 @@ class RecordUsersResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     NEWEST_REVISION_FIELD_NUMBER: _builtins.int
     receipt: _builtins.str
-    """Stands for what is recorded; goes into the next request of any kind."""
+    """A position in this service's history that has all these rows. It goes into the next request of any method."""
     newest_revision: _builtins.int
     """The greatest version that was ever recorded of any row of this frontend. When it is greater than the frontend's
     own count, the frontend's store has been restored from an old backup.
@@ -240,103 +256,11 @@ class RecordUsersResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RecordUsersResponse: _TypeAlias = RecordUsersResponse  # noqa: Y015
-
-@_typing.final
-class RecordLoansRequest(_message.Message):
-    """Request of SyncService.RecordLoans."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    FRONTEND_ID_FIELD_NUMBER: _builtins.int
-    LOANS_FIELD_NUMBER: _builtins.int
-    RECEIPT_FIELD_NUMBER: _builtins.int
-    frontend_id: _builtins.str
-    """The name that the frontend's store gave itself at its first start."""
-    receipt: _builtins.str
-    """As in RecordUsersRequest."""
-    @_builtins.property
-    def loans(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoanRecord]:
-        """The loans; 1 to 100."""
-
-    def __init__(
-        self,
-        *,
-        frontend_id: _builtins.str = ...,
-        loans: _abc.Iterable[Global___LoanRecord] | None = ...,
-        receipt: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "loans", b"loans", "receipt", b"receipt"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordLoansRequest: _TypeAlias = RecordLoansRequest  # noqa: Y015
-
-@_typing.final
-class LoanRecord(_message.Message):
-    """A loan in a certain version."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REVISION_FIELD_NUMBER: _builtins.int
-    LOAN_FIELD_NUMBER: _builtins.int
-    revision: _builtins.int
-    """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
-    @_builtins.property
-    def loan(self) -> _loan_pb2.Loan:
-        """The loan."""
-
-    def __init__(
-        self,
-        *,
-        revision: _builtins.int = ...,
-        loan: _loan_pb2.Loan | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan", "revision", b"revision"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___LoanRecord: _TypeAlias = LoanRecord  # noqa: Y015
-
-@_typing.final
-class RecordLoansResponse(_message.Message):
-    """Response of SyncService.RecordLoans."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    OUTCOMES_FIELD_NUMBER: _builtins.int
-    RECEIPT_FIELD_NUMBER: _builtins.int
-    NEWEST_REVISION_FIELD_NUMBER: _builtins.int
-    receipt: _builtins.str
-    """Stands for what is recorded; goes into the next request of any kind."""
-    newest_revision: _builtins.int
-    """As in RecordUsersResponse."""
-    @_builtins.property
-    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordOutcome]:
-        """One for each row, in the order of the request."""
-
-    def __init__(
-        self,
-        *,
-        outcomes: _abc.Iterable[Global___RecordOutcome] | None = ...,
-        receipt: _builtins.str = ...,
-        newest_revision: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest_revision", b"newest_revision", "outcomes", b"outcomes", "receipt", b"receipt"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordLoansResponse: _TypeAlias = RecordLoansResponse  # noqa: Y015
+Global___RecordStatesResponse: _TypeAlias = RecordStatesResponse  # noqa: Y015
 
 @_typing.final
 class RecordOutcome(_message.Message):
-    """What became of a row."""
+    """The result for one row."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -344,9 +268,9 @@ class RecordOutcome(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The user's or loan's id; of a refused row at most its first 5,000 characters."""
+    """The row's id; of a refused row at most its first 5,000 characters; empty for UNKNOWN_KIND."""
     result: Global___RecordResult.ValueType
-    """What became of it."""
+    """Whether the row was recorded."""
     reason: _builtins.str
     """Why it was refused."""
     def __init__(

@@ -44,15 +44,10 @@ class SyncServiceStub:
                 request_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.ListCatalogChangesRequest.SerializeToString,
                 response_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.ListCatalogChangesResponse.FromString,
                 _registered_method=True)
-        self.RecordUsers = channel.unary_unary(
-                '/library.sync.v1.SyncService/RecordUsers',
-                request_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersRequest.SerializeToString,
-                response_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersResponse.FromString,
-                _registered_method=True)
-        self.RecordLoans = channel.unary_unary(
-                '/library.sync.v1.SyncService/RecordLoans',
-                request_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansRequest.SerializeToString,
-                response_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansResponse.FromString,
+        self.RecordStates = channel.unary_unary(
+                '/library.sync.v1.SyncService/RecordStates',
+                request_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesRequest.SerializeToString,
+                response_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesResponse.FromString,
                 _registered_method=True)
 
 
@@ -78,23 +73,14 @@ class SyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordUsers(self, request, context):
-        """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    def RecordStates(self, request, context):
+        """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+        need not be known here. All rows or, on an error, none.
 
-        Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-        of a past that this service does not have. A row that is not acceptable is no error: its
-        outcome says REFUSED.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def RecordLoans(self, request, context):
-        """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-        here: the loan happened. All rows or, on an error, none.
-
-        Errors: as RecordUsers.
+        Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+        service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+        does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,15 +94,10 @@ def add_SyncServiceServicer_to_server(servicer, server):
                     request_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.ListCatalogChangesRequest.FromString,
                     response_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.ListCatalogChangesResponse.SerializeToString,
             ),
-            'RecordUsers': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordUsers,
-                    request_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersRequest.FromString,
-                    response_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersResponse.SerializeToString,
-            ),
-            'RecordLoans': grpc.unary_unary_rpc_method_handler(
-                    servicer.RecordLoans,
-                    request_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansRequest.FromString,
-                    response_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansResponse.SerializeToString,
+            'RecordStates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordStates,
+                    request_deserializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesRequest.FromString,
+                    response_serializer=library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -162,7 +143,7 @@ class SyncService:
             _registered_method=True)
 
     @staticmethod
-    def RecordUsers(request,
+    def RecordStates(request,
             target,
             options=(),
             channel_credentials=None,
@@ -175,36 +156,9 @@ class SyncService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/library.sync.v1.SyncService/RecordUsers',
-            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersRequest.SerializeToString,
-            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordUsersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def RecordLoans(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/library.sync.v1.SyncService/RecordLoans',
-            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansRequest.SerializeToString,
-            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordLoansResponse.FromString,
+            '/library.sync.v1.SyncService/RecordStates',
+            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesRequest.SerializeToString,
+            library_dot_sync_dot_v1_dot_sync__service__pb2.RecordStatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

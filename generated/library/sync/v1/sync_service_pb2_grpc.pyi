@@ -50,19 +50,14 @@ class SyncServiceStub:
     OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
     from an older backup: start again from the empty cursor and send every user and loan again.
     """
-    RecordUsers: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordUsersRequest, _sync_service_pb2.RecordUsersResponse]
-    """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    RecordStates: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]
+    """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+    need not be known here. All rows or, on an error, none.
 
-    Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-    of a past that this service does not have. A row that is not acceptable is no error: its
-    outcome says REFUSED.
-    """
-    RecordLoans: _grpc.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]
-    """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-    here: the loan happened. All rows or, on an error, none.
-
-    Errors: as RecordUsers.
+    Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+    service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+    does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
     """
 
 @_typing.type_check_only
@@ -85,19 +80,14 @@ class SyncServiceAsyncStub(SyncServiceStub):
     OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
     from an older backup: start again from the empty cursor and send every user and loan again.
     """
-    RecordUsers: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordUsersRequest, _sync_service_pb2.RecordUsersResponse]  # type: ignore[assignment]
-    """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    RecordStates: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordStatesRequest, _sync_service_pb2.RecordStatesResponse]  # type: ignore[assignment]
+    """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+    need not be known here. All rows or, on an error, none.
 
-    Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-    `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-    of a past that this service does not have. A row that is not acceptable is no error: its
-    outcome says REFUSED.
-    """
-    RecordLoans: _aio.UnaryUnaryMultiCallable[_sync_service_pb2.RecordLoansRequest, _sync_service_pb2.RecordLoansResponse]  # type: ignore[assignment]
-    """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-    here: the loan happened. All rows or, on an error, none.
-
-    Errors: as RecordUsers.
+    Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+    service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+    OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+    does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
     """
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -125,29 +115,18 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def RecordUsers(
+    def RecordStates(
         self,
-        request: _sync_service_pb2.RecordUsersRequest,
+        request: _sync_service_pb2.RecordStatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_sync_service_pb2.RecordUsersResponse, _abc.Awaitable[_sync_service_pb2.RecordUsersResponse]]:
-        """Records users, each unless a newer version is recorded already. All rows or, on an error, none.
+    ) -> _typing.Union[_sync_service_pb2.RecordStatesResponse, _abc.Awaitable[_sync_service_pb2.RecordStatesResponse]]:
+        """Records users and loans, each unless the same or a newer version is recorded already. The book or the user of a loan
+        need not be known here. All rows or, on an error, none.
 
-        Errors: INVALID_ARGUMENT for no or more than 100 rows or a frontend id that is no UUID; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when another frontend's rows are recorded here; OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt
-        of a past that this service does not have. A row that is not acceptable is no error: its
-        outcome says REFUSED.
-        """
-
-    @_abc_1.abstractmethod
-    def RecordLoans(
-        self,
-        request: _sync_service_pb2.RecordLoansRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_sync_service_pb2.RecordLoansResponse, _abc.Awaitable[_sync_service_pb2.RecordLoansResponse]]:
-        """Records loans, each unless a newer version is recorded already, also where the book or the user is not known
-        here: the loan happened. All rows or, on an error, none.
-
-        Errors: as RecordUsers.
+        Errors: INVALID_ARGUMENT for no or more than 100 rows, a frontend id that is not a UUID, or a receipt that this
+        service never made; FAILED_PRECONDITION, `OTHER_FRONTEND`, when another frontend's rows are recorded here;
+        OUT_OF_RANGE, `CURSOR_EXPIRED`, for a receipt of a past that this service does not have. A row that is not acceptable
+        does not fail the call: its outcome is REFUSED, or UNKNOWN_KIND where this service is older than the frontend.
         """
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,31 +26,31 @@ class _LoanState:
 class _LoanStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LoanState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LOAN_STATE_UNSPECIFIED: _LoanState.ValueType  # 0
-    """Not said. As a filter: any."""
+    """Unknown. As a filter: all."""
     LOAN_STATE_ACTIVE: _LoanState.ValueType  # 1
-    """Out, and not due yet."""
+    """Open, and not past its due time."""
     LOAN_STATE_OVERDUE: _LoanState.ValueType  # 2
-    """Out, and past its due time."""
+    """Open, and past its due time."""
     LOAN_STATE_RETURNED: _LoanState.ValueType  # 3
-    """Back."""
+    """Returned."""
 
 class LoanState(_LoanState, metaclass=_LoanStateEnumTypeWrapper):
-    """Where a loan stands."""
+    """The state of a loan."""
 
 LOAN_STATE_UNSPECIFIED: LoanState.ValueType  # 0
-"""Not said. As a filter: any."""
+"""Unknown. As a filter: all."""
 LOAN_STATE_ACTIVE: LoanState.ValueType  # 1
-"""Out, and not due yet."""
+"""Open, and not past its due time."""
 LOAN_STATE_OVERDUE: LoanState.ValueType  # 2
-"""Out, and past its due time."""
+"""Open, and past its due time."""
 LOAN_STATE_RETURNED: LoanState.ValueType  # 3
-"""Back."""
+"""Returned."""
 Global___LoanState: _TypeAlias = LoanState  # noqa: Y015
 
 @_typing.final
 class Loan(_message.Message):
-    """One copy of a book in a user's hands, from the borrowing to the return and ever after: loans are not deleted.
-    The frontend service writes it; the admin service holds a replica for its reports.
+    """One copy of a book lent to a user, from the borrow time to the return time. Loans are never deleted.
+    The frontend service writes it; the admin service has a replica for its reports.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -79,15 +79,15 @@ class Loan(_message.Message):
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     book_title: _builtins.str
-    """The title that the book was lent under, kept because the catalogue may forget the book.
+    """The title of the book when it was lent. It stays when the book changes or leaves the catalogue.
     Example: Neuromancer
     """
     days: _builtins.int
-    """For how many days it was lent, renewals included.
+    """For how many days it was lent, including renewals.
     Example: 14
     """
     state: Global___LoanState.ValueType
-    """Where it stands, by the answering server's clock.
+    """The state, by the clock of the server that answers.
     Example: "LOAN_STATE_ACTIVE"
     """
     renewal_count: _builtins.int
@@ -102,19 +102,19 @@ class Loan(_message.Message):
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it has to be back: `days` times 24 hours after it was lent.
+        """When it is due: `days` times 24 hours after it was lent.
         Example: "2026-01-23T16:20:00Z"
         """
 
     @_builtins.property
     def return_time(self) -> _timestamp_pb2.Timestamp:
-        """When it came back; not set while it is out.
+        """When it was returned; not set while the loan is open.
         Example: null
         """
 
     @_builtins.property
     def fine(self) -> _money_pb2.Money:
-        """What was owed when it came back late. Not set when nothing is owed.
+        """The fine if it was returned late. Not set if nothing is owed.
         Example: null
         """
 

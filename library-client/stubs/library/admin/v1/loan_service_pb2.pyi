@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListLoansRequest(_message.Message):
-    """Request of LoanService.ListLoans. Filters that are set must all hold."""
+    """Request of LoanService.ListLoans. A result matches all filters that are set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -43,11 +43,11 @@ class ListLoansRequest(_message.Message):
     state: _loan_pb2.LoanState.ValueType
     """Only loans of exactly this state."""
     page_size: _builtins.int
-    """How many loans at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of loans; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     only_open: _builtins.bool
-    """Only loans that are out, overdue or not."""
+    """Only open loans, overdue or not."""
     def __init__(
         self,
         *,
@@ -75,7 +75,7 @@ class ListLoansResponse(_message.Message):
     LOANS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def loans(self) -> _containers.RepeatedCompositeFieldContainer[_loan_pb2.Loan]:
         """The loans."""
@@ -103,7 +103,7 @@ class ListUnavailableBooksRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many books at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of books; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before."""
     def __init__(
@@ -129,7 +129,7 @@ class ListUnavailableBooksResponse(_message.Message):
     BOOKS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Book]:
         """The books."""

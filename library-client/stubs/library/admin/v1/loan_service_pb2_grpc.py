@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LoanServiceStub:
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """
@@ -50,25 +50,25 @@ class LoanServiceStub:
 
 
 class LoanServiceServicer:
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """
 
     def ListLoans(self, request, context):
-        """Lists loans, in the order in which this service heard of them.
+        """Lists loans, in the order in which this service received them.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUnavailableBooks(self, request, context):
-        """Lists the books that cannot be borrowed now: every copy is out, or the book does not circulate at present. Each
-        says in `next_available_time` when a copy is expected back, where one is out.
+        """Lists the books that cannot be borrowed now: every copy is on loan, or the book does not circulate at present. If
+        a copy is on loan, `next_available_time` is the next due time.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +96,7 @@ def add_LoanServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LoanService:
-    """Reports on loans, as the frontend has told of them.
+    """Reports on the loans that the frontend has sent.
 
     Title: Admin loans
     """

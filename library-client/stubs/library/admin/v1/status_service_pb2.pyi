@@ -53,31 +53,31 @@ class Status(_message.Message):
     COPY_COUNT_FIELD_NUMBER: _builtins.int
     CURRENT_USER_COUNT_FIELD_NUMBER: _builtins.int
     book_count: _builtins.int
-    """The books in the catalogue, removed ones included.
+    """The books in the catalogue, including removed ones.
     Example: "120"
     """
     user_count: _builtins.int
-    """The users it has been told of.
+    """The users that the frontend has sent.
     Example: "31"
     """
     loan_count: _builtins.int
-    """The loans it has been told of.
+    """The loans that the frontend has sent.
     Example: "208"
     """
     open_loan_count: _builtins.int
-    """The loans that are out.
+    """The open loans.
     Example: "17"
     """
     revision: _builtins.int
-    """The number of the last change.
+    """The revision of the last change.
     Example: "359"
     """
     epoch: _builtins.str
-    """The epoch that this start of the service began; a restored backup is known by it.
+    """The epoch, which begins with each start of the service. It shows whether the store was restored from a backup.
     Example: 0193b8a0-0000-7e00-8b00-000000000002
     """
     frontend_id: _builtins.str
-    """The frontend whose users and loans it takes; empty before the first of them.
+    """The frontend that it is paired with; empty before the first call of a frontend.
     Example: 0193b8a0-1000-7f00-8a00-000000000001
     """
     store_size_bytes: _builtins.int
@@ -89,7 +89,7 @@ class Status(_message.Message):
     Example: "112"
     """
     copy_count: _builtins.int
-    """The copies of those titles, also those that are out.
+    """The copies of those titles, including those on loan.
     Example: "340"
     """
     current_user_count: _builtins.int
@@ -98,7 +98,7 @@ class Status(_message.Message):
     """
     @_builtins.property
     def epoch_time(self) -> _timestamp_pb2.Timestamp:
-        """When that was."""
+        """When the epoch began."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StatusServiceStub:
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """
@@ -45,13 +45,13 @@ class StatusServiceStub:
 
 
 class StatusServiceServicer:
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """
 
     def GetStatus(self, request, context):
-        """Tells what the store holds and whose loans it takes.
+        """Returns what the store contains and which frontend it is paired with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +74,7 @@ def add_StatusServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StatusService:
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StatusServiceStub:
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """
@@ -37,21 +37,21 @@ class StatusServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StatusServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_status_service_pb2.GetStatusRequest, _status_service_pb2.Status]
-    """Tells what the store holds and whose loans it takes."""
+    """Returns what the store contains and which frontend it is paired with."""
 
 @_typing.type_check_only
 class StatusServiceAsyncStub(StatusServiceStub):
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_status_service_pb2.GetStatusRequest, _status_service_pb2.Status]  # type: ignore[assignment]
-    """Tells what the store holds and whose loans it takes."""
+    """Returns what the store contains and which frontend it is paired with."""
 
 class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What an operator wants to know of the admin service.
+    """The state of the admin service, for operators.
 
     Title: Admin status
     """
@@ -62,6 +62,6 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _status_service_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_status_service_pb2.Status, _abc.Awaitable[_status_service_pb2.Status]]:
-        """Tells what the store holds and whose loans it takes."""
+        """Returns what the store contains and which frontend it is paired with."""
 
 def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class UserServiceStub:
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """
@@ -56,35 +56,35 @@ class UserServiceStub:
 
 
 class UserServiceServicer:
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """
 
     def ListUsers(self, request, context):
-        """Lists users, in the order in which this service heard of them: all, or those that a query finds.
+        """Lists users, in the order in which this service received them: all, or those that match a query.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
-        is not a page token or belongs to other arguments.
+        is invalid or belongs to other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Gets a user. A closed one is still there, with its state.
+        """Gets a user. A closed one is also returned, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBorrowers(self, request, context):
-        """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+        """Lists the users who have open loans, each with these loans. A page has at most some 2 MB and 5,000 loans: if the
         loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +117,7 @@ def add_UserServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserService:
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """

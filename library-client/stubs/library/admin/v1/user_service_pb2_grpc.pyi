@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UserServiceStub:
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """
@@ -38,51 +38,51 @@ class UserServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UserServiceAsyncStub: ...
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
-    """Lists users, in the order in which this service heard of them: all, or those that a query finds.
+    """Lists users, in the order in which this service received them: all, or those that match a query.
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
-    is not a page token or belongs to other arguments.
+    is invalid or belongs to other arguments.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
-    """Gets a user. A closed one is still there, with its state.
+    """Gets a user. A closed one is also returned, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
     ListBorrowers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListBorrowersRequest, _user_service_pb2.ListBorrowersResponse]
-    """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+    """Lists the users who have open loans, each with these loans. A page has at most some 2 MB and 5,000 loans: if the
     loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
     """
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists users, in the order in which this service heard of them: all, or those that a query finds.
+    """Lists users, in the order in which this service received them: all, or those that match a query.
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
-    is not a page token or belongs to other arguments.
+    is invalid or belongs to other arguments.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Gets a user. A closed one is still there, with its state.
+    """Gets a user. A closed one is also returned, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
     """
     ListBorrowers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListBorrowersRequest, _user_service_pb2.ListBorrowersResponse]  # type: ignore[assignment]
-    """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+    """Lists the users who have open loans, each with these loans. A page has at most some 2 MB and 5,000 loans: if the
     loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
-    Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+    Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reports on users, as the frontend has told of them.
+    """Reports on the users that the frontend has sent.
 
     Title: Admin users
     """
@@ -93,10 +93,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
-        """Lists users, in the order in which this service heard of them: all, or those that a query finds.
+        """Lists users, in the order in which this service received them: all, or those that match a query.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
-        is not a page token or belongs to other arguments.
+        is invalid or belongs to other arguments.
         """
 
     @_abc_1.abstractmethod
@@ -105,9 +105,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Gets a user. A closed one is still there, with its state.
+        """Gets a user. A closed one is also returned, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `USER_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
@@ -116,10 +116,10 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListBorrowersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListBorrowersResponse, _abc.Awaitable[_user_service_pb2.ListBorrowersResponse]]:
-        """Lists the users who have books out, each with those loans. A page holds some 2 MB and 5,000 loans at most: when the
+        """Lists the users who have open loans, each with these loans. A page has at most some 2 MB and 5,000 loans: if the
         loans of one user do not fit, the next page begins with the same user and the rest of the loans.
 
-        Errors: INVALID_ARGUMENT for a negative page size or a page token that is none of this list's.
+        Errors: INVALID_ARGUMENT for a negative page size or a page token of another list.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """
@@ -62,33 +62,34 @@ class CatalogServiceStub:
 
 
 class CatalogServiceServicer:
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """
 
     def ListBooks(self, request, context):
-        """Lists the books that can be borrowed now, in the order in which they came to this service; with
-        `include_unavailable` those that cannot, too, but never removed ones.
+        """Lists the books that can be borrowed now, in the order in which this service received them. With
+        `include_unavailable` it also lists the others, except removed ones.
 
-        With a query, books that have all its words come first, then books with words that only begin like them. If no book
-        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+        With a query, books that have all its words come first, then books with words that begin with them. If no book has
+        them, books whose words differ by typing errors are listed: one in words of 4 to 7 letters, two in longer ones.
 
-        A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
-        the list. Books lent or returned between two pages come and go; no book is listed twice.
+        A page can have fewer books than requested, because it is also limited in bytes. Only an empty `next_page_token`
+        ends the list. Books that are lent or returned between two pages can appear or be missing; no book is listed
+        twice.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
-        that is no page token or belongs to other arguments.
+        that is invalid or belongs to other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBook(self, request, context):
-        """Gets a book. A removed one is still there, with its state.
+        """Gets a book. A removed one is also returned, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +97,7 @@ class CatalogServiceServicer:
 
     def ListPublishers(self, request, context):
         """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
-        case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
+        case, blanks, invisible characters or Unicode form are one publisher, with the spelling of its first book.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """
@@ -106,7 +107,7 @@ class CatalogServiceServicer:
 
     def ListCategories(self, request, context):
         """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
-        case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
+        case, blanks, invisible characters or Unicode form are one category, with the spelling of its first book.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """
@@ -146,8 +147,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """

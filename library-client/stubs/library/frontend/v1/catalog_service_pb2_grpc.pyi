@@ -28,8 +28,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogServiceStub:
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """
@@ -39,79 +39,81 @@ class CatalogServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CatalogServiceAsyncStub: ...
     ListBooks: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]
-    """Lists the books that can be borrowed now, in the order in which they came to this service; with
-    `include_unavailable` those that cannot, too, but never removed ones.
+    """Lists the books that can be borrowed now, in the order in which this service received them. With
+    `include_unavailable` it also lists the others, except removed ones.
 
-    With a query, books that have all its words come first, then books with words that only begin like them. If no book
-    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+    With a query, books that have all its words come first, then books with words that begin with them. If no book has
+    them, books whose words differ by typing errors are listed: one in words of 4 to 7 letters, two in longer ones.
 
-    A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
-    the list. Books lent or returned between two pages come and go; no book is listed twice.
+    A page can have fewer books than requested, because it is also limited in bytes. Only an empty `next_page_token`
+    ends the list. Books that are lent or returned between two pages can appear or be missing; no book is listed
+    twice.
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
-    that is no page token or belongs to other arguments.
+    that is invalid or belongs to other arguments.
     """
     GetBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetBookRequest, _book_pb2.Book]
-    """Gets a book. A removed one is still there, with its state.
+    """Gets a book. A removed one is also returned, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
     """
     ListPublishers: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPublishersRequest, _catalog_service_pb2.ListPublishersResponse]
     """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
-    case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
+    case, blanks, invisible characters or Unicode form are one publisher, with the spelling of its first book.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
     ListCategories: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCategoriesRequest, _catalog_service_pb2.ListCategoriesResponse]
     """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
-    case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
+    case, blanks, invisible characters or Unicode form are one category, with the spelling of its first book.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBooks: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListBooksRequest, _catalog_service_pb2.ListBooksResponse]  # type: ignore[assignment]
-    """Lists the books that can be borrowed now, in the order in which they came to this service; with
-    `include_unavailable` those that cannot, too, but never removed ones.
+    """Lists the books that can be borrowed now, in the order in which this service received them. With
+    `include_unavailable` it also lists the others, except removed ones.
 
-    With a query, books that have all its words come first, then books with words that only begin like them. If no book
-    has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+    With a query, books that have all its words come first, then books with words that begin with them. If no book has
+    them, books whose words differ by typing errors are listed: one in words of 4 to 7 letters, two in longer ones.
 
-    A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
-    the list. Books lent or returned between two pages come and go; no book is listed twice.
+    A page can have fewer books than requested, because it is also limited in bytes. Only an empty `next_page_token`
+    ends the list. Books that are lent or returned between two pages can appear or be missing; no book is listed
+    twice.
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
-    that is no page token or belongs to other arguments.
+    that is invalid or belongs to other arguments.
     """
     GetBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetBookRequest, _book_pb2.Book]  # type: ignore[assignment]
-    """Gets a book. A removed one is still there, with its state.
+    """Gets a book. A removed one is also returned, with its state.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
     """
     ListPublishers: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListPublishersRequest, _catalog_service_pb2.ListPublishersResponse]  # type: ignore[assignment]
     """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
-    case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
+    case, blanks, invisible characters or Unicode form are one publisher, with the spelling of its first book.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
     ListCategories: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListCategoriesRequest, _catalog_service_pb2.ListCategoriesResponse]  # type: ignore[assignment]
     """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
-    case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
+    case, blanks, invisible characters or Unicode form are one category, with the spelling of its first book.
 
     Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalogue as patrons browse it: a replica of the admin service's, at most a sync interval behind, with the
-    copies counted here, where they are lent.
+    """The catalogue for patrons: a replica of the admin service's catalogue, at most a sync interval old, with the copies
+    that can be borrowed now.
 
     Title: Catalogue
     """
@@ -122,17 +124,18 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListBooksResponse, _abc.Awaitable[_catalog_service_pb2.ListBooksResponse]]:
-        """Lists the books that can be borrowed now, in the order in which they came to this service; with
-        `include_unavailable` those that cannot, too, but never removed ones.
+        """Lists the books that can be borrowed now, in the order in which this service received them. With
+        `include_unavailable` it also lists the others, except removed ones.
 
-        With a query, books that have all its words come first, then books with words that only begin like them. If no book
-        has them, books whose words differ by a typing error are listed: one in words of 4 to 7 letters, two in longer ones.
+        With a query, books that have all its words come first, then books with words that begin with them. If no book has
+        them, books whose words differ by typing errors are listed: one in words of 4 to 7 letters, two in longer ones.
 
-        A page may hold fewer books than asked for, as it is also limited in bytes; only an empty `next_page_token` ends
-        the list. Books lent or returned between two pages come and go; no book is listed twice.
+        A page can have fewer books than requested, because it is also limited in bytes. Only an empty `next_page_token`
+        ends the list. Books that are lent or returned between two pages can appear or be missing; no book is listed
+        twice.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
-        that is no page token or belongs to other arguments.
+        that is invalid or belongs to other arguments.
         """
 
     @_abc_1.abstractmethod
@@ -141,9 +144,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.GetBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_book_pb2.Book, _abc.Awaitable[_book_pb2.Book]]:
-        """Gets a book. A removed one is still there, with its state.
+        """Gets a book. A removed one is also returned, with its state.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
@@ -153,7 +156,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListPublishersResponse, _abc.Awaitable[_catalog_service_pb2.ListPublishersResponse]]:
         """Lists the publishers by name, each with the number of books that ListBooks returns for it. Names that differ only in
-        case, blanks, invisible characters or Unicode form are one publisher, shown as its first book has it.
+        case, blanks, invisible characters or Unicode form are one publisher, with the spelling of its first book.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """
@@ -165,7 +168,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListCategoriesResponse, _abc.Awaitable[_catalog_service_pb2.ListCategoriesResponse]]:
         """Lists the categories by name, each with the number of books that ListBooks returns for it. Names that differ only in
-        case, blanks, invisible characters or Unicode form are one category, shown as its first book has it.
+        case, blanks, invisible characters or Unicode form are one category, with the spelling of its first book.
 
         Errors: INVALID_ARGUMENT for a negative page size or a page token of other arguments.
         """

@@ -42,9 +42,9 @@ class BorrowBookRequest(_message.Message):
     Example: 14
     """
     request_id: _builtins.str
-    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
-    byte, and lends nothing (AIP-155). A refused call is not kept: sent again, it is tried again. Without an id, a retry
-    may lend a second copy.
+    """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
+    byte, and lends nothing (AIP-155). The id of a refused call can be used again. Without an id, a retry can lend a
+    second copy.
     """
     def __init__(
         self,
@@ -75,8 +75,8 @@ class ReturnBookRequest(_message.Message):
     Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
     """
     request_id: _builtins.str
-    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
-    byte, and changes nothing (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). The id of a refused call can be used again.
     """
     def __init__(
         self,
@@ -110,8 +110,8 @@ class RenewLoanRequest(_message.Message):
     Example: 7
     """
     request_id: _builtins.str
-    """A UUID made by the client. For 7 days, the same call sent again with this id returns the first answer, byte for
-    byte, and does not renew again (AIP-155). A refused call is not kept: sent again, it is tried again.
+    """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
+    byte, and does not renew again (AIP-155). The id of a refused call can be used again.
     """
     def __init__(
         self,
@@ -154,7 +154,7 @@ Global___GetLoanRequest: _TypeAlias = GetLoanRequest  # noqa: Y015
 
 @_typing.final
 class ListLoansRequest(_message.Message):
-    """Request of LendingService.ListLoans. Filters that are set must all hold."""
+    """Request of LendingService.ListLoans. A result matches all filters that are set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,14 +174,14 @@ class ListLoansRequest(_message.Message):
     state: _loan_pb2.LoanState.ValueType
     """Only loans of exactly this state."""
     page_size: _builtins.int
-    """How many loans at most; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of loans; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
-    """The `next_page_token` of the page before, with all other arguments but `page_size` as they were."""
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     only_open: _builtins.bool
-    """Only loans that are out, overdue or not."""
+    """Only open loans, overdue or not."""
     id_prefix: _builtins.str
-    """Only loans whose id begins like this, with hyphens or without: `01a202a9-47` and `01a202a947` are the same. They are
-    listed in the order of their ids.
+    """Only loans whose id begins with this, with or without hyphens: `01a202a9-47` and `01a202a947` are the same. They are
+    listed by id.
     """
     def __init__(
         self,
@@ -211,7 +211,7 @@ class ListLoansResponse(_message.Message):
     LOANS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty after the last."""
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def loans(self) -> _containers.RepeatedCompositeFieldContainer[_loan_pb2.Loan]:
         """The loans."""

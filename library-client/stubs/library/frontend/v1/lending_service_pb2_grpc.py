@@ -27,10 +27,10 @@ if _version_not_supported:
 
 
 class LendingServiceStub:
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """
@@ -69,10 +69,10 @@ class LendingServiceStub:
 
 
 class LendingServiceServicer:
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """
@@ -80,7 +80,7 @@ class LendingServiceServicer:
     def BorrowBook(self, request, context):
         """Lends a copy of a book to a user for some days.
 
-        Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
+        If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
         Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
@@ -95,9 +95,9 @@ class LendingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReturnBook(self, request, context):
-        """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
+        """Returns a copy, for a user in any state. If it is late, the loan has the fine.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
         `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -105,11 +105,11 @@ class LendingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewLoan(self, request, context):
-        """Extends a loan that is not due yet: its due time moves by the days given.
+        """Renews a loan that is not due yet: its due time moves by `days`.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-        days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+        days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
         ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
@@ -123,7 +123,7 @@ class LendingServiceServicer:
     def GetLoan(self, request, context):
         """Gets a loan.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +132,7 @@ class LendingServiceServicer:
     def ListLoans(self, request, context):
         """Lists loans, oldest first.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,10 +175,10 @@ def add_LendingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LendingService:
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """

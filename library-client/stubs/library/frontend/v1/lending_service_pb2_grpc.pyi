@@ -28,10 +28,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LendingServiceStub:
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """
@@ -43,7 +43,7 @@ class LendingServiceStub:
     BorrowBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.BorrowBookRequest, _loan_pb2.Loan]
     """Lends a copy of a book to a user for some days.
 
-    Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
+    If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
     Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
@@ -54,17 +54,17 @@ class LendingServiceStub:
     Status and message are those of the first.
     """
     ReturnBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]
-    """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
+    """Returns a copy, for a user in any state. If it is late, the loan has the fine.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
     `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]
-    """Extends a loan that is not due yet: its due time moves by the days given.
+    """Renews a loan that is not due yet: its due time moves by `days`.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-    days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+    days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
     ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
@@ -74,20 +74,20 @@ class LendingServiceStub:
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
     """
     ListLoans: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ListLoansRequest, _lending_service_pb2.ListLoansResponse]
     """Lists loans, oldest first.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
     """
 
 @_typing.type_check_only
 class LendingServiceAsyncStub(LendingServiceStub):
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """
@@ -96,7 +96,7 @@ class LendingServiceAsyncStub(LendingServiceStub):
     BorrowBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.BorrowBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Lends a copy of a book to a user for some days.
 
-    Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
+    If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
     Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
     `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
@@ -107,17 +107,17 @@ class LendingServiceAsyncStub(LendingServiceStub):
     Status and message are those of the first.
     """
     ReturnBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
+    """Returns a copy, for a user in any state. If it is late, the loan has the fine.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
     `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Extends a loan that is not due yet: its due time moves by the days given.
+    """Renews a loan that is not due yet: its due time moves by `days`.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
     FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-    days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+    days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
     ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
@@ -127,19 +127,19 @@ class LendingServiceAsyncStub(LendingServiceStub):
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
     """
     ListLoans: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ListLoansRequest, _lending_service_pb2.ListLoansResponse]  # type: ignore[assignment]
     """Lists loans, oldest first.
 
-    Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
     """
 
 class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Borrowing and returning. It goes on whether or not the admin service is up.
+    """Borrowing and returning. It does not need the admin service.
 
     BorrowBook, ReturnBook and RenewLoan are refused with FAILED_PRECONDITION, `CLOCK_BEHIND`, while the clock of the
-    frontend is more than a day behind the newest time in its store; the health of this service is NOT_SERVING then.
+    frontend is more than a day behind the newest time in its store; then the health of this service is NOT_SERVING.
 
     Title: Lending
     """
@@ -152,7 +152,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
         """Lends a copy of a book to a user for some days.
 
-        Of those who race for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
+        If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
         Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
         `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
@@ -169,9 +169,9 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.ReturnBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Takes a lent copy back, whatever the state of the user. When it is late, the loan says what is owed.
+        """Returns a copy, for a user in any state. If it is late, the loan has the fine.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
         `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
@@ -181,11 +181,11 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.RenewLoanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Extends a loan that is not due yet: its due time moves by the days given.
+        """Renews a loan that is not due yet: its due time moves by `days`.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
         FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-        days in all, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
+        days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
         ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
@@ -201,7 +201,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
         """Gets a loan.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod
@@ -212,7 +212,7 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_lending_service_pb2.ListLoansResponse, _abc.Awaitable[_lending_service_pb2.ListLoansResponse]]:
         """Lists loans, oldest first.
 
-        Errors: INVALID_ARGUMENT for an id that is no UUID, a negative page size, or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token of other arguments.
         """
 
 def add_LendingServiceServicer_to_server(servicer: LendingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,7 +72,7 @@ class MemberServiceServicer:
     """
 
     def EnrollUser(self, request, context):
-        """Enrols a user, who can borrow from then on.
+        """Enrols a user, who can then borrow books.
 
         Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
         ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -82,7 +82,7 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Gets a user. A closed one is still there, with its state.
+        """Gets a user. A closed one is also returned, with its state.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`.
         """
@@ -91,18 +91,18 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists users, oldest enrolment first: all, or those that a query finds.
+        """Lists users, oldest enrolment first: all, or those that match a query.
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long query or one without a word, or a page token that
-        is not a page token or belongs to other arguments.
+        is invalid or belongs to other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes the fields of a user that the mask names; without a mask those that are set. A call that would change
-        nothing answers with the user as it is.
+        """Changes the fields of a user that the mask names; without a mask those that are set. A call that changes
+        nothing returns the user unchanged.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
@@ -116,11 +116,11 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseUser(self, request, context):
-        """Closes a user's account, for good. The user is kept, and with it the history of its loans; the e-mail address is
-        free from then on. Closing it again changes nothing.
+        """Closes a user's account, for good. The user and the loans are kept; the e-mail address can be enrolled again.
+        Closing the account again changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-        `USER_HAS_LOANS`, while loans are out; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
+        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
         is sent and the user has changed since.
 
         A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and

@@ -45,8 +45,8 @@ class SyncNowRequest(_message.Message):
 
     RETRY_PARKED_FIELD_NUMBER: _builtins.int
     retry_parked: _builtins.bool
-    """Also push the parked users and loans again, for example after the admin service was fixed. Books that were set aside
-    are tried again at every SyncNow.
+    """Also push the parked users and loans again, for example after the admin service was fixed. (Every SyncNow tries to
+    apply the books again that were set aside.)
     """
     def __init__(
         self,
@@ -63,7 +63,7 @@ Global___SyncNowRequest: _TypeAlias = SyncNowRequest  # noqa: Y015
 
 @_typing.final
 class SyncStatus(_message.Message):
-    """How far the two services are in step."""
+    """The state of the synchronization."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -86,37 +86,37 @@ class SyncStatus(_message.Message):
     CLOCK_BEHIND_FIELD_NUMBER: _builtins.int
     NEWEST_TIME_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
-    """The name that this frontend's store gave itself at its first start.
+    """The id of this frontend's store, made at its first start.
     Example: 0193b8a0-1000-7f00-8a00-000000000001
     """
     admin_target: _builtins.str
-    """Where the admin service is looked for.
+    """The address of the admin service.
     Example: 127.0.0.1:50052
     """
     last_pull_error: _builtins.str
-    """Why the last pull failed; empty when it did not.
+    """Why the last pull failed; empty if it succeeded.
     Example: ""
     """
     last_push_error: _builtins.str
-    """Why the last push failed; empty when it did not.
+    """Why the last push failed; empty if it succeeded.
     Example: ""
     """
     resyncing: _builtins.bool
-    """Whether the whole catalogue is being read anew, because the admin service lost its past or has never been read."""
+    """Whether the whole catalogue is being read: for the first time, or again because the cursor has expired."""
     waiting_user_count: _builtins.int
-    """How many users the admin service has yet to be told of.
+    """How many users wait to be pushed.
     Example: 0
     """
     waiting_loan_count: _builtins.int
-    """How many loans the admin service has yet to be told of.
+    """How many loans wait to be pushed.
     Example: 1
     """
     parked_row_count: _builtins.int
-    """How many rows it refused.
+    """How many users and loans the admin service refused.
     Example: 0
     """
     book_count: _builtins.int
-    """The books in the replica, removed ones included.
+    """The books in the replica, including removed ones.
     Example: "120"
     """
     store_size_bytes: _builtins.int
@@ -124,22 +124,22 @@ class SyncStatus(_message.Message):
     Example: "1048576"
     """
     set_aside_count: _builtins.int
-    """How many rows of the catalogue this frontend's store could not apply in their newest version.
+    """How many catalogue rows this frontend's store could not apply in their newest version.
     Example: 0
     """
     @_builtins.property
     def cursor_age(self) -> _duration_pb2.Duration:
-        """How long ago the catalogue here was known to be as the admin's; not set before the first full pull.
+        """How long ago the last pull had all changes of the catalogue; not set before the first full pull.
         Example: "0.8s"
         """
 
     @_builtins.property
     def last_pull_time(self) -> _timestamp_pb2.Timestamp:
-        """When a pull last came to its end."""
+        """When the last pull ended."""
 
     @_builtins.property
     def last_push_time(self) -> _timestamp_pb2.Timestamp:
-        """When a push last came to its end."""
+        """When the last push ended."""
 
     @_builtins.property
     def parked_rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParkedRow]:
@@ -155,14 +155,14 @@ class SyncStatus(_message.Message):
 
     @_builtins.property
     def clock_behind(self) -> _duration_pb2.Duration:
-        """How far the clock of this frontend is behind `newest_time`; set while that is more than a day. Books are then
+        """How far the clock of this frontend is behind `newest_time`; set while it is more than a day. Then books are
         neither lent, renewed nor returned (`CLOCK_BEHIND`), and `LendingService` reports NOT_SERVING as its health.
         Example: null
         """
 
     @_builtins.property
     def newest_time(self) -> _timestamp_pb2.Timestamp:
-        """The newest time in this frontend's store, or the release of this program when that is later; set together with
+        """The newest time in this frontend's store, or the release time of this program if that is later; set together with
         `clock_behind`.
         Example: null
         """
@@ -231,9 +231,9 @@ Global___ParkedRow: _TypeAlias = ParkedRow  # noqa: Y015
 
 @_typing.final
 class SetAsideRow(_message.Message):
-    """A row of the catalogue whose newest version this frontend's store could not apply. All other rows are applied; of this
-    one an older version stays, if there was one, but it is not lent when its newest version may not be lent. The row is
-    tried again when it changes, with each SyncNow, and when the frontend starts.
+    """A row of the catalogue whose newest version this frontend's store could not apply. All other rows are applied. An
+    older version of this row stays, if there is one, but it is not lent if its newest version may not be lent. The row
+    is tried again when it changes, with each SyncNow, and when the frontend starts.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -246,11 +246,11 @@ class SetAsideRow(_message.Message):
     kind: _builtins.str
     """`book`."""
     id: _builtins.str
-    """The book's id. One that is longer than 100 characters is cut; what is not ASCII is escaped."""
+    """The book's id. Cut after 100 characters; other characters than ASCII are escaped."""
     reason: _builtins.str
     """Why it could not be applied; at most 500 characters."""
     revision: _builtins.int
-    """The number of the change, by the admin service's count."""
+    """The revision of the change, from the admin service."""
     @_builtins.property
     def set_aside_time(self) -> _timestamp_pb2.Timestamp:
         """When this version was set aside."""

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SyncServiceStub:
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """
@@ -50,25 +50,25 @@ class SyncServiceStub:
 
 
 class SyncServiceServicer:
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """
 
     def GetSyncStatus(self, request, context):
-        """Returns how fresh the catalogue is, what the admin service has yet to be told, and the rows that either service
-        could not take from the other.
+        """Returns the age of the catalogue, how many users and loans wait to be pushed, and the rows that either service
+        could not accept from the other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SyncNow(self, request, context):
-        """Pulls and pushes at once, without waiting for the schedule, and answers when both are done. First, it tries the
-        rows again that were set aside.
+        """Pulls and pushes now, without waiting for the schedule, and returns when both are done. Before that, it tries again
+        to apply the rows that were set aside.
 
         Errors: UNAVAILABLE, `ADMIN_UNAVAILABLE`, when the admin service does not answer; FAILED_PRECONDITION,
-        `OTHER_FRONTEND`, when it takes another frontend's loans.
+        `OTHER_FRONTEND`, when it is paired with another frontend.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +96,7 @@ def add_SyncServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncService:
-    """How the frontend keeps in step with the admin service: catalogue changes come down, users and loans go up.
+    """The synchronization of the frontend with the admin service: it pulls catalogue changes, and pushes users and loans.
 
     Title: Synchronization
     """

@@ -1,76 +1,50 @@
-"""A store is a database on SQLite or PostgreSQL, reached through peewee.
-
-with store.writing():     one transaction: committed if no error is raised, rolled back if one is
-with store.reading():     statements that each stand alone
-with store.snapshot():    several reads of one moment
-"""
+"""The store: one transaction, one connection for each thread, on either engine."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import peewee
-import psycopg
-from playhouse.cysqlite_ext import CySqliteDatabase, cysqlite
-from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.calls.current import check_wanted, seconds_to_wait
-from service_kit.database_urls import UnreadableUrl, checked_url, is_postgresql, safe_url, shown_error
+from service_kit.database_urls import safe_url, shown_error
 from service_kit.logs import logger
-from service_kit.postgresql import Pool, UnsuitableDatabase, check_database, explain
-from service_kit.postgresql.sqlstates import means_unavailable, sqlstate_of
-from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder
-from service_kit.sqlite.database import SqliteFile
-from service_kit.sqlite.files import files_of
-from service_kit.sqlite.marks import UnsuitableFile
-from service_kit.sqlite.run import SqliteRun, reading_file
-from service_kit.store_checks import HISTORY, NO_TABLES, Schema, UnsuitableStore, check_schema
+from service_kit.postgresql import Pool, check_database
+from service_kit.sqlite.run import SqliteRun
+from service_kit.store.errors import SQLITE_ERRORS, StoreSettingsError, WriterBusy, is_unavailable
+from service_kit.store.locks import AdvisoryLocks
+from service_kit.store.times import StoreTimes
 from service_kit.writability import Writability, write_problem
 
-SAFE_SQLITE = (3, 51, 3)
-"""Before it, a checkpoint that races a write in WAL mode can corrupt the file: sqlite.org/wal.html, WAL-reset bug."""
-
-BUSY_SECONDS = 5
-"""How long a statement waits for another writer, on either engine."""
-
-LOCKED_OUT_SECONDS = 60.0
-"""How long `Store.alone` takes it that another process is at work when it does not get the lock."""
-
 log = logger(__name__)
-SQLITE_ERRORS = (peewee.DatabaseError, peewee.InterfaceError, cysqlite.DatabaseError)
-"""peewee's for a statement that goes through it, cysqlite's own for one that goes around it."""
-
-
-class StoreSettingsError(Exception):
-    """The store cannot be opened as the settings say. The message tells what to change."""
-
-
-class WriterBusy(peewee.OperationalError):
-    """Other writers have kept the store for too long."""
 
 
 class Store:
     """An open database. Threads share it; each has a connection of its own while it works."""
 
-    def __init__(self, database: peewee.Database, url: str, sqlite_run: SqliteRun | None = None) -> None:
+    def __init__(
+        self,
+        database: peewee.Database,
+        url: str,
+        sqlite_run: SqliteRun | None = None,
+        times: StoreTimes | None = None,
+    ) -> None:
         """Use `open_store`. Without a `sqlite_run` a SQLite file is used as it is, without lock, checks and marks."""
         self.database = database
         self.url = url
+        self.times = times or StoreTimes()
         self._sqlite_run = sqlite_run
         self.is_postgresql = isinstance(database, peewee.PostgresqlDatabase)
         self._pool = database if isinstance(database, Pool) else None
         self.taken_up = self._pool.witness if self._pool else ""
         self._taking_up = threading.Lock()
         self._take_up: Callable[[], object] = lambda: None
-        self._locked_out_since: dict[str, float] = {}
-        self.writability = Writability(self._try_to_write, self.said)
+        self._locks = AdvisoryLocks(self._pool, self.times.locked_out_seconds) if self._pool else None
+        self.writability = Writability(self._try_to_write, self.said, self.times.probe_seconds, self.times.log_seconds)
         # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
         # quicker; writers in other processes are waited for as SQLite does it.
         self._writers = None if self.is_postgresql else threading.RLock()
@@ -115,7 +89,7 @@ class Store:
 
         Raises:
             WriterBusy: the turn did not come in time.
-            CallGivenUp: nobody waits for the call any more.
+            CallCancelled: nobody waits for the call any more.
         """
         check_wanted()
         if self._writers is None:
@@ -185,54 +159,23 @@ class Store:
             raise peewee.OperationalError(f"the replaced database cannot be used: {self.said(error)}") from error
 
     @contextlib.contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
-        """Do something that one process at a time should do; yields False while another one is at it.
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Let one process at a time do something: yield False while another one has the lock of this name.
 
-        Only PostgreSQL, which many processes may share, is asked. It saves work, and correctness must not depend on it:
-        after `LOCKED_OUT_SECONDS` without the lock it yields True all the same, as the lock may have been left behind
-        by a pooler that is not in session mode.
+        Only PostgreSQL has such locks, as many processes may share it. They save work, and correctness must not depend
+        on them: after `StoreTimes.locked_out_seconds` without the lock it yields True all the same, as the lock may
+        have been left behind by a pooler that is not in session mode.
         """
-        if self._pool is None:
+        if self._locks is None:
             yield True
             return
-        with self.reading():
-            key = zlib.crc32(name.encode())
-            (locked,) = self.database.execute_sql("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-            if locked:
-                self._locked_out_since.pop(name, None)
-            try:
-                yield locked or self._is_locked_out(name)
-            finally:
-                if locked and not self.database.is_closed():
-                    self._unlock(name, key)
-
-    def _unlock(self, name: str, key: int) -> None:
-        """Release the lock; where that cannot be, end the session, which releases whatever it has."""
-        assert self._pool is not None
-        try:
-            (released,) = self.database.execute_sql("SELECT pg_advisory_unlock(%s)", (key,)).fetchone()
-        except (peewee.DatabaseError, peewee.InterfaceError):  # and not raised: it would hide what went wrong before
-            released = False
-        else:
-            if not released:
-                log.error("a lock was lost; is a connection pooler in between that is not in session mode?", lock=name)
-        if not released:
-            self._pool.discard_connection()
-
-    def _is_locked_out(self, name: str) -> bool:
-        """Whether others have had the lock at every try for so long that it must have been left behind."""
-        now = time.monotonic()
-        since = self._locked_out_since.setdefault(name, now)
-        if now - since < LOCKED_OUT_SECONDS:
-            return False
-        log.warning("going on without a lock that others have had for long", lock=name, seconds=round(now - since))
-        self._locked_out_since[name] = now
-        return True
+        with self.reading(), self._locks.try_lock(name) as locked:
+            yield locked
 
     def check_database(self) -> None:
         """Raise `UnsuitableDatabase` where a PostgreSQL database, or a pooler before it, would fail us later."""
         if self._pool is not None:
-            check_database(self._pool, self.url, BUSY_SECONDS)
+            check_database(self._pool, self.url, self.times.busy_seconds)
 
     def lift_time_limit(self) -> None:
         """Let the statements of the present transaction take as long as they must: for those that change every row."""
@@ -325,136 +268,8 @@ class _PooledConnection:
         self._pool.close()
 
 
-_UNAVAILABLE = (peewee.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, MaxConnectionsExceeded)
-
-
-def is_unavailable(error: Exception) -> bool:
-    """Whether an error means that a store is away, busy or full, and not that a statement is wrong.
-
-    SQLite raises OperationalError for both; a wrong statement has result code 1, SQLITE_ERROR: sqlite.org/rescode.html.
-    """
-    sqlstate = sqlstate_of(error)
-    if sqlstate is not None and means_unavailable(sqlstate):
-        return True
-    if isinstance(error, MemoryError):
-        return write_problem(error) is not None  # SQLite's, and not one of this program
-    if isinstance(error, peewee.OperationalError):
-        return "(code=1," not in str(error)
-    return isinstance(error, _UNAVAILABLE)
-
-
-def open_store(url: str, connections: int = 20, schema: Schema | None = None) -> Store:
-    """Open the database at `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`.
-
-    `connections` bounds the pool on PostgreSQL. With a `schema`, only a store of that service is opened, or a new one.
-
-    Raises `StoreSettingsError` when nothing can be reached there, or what is there cannot be used.
-    """
-    try:
-        url = checked_url(url)
-    except UnreadableUrl as error:
-        raise StoreSettingsError(f"cannot open the store: {error}") from None
-    store = Store(Pool(url, connections, BUSY_SECONDS), url) if is_postgresql(url) else _open_sqlite(url, schema)
-    try:
-        with store.reading():
-            store.database.connection()
-            store.check_database()
-            if schema is not None and store.is_postgresql:
-                check_postgresql_tables(store.database, schema)
-    except (peewee.DatabaseError, peewee.InterfaceError, UnsuitableDatabase, UnsuitableStore) as error:
-        store.close()
-        raise StoreSettingsError(
-            f"cannot open the store {store.safe_url}: {explain(error) or store.said(error)}"
-        ) from error
-    return store
-
-
-def _open_sqlite(url: str, schema: Schema | None) -> Store:
-    path = sqlite_path(url)
-    directory = path.parent
-    try:
-        make_folder(directory)
-    except OSError as error:
-        raise StoreSettingsError(f"cannot make the folder {directory} for the store: {error.strerror}") from error
-    if not os.access(directory, os.W_OK):
-        raise StoreSettingsError(f"cannot write to the folder {directory} of the store")
-    pragmas = {
-        "journal_mode": "wal",
-        "synchronous": "full",  # an acknowledged loan outlives a power cut
-        "foreign_keys": 1,
-        "cache_size": -32_768,  # KiB, for each connection
-    }
-    database = sqlite_database(path, pragmas)
-    run = SqliteRun(path, BUSY_SECONDS)
-    store = Store(database, url, run)
-    try:
-        run.begin(database, lambda: _check_sqlite_tables(path, schema))
-    except (OSError, UnsuitableFile, UnsuitableStore, *SQLITE_ERRORS) as error:
-        raise StoreSettingsError(f"cannot open the store {store.safe_url}: {store.said(error)}") from error
-    _close_files(path)  # only now: a file that is not a store is left as it is
-    return store
-
-
-def _close_files(path: Path) -> None:
-    """Close what an earlier version left open to other users. A folder may be shared on purpose, so only our own."""
-    folder = [path.parent] if path.parent == DEFAULT_FOLDER else []
-    if closed := close_to_others([*folder, *files_of(path)]):
-        log.warning(
-            "files of the store were open to other users, and are private now", files=[str(each) for each in closed]
-        )
-
-
-def sqlite_database(path: Path, pragmas: Mapping[str, object]) -> peewee.Database:
-    """Return a SQLite file as peewee's database, not opened yet."""
-    return SqliteFile(str(path), rank_functions=False, timeout=BUSY_SECONDS, pragmas=pragmas)
-
-
-def sqlite_path(url: str) -> Path:
-    """Return the file that a URL names.
-
-    Raises `StoreSettingsError` where it names none, or the SQLite of this machine is not safe to use.
-    """
-    if CySqliteDatabase.server_version < SAFE_SQLITE:
-        version = ".".join(map(str, CySqliteDatabase.server_version))
-        raise StoreSettingsError(f"SQLite {version} can corrupt a store; install a cysqlite with 3.51.3 or newer")
-    try:
-        return Path(checked_url(url).removeprefix("sqlite:///"))
-    except UnreadableUrl as error:
-        raise StoreSettingsError(str(error)) from None
-
-
-def _check_sqlite_tables(path: Path, schema: Schema | None) -> None:
-    with reading_file(path, BUSY_SECONDS) as connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if schema is None:
-            return
-        ((mark,),) = connection.execute("PRAGMA user_version")
-        applied = [name for (name,) in connection.execute(f"SELECT name FROM {HISTORY}")] if HISTORY in tables else []
-    if tables:
-        check_schema(schema, tables, applied)
-    elif not mark:  # a file that was made here, and not migrated yet, is marked
-        raise UnsuitableStore(NO_TABLES)
-
-
-def check_postgresql_tables(database: peewee.Database, schema: Schema) -> None:
-    """Check on the present connection that a database has tables of the service, or none. Raises `UnsuitableStore`."""
-    tables = {name for (name,) in database.execute_sql(OWN_TABLES).fetchall()}
-    applied = database.execute_sql(f"SELECT name FROM {HISTORY}").fetchall() if HISTORY in tables else []
-    if tables:
-        check_schema(schema, tables, [name for (name,) in applied])
-
-
 OTHER_SESSIONS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
 """
 """The number of other sessions of clients."""
-
-OWN_TABLES = """
-    SELECT relname FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-    AND NOT EXISTS (
-        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
-    )
-"""
-"""The tables where the service has its own, without those of extensions."""

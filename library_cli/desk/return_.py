@@ -22,21 +22,22 @@ from library_cli.times import local_time
 LOAN_RETURNED = "LOAN_RETURNED"
 
 
-@click.command("return", cls=DeskCommand, short_help="Take back a book.")
+@click.command("return", cls=DeskCommand, short_help="Return a book.")
 @click.argument("what", metavar="BOOK_OR_LOAN")
 @click.argument("user_text", metavar="[USER]", required=False)
 @json_option
 @frontend_target_option
 def return_command(what: str, user_text: str | None, json_wanted: bool, frontend_target: str) -> None:
-    """Take back a book.
+    """Return a book.
 
     Examples: library return dune; and when several people have a copy: library return dune ada@example.org
 
-    BOOK_OR_LOAN is the id of a loan or its beginning, or a book, as for `library lend`. USER is needed only where
-    several people have the book; of several copies that USER has, the one that is due first comes back. Where several
-    loans fit, nothing is returned, and they are shown.
+    BOOK_OR_LOAN is the id of a loan or its beginning, or a book, as for `library lend`. USER is needed only if
+    several people have the book. Of several copies that USER has, the one that is due first is returned. If several
+    loans match, none is returned, and they are shown.
 
-    Exit status: 0 when the book is back, 1 when it was refused or is not clear, 2 when no service answered.
+    Exit status: 0 when the book is returned; 1 when the service refused, or no loan or several loans match; 2 when no
+    service answered.
     """
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
         with order_checked(desk, "return", what, user_text):
@@ -61,7 +62,7 @@ def return_command(what: str, user_text: str | None, json_wanted: bool, frontend
 
 
 def of_several(found: FoundLoan) -> str:
-    """Return the sentence about which of several copies that one user has was taken."""
+    """Return the sentence that shows which of a user's several copies was chosen."""
     copies, due = len(found.others) + 1, local_time(found.others[0].due_time)
     return f"Of this user's {copies} copies it was the one due first; the next is due back {due}."
 
@@ -71,10 +72,10 @@ def _by(listed: ListedLoan) -> str:
 
 
 def returned_before(listed: ListedLoan, metadata: dict[str, str]) -> Refusal:
-    """Return the refusal for a loan that came back before."""
+    """Return the refusal for a loan that was returned before."""
     loan: Loan = listed.loan
     time = Timestamp()
     if written := metadata.get("return_time"):
         time.FromJsonString(written)
     when = f" on {local_time(time)}" if written else ""
-    return Refusal(LOAN_RETURNED, f'"{loan.book_title}"{_by(listed)}, came back already{when}.', [listed], LOANS)
+    return Refusal(LOAN_RETURNED, f'"{loan.book_title}"{_by(listed)}, was returned already{when}.', [listed], LOANS)
