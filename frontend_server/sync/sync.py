@@ -141,7 +141,7 @@ class Sync:
         """Fetch a page of the catalogue, and report its times to the clock: the admin's own clock may be right."""
         metadata = own_credentials(self._store).metadata()
         page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS, metadata=metadata)
-        self._clock.saw_elsewhere(newest_time(page))
+        self._clock.note_remote_time(newest_time(page))
         return page
 
     @contextlib.contextmanager
