@@ -90,8 +90,6 @@ WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-
 WORDS_EXEMPT += \
 	admin_server/sync \
 	frontend_server/sync \
-	library_domain/emails.py \
-	library_domain/errors.py \
 	protos/library/sync \
 	service_kit \
 	tests
