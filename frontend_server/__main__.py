@@ -13,6 +13,7 @@ from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
 from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
+from frontend_server.sync.sync import SyncSettings
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken
 from service_kit.clock import rfc3339, system_clock
@@ -69,7 +70,7 @@ def serve(
     """Migrate the store, sync with the admin, and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
-    app.run(Settings(server, LendingRules(loan_limit, daily_fine), admin_target, sync_interval))
+    app.run(Settings(server, LendingRules(loan_limit, daily_fine), SyncSettings(admin_target, sync_interval)))
 
 
 @commands.command(name="migrate")

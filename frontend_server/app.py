@@ -25,7 +25,7 @@ def run(settings: Settings) -> None:
     store = settings.server.open_store(SCHEMA)
     bind(store)
     clock = WatchedClock(store, system_clock)
-    sync = Sync(store, settings.admin_target, settings.sync_interval, clock)
+    sync = Sync(store, settings.sync, clock)
     server = Server(settings.server.limits(store), contract_descriptors())
     clock.report = lambda is_right: server.report(LENDING_SERVICE_NAME, serves=is_right)
     server.add(services(store, settings.rules, clock, sync))
@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
         "serving",
         address=address,
         frontend_id=frontend_id,
-        admin_target=settings.admin_target,
+        admin_target=settings.sync.admin_target,
         migrations_applied=applied,
     )
     wait_for_stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.sync.sync import SyncSettings
 from service_kit.store_settings import ServerSettings
 
 
@@ -14,7 +15,4 @@ class Settings:
 
     server: ServerSettings
     rules: LendingRules
-    admin_target: str
-    """HOST:PORT of the admin."""
-    sync_interval: float
-    """Seconds between two reads of the admin's catalogue."""
+    sync: SyncSettings

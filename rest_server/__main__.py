@@ -33,25 +33,25 @@ def commands() -> None:
     multiple=True,
     callback=each_once,
     default=("127.0.0.1:50051", "127.0.0.1:50052"),
-    help="HOST:PORT of a gRPC server; may be given several times. In the variable, spaces are between them.",
+    help="HOST:PORT of a gRPC server; can be repeated. In the variable, spaces are between them.",
 )
 @setting(
     "--timeout",
     type=click.FloatRange(0, 3_600, min_open=True),
     default=30.0,
-    help="Seconds for a request and its answer, where the header Grpc-Timeout does not ask for less.",
+    help="Seconds for a request and its answer, unless the header Grpc-Timeout asks for less.",
 )
 @setting(
     "--body-bytes",
     type=click.IntRange(1),
     default=4 * 1024 * 1024,
-    help="The most that a body may have, or a line of a streamed one.",
+    help="The size limit of a body, or of a line of a streamed body.",
 )
 @setting(
     "--stream-bytes",
     type=click.IntRange(1),
     default=64 * 1024 * 1024,
-    help="The most that a streamed body may have.",
+    help="The size limit of a streamed body.",
 )
 @setting(
     "--concurrent-calls",
@@ -63,20 +63,20 @@ def commands() -> None:
     "--cors-origin",
     type=origin,
     multiple=True,
-    help="An origin, as https://library.example, whose pages may call; may be given several times.  [default: none]",
+    help="An origin whose pages may call, such as https://library.example; can be repeated.  [default: none]",
 )
 @setting(
     "--allowed-host",
     type=host,
     multiple=True,
-    help="A name that clients may know this server by, without a port; may be given several times.  "
-    "[default: loopback names on a loopback address, else any]",
+    help="A host name that clients may use for this server, without a port; can be repeated.  "
+    "[default: loopback names on a loopback address, otherwise any]",
 )
 @setting(
     "--contract-interval",
     type=click.FloatRange(0.1, 86_400),
     default=10.0,
-    help="Seconds between two looks at what a gRPC server offers.",
+    help="Seconds between two reads of the contract of a gRPC server.",
 )
 @setting(
     "--title",
@@ -87,13 +87,13 @@ def commands() -> None:
 @setting(
     "--contact",
     type=contact,
-    help="An e-mail address or a URL of the people who run this, for the OpenAPI document.  [default: none]",
+    help="An e-mail address or a URL of the operators, for the OpenAPI document.  [default: none]",
 )
 @setting(
     "--public-url",
     type=public_url,
-    help="Where clients find this behind a proxy, for the OpenAPI document: https://library.example/api.  "
-    "[default: the address that the document is asked for at]",
+    help="The URL that clients use behind a proxy, for the OpenAPI document: https://library.example/api.  "
+    "[default: the address that the document was requested at]",
 )
 @setting(
     "--grace",
@@ -105,13 +105,13 @@ def commands() -> None:
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
-    help="The least that is logged; reads are logged at debug.",
+    help="The lowest level that is logged; reads are logged at debug.",
 )
 @setting(
     "--log-format",
     type=click.Choice(["auto", "json", "text"]),
     default="auto",
-    help="auto is text on a terminal, else JSON lines.",
+    help="auto is text on a terminal, otherwise JSON lines.",
 )
 def serve(
     listen: str,
@@ -147,7 +147,7 @@ def serve(
 
 
 def main() -> None:
-    """Run the command; a setting that is wrong is one plain sentence and exit status 1."""
+    """Run the command. An address that is taken is one sentence and exit status 1."""
     try:
         commands()
     except app.AddressTaken as error:

@@ -1,4 +1,4 @@
-"""Put the server together: the only place that knows all of it."""
+"""Create and connect all parts of the server; no other module does."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from rest_server.pages.html import page_routes
 from rest_server.settings import Settings
 
 ACCEPTED_TOGETHER = 32
-"""Connections that asyncio accepts at once. Some times as many are open before `BoundedConnection` counts them."""
+"""Connections that asyncio accepts in one turn. Several turns can pass before `BoundedConnection` counts them."""
 
 QUEUE = 1_024
-"""Connections that wait until they are accepted."""
+"""Connections that can wait to be accepted."""
 
 log = logger(__name__)
 
 
 class AddressTaken(Exception):
-    """The server cannot listen at its address; the message says what to do."""
+    """The server cannot listen at its address; the message explains what to do."""
 
     def __init__(self, address: str) -> None:
         super().__init__(
@@ -72,8 +72,8 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         backlog=ACCEPTED_TOGETHER,
-        # Parts of a second, too: uvicorn says int, and only waits for so long. In no time at all it would not see
-        # that there is nothing to wait for.
+        # Fractions work, too; uvicorn's type says int. With 0, uvicorn would report that calls were cut off although
+        # none were running.
         timeout_graceful_shutdown=max(settings.grace_seconds, 0.01),  # type: ignore[arg-type]
     )
     server = _Server(config)
@@ -87,14 +87,14 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
 
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, with a longer queue than asyncio has made, which takes its length from what it accepts."""
+        """Listen with a longer queue: asyncio's has room for the connections that it accepts in one turn."""
         await super().startup(sockets)
         for listening in sockets or ():
             listening.listen(QUEUE)
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
-        """Leave signals alone: uvicorn would send itself each again at the end, and the exit status were not 0."""
+        """Handle no signals: uvicorn would raise each again at the end, and the exit status would not be 0."""
         yield
 
 
@@ -102,7 +102,7 @@ def listening_socket(listen: str) -> socket.socket:
     """Listen at HOST:PORT. Raises AddressTaken."""
     host, port = split_address(listen)
     host = host.strip("[]")
-    # Of TCP by name: asyncio sends small answers at once only on sockets that say so, others wait 40 ms for an
+    # asyncio sets TCP_NODELAY only on sockets that name TCP; on others a small answer waits 40 ms for an
     # acknowledgement.
     listening = socket.socket(
         socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
@@ -111,14 +111,14 @@ def listening_socket(listen: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(QUEUE)
-    except (OSError, UnicodeError) as error:  # the latter of a name that DNS cannot have
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that DNS does not allow
         listening.close()
         raise AddressTaken(listen) from error
     return listening
 
 
 def application(settings: Settings, address: str) -> Starlette:
-    """Make the ASGI application, which begins to learn what its targets offer when it is started.
+    """Create the ASGI application. It starts to read the contracts of its targets when it is started.
 
     `address` is the IP address that it listens on.
     """
@@ -130,7 +130,7 @@ def application(settings: Settings, address: str) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def following(_app: Starlette) -> AsyncIterator[None]:
-        # Here and not before, since a channel belongs to the event loop that it is made in.
+        # A channel belongs to the event loop that it is created in.
         targets.extend(Target(address, settings.learning) for address in settings.targets)
         following = [asyncio.create_task(target.follow(gateway.learn)) for target in targets]
         yield
@@ -149,14 +149,14 @@ def application(settings: Settings, address: str) -> Starlette:
 
 
 async def _failed(request: Request, _error: Exception) -> Response:
-    """Answer for a page that failed; uvicorn logs the error itself."""
+    """Answer for a page that failed. uvicorn logs the traceback."""
     identity = request_id(request.headers)
     log.error("internal error", path=request.url.path, request_id=identity)
     return refusal_response(Failed(), identity)
 
 
 class _Entrance:
-    """Sends requests on, but for those for the pages of this server: starlette would try each of their routes first."""
+    """Passes all requests but those for pages to the gateway. starlette would compare each with every page's route."""
 
     def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
         self._app = app
@@ -166,7 +166,7 @@ class _Entrance:
         if scope["type"] != "http" or (scope["method"] in ("GET", "HEAD") and scope["path"] in self._gateway.pages):
             await self._app(scope, receive, send)
         elif (scope["method"], scope["path"]) == ("OPTIONS", "*"):
-            # What the server can, and a sign of life to some proxies (RFC 9110, 9.3.7).
+            # Some proxies use it to check that the server is alive (RFC 9110, 9.3.7).
             verbs = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
             await Response(status_code=204, headers={"allow": verbs})(scope, receive, send)
         else:
@@ -191,7 +191,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
             ],
             expose_headers=["etag", "retry-after", REQUEST_ID],
         )
-    # Not the streams: their lines would wait until there is enough to compress.
+    # Streams are left out: their lines would wait until there is enough to compress.
     yield Middleware(
         GZipMiddleware,
         minimum_size=1_000,

@@ -1,4 +1,4 @@
-"""Answer HTTP requests with calls: find the operation, make its request, call, and answer with what comes."""
+"""Answer HTTP requests with calls: find the operation, write its request message, call, and send the reply."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ Found = TypeVar("Found")
 
 
 def _all_verbs(verbs: Iterable[str], is_page: bool) -> Sequence[str]:
-    """The verbs that a path takes: those of its rules, those of a page, and those that come with them."""
+    """Return the verbs of a path: those of its rules, GET for a page, HEAD with GET, and OPTIONS."""
     found = {"OPTIONS", *filter(None, verbs)} | ({"GET"} if is_page else set())
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 class Gateway:
-    """The ASGI application for all paths that the targets offer."""
+    """The ASGI application for the paths of all targets."""
 
     def __init__(self, targets: Sequence[Target], limits: Limits) -> None:
         """`targets` may be filled later, before the first `learn`."""
@@ -58,24 +58,24 @@ class Gateway:
         self._running = 0
         self._memory = Memories()
         self.rules: Sequence[HttpRule] = ()
-        """All that are served at present. Another object whenever a contract has changed."""
+        """All rules that are served now. A new object after each change of a contract."""
         self.pages: Collection[str] = ()
-        """Paths that are there beside these, for GET, and answered before any comes here."""
+        """Paths of pages, for GET only; requests for them do not come here."""
 
     def learn(self) -> None:
-        """Take the targets' contracts as they are now."""
+        """Rebuild the routes from the present contracts of the targets."""
         routes: Routes[Operation] = Routes()
         rules: list[HttpRule] = []
         for target, contract in ((target, target.contract) for target in self._targets if target.contract):
             bodies = NeededBodies(contract)
             for rule in contract.rules:
                 operation = Operation(rule, contract, target, bodies.sample(rule))
-                standing = routes.add(operation)
-                if standing is operation:
+                kept = routes.add(operation)
+                if kept is operation:
                     rules.append(operation.rule)
                 else:
                     where = {"path": f"{operation.verb} {operation.rule.path}", "method": operation.name}
-                    log.warning("path taken by an earlier rule", **where, target=target.address, by=standing.name)
+                    log.warning("path taken by an earlier rule", **where, target=target.address, by=kept.name)
         self._routes, self.rules = routes, tuple(rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +85,7 @@ class Gateway:
         operation: Operation | None = None
         call: Call | None = None
         try:
-            with self._place():
+            with self._counted():
                 try:
                     operation, segments = self._find(request)
                 except (MethodNotAllowed, PathUnknown):
@@ -94,7 +94,7 @@ class Gateway:
                     status = await self._send(self._options(request, identity), request, send)
                     self._log(request, None, status, identity)
                     return
-                call = self._call(operation, request, segments, identity)
+                call = Call(operation, request, segments, identity, self._limits, self._memory)
                 status = await call.answer(send)
         except Refusal as refusal:
             status = await self._send(refusal_response(refusal, identity), request, send)
@@ -102,23 +102,23 @@ class Gateway:
             assert operation is not None
             assert call is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                operation.target.look_again()
+                operation.target.read_soon()
             answer = error_response(
                 *failure_answer(error, operation.registry, identity, call.spelling()), identity, retry_headers(error)
             )
             status = await self._send(answer, request, send)
-        except (ClientDisconnect, asyncio.CancelledError):  # the latter when it does not take what is sent, at the end
+        except (
+            ClientDisconnect,
+            asyncio.CancelledError,
+        ):  # CancelledError: at shutdown, while the client does not read
             status = HTTP_STATUS[grpc.StatusCode.CANCELLED]
         except Exception:
             log.exception("internal error", method=operation.name if operation else "", request_id=identity)
             status = await self._send(refusal_response(Failed(), identity), request, send)
         self._log(request, operation, status, identity)
 
-    def _call(self, operation: Operation, request: Request, segments: Sequence[str], identity: str) -> Call:
-        return Call(operation, request, segments, identity, self._limits, self._memory)
-
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _counted(self) -> Iterator[None]:
         if self._running >= self._limits.concurrent_calls:
             raise TooManyCalls
         self._running += 1
@@ -138,10 +138,10 @@ class Gateway:
             raise MethodNotAllowed(allowed=", ".join(_all_verbs(verbs, is_page))) from refusal
 
     def _options(self, request: Request, identity: str) -> Response:
-        """Say which verbs a path takes. Raises what a POST there would be refused with, if the path is for none."""
+        """Return the verbs of a path. Raises the refusal of a POST if the path has no verb."""
         is_page = request.scope["path"] in self.pages
         try:
-            verbs = self._asking(self._routes.verbs, request)
+            verbs = self._look_up(self._routes.verbs, request)
         except PathUnknown:
             if not is_page:
                 raise
@@ -159,12 +159,12 @@ class Gateway:
                     raise
                 return self._routes.find("GET", path)
 
-        return self._asking(find, request)
+        return self._look_up(find, request)
 
-    def _asking(self, ask: Callable[[str], Found], request: Request) -> Found:
-        """Ask the routes for the request's path."""
+    def _look_up(self, look_up: Callable[[str], Found], request: Request) -> Found:
+        """Call `look_up` with the path of the request, and refuse paths that are not valid or not known yet."""
         try:
-            return ask(request.scope["raw_path"].decode("latin-1"))
+            return look_up(request.scope["raw_path"].decode("latin-1"))
         except UnicodeDecodeError as error:
             raise FieldsInvalid(("path", "must be UTF-8, percent-encoded")) from error
         except PathUnknown as error:

@@ -35,12 +35,12 @@ def host_port(text: str) -> str:
     except ValueError:
         port = None
     if port is None:
-        raise click.BadParameter(f"{text!r} is no HOST:PORT, as 127.0.0.1:50051, localhost:50051 or [::1]:50051.")
+        raise click.BadParameter(f"{text!r} is not HOST:PORT, such as 127.0.0.1:50051, localhost:50051 or [::1]:50051.")
     return text
 
 
 def origin(text: str) -> str:
-    """The type of a setting that is an origin, as browsers write it: they are compared as texts."""
+    """The type of a setting that is an origin, as browsers write it: origins are compared as text."""
     scheme, _, rest = text.partition("://")
     try:
         _, port = split_address(rest)
@@ -49,9 +49,9 @@ def origin(text: str) -> str:
         is_origin = False
     if not is_origin:
         raise click.BadParameter(
-            f"{text!r} is no origin. Write it as browsers do: https://library.example or http://localhost:3000, in "
-            "lower case, without a path, without a slash at the end, and without the port that its scheme has anyway. "
-            "There is none that stands for all."
+            f"{text!r} is not an origin. Write it as browsers do: https://library.example or http://localhost:3000, in "
+            "lower case, without a path, without a slash at the end, and without the default port of its scheme. "
+            "No value allows all origins."
         )
     return text
 
@@ -64,7 +64,8 @@ def host(text: str) -> str:
         is_host = False
     if not is_host:
         raise click.BadParameter(
-            f"{text!r} is no host. Write a name or an address without a port: library.example, 192.168.1.7, [fd00::7]."
+            f"{text!r} is not a host. "
+            "Write a name or an address without a port: library.example, 192.168.1.7, [fd00::7]."
         )
     return text
 
@@ -100,8 +101,8 @@ def contact(text: str) -> str:
 
 
 def each_once(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The callback of a setting whose values may not come twice. Raises click.BadParameter."""
+    """The callback of a setting whose values must differ. Raises click.BadParameter."""
     for text in given:
         if given.count(text) > 1:
-            raise click.BadParameter(f"{text!r} is given twice.")
+            raise click.BadParameter(f"{text!r} is repeated.")
     return given

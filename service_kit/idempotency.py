@@ -20,7 +20,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from service_kit.clock import DAY, SECOND, Clock
 from service_kit.errors import RequestIdReused, ServiceError
 from service_kit.logs import logger
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 
 DAYS_KEPT = 7
@@ -55,21 +55,21 @@ AnsweredRequest.add_index(AnsweredRequest.create_time, name="request_create_time
 
 FIND = Statement(
     AnsweredRequest.select(AnsweredRequest.method, AnsweredRequest.digest, AnsweredRequest.answer).where(
-        AnsweredRequest.request_id == slot("request_id")
+        AnsweredRequest.request_id == param("request_id")
     )
 )
 SAVE = Statement(
     AnsweredRequest.insert(
-        request_id=slot("request_id"),
-        method=slot("method"),
-        digest=slot("digest"),
-        answer=slot("answer"),
-        create_time=slot("create_time"),
+        request_id=param("request_id"),
+        method=param("method"),
+        digest=param("digest"),
+        answer=param("answer"),
+        create_time=param("create_time"),
     )
 )
 _EXPIRED = (
     AnsweredRequest.select(AnsweredRequest.request_id)
-    .where(AnsweredRequest.create_time < slot("before"))
+    .where(AnsweredRequest.create_time < param("before"))
     .order_by(AnsweredRequest.create_time)
     .limit(CLEANUP_ROWS)
 )

@@ -24,7 +24,7 @@ from service_kit.vocabulary import learn, learnable
 
 
 def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Book:
-    """Add a book."""
+    """Add a book. Raises `FieldInvalid` for a wrong ISBN, and `IsbnTaken`."""
     columns = book_columns(request)
 
     def add() -> book_pb2.Book:
@@ -37,7 +37,11 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
 
 
 def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_pb2.Book:
-    """Change the fields that the mask names; with an etag only if the book is still as it was."""
+    """Change the fields that the mask names.
+
+    Raises `FieldInvalid`, `BookNotFound`, `BookRemoved`, `IsbnTaken`, and `EtagMismatch` for a book that has changed
+    since the request's etag.
+    """
     check_update(request)
     book = request.book
     fields, _ = masked_fields(book, request.update_mask, CHANGEABLE_FIELDS)
@@ -61,7 +65,7 @@ def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_
 
 
 def remove_book(store: Store, request: RemoveBookRequest, clock: Clock) -> book_pb2.Book:
-    """Remove a book; one with copies out only with `withdraw`. Its row stays, for its loans and for the frontend."""
+    """Remove a book; with copies on loan only if `withdraw` is set. Its row stays, for its loans and for the sync."""
 
     def remove() -> book_pb2.Book:
         row = locked_book(store, request.id)

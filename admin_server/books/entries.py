@@ -40,7 +40,7 @@ def book_columns(request: AddBookRequest) -> dict[str, object]:
 
 
 def derived_columns(columns: Mapping[str, object]) -> dict[str, object]:
-    """Return the columns of a book that are computed from the others: what it is found, filtered and matched by."""
+    """Return the columns that are computed from the others, for searches, filters and the matching of imports."""
     title, isbn, authors = str(columns["title"]), str(columns["isbn"]), json.loads(str(columns["authors"]))
     return {
         "words": " ".join(book_words(title, authors, isbn)),

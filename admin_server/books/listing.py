@@ -12,10 +12,10 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.v1 import book_pb2
-from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges
 from library_domain.errors import BookNotFound
 from library_domain.search import book_query
 from service_kit.full_text import rows_with_words
+from service_kit.key_filters import KeyFilter, conditions, in_ranges, key_filter
 from service_kit.paging import page, page_size, row_position
 from service_kit.search import Place, search
 from service_kit.store import Store
@@ -23,7 +23,7 @@ from service_kit.unreadable import Damaged, read_rows, readable
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
-    """Get a book, removed or not."""
+    """Return a book, also a removed one. Raises `BookNotFound`."""
     with store.reading(), readable("book", book_id):
         row = Book.get_or_none(Book.id == book_id)
         if row is None:
@@ -34,10 +34,11 @@ def get_book(store: Store, book_id: str) -> book_pb2.Book:
 def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.Book], str]:
     """Return a page of the catalogue, oldest entry first, and the token of the next.
 
-    With a query, whole words come first, then beginnings of words; typing errors where there is neither.
+    With a query, books that have its words come first, then books with words that begin like them. Only where there are
+    neither, words with typing errors are guessed.
     """
     usable = Book.state == request.state if request.state else IN_CATALOGUE
-    fits = book_filter(request.publisher, request.category)
+    fits = key_filter(publisher_key=request.publisher, category_key=request.category)
     with store.reading():
         if request.query:
             rows = _searched(store, request, usable, fits)
@@ -48,16 +49,16 @@ def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.B
 
 
 def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -> tuple[list[book_pb2.Book], str]:
-    """A page of the books that cannot be borrowed now, and the token of the next."""
+    """Return a page of the books that cannot be borrowed now, and the token of the next."""
     query = Book.select().where(Book.key > row_position(request), NOT_BORROWABLE, IN_CATALOGUE).order_by(Book.key)
     with store.reading():
         return _book_page(request, read_rows(query.limit(page_size(request) + 1), Book))
 
 
 def _searched(
-    store: Store, request: ListBooksRequest, usable: Any, fits: BookFilter
+    store: Store, request: ListBooksRequest, usable: Any, fits: KeyFilter
 ) -> list[tuple[Place | None, Book | Damaged]]:
-    """The rows of a page, and one more, each with its place."""
+    """Return up to `page_size + 1` rows, each with its place."""
 
     def find(words: str, after: int, limit: int, *filters: Any) -> list[Book | Damaged]:
         query = Book.select().where(usable, *filters)
@@ -78,7 +79,7 @@ def _book_page(
     rows: Sequence[Book | Damaged],
     places: Sequence[Place | None] = (),
 ) -> tuple[list[book_pb2.Book], str]:
-    """Return the books of a page, with the days when those that are out are expected back, and the next token."""
+    """Return the books of a page, with the next available time of those on loan, and the token of the next page."""
     expected = expected_back_times(rows)
     by_key = dict(zip((row.key for row in rows), places, strict=False))
     return page(

@@ -27,7 +27,7 @@ _decode = json.JSONDecoder().decode
 
 
 def etag(row: Book) -> str:
-    """Stands for a version of the entry. The time is in it, because a restored store gives revisions a second time."""
+    """Return the etag of an entry. It includes the time, as a store restored from a backup uses revisions again."""
     return etag_of(row.revision, row.update_time)
 
 
@@ -51,7 +51,7 @@ def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:
 
 
 def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.Book:
-    """The book as librarians see it."""
+    """Return the book as librarians see it: with its etag and the copies that are available."""
     book = catalog_message(row)
     book.etag = etag(row)
     if row.state == BOOK_STATE_ACTIVE:
@@ -62,7 +62,7 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
 
 
 def expected_back_times(rows: Iterable[Book | Damaged]) -> dict[str, int]:
-    """Return when those of these books that are out are expected back, by their ids; one query for all."""
+    """Return the earliest due time of each of these books with copies on loan, by book id; one query for all."""
     book_ids = [row.id for row in rows if isinstance(row, Book) and row.on_loan]
     if not book_ids:
         return {}

@@ -1,4 +1,4 @@
-"""One transaction of an import: which books its rows are, and what becomes of them."""
+"""One transaction of an import: find the books of its rows, then add or change them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from service_kit.store import Store
 from service_kit.unreadable import read_rows, readable, shown
 
 CANDIDATES = 3
-"""Books of one title and author that are looked at: with two the row is refused, and names some."""
+"""Books of one title and author that are read: a row that matches several is refused, and its problem names them."""
 
 SHOWN_BYTES = 200
-"""Bytes of a value that is shown as changed: 500 rows with eleven such values fit into a message."""
+"""Bytes of a value in a `FieldChange`: 500 rows with eleven such values fit into a message."""
 
 TRIES = 20
-"""How often a batch is begun again because a book of it was just added or renamed: each time, by another writer."""
+"""How often a batch is tried where another writer adds or renames one of its books each time."""
 
 RESULTS: dict[int, ImportResult.ValueType] = {
     ON_DUPLICATE_SKIP: IMPORT_RESULT_ALREADY_THERE,
@@ -67,26 +67,26 @@ class Entry:
 
     id: str
     columns: dict[str, object]
-    """As they are now, and, once the batch is written, in the store."""
+    """The values as they will be stored."""
     state: int
     etag: str
     """Of the book before this batch; empty for a new one."""
     before: dict[str, object] = field(default_factory=dict)
-    """The values of before this batch of all columns that it changes."""
+    """The earlier values of all columns that this batch changes."""
 
     def identity(self) -> str:
-        """Return what the entry is recognized by without an ISBN."""
+        """Return what identifies the entry where a row has no ISBN."""
         return title_identity(str(self.columns["title"]), json.loads(str(self.columns["authors"])))
 
     def change(self, values: dict[str, object]) -> None:
-        """Take new values."""
+        """Set new values, keep the earlier ones, and compute the derived columns again."""
         self.before = {**{name: self.columns[name] for name in values}, **self.before}
         self.columns |= values
         self.columns |= derived_columns(self.columns)
 
 
-class _BookCameBetween(Exception):
-    """A row's book was added or renamed between the look-up and the lock on the revisions, so it is not locked."""
+class _BookNotLocked(Exception):
+    """A row's book was added or renamed between the look-up and the lock on the revisions."""
 
 
 def import_batch(
@@ -94,13 +94,13 @@ def import_batch(
 ) -> list[ImportOutcome]:
     """Import some rows in one transaction; return an outcome for each.
 
-    Raises `FieldInvalid` where the options are not those of the run so far, and `ImportRunUndone`.
+    Raises `FieldInvalid` where the options differ from those of the run until now, and `ImportRunUndone`.
     """
     for _ in range(TRIES):
         try:
             with store.writing():
                 return _import_batch(store, rows, options, planned, clock)
-        except _BookCameBetween:
+        except _BookNotLocked:
             continue
     raise StoreUnavailable
 
@@ -124,7 +124,7 @@ def _import_batch(
     ]
     batch.note_planned()
     if writes:
-        # After all other locks, as everyone who changes something waits for the revisions.
+        # After all other locks, because every writer waits for the lock on the revisions.
         books = batch.write(clock())
         if run is not None:
             pairs = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if not row.validate_only]
@@ -133,7 +133,7 @@ def _import_batch(
 
 
 def _done_already(row: Row, digest: int, result: int, book_id: str) -> ImportOutcome:
-    """Answer a row whose line is done in this run. A row that is refused in any case is never among them."""
+    """Return the outcome of a row whose line is done in this run."""
     if digest != row.digest:
         return _refused(row, "line", "was imported in this run with other values; import the changed file as a new run")
     return ImportOutcome(line=row.line, result=ImportResult.ValueType(result), book_id=book_id, already_done=True)
@@ -145,7 +145,7 @@ def _refused(row: Row, field_: str, problem: str) -> ImportOutcome:
 
 
 class _Batch:
-    """The books that the rows of a batch are about, found by ISBN or by title and first author."""
+    """The books of the rows of a batch, found by ISBN or by title and first author."""
 
     def __init__(self, options: ImportOptions, planned: Planned) -> None:
         self._options = options
@@ -157,25 +157,25 @@ class _Batch:
         self._lines: dict[int, tuple[int, ImportOutcome]] = {}  # the rows of this batch that are done, by line
 
     def find_books(self, store: Store, rows: Sequence[Row], *, writes: bool) -> None:
-        """Look up the books of the rows. When this batch writes, nobody else changes what was found until it ends.
+        """Look up the books of the rows. With `writes`, they and the revisions are locked until the transaction ends.
 
-        Raises `_BookCameBetween`.
+        Raises `_BookNotLocked`.
         """
         locked: set[str] | None = None
         if writes:
             if store.is_postgresql and self._options.on_duplicate != ON_DUPLICATE_SKIP:
                 locked = self._find_ids(rows)
                 _lock_books(store, locked)
-            # Otherwise, on PostgreSQL, another import could add one of these ISBNs between the look-up and the insert,
-            # and the whole batch would fail for it.
+            # Without the lock, on PostgreSQL, another import could add one of these ISBNs between the look-up and the
+            # insert, and the whole batch would fail.
             lock_revisions()
         ids = self._find_ids(rows)
         if locked is not None and ids - locked:
-            raise _BookCameBetween
+            raise _BookNotLocked
         self._entries = dict.fromkeys(ids)
         for row in read_rows(Book.select().where(Book.id.in_(ids)), Book) if ids else ():
             if entry := shown(row, _entry, row.key):
-                self._take_in(entry)
+                self._add_entry(entry)
 
     def _find_ids(self, rows: Sequence[Row]) -> set[str]:
         isbns = {str(row.columns["isbn"]) for row in rows} - {""}
@@ -188,7 +188,7 @@ class _Batch:
             same_key.setdefault(key, []).append(book_id)
         return set(self._by_isbn.values()).union(*(found[:CANDIDATES] for found in same_key.values()))
 
-    def _take_in(self, entry: Entry) -> None:
+    def _add_entry(self, entry: Entry) -> None:
         self._entries[entry.id] = entry
         if entry.columns["isbn"]:
             self._by_isbn[str(entry.columns["isbn"])] = entry.id
@@ -197,7 +197,7 @@ class _Batch:
             same.extend([entry.id] * (entry.id not in same))
 
     def outcome(self, row: Row) -> ImportOutcome:
-        """Say what becomes of a row, and change the entries accordingly unless it is only to be validated."""
+        """Return the outcome of a row, and change the entries accordingly unless the row is only validated."""
         if row.problems:
             return ImportOutcome(line=row.line, result=IMPORT_RESULT_REFUSED, problems=row.problems)
         if not self._options.run_id:
@@ -221,7 +221,7 @@ class _Batch:
             result = RESULTS[self._options.on_duplicate] if planned else IMPORT_RESULT_ADDED
             return ImportOutcome(line=row.line, result=result)
         entry = Entry(new_id(), row.columns, 0, "")
-        self._take_in(entry)
+        self._add_entry(entry)
         return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED, book_id=entry.id)
 
     def _found(self, row: Row) -> list[str]:
@@ -253,10 +253,10 @@ class _Batch:
         if self._options.match_title:
             self._by_identity[entry.identity()].remove(entry.id)
         entry.change(values)
-        self._take_in(entry)
+        self._add_entry(entry)
 
     def _is_planned(self, row: Row) -> bool:
-        """Return whether an earlier row would have added this book; note that this one would."""
+        """Return whether an earlier row would have added this book; remember that this one would."""
         isbn, identity = str(row.columns["isbn"]), title_key(_identity(row)) if self._options.match_title else 0
         both = (self._planned, self._new_planned)
         if isbn:
@@ -269,31 +269,31 @@ class _Batch:
         return known
 
     def note_planned(self) -> None:
-        """Remember what rows of this batch would have added for the next ones."""
+        """Remember for the next batches what the rows of this one would have added."""
         self._planned.isbns.update(self._new_planned.isbns)
         self._planned.identities.update(self._new_planned.identities)
 
     def write(self, now: int) -> list[runs.Effect]:
-        """Write the new and the changed books; return what was done to each."""
+        """Write the new and the changed books; return the change of each."""
         entries = [entry for entry in self._entries.values() if entry is not None]
-        fresh = [entry for entry in entries if not entry.etag]
+        new = [entry for entry in entries if not entry.etag]
         changed = [entry for entry in entries if entry.etag and entry.before]
-        written = insert_books([{**entry.columns, "id": entry.id} for entry in fresh], now)
+        written = insert_books([{**entry.columns, "id": entry.id} for entry in new], now)
         written += update_books([{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed], now)
         return [
             runs.Effect(entry.id, entry.etag, etag_of(row["revision"], row["update_time"]), entry.before)
-            for entry, row in zip([*fresh, *changed], written, strict=True)
+            for entry, row in zip([*new, *changed], written, strict=True)
         ]
 
 
 def _lock_books(store: Store, ids: Iterable[str]) -> None:
-    """Lock these books until the transaction ends, in the order in which others lock several."""
+    """Lock these books until the transaction ends, in the order of ids (see docs/locks.md)."""
     if ids:
         list(store.locking(Book.select(Book.id).where(Book.id.in_(ids)).order_by(Book.id)))
 
 
 def _entry(row: Book) -> Entry:
-    catalog_message(row)  # raises for a row that is damaged
+    catalog_message(row)  # raises for a damaged row
     return Entry(row.id, {name: getattr(row, name) for name in ENTRY_COLUMNS}, row.state, etag(row))
 
 

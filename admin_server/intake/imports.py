@@ -1,4 +1,4 @@
-"""Importing many books: each row goes in or has its reason why not, and the others are not held up."""
+"""Import many books: each row is imported or refused with its reason, and does not stop the others."""
 
 from __future__ import annotations
 
@@ -38,19 +38,20 @@ LIMITS = ImportLimits()
 def import_books(
     store: Store, rows: Iterable[ImportBooksRequest], clock: Clock, limits: ImportLimits = LIMITS
 ) -> list[ImportOutcome]:
-    """Import the rows as they come, some hundreds to a transaction; return an outcome for each.
+    """Import the rows as they arrive, in transactions of `limits.batch_rows`; return an outcome for each.
 
     Raises:
         FieldInvalid: The options of the first row are wrong, or not those of the run so far.
-        ImportRunUndone: The run was taken back.
-        ImportTooLong: There are more than `limits.rows` rows, or fewer with too much wrong; those before are in.
+        ImportRunUndone: The run was undone.
+        ImportTooLong: There are more than `limits.rows` rows, or the outcomes are too large. The rows before that are
+            committed.
     """
     rows = iter(rows)
     first = next(rows, None)
     if first is None:
         return []
     options = checked_options(first)
-    # One by one, so that what is too large does not pile up.
+    # One at a time, so that memory does not grow with the number of large rows.
     checked = (checked_row(row, options) for row in chain([first], rows))
     del first
     outcomes: list[ImportOutcome] = []

@@ -1,4 +1,4 @@
-"""The rows of an import and its options: what is wrong with them, and what is kept of them."""
+"""Check the rows of an import and its options."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from service_kit.text.keys import tidied
 from service_kit.validation import Problem, joined, problems, problems_by, shortened
 
 PROBLEMS_REPORTED = 10
-"""At most so many problems of a row are reported, each field's first before its others."""
+"""Problems that are reported of a row, at most. The first problem of each field comes before further ones."""
 
 NO_REQUEST_ID = "must be empty: rows of an import have no request id, but a run_id in their options"
-NO_LINE = "must be set, and be another one for each row, where the options have a run_id"
-OTHER_OPTIONS = "must be those of the first row of the stream, or not be set"
+NO_LINE = "must be set, and different for each row, where the options have a run_id"
+OTHER_OPTIONS = "must be those of the first row of the stream, or not set"
 NEEDS_RUN = "must be set with ON_DUPLICATE_ADD_COPIES, so that no row is counted twice"
 
 
 class Row(NamedTuple):
-    """What is kept of a row until its batch is committed: of one that is refused, only why."""
+    """A row until its batch is committed. Of a refused row only the problems are kept."""
 
     line: int
     validate_only: bool
@@ -39,11 +39,11 @@ class Row(NamedTuple):
     digest: int
     problems: list[FieldProblem]
     weight: int
-    """Bytes that are kept, roughly."""
+    """Bytes in memory, roughly."""
 
 
 def checked_options(row: ImportBooksRequest) -> ImportOptions:
-    """Return the options of a stream's first row in one form. Raises `FieldInvalid`."""
+    """Return the options of a stream's first row, normalized. Raises `FieldInvalid`."""
     options = ImportOptions()
     options.CopyFrom(row.options)
     wrong: list[Problem] = [(f"options.{field}", problem) for field, problem in problems(options)]
@@ -51,13 +51,13 @@ def checked_options(row: ImportBooksRequest) -> ImportOptions:
         wrong.append(("options.run_id", NEEDS_RUN))
     if wrong:
         raise FieldInvalid(*wrong)
-    return _in_one_form(options)
+    return _normalized(options)
 
 
 def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
     """Return the columns of a row, or what is wrong with it.
 
-    No columns are made of a row that is refused: its lists may have a million items.
+    A refused row has no columns: its lists can have a million items.
     """
     wrong = problems(row.book)
     if row.book.request_id:
@@ -65,7 +65,7 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
     wrong = joined(wrong, problems_by([check_isbn], shortened(row.book, wrong)))
     if options.run_id and row.line < 1:
         wrong.insert(0, ("line", NO_LINE))
-    if row.HasField("options") and _in_one_form(row.options) != options:
+    if row.HasField("options") and _normalized(row.options) != options:
         wrong.insert(0, ("options", OTHER_OPTIONS))
     if wrong:
         reported = [
@@ -87,7 +87,7 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
     )
 
 
-def _in_one_form(options: ImportOptions) -> ImportOptions:
+def _normalized(options: ImportOptions) -> ImportOptions:
     return ImportOptions(
         run_id=options.run_id.lower(),
         on_duplicate=options.on_duplicate or ON_DUPLICATE_SKIP,

@@ -1,6 +1,6 @@
-"""What imports did under each run id: so that no row is applied twice, and a run can be taken back.
+"""Record what each run of an import did, so that no row is applied twice and a run can be undone.
 
-All rows of a run are written with the row of `import_run` locked: two streams of one run wait for each other.
+The row of `import_run` is locked while rows of the run are written, so two streams of one run wait for each other.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from library_domain.errors import ImportRunUndone
 from service_kit.clock import rfc3339, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.paging import page, page_size, row_position
-from service_kit.statements import Statement, slot, tuples
+from service_kit.statements import Statement, param, tuples
 from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, read_rows
 
-SAVE_ROW = Statement(ImportRow.insert(**{name: slot(name) for name in ("run", "line", "digest", "result", "book_id")}))
+SAVE_ROW = Statement(ImportRow.insert(**{name: param(name) for name in ("run", "line", "digest", "result", "book_id")}))
 SAVE_BOOK = Statement(
     ImportBook.insert(
-        is_undone=0, **{name: slot(name) for name in ("run", "book_id", "is_added", "before", "etag")}
+        is_undone=0, **{name: param(name) for name in ("run", "book_id", "is_added", "before", "etag")}
     ).on_conflict(
         conflict_target=[ImportBook.run, ImportBook.book_id],
         update={ImportBook.before: EXCLUDED.before, ImportBook.etag: EXCLUDED.etag},
@@ -42,18 +42,18 @@ COUNTED = {
 
 
 class Effect(NamedTuple):
-    """What a batch did to a book."""
+    """The change of a book by a batch."""
 
     book_id: str
     etag_before: str
     """Empty for a book that the batch added."""
     etag: str
     before: dict[str, object]
-    """The values of before the batch of all columns that it changed."""
+    """The earlier values of all columns that the batch changed."""
 
 
 def open_run(store: Store, options: ImportOptions, now: int) -> ImportRun | None:
-    """Return the run, new or known, its row locked until the transaction ends; None where the options name none.
+    """Return the run, new or known, its row locked until the transaction ends; None where the options have no run id.
 
     Raises `FieldInvalid` where the options are not those of the run so far, and `ImportRunUndone`.
     """
@@ -72,7 +72,7 @@ def open_run(store: Store, options: ImportOptions, now: int) -> ImportRun | None
 
 
 def find_run(options: ImportOptions) -> ImportRun | None:
-    """Return the run, for a batch that changes nothing; None where there is none. Raises what `open_run` raises."""
+    """Return the run for a batch that changes nothing; None for an unknown run. Raises the errors of `open_run`."""
     run = ImportRun.get_or_none(ImportRun.id == options.run_id) if options.run_id else None
     return _checked(run, options) if run is not None else None
 
@@ -93,7 +93,7 @@ def _checked(run: ImportRun, options: ImportOptions) -> ImportRun:
 
 
 def rows_done(run: ImportRun | None, lines: Iterable[int]) -> dict[int, tuple[int, int, str]]:
-    """Return those of these lines that are done in this run: digest, result and book id of each."""
+    """Return digest, result and book id of each of these lines that is done in this run."""
     if run is None:
         return {}
     query = ImportRow.select(ImportRow.line, ImportRow.digest, ImportRow.result, ImportRow.book_id).where(
@@ -103,7 +103,7 @@ def rows_done(run: ImportRun | None, lines: Iterable[int]) -> dict[int, tuple[in
 
 
 def remember(run: ImportRun, pairs: Iterable[tuple[Row, ImportOutcome]], effects: Sequence[Effect], now: int) -> None:
-    """Remember what became of the rows of a batch, and what was done to which book, within its transaction."""
+    """Record the outcomes of a batch and its changes of books, within its transaction."""
     done = [
         (row, outcome)
         for row, outcome in pairs
@@ -121,7 +121,7 @@ def remember(run: ImportRun, pairs: Iterable[tuple[Row, ImportOutcome]], effects
 
 
 def _earlier_effects(run: ImportRun, book_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return what earlier batches of the run did to these books: the values of before it, and the etag after it."""
+    """Return the changes of these books by earlier batches: the values before the run, and the etag after the batch."""
     if not book_ids:
         return {}
     query = ImportBook.select(ImportBook.book_id, ImportBook.before, ImportBook.etag).where(
@@ -137,7 +137,7 @@ def _merged(run: ImportRun, effect: Effect, earlier: tuple[str, str] | None) -> 
             before = {**before, **json.loads(earlier[0])}
         except DAMAGE:
             etag = ""
-        if earlier[1] != effect.etag_before:  # others changed the book while the run went on
+        if earlier[1] != effect.etag_before:  # others changed the book during the run
             etag = ""
     is_added = int(not effect.etag_before)
     return {"run": run.key, "book_id": effect.book_id, "is_added": is_added, "before": json.dumps(before), "etag": etag}

@@ -1,4 +1,4 @@
-"""Takes back what a run of an import did, some books at a time, and leaves alone what has changed or was lent since."""
+"""Undo a run of an import, some books at a time, except books that were changed or lent since."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, read_rows, readable, report
 
 MOST_BOOKS = 500
-"""How many books are taken back together: as many as a batch of the import commits."""
+"""Books that are undone in one transaction: as many as a batch of the import commits."""
 
 MOST_TITLE = 100
 """Characters of a title in an outcome."""
 
 
 def undo_position(request: UndoImportRequest) -> str:
-    """Return the book id behind which the page begins, or "". Raises `FieldInvalid` for a token of another run."""
+    """Return the book id after which the page begins, or "". Raises `FieldInvalid` for a token of another run."""
     after = position(_paged(request))
     if after and not UUID.fullmatch(after):
         raise token_refused()
@@ -50,14 +50,14 @@ def undo_position(request: UndoImportRequest) -> str:
 
 
 def undo_import(store: Store, request: UndoImportRequest, clock: Clock) -> UndoImportResponse:
-    """Take back a page of the books of a run.
+    """Undo the changes of a page of the books of a run.
 
     Raises `ImportRunNotFound`.
     """
     after = undo_position(request)
 
     def undo() -> UndoImportResponse:
-        store.locking(Frontend.select()).first()  # many books are locked, and no loan is recorded meanwhile
+        store.locking(Frontend.select()).first()  # before the books (see docs/locks.md): no loan is recorded meanwhile
         run = store.locking(ImportRun.select().where(ImportRun.id == request.run_id)).first()
         if run is None:
             raise ImportRunNotFound(run_id=request.run_id)
@@ -72,7 +72,7 @@ def undo_import(store: Store, request: UndoImportRequest, clock: Clock) -> UndoI
 
 
 def _paged(request: UndoImportRequest) -> UndoImportRequest:
-    """Return what the token of a page belongs to: a request id is another one for each page."""
+    """Return the arguments that the token of a page is valid for. The request id differs from page to page."""
     return UndoImportRequest(
         run_id=request.run_id, page_size=min(request.page_size, MOST_BOOKS), page_token=request.page_token
     )
@@ -113,7 +113,7 @@ def _undone(store: Store, effects: Sequence[ImportBook], now: int) -> list[UndoO
 
 
 def _locked_books(store: Store, ids: Sequence[str]) -> dict[str, Book]:
-    """Read these books and lock their rows until the transaction ends; leave out those that are damaged."""
+    """Lock the rows of these books until the transaction ends; return those that can be read."""
     if store.is_postgresql:
         list(store.locking(Book.select(Book.id).where(Book.id.in_(ids)).order_by(Book.id)))
     books = {}
@@ -137,7 +137,7 @@ def _is_readable(effect: ImportBook) -> bool:
 
 
 def _newest_loans(ids: Sequence[str]) -> dict[str, int]:
-    """Return when the newest loan of each of these books began, as far as the frontend has reported."""
+    """Return the borrow time of the newest loan of each of these books, as far as the frontend has reported."""
     query = Loan.select(Loan.book_id, peewee.fn.MAX(Loan.borrow_time)).where(Loan.book_id.in_(ids))
     return dict(tuples(query.group_by(Loan.book_id)))
 
@@ -146,7 +146,7 @@ def _result(effect: ImportBook, book: Book, newest_loan: int | None) -> UndoResu
     done = UNDO_RESULT_REMOVED if effect.is_added else UNDO_RESULT_RESTORED
     if effect.is_undone:
         return done
-    if effect.is_added and book.state == BOOK_STATE_REMOVED:  # by a librarian: there is nothing left to do
+    if effect.is_added and book.state == BOOK_STATE_REMOVED:  # by a librarian: nothing is left to undo
         return done
     if effect.etag != etag(book):
         return UNDO_RESULT_CHANGED_SINCE
@@ -156,7 +156,7 @@ def _result(effect: ImportBook, book: Book, newest_loan: int | None) -> UndoResu
 
 
 def _is_in_use(effect: ImportBook, book: Book, newest_loan: int | None) -> bool:
-    """Return whether a book, or copies of it, would be taken away that were lent since the run."""
+    """Return whether the undo would remove a book, or copies, that were lent since the run."""
     if effect.is_added:
         return newest_loan is not None or book.on_loan > 0
     copies: int = json.loads(effect.before).get("total_copies", book.total_copies)
@@ -173,7 +173,7 @@ def _is_to_be_done(effect: ImportBook, book: Book, result: UndoResult.ValueType)
 
 
 def _columns_before(effect: ImportBook, book: Book) -> dict[str, Any]:
-    """Return the columns of a book as the run found it; one that the run added is removed, its entry as it is."""
+    """Return the columns of a book before the run; a book that the run added keeps its entry, and is removed."""
     columns = _columns(book)
     if effect.is_added:
         columns["state"] = BOOK_STATE_REMOVED

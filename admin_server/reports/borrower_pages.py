@@ -1,7 +1,7 @@
-"""Pages of users who have books out. A user may have more loans than fit on one, so a page can end between two loans.
+"""Pages of users with books on loan. A page can end between two loans of a user, who can have more than fit on a page.
 
-The next page then begins with the same user and the rest of the loans. A page's token has the user behind whom the next
-page begins, or the user and the loan: `user_id` or `user_id/key`.
+The next page then begins with the same user and the rest of the loans. A page's token names the user after whom the
+next page begins, or the user and the loan: `user_id` or `user_id/key`.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ class BorrowerPageLimits:
 LIMITS = BorrowerPageLimits()
 
 _ITEM_BYTES = 8
-"""The most that a message in a list adds to its own size: its field number and its length."""
+"""Bytes that a message in a list adds to its own size, at most: its field number and its length."""
 
 
 class BorrowerPosition(NamedTuple):
     """Where a page of borrowers begins."""
 
     user_id: str
-    """The page begins behind this user, or within the user's loans."""
+    """The page begins after this user, or within the user's loans."""
     loan_key: int | None
-    """Behind this one; None when all of the user's loans were on earlier pages."""
+    """The page begins after this loan; None when all of the user's loans were on earlier pages."""
 
-    def is_behind(self) -> peewee.Expression:
-        """Make the condition for the loans of this page and of all later ones."""
+    def is_after(self) -> peewee.Expression:
+        """Return the condition for the loans of this page and of all later ones."""
         if self.loan_key is None:
             return Loan.user_id > self.user_id
         return (Loan.user_id >= self.user_id) & ((Loan.user_id > self.user_id) | (Loan.key > self.loan_key))
 
 
 def borrower_position(request: ListRequest) -> BorrowerPosition:
-    """Return where the page begins. Raises `FieldInvalid` for a token that is not one of this list."""
+    """Return where the page begins. Raises `FieldInvalid` for a token of another list."""
     user_id, slash, key = position(request).partition("/")
     if slash and not KEY.fullmatch(key):
         raise token_refused()
@@ -99,17 +99,17 @@ def borrower_page(
             room -= borrower.ByteSize() + _ITEM_BYTES
         room -= message.ByteSize() + _ITEM_BYTES
         if before is not None and room < 0:
-            return borrowers, next_page_token(request, before.user_id if begins else _behind(before))
+            return borrowers, next_page_token(request, before.user_id if begins else _after(before))
         if begins:
             borrowers.append(borrower)
         borrower.loans.append(message)
         before = row
     size = page_size(request)
     if len(rows) > limits.loans:
-        # Where none of so many could be shown, the user's others are left out, too.
-        return borrowers, next_page_token(request, user_ids[0] if before is None else _behind(before))
+        # Where none of these loans could be shown, the user's other loans are left out, too.
+        return borrowers, next_page_token(request, user_ids[0] if before is None else _after(before))
     return borrowers, next_page_token(request, user_ids[size - 1]) if len(user_ids) > size else ""
 
 
-def _behind(loan: Loan) -> str:
+def _after(loan: Loan) -> str:
     return f"{loan.user_id}/{loan.key}"

@@ -16,11 +16,11 @@ from service_kit.unreadable import readable
 
 
 def get_status(store: Store) -> Status:
-    """What the store holds. It counts rows, so it is for people, not for polling."""
+    """Return the counts of the store, its epoch and its frontend. It counts rows, so it is too slow for polling."""
     with store.reading(), readable("status", "epoch"):
         epoch = current_epoch()
         frontend = Frontend.get_or_none()
-        # A damaged number of copies counts as none, and does not end the report.
+        # A damaged number of copies counts as 0, and does not fail the report.
         copies = peewee.fn.SUM(Book.total_copies).filter(Book.total_copies.between(0, MOST_COPIES))
         title_count, copy_count = tuples(Book.select(peewee.fn.COUNT(Book.key), copies).where(IN_CATALOGUE))[0]
         return Status(

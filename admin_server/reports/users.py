@@ -23,7 +23,7 @@ from service_kit.unreadable import Damaged, all_shown, read_rows, readable, show
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
-    """Get a user."""
+    """Return a user, also one whose account is closed. Raises `UserNotFound`."""
     with store.reading(), readable("user", user_id):
         row = User.get_or_none(User.id == user_id)
         if row is None:
@@ -32,7 +32,7 @@ def get_user(store: Store, user_id: str) -> user_pb2.User:
 
 
 def list_users(store: Store, request: ListUsersRequest) -> tuple[list[user_pb2.User], str]:
-    """A page of users and the token of the next."""
+    """Return a page of users, and the token of the next."""
     with store.reading():
         rows = _rows(request)
         counts = _open_loan_counts([row.id for row in rows if isinstance(row, User)])
@@ -50,18 +50,18 @@ def _rows(request: ListUsersRequest) -> list[User | Damaged]:
 def list_borrowers(
     store: Store, request: ListBorrowersRequest, clock: Clock, limits: BorrowerPageLimits = LIMITS
 ) -> tuple[list[Borrower], str]:
-    """A page of the users who have books out, each with those loans, and the token of the next; four queries."""
+    """Return a page of the users with books on loan, each with these loans, and the token of the next; four queries."""
     now = clock()
     is_open = Loan.return_time.is_null()
-    is_behind = borrower_position(request).is_behind()
+    is_after = borrower_position(request).is_after()
     with store.reading():
-        who = Loan.select(Loan.user_id).where(is_open, is_behind).distinct().order_by(Loan.user_id)
+        who = Loan.select(Loan.user_id).where(is_open, is_after).distinct().order_by(Loan.user_id)
         user_ids = _texts(who, page_size(request) + 1)
         on_page = user_ids[: page_size(request)]
         rows = read_rows(User.select().where(User.id.in_(on_page)), User)
         users = {row.id: row for row in rows if isinstance(row, User)}
         counts = _open_loan_counts(on_page)
-        own = Loan.select().where(is_open, is_behind, Loan.user_id.in_(on_page)).order_by(Loan.user_id, Loan.key)
+        own = Loan.select().where(is_open, is_after, Loan.user_id.in_(on_page)).order_by(Loan.user_id, Loan.key)
         open_loans = read_rows(own.limit(limits.loans + 1), Loan)
 
     def user(user_id: str) -> user_pb2.User:
@@ -90,7 +90,7 @@ def _texts(query: Any, limit: int) -> list[str]:
 
 
 def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:
-    """How many loans each of these users has out."""
+    """Return the number of open loans of each of these users, by user id."""
     query = (
         Loan.select(Loan.user_id, peewee.fn.COUNT(Loan.key))
         .where(Loan.user_id.in_(list(user_ids)), Loan.return_time.is_null())

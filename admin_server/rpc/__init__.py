@@ -1,1 +1,1 @@
-"""The admin's servicers. Each method is three moves: (checked) request, one feature function, reply."""
+"""The admin's servicers. Each method takes a checked request, calls one feature function, and returns its message."""

@@ -15,8 +15,8 @@ from frontend_server.store.models import own_credentials
 from frontend_server.sync.answers import AnswerRefused
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.parking import unpark
-from frontend_server.sync.pull import pull
-from frontend_server.sync.push import push
+from frontend_server.sync.pull import PAGE_SIZE, pull
+from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.retry_set_aside import retry_set_aside
 from frontend_server.sync.schedule import Schedule, Task, describe
 from frontend_server.sync.shared_run import SharedRun
@@ -32,6 +32,20 @@ CALL_SECONDS = 10.0
 """The deadline of each call to the admin."""
 
 
+@dataclass(frozen=True)
+class SyncSettings:
+    """With which admin a frontend syncs, and how."""
+
+    admin_target: str
+    """HOST:PORT of the admin."""
+    interval: float = 1.0
+    """Seconds between two reads of the admin's catalogue."""
+    page_size: int = PAGE_SIZE
+    """Changes of the catalogue that are read with one call."""
+    batch_rows: int = BATCH_ROWS
+    """Rows that are pushed with one call."""
+
+
 @dataclass
 class Health:
     """How one direction of the sync fares in this process."""
@@ -44,12 +58,13 @@ class Health:
 class Sync:
     """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
 
-    def __init__(self, store: Store, admin_target: str, interval: float, clock: WatchedClock) -> None:
+    def __init__(self, store: Store, settings: SyncSettings, clock: WatchedClock) -> None:
         """Prepare; nothing is sent before `start`."""
         self._store = store
         self._clock = clock
-        self.admin_target = admin_target
-        self._channel = open_channel(admin_target)
+        self._settings = settings
+        self.admin_target = settings.admin_target
+        self._channel = open_channel(settings.admin_target)
         self._admin = SyncServiceStub(self._channel)
         # Not the stub's: it could not say which change of a page it is that cannot be parsed.
         self._list_changes = self._channel.unary_unary(
@@ -60,12 +75,12 @@ class Sync:
         self.pull_health, self.push_health = Health(), Health()
         self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
-        self._pull_task = Task("pull", self.pull, interval)
-        self._push_task = Task("push", self.push, interval)
+        self._pull_task = Task("pull", self.pull, settings.interval)
+        self._push_task = Task("push", self.push, settings.interval)
         self._is_stopping = False
         self._shared_run = SharedRun(self._run_now, shared_failure=AdminUnavailable)
-        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, interval)]
-        self._schedule = Schedule(tasks, interval)
+        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, settings.interval)]
+        self._schedule = Schedule(tasks, settings.interval)
 
     def start(self) -> None:
         """Begin to run on schedule."""
@@ -126,7 +141,7 @@ class Sync:
         """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
         metadata = own_credentials(self._store).metadata()
         page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS, metadata=metadata)
-        self._clock.saw_elsewhere(newest_time(page))
+        self._clock.note_remote_time(newest_time(page))
         return page
 
     @contextlib.contextmanager
@@ -146,12 +161,12 @@ class Sync:
         if asked_for or not self._has_retried:
             retry_set_aside(self._store)
             self._has_retried = True
-        pull(self._store, self._fetch, self._clock.now)
+        pull(self._store, self._fetch, self._clock.now, page_size=self._settings.page_size)
 
     def _push(self) -> None:
         metadata = own_credentials(self._store).metadata()
         record = functools.partial(self._admin.RecordStates, timeout=CALL_SECONDS, metadata=metadata)
-        push(self._store, record, self._clock.now)
+        push(self._store, record, self._clock.now, batch_rows=self._settings.batch_rows)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:
         try:

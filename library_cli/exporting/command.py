@@ -20,7 +20,7 @@ from library_cli.pace import Pace
 from library_cli.stopped import INTERRUPTED, CommandStopped
 
 SHOWN_EVERY = 1_000
-"""Rows between two looks at the clock."""
+"""Rows between two updates of the progress."""
 
 
 @click.command("export", short_help="Write all books, users or loans into a CSV or JSON Lines file.")
@@ -41,10 +41,10 @@ def export_command(file: Path, form: str | None, kind: str | None, admin_target:
     The columns of books are those that `library import` reads, so an exported catalogue can be imported into an empty
     library as it is. Users and loans have the columns of the contract, times in RFC 3339 in UTC. The text is UTF-8.
 
-    FILE is written under another name and moved into its place when it is whole, so an export that stops leaves what
-    was there before. A file with users or loans can only be read by you.
+    FILE is written under another name and renamed when it is complete, so an export that stops leaves an earlier file
+    as it was. A file with users or loans can only be read by you.
 
-    Exit status: 0 when the file is whole, 2 when the export could not be done.
+    Exit status: 0 when the file is complete, 2 when the export could not be done.
     """
     chosen = {"users": USERS, "loans": LOANS}.get(kind or "", BOOKS)
     form = form or SUFFIXES.get(file.suffix.lower(), "csv")
@@ -54,16 +54,16 @@ def export_command(file: Path, form: str | None, kind: str | None, admin_target:
         total = _total(admin_target, chosen)
         with connected(target) as channel:
             rows = chosen.rows(channel)
-            first = list(islice(rows, 1))  # before anything is written: the service may not answer
+            first = list(islice(rows, 1))  # before anything is written, as the service may not answer
             with opened(file, is_private=chosen.is_private) as out:
                 write = writer_of(form, out, chosen.columns)
-                with _progress(Console(stderr=True), chosen, total) as tell:
+                with _progress(Console(stderr=True), chosen, total) as show_progress:
                     for count, row in enumerate(chain(first, rows), 1):
                         write(row)
                         if count % SHOWN_EVERY == 0:
-                            tell(count)
+                            show_progress(count)
     except BrokenPipeError:
-        raise  # click ends the program quietly: who reads has had enough
+        raise  # the reader of the pipe has closed it: click ends the program without a message
     except CallFailed as problem:
         raise CommandStopped(str(problem)) from problem
     except OSError as problem:
@@ -83,17 +83,17 @@ def _total(admin_target: str, kind: Kind) -> int | None:
 
 @contextmanager
 def _progress(console: Console, kind: Kind, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield what is called with the number of rows written: a bar on a terminal, a line every few seconds elsewhere."""
+    """Yield a function to call with the number of rows written. It shows a bar on a terminal, otherwise lines."""
     pace = Pace()
 
-    def said(count: int, *, with_time: bool) -> str:
+    def text(count: int, *, with_time: bool) -> str:
         return f"{count} {kind.name}, {pace.in_words(count, count / total if with_time and total else None)}"
 
     if not console.is_terminal:
-        pace.is_due()  # nothing is said in the first seconds
-        yield lambda count: console.print(said(count, with_time=True), highlight=False) if pace.is_due() else None
+        pace.is_due()  # no line in the first seconds
+        yield lambda count: console.print(text(count, with_time=True), highlight=False) if pace.is_due() else None
         return
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total)
-        yield lambda count: progress.update(task, completed=count, description=said(count, with_time=False))
+        yield lambda count: progress.update(task, completed=count, description=text(count, with_time=False))

@@ -1,4 +1,4 @@
-"""What can be exported: where the rows come from, page after page, and what their columns are."""
+"""The kinds of rows that can be exported: their pages, and their columns."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from library_cli.channel import pages
 from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, FieldKind
 
 PAGE_SIZE = 1_000
-"""As many rows as a page may have."""
+"""Rows of a page, at most as many as the services return."""
 
 PAGE_SECONDS = 60.0
 """Deadline of one page."""
 
 COUNT_SECONDS = 2.0
-"""Deadline of the count of rows, which is only needed to tell the time left."""
+"""Deadline of the count of rows, which is only needed to estimate the time left."""
 
 Value: TypeAlias = str | int | list[str] | None
 Row: TypeAlias = dict[str, Value]
@@ -47,20 +47,20 @@ NANOS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of rows."""
+    """A kind of rows."""
 
     name: str
     """In the plural."""
     columns: Sequence[str]
     rows: Callable[[grpc.Channel], Iterator[Row]]
     count_field: str
-    """Of the admin's status."""
+    """The field of the admin's status with the number of rows."""
     is_private: bool
     """Whether rows are about people."""
 
 
 def count_of(channel: grpc.Channel, kind: Kind) -> int | None:
-    """Ask the admin service about how many rows there are; None where it does not answer at once."""
+    """Return about how many rows there are; None where the admin service does not answer in `COUNT_SECONDS`."""
     try:
         status = StatusServiceStub(channel).GetStatus(status_service_pb2.GetStatusRequest(), timeout=COUNT_SECONDS)
     except grpc.RpcError:
@@ -116,7 +116,7 @@ def user_row(user: User) -> Row:
 
 
 def loan_row(loan: Loan) -> Row:
-    """Return the values of a loan; None for a time or a fine that there is not."""
+    """Return the values of a loan; None for a missing time or fine."""
     row: Row = {name: getattr(loan, name) for name in ("id", "book_id", "book_title", "user_id", "days")}
     times: Row = {
         name: _time(getattr(loan, name)) if loan.HasField(name) else None
@@ -145,7 +145,7 @@ def _time(time: Timestamp) -> str:
 
 
 def _state(enum: Any, number: int) -> str:
-    """Return the name of a state in lower case, without the name of its type; a number that is not known as it is."""
+    """Return the name of a state in lower case, without the name of its type; the number of an unknown one."""
     return enum.Name(number).partition("_STATE_")[2].lower() if number in enum.values() else str(number)
 
 

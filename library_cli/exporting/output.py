@@ -1,4 +1,4 @@
-"""Writes rows as CSV (RFC 4180) or JSON Lines, and puts the file in its place when it is whole."""
+"""Write rows as CSV (RFC 4180) or JSON Lines, and rename the file when it is complete."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from service_kit.private_files import FILE_MODE
 FORMATS = ("csv", "jsonl")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 OPEN_MODE = 0o666
-"""Of a file that is not about people: the umask takes away from it."""
+"""Mode of a file that is not about people, before the umask is applied."""
 
 Writer = Callable[[Row], object]
 
 
 def writer_of(form: str, file: IO[str], columns: Sequence[str]) -> Writer:
-    """Return what writes a row in a format; for CSV, write the line that names the columns."""
+    """Return a function that writes a row; for CSV, write the line of headings."""
     if form == "jsonl":
         return lambda row: file.write(json.dumps({name: row[name] for name in columns}, ensure_ascii=False) + "\n")
-    table = csv.writer(file, lineterminator="\r\n")  # with another one, it leaves a lone CR without quotes
+    table = csv.writer(file, lineterminator="\r\n")  # with another terminator, it leaves a lone CR without quotes
     table.writerow(columns)
     return lambda row: table.writerow([_cell(name, row[name]) for name in columns])
 
@@ -46,7 +46,7 @@ def _cell(name: str, value: Value) -> str:
 
 @contextlib.contextmanager
 def opened(path: Path, *, is_private: bool) -> Iterator[IO[str]]:
-    """Open a file for writing that replaces `path` when all went well; otherwise what was there before stays.
+    """Open a file for writing that replaces `path` when the block ends without an error.
 
     What is not a plain file, such as a pipe, is written to as it is, and `-` is standard output. Raises OSError.
     """

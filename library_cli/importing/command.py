@@ -34,15 +34,15 @@ Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON L
 The first line names the columns, in any order: {", ".join(INPUT_NAMES)}.
 Authors have `;` between them. Only title is required. Other headings, such
 as Author or Year, separators, encodings and sheets are recognized; what is a guess is shown, and asked about on a
-terminal, before anything is written. Nothing is written while a column is not understood: --map says what it is,
+terminal, before anything is written. Nothing is written while a column is not understood: --map names its field,
 --ignore leaves it out.
 
-A row that cannot be added is reported with its line, field and reason, and the rest goes in. A book whose ISBN is
+A row that cannot be added is reported with its line, field and reason, and the others are added. A book whose ISBN is
 in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
 copies. Rows without an ISBN would be added twice, unless --match title recognizes them.
 
-Each import has a run id. One that stopped prints the command that goes on with it: no row is imported twice.
---undo takes a run back, but leaves alone what was changed or lent since.
+Each import has a run id. One that stopped prints the command that continues it: no row is imported twice.
+--undo undoes a run, except for books that were changed or lent since.
 
 Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
 """
@@ -52,11 +52,11 @@ Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 w
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
 @click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
-@click.option("--dry-run", is_flag=True, help="Check every row and say what would become of it, but add nothing.")
+@click.option("--dry-run", is_flag=True, help="Check every row and print what its outcome would be, but add nothing.")
 @click.option(
     "--from-line",
     type=click.IntRange(min=1),
-    help="Leave out the rows before this line of the file: an import that stopped says where to go on.",
+    help="Leave out the rows before this line of the file: an import that stopped prints the line to continue from.",
 )
 @reading_options
 @run_options
@@ -73,7 +73,7 @@ def import_command(
 ) -> None:
     """Import a file, as `HELP` explains."""
     if (file is None) is not sample:
-        raise click.UsageError("Give a FILE or --sample.")
+        raise click.UsageError("Name a FILE, or use --sample.")
     path = SAMPLE if file is None else file
     tally = Tally(go_on=runs.go_on)
     try:
@@ -97,16 +97,16 @@ def import_command(
         raise _stopped("Interrupted.", tally, dry_run=dry_run, exit_code=INTERRUPTED) from None
     if tally.added_without_isbn and not dry_run:
         added = "books that were added has" if tally.added_without_isbn == 1 else "books that were added have"
-        again = "Imported again they are added again, unless you say --match title."
+        again = "Imported again they are added again, unless you use --match title."
         click.echo(f"{tally.added_without_isbn} of the {added} no ISBN. {again}", err=True)
     if tally.changes and not dry_run:
-        click.echo(f"To take this import back: library import --undo {runs.run_id}", err=True)
+        click.echo(f"To undo this import: library import --undo {runs.run_id}", err=True)
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
 
 
 def _stopped(reason: str, tally: Tally, *, dry_run: bool, exit_code: int = FAILED) -> CommandStopped:
-    """Return the error of an import that did not reach its end, with what it has done until then."""
+    """Return the error of an interrupted import, with its progress."""
     how_far = progress.how_far(tally, dry_run=dry_run)
     return CommandStopped(f"{reason}\n{how_far}".rstrip(), exit_code)
 
@@ -122,12 +122,12 @@ def import_books(
     dry_run: bool,
     from_line: int | None,
 ) -> None:
-    """Import books by `send`; report on standard error how far it is and what does not go in.
+    """Import books by `send`; write the progress and the refused rows to standard error.
 
     The tally is kept up to date.
     """
     console = Console(stderr=True)
-    with rejects_file(reading, console) as rejects, progress.shown(console, size, dry_run=dry_run) as tell:
+    with rejects_file(reading, console) as rejects, progress.shown(console, size, dry_run=dry_run) as show_progress:
         rows = starting_at(from_line, books)
         if rejects is not None:
             rows = rejects.watched(rows, books.table)
@@ -136,14 +136,14 @@ def import_books(
             progress.report(console, outcomes, dry_run=dry_run, key=runs.key)
             if rejects is not None:
                 rejects.add(outcomes)
-            tell(books.bytes_read, tally)
+            show_progress(books.bytes_read, tally)
     for remark in books.remarks:
         progress.write(console, remark)
 
 
 @contextmanager
 def rejects_file(reading: ReadingOptions, console: Console) -> Iterator[RejectsFile | None]:
-    """Return the file of refused rows, which is finished also when the import stops in the middle."""
+    """Yield the file of refused rows, which is completed also when the import stops early."""
     if reading.rejects is None:
         yield None
         return
@@ -160,17 +160,17 @@ def starting_at(from_line: int | None, books: Books) -> Iterator[ImportBooksRequ
         yield from books
         return
     yield from (row for row in books if row.line >= from_line)
-    if books.table.last_line < from_line - 1:  # an import that stopped behind its last row goes on there
+    if books.table.last_line < from_line - 1:  # an import that stopped after its last row continues there
         raise NotBooks(f"has no line {from_line}, which --from-line names: its last line is {books.table.last_line}")
 
 
 def name_of(path: Path) -> str:
-    """Return what a file is called in messages."""
+    """Return the name of a file for messages."""
     return "Standard input" if str(path) == "-" else str(path)
 
 
 def size_in_bytes(source: IO[bytes]) -> int | None:
-    """Return the size of a file; None for what has none beforehand, such as a pipe."""
+    """Return the size of a file; None for a pipe and the like."""
     try:
         found = os.fstat(source.fileno())
     except OSError:

@@ -1,4 +1,4 @@
-"""Show how far an import is: a bar on a terminal, lines elsewhere; and every row that did not go in."""
+"""Show the progress of an import, as a bar on a terminal, otherwise as lines; and every row that was not added."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from library_cli.plain_text import one_line
 
 @contextmanager
 def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
-    """Yield what is called after each batch, with the bytes read so far and the tally."""
+    """Yield a function to call after each batch, with the bytes that were read until then and the tally."""
     if not console.is_terminal:
-        with _lines(console, total_bytes, dry_run=dry_run) as tell:
-            yield tell
+        with _lines(console, total_bytes, dry_run=dry_run) as show:
+            yield show
         return
     pace = Pace()
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
@@ -33,31 +33,31 @@ def shown(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterat
         task = progress.add_task("", total=total_bytes)
 
         def update(bytes_read: int, tally: Tally) -> None:
-            said = f"{in_words(tally, dry_run=dry_run)}, {pace.in_words(tally.rows, None)}"
-            progress.update(task, completed=bytes_read, description=said)
+            text = f"{in_words(tally, dry_run=dry_run)}, {pace.in_words(tally.rows, None)}"
+            progress.update(task, completed=bytes_read, description=text)
 
         yield update
 
 
 @contextmanager
 def _lines(console: Console, total_bytes: int | None, *, dry_run: bool) -> Iterator[Callable[[int, Tally], None]]:
-    """Yield what writes a line after the first batch, then every few seconds; write another one after the last.
+    """Yield a function that writes a line after the first batch, then every few seconds; write one after the last.
 
-    The pace is that since the first batch: an import that goes on reads the lines before it much faster.
+    The pace is measured from the first batch, because an import that continues skips the lines before it much faster.
     """
     pace = Pace()
     written = first_bytes = first_rows = 0
     newest: tuple[int, Tally] | None = None
 
     def line(bytes_read: int, tally: Tally) -> None:
-        said = f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}"
+        text = f"up to line {tally.line}: {in_words(tally, dry_run=dry_run)}"
         if written:
             rest = max((total_bytes or 0) - first_bytes, 1)
             part = (bytes_read - first_bytes) / rest if total_bytes else None
-            said += f"; {pace.in_words(tally.rows - first_rows, part)}"
-        write(console, said)
+            text += f"; {pace.in_words(tally.rows - first_rows, part)}"
+        write(console, text)
 
-    def tell(bytes_read: int, tally: Tally) -> None:
+    def show(bytes_read: int, tally: Tally) -> None:
         nonlocal pace, written, newest, first_bytes, first_rows
         if newest is None:
             pace, first_bytes, first_rows = Pace(), bytes_read, tally.rows
@@ -66,7 +66,7 @@ def _lines(console: Console, total_bytes: int | None, *, dry_run: bool) -> Itera
             line(bytes_read, tally)
             written = tally.line
 
-    yield tell
+    yield show
     if newest is not None and newest[1].line != written:
         line(*newest)
 
@@ -74,22 +74,22 @@ def _lines(console: Console, total_bytes: int | None, *, dry_run: bool) -> Itera
 def report(console: Console, outcomes: list[ImportOutcome], *, dry_run: bool = False, key: str = "isbn") -> None:
     """Write a line for each row that was there already, with what was or would be changed, and for each problem.
 
-    `key` says by what books were recognized. Rows that an earlier call of this run has done are passed over.
+    `key` names the fields by which books were recognized. Rows that an earlier call of this run has done are left out.
     """
     for outcome in outcomes:
         as_book = f" book {outcome.book_id}" if outcome.book_id else ""
         changes = _in_words(outcome.changes)
-        said = ""
+        text = ""
         if outcome.result == IMPORT_RESULT_ALREADY_THERE:
-            said = f"{key}: already there{as_book and f' as{as_book}'}" + (changes and f"; would change: {changes}")
+            text = f"{key}: already there{as_book and f' as{as_book}'}" + (changes and f"; would change: {changes}")
         elif outcome.result == IMPORT_RESULT_UPDATED:
-            said = f"{'would update' if dry_run else 'updated'}{as_book or ' a book of an earlier row'}"
-            said += changes and f": {changes}"
+            text = f"{'would update' if dry_run else 'updated'}{as_book or ' a book of an earlier row'}"
+            text += changes and f": {changes}"
         elif outcome.result == IMPORT_RESULT_COPIES_ADDED:
-            said = f"{'would add' if dry_run else 'added'} copies to{as_book or ' a book of an earlier row'}"
-            said += changes and f": {changes}"
-        if said and not outcome.already_done:
-            write(console, f"line {outcome.line}: {said}")
+            text = f"{'would add' if dry_run else 'added'} copies to{as_book or ' a book of an earlier row'}"
+            text += changes and f": {changes}"
+        if text and not outcome.already_done:
+            write(console, f"line {outcome.line}: {text}")
         for problem in outcome.problems:
             write(console, f"line {outcome.line}: {problem.field}: {problem.description}")
 
@@ -99,7 +99,7 @@ def _in_words(changes: Iterable[FieldChange]) -> str:
 
 
 def in_words(tally: Tally, *, dry_run: bool) -> str:
-    """Say what became of the rows."""
+    """Return the counts of the rows by outcome, as text."""
     words = [f"{'would add' if dry_run else 'added'} {tally.added}"]
     if tally.updated:
         words.append(f"{'would update' if dry_run else 'updated'} {tally.updated}")
@@ -113,7 +113,7 @@ def in_words(tally: Tally, *, dry_run: bool) -> str:
 
 
 def how_far(tally: Tally, *, dry_run: bool) -> str:
-    """Say up to which line an import came that did not come to its end, and how to go on; empty before it began."""
+    """Return up to which line an interrupted import came, and how to continue it; empty before it began."""
     sentences = []
     if tally.line:
         sentences.append(f"Up to line {tally.line}: {in_words(tally, dry_run=dry_run)}.")
@@ -131,5 +131,5 @@ def how_far(tally: Tally, *, dry_run: bool) -> str:
 
 
 def write(console: Console, line: str) -> None:
-    """Write a line, not wrapped; square brackets in it are no markup."""
+    """Write a line, not wrapped; square brackets in it are not markup."""
     console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The options of `library import` that say how a file is read, and the question whether guesses are right."""
+"""The options of `library import` for reading a file, and the question whether guesses are right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from library_cli.plain_text import one_line
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """How the file is read, whether guesses are right without being asked about, and where refused rows go."""
+    """How the file is read, whether guesses are accepted without a question, and where refused rows are written."""
 
     choices: Choices = AS_FOUND
     yes: bool = False
@@ -58,8 +58,8 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_reading(*arguments: Any, columns: str | None, yes: bool, rejects: Path | None, **others: Any) -> Any:
         names = ("maps", "ignores", "delimiter", "encoding", "sheet", "authors_separators", "last_first")
-        said = {name: others.pop(name) for name in names}
-        choices = Choices(columns=() if columns is None else tuple(columns.split(",")), **said)
+        chosen = {name: others.pop(name) for name in names}
+        choices = Choices(columns=() if columns is None else tuple(columns.split(",")), **chosen)
         return command(*arguments, reading=ReadingOptions(choices, yes, rejects), **others)
 
     wrapped: Callable[..., Any] = with_reading
@@ -73,13 +73,13 @@ def confirm(books: Books, options: ReadingOptions, name: str, *, can_ask: bool, 
 
     Args:
         books: The file.
-        options: With `yes`, and for a dry run, nobody is asked.
-        name: What the file is called.
-        can_ask: Whether a person may be there to ask, who does not also type the file.
+        options: With `yes`, no question is asked.
+        name: The file's name in messages.
+        can_ask: Whether standard input can be used for the answer, because the file is not read from it.
         dry_run: Whether nothing will be written.
 
     Raises:
-        NotBooks: When guesses are not right, or nobody is there to ask.
+        NotBooks: When guesses are not right, or no question can be asked.
     """
     if lines := books.shown:
         click.echo(f"{name} is read like this:", err=True)
@@ -88,13 +88,15 @@ def confirm(books: Books, options: ReadingOptions, name: str, *, can_ask: bool, 
     if not books.is_guess or options.yes:
         return
     if dry_run:
-        click.echo("Some of this is a guess: without --dry-run, the import needs --yes, or to be asked.", err=True)
+        click.echo(
+            "Some of this is a guess: without --dry-run, the import asks whether it is right, or needs --yes.", err=True
+        )
         return
     if can_ask and sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm("Is that right?", err=True):
             return
-        raise NotBooks('was not imported; say what is right with --map "Heading=field", --ignore Heading or --encoding')
+        raise NotBooks('was not imported; correct it with --map "Heading=field", --ignore Heading or --encoding')
     raise NotBooks(
-        "was not imported, as some of this is a guess; if it is right, add --yes; if not, say what is right with "
+        "was not imported, as some of this is a guess; if it is right, add --yes; if not, correct it with "
         '--map "Heading=field", --ignore Heading, --delimiter, --encoding or --sheet'
     )

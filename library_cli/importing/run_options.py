@@ -1,4 +1,4 @@
-"""The options of `library import` that say what is done with books that are there already, and those about runs."""
+"""The options of `library import` for books that are in the catalogue already, and for runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONGEST_SOURCE = 200
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How rows are imported whose books are there already, and under which run id."""
+    """How rows are imported whose books are in the catalogue already, and under which run id."""
 
     run_id: str
     on_duplicate: OnDuplicate.ValueType
@@ -43,11 +43,11 @@ class RunOptions:
 
     @property
     def key(self) -> str:
-        """What books are recognized by."""
+        """The fields that books are recognized by, for messages."""
         return "isbn or title" if self.match_title else "isbn"
 
     def message(self, source: str) -> ImportOptions:
-        """Return them as the service takes them; `source` is the name of the file."""
+        """Return the options as a message; `source` is the name of the file."""
         return ImportOptions(
             run_id=self.run_id,
             on_duplicate=self.on_duplicate,
@@ -56,14 +56,14 @@ class RunOptions:
         )
 
     def go_on(self, line: int) -> str:
-        """Return the command line that goes on with this import from a line of its file."""
+        """Return the command line that continues this import from a line of its file."""
         return continued(sys.argv[1:], self.run_id, line)
 
 
 def continued(arguments: list[str], run_id: str, line: int) -> str:
-    """Return a command line with these arguments, but with this run and this line to begin from.
+    """Return a command line with these arguments, this run id and this first line.
 
-    Refused rows of the part that was done are in their file already, so those of the rest get another one.
+    The file of refused rows exists already, so the rest of the rows gets another one.
     """
     kept: list[str] = []
     rest = iter(arguments)
@@ -92,7 +92,7 @@ def free_name(name: str) -> str:
 
 
 def run_id_option(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Let through a UUID."""
+    """Return the option's value as a UUID. Raises BadParameter."""
     if value is None:
         return None
     try:
@@ -108,8 +108,8 @@ def _refuse_other_options(asked: str) -> None:
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is ParameterSource.COMMANDLINE and not set(taken).intersection(option.opts):
-            what = "a FILE" if isinstance(option, click.Argument) else f"other options for an import: {option.opts[0]}"
-            raise click.UsageError(f"{asked} goes without {what}.")
+            what = "a FILE" if isinstance(option, click.Argument) else f"other options of an import: {option.opts[0]}"
+            raise click.UsageError(f"{asked} cannot be used with {what}.")
 
 
 OPTIONS = [
@@ -134,18 +134,16 @@ OPTIONS = [
         "run_id",
         metavar="ID",
         callback=run_id_option,
-        help="Go on with an import that was interrupted: rows that are in are not imported again.",
+        help="Continue an import that was interrupted: no row is imported twice.",
     ),
-    click.option(
-        "--undo", metavar="ID", callback=run_id_option, help="Take back what the import with this run id did, and stop."
-    ),
+    click.option("--undo", metavar="ID", callback=run_id_option, help="Undo the import with this run id, and stop."),
     click.option("--runs", "list_runs", is_flag=True, help="List the imports so far with their run ids, and stop."),
     click.option("--json", "json_wanted", is_flag=True, help="With --runs or --undo: write all fields as JSON."),
 ]
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which gets them as one argument `runs`, unless they ask for something else."""
+    """Add the options to a command, which gets them as one argument `runs`. --runs and --undo replace the command."""
 
     @functools.wraps(command)
     def with_runs(

@@ -1,4 +1,4 @@
-"""Lists the runs of imports, and takes one back."""
+"""List the runs of imports, and undo one."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from library_cli.times import local_time
 
 PAGE_SIZE = 1_000
 UNDO_BOOKS = 500
-"""As many as the service takes back in one call."""
+"""As many as the service undoes in one call."""
 
 UNDO_SECONDS = 120.0
-"""Deadline of one call that takes books back."""
+"""Deadline of one call."""
 
 KEPT = {
     UNDO_RESULT_CHANGED_SINCE: "was changed since",
@@ -55,13 +55,13 @@ def show_runs(target: str, *, json_wanted: bool) -> int:
 
 
 def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
-    """Take back a run, and say what was left alone and why; return the exit status: 1 where something was."""
+    """Undo a run, and print which books were left alone and why; return the exit status: 1 where some were."""
     counts = dict.fromkeys(UndoResult.values(), 0)
     console = Console(stderr=True)
     try:
         with connected(target) as channel:
             outcomes = _counted(_undone(channel, run_id), counts, console)
-            if json_wanted:  # a run may have a million books: they are written as they come
+            if json_wanted:  # a run can have a million books, so they are written as they arrive
                 write_json(map(as_json, outcomes))
             else:
                 for outcome in outcomes:
@@ -80,7 +80,7 @@ def undo_run(target: str, run_id: str, *, json_wanted: bool) -> int:
 def _counted(
     pages: Iterable[list[UndoOutcome]], counts: dict[UndoResult.ValueType, int], console: Console
 ) -> Iterator[UndoOutcome]:
-    """Yield the outcomes in the pages, count them, and say from time to time how far it is."""
+    """Yield the outcomes in the pages, count them, and print the progress from time to time."""
     pace = Pace()
     for outcomes in pages:
         for outcome in outcomes:
@@ -138,8 +138,8 @@ RUNS: Form[ImportRun] = Form(
         Column("copies added", lambda run: str(run.copies_added_count), min_width=WIDE),
         Column("already there", lambda run: str(run.already_there_count), min_width=WIDE),
         Column("on duplicate", _mode, min_width=WIDE),
-        Column("taken back", _undo_time, _undone_shown, min_width=WIDE),
-        Column("taken back", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
+        Column("undone", _undo_time, _undone_shown, min_width=WIDE),
+        Column("undone", _undo_time, _whether_undone, max_width=WIDE, in_lines=False),
         Column("source", lambda run: run.source),
     ),
     as_json,

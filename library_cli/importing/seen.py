@@ -1,4 +1,4 @@
-"""Remembers numbers, a million of them in a few megabytes of memory: they go to a temporary file."""
+"""A set of numbers in a temporary file: a million numbers need a few megabytes of memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 
 
 class Seen:
-    """A set of numbers of 64 bits. Its file has no name, and is gone when the process ends."""
+    """A set of numbers of 64 bits. Its file has no name, and is removed when the process ends."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -16,9 +16,9 @@ class Seen:
         self._database.execute("BEGIN")
 
     def add(self, number: int) -> bool:
-        """Add a number; return whether it is a new one."""
+        """Add a number; return whether it is new."""
         return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (number,)).rowcount == 1
 
     def close(self) -> None:
-        """Forget all numbers."""
+        """Remove all numbers."""
         self._database.close()

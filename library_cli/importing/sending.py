@@ -1,4 +1,4 @@
-"""Send books to the admin service, batch by batch, and gather what became of each."""
+"""Send books to the admin service, batch by batch, and collect the outcomes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from library_cli.importing.seen import Seen
 from library_domain.titles import title_identity, title_key
 
 SAMPLE = Path(__file__).with_name("sample_books.csv")
-"""Some sixty well-known books, for a first look."""
+"""Some sixty well-known books, for a first try."""
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4_000_000
-"""Bounds of one call, which the service commits as a whole: see ImportBooks in the contract."""
+"""Limits of one call, which the service commits as a whole: see ImportBooks in the contract."""
 
 OPTIONS_BYTES = 1_000
-"""Room in a batch for the options, which its first row has."""
+"""Bytes that are left free in a batch for the options, which are in its first row."""
 
 BATCH_SECONDS = 120.0
 """Deadline of one batch."""
@@ -49,12 +49,12 @@ COUNTED = {
     IMPORT_RESULT_ALREADY_THERE: "already_there",
 }
 DUPLICATE = {ON_DUPLICATE_UPDATE: IMPORT_RESULT_UPDATED, ON_DUPLICATE_ADD_COPIES: IMPORT_RESULT_COPIES_ADDED}
-"""What becomes of a row whose book is there already; otherwise ALREADY_THERE."""
+"""The result of a row whose book is in the catalogue already; in other modes ALREADY_THERE."""
 
 
 @dataclass
 class Tally:
-    """How many rows came to what, up to which line of the file."""
+    """The counts of the rows by outcome, up to `line` of the file."""
 
     line: int = 0
     added: int = 0
@@ -63,13 +63,13 @@ class Tally:
     already_there: int = 0
     refused: int = 0
     added_without_isbn: int = 0
-    """How many of the books that were added nothing but their titles would recognize, which was not asked for."""
+    """How many of the added books would be added again by the same import, as they have no ISBN."""
     done_before: int = 0
     """How many of these were done by an earlier call of this run."""
     go_on: Callable[[int], str] | None = None
-    """Returns the command line that goes on from a line. With it, no row of a batch without an answer is done twice."""
+    """Returns the command line that continues from a line. It repeats no row of a batch without an answer."""
     unanswered: tuple[int, int] | None = None
-    """The first and the last line of a batch that was sent, and of which it is not known whether it is in."""
+    """The first and the last line of a batch that was sent, and for which no answer came."""
 
     def count(self, outcomes: Iterable[ImportOutcome]) -> None:
         """Add the outcomes of a batch."""
@@ -101,10 +101,10 @@ def import_rows(
 ) -> Iterator[list[ImportOutcome]]:
     """Send the rows; yield, for each batch, an outcome for each row in the order of the file.
 
-    Rows that are outcomes already are passed on in their place. A batch is in the catalogue when its outcomes are
-    yielded. The tally, which the caller keeps, has the lines of the batch that is being sent. Memory is that of one
-    batch; with `validate_only`, which adds nothing that the service could compare later batches with, the books of
-    earlier batches are remembered in a temporary file.
+    Rows that are outcomes already are yielded in their place. A batch is committed when its outcomes are yielded. The
+    tally, which the caller keeps, has the lines of the batch that is being sent. One batch is in memory at a time. With
+    `validate_only` nothing is added that the service could compare later batches with, so the books of earlier batches
+    are kept in a temporary file.
     """
     catalog = CatalogServiceStub(channel)
     options = options or ImportOptions()
@@ -162,7 +162,7 @@ def _send(catalog: CatalogServiceStub, requests: list[ImportBooksRequest], tally
 def mark_repeated(
     request: ImportBooksRequest, outcome: ImportOutcome, options: ImportOptions, isbns: Seen, titles: Seen
 ) -> None:
-    """Correct the outcome of a row that was only checked where an earlier batch has its book.
+    """Correct the outcome of a validated row whose book an earlier batch has.
 
     `isbns` and `titles` have the books that earlier rows would have added.
     """
@@ -178,5 +178,5 @@ def mark_repeated(
 
 
 def book_count(channel: grpc.Channel) -> int:
-    """Ask the admin service how many books its catalogue has."""
+    """Return the number of books in the catalogue."""
     return StatusServiceStub(channel).GetStatus(GetStatusRequest(), timeout=ANSWER_SECONDS).book_count

@@ -1,4 +1,4 @@
-"""Path templates, as the grammar in google/api/http.proto has them: `/v1/{name=shelves/*/books/*}:read`."""
+"""Path templates, by the grammar in google/api/http.proto: `/v1/{name=shelves/*/books/*}:read`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-ONE, REST = "*", "**"
+STAR, DOUBLE_STAR = "*", "**"
+"""Wildcards: one segment, and any number of segments."""
 
 _VERB = re.compile(r":([^/{}:*]*)$")
 _SEGMENT = re.compile(r"(\{[^{}]*\})|([^/{}]+)")
@@ -16,26 +17,26 @@ _SLASH = re.compile("(%2[Ff])")
 
 
 class TemplateInvalid(Exception):
-    """A path template that the grammar does not have."""
+    """A path template that the grammar does not allow."""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A part of the path that becomes a field's value."""
+    """A part of the path that is the value of a field."""
 
     field_path: tuple[str, ...]
     start: int
-    """The first segment that it covers, counted from 0."""
+    """Index of its first segment."""
     end: int | None
-    """The segment after its last one; None when it goes on to the end of the path."""
+    """Index after its last segment; None if it continues to the end of the path."""
 
     @property
     def is_single(self) -> bool:
-        """Whether it covers exactly one segment, in which a slash may be encoded."""
+        """Whether it is exactly one segment, in which a slash can be encoded."""
         return self.end == self.start + 1
 
     def value(self, segments: Sequence[str]) -> str:
-        """The decoded text of the segments that it covers. Raises UnicodeDecodeError where it is no UTF-8."""
+        """Return the decoded text of its segments. Raises UnicodeDecodeError if it is not UTF-8."""
         covered = segments[self.start : self.end]
         return decoded(covered[0]) if self.is_single else "/".join(map(_decoded_but_slashes, covered))
 
@@ -45,14 +46,14 @@ class Template:
     """A parsed path template."""
 
     segments: tuple[str, ...]
-    """Decoded literals, `*` for any one segment, and at the end perhaps `**` for any number of them."""
+    """Decoded literals, `*` for one segment, and at the end at most one `**` for any number of segments."""
     verb: str
-    """What follows the last colon, decoded; empty without one."""
+    """The decoded text after the last colon; empty if there is no colon."""
     variables: tuple[Variable, ...]
 
 
 def parse(text: str) -> Template:
-    """Parse a path template. Raises TemplateInvalid, which says what is wrong."""
+    """Parse a path template. Raises TemplateInvalid with the problem as its message."""
     if not text.startswith("/"):
         raise TemplateInvalid(f"{text!r} does not begin with a slash")
     verb = _VERB.search(text)
@@ -64,12 +65,12 @@ def parse(text: str) -> Template:
             continue
         name, _, pattern = part[1:-1].partition("=")
         if not _FIELD_PATH.fullmatch(name):
-            raise TemplateInvalid(f"{name!r} in {text!r} is no field path")
-        covered = [_segment(piece, text) for piece in (pattern if "=" in part else ONE).split("/")]
-        end = None if covered[-1] == REST else len(segments) + len(covered)
+            raise TemplateInvalid(f"{name!r} in {text!r} is not a field path")
+        covered = [_segment(piece, text) for piece in (pattern if "=" in part else STAR).split("/")]
+        end = None if covered[-1] == DOUBLE_STAR else len(segments) + len(covered)
         variables.append(Variable(tuple(name.split(".")), len(segments), end))
         segments += covered
-    if REST in segments[:-1]:
+    if DOUBLE_STAR in segments[:-1]:
         raise TemplateInvalid(f"only a verb may follow `**` in {text!r}")
     if len({variable.field_path for variable in variables}) < len(variables):
         raise TemplateInvalid(f"two variables of {text!r} have the same name")
@@ -77,12 +78,12 @@ def parse(text: str) -> Template:
 
 
 def decoded(segment: str) -> str:
-    """Decode the percent-encoding of a segment. Raises UnicodeDecodeError where it is no UTF-8."""
+    """Decode the percent-encoding of a segment. Raises UnicodeDecodeError if it is not UTF-8."""
     return unquote(segment, errors="strict") if "%" in segment else segment
 
 
 def _parts(text: str, whole: str) -> list[str]:
-    """Split at the slashes that are outside of braces."""
+    """Split at slashes outside braces."""
     parts, end = [], -1
     for match in _SEGMENT.finditer(text):
         if match.start() != end + 1 or (end >= 0 and text[end] != "/"):
@@ -95,17 +96,17 @@ def _parts(text: str, whole: str) -> list[str]:
 
 
 def _segment(text: str, whole: str) -> str:
-    if text in (ONE, REST):
+    if text in (STAR, DOUBLE_STAR):
         return text
     try:
         segment = decoded(text)
     except UnicodeDecodeError as error:
         raise TemplateInvalid(f"{text!r} in {whole!r} is not UTF-8") from error
     if not segment or "*" in segment:
-        raise TemplateInvalid(f"{text!r} is no segment for {whole!r}")
+        raise TemplateInvalid(f"{text!r} is not a segment for {whole!r}")
     return segment
 
 
 def _decoded_but_slashes(segment: str) -> str:
-    """Decode all but encoded slashes, which would else be taken for those between the segments."""
+    """Decode all but encoded slashes, which would be mistaken for those between segments."""
     return "".join(part if _SLASH.fullmatch(part) else decoded(part) for part in _SLASH.split(segment))

@@ -1,4 +1,4 @@
-"""How much of all bodies, of requests and of answers, is in memory at the same time."""
+"""Bound the memory of all bodies of requests, and of all answers."""
 
 from __future__ import annotations
 
@@ -9,55 +9,54 @@ from dataclasses import dataclass, field
 from rest_server.errors import TooManyCalls
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of all bodies together. With as many calls and as large bodies as the settings allow, there would be 1 GB."""
+"""Of all bodies together. Without it, the calls and body sizes that the default settings allow take 1 GB."""
 
 SMALL_BYTES = 64 * 1024
-"""Bodies up to this size are always taken: a client that sends large ones slowly must not shut out all others."""
+"""Bodies up to this size are always accepted, so that slow clients with large bodies do not lock out all others."""
 
 
 class BodyMemory:
-    """The memory that bodies have, divided among the calls."""
+    """Memory for bodies, shared by the calls."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        """All of it is free."""
         self._most_bytes = most_bytes
-        self.held_bytes = 0
-        """What calls have at present."""
+        self.used_bytes = 0
+        """By all calls."""
 
     @contextmanager
     def share(self) -> Iterator[Share]:
-        """Give a call its share, which is free again at the end."""
+        """Yield the share of a call, and free it at the end."""
         share = Share(self)
         try:
             yield share
         finally:
-            self.held_bytes -= share.held_bytes
+            self.used_bytes -= share.used_bytes
 
     def resize(self, share: Share, size: int) -> None:
-        """Set what a share has, in bytes. Raises TooManyCalls."""
-        total = self.held_bytes - share.held_bytes + size
-        if total > self._most_bytes and size > max(share.held_bytes, SMALL_BYTES):
+        """Set the size of a share in bytes. Raises TooManyCalls."""
+        total = self.used_bytes - share.used_bytes + size
+        if total > self._most_bytes and size > max(share.used_bytes, SMALL_BYTES):
             raise TooManyCalls
-        self.held_bytes, share.held_bytes = total, size
+        self.used_bytes, share.used_bytes = total, size
 
 
 class Share:
-    """What the body of one call has of the memory."""
+    """The memory of one call's body."""
 
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
-        self.held_bytes = 0
+        self.used_bytes = 0
 
     def resize(self, size: int) -> None:
-        """Set what it has, in bytes. Raises TooManyCalls."""
+        """Set its size in bytes. Raises TooManyCalls."""
         self._memory.resize(self, size)
 
 
 @dataclass(frozen=True)
 class Memories:
-    """What bodies have, of requests and of answers apart."""
+    """Separate memory for bodies of requests and for answers."""
 
     requests: BodyMemory = field(default_factory=BodyMemory)
     answers: BodyMemory = field(default_factory=BodyMemory)
-    """For what a target has answered, until it has been written as JSON. Answers to GET only: of another call it is not
-    known whether it can be made again."""
+    """For replies until they are written as JSON. Only of GET: another call may have changed something, so its reply
+    is not refused."""

@@ -1,6 +1,6 @@
-"""Connections whose clients must send their requests soon, and not endlessly, and take their answers.
+"""Bound how long clients take to send requests and to read answers, and how much they send before and after them.
 
-uvicorn bounds none of it; after it `rest_server.guard` and `rest_server.bodies` bound what came.
+uvicorn has no such bounds. `guards/origins.py` and `bodies.py` bound the requests that it passes on.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from rest_server.headers import HEADER_BYTES
 
 HEADER_SECONDS = 10.0
-"""From a connection's or a request's first byte to the end of its headers, unless requests have less in all."""
+"""From the start of a connection or a request to the end of its headers, or the time of a whole request if less."""
 
 LEAST_DRAINED_BYTES = 1024 * 1024
-"""A connection takes at least this much of a body that comes behind its answer, whatever its `body_bytes`."""
+"""A connection reads at least this much of a body that comes after its answer, also if `body_bytes` is less."""
 
 MOST_UNREAD_BYTES = 64 * 1024 * 1024
-"""Of all answers that wait in this process until their clients take them. Over it the oldest of them is dropped."""
+"""Of all answers that clients have not read yet. Above it, the connection that has waited longest is closed."""
 
 LINGER_SECONDS = 2.0
-"""What a client has, once it was told that its request took too long, to come to its end."""
+"""For a client to end its request after it was answered that the request took too long."""
 
 
 LONGEST_URL = 2 * HEADER_BYTES - 1
-"""Bytes of a URL that httptools can parse: its offsets have 16 bits. It is more than the guard lets through."""
+"""Bytes of a URL that httptools can parse, as its offsets have 16 bits. `guards/origins.py` allows less."""
 
 _OTHER_PROTOCOL = (b"upgrade", b"connection", b"http2-settings")
 
 
 class _Parser:
-    """httptools' parser, but that a request to change the protocol is a request like others.
+    """httptools' parser, except that it ignores offers of another protocol.
 
-    RFC 9110 (7.8) lets a server go on in HTTP/1.1, and some clients ask for HTTP/2 with their first request, whatever
-    it is. httptools takes what follows such a head for the other protocol, the request's body too: so the head is
-    parsed again without that wish, and then the rest.
+    A server may answer in HTTP/1.1 (RFC 9110, 7.8), and some clients offer HTTP/2 with their first request. httptools
+    then takes all that follows the head, also the body, for the other protocol. So the head is parsed again without
+    the offer, and then the rest.
     """
 
     def __init__(self, connection: BoundedConnection) -> None:
@@ -49,17 +49,17 @@ class _Parser:
         self._parser = _new_parser(connection)
 
     def feed_data(self, data: bytes) -> None:
-        # In a loop, since thousands of such requests may come in one piece.
+        # Not by recursion: thousands of such requests can come in one piece.
         while data:
             try:
                 self._parser.feed_data(data)
                 return
-            except httptools.HttpParserUpgrade as wish:
+            except httptools.HttpParserUpgrade as offer:
                 if self.get_method() == b"CONNECT":
-                    raise httptools.HttpParserError("this is no proxy") from wish
-                head = self._connection.head_without_wish()
+                    raise httptools.HttpParserError("this is not a proxy") from offer
+                head = self._connection.head_without_offer()
                 self._parser = _new_parser(self._connection)
-                data = head + data[wish.args[0] :]
+                data = head + data[offer.args[0] :]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parser, name)
@@ -67,7 +67,7 @@ class _Parser:
 
 def _new_parser(connection: BoundedConnection) -> httptools.HttpRequestParser:
     parser = httptools.HttpRequestParser(connection)
-    # As uvicorn sets it: what comes behind a request that closes the connection is left alone.
+    # As in uvicorn: data after a request that closes the connection is ignored.
     parser.set_dangerous_leniencies(lenient_data_after_close=True)
     return parser
 
@@ -95,18 +95,18 @@ class BoundedConnection(HttpToolsProtocol):
     _request_due: asyncio.TimerHandle | None = None
     _reading_due: asyncio.TimerHandle | None = None
     _is_in_headers = False
-    _has_come_further = False
-    _bytes_for_nothing = 0
+    _has_progress = False
+    _idle_bytes = 0
     _drained_bytes = 0
     _has_unread_answer = False
 
     def __init__(self, all_connections: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._all = all_connections
-        self.parser = _Parser(self)  # type: ignore[assignment]  # it has all that uvicorn asks of one
+        self.parser = _Parser(self)  # type: ignore[assignment]  # it has all methods that uvicorn calls
 
-    def head_without_wish(self) -> bytes:
-        """The head of the present request, without what asks for another protocol."""
+    def head_without_offer(self) -> bytes:
+        """Return the head of the present request without the headers that offer another protocol."""
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] not in _OTHER_PROTOCOL]
@@ -115,7 +115,6 @@ class BoundedConnection(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first request has to come."""
         super().connection_made(transport)
         self._all.idle[self] = None
         if len(self.connections) > self._all.most:
@@ -125,7 +124,6 @@ class BoundedConnection(HttpToolsProtocol):
         self._expect_request(min(HEADER_SECONDS, self._all.seconds))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is to be waited for."""
         self._all.idle.pop(self, None)
         self._all.unread.pop(self, None)
         self._expect_request(None)
@@ -133,31 +131,28 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Another request begins."""
         super().on_message_begin()
-        self._is_in_headers = self._has_come_further = True
+        self._is_in_headers = self._has_progress = True
         self._drained_bytes = 0
         self._expect_request(min(HEADER_SECONDS, self._all.seconds))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take headers; what stands behind a body in chunks would be added to them when they have been looked at."""
+        """Ignore trailers: uvicorn would add them to the headers, which have been checked by then."""
         if self._is_in_headers:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The rest is for who reads the body, if anybody does."""
         if self.parser.should_upgrade():
-            return  # it is parsed again
+            return  # the head is parsed again
         self._is_in_headers = False
         self._all.idle.pop(self, None)
         self._expect_request(self._all.seconds + LINGER_SECONDS)
-        # A longer URL would be answered with a plain text by uvicorn; the guard refuses what is left by its length.
+        # uvicorn would answer a longer URL in plain text; `guards/origins.py` refuses the rest by its length.
         self.url = self.url[:LONGEST_URL]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """The body goes on."""
-        self._has_come_further = True
+        self._has_progress = True
         if self.cycle.response_complete:
             self._drained_bytes += len(body)
             if self._drained_bytes > max(self._all.body_bytes, LEAST_DRAINED_BYTES):
@@ -165,17 +160,15 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request has come."""
         if self.parser.should_upgrade():
             return
         self._expect_request(None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The connection is idle, unless its next request is there already.
+        """Begin the next request only when the client has read this answer.
 
-        That is not begun before this answer has been taken: a client that reads nothing has one answer in memory, and
-        no place among the calls that run.
+        So a client that reads nothing has one answer in memory, and does not count as a running call.
         """
         if self.flow.write_paused and not self.transport.is_closing():
             self._has_unread_answer = True
@@ -187,15 +180,15 @@ class BoundedConnection(HttpToolsProtocol):
             self._all.idle[self] = None
 
     def data_received(self, data: bytes) -> None:
-        """Count what is no request that begins and no body: headers, and what may be around a body in chunks."""
-        self._has_come_further = False
+        """Count bytes that neither begin a request nor are of a body: headers, and what can be around chunks."""
+        self._has_progress = False
         super().data_received(data)
-        self._bytes_for_nothing = 0 if self._has_come_further else self._bytes_for_nothing + len(data)
-        if self._bytes_for_nothing > 2 * HEADER_BYTES:
+        self._idle_bytes = 0 if self._has_progress else self._idle_bytes + len(data)
+        if self._idle_bytes > 2 * HEADER_BYTES:
             self.transport.abort()
 
     def pause_writing(self) -> None:
-        """The client does not take its answer as fast as it is given."""
+        """Wait for the client, which reads its answer more slowly than it is written."""
         super().pause_writing()
         self._expect_reading(self._bytes_left())
         self._all.unread[self] = None
@@ -207,7 +200,6 @@ class BoundedConnection(HttpToolsProtocol):
             oldest.transport.abort()
 
     def resume_writing(self) -> None:
-        """It has taken it."""
         self._expect_reading(None)
         self._all.unread.pop(self, None)
         super().resume_writing()
@@ -224,11 +216,11 @@ class BoundedConnection(HttpToolsProtocol):
         if self._reading_due is not None:
             self._reading_due.cancel()
         self._reading_due = (
-            None if bytes_left is None else self.loop.call_later(self._all.seconds, self._look_at_reading, bytes_left)
+            None if bytes_left is None else self.loop.call_later(self._all.seconds, self._check_reading, bytes_left)
         )
 
-    def _look_at_reading(self, bytes_left: int) -> None:
-        """However slow it is: it has to take some."""
+    def _check_reading(self, bytes_left: int) -> None:
+        """Close the connection if the client has read nothing since; however slow, it may go on."""
         left = self._bytes_left()
         if left < bytes_left:
             self._expect_reading(left)
@@ -236,6 +228,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.abort()
 
     def _bytes_left(self) -> int:
-        """What the client has not taken, of ours and of what the system has, which it asks more for in large steps."""
-        at_the_system = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
-        return self.transport.get_write_buffer_size() + int.from_bytes(at_the_system, sys.byteorder)
+        """Return the bytes that the client has not read, in this process and in the system."""
+        # The buffer of this process alone shrinks in large steps, and looks unread for long.
+        in_the_system = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(in_the_system, sys.byteorder)

@@ -1,12 +1,12 @@
-"""Keep out requests that a browser was tricked into, and those that are too large to look at.
+"""Refuse requests that pages of other sites send through a browser, and requests whose head is too large.
 
-Whoever runs this server on their own machine has a browser there, too. A page of any site may send requests to
-127.0.0.1: from its own origin, or, once its name has been made to mean 127.0.0.1 (DNS rebinding), as if this server
-were that site. So a request that changes something has to come from no page at all (curl), from our own pages, or from
-an origin that is allowed; and on a loopback address the name that was asked for has to be this machine's own.
+Any web page that is open in a local browser can send requests to 127.0.0.1: from its own origin, or, when its host name
+is changed to resolve to 127.0.0.1 (DNS rebinding), as if this server were its site. So a request that changes something
+must come from no page (curl), from a page of this server, or from an allowed origin; and on a loopback address the Host
+must be a name of this machine.
 
-`Sec-Fetch-Site` is not looked at: it says less than `Origin`, which the Fetch standard wants in each request that is
-neither GET nor HEAD, and the browsers that left it out of forms did not have `Sec-Fetch-Site` either.
+`Sec-Fetch-Site` is not used: it says less than `Origin`, which the Fetch standard requires in each request that is not
+GET or HEAD. Browsers that omitted `Origin` in forms had no `Sec-Fetch-Site` either.
 """
 
 from __future__ import annotations
@@ -33,23 +33,25 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 _WITHOUT_HOST = ("0.9", "1.0")
-"""Versions of HTTP that need no Host header."""
+"""Versions of HTTP that require no Host header."""
 
 
 def hosts_to_answer(listen: str, address: str, allowed: Collection[str]) -> Collection[str]:
-    """Give the hosts that may be asked for; none, where any may.
+    """Return the hosts that a request may name; empty if it may name any.
 
-    `listen` is the host that this server was told to listen on, and `address` the IP address that it came to: only
-    that says whether this is a loopback address, which has many names.
+    Args:
+        listen: The host of the setting.
+        address: The IP address that it resolved to, which shows whether it is a loopback address.
+        allowed: Further hosts.
     """
     if not allowed and not is_loopback(address):
         return ()
-    # With those that are allowed, too, for checks of its health: no site can make one of these its own.
+    # Also with allowed hosts, so that health checks work: no site can have one of these names.
     return frozenset(same_host(host) for host in (*allowed, *LOOPBACK_NAMES, listen, address))
 
 
 class Guard:
-    """ASGI middleware; `hosts` are those that may be asked for (any, where it is empty), as `same_host` writes them."""
+    """ASGI middleware. `hosts` are the allowed ones in the form of `same_host`; if empty, all are allowed."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
         self._app = app
@@ -57,7 +59,6 @@ class Guard:
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             refusal = self._refusal(scope, headers)
@@ -80,14 +81,14 @@ class Guard:
         return None if scope["method"] in _SAFE else self._refusal_of_page(headers.getlist("origin"), host.lower())
 
     def _refusal_of_page(self, origins: Sequence[str], host: str) -> Refusal | None:
-        """A browser sends one. Of several, nobody can say which one somebody on the way has put there."""
+        """A browser sends one Origin. Of several, a proxy may have added any, so each must be allowed."""
         own = (f"http://{host}", f"https://{host}")
         other = next((origin for origin in origins if origin not in own and origin not in self._origins), None)
         return None if other is None else OriginRefused(origin=other[:200])
 
 
 def _host_asked_for(hosts: Sequence[str], http_version: str) -> str:
-    """Give the one Host header. Raises ValueError for more or less than one, and for what is no HOST or HOST:PORT."""
+    """Return the Host header. Raises ValueError unless there is exactly one with HOST or HOST:PORT."""
     if not hosts and http_version in _WITHOUT_HOST:
         return ""
     (host,) = hosts

@@ -1,4 +1,4 @@
-"""Path templates as OpenAPI has them, where a variable is one segment and is a variable of one path only."""
+"""Path templates in OpenAPI's form, where a variable is one segment and has one name in a path."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from urllib.parse import quote
 from protobuf import DescMessage
 
 from rest_server.contracts.http_rules import HttpRule, field_named, message_of
-from rest_server.contracts.path_templates import ONE, REST, Template, Variable
+from rest_server.contracts.path_templates import DOUBLE_STAR, STAR, Template, Variable
 
 _UNRESERVED = "!$&'()*+,;=@"
-"""What a segment may have unencoded, by RFC 3986, besides letters, digits and `-._~`; less the colon before a verb."""
+"""Characters that a segment may have unencoded (RFC 3986) besides letters, digits and `-._~`, without the colon."""
 
 _NO_NAME = re.compile(r"[^\w.-]")
 
@@ -23,7 +23,7 @@ class PathParameter(NamedTuple):
 
     name: str
     variable: Variable | None
-    """The variable that it is, or is a part of; None for a wildcard outside of all."""
+    """The variable that it is, or is a part of; None for a wildcard outside variables."""
     is_whole: bool
     """Whether it is all of the variable."""
     goes_on: bool
@@ -31,23 +31,24 @@ class PathParameter(NamedTuple):
 
 
 def shape(template: Template) -> tuple[str, ...]:
-    """What tells paths apart in OpenAPI: all but the names of the variables."""
-    return (*("{}" if segment in (ONE, REST) else segment for segment in template.segments), template.verb)
+    """Return what distinguishes paths in OpenAPI: all but the names of the variables."""
+    return (*("{}" if segment in (STAR, DOUBLE_STAR) else segment for segment in template.segments), template.verb)
 
 
 def path_of(template: Template, parameters: list[PathParameter]) -> str:
     """The path in OpenAPI's form, with the parameters' names."""
     names = iter(parameter.name for parameter in parameters)
     segments = [
-        f"{{{next(names)}}}" if segment in (ONE, REST) else quote(segment, _UNRESERVED) for segment in template.segments
+        f"{{{next(names)}}}" if segment in (STAR, DOUBLE_STAR) else quote(segment, _UNRESERVED)
+        for segment in template.segments
     ]
     return "/" + "/".join(segments) + (f":{quote(template.verb, _UNRESERVED)}" if template.verb else "")
 
 
 def documented(rules: Iterable[HttpRule]) -> Iterator[tuple[HttpRule, list[PathParameter], str]]:
-    """Yield each rule with its parameters and its path, named as the document has them.
+    """Yield each rule with its parameters and its path, as the document names them.
 
-    The same path under other names would be the same path twice, so the first one's names are those of all.
+    OpenAPI takes a path with other variable names for the same path, so all use the names of the first one.
     """
     parameters_of: dict[tuple[str, ...], list[PathParameter]] = {}
     for rule in rules:
@@ -58,10 +59,10 @@ def documented(rules: Iterable[HttpRule]) -> Iterator[tuple[HttpRule, list[PathP
 
 
 def path_parameters(rule: HttpRule) -> list[PathParameter]:
-    """The wildcards of a path, named after the fields that they are; what is part of one, after the segment before."""
+    """Return the wildcards of a path. Each is named after its field, or a part of a field after the segment before."""
     parameters: list[PathParameter] = []
     for position, segment in enumerate(rule.template.segments):
-        if segment not in (ONE, REST):
+        if segment not in (STAR, DOUBLE_STAR):
             continue
         variable = _covering(rule.template, position)
         is_whole = variable is not None and pattern(rule.template, variable) == segment
@@ -69,16 +70,16 @@ def path_parameters(rule: HttpRule) -> list[PathParameter]:
             name = json_path(rule, variable.field_path)
         else:
             before = rule.template.segments[position - 1] if position else ""
-            name = "segment" if before in ("", ONE, REST) else _NO_NAME.sub("_", before)
+            name = "segment" if before in ("", STAR, DOUBLE_STAR) else _NO_NAME.sub("_", before)
         taken = {parameter.name for parameter in parameters}
         names = [name, *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
         free = next(name for name in names if name not in taken)
-        parameters.append(PathParameter(free, variable, is_whole, segment == REST))
+        parameters.append(PathParameter(free, variable, is_whole, segment == DOUBLE_STAR))
     return parameters
 
 
 def json_path(rule: HttpRule, field_path: Sequence[str]) -> str:
-    """A path of fields of the rule's request, as JSON names them: `message.messageId`."""
+    """Return a path of fields of the rule's request in JSON's names: `message.messageId`."""
     names: list[str] = []
     message: DescMessage | None = rule.method.input
     for name in field_path:
@@ -89,7 +90,7 @@ def json_path(rule: HttpRule, field_path: Sequence[str]) -> str:
 
 
 def pattern(template: Template, variable: Variable) -> str:
-    """How a variable is made of segments: `shelves/*/books/*`."""
+    """Return the segments of a variable: `shelves/*/books/*`."""
     return "/".join(template.segments[variable.start : variable.end])
 
 

@@ -67,7 +67,7 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
     assert done.returncode == 1
     assert done.stdout == "Added 3, already there 1, refused 5\n"
     told = [line.partition(": ")[0::2] for line in done.stderr.splitlines()]
-    assert told.pop()[0] == "To take this import back"
+    assert told.pop()[0] == "To undo this import"
     assert [line for line, _ in told] == [
         "line 4", "line 5", "line 7", "line 8", "line 8", "line 8", "line 9", "line 10", "up to line 11",
     ]  # fmt: skip
@@ -136,7 +136,7 @@ def test_progress_is_a_line_for_the_first_batch_and_the_end_where_no_terminal_is
     assert first == "up to line 501: added 500, already there 0, refused 0"
     assert all(re.search("; [0-9,]+ rows a second$", line) for line in [*others, last])
     assert last.startswith("up to line 2002: added 2001, already there 0, refused 0; ")
-    assert re.fullmatch("To take this import back: library import --undo [0-9a-f-]{36}", undo)
+    assert re.fullmatch("To undo this import: library import --undo [0-9a-f-]{36}", undo)
 
 
 def test_a_terminal_sees_a_bar_and_the_bad_rows(used_admin: str, tmp_path: Path) -> None:

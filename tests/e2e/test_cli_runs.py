@@ -39,7 +39,7 @@ def admin(servers: Servers, tmp_path: Path) -> str:
 
 
 def undo_of(stderr: str) -> str:
-    found = re.search("To take this import back: library import --undo ([0-9a-f-]{36})", stderr)
+    found = re.search("To undo this import: library import --undo ([0-9a-f-]{36})", stderr)
     assert found, stderr
     return found[1]
 
@@ -114,11 +114,11 @@ def test_wrong_ids_and_options_are_a_sentence_and_exit_status_2(admin: str) -> N
     for arguments, complaint in (
         (["--undo", "7"], "'7' is not the id of a run"),
         (["-", "--run", "x"], "'x' is not the id of a run"),
-        (["-", "--undo", str(uuid.uuid4())], "--undo goes without a FILE"),
-        (["--undo", str(uuid.uuid4()), "--runs"], "--undo goes without other options for an import: --runs"),
+        (["-", "--undo", str(uuid.uuid4())], "--undo cannot be used with a FILE"),
+        (["--undo", str(uuid.uuid4()), "--runs"], "--undo cannot be used with other options of an import: --runs"),
         (["-", "--json"], "--json goes with --runs or --undo"),
         *(
-            ([*asked, *others], f"{asked[0]} goes without other options for an import: {others[0]}")
+            ([*asked, *others], f"{asked[0]} cannot be used with other options of an import: {others[0]}")
             for asked in (["--undo", str(uuid.uuid4())], ["--runs"])
             for others in (["--dry-run"], ["--rejects", "x"], ["--from-line", "2"], ["--on-duplicate", "update"])
         ),

@@ -117,6 +117,8 @@ def test_library_rest_serves_beside_many_connections(
 ) -> None:
     with file_limit(FIRST_LIMIT):
         rest = rest_servers.start([admin.address])
+    soft, hard = resource.prlimit(rest.pid, resource.RLIMIT_NOFILE)
+    assert soft == hard, "it may open as many files as the system allows"
     with many_connections(rest, greeting):
         assert rest.request("POST", "/admin/v1/books", {"title": "Emma"}).status == 200
         assert rest.request("GET", "/healthz").status == 200

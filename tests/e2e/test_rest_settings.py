@@ -83,7 +83,7 @@ def test_each_loopback_address_is_answered_under_its_own_names_only(
 )
 def test_an_address_that_lacks_a_host_or_a_port_is_not_listened_on(program: str, address: str) -> None:
     told = complaint(program, "--listen", address)
-    assert f"{address!r} is no HOST:PORT, as 127.0.0.1:50051" in told
+    assert f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051" in told
 
 
 # --- what it says of itself ---
@@ -134,9 +134,9 @@ def complaint(program: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("flag", "value", "told"),
     [
-        ("--target", "http://127.0.0.1:50051", "is no HOST:PORT"),
-        ("--target", "127.0.0.1", "is no HOST:PORT"),
-        ("--target", "127.0.0.1:50051,127.0.0.1:50052", "is no HOST:PORT"),
+        ("--target", "http://127.0.0.1:50051", "is not HOST:PORT"),
+        ("--target", "127.0.0.1", "is not HOST:PORT"),
+        ("--target", "127.0.0.1:50051,127.0.0.1:50052", "is not HOST:PORT"),
         ("--cors-origin", "https://library.example/", "without a slash at the end"),
         ("--cors-origin", "https://library.example/desk", "without a path"),
         ("--cors-origin", "https://library.example:443", "without the port"),
@@ -145,7 +145,7 @@ def complaint(program: str, *arguments: str) -> str:
         ("--cors-origin", "library.example", "https://library.example"),
         ("--cors-origin", "https://", "https://library.example"),
         ("--cors-origin", "null", "https://library.example"),
-        ("--cors-origin", "*", "none that stands for all"),
+        ("--cors-origin", "*", "No value allows all origins"),
         ("--allowed-host", "library.example:8080", "without a port"),
         ("--allowed-host", "library.example:", "without a port"),
         ("--allowed-host", "https://library.example", "without a port"),
@@ -170,7 +170,7 @@ def test_a_setting_that_would_not_do_what_it_says_is_refused(flag: str, value: s
 
 
 def test_a_target_is_given_once() -> None:
-    assert "'a:1' is given twice" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
+    assert "'a:1' is repeated" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
 
 
 def test_settings_in_the_form_that_is_wanted_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

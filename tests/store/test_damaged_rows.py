@@ -14,7 +14,7 @@ import admin_server.store.models as admin_models
 import frontend_server.rpc.services
 import frontend_server.store.models as frontend_models
 from frontend_server.sync.push import push
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.admin.v1 import loan_service_pb2 as admin_loans
@@ -214,7 +214,7 @@ class damaged:  # noqa: N801 - reads as a context manager
 def frontend(frontend_store: Store, clock: SettableClock) -> tuple[Branch, Lists]:
     branch = Branch(frontend_store, clock)
     watched = WatchedClock(frontend_store, clock)
-    sync = Sync(frontend_store, "127.0.0.1:1", 1.0, watched)
+    sync = Sync(frontend_store, SyncSettings("127.0.0.1:1"), watched)
     runner = ServicerRunner(frontend_server.rpc.services.services(frontend_store, RULES, watched, sync))
     all_books = catalog_service_pb2.ListBooksRequest(include_unavailable=True)
     lists: list[tuple[str, Message, str]] = [

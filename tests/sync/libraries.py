@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
@@ -22,12 +24,14 @@ from admin_server.books.messages import catalog_message
 from admin_server.sync.changes import list_catalog_changes
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.pairing import check_caller
+from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import ensure_frontend_id, own_credentials
 from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import BATCH_ROWS, push
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     ListCatalogChangesResponse,
@@ -76,18 +80,25 @@ class WireError(grpc.RpcError):
 class Side:
     """One server's store, open as its process would have it."""
 
-    def __init__(self, name: ServerName, databases: FreshDatabases, engine: Engine) -> None:
+    def __init__(
+        self, name: ServerName, databases: FreshDatabases, engine: Engine, more_tables: Sequence[type[peewee.Model]]
+    ) -> None:
         self.name = name
         self._databases = databases
-        self._models = MODELS[name]
+        self._bind = MODELS[name].bind
+        self._more_tables = more_tables
+        self._models = [*MODELS[name].MODELS, *more_tables]
         self.url = databases.migrated(name, engine)
         self.store = self.opened()
+        with self.store.reading():
+            self.store.database.create_tables(more_tables)
 
     def opened(self) -> Store:
         """Open the store at `url`, and let the models work on it."""
         store = open_store(self.url)
         with self._counting(store):
-            self._models.bind(store)
+            self._bind(store)
+        store.database.bind(self._more_tables)
         if not store.is_postgresql:
             store.database.execute_sql("PRAGMA synchronous = off")  # no power cut is tested here
         return store
@@ -126,13 +137,13 @@ class Side:
         with self.at_work(), self.store.snapshot():
             return {
                 model._meta.table_name: list(model.select().order_by(*model._meta.get_primary_keys()).tuples())
-                for model in self._models.MODELS
+                for model in self._models
             }
 
     def put_back(self, contents: Contents) -> None:
         """Make the store hold just these rows: quicker than `restore`, for tests that do it often."""
         with self.at_work(), self.store.writing():
-            for model in self._models.MODELS:
+            for model in self._models:
                 model.delete().execute()
                 rows = contents[model._meta.table_name]
                 if rows:
@@ -164,16 +175,30 @@ class Wire:
     def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
         return self._call(list_catalog_changes, request, ListCatalogChangesResponse)
 
-    def record_states(self, request: RecordStatesRequest) -> RecordStatesResponse:
-        return self._call(record_states, request, RecordStatesResponse)
+    def record_states(
+        self,
+        request: RecordStatesRequest,
+        *,
+        recorded: Sequence[RecordedKind] = RECORDED_KINDS,
+        request_type: type[Any] = RecordStatesRequest,
+    ) -> RecordStatesResponse:
+        """Record rows at an admin that knows these kinds, and reads requests as of this type."""
+        serve = functools.partial(record_states, kinds=recorded)
+        return self._call(serve, request, RecordStatesResponse, request_type)
 
-    def _call(self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply]) -> Reply:
+    def _call(
+        self,
+        serve: Callable[[Store, Any], Reply],
+        request: Message,
+        reply_type: type[Reply],
+        request_type: type[Any] | None = None,
+    ) -> Reply:
         kept = request.SerializeToString()
         metadata = own_credentials(self._frontend.store).metadata()
         self.sent.append(request)
 
         def served() -> Reply:
-            return self._served(serve, type(request).FromString(kept), reply_type, metadata)
+            return self._served(serve, (request_type or type(request)).FromString(kept), reply_type, metadata)
 
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if self.is_cut or fault is Fault.REQUEST_LOST:
@@ -218,11 +243,15 @@ class Library:
         start: bool = True,
         page_size: int = PAGE_SIZE,
         batch_rows: int = BATCH_ROWS,
+        more_tables: Mapping[ServerName, Sequence[type[peewee.Model]]] = MappingProxyType({}),
     ) -> None:
         self._page_size, self._batch_rows = page_size, batch_rows
         self.clock = SettableClock()
-        self.admin = Side("admin", databases, engine)
-        self.frontend = Side("frontend", databases, engine)
+        self.pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS
+        self.recorded_kinds: Sequence[RecordedKind] = RECORDED_KINDS
+        self.request_type: type[Any] = RecordStatesRequest
+        self.admin = Side("admin", databases, engine, more_tables.get("admin", ()))
+        self.frontend = Side("frontend", databases, engine, more_tables.get("frontend", ()))
         self.wire = Wire(self.admin, self.frontend)
         if start:
             self.start_admin()
@@ -244,11 +273,21 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.wire.list_catalog_changes, self.clock, page_size=self._page_size)
+            return pull(
+                store,
+                self.wire.list_catalog_changes,
+                self.clock,
+                page_size=self._page_size,
+                pushed_kinds=self.pushed_kinds,
+            )
 
     def push(self) -> int:
         with self.frontend.at_work() as store:
-            return push(store, self.wire.record_states, self.clock, batch_rows=self._batch_rows)
+            return push(store, self.record, self.clock, kinds=self.pushed_kinds, batch_rows=self._batch_rows)
+
+    def record(self, request: RecordStatesRequest) -> RecordStatesResponse:
+        """Push rows over the wire."""
+        return self.wire.record_states(request, recorded=self.recorded_kinds, request_type=self.request_type)
 
     def sync(self) -> None:
         """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""

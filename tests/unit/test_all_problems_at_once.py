@@ -14,7 +14,7 @@ import admin_server.rpc.servicers
 import frontend_server.rpc.services
 from admin_server.sync.epochs import begin_epoch
 from frontend_server.store.models import ensure_frontend_id
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as catalog
 from library.admin.v1 import loan_service_pb2 as loans
@@ -219,7 +219,9 @@ def frontend(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[S
     with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
         ensure_frontend_id(store)
         watched = WatchedClock(store, clock)
-        yield frontend_server.rpc.services.services(store, RULES, watched, Sync(store, "127.0.0.1:1", 1.0, watched))
+        yield frontend_server.rpc.services.services(
+            store, RULES, watched, Sync(store, SyncSettings("127.0.0.1:1"), watched)
+        )
 
 
 @pytest.fixture

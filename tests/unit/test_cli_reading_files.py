@@ -20,7 +20,7 @@ from tests.support.processes import ROOT
 
 DUNE = "9780441013593"
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
-MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it again"
 WHAT_COMMAS_MAY_MEAN = "say --last-first for Last, First, or --authors-separator , for several"
 GUESS = (
     'its text is in windows-1252, which is a guess: "Étranger", "À"; '
@@ -211,11 +211,11 @@ CASES = {
         f"title,ISBN10,ISBN13\nA,0441013597,{DUNE}\nB,0441569595,\nC,,\nD,0441569595,{DUNE}\nE,?,{DUNE}\n".encode(),
         [
             *(f"2 A | {DUNE}", f"3 B | {NEUROMANCER}", "4 C"),
-            f"5! isbn: '{DUNE}' and '0441569595' are the ISBNs of 2 books; leave the one of this book",
+            f"5! isbn: '{DUNE}' and '0441569595' are the ISBNs of 2 books; keep the one of this book",
             f"6 E | {DUNE}",
         ],
         is_guess=True,
-        remarks=('Values that say that there is none were left empty: 1 (line 6: "?")',),
+        remarks=('Values that mean that nothing is known were left empty: 1 (line 6: "?")',),
     ),
     "an ISBN-13 that is rounded, or none, and an ISBN-10": Case(
         b"title,isbn,ISBN13\nA,0441569595,9.78044E+12\nB,0441569595,n/a\nC,,-\nD,0441569595,9.7\n",
@@ -224,7 +224,7 @@ CASES = {
             "5! isbn: '9.7': an ISBN has 10 or 13 digits, but this has 2",
         ],
         is_guess=True,
-        remarks=('Values that say that there is none were left empty: 2 (line 3: "n/a", line 4: "-")',),
+        remarks=('Values that mean that nothing is known were left empty: 2 (line 3: "n/a", line 4: "-")',),
     ),
     "texts that were damaged before, and Ctrl-Z": Case(
         'title,authors,publisher\n"Ã‰mma",J&eacute;r,"=""Ace"""\nL\ufffdt,SÃO,\n\x1a'.encode(),
@@ -232,7 +232,7 @@ CASES = {
         [
             'UTF-8 was read in another encoding, such as "Ã‰mma"; it is taken as it is',
             'the text has codes of HTML, such as "J&eacute;r"; it is taken as it is',
-            'a spreadsheet\'s formula stands for its text, such as "="Ace""; it is taken as it is',
+            'the text is a formula of a spreadsheet, such as "="Ace""; it is taken as it is',
             'characters were lost before this file was written, such as "L\ufffdt"; it is taken as it is',
         ],
     ),
@@ -243,7 +243,7 @@ CASES = {
     ),
     "two files put together": Case(
         "\ufefftitle,Isbn\nA,\n\ufeffTitle,isbn\nB,\n".encode(),
-        ["2 A", "3! row: has the headings once more, and no book; remove this line", "4 B"],
+        ["2 A", "3! row: repeats the headings; remove this line", "4 B"],
         [],
     ),
     "blanks, dashes, underscores, dots and case do not matter": Case(
@@ -320,7 +320,7 @@ CASES = {
     ),
     "two files one after the other, each with headings": Case(
         b"title,authors\nA,B\n Title ,AUTHORS\nC,D\nTitle,E\n",
-        ["2 A | B", "3! row: has the headings once more, and no book; remove this line", "4 C | D", "5 Title | E"],
+        ["2 A | B", "3! row: repeats the headings; remove this line", "4 C | D", "5 Title | E"],
         [],
     ),
     "an entity of HTML between names": Case(

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.rpc.services import services
-from frontend_server.sync.sync import Sync
+from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import (
     GetBookRequest,
@@ -64,7 +64,7 @@ class Desk:
     def __init__(self, branch: Branch, clock: SettableClock) -> None:
         self.branch, self.clock = branch, clock
         watched = WatchedClock(branch.store, clock)
-        sync = Sync(branch.store, NO_ADMIN, 1.0, watched)
+        sync = Sync(branch.store, SyncSettings(NO_ADMIN), watched)
         self.runner = ServicerRunner(services(branch.store, branch.rules, watched, sync))
 
     def call(self, method: str, request: Message) -> Any:

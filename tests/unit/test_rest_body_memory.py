@@ -18,9 +18,9 @@ def test_a_body_that_does_not_fit_is_refused_until_another_has_gone() -> None:
             with pytest.raises(TooManyCalls):
                 second.resize(SMALL_BYTES + 1)
             first.resize(LARGE - 1)
-            assert memory.held_bytes == LARGE - 1
+            assert memory.used_bytes == LARGE - 1
         second.resize(LARGE)
-    assert memory.held_bytes == 0
+    assert memory.used_bytes == 0
 
 
 def test_a_small_body_is_always_taken_and_a_share_may_always_shrink() -> None:
@@ -29,11 +29,11 @@ def test_a_small_body_is_always_taken_and_a_share_may_always_shrink() -> None:
         large.resize(LARGE)
         small.resize(SMALL_BYTES)
         large.resize(LARGE - 1)
-        assert memory.held_bytes == LARGE - 1 + SMALL_BYTES
+        assert memory.used_bytes == LARGE - 1 + SMALL_BYTES
         with pytest.raises(TooManyCalls):
             small.resize(SMALL_BYTES + 1)
-        assert small.held_bytes == SMALL_BYTES
-    assert memory.held_bytes == 0
+        assert small.used_bytes == SMALL_BYTES
+    assert memory.used_bytes == 0
 
 
 def fail_with(memory: BodyMemory) -> None:
@@ -46,4 +46,4 @@ def test_what_a_call_that_fails_has_is_free_again() -> None:
     memory = BodyMemory(LARGE)
     with pytest.raises(ZeroDivisionError):
         fail_with(memory)
-    assert memory.held_bytes == 0
+    assert memory.used_bytes == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from rest_server.contracts.path_templates import ONE, REST, Template, TemplateInvalid, Variable, parse
+from rest_server.contracts.path_templates import DOUBLE_STAR, STAR, Template, TemplateInvalid, Variable, parse
 
 UNRESERVED = "-_.~"
 """With letters and digits, what http.proto leaves as it is when it writes a value into a path."""
@@ -18,7 +18,7 @@ UNRESERVED = "-_.~"
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,5}(\.[a-z_][a-z0-9_]{0,5}){0,2}", fullmatch=True)
 LITERALS = st.text(st.characters(codec="utf-8", exclude_characters="/{}*"), min_size=1, max_size=8)
-SEGMENTS = st.just(ONE) | LITERALS
+SEGMENTS = st.just(STAR) | LITERALS
 
 
 @st.composite
@@ -33,21 +33,21 @@ def templates(draw: st.DrawFn) -> tuple[str, Template]:
         if name is None:
             written.append("/".join(map(_written, covered)))
         else:
-            is_short = covered == [ONE] and draw(st.booleans())
+            is_short = covered == [STAR] and draw(st.booleans())
             written.append("{%s}" % (name if is_short else f"{name}={'/'.join(map(_written, covered))}"))
             start = len(segments)
             variables.append(Variable(tuple(name.split(".")), start, start + len(covered)))
         segments += covered
     if draw(st.booleans()):
-        written.append(REST)
-        segments.append(REST)
+        written.append(DOUBLE_STAR)
+        segments.append(DOUBLE_STAR)
     verb = draw(st.just("") | LITERALS)
     colon = f":{_written(verb)}" if verb else ""
     return f"/{'/'.join(written)}{colon}", Template(tuple(segments), verb, tuple(variables))
 
 
 def _written(segment: str) -> str:
-    return segment if segment == ONE else quote(segment, safe=UNRESERVED)
+    return segment if segment == STAR else quote(segment, safe=UNRESERVED)
 
 
 @given(templates())
@@ -86,23 +86,23 @@ def test_all_else_is_refused_and_nothing_worse(text: str) -> None:
         ("/v1/a{b}", "brace in the wrong place"),
         ("/v1/{b}a", "brace in the wrong place"),
         ("/v1/{a}/", "has an empty segment"),
-        ("/v1/{}", "is no field path"),
-        ("/v1/{=*}", "is no field path"),
-        ("/v1/{1st}", "is no field path"),
-        ("/v1/{a..b}", "is no field path"),
-        ("/v1/{a.}", "is no field path"),
-        ("/v1/{.a}", "is no field path"),
-        ("/v1/{a b}", "is no field path"),
-        ("/v1/{a-b}", "is no field path"),
-        ("/v1/{*}", "is no field path"),
-        ("/v1/{a/b}", "is no field path"),
-        ("/v1/{a=}", "is no segment"),
-        ("/v1/{a=b/}", "is no segment"),
-        ("/v1/{a=/b}", "is no segment"),
-        ("/v1/{a=b//c}", "is no segment"),
-        ("/v1/a*", "is no segment"),
-        ("/v1/***", "is no segment"),
-        ("/v1/{a=b*}", "is no segment"),
+        ("/v1/{}", "is not a field path"),
+        ("/v1/{=*}", "is not a field path"),
+        ("/v1/{1st}", "is not a field path"),
+        ("/v1/{a..b}", "is not a field path"),
+        ("/v1/{a.}", "is not a field path"),
+        ("/v1/{.a}", "is not a field path"),
+        ("/v1/{a b}", "is not a field path"),
+        ("/v1/{a-b}", "is not a field path"),
+        ("/v1/{*}", "is not a field path"),
+        ("/v1/{a/b}", "is not a field path"),
+        ("/v1/{a=}", "is not a segment"),
+        ("/v1/{a=b/}", "is not a segment"),
+        ("/v1/{a=/b}", "is not a segment"),
+        ("/v1/{a=b//c}", "is not a segment"),
+        ("/v1/a*", "is not a segment"),
+        ("/v1/***", "is not a segment"),
+        ("/v1/{a=b*}", "is not a segment"),
         ("/v1/**/books", "only a verb may follow `**`"),
         ("/v1/{a=**}/books", "only a verb may follow `**`"),
         ("/v1/{a=**/b}", "only a verb may follow `**`"),
@@ -112,11 +112,11 @@ def test_all_else_is_refused_and_nothing_worse(text: str) -> None:
         ("/v1/%ff", "is not UTF-8"),
         ("/v1/{a=%c3}", "is not UTF-8"),
         ("/v1/a:%ff", "is not UTF-8"),
-        ("/v1/a:", "is no segment"),
-        ("/v1/{a}:", "is no segment"),
-        ("/v1/a:*", "is no segment"),
-        ("/v1/a:**", "is no segment"),
-        ("/v1/%2A", "is no segment"),  # which would be taken for any segment
+        ("/v1/a:", "is not a segment"),
+        ("/v1/{a}:", "is not a segment"),
+        ("/v1/a:*", "is not a segment"),
+        ("/v1/a:**", "is not a segment"),
+        ("/v1/%2A", "is not a segment"),  # which would be taken for any segment
     ],
 )
 def test_what_is_wrong_with_a_template_is_told(template: str, wrong: str) -> None:
@@ -134,8 +134,8 @@ def test_what_is_wrong_with_a_template_is_told(template: str, wrong: str) -> Non
         ("/v1/a:b/c", ("v1", "a:b", "c"), ""),
         ("/v1/{a=b:c}", ("v1", "b:c"), ""),
         ("/v1/{a=b:c}:d", ("v1", "b:c"), "d"),
-        ("/v1/**:d", ("v1", REST), "d"),
-        ("/**", (REST,), ""),
+        ("/v1/**:d", ("v1", DOUBLE_STAR), "d"),
+        ("/**", (DOUBLE_STAR,), ""),
         ("/v1/a%3Ab", ("v1", "a:b"), ""),
         ("/v1/a:b%3Ac", ("v1", "a"), "b:c"),
         ("/v1/é:ü", ("v1", "é"), "ü"),

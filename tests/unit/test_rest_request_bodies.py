@@ -10,7 +10,7 @@ import pytest
 from protobuf import DescField
 
 from rest_server.errors import Refusal
-from rest_server.guards.json_bodies import MOST_NESTING
+from rest_server.guards.json_bodies import MOST_NESTING, MOST_VALUES
 from tests.support.made_requests import (
     POST,
     SECONDS,
@@ -25,24 +25,25 @@ from tests.support.made_requests import (
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        ("{", "it is no JSON: Expecting"),
-        ('{"text": "a",}', "it is no JSON"),
-        ("{'text': 'a'}", "it is no JSON"),
-        ('{"text": "a"} {}', "it is no JSON: Extra data"),
-        ('{"text": "a\nb"}', "it is no JSON"),
-        ("{}\0", "it is no JSON"),
-        ("NaN", "NaN is written in quotes"),
-        ('{"doubleValue": Infinity}', "Infinity is written in quotes"),
-        ('{"doubleValue": 1e999}', "1e999 is too large a number"),
-        ('{"struct": {"a": -1e999}}', "-1e999 is too large a number"),
-        ('{"text": "a", "text": "a"}', "'text' is there twice"),
-        ('{"struct": {"a": [{"b": 1, "b": 2}]}}', "'b' is there twice"),
+        ("{", "it is not JSON: Expecting"),
+        ('{"text": "a",}', "it is not JSON"),
+        ("{'text': 'a'}", "it is not JSON"),
+        ('{"text": "a"} {}', "it is not JSON: Extra data"),
+        ('{"text": "a\nb"}', "it is not JSON"),
+        ("{}\0", "it is not JSON"),
+        ("NaN", "NaN must be in quotes"),
+        ('{"doubleValue": Infinity}', "Infinity must be in quotes"),
+        ('{"doubleValue": 1e999}', "the number 1e999 is too large"),
+        ('{"struct": {"a": -1e999}}', "the number -1e999 is too large"),
+        ('{"text": "a", "text": "a"}', "'text' occurs twice"),
+        ('{"struct": {"a": [{"b": 1, "b": 2}]}}', "'b' occurs twice"),
         ('{"text": "\\ud83d"}', "half of a surrogate pair"),
         ('{"text": "\\uDE00\\ud83d"}', "half of a surrogate pair"),
         ('{"\\ud83d": 1}', "half of a surrogate pair"),
         ('{"counts": {"\\udfff": 1}}', "half of a surrogate pair"),
-        (f'{{"int64Value": {"1" * 5_000}}}', "it is no JSON"),
-        (f'{{"sub": {nested(MOST_NESTING)}}}', "nested over 100 deep"),
+        (f'{{"int64Value": {"1" * 5_000}}}', "it is not JSON"),
+        (f'{{"sub": {nested(MOST_NESTING)}}}', "nested more than 100 levels deep"),
+        pytest.param('{"words": [' + '"",' * MOST_VALUES + '""]}', "more than 100000 values", id="too many values"),
         (f'{{"value": {"[" * 90}{"]" * 90}}}', "nested too deep"),
     ],
 )
@@ -64,7 +65,7 @@ def test_another_encoding_of_unicode_is_named(body: str, encoding: str) -> None:
 def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
     for body in (b'{"text": "a"}', b"{}", b" {}"):
         assert made(POST, body=b"\xef\xbb\xbf" + body) == made(POST, body=body)
-    assert "it is no JSON" in refused_body(POST, b"\xef\xbb\xbf" * 2 + b"{}")
+    assert "it is not JSON" in refused_body(POST, b"\xef\xbb\xbf" * 2 + b"{}")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rest_server.contracts.path_templates import ONE, REST, Template, decoded, parse
+from rest_server.contracts.path_templates import DOUBLE_STAR, STAR, Template, decoded, parse
 from rest_server.errors import ColonEncoded, MethodNotAllowed, PathUnknown, SegmentEmpty
 from rest_server.routes import Routes
 
@@ -173,7 +173,7 @@ def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
         routes_of(*rules).verbs(path) if verb == "OPTIONS" else found(rules, request_line)
     assert found(rules, "GET /a/:b") == "GET /a/{x}", "an id may have a colon"
     assert found([*rules, "GET /a/{x=**}"], "GET /a/") == "GET /a/{x=**}"
-    with pytest.raises(PathUnknown, match=r"^There is nothing at this path\. /openapi"):
+    with pytest.raises(PathUnknown, match=r"^No method has this path\. /openapi"):
         found(rules, "GET /b/")
 
 
@@ -193,11 +193,11 @@ def test_a_rule_whose_paths_are_taken_is_told_whose_they_are() -> None:
 
 # --- the tree finds what trying one rule after another would find ---
 
-PIECES = st.sampled_from(["a", "b", ONE])
+PIECES = st.sampled_from(["a", "b", STAR])
 TEMPLATES = st.builds(
     lambda segments, rest, verb: "/" + "/".join([*segments, *rest]) + verb,
     st.lists(PIECES, min_size=1, max_size=3),
-    st.sampled_from([[], [REST]]),
+    st.sampled_from([[], [DOUBLE_STAR]]),
     st.sampled_from(["", "", ":v"]),
 )
 PATHS = st.builds(
@@ -212,10 +212,10 @@ def matches(template: Template, segments: Sequence[str], path_verb: str) -> bool
     if template.verb != path_verb:
         return False
     wanted = template.segments
-    if wanted[-1:] == (REST,):
+    if wanted[-1:] == (DOUBLE_STAR,):
         wanted, segments = wanted[:-1], segments[: len(wanted) - 1]
     return len(wanted) == len(segments) and all(
-        bool(given) if want == ONE else want == given for want, given in zip(wanted, segments, strict=True)
+        bool(given) if want == STAR else want == given for want, given in zip(wanted, segments, strict=True)
     )
 
 
@@ -251,7 +251,7 @@ def test_segments_come_out_as_they_went_in(texts: list[str]) -> None:
 # --- what a path may cost ---
 
 # A tree in which every segment of `a`s may be the literal or the star, and no path of the right length ends.
-BRANCHING = [f"GET /{'/'.join(choice)}/end" for choice in itertools.product(["a", ONE], repeat=10)]
+BRANCHING = [f"GET /{'/'.join(choice)}/end" for choice in itertools.product(["a", STAR], repeat=10)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""The books in a file of any kind that is read: the plan of its columns, and its rows.
+"""Read the books in a file of any known format.
 
-A row becomes the ImportBooksRequest that the admin service takes, or, where that is not possible, the ImportOutcome
-that the service would have returned: so a row refused here and a row refused there are reported in the same way.
+A row becomes the ImportBooksRequest for the admin service or, where that is not possible, the ImportOutcome of a
+refused row, so rows refused here and rows refused by the service are reported in the same way.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from service_kit.validation import joined
 ZIP = b"PK\x03\x04"
 
 MOST_SPOOLED_BYTES = 2**29
-"""A workbook from a pipe is copied to disk, as its directory is at its end."""
+"""A workbook from a pipe is copied to disk, because its directory is at its end."""
 
-MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it once more"
+MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it again"
 
 MOST_EXAMPLES_SHOWN = 3
 
 SIGNS_BETWEEN_AUTHORS = (",", "/", " and ", " und ", " et ", " y ", "\uff1b", "、")
 LEAST_PART_NOTED = 10
-"""One in this many authors with such a sign is worth a line; fewer have it in their names."""
+"""From one in this many authors with such a sign, it is reported; fewer have it in their names."""
 
 
 class _Examples:
-    """How often something was found in a file, and the first examples."""
+    """A count of what was found in a file, with the first examples."""
 
     def __init__(self) -> None:
         self.count = 0
         self._shown: list[str] = []
 
     def add(self, example: str) -> None:
-        """Count one, and keep it if it is among the first."""
+        """Count an example, and keep it if it is among the first."""
         self.count += 1
         if self.count <= MOST_EXAMPLES_SHOWN:
             self._shown.append(example)
@@ -62,7 +62,7 @@ class _Examples:
 
 
 class Books:
-    """The books in a file, and what was found out about it. Raises NotBooks, at once or while iterating."""
+    """The books in a file, and how the file is read. Raises NotBooks, at once or while iterating."""
 
     def __init__(self, file: IO[bytes], choices: Choices = AS_FOUND) -> None:
         if choices.last_first and any("," in separator for separator in choices.authors_separators):
@@ -80,7 +80,7 @@ class Books:
             field: [column.number - 1 for column in in_order if column.field == field] for field in fields.FIELDS
         }
         self._unnamed = [
-            column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_said)
+            column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_chosen)
         ]
         self._repairs = _Examples()
         self._absent = _Examples()
@@ -90,17 +90,17 @@ class Books:
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read, in bytes."""
+        """Bytes of the file that have been read."""
         return self.table.bytes_read
 
     @property
     def is_guess(self) -> bool:
-        """Whether something about the file is only a guess, which a person is to confirm before it is used."""
+        """Whether something about the file is a guess, which a person must confirm before the import."""
         return bool(self.table.facts.guessed) or any(column.is_guess for column in self.columns)
 
     @property
     def shown(self) -> list[str]:
-        """How the file is read, for people to read: empty when all names are exact, and the text is plain CSV."""
+        """Lines for people about how the file is read: empty when all names are exact, and the text is plain CSV."""
         lines = [*self.table.facts.certain, *self.table.facts.guessed]
         if self.is_guess and not self._choices.columns:
             lines += [
@@ -113,12 +113,12 @@ class Books:
 
     @property
     def remarks(self) -> list[str]:
-        """What was repaired in the file, when it has been read."""
+        """Lines for people about what was repaired, complete when the file has been read."""
         lines = self.table.remarks
         if self._repairs.count:
             lines.append(f"ISBNs that had lost zeros at their beginning were completed: {self._repairs}")
         if self._absent.count:
-            lines.append(f"Values that say that there is none were left empty: {self._absent}")
+            lines.append(f"Values that mean that nothing is known were left empty: {self._absent}")
         return lines
 
     def __iter__(self) -> Iterator[ImportBooksRequest | ImportOutcome]:
@@ -127,7 +127,7 @@ class Books:
             yield refused(row.line, [("row", problem)]) if problem else self._book_row(row)
 
     def _book_row(self, row: Row) -> ImportBooksRequest | ImportOutcome:
-        """Make the request for a row, or the refusal that names every value of it that cannot be read."""
+        """Return the request for a row, or a refusal with every value that cannot be read."""
         book = AddBookRequest()
         problems: list[validation.Problem] = []
         for name in fields.TEXT_FIELDS:
@@ -148,23 +148,23 @@ class Books:
             self._read_number(row, name, book, problems)
         if not problems:
             return ImportBooksRequest(line=row.line, book=book)
-        # The service would report the rest only when these are fixed, so its rules are tried here, too.
+        # The service would report the other problems only when these are fixed, so its rules are checked here, too.
         return refused(row.line, joined(problems, validation.problems(book)))
 
     def _unnamed_value(self, row: Row) -> str:
-        """Return what is wrong with a row that has a value in a column without a heading."""
+        """Return the problem of a row with a value in a column without a heading; empty for other rows."""
         for index in self._unnamed:
             if row.values[index] != "":
                 return f"has a value in column {index + 1}, which has no heading: {quoted(str(row.values[index]))}"
         return ""
 
     def _repeated_headings(self, row: Row) -> str:
-        """Return what is wrong with a row that has the headings, as where files were put together."""
+        """Return the problem of a row that repeats the headings, as in concatenated files; empty for other rows."""
         if self._heading_line and all(
             isinstance(value, str) and value.strip("\ufeff ").casefold() == heading
             for value, heading in zip(row.values, self._heading_line, strict=True)
         ):
-            return "has the headings once more, and no book; remove this line"
+            return "repeats the headings; remove this line"
         return ""
 
     def _value(self, row: Row, field: str) -> Value:
@@ -197,7 +197,7 @@ class Books:
             return
         if len(found) > 1:
             both = " and ".join(f"{text[:40]!r}" for text, _ in found.values())
-            problems.append(("isbn", f"{both} are the ISBNs of {len(found)} books; leave the one of this book"))
+            problems.append(("isbn", f"{both} are the ISBNs of {len(found)} books; keep the one of this book"))
             return
         for isbn, (_, repair) in found.items():
             book.isbn = isbn
@@ -205,7 +205,7 @@ class Books:
                 self._repairs.add(f"line {row.line}: {repair}")
 
     def _note_absent(self, row: Row, text: str, *, is_absent: bool = True) -> None:
-        """Note a value such as `n/a`, so that it can be said that it was taken for none."""
+        """Count a value such as `n/a`, which is read as empty."""
         plain = values.without_protection(text)
         if is_absent and plain and values.has_no_value(plain):
             self._absent.add(f"line {row.line}: {quoted(plain)}")
@@ -224,7 +224,7 @@ class Books:
             problems.append((name, str(error)))
 
     def _about_authors(self) -> list[str]:
-        """Point out authors with commas and the like, which may be several: only a person knows."""
+        """Return lines about authors with commas and the like, which can be several authors: only a person knows."""
         if self._choices.last_first or self._choices.authors_separators:
             return []
         for column in self.columns:
@@ -236,7 +236,7 @@ class Books:
         return []
 
     def _about_texts(self) -> list[str]:
-        """Point out texts that other programs seem to have changed: they are taken as they are."""
+        """Return lines about texts that other programs seem to have changed. They are imported as they are."""
         columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
         texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
         found: dict[str, str] = {}
@@ -247,7 +247,7 @@ class Books:
 
 
 def _about_separator(authors: list[str], sign: str) -> str:
-    """Return what is said about authors with a sign that may separate them; empty where hardly any has it."""
+    """Return a line about authors with a sign that may separate them; empty where few have it."""
     with_sign = [text for text in authors if sign in text]
     if len(with_sign) * LEAST_PART_NOTED <= len(authors):
         return ""
@@ -263,7 +263,7 @@ def _text(value: Value) -> str:
 
 
 def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:
-    """Make the outcome of a row that is not worth sending."""
+    """Return the outcome of a row that is not sent."""
     return ImportOutcome(
         line=line,
         result=IMPORT_RESULT_REFUSED,
@@ -272,7 +272,7 @@ def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:
 
 
 def _table(file: IO[bytes], choices: Choices) -> Table:
-    """Return the table of a file, of the kind that its first bytes show."""
+    """Return the table of a file, whose first bytes show its format."""
     source = Source(file)
     if not source.head:
         raise NotBooks("is empty: its first line must name the columns")
@@ -299,8 +299,8 @@ def _refuse_json_array(source: Source, encoding: str) -> None:
         raise NotBooks("is a JSON array; write one object on each line instead, without [ and commas (JSON Lines)")
 
 
-def _refuse_for(said: object, kind: str, options: str) -> None:
-    if said:
+def _refuse_for(chosen: object, kind: str, options: str) -> None:
+    if chosen:
         raise NotBooks(f"is {kind}, for which {options} cannot be used")
 
 

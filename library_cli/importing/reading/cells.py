@@ -13,7 +13,7 @@ LAST_COLUMN = 16_384
 
 
 class Cell(NamedTuple):
-    """A cell that has a value: `data_type` is "s" for texts, "e" for errors, "f" for a formula without its value."""
+    """A cell with a value. `data_type` is "s" for texts, "e" for errors, "f" for a formula without its value."""
 
     column: int
     value: Any

@@ -59,12 +59,12 @@ class DelimitedText:
 
     @property
     def named_columns(self) -> int:
-        """How many columns the line of headings has."""
+        """The number of columns in the line of headings."""
         return len(self.headings)
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read, in bytes."""
+        """Bytes of the file that have been read."""
         return self._source.bytes_read
 
     @property
@@ -74,14 +74,14 @@ class DelimitedText:
 
     @property
     def remarks(self) -> list[str]:
-        """How many lines had characters that were repaired."""
+        """The number of lines with repaired characters, for people."""
         if not self._lines.repaired:
             return []
         done = "had control characters that are letters in Windows-1252, and were read as those"
         return [f"{self._lines.repaired} lines {done}"]
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows that have a value; of a row with a quote that is not closed, only the first line is lost."""
+        """Yield the rows with a value. Of a row with an unclosed quote, only the first line is lost."""
         while True:
             self._lines.begin_record()
             line = self._lines.number + 1
@@ -90,7 +90,7 @@ class DelimitedText:
             except StopIteration:
                 return
             except csv.Error as error:
-                # A quote that is not closed swallows the good rows after it: only the line that opens it is refused.
+                # An unclosed quote would include the good rows after it, so only the line that opens it is refused.
                 self._lines.read_again_after_first()
                 yield Row(line, [], f"is not valid CSV ({in_words(error)}); is a quote missing, or not doubled?")
                 continue
@@ -175,16 +175,16 @@ class LineFile:
         self._file.write(content)
 
 
-def _refuse_other(found: str, said: str, sample: list[str], known_heading: Callable[[str], float]) -> None:
-    """Raise NotBooks where the headings are separated by another character than the one that is said."""
-    first, by_said = (parsed(sample, char)[:1] for char in (found, said))
+def _refuse_other(found: str, chosen: str, sample: list[str], known_heading: Callable[[str], float]) -> None:
+    """Raise NotBooks where the headings are separated by another character than --delimiter names."""
+    first, by_chosen = (parsed(sample, char)[:1] for char in (found, chosen))
     if (
         first
-        and by_said
-        and len(by_said[0]) == 1 < len(first[0])
+        and by_chosen
+        and len(by_chosen[0]) == 1 < len(first[0])
         and any(known_heading(text) == 1 for text in first[0])
     ):
-        raise NotBooks(f"is separated by {DELIMITERS[found]}, not by {DELIMITERS.get(said, repr(said))}")
+        raise NotBooks(f"is separated by {DELIMITERS[found]}, not by {DELIMITERS.get(chosen, repr(chosen))}")
 
 
 def to_be_named(encoding: Encoding) -> str:
@@ -193,7 +193,7 @@ def to_be_named(encoding: Encoding) -> str:
 
 
 def facts_of(encoding: Encoding) -> Facts:
-    """Return what is said about an encoding; nothing about UTF-8."""
+    """Return the lines about an encoding; none about UTF-8."""
     facts = Facts()
     if encoding.name != "utf-8":
         found = facts.guessed if encoding.is_guess else facts.certain

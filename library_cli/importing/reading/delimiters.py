@@ -12,7 +12,7 @@ from library_cli.importing.reading.problems import NotBooks
 DELIMITERS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 """In the order in which they are preferred, and what they are called in messages."""
 
-SAID = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|"}
+NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|"}
 
 SEPARATOR_LINE = re.compile(r'"?sep=(?P<delimiter>[^\r\n"]|\\t)"?(?P<others>[,;\t|]*)\s*', re.IGNORECASE)
 """The first line that Excel writes, and reads, to name the separator."""
@@ -37,11 +37,11 @@ class _Score(NamedTuple):
     columns: int
 
 
-def said_delimiter(said: str) -> Delimiter:
-    """Return the delimiter that a person names. Raises NotBooks for one that cannot separate values."""
-    char = SAID.get(said.lower(), said)
+def said_delimiter(chosen: str) -> Delimiter:
+    """Return the delimiter that --delimiter names. Raises NotBooks for one that cannot separate values."""
+    char = NAMES.get(chosen.lower(), chosen)
     if len(char) != 1 or char in '"\r\n ' or char.isalnum():
-        raise NotBooks(f"cannot be read: --delimiter {said!r} is not one of , ; tab | or another single character")
+        raise NotBooks(f"cannot be read: --delimiter {chosen!r} is not one of , ; tab | or another single character")
     return Delimiter(char)
 
 

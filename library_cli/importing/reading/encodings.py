@@ -35,13 +35,13 @@ NAMES = {
     "euc_kr": "euc-kr",
     "euc_jp": "euc-jp",
 }
-"""What an encoding is called outside Python."""
+"""Names of encodings outside Python."""
 
 NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
-"""Text encodings of Python that no file is written in."""
+"""Text encodings of Python in which no file is written."""
 
 SAMPLE_BYTES = 16_384
-"""How much of the text that is not ASCII is weighed. More makes the guess hardly better, and slower."""
+"""Bytes of the text that is not ASCII, from which the encoding is guessed. More make the guess slower, not better."""
 
 LONGEST_LINE = 2**20
 """In bytes or characters. A file that is not text may have no line end at all, and must not be read whole."""
@@ -72,7 +72,7 @@ class Encoding:
     mark: bytes = b""
     is_guess: bool = False
     examples: tuple[str, ...] = ()
-    """Words that are only right if the guess is."""
+    """Words that are only right if the guess is right."""
     others: tuple[str, ...] = ()
     """Names of other encodings that are nearly as probable."""
 
@@ -82,14 +82,14 @@ class Encoding:
         return NAMES.get(self.name, self.name)
 
 
-def encoding_of(source: Source, said: str) -> Encoding:
-    """Return the encoding of a text. `said` is the name of it where a person named it; empty otherwise.
+def encoding_of(source: Source, chosen: str) -> Encoding:
+    """Return the encoding of a text. `chosen` is the value of --encoding, or empty.
 
     Raises NotBooks when the text is in no encoding, or not in the one that was named.
     """
     mark, marked = next((pair for pair in BYTE_ORDER_MARKS if source.head.startswith(pair[0])), (b"", ""))
-    if said:
-        return _said(said, mark, marked)
+    if chosen:
+        return _chosen_encoding(chosen, mark, marked)
     if marked:
         return Encoding(marked, mark)
     if width := _utf16_by_zeros(source.head):
@@ -99,23 +99,23 @@ def encoding_of(source: Source, said: str) -> Encoding:
     return _guessed(source)
 
 
-def _said(said: str, mark: bytes, marked: str) -> Encoding:
+def _chosen_encoding(chosen: str, mark: bytes, marked: str) -> Encoding:
     try:
-        info = codecs.lookup(said)
+        info = codecs.lookup(chosen)
     except (LookupError, ValueError):
-        raise _unknown(said) from None
+        raise _unknown(chosen) from None
     # CodecInfo's flag for text encodings has no public name; `open` uses it, too.
     if not info._is_text_encoding or info.name in NOT_FOR_FILES:
-        raise _unknown(said)
+        raise _unknown(chosen)
     if marked and not marked.startswith(info.name.removesuffix("-sig").removesuffix("-le").removesuffix("-be")):
-        raise NotBooks(f"begins with the byte order mark of {marked}, so it is not {said}; leave --encoding out")
+        raise NotBooks(f"begins with the byte order mark of {marked}, so it is not {chosen}; leave --encoding out")
     if marked:
         return Encoding(marked, mark)
     return Encoding({"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(info.name, info.name))
 
 
-def _unknown(said: str) -> NotBooks:
-    return NotBooks(f"cannot be read: --encoding {said!r} is not a known encoding; try utf-8, utf-16 or windows-1252")
+def _unknown(chosen: str) -> NotBooks:
+    return NotBooks(f"cannot be read: --encoding {chosen!r} is not a known encoding; try utf-8, utf-16 or windows-1252")
 
 
 def _utf16_by_zeros(head: bytes) -> str:
@@ -154,7 +154,7 @@ def _first_misfit(name: str, source: Source) -> UnicodeDecodeError | None:
 
 @dataclass
 class _Evidence:
-    """What the bytes are like that are not ASCII."""
+    """Counts of the bytes that are not ASCII."""
 
     utf8_letters: int = 0
     other_bytes: int = 0

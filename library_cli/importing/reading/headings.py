@@ -1,7 +1,7 @@
-"""Decide which column of a file is which field: by exact names, by known headings, and by what a person says.
+"""Decide which column of a file is which field: by exact names, by known headings, and by options.
 
-No column is left out unless a person says so, and no field is taken from two columns: a heading that is not understood
-would lose a field of every book.
+No column is left out unless an option names it, and no field is taken from two columns: a heading that is not
+understood would lose a field of every book.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from library_cli.importing.reading.table import Table, Value
 from library_domain.isbn import normalized_isbn13
 
 ALIKE = 0.7
-"""How alike a heading and a known one are, 0 to 1, for the known one to be suggested: one letter in four may differ."""
+"""Similarity to a known heading, 0 to 1, from which that heading is suggested: one letter in four can differ."""
 
 SHORTEST_ALIKE = 4
 """In letters. Shorter words are too often alike by chance."""
@@ -27,7 +27,7 @@ SHORTEST_ALIKE = 4
 SHOWN_VALUES = 3
 
 MOST_LINES_BEFORE = 10
-"""How many lines, such as the name of the list, people put before the headings."""
+"""Lines before the headings, such as the name of the list, at most."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Column:
     heading: str
     field: str | None
     is_guess: bool = False
-    is_said: bool = False
-    """Whether a person said what it is."""
+    is_chosen: bool = False
+    """Whether an option names it."""
 
     @property
     def shown(self) -> str:
-        """The column as messages name it."""
+        """Its name in messages."""
         return quoted(self.heading) if self.heading else f"column {self.number}, which has no heading"
 
     @property
     def option(self) -> str:
-        """The column as options name it: its heading where a shell takes that as it is; otherwise its number."""
+        """Its name in options: the heading where a shell does not change it; otherwise the number."""
         plain = self.heading and self.heading == " ".join(self.heading.split()) and len(self.heading) <= 100
         if (
             plain
@@ -61,45 +61,45 @@ class Column:
 
 
 def certainty(heading: str) -> float:
-    """Return how certain it is that a text is a heading: 1 for a known one, less for one that is only like it."""
+    """Return how certain it is that a text is a heading: 1 for a known one, 0.5 for a similar one, otherwise 0."""
     if _known_field(heading):
         return 1
     return 0.5 if suggestion(heading) else 0
 
 
 def columns_of(table: Table, choices: Choices) -> list[Column]:
-    """Return what each column of a table is.
+    """Return the columns of a table with their fields.
 
     Raises:
         NotBooks: When a column is not understood, a field has two columns or no column has the title, or when an
-            option names no column or no field. The message says what to add to the command.
+            option names an unknown column or field. The message contains the options to add to the command.
     """
     if choices.columns:
         return _named(table, choices)
-    said = _said(table.headings, choices)
-    columns = [_column(number, heading, said) for number, heading in enumerate(table.headings, start=1)]
+    chosen = _chosen(table.headings, choices)
+    columns = [_column(number, heading, chosen) for number, heading in enumerate(table.headings, start=1)]
     known = [column for column in columns if column.field]
-    if len(columns) == 1 and not said:
+    if len(columns) == 1 and not chosen:
         _refuse_whole_lines(table)
     if table.kind != "JSON Lines" and not known:
         _refuse_without_headings(table)
-    unknown = [column for column in columns if _is_unknown(column, table, said)]
+    unknown = [column for column in columns if _is_unknown(column, table, chosen)]
     _refuse_unknown(table, unknown, {column.field for column in known})
-    _refuse_doubled(columns, said, table)
+    _refuse_doubled(columns, chosen, table)
     if not any(column.field == "title" for column in columns):
         raise NotBooks(f"has no column 'title'; it has {_list(table.headings)}. Name it with --map \"Heading=title\"")
     return columns
 
 
 def first_values(table: Table, number: int) -> str:
-    """Return the first values of a column as messages show them."""
+    """Return the first values of a column, for messages."""
     values = [_text(row[number - 1]) for row in table.samples if len(row) >= number]
     found = list(dict.fromkeys(quoted(value) for value in values if value))[:SHOWN_VALUES]
     return ", ".join(found) or "no values at the beginning"
 
 
 def suggestion(heading: str) -> str:
-    """Return the field that a heading probably means; empty when it is like none."""
+    """Return the field that a heading probably means; empty when it is not similar to a known one."""
     key = fields.key_of(heading)
     if hint := fields.HINTS.get(key):
         return hint
@@ -116,12 +116,12 @@ def _field_of_a_part(heading: str) -> str:
 
 
 def _named(table: Table, choices: Choices) -> list[Column]:
-    """Return the columns of a file without headings, as a person names them."""
+    """Return the columns of a file without headings, as --columns names them."""
     if choices.maps or choices.ignores:
         raise NotBooks("cannot be read: --columns names all columns, so --map and --ignore have nothing to do")
     names = [name.strip() for name in choices.columns]
     columns = [
-        Column(number, "", None if name in ("-", "") else _field(name, "--columns"), is_said=True)
+        Column(number, "", None if name in ("-", "") else _field(name, "--columns"), is_chosen=True)
         for number, name in enumerate(names, start=1)
     ]
     named = [column.field for column in columns if column.field]
@@ -135,7 +135,7 @@ def _named(table: Table, choices: Choices) -> list[Column]:
 
 
 def _refuse_unlike(table: Table, columns: list[Column]) -> None:
-    """Raise NotBooks where the columns that a person names are not those of the file."""
+    """Raise NotBooks where the columns that --columns names are not those of the file."""
     if not table.samples:
         return
     first = [_text(value) for value in table.samples[0]]
@@ -150,20 +150,20 @@ def _refuse_unlike(table: Table, columns: list[Column]) -> None:
         )
 
 
-def _said(headings: Sequence[str], choices: Choices) -> dict[int, str | None]:
-    """Return what a person says about columns, by their numbers; None for one to leave out."""
-    said: dict[int, str | None] = {}
+def _chosen(headings: Sequence[str], choices: Choices) -> dict[int, str | None]:
+    """Return the fields that options name, by the numbers of the columns; None for a column to leave out."""
+    chosen: dict[int, str | None] = {}
     for text in choices.maps:
         heading, equals, name = text.rpartition("=")
         if not equals:
             raise NotBooks(f'cannot be read: --map {text!r} is not of the form "Heading=field"')
-        said[_number(headings, heading, "--map", said)] = _field(name.strip(), "--map")
+        chosen[_number(headings, heading, "--map", chosen)] = _field(name.strip(), "--map")
     for heading in choices.ignores:
-        said[_number(headings, heading, "--ignore", said)] = None
-    return said
+        chosen[_number(headings, heading, "--ignore", chosen)] = None
+    return chosen
 
 
-def _number(headings: Sequence[str], wanted: str, option: str, said: dict[int, str | None]) -> int:
+def _number(headings: Sequence[str], wanted: str, option: str, chosen: dict[int, str | None]) -> int:
     """Return the number of the column that an option names, by its heading or its number."""
     by_number = re.fullmatch(r"#([0-9]{1,5})", wanted.strip())
     numbers = [number for number, heading in enumerate(headings, start=1) if heading == wanted.strip()]
@@ -177,7 +177,7 @@ def _number(headings: Sequence[str], wanted: str, option: str, said: dict[int, s
     if len(numbers) > 1:
         which = " or ".join(f'"#{number}"' for number in numbers)
         raise NotBooks(f"has more than one column {wanted!r}, which {option} names; name one by its number: {which}")
-    if numbers[0] in said:
+    if numbers[0] in chosen:
         raise NotBooks(f"cannot be read: --map and --ignore name the column {wanted!r} more than once")
     return numbers[0]
 
@@ -191,9 +191,9 @@ def _field(name: str, option: str) -> str:
     return field
 
 
-def _column(number: int, heading: str, said: dict[int, str | None]) -> Column:
-    if number in said:
-        return Column(number, heading, said[number], is_said=True)
+def _column(number: int, heading: str, chosen: dict[int, str | None]) -> Column:
+    if number in chosen:
+        return Column(number, heading, chosen[number], is_chosen=True)
     if heading.strip().lower() in fields.FIELDS:
         return Column(number, heading, heading.strip().lower())
     field = _known_field(heading)
@@ -204,10 +204,10 @@ def _known_field(heading: str) -> str | None:
     return fields.FIELD_OF.get(fields.key_of(heading))
 
 
-def _is_unknown(column: Column, table: Table, said: dict[int, str | None]) -> bool:
-    if column.field or column.number in said:
+def _is_unknown(column: Column, table: Table, chosen: dict[int, str | None]) -> bool:
+    if column.field or column.number in chosen:
         return False
-    # Spreadsheets write columns without heading and without values behind the last one.
+    # Spreadsheets write columns without heading and without values after the last one.
     return bool(column.heading) or any(
         _text(row[column.number - 1]) for row in table.samples if len(row) >= column.number
     )
@@ -234,7 +234,7 @@ def _refuse_whole_lines(table: Table) -> None:
 
 
 def _later_headings(table: Table) -> str:
-    """Return a sentence about a row further down that looks like the headings; empty when there is none."""
+    """Return a sentence about a later row that looks like the headings; empty without one."""
     for row in table.samples[:MOST_LINES_BEFORE]:
         texts = [_text(value) for value in row]
         known = [field for text in texts if (field := _known_field(text))]
@@ -278,10 +278,10 @@ def _refuse_unknown(table: Table, unknown: list[Column], taken: set[str | None])
     )
 
 
-def _refuse_doubled(columns: list[Column], said: dict[int, str | None], table: Table) -> None:
+def _refuse_doubled(columns: list[Column], chosen: dict[int, str | None], table: Table) -> None:
     for field in fields.FIELDS:
         found = [column for column in columns[: table.named_columns] if column.field == field]
-        if len({_part(column, said) for column in found}) < len(found):
+        if len({_part(column, chosen) for column in found}) < len(found):
             shown = "; ".join(f"{column.shown} ({first_values(table, column.number)})" for column in found)
             names = [_option(column, table) for column in found]
             options = " or ".join(f'--ignore "{name}"' for name in names)
@@ -292,16 +292,16 @@ def _refuse_doubled(columns: list[Column], said: dict[int, str | None], table: T
             )
 
 
-def _part(column: Column, said: dict[int, str | None]) -> object:
-    """Return which part of its field a column has: only columns with different parts go together."""
+def _part(column: Column, chosen: dict[int, str | None]) -> object:
+    """Return which part of its field a column has. Two columns of a field must have different parts."""
     key = fields.key_of(column.heading)
     if column.field == "authors":
-        return column.number if column.number in said else key in fields.MORE_AUTHORS_KEYS
+        return column.number if column.number in chosen else key in fields.MORE_AUTHORS_KEYS
     return isbn_rank(key) if column.field == "isbn" else 0
 
 
 def isbn_rank(key: str) -> int:
-    """Return in which order columns of ISBNs are used: that of ISBN-13 first."""
+    """Return the rank of a column of ISBNs: columns of ISBN-13 are used first."""
     return 0 if key in fields.ISBN_13_KEYS else 2 if key in fields.ISBN_10_KEYS else 1
 
 

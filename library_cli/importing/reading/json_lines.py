@@ -39,7 +39,7 @@ class JsonLines:
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read, in bytes."""
+        """Bytes of the file that have been read."""
         return self._source.bytes_read
 
     @property

@@ -1,4 +1,4 @@
-"""What only the layout of a sheet says: merged cells and hidden rows, which a person does not see as they are read."""
+"""The layout of a sheet: merged cells and hidden rows, which a person does not see as they are read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def guessed(self) -> list[str]:
-        """What a person is asked about."""
+        """Lines about guesses, which a person must confirm."""
         lines = []
         if self.hidden_rows:
             lines.append(

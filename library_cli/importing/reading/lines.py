@@ -1,4 +1,4 @@
-"""The lines of a text, with line ends of any kind, counted; those of the record in hand can be read again."""
+"""The numbered lines of a text with any line ends. Those of the current record can be read again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from library_cli.importing.reading.problems import NotBooks
 from library_cli.importing.reading.source import Source
 
 WINDOWS_1252_CONTROLS = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
-"""What these control characters of Unicode were meant to be: bytes of Windows-1252 that somebody took for Latin-1 on
-their way into a UTF-8 file. The HTML standard reads character references in the same way."""
+"""The meaning of these control characters of Unicode: bytes of Windows-1252 that a program read as Latin-1 and wrote
+as UTF-8. The HTML standard reads character references in the same way."""
 
 END_OF_FILE = "\x1a"
 """Ctrl-Z, with which old programs end a text."""
@@ -34,10 +34,10 @@ class TextLines:
         self._again: deque[str] = deque()
         self._split_lines = 0
         self.record: list[str] = []
-        """The lines of the record in hand."""
+        """The lines of the current record."""
         self.number = 0
         self.repaired = 0
-        """How many lines had characters that are only right as Windows-1252, and were read as those."""
+        """The number of lines with control characters that were read as Windows-1252."""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -49,11 +49,11 @@ class TextLines:
         return line
 
     def begin_record(self) -> None:
-        """Forget the lines of the record before."""
+        """Begin a record: the lines of the record before cannot be read again."""
         self.record = []
 
     def read_again_after_first(self) -> None:
-        """Go back to the second line of the record in hand."""
+        """Go back to the second line of the current record."""
         self._again.extendleft(reversed(self.record[1:]))
         self.number -= len(self.record) - 1
         del self.record[1:]

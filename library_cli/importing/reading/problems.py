@@ -1,4 +1,4 @@
-"""What can be wrong with a file as a whole, and the choices that a person makes about how it is read."""
+"""The error of a file that cannot be read, and the options for reading one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from library_cli.plain_text import one_line
 
 
 class NotBooks(Exception):
-    """The file cannot be read as books. The message says why, as the end of a sentence about the file."""
+    """The file cannot be read as books. The message is the end of a sentence that begins with the file's name."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """How the person who imports says that the file is to be read; what is not said is found out."""
+    """Options for reading a file. What they leave open is found out from the file."""
 
     maps: tuple[str, ...] = ()
     """Each `Heading=field`, or `#3=field` for the third column."""
@@ -29,11 +29,11 @@ class Choices:
 
 
 AS_FOUND = Choices()
-"""Nothing is said: all is found out."""
+"""No options: everything is found out from the file."""
 
 
 def quoted(text: str) -> str:
-    """Return a text in double quotes, on one line and shortened, as messages show headings and values."""
+    """Return a text in double quotes, on one line and shortened, for messages."""
     plain = " ".join(one_line(text[: 4 * LONGEST_SHOWN]).split())
     return f'"{plain}"' if len(plain) <= LONGEST_SHOWN else f'"{plain[:LONGEST_SHOWN]}…"'
 

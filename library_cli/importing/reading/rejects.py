@@ -1,4 +1,4 @@
-"""The file of refused rows, of the same form as the file that is imported, to be corrected and imported in turn."""
+"""The file of refused rows, of the same format as the imported file, to be corrected and imported."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from library_cli.importing.reading.table import Rejects, Table
 
 
 class RejectsFile:
-    """Gathers refused rows in the folder where they are to go, and puts them in their place in one step at the end.
+    """Writes refused rows to a temporary file in the same folder, which is renamed at the end.
 
     Raises OSError for a file that exists, and for a folder that cannot be written.
     """
 
     def __init__(self, path: Path, choices: Choices = AS_FOUND) -> None:
-        """`choices` are those that the file was read with, and that its refused rows need, too."""
+        """Take the options for reading the file, which its refused rows need, too."""
         if path.exists() or path.is_symlink():
             raise FileExistsError(f"--rejects: {path} exists already; name another file, or remove that one")
         try:
@@ -39,7 +39,7 @@ class RejectsFile:
     def watched(
         self, rows: Iterable[ImportBooksRequest | ImportOutcome], table: Table
     ) -> Iterator[ImportBooksRequest | ImportOutcome]:
-        """Yield rows as they are read from a table, and keep each one until its outcome is known."""
+        """Yield the rows of a table, and keep each one until its outcome is known."""
         self._table = table
         for row in rows:
             self._waiting.append((row.line, table.raw_row()))
@@ -56,7 +56,7 @@ class RejectsFile:
                     self._write(raw)
 
     def finish(self) -> str:
-        """Put the file in its place, unless no row was refused; return what was done, as a sentence."""
+        """Rename the file, unless no row was refused; return a sentence about it."""
         if self._file is None or self._table is None:
             self._temporary.unlink(missing_ok=True)
             return f"No row was refused, so {self._path} was not written."

@@ -1,4 +1,4 @@
-"""The bytes of a file, with a bounded look at its beginning before it is read."""
+"""The bytes of a file, whose beginning can be examined before it is read."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import IO
 
 CHUNK = 65_536
-"""In bytes: how much is read at a time, and how much of the beginning is looked at."""
+"""Bytes that are read at a time, and bytes of the beginning that are examined."""
 
 ENOUGH_LINES = 20
-"""A pipe may be slow: the look at the beginning ends when it has this many lines."""
+"""Lines after which the examined beginning ends, because a pipe can be slow."""
 
 
 class Source:
-    """The bytes of a file or a pipe. What was looked at is read again."""
+    """The bytes of a file or a pipe. The examined beginning is read again."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -45,7 +45,7 @@ class Source:
             yield chunk
 
     def look_through(self) -> Iterator[bytes]:
-        """Yield all bytes of a file, or the beginning of a pipe, without reading them for good."""
+        """Yield all bytes of a file, or the beginning of a pipe, which are read again later."""
         if self.start is None:
             yield self.head
             return

@@ -1,4 +1,4 @@
-"""Files that people take for lists of books, but have no columns: for each kind, what is said about it."""
+"""Files without columns that people try to import, and a message for each format."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NOT_COLUMNS = (
 
 
 def refuse_other_bytes(head: bytes) -> None:
-    """Raise NotBooks for a file that is no text."""
+    """Raise NotBooks for a file that is not text."""
     for beginning, reason in NOT_TEXT:
         if head.startswith(beginning):
             raise NotBooks(reason)
 
 
 def refuse_other_text(beginning: str) -> None:
-    """Raise NotBooks for a text that is no table."""
+    """Raise NotBooks for a text that is not a table."""
     for pattern, reason in NOT_COLUMNS:
         if re.match(pattern, beginning, re.IGNORECASE):
             raise NotBooks(reason)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 Value: TypeAlias = str | int | float | list[str]
-"""A text; a number that the file holds as one; or, in JSON, a list of texts."""
+"""A text; a number that the file stores as one; or, in JSON, a list of texts."""
 
 
 class DateText(str):
@@ -16,7 +16,7 @@ class DateText(str):
 
 
 class Row(NamedTuple):
-    """A row: the line where it begins, and a value for each column, or what is wrong with the row as a whole."""
+    """A row: the line where it begins, and a value for each column, or the problem of the row as a whole."""
 
     line: int
     values: Sequence[Value]
@@ -25,14 +25,14 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found out about a file before its rows are read, for people to read."""
+    """Lines for people about a file, from before its rows are read."""
 
     certain: list[str] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
 
 
 class Rejects(Protocol):
-    """A file of the same form as the one that is read, for the rows that were refused."""
+    """A file of the same format as the imported one, for refused rows."""
 
     def add(self, row: object) -> None:
         """Add a row as `Table.raw_row` returned it."""
@@ -57,11 +57,11 @@ class Table(Protocol):
 
     @property
     def named_columns(self) -> int:
-        """How many of the headings the file is known to have; those behind them may come, or not."""
+        """How many of the headings the file is known to have; the others are optional."""
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read, in bytes."""
+        """Bytes of the file that have been read."""
 
     @property
     def last_line(self) -> int:
@@ -69,13 +69,13 @@ class Table(Protocol):
 
     @property
     def remarks(self) -> list[str]:
-        """What was repaired in the file as a whole, for people to read, when it has been read."""
+        """Lines for people about what was repaired, complete when the file has been read."""
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows. Raises NotBooks where the file cannot be read further."""
 
     def raw_row(self) -> object:
-        """Return the row that was yielded last in its own form."""
+        """Return the row that was yielded last, as the file has it."""
 
     def rejects(self, path: Path) -> Rejects:
-        """Begin a file of the same form, with the headings of this one."""
+        """Begin a file of the same format, with the headings of this one."""

@@ -93,13 +93,13 @@ _MISREAD = re.compile("[\u00c2-\u00f4][^\x00-\x7f]")
 _CODE_END = "\ufdd0"  # no character, and in no text
 
 AUTHORS_SEPARATORS = (";", "|", " & ")
-"""Of these the first one that a value has separates the authors in it."""
+"""The first of these that a value contains separates its authors."""
 
 
 def isbn_of(text: str) -> tuple[str, str]:
-    """Return the ISBN-13 that a cell has, empty for none, and what was repaired in it, empty for nothing.
+    """Return the ISBN-13 in a cell, or "", and a text about what was repaired in it, or "".
 
-    Raises ValueError, whose message says what is wrong with it.
+    Raises ValueError with the problem.
     """
     plain = _as_digits(without_protection(text))
     if has_no_value(plain) or _NO_ISBN.fullmatch(plain):
@@ -110,7 +110,7 @@ def isbn_of(text: str) -> tuple[str, str]:
         try:
             return normalized_isbn13(plain.zfill(10)), f"{plain} was read as {plain.zfill(10)}"
         except ValueError:
-            pass  # the digits as they are have the better message
+            pass  # the error for the digits as they are is more useful
     try:
         return normalized_isbn13(plain), ""
     except ValueError:
@@ -127,7 +127,7 @@ def _as_digits(plain: str) -> str:
 
 
 MOST_FORMS = 10
-"""How many ISBNs a cell may have. More are not forms of one."""
+"""ISBNs in a cell, at most. More are not forms of one ISBN."""
 
 
 def _same_isbn(plain: str) -> str:
@@ -140,22 +140,22 @@ def _same_isbn(plain: str) -> str:
     except ValueError:
         return normalized_isbn13(plain)  # whose message is about the whole
     if len(found) > 1:
-        raise ValueError(f"these are the ISBNs of {len(found)} books; leave the one of this book")
+        raise ValueError(f"these are the ISBNs of {len(found)} books; keep the one of this book")
     return found.pop()
 
 
 def without_protection(text: str) -> str:
-    """Return a number without what spreadsheets put around it so that it stays as it is."""
+    """Return a number without the characters that protect it from spreadsheets."""
     match = _AS_FORMULA.fullmatch(text.strip())
     return re.sub("^['’`´]", "", (match["text"] if match else text).strip()).strip()
 
 
 def damage_of(text: str) -> str:
-    """Return what seems to have happened to a text before it came into the file; empty for a text as it should be."""
+    """Return what seems to have happened to a text before it was written to the file; empty for an undamaged text."""
     if "\ufffd" in text:
         return "characters were lost before this file was written"
     if _AS_FORMULA.fullmatch(text):
-        return "a spreadsheet's formula stands for its text"
+        return "the text is a formula of a spreadsheet"
     if any(_is_code(code) for code in _CODE.findall(text)):
         return "the text has codes of HTML"
     if _MISREAD.search(text):
@@ -171,12 +171,12 @@ def _is_code(code: str) -> bool:
 
 
 def has_no_value(plain: str) -> bool:
-    """Say whether a text in a column of numbers, ISBNs or dates says that there is none, such as `n/a`."""
+    """Return whether a text in a column of numbers, ISBNs or dates means an unknown value, such as `n/a`."""
     return bool(_NO_VALUE.fullmatch(plain))
 
 
 def number_of(field: str, text: str) -> int:
-    """Return the whole number in a cell. Raises ValueError with what is wrong."""
+    """Return the whole number in a cell. Raises ValueError with the problem."""
     plain = without_protection(text)
     if field == "page_count" and has_no_value(plain):
         return 0
@@ -200,9 +200,9 @@ def _without_unit(field: str, plain: str) -> str:
 
 
 def year_of(value: Value) -> int:
-    """Return the year in a cell that has a year or a date; 0 for none. The first one of a range.
+    """Return the year in a cell with a year or a date: of a range the first one, 0 for an unknown one.
 
-    Raises ValueError with what is wrong.
+    Raises ValueError with the problem.
     """
     text = str(value)
     if isinstance(value, int) and abs(value) < 10**9:
@@ -248,8 +248,8 @@ def _goes_up(first: str, last: str | None) -> bool:
 def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -> list[str]:
     """Return the authors in a cell.
 
-    A list in JSON is taken as it is, also one that is written into a cell of another file. Else the first of the
-    separators that the value has separates them.
+    A list in JSON is returned as it is, also one in a cell of another format. Otherwise the first separator that the
+    value contains separates them.
     """
     if isinstance(value, list):
         return value
@@ -283,7 +283,7 @@ def _list_in(text: str) -> list[str] | None:
 
 
 def _first_name_first(name: str) -> str:
-    """Turn `Last, First` around; what follows, such as Jr., stays behind, and years of birth and death go."""
+    """Return `Last, First` as `First Last`, with a suffix such as Jr. last, and without years of birth and death."""
     last, *others = [part.strip() for part in name.split(",")]
     others = [part for part in others if part and not _LIFE_DATES.fullmatch(part)]
     if not others:

@@ -34,14 +34,14 @@ from library_cli.importing.reading.problems import Choices, NotBooks, quoted
 from library_cli.importing.reading.table import Facts, Row
 
 MOST_XML_BYTES = 2**31
-"""A workbook of a million books has about 600 MB of XML. More is not a list of books, and may be made to do harm."""
+"""A workbook of a million books has about 600 MB of XML. More is not a list of books, and may be an attack."""
 
 MOST_TIMES_SMALLER = 300
 SMALL_XML_BYTES = 2**26
 """XML of real sheets is 10 to 50 times as large as its compressed form; of little XML that does not matter."""
 
 MOST_PART_BYTES = 2**26
-"""Parts of a workbook other than sheets and texts are read as a whole."""
+"""Parts of a workbook other than sheets and texts are read into memory as a whole."""
 
 LONGEST_TEXT = 2**20
 """In bytes. A cell of Excel has at most 32,767 characters."""
@@ -55,8 +55,8 @@ SMALL_PART_BYTES = 2**16
 STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 """The names of a variant of the format, which openpyxl does not read."""
 NO_VALUE = "=NA()"
-"""Takes the place of a formula without a value among refused rows: in another row it would be about other cells, and
-without it the row would go in with the value missing."""
+"""Replaces a formula without a value in the file of refused rows. In another row the formula would refer to other
+cells, and an empty cell would be imported as no value."""
 
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, ParseError, InvalidFileException, EOFError, NotImplementedError, RuntimeError),
@@ -118,7 +118,7 @@ class _Reader(ExcelReader):
 
 
 class _Guarded:
-    """XML that is read as a stream, which a text without an end would not be."""
+    """XML that is read as a stream. It limits the length of texts, which are read as a whole."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
@@ -134,7 +134,7 @@ class _Guarded:
 
 
 class _Cells(WorkSheetParser):
-    """Reads cells, and marks formulas that have no value, which would otherwise be taken for empty cells."""
+    """Reads cells, and marks formulas without a value, which would otherwise be read as empty cells."""
 
     def parse_cell(self, element: Any) -> Any:
         cell = super().parse_cell(element)
@@ -181,12 +181,12 @@ class Workbook:
 
     @property
     def named_columns(self) -> int:
-        """How many columns the row of headings has."""
+        """The number of columns in the row of headings."""
         return len(self.headings)
 
     @property
     def bytes_read(self) -> int:
-        """How much of the file has been read: the part of the sheet, of the size of the file."""
+        """The part of the sheet that has been read, as a part of the size of the file."""
         return int(self._size * self._part_read)
 
     @property
@@ -242,7 +242,7 @@ class Workbook:
                 elif event == "end" and element.tag == ROW_TAG and rows is not None:
                     with _without_warnings():
                         line, cells = parser.parse_row(element)
-                    # What is kept of the rows before would grow with them.
+                    # Otherwise memory would grow with the number of rows.
                     rows.clear()
                     elements = 0
                     parser.row_dimensions.clear()
@@ -250,7 +250,7 @@ class Workbook:
                     yield line, cells_with_values(cells)
 
     def _filled_rows(self, sheet: Any) -> list[tuple[int, list[Cell]]]:
-        """Return the rows with values of those at the beginning of a sheet."""
+        """Return the first rows with values, at most `SAMPLE_ROWS`."""
         found = []
         for line, cells in self._cells(sheet):
             if cells:
@@ -259,14 +259,14 @@ class Workbook:
                 break
         return found
 
-    def _choose_sheet(self, said: str) -> Any:
+    def _choose_sheet(self, wanted: str) -> Any:
         sheets = self._book.worksheets
-        if said:
-            found = [sheet for sheet in sheets if sheet.title.casefold() == said.strip().casefold()]
-            if not found and re.fullmatch("[1-9][0-9]{0,3}", said) and int(said) <= len(sheets):
-                found = [sheets[int(said) - 1]]
+        if wanted:
+            found = [sheet for sheet in sheets if sheet.title.casefold() == wanted.strip().casefold()]
+            if not found and re.fullmatch("[1-9][0-9]{0,3}", wanted) and int(wanted) <= len(sheets):
+                found = [sheets[int(wanted) - 1]]
             if not found:
-                raise NotBooks(f"has no sheet {said!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
+                raise NotBooks(f"has no sheet {wanted!r}; it has {', '.join(quoted(sheet.title) for sheet in sheets)}")
             return found[0]
         in_sight = sorted(sheets, key=lambda sheet: sheet.sheet_state != "visible")
         with_values = [sheet for sheet in in_sight if self._filled_rows(sheet)]
@@ -314,7 +314,7 @@ class SheetFile:
 
 
 def _refuse_unfit(file: IO[bytes]) -> None:
-    """Raise NotBooks for a file that is not a workbook, or one whose XML is absurdly large."""
+    """Raise NotBooks for a file that is not a workbook, or whose XML is too large."""
     with _reading(), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         names = {member.filename for member in members}
@@ -336,7 +336,7 @@ def _refuse_unfit(file: IO[bytes]) -> None:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Raise NotBooks for what is wrong with a workbook."""
+    """Raise NotBooks for errors of openpyxl."""
     try:
         yield
     except (*BROKEN, OSError) as error:
@@ -347,7 +347,7 @@ def _reading() -> Iterator[None]:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep openpyxl quiet about what it does not read, such as styles."""
+    """Suppress warnings of openpyxl about parts that it does not read, such as styles."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -142,6 +142,7 @@ def test_a_path_that_is_too_long_is_refused(rest: RestProcess, path: str) -> Non
 @pytest.mark.parametrize(
     ("begin", "more"),
     [
+        (b"", b""),
         (b"G", b""),
         (b"GET /v1/echo/", b"a" * 10_000),
         (b"GET /v1/echo/a HTTP/1.1\r\nHost: localhost\r\nX-Long: ", b"a" * 10_000),
@@ -153,6 +154,7 @@ def test_a_path_that_is_too_long_is_refused(rest: RestProcess, path: str) -> Non
         (IN_CHUNKS % b"messages" + b"0\r\nX: ", b"a" * 10_000),
     ],
     ids=[
+        "nothing",
         "nothing more",
         "path",
         "header",
