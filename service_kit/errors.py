@@ -222,7 +222,7 @@ class StoreNotWritable(StoreUnavailable):
 class InternalError(ServiceError):
     """A fault in the server. The client gets the request id only, under which the log has the traceback."""
 
-    message = "Something went wrong on the server; send the request id to its operators."
+    message = "Something went wrong on the server; report the request id to the operator of the server."
 
 
 def _cut(text: str, most_bytes: int) -> str:
