@@ -97,7 +97,7 @@ def _record(state: State, kinds: Mapping[str, RecordedKind]) -> _Recorded:
 
 
 def _outcome_without_kind(state: State) -> RecordOutcome:
-    """Tell a row of a newer frontend, which is an unknown field, from one of a broken frontend, which has nothing."""
+    """Distinguish a row of a newer frontend, which is an unknown field, from the empty one of a broken frontend."""
     if len(UnknownFieldSet(state)) or state.WhichOneof("state"):
         return RecordOutcome(result=RECORD_RESULT_UNKNOWN_KIND)
     return RecordOutcome(result=RECORD_RESULT_REFUSED, reason="state is not set")

@@ -199,8 +199,8 @@ Global___SyncStatus: _TypeAlias = SyncStatus  # noqa: Y015
 
 @_typing.final
 class ParkedRow(_message.Message):
-    """A user or a loan that the admin service refused. It is not sent again until it changes, or until
-    SyncNow(retry_parked).
+    """A user or a loan that the admin service did not record. It is not sent again until it changes, or until
+    SyncNow(retry_parked). A row with the reason UNKNOWN_KIND is also sent again after an upgrade of the admin service.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -213,7 +213,7 @@ class ParkedRow(_message.Message):
     id: _builtins.str
     """The user's or loan's id."""
     reason: _builtins.str
-    """Why it was refused."""
+    """Why it was not recorded."""
     def __init__(
         self,
         *,
