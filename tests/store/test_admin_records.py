@@ -24,6 +24,7 @@ from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
     RECORD_RESULT_UNCHANGED,
+    RECORD_RESULT_UNKNOWN_KIND,
     RecordStatesRequest,
     RecordStatesResponse,
     State,
@@ -280,6 +281,16 @@ def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:
     assert results(admin.record(record)) == [REFUSED]
     record.user.email = "a@example.org"
     assert results(admin.record(record)) == [RECORDED]
+
+
+def test_a_row_of_an_unknown_kind_is_not_one_without_a_kind(admin: Admin) -> None:
+    """The one is of a frontend that is newer than this service, the other of a broken one."""
+    newer, broken = State.FromString(b"\x08\x01\x9a\x06\x00"), State(revision=2)  # field 99, which is empty
+    user = admin.user_record(3)
+    response = admin.record(newer, broken, user)
+    assert results(response) == [RECORD_RESULT_UNKNOWN_KIND, REFUSED, RECORDED]
+    assert [outcome.id for outcome in response.outcomes] == ["", "", user.user.id]
+    assert response.newest_revision == 3
 
 
 # --- whose rows ---

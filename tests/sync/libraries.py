@@ -26,6 +26,7 @@ from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.listed_kind import ListedKinds
 from admin_server.sync.listed_kinds import LISTED_KINDS
 from admin_server.sync.pairing import check_caller
+from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
@@ -35,6 +36,7 @@ from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.push import BATCH_ROWS, push
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     RecordStatesRequest,
@@ -180,16 +182,30 @@ class Wire:
         serve = functools.partial(page_of_changes, kinds=listed)
         return self._call(serve, request, functools.partial(parse_page, kinds=pulled))
 
-    def record_states(self, request: RecordStatesRequest) -> RecordStatesResponse:
-        return self._call(record_states, request, RecordStatesResponse.FromString)
+    def record_states(
+        self,
+        request: RecordStatesRequest,
+        *,
+        recorded: Sequence[RecordedKind] = RECORDED_KINDS,
+        request_type: type[Any] = RecordStatesRequest,
+    ) -> RecordStatesResponse:
+        """Record rows at an admin that knows these kinds, and reads requests as of this type."""
+        serve = functools.partial(record_states, kinds=recorded)
+        return self._call(serve, request, RecordStatesResponse.FromString, request_type)
 
-    def _call(self, serve: Callable[[Store, Any], Reply], request: Message, parse: Callable[[bytes], Reply]) -> Reply:
+    def _call(
+        self,
+        serve: Callable[[Store, Any], Reply],
+        request: Message,
+        parse: Callable[[bytes], Reply],
+        request_type: type[Any] | None = None,
+    ) -> Reply:
         kept = request.SerializeToString()
         metadata = own_credentials(self._frontend.store).metadata()
         self.sent.append(request)
 
         def served() -> Reply:
-            return self._served(serve, type(request).FromString(kept), parse, metadata)
+            return self._served(serve, (request_type or type(request)).FromString(kept), parse, metadata)
 
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if self.is_cut or fault is Fault.REQUEST_LOST:
@@ -240,6 +256,9 @@ class Library:
         self.listed_kinds: ListedKinds[Any] = LISTED_KINDS
         self.pulled_kinds = PULLED_KINDS
         self.clock = SettableClock()
+        self.pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS
+        self.recorded_kinds: Sequence[RecordedKind] = RECORDED_KINDS
+        self.request_type: type[Any] = RecordStatesRequest
         self.admin = Side("admin", databases, engine, more_tables.get("admin", ()))
         self.frontend = Side("frontend", databases, engine, more_tables.get("frontend", ()))
         self.wire = Wire(self.admin, self.frontend)
@@ -263,7 +282,7 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(store, self.fetch, self.clock, self.pulled_kinds, self._page_size)
+            return pull(store, self.fetch, self.clock, self.pulled_kinds, self._page_size, self.pushed_kinds)
 
     def fetch(self, request: ListCatalogChangesRequest) -> Any:
         """Fetch a page of the catalogue over the wire."""
@@ -271,7 +290,11 @@ class Library:
 
     def push(self) -> int:
         with self.frontend.at_work() as store:
-            return push(store, self.wire.record_states, self.clock, batch_rows=self._batch_rows)
+            return push(store, self.record, self.clock, kinds=self.pushed_kinds, batch_rows=self._batch_rows)
+
+    def record(self, request: RecordStatesRequest) -> RecordStatesResponse:
+        """Push rows over the wire."""
+        return self.wire.record_states(request, recorded=self.recorded_kinds, request_type=self.request_type)
 
     def sync(self) -> None:
         """Pull and push, as the schedule does when nothing fails, until there is nothing left to do."""

@@ -65,9 +65,10 @@ from library_domain.loans import loan_message, loan_state
 from library_domain.users import user_message
 from service_kit.clock import micros
 from tests.support.stores import Engine, FreshDatabases
-from tests.sync import posters
+from tests.sync import posters, visits
 from tests.sync.libraries import RULES, Contents, Fault, Library, WireError
 from tests.sync.posters import PosterRules
+from tests.sync.visits import VisitRules
 
 EXAMPLES: dict[Engine, int] = {"sqlite": 40, "postgresql": 12}
 STEPS = 40
@@ -89,7 +90,7 @@ class Promised:
         return replace(self, users=dict(self.users), loans=dict(self.loans), requests=dict(self.requests))
 
 
-class LibraryMachine(PosterRules, RuleBasedStateMachine):
+class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -304,7 +305,7 @@ class LibraryMachine(PosterRules, RuleBasedStateMachine):
         try:
             late.pop(which % len(late))()
         except WireError as error:  # nobody hears the answer
-            assert "CURSOR_EXPIRED" in str(error.trailing_metadata())
+            assert "CURSOR_EXPIRED" in str(error.trailing_metadata()) or self.is_of_a_torn_visit(error)
 
     def _with_faults(self, faults: list[Fault], happening: list[str], work: Any) -> None:
         wire = self.library.wire
@@ -316,7 +317,8 @@ class LibraryMachine(PosterRules, RuleBasedStateMachine):
         except WireError as error:
             # A pull begins again once; an admin that is restored after that ends it, and the next pull goes on.
             is_restored = "admin back" in happening and "CURSOR_EXPIRED" in str(error.trailing_metadata())
-            assert is_restored or error.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), error
+            is_expected = error.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED") or self.is_of_a_torn_visit(error)
+            assert is_restored or is_expected, error
         wire.faults.clear()
 
     def _meanwhile(self) -> None:
@@ -421,6 +423,7 @@ class LibraryMachine(PosterRules, RuleBasedStateMachine):
         library = self.library
         while library.wire.late:
             self.deliver_late(0)
+        self.agree_on_visits_in_the_end()
         self.agree_on_posters_in_the_end()
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
@@ -465,7 +468,8 @@ def _aged(loan: Loan, now: int) -> Loan:
 @pytest.fixture(scope="module")
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     # So few rows that a page or batch seldom contains all, and faults hit between them.
-    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=posters.TABLES)
+    tables = {side: [*tables, *visits.TABLES[side]] for side, tables in posters.TABLES.items()}
+    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=tables)
     library.listed_kinds = posters.LISTED
     yield library
     library.close()
