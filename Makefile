@@ -87,16 +87,10 @@ check-contract: $(VENV)/develop.stamp
 # line together with its last finding.
 WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi
 WORDS_EXEMPT += \
-	README.md CHANGELOG.md $(filter-out docs/glossary.md,$(wildcard docs/*.md)) \
 	admin_server \
-	benchmarks \
 	frontend_server \
-	library_cli/desk/refusals.py \
-	library_cli/exporting \
-	library_cli/importing \
 	library_domain \
 	protos/library/sync \
-	rest_server \
 	service_kit \
 	tests
 

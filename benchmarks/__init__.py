@@ -1,1 +1,1 @@
-"""How fast the servers are, as parts of what could be: `python -m benchmarks`. docs/performance.md tells the rest."""
+"""The speed of the servers compared with yardsticks: `python -m benchmarks`. See docs/performance.md."""

@@ -13,15 +13,15 @@ import click
 
 from benchmarks import report
 from benchmarks.borrowing import borrowing
+from benchmarks.environment import FULL, QUICK, Environment
 from benchmarks.first_sync import first_sync
-from benchmarks.ground import FULL, QUICK, Ground
 from benchmarks.idle_poll import idle_poll
 from benchmarks.reads import get_book, list_books
 from benchmarks.rest import rest
 from benchmarks.results import Result
 from benchmarks.search import search
 
-BENCHMARKS: dict[str, Callable[[Ground], Iterator[Result]]] = {
+BENCHMARKS: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "get-book": get_book,
     "list-books": list_books,
     "search": search,
@@ -32,11 +32,11 @@ BENCHMARKS: dict[str, Callable[[Ground], Iterator[Result]]] = {
 }
 
 QUIET = 0.5
-"""A load average above it means that other programs are measured, too."""
+"""A higher load average means that other programs distort the figures."""
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Few books and short rounds: shows that it works, and not how fast it is.")
+@click.option("--quick", is_flag=True, help="Few books and short rounds: shows only that the benchmarks work.")
 @click.option("--only", type=click.Choice(list(BENCHMARKS)), multiple=True, help="Only this one; may be repeated.")
 @click.option(
     "--output",
@@ -44,7 +44,7 @@ QUIET = 0.5
     help="Write the table into this file, as into docs/performance.md.",
 )
 def main(quick: bool, only: tuple[str, ...], output: Path | None) -> None:
-    """Measure the servers against the least that the same work can cost."""
+    """Compare the servers with the least programs that do the same work."""
     load = os.getloadavg()[0]
     if load > QUIET:
         click.echo(f"The machine is busy (load average {load:.1f}): expect noise.", err=True)
@@ -52,12 +52,12 @@ def main(quick: bool, only: tuple[str, ...], output: Path | None) -> None:
     begin = time.monotonic()
     with contextlib.ExitStack() as ending:
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="library-benchmarks-")))
-        ground = Ground(folder, QUICK if quick else FULL, ending)
+        environment = Environment(folder, QUICK if quick else FULL, ending)
         for name in only or BENCHMARKS:
-            for result in BENCHMARKS[name](ground):
+            for result in BENCHMARKS[name](environment):
                 results.append(result)
                 click.echo(report.line(result))
-    click.echo(f"{time.monotonic() - begin:.0f} seconds in all", err=True)
+    click.echo(f"{time.monotonic() - begin:.0f} seconds in total", err=True)
     if output is not None:
         command = " ".join(
             ["python -m benchmarks", *(["--quick"] if quick else []), *(f"--only {each}" for each in only)]

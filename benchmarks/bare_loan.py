@@ -1,4 +1,4 @@
-"""The statements of a loan in a bare transaction: what one costs without rules, checks, messages or peewee."""
+"""The statements of a loan in a bare transaction: its cost without rules, checks, messages and peewee."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from service_kit.clock import DAY, system_clock
 from service_kit.ids import new_id
 from service_kit.store import Store
 
-TAKE_COPY = """
+RESERVE_COPY = """
 UPDATE book SET on_loan = on_loan + 1 WHERE id = ? AND (state = 1 AND on_loan < total_copies) RETURNING title
 """
-TAKE_PLACE = """
+INCREMENT_LOAN_COUNT = """
 UPDATE user_account SET active_loan_count = active_loan_count + 1
 WHERE id = ? AND state = 1 AND active_loan_count < ? RETURNING key
 """
@@ -28,22 +28,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, 0, '', 0, ?, 0, '')
 
 
 class BareLoans:
-    """Lends through the driver alone, on a connection of the store's, so with its settings."""
+    """Lends through the driver alone, on a connection of the store, with its settings."""
 
     def __init__(self, store: Store) -> None:
         """Take a frontend's store."""
         self._store = store
         self._statements = [
-            each.replace("?", store.database.param) for each in (TAKE_COPY, TAKE_PLACE, TAKE_REVISION, INSERT_LOAN)
+            each.replace("?", store.database.param)
+            for each in (RESERVE_COPY, INCREMENT_LOAN_COUNT, TAKE_REVISION, INSERT_LOAN)
         ]
         self._begin = "BEGIN" if store.is_postgresql else "BEGIN IMMEDIATE"
-        # SQLite lets in one writer, and makes the others poll.
+        # SQLite has one writer at a time, and the others poll.
         self._turn: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext() if store.is_postgresql else threading.Lock()
         )
 
     def lend(self, book_id: str, user_id: str, days: int) -> None:
-        """Take a copy, a place and a revision, insert the loan, commit."""
+        """Take a copy, increment the loan count, take a revision, insert the loan, commit."""
         take_copy, take_place, take_revision, insert_loan = self._statements
         now = system_clock()
         with self._turn, self._store.reading():

@@ -36,7 +36,7 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
 def made_books(count: int) -> Iterator[Book]:
-    """Make books with ids in their order. Titles, authors and descriptions are of 5,000 words that read like none."""
+    """Make books with ids in their order. Titles, authors and descriptions are of 5,000 words that no language has."""
     chance = random.Random(SEED)
     syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
     vocabulary = ["".join(chance.choices(syllables, k=chance.randint(1, 4))) for _ in range(5_000)]
@@ -49,7 +49,7 @@ def made_books(count: int) -> Iterator[Book]:
             id=new_id(),
             title=" ".join(chance.choices(vocabulary, k=chance.randint(2, 7))).capitalize(),
             authors=[" ".join(chance.choices(vocabulary, k=2)).title() for _ in range(chance.choice((1, 1, 1, 2)))],
-            isbn=f"978{number:010d}",  # the check digit is left out of the game: nothing here reads it
+            isbn=f"978{number:010d}",  # without a valid check digit, which nothing here reads
             publisher=chance.choice(publishers),
             category=chance.choice(categories),
             language="en-GB",
@@ -65,7 +65,7 @@ def made_books(count: int) -> Iterator[Book]:
 
 
 def fill_admin(store: Store, count: int) -> None:
-    """Migrate an admin's store and put books into its table, past the service."""
+    """Migrate an admin's store and insert books without the service."""
     _hurry(store)
     admin_models.bind(store)
     migrate(store, admin_models.MIGRATIONS)
@@ -80,7 +80,7 @@ def fill_admin(store: Store, count: int) -> None:
 
 
 def fill_frontend(store: Store, count: int) -> list[str]:
-    """Migrate a frontend's store and apply books to it as its sync does; give their ids."""
+    """Migrate a frontend's store and apply books as its sync does; return their ids."""
     _hurry(store)
     frontend_models.bind(store)
     migrate(store, frontend_models.MIGRATIONS)
@@ -96,7 +96,7 @@ def fill_frontend(store: Store, count: int) -> list[str]:
 
 
 def _hurry(store: Store) -> None:
-    """Let this connection's commits not wait for the disk: who measures opens the store anew."""
+    """Let this connection's commits not wait for the disk. Benchmarks open the store again."""
     if not store.is_postgresql:
         store.database.execute_sql("PRAGMA synchronous = OFF")
         store.database.execute_sql(f"PRAGMA cache_size = -{FILLING_CACHE_KIB}")

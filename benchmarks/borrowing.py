@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from benchmarks.bare_loan import BareLoans
 from benchmarks.books import SEED
 from benchmarks.callers import GrpcWorkload, Round
+from benchmarks.environment import ENGINES, Engine, Environment, opened
 from benchmarks.frontend_with_ceilings import BARE_LOAN, RULES
-from benchmarks.ground import ENGINES, Engine, Ground, opened
 from benchmarks.results import Result, compared, in_turns
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
@@ -27,45 +27,45 @@ USERS = 200
 REQUESTS = 20_000
 
 
-def borrowing(ground: Ground) -> Iterator[Result]:
+def borrowing(environment: Environment) -> Iterator[Result]:
     """Loans of books at random to users at random; both sides write the same rows."""
     for engine in ENGINES:
-        url, book_ids = ground.frontend_store(engine)
+        url, book_ids = environment.frontend_store(engine)
         with opened(url) as store:
             requests = _requests(store, book_ids)
-            yield _one_at_a_time(ground, engine, store, requests)
-        yield _through_grpc(ground, engine, [request.SerializeToString() for request in requests])
+            yield _one_at_a_time(environment, engine, store, requests)
+        yield _through_grpc(environment, engine, [request.SerializeToString() for request in requests])
 
 
-def _one_at_a_time(ground: Ground, engine: Engine, store: Store, requests: list[BorrowBookRequest]) -> Result:
+def _one_at_a_time(environment: Environment, engine: Engine, store: Store, requests: list[BorrowBookRequest]) -> Result:
     bare = BareLoans(store)
     order = itertools.cycle(requests)
 
     def measured(lend: Callable[[BorrowBookRequest], object]) -> Round:
         begin = time.perf_counter()
-        for request in itertools.islice(order, ground.scale.loans):
+        for request in itertools.islice(order, environment.scale.loans):
             lend(request)
-        return Round(ground.scale.loans, time.perf_counter() - begin, 0.0)
+        return Round(environment.scale.loans, time.perf_counter() - begin, 0.0)
 
     with store.reading():  # one connection for all rounds
         product, yardstick = in_turns(
             lambda: measured(lambda each: borrow_book(store, each, RULES, system_clock)),
             lambda: measured(lambda each: bare.lend(each.book_id, each.user_id, each.days)),
-            ground.scale.pairs,
+            environment.scale.pairs,
         )
     return compared("lending, one at a time", engine, ("borrow_book", product), ("bare transaction", yardstick))
 
 
-def _through_grpc(ground: Ground, engine: Engine, requests: list[bytes]) -> Result:
-    with ground.frontend_with_ceilings(engine) as server:
+def _through_grpc(environment: Environment, engine: Engine, requests: list[bytes]) -> Result:
+    with environment.frontend_with_ceilings(engine) as server:
 
         def measured(workload: GrpcWorkload) -> Round:
-            return ground.callers.round(server.address, [server.pid], workload, ground.scale.seconds)
+            return environment.callers.round(server.address, [server.pid], workload, environment.scale.seconds)
 
         product, yardstick = in_turns(
             lambda: measured(GrpcWorkload(BORROW, requests, Loan)),
             lambda: measured(GrpcWorkload(BARE_LOAN, requests)),
-            ground.scale.pairs,
+            environment.scale.pairs,
         )
     return compared("BorrowBook", engine, ("BorrowBook", product), ("bare transaction in a handler", yardstick))
 

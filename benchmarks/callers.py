@@ -1,8 +1,8 @@
-"""Processes that call a server as fast as it answers, and look at the status of every answer.
+"""Processes that call a server as fast as it answers, and check the status of every answer.
 
-What counts is a call that has succeeded; load generators that look at HTTP's status alone count gRPC's refusals, too.
-Requests are made before, and replies not parsed but for the first of each round: what the callers spend is taken from
-the server on a small machine.
+Only successful calls count. (Load generators that check only the HTTP status also count refusals of gRPC.) Requests are
+made in advance, and only the first reply of each round is parsed: on a small machine, the callers' processor time slows
+the server.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ import grpc
 import psutil
 from google.protobuf.message import Message
 
-_SPAWN = multiprocessing.get_context("spawn")  # a forked process must not inherit a gRPC that runs
+_SPAWN = multiprocessing.get_context("spawn")  # a forked process must not inherit a running gRPC
 
 PROCESSES = 8
-"""Each has one call under way."""
+"""Each makes one call at a time."""
 
 CALL_SECONDS = 30.0
 
 Call = Callable[[bytes], bytes]
-"""Sends a request and gives the reply; raises for any that is no success."""
+"""Sends a request and returns the reply; raises for every status but success."""
 
 
 class WrongReply(Exception):
-    """A call succeeded, and its reply is not what was asked for; or it is no success, and no exception of gRPC's."""
+    """A call succeeded with a wrong reply, or failed without an exception of gRPC."""
 
 
 class Workload(Protocol):
-    """What to call, and with what."""
+    """What to call, and the requests."""
 
     @property
     def name(self) -> str:
-        """What is called."""
+        """The method or path."""
 
     @property
     def requests(self) -> Sequence[bytes]:
-        """As they are sent; each process takes its share of them, and begins again at the end."""
+        """The serialized requests. Each process sends its share repeatedly."""
 
     def share(self, place: int, count: int) -> Workload:
-        """What the process at `place` of `count` does."""
+        """Return the share of the process at `place` of `count`."""
 
     def calling(self, address: str) -> AbstractContextManager[Call]:
-        """Be connected to HOST:PORT."""
+        """Connect to HOST:PORT."""
 
     def look_at(self, reply: bytes) -> None:
-        """Look at the first reply of a share. Raises WrongReply."""
+        """Check the first reply of a share. Raises WrongReply."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class GrpcWorkload:
     requests: Sequence[bytes]
     """Serialized."""
     reply: type[Message] | None = None
-    """What the reply must parse as, with at least one field set; None for an empty reply."""
+    """The type of the reply, which has at least one field set; None for an empty reply."""
     metadata: tuple[tuple[str, str], ...] = ()
 
     def share(self, place: int, count: int) -> GrpcWorkload:
-        """Every so many-th request."""
+        """Return every `count`th request, beginning at `place`."""
         return GrpcWorkload(self.name, self.requests[place::count], self.reply, self.metadata)
 
     @contextmanager
@@ -82,10 +82,9 @@ class GrpcWorkload:
         yield functools.partial(method, timeout=CALL_SECONDS, metadata=self.metadata)
 
     def look_at(self, reply: bytes) -> None:
-        """Parse it. Raises WrongReply."""
         if self.reply is None:
             if reply:
-                raise WrongReply(f"{len(reply)} bytes where none were to come")
+                raise WrongReply(f"{len(reply)} bytes instead of an empty reply")
         elif not self.reply.FromString(reply).ListFields():
             raise WrongReply("an empty message")
 
@@ -97,14 +96,14 @@ def _channel(address: str) -> grpc.Channel:
 
 @dataclass(frozen=True)
 class Round:
-    """How a round of calls went."""
+    """The result of a round of calls."""
 
     calls: int
     seconds: float
     server_cpu_seconds: float
     caller_cpu_seconds: float = 0.0
     latencies: Sequence[float] = ()
-    """Seconds that each call took, as its caller sees it."""
+    """The seconds of each call, measured by its caller."""
 
     @property
     def rate(self) -> float:
@@ -113,24 +112,23 @@ class Round:
 
     @property
     def cpu_micros(self) -> float:
-        """What a call costs the server's processes, in microseconds of processor time."""
+        """The processor time of the server's processes for a call, in microseconds."""
         return self.server_cpu_seconds / self.calls * 1_000_000
 
     @property
     def caller_cpu_micros(self) -> float:
-        """What it costs who calls."""
+        """The processor time of the caller for a call, in microseconds."""
         return self.caller_cpu_seconds / self.calls * 1_000_000
 
     def latency_micros(self, percent: int) -> float:
-        """The time within which so many of a hundred calls were answered, in microseconds."""
+        """Return the time within which `percent` of the calls were answered, in microseconds."""
         return statistics.quantiles(self.latencies, n=100)[percent - 1] * 1_000_000
 
 
 class Callers:
-    """The processes; use it in a `with`."""
+    """The calling processes, a context manager."""
 
     def __init__(self, processes: int = PROCESSES) -> None:
-        """Start them."""
         self._pipes: list[Connection] = []
         self._processes = []
         for _ in range(processes):
@@ -153,7 +151,7 @@ class Callers:
     def round(
         self, address: str, server_pids: Sequence[int], workload: Workload, seconds: float, processes: int = PROCESSES
     ) -> Round:
-        """Call for so many seconds from so many of the processes, and see what it costs those that answer.
+        """Call for `seconds` from `processes`, and measure the processor time of the servers.
 
         Raises the error of the first call that failed, as a RuntimeError.
         """
@@ -161,7 +159,7 @@ class Callers:
         for place, pipe in enumerate(pipes):
             pipe.send((address, workload.share(place, len(pipes)), seconds))
         for pipe in pipes:
-            _received(pipe)  # connected, and its first reply is what was asked for
+            _received(pipe)  # connected, and its first reply is correct
         servers = [psutil.Process(pid) for pid in server_pids]
         before, begin = sum(map(_cpu_seconds, servers)), time.perf_counter()
         for pipe in pipes:
@@ -203,7 +201,7 @@ def _serve_rounds(pipe: Connection) -> None:
 
 
 def _called(call: Call, requests: Iterator[bytes], seconds: float) -> tuple[array[float], float]:
-    """Call one after the other; gives how long each took, and the processor time of all."""
+    """Call one after the other; return the seconds of each call, and the processor time of all."""
     latencies = array("d")
     cpu_before = time.process_time()
     now = time.perf_counter()

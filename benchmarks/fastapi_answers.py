@@ -1,4 +1,4 @@
-"""What the FastAPI yardsticks answer with: pydantic models of the contract's messages, named as JSON has them."""
+"""The answers of the FastAPI yardsticks: pydantic models of the contract's messages, named as in JSON."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pydantic.alias_generators import to_camel
 
 
 class Answer(BaseModel):
-    """Made from whatever has these attributes: a row of an ORM, a message."""
+    """Can be made from any object with these attributes: a row of an ORM, a message."""
 
     model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
 
 
 class Book(Answer):
-    """`library.v1.Book`. Times are texts, as they go out."""
+    """`library.v1.Book`. Times are texts, as in JSON."""
 
     id: str
     title: str

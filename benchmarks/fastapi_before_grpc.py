@@ -1,4 +1,4 @@
-"""The gateway that library-rest spares: FastAPI, its handlers written by hand, calls the frontend by generated stubs.
+"""The gateway that library-rest replaces: FastAPI handlers, written by hand, call the frontend with generated stubs.
 
     python -m benchmarks.fastapi_before_grpc HOST:PORT
 
@@ -34,7 +34,7 @@ def application(target: str) -> FastAPI:
 
     @asynccontextmanager
     async def connected(_: FastAPI) -> AsyncIterator[None]:
-        # Here, since a channel belongs to the event loop that it is made in.
+        # Here, because a channel belongs to the event loop in which it is made.
         async with grpc.aio.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
             stubs.append(CatalogServiceStub(channel))
             yield

@@ -1,4 +1,4 @@
-"""Runs a FastAPI application as a process of the benchmarks: it says `listening ADDRESS`, and ends with its input."""
+"""Runs a FastAPI application as a process of the benchmarks: it prints `listening ADDRESS`, and ends with its input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 def serve(app: FastAPI) -> None:
     """Serve on a free port, parsing HTTP with httptools and without a log of requests."""
-    # Of TCP by name: else asyncio lets small answers wait for an acknowledgement.
+    # TCP by name: otherwise asyncio delays small answers until an acknowledgement (Nagle's algorithm).
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(1024)

@@ -1,9 +1,9 @@
-"""Two reads of the frontend as FastAPI with an ORM has them: no gRPC, and the store in the same process.
+"""Two reads of the frontend, written with FastAPI and an ORM: no gRPC, and the store in the same process.
 
     python -m benchmarks.fastapi_with_orm SQLITE_FILE
 
-The table has a column for each field, as such a program would have it. Ours has the book as a message beside those that
-are searched by, which would have to be taken apart here.
+The table has a column for each field, as is usual in such a program. The frontend's own table stores the book as a
+message, in addition to the columns for searches; here that message would have to be parsed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ACTIVE = "BOOK_STATE_ACTIVE"
 
 
 class Table(DeclarativeBase):
-    """Of the tables."""
+    """The base class of the tables."""
 
 
 class BookRow(Table):
-    """A book. Times are texts as JSON has them, so that nothing is spent on them."""
+    """A book. Times are texts as in JSON, so that they need no conversion."""
 
     __tablename__ = "book"
 

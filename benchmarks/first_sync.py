@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.ground import Ground, opened, settle
+from benchmarks.environment import Environment, opened, settle
 from benchmarks.results import Result
 from frontend_server.store.models import MIGRATIONS
 from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
@@ -31,16 +31,16 @@ class _Sync:
     frontend_megabytes: float
 
 
-def first_sync(ground: Ground) -> Iterator[Result]:
-    """Both server processes as they are run, on SQLite; the clock runs from when the frontend serves."""
-    count = ground.scale.many_books
-    admin_url = ground.admin_store(count)
+def first_sync(environment: Environment) -> Iterator[Result]:
+    """Run both server processes on SQLite, and measure from the time when the frontend serves."""
+    count = environment.scale.many_books
+    admin_url = environment.admin_store(count)
     syncs, inserts = [], []
-    for _ in range(ground.scale.sync_pairs):
-        frontend_url = ground.new_database("SQLite")
-        syncs.append(_synced(ground, admin_url, frontend_url, count))
-        inserts.append(_inserted(ground, frontend_url, count))
-        ground.drop(frontend_url)
+    for _ in range(environment.scale.sync_pairs):
+        frontend_url = environment.new_database("SQLite")
+        syncs.append(_synced(environment, admin_url, frontend_url, count))
+        inserts.append(_inserted(environment, frontend_url, count))
+        environment.drop(frontend_url)
     admin_peak = max(each.admin_megabytes for each in syncs)
     frontend_peak = max(each.frontend_megabytes for each in syncs)
     best = min(syncs, key=lambda each: each.seconds)
@@ -58,21 +58,21 @@ def first_sync(ground: Ground) -> Iterator[Result]:
     )
 
 
-def _synced(ground: Ground, admin_url: str, frontend_url: str, count: int) -> _Sync:
-    admin = ground.servers.start("admin", admin_url)
+def _synced(environment: Environment, admin_url: str, frontend_url: str, count: int) -> _Sync:
+    admin = environment.servers.start("admin", admin_url)
     before = _cpu_seconds(admin)
-    frontend = ground.servers.start("frontend", frontend_url, ADMIN_TARGET=admin.address)
+    frontend = environment.servers.start("frontend", frontend_url, ADMIN_TARGET=admin.address)
     end = time.monotonic() + PATIENCE_SECONDS
-    while "catalogue read anew" not in _times(frontend):
+    while "catalogue read completely" not in _times(frontend):
         if time.monotonic() > end or not frontend.is_running:
-            raise RuntimeError(f"the sync did not come to its end:\n{frontend.log_tail()}")
+            raise RuntimeError(f"the sync did not end:\n{frontend.log_tail()}")
         time.sleep(0.2)
     times = _times(frontend)
     stored = frontend.frontend().sync.GetSyncStatus(GetSyncStatusRequest()).book_count
     if stored != count:
-        raise RuntimeError(f"{stored:,} books are there where {count:,} should be")
+        raise RuntimeError(f"{stored:,} books were stored instead of {count:,}")
     sync = _Sync(
-        (times["catalogue read anew"] - times["serving"]).total_seconds(),
+        (times["catalogue read completely"] - times["serving"]).total_seconds(),
         (_cpu_seconds(admin) - before) / count * 1_000_000,
         _cpu_seconds(frontend) / count * 1_000_000,
         _peak_megabytes(admin),
@@ -83,9 +83,9 @@ def _synced(ground: Ground, admin_url: str, frontend_url: str, count: int) -> _S
     return sync
 
 
-def _inserted(ground: Ground, source_url: str, count: int) -> float:
-    """Write the rows of one frontend's table into another's, in one transaction; the seconds, reading left out."""
-    target_url = ground.new_database("SQLite")
+def _inserted(environment: Environment, source_url: str, count: int) -> float:
+    """Copy the rows of one frontend's table into another one in one transaction; return the seconds without reading."""
+    target_url = environment.new_database("SQLite")
     seconds = 0.0
     with opened(source_url) as source, opened(target_url) as target:
         migrate(target, MIGRATIONS)
@@ -103,7 +103,7 @@ def _inserted(ground: Ground, source_url: str, count: int) -> float:
         (stored,) = cursor.execute("SELECT COUNT(*) FROM book").fetchone()
         assert stored == count
         settle(target)
-    ground.drop(target_url)
+    environment.drop(target_url)
     return seconds
 
 
@@ -117,7 +117,7 @@ def _cpu_seconds(server: ServerProcess) -> float:
 
 
 def _peak_megabytes(server: ServerProcess) -> float:
-    """The most that a process has had in memory, as Linux counts it."""
+    """Return the peak memory of a process, as Linux counts it."""
     status = Path(f"/proc/{server.pid}/status").read_text()
     found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
     assert found is not None

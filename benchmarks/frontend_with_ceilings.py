@@ -1,4 +1,4 @@
-"""The frontend server, with handlers beside the product's own that do as little as a call can.
+"""The frontend server with additional handlers that do as little as a call can.
 
     python -m benchmarks.frontend_with_ceilings DATABASE_URL
 
@@ -37,7 +37,7 @@ BARE_LOAN = "/benchmarks.Ceilings/BareLoan"
 PAGE_SIZE = 50
 
 RULES = LendingRules(loan_limit=1_000_000, daily_fine=DailyFine.parse("0.20 EUR"))
-"""Without a limit that a benchmark's few users would run into."""
+"""High enough for the few users of a benchmark."""
 
 
 def ceilings(store: Store) -> grpc.GenericRpcHandler:
@@ -56,7 +56,7 @@ def ceilings(store: Store) -> grpc.GenericRpcHandler:
         BARE_LOAN: bare_loan,
     }
     for path in handlers.keys() - {BARE_LOAN}:
-        setattr(handlers[path], IS_READ, True)  # so they run as the methods do that they are compared with
+        setattr(handlers[path], IS_READ, True)  # so that they run in the lane of the compared methods
     service = NO_OP.split("/")[1]
     return grpc.method_handlers_generic_handler(
         service,

@@ -15,12 +15,12 @@ END_OF_HEAD = b"\r\n\r\n"
 READ_BYTES = 256 * 1024
 
 PAGE_TOKEN = "nextPageToken"
-"""What is in it is each server's own affair."""
+"""Its content differs between servers."""
 
 
 @dataclass(frozen=True)
 class HttpWorkload:
-    """What to get, and what the first answers must be."""
+    """The paths to get, and the expected first answers."""
 
     name: str
     requests: Sequence[bytes]
@@ -29,11 +29,11 @@ class HttpWorkload:
 
     @classmethod
     def of(cls, name: str, paths: Sequence[str], expected: Sequence[Any]) -> HttpWorkload:
-        """Get paths. No compression is asked for: it would be measured before all else."""
+        """Get paths, without compression, which would dominate the measurement."""
         return cls(name, [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for path in paths], expected)
 
     def share(self, place: int, count: int) -> HttpWorkload:
-        """Every so many-th request."""
+        """Return every `count`th request, beginning at `place`."""
         return HttpWorkload(self.name, self.requests[place::count], self.expected[place::count])
 
     @contextmanager
@@ -50,13 +50,12 @@ class HttpWorkload:
             yield call
 
     def look_at(self, reply: bytes) -> None:
-        """Compare it. Raises WrongReply."""
         given, expected = json.loads(reply), self.expected[0]
         if bool(given.pop(PAGE_TOKEN, "")) != (PAGE_TOKEN in expected):
             raise WrongReply("a page without a token of the next one, or the other way round")
         expected = {name: value for name, value in expected.items() if name != PAGE_TOKEN}
         if given != expected:
-            raise WrongReply(f"{given} where {expected} was to come")
+            raise WrongReply(f"{given} instead of {expected}")
 
 
 def _body_of_success(connection: socket.socket) -> bytes:

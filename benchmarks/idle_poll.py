@@ -1,4 +1,4 @@
-"""What the frontend asks every second, and mostly for nothing: it must not cost more where the catalogue is large."""
+"""The poll of a frontend every second, mostly without changes: its cost must not grow with the catalogue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from admin_server.sync.epochs import position_token
 from benchmarks.callers import PROCESSES, GrpcWorkload, Round
-from benchmarks.ground import FEW_BOOKS, Ground
+from benchmarks.environment import FEW_BOOKS, Environment
 from benchmarks.results import Result, compared, in_turns
 from library.admin.v1.status_service_pb2 import GetStatusRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
@@ -16,17 +16,17 @@ from tests.support.processes import ServerProcess
 METHOD = "/library.sync.v1.SyncService/ListCatalogChanges"
 
 
-def idle_poll(ground: Ground) -> Iterator[Result]:
-    """ListCatalogChanges with a cursor behind which nothing waits, at a large and at a small catalogue."""
-    sizes = (ground.scale.many_books, FEW_BOOKS)
-    servers = [ground.servers.start("admin", ground.admin_store(size)) for size in sizes]
+def idle_poll(environment: Environment) -> Iterator[Result]:
+    """Compare ListCatalogChanges without newer changes for a large and a small catalogue."""
+    sizes = (environment.scale.many_books, FEW_BOOKS)
+    servers = [environment.servers.start("admin", environment.admin_store(size)) for size in sizes]
     polls = [_poll(server) for server in servers]
 
     def measured(place: int) -> Round:
         server = servers[place]
-        return ground.callers.round(server.address, [server.pid], polls[place], ground.scale.seconds)
+        return environment.callers.round(server.address, [server.pid], polls[place], environment.scale.seconds)
 
-    many, few = in_turns(lambda: measured(0), lambda: measured(1), ground.scale.pairs)
+    many, few = in_turns(lambda: measured(0), lambda: measured(1), environment.scale.pairs)
     for server in servers:
         server.stop()
     names = [f"{size:,} books" for size in sizes]
@@ -34,7 +34,7 @@ def idle_poll(ground: Ground) -> Iterator[Result]:
 
 
 def _poll(server: ServerProcess) -> GrpcWorkload:
-    """The poll of a frontend that has everything."""
+    """Return the poll of a frontend that has all changes."""
     admin = server.admin()
     status = admin.status.GetStatus(GetStatusRequest())
     request = ListCatalogChangesRequest(cursor=position_token(status.epoch, status.revision), page_size=1_000)

@@ -1,4 +1,4 @@
-"""Writes results down: lines for a terminal, a table for docs/performance.md."""
+"""The results as lines for a terminal and as a table for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PACKAGES = (
 
 
 class NoPlace(Exception):
-    """The file does not say where the table goes."""
+    """The file lacks the lines around the table."""
 
 
 def line(result: Result) -> str:
-    """A result in one line."""
+    """Return a result as one line."""
     cpu = "" if result.cpu_ratio is None else f"  by processor time {result.cpu_ratio:.2f}"
     return (
         f"{result.name:<26} {result.store:<10}  {_ratio(result)}{cpu}  ({result.measured}; {result.yardstick})"
@@ -36,7 +36,7 @@ def line(result: Result) -> str:
 
 
 def table(results: Sequence[Result], command: str, load: float) -> str:
-    """All results as Markdown, with what they were measured on."""
+    """Return all results as Markdown, with the machine and the versions."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     rows = [
         "| what | store | measured | against | ratio (range) | by processor time | hoped for |",
@@ -63,7 +63,7 @@ def write_into(file: Path, text: str) -> None:
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise NoPlace(f"{file} does not have the two lines that the table goes between:\n{BEGIN}\n{END}")
+        raise NoPlace(f"{file} lacks the two lines around the table:\n{BEGIN}\n{END}")
     file.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 from benchmarks import fastapi_with_orm
 from benchmarks.books import SEED
 from benchmarks.callers import PROCESSES, GrpcWorkload, Round, Workload
+from benchmarks.environment import Environment, opened
 from benchmarks.frontend_with_ceilings import PAGE_SIZE
-from benchmarks.ground import Ground, opened
 from benchmarks.http_workload import HttpWorkload
 from benchmarks.reads import CATALOG
 from benchmarks.results import Result, compared, in_turns
@@ -28,17 +28,17 @@ from library.v1.book_pb2 import Book
 from service_kit.store import Store
 
 AHEAD = 1.0
-"""What the ratio to FastAPI should be above."""
+"""The target ratio to FastAPI."""
 
 
 @dataclass(frozen=True)
 class _Server:
-    """Something that answers the reads."""
+    """A server of the reads."""
 
     name: str
     address: str
     pids: Sequence[int]
-    """Of all processes that a call goes through."""
+    """All processes of a call."""
 
 
 @dataclass(frozen=True)
@@ -50,34 +50,34 @@ class _Read:
     by_http: HttpWorkload
 
 
-def rest(ground: Ground) -> Iterator[Result]:
-    """GetBook and ListBooks on SQLite; each yardstick in turns with library-rest, before the same frontend."""
-    url, ids = ground.frontend_store("SQLite")
+def rest(environment: Environment) -> Iterator[Result]:
+    """Compare GetBook and ListBooks on SQLite: library-rest and each yardstick in turns, with the same frontend."""
+    url, ids = environment.frontend_store("SQLite")
     with opened(url) as store:
         bind(store)
         reads = [_get_book(store, ids), _list_books(store)]
-        columns = _books_in_columns(ground, store)
+        columns = _books_in_columns(environment, store)
     with ExitStack() as ending:
-        frontend = ending.enter_context(ground.frontend_with_ceilings("SQLite"))
-        orm = ending.enter_context(ground.process("fastapi_with_orm", str(columns)))
-        gateway = ending.enter_context(ground.process("fastapi_before_grpc", frontend.address))
-        product = ground.rest_servers.start([frontend.address])
+        frontend = ending.enter_context(environment.frontend_with_ceilings("SQLite"))
+        orm = ending.enter_context(environment.process("fastapi_with_orm", str(columns)))
+        gateway = ending.enter_context(environment.process("fastapi_before_grpc", frontend.address))
+        product = environment.rest_servers.start([frontend.address])
         ending.callback(product.stop)
         through_rest = _Server("library-rest", product.address, [product.pid, frontend.pid])
         direct = _Server("gRPC", frontend.address, [frontend.pid])
         with_orm = _Server("FastAPI, SQLAlchemy", orm.address, [orm.pid])
         before_grpc = _Server("FastAPI before gRPC", gateway.address, [gateway.pid, frontend.pid])
         for read in reads:
-            yield _against_grpc(ground, read, through_rest, direct)
+            yield _against_grpc(environment, read, through_rest, direct)
             for yardstick in (with_orm, before_grpc):
-                mine, other = _in_turns(ground, (through_rest, read.by_http), (yardstick, read.by_http))
+                mine, other = _in_turns(environment, (through_rest, read.by_http), (yardstick, read.by_http))
                 name = f"{read.name} over HTTP"
                 yield compared(name, "SQLite", (through_rest.name, mine), (yardstick.name, other), AHEAD)
 
 
-def _against_grpc(ground: Ground, read: _Read, through_rest: _Server, direct: _Server) -> Result:
+def _against_grpc(environment: Environment, read: _Read, through_rest: _Server, direct: _Server) -> Result:
     def in_turns_by(processes: int) -> tuple[list[Round], list[Round]]:
-        return _in_turns(ground, (through_rest, read.by_http), (direct, read.by_grpc), processes)
+        return _in_turns(environment, (through_rest, read.by_http), (direct, read.by_grpc), processes)
 
     alone, together = in_turns_by(1), in_turns_by(PROCESSES)
     mine, other = together
@@ -87,16 +87,16 @@ def _against_grpc(ground: Ground, read: _Read, through_rest: _Server, direct: _S
 
 
 def _added_latency(mine: Sequence[Round], direct: Sequence[Round]) -> str:
-    """What the way over HTTP adds, and what each caller spends itself, which is a part of the time it measures."""
-    told = []
+    """Return the time that HTTP adds, and the callers' own time, which is a part of it."""
+    lines = []
     for name, percent in (("median", 50), ("p99", 99)):
         through, straight = _median(mine, percent), _median(direct, percent)
         added = statistics.median(
             via.latency_micros(percent) - alone.latency_micros(percent) for via, alone in zip(mine, direct, strict=True)
         )
-        told.append(f"{name} {through:,.0f} µs instead of {straight:,.0f}, {added:+,.0f}")
+        lines.append(f"{name} {through:,.0f} µs instead of {straight:,.0f}, {added:+,.0f}")
     spent = [statistics.median(each.caller_cpu_micros for each in rounds) for rounds in (mine, direct)]
-    return "; ".join(told) + f"; the caller itself spends {spent[0]:,.0f} µs of it, and {spent[1]:,.0f} with gRPC"
+    return "; ".join(lines) + f"; the caller itself spends {spent[0]:,.0f} µs of it, and {spent[1]:,.0f} with gRPC"
 
 
 def _median(rounds: Sequence[Round], percent: int) -> float:
@@ -104,12 +104,17 @@ def _median(rounds: Sequence[Round], percent: int) -> float:
 
 
 def _in_turns(
-    ground: Ground, product: tuple[_Server, Workload], yardstick: tuple[_Server, Workload], processes: int = PROCESSES
+    environment: Environment,
+    product: tuple[_Server, Workload],
+    yardstick: tuple[_Server, Workload],
+    processes: int = PROCESSES,
 ) -> tuple[list[Round], list[Round]]:
     def measured(server: _Server, workload: Workload) -> Callable[[], Round]:
-        return lambda: ground.callers.round(server.address, server.pids, workload, ground.scale.seconds, processes)
+        return lambda: environment.callers.round(
+            server.address, server.pids, workload, environment.scale.seconds, processes
+        )
 
-    return in_turns(measured(*product), measured(*yardstick), ground.scale.pairs)
+    return in_turns(measured(*product), measured(*yardstick), environment.scale.pairs)
 
 
 def _get_book(store: Store, ids: Sequence[str]) -> _Read:
@@ -133,13 +138,13 @@ def _list_books(store: Store) -> _Read:
 
 
 def _in_json(message: Message) -> Any:
-    """As google.protobuf has it: neither library-rest's JSON nor FastAPI's is compared with itself."""
+    """Return the JSON of google.protobuf, so that library-rest and FastAPI are not compared with themselves."""
     return json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
 
 
-def _books_in_columns(ground: Ground, store: Store) -> Path:
-    """The frontend's books in the table of the FastAPI with an ORM."""
-    file = ground.folder / "columns.db"
+def _books_in_columns(environment: Environment, store: Store) -> Path:
+    """Fill the table of FastAPI with an ORM with the frontend's books."""
+    file = environment.folder / "columns.db"
     fastapi_with_orm.fill(file, _all_books(store))
     return file
 

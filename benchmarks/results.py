@@ -1,4 +1,4 @@
-"""What a benchmark finds: how fast the product is as a part of how fast something simpler is, measured in turns."""
+"""The results of benchmarks: the speed of the product divided by that of a simpler program, measured in turns."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Result:
     name: str
     store: str
     measured: str
-    """What the product did, and how fast."""
+    """The product's work and its speed."""
     yardstick: str
-    """What it is compared with, and how fast that was."""
+    """The yardstick's work and its speed."""
     ratios: Sequence[float]
-    """The product's speed as a part of the yardstick's, pair by pair; 1 is as fast."""
+    """The product's speed divided by the yardstick's, for each pair; 1 means equally fast."""
     cpu_ratio: float | None = None
     """The same of the processor time that a call costs the server, where that was measured: other programs on the
     machine, and callers that are too slow, distort it less."""
     target: float | None = None
-    """What the first ratio should reach."""
+    """The target of the first ratio."""
     remarks: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -37,7 +37,7 @@ class Result:
 def in_turns(
     product: Callable[[], Round], yardstick: Callable[[], Round], pairs: int
 ) -> tuple[list[Round], list[Round]]:
-    """Measure one after the other, so often; a first pair to warm up does not count."""
+    """Measure both in turns, `pairs` times, after one pair to warm up."""
     rounds = [(product(), yardstick()) for _ in range(pairs + 1)][1:]
     return [pair[0] for pair in rounds], [pair[1] for pair in rounds]
 
@@ -49,7 +49,7 @@ def compared(
     yardstick: tuple[str, Sequence[Round]],
     target: float | None = None,
 ) -> Result:
-    """Sum up rounds that were measured in turns."""
+    """Return the result of rounds that were measured in turns."""
     (product_name, measured), (yardstick_name, against) = product, yardstick
     has_cpu = all(each.server_cpu_seconds for each in (*measured, *against))
     return Result(

@@ -27,7 +27,7 @@ from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library_domain.errors import ClockBehind
 from service_kit.clock import DAY, SECOND, Clock, rfc3339
 from service_kit.logs import logger
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 
 RELEASE_TIME = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -43,16 +43,16 @@ STEP = 60 * SECOND
 """The mark is raised by at least this much."""
 
 READ_MARK = Statement(ClockMark.select(ClockMark.newest_time, ClockMark.ignored_until))
-RAISE_MARK = Statement(ClockMark.update(newest_time=slot("time")).where(ClockMark.newest_time < slot("time")))
+RAISE_MARK = Statement(ClockMark.update(newest_time=param("time")).where(ClockMark.newest_time < param("time")))
 SET_MARK = Statement(
     ClockMark.update(
-        newest_time=slot("now"),
+        newest_time=param("now"),
         ignored_until=peewee.Case(
             None,
             [(ClockMark.ignored_until < ClockMark.newest_time + STEP, ClockMark.newest_time + STEP)],
             ClockMark.ignored_until,
         ),
-    ).where(ClockMark.newest_time > slot("now"))
+    ).where(ClockMark.newest_time > param("now"))
 )
 
 log = logger(__name__)
@@ -90,7 +90,7 @@ class WatchedClock:
         """The newest time in the store, to the minute, or the release of this program if that is later."""
         return self._mark.newest_time
 
-    def saw(self, time: int) -> None:
+    def note_time(self, time: int) -> None:
         """Raise the mark to a time that the store contains, or will contain soon. Call it outside of transactions.
 
         An error of the store is logged and not raised: the call that wrote the time may have been committed.
@@ -111,7 +111,7 @@ class WatchedClock:
         finally:
             self._raising.release()
 
-    def saw_elsewhere(self, time: int) -> None:
+    def note_remote_time(self, time: int) -> None:
         """Raise the mark to a time that another service sent, if this store has no user, and so no time of its own.
 
         A store with users ignores it: a service that sends a wrong time would stop the lending.
@@ -121,7 +121,7 @@ class WatchedClock:
         with self._store.reading():
             has_own_times = User.select().exists()
         if not has_own_times:
-            self.saw(time)
+            self.note_time(time)
 
     def refresh(self) -> None:
         """Re-read the mark, report whether the clock is right, and log when that changes."""

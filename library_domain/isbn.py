@@ -1,4 +1,4 @@
-"""ISBNs as people write and paste them, and as the catalogue keeps them."""
+"""Read ISBNs as people write and paste them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BINDINGS = (
     r"(?:pbk|hbk|hc|pb|hb|paperback|hardcover|hardback|softcover|softback|cloth|cased|ebook|e-book|epub|pdf|kindle|"
     r"electronic|print|board|library|trade|mass market|set|alk|acid-free)\b\.?"
 )
-# What catalogues write behind an ISBN (MARC 21, field 020): how the book is bound, and its price.
+# What catalogues write after an ISBN (MARC 21, field 020): the binding and the price.
 _TAIL = (
     rf"(?:\s*[(\[][^()\[\]]*[)\]]|[\s,;]+{_BINDINGS}(?:\s+(?:binding|edition|ed|bk|book|cover|paper|back)\b\.?)?)*"
     r"(?:\s*:?\s*(?:[$£€¥]|(?:USD|EUR|GBP|US\$|CAD|Rs\.?|DM)\s?)\s*\d[\d.,]*(?:\s*(?:USD|EUR|GBP|US|CAN|[$£€]))?)?"
@@ -59,11 +59,11 @@ class Found(NamedTuple):
 
 
 def normalized_isbn13(text: str) -> str:
-    """Return the ISBN-13 that `text` writes, as 13 digits; "" for none, as a book may have none.
+    """Return the ISBN-13 in `text` as 13 digits; "" for an empty text.
 
-    ISBN-10 and ISBN-13 (ISO 2108) are taken as they are pasted: with any hyphens and blanks between the digits, with a
-    label such as `ISBN-13:` or `urn:isbn:` before them, and with a binding or a price behind them.
-    Raises ValueError, whose message says what an ISBN is like where this one differs.
+    Accepts an ISBN-10 or ISBN-13 (ISO 2108) with any hyphens and blanks between the digits, with a label such as
+    `ISBN-13:` or `urn:isbn:` before them, and with a binding or a price after them.
+    Raises ValueError with the problem, as the end of a sentence about ISBNs.
     """
     plain = plain_text(text).strip()
     if not plain:
@@ -99,10 +99,10 @@ def isbns_in(plain: str) -> Iterator[Found]:
 
 
 def plain_text(text: str) -> str:
-    """Return a text with plain hyphens, blanks and digits for those of other kinds, without invisible characters."""
+    """Return a text with ASCII hyphens, blanks and digits in place of others, without invisible characters."""
     if not text.isascii():
         text = "".join(map(_plain_character, without_invisible(text).translate(_DASHES)))
-    # Shorter runs, because the expressions above take long for long ones.
+    # Long runs of blanks are shortened, because the expressions above are slow for them.
     return _RUN_OF_BLANKS.sub("   ", text)
 
 
@@ -129,7 +129,7 @@ def _validated(text: str) -> str:
     written = text.translate(_BETWEEN_DIGITS).upper()
     if not re.fullmatch("[0-9]*|[0-9]{0,9}X", written):
         raise ValueError("an ISBN has only digits, hyphens and spaces; an ISBN-10 may end in X")
-    # stdnum would take nine digits for an SBN of before 1970; here they are far more often an ISBN with a digit lost.
+    # stdnum reads nine digits as an SBN of before 1970; here they are far more often an ISBN that has lost a digit.
     if len(written) not in (10, 13):
         raise ValueError(f"an ISBN has 10 or 13 digits, but this has {len(written)}")
     try:

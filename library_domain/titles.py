@@ -1,4 +1,4 @@
-"""Recognizes a book without an ISBN by its title and first author."""
+"""Recognize a book without an ISBN by its title and first author."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service_kit.digests import digest_64
 from service_kit.text.folding import fold
 from service_kit.text.keys import text_key
 
-# Signs that are part of a name stay: C, C++ and C# are three books.
+# Signs that can be part of a name are kept: C, C++ and C# are three books.
 _BETWEEN_WORDS = regex.compile(r"[[\p{P}\p{Z}\p{C}\s]--[#%&@*]]+", regex.V1)
 
 

@@ -26,24 +26,24 @@ class AnswerWriter:
         self._etag_field = etag_field(self._output)
 
     def whole(self, reply: bytes | None) -> tuple[bytes, str, str | None]:
-        """Make the answer's content from a serialized reply: the body, its media type, and its entity tag, if any."""
+        """Return the content for a serialized reply: the body, its media type, and its entity tag if it has one."""
         try:
             if reply is None:
-                raise ValueError("there is none, though the call went well")
+                raise ValueError("the call succeeded without a message")
             message = self._output.type.from_binary(reply)
-        except (ValueError, RecursionError) as error:  # also of another version than the contract, or nested too deep
+        except (ValueError, RecursionError) as error:  # of another version of the contract, or nested too deep
             raise AnswerUnreadable(method=self._method, problem=error) from error
         if self.is_raw:
             raw: Any = message if self._answered_field is None else message[self._answered_field]
             content, media_type = bytes(raw.data), _media_type(raw.content_type)
         else:
             content, media_type = self._in_json(message).encode(), JSON
-        # A resource's etag stands for what its writer may change; what is answered has more, which changes without it.
+        # Not the resource's own etag: that is for what clients can change, and the answer has more.
         has_etag = self._etag_field is not None and bool(message[self._etag_field])
         return content, media_type, entity_tag(content) if has_etag else None
 
     def part(self, reply: bytes) -> tuple[bytes, str]:
-        """Make a part of a streamed answer, a line of JSON unless it is raw; gives the answer's media type, too."""
+        """Return a part of a streamed answer, which is a line of JSON unless it is raw, and its media type."""
         content, content_type, _ = self.whole(reply)
         return (content, content_type) if self.is_raw else (content + b"\n", NDJSON)
 
@@ -57,13 +57,13 @@ class AnswerWriter:
             raise AnswerUnreadable(method=self._method, problem=error) from error
 
 
-def _media_type(given: str) -> str:
-    """What a target says of its content, unless it would break the header that it goes into."""
-    return given if given and given.isascii() and given.isprintable() else "application/octet-stream"
+def _media_type(sent: str) -> str:
+    """Return the media type that a target sent, unless a header cannot have it."""
+    return sent if sent and sent.isascii() and sent.isprintable() else "application/octet-stream"
 
 
 def etag_field(message: DescMessage) -> DescField | None:
-    """Find the field of AIP-154, which stands for a version of the resource."""
+    """Return the field of AIP-154, if the message has it: the version of a resource."""
     field = field_named(message, "etag")
     is_text = field and isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
     return field if is_text else None

@@ -43,7 +43,7 @@ log = logger(__name__)
 
 
 class AddressTaken(Exception):
-    """The server cannot listen at its address; the message says what to do."""
+    """The server cannot listen at its address; the message explains what to do."""
 
     def __init__(self, address: str) -> None:
         super().__init__(

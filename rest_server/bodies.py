@@ -1,4 +1,4 @@
-"""Read bodies, no longer and no larger than agreed."""
+"""Read bodies of requests up to a size, whole, by lines or in parts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rest_server.errors import BodyTooLarge, EncodingUnsupported, MediaTypeUnsup
 from rest_server.guards.body_memory import Share
 from rest_server.headers import JSON, NDJSON
 
-# The last is what `curl -d` says of any body. A page of another site can send that, too, which is why
-# rest_server/guards/origins.py looks at where a request comes from.
+# `curl -d` sends the last one for any body. A page of another site can send it, too, so rest_server/guards/origins.py
+# checks the Origin.
 _JSON_TYPES = ("", JSON, NDJSON, "application/jsonl", "application/x-www-form-urlencoded")
 
 
@@ -23,7 +23,7 @@ def check_is_json(request: Request) -> None:
 
 
 def has_body(request: Request) -> bool:
-    """Whether one was announced; in HTTP/1.1 there is none otherwise (RFC 9112, 6.3)."""
+    """Return whether the headers announce a body; without them HTTP/1.1 has none (RFC 9112, 6.3)."""
     return "content-length" in request.headers or "transfer-encoding" in request.headers
 
 
@@ -66,7 +66,7 @@ async def parts(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
         read += len(part)
         _check_size(read, most_bytes, "body")
         if part:
-            # Raw content, too: the target would not be told of the encoding.
+            # Also for raw content: the target does not get the header.
             _check_is_not_encoded(request)
             yield part
 

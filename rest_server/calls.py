@@ -25,17 +25,18 @@ from rest_server.settings import Limits
 from rest_server.spelling import Spelling
 
 LARGE = 128 * 1024
-"""Bytes of a message whose JSON takes so long, a millisecond and more, that others are not to wait for it."""
+"""Bytes of a message whose JSON takes a millisecond and more. It is read or written in a thread, so that other requests
+do not wait."""
 
 MOST_PARAMETERS = 200
-"""In a query; far more than any request has fields."""
+"""In a query; more than any request has fields."""
 
 
 class Call:
     """Calls an operation for a request, and sends its answer.
 
-    Until an answer has begun, what goes wrong goes up as it comes: Refusal, AioRpcError, ClientDisconnect. After that
-    it is the last line of the stream.
+    Errors before the start of the answer are raised: Refusal, AioRpcError, ClientDisconnect. Later ones are the last
+    line of the stream.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Call:
         limits: Limits,
         memory: Memories,
     ) -> None:
-        """`segments` are those of the path, as `Routes.find` gives them; the body takes its share of `memory`."""
+        """`segments` are those of the path, as `Routes.find` returns them; the body takes its share of `memory`."""
         self._memory = memory
         self._operation = operation
         self._request = request
@@ -60,22 +61,22 @@ class Call:
         self._key = idempotency_key(request.headers)
         self._query = parameters(request.scope["query_string"])
         self._body = b""
-        """The body of a request that is one message. It has its share of the memory until the call has ended."""
+        """The body of a request that is one message. Its share of the memory is free when the call has ended."""
 
     async def answer(self, send: Send) -> int:
-        """Call and answer; gives the HTTP status."""
+        """Call and answer; return the HTTP status."""
         if "if-match" in self._request.headers:
-            # What it guards against would happen if it were passed over.
-            raise FieldsInvalid(("if-match", "is not known here; send the resource's etag in the body"))
+            # Without the check that the client relies on, its change could overwrite another one.
+            raise FieldsInvalid(("if-match", "is not supported; send the resource's etag in the body"))
         if self._key is not None:
-            request_id_field(self._operation.rule)  # refused before the body is read
+            request_id_field(self._operation.rule)  # raises before the body is read
         if self._operation.takes_body() and not self._operation.takes_raw_body:
             check_is_json(self._request)
         with self._memory.requests.share() as self._share:
             return await self._call(send)
 
     def spelling(self) -> Spelling:
-        """How this request spells the fields that an error may name."""
+        """Return how this request spells the fields that an error can name."""
         return self._spelling_of(self._body)
 
     def _spelling_of(self, body: bytes) -> Spelling:
@@ -84,15 +85,15 @@ class Call:
     async def _call(self, send: Send) -> int:
         request = () if self._operation.reads_stream else (await self._whole_message(),)
         call = self._operation.call(*request, timeout=self._seconds_left(), metadata=self._metadata)
-        attending = asyncio.create_task(self._attend(call))
-        # Whatever it ends with is told by what waits for the call, or comes too late to be told.
-        attending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        client = asyncio.create_task(self._follow_client(call))
+        # Its exception is raised by `_outcome`, or comes after the answer.
+        client.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             if self._operation.writes_stream:
-                return await self._send_stream(call, send, attending)
-            return await self._send_whole(await self._outcome(call, attending), send)
+                return await self._send_stream(call, send, client)
+            return await self._send_whole(await self._outcome(call, client), send)
         finally:
-            attending.cancel()
+            client.cancel()
             call.cancel()
 
     async def _whole_message(self) -> bytes:
@@ -102,8 +103,8 @@ class Call:
             self._body = body = await whole_body(self._request, self._limits.body_bytes, self._share)
             return self._message(body) if len(body) < LARGE else await asyncio.to_thread(self._message, body)
 
-    async def _attend(self, call: Any) -> NoReturn:
-        """Send on what the client sends, and see whether it is still there. Raises what the call is cancelled for."""
+    async def _follow_client(self, call: Any) -> NoReturn:
+        """Send the client's stream to the target, then wait for the client to disconnect. Raises why the call ends."""
         try:
             if self._operation.reads_stream:
                 await self._write(call)
@@ -114,7 +115,7 @@ class Call:
             call.cancel()
 
     async def _write(self, call: Any) -> None:
-        """Send the body's lines on, until the target has answered. Raises Refusal for a line that is not a message."""
+        """Send the body's lines to the target until it answers. Raises Refusal for a line that is not a message."""
         async with self._in_time():
             async for message in self._messages():
                 if not await send(call, message):
@@ -122,7 +123,7 @@ class Call:
             await end(call)
 
     async def _messages(self) -> AsyncIterator[bytes]:
-        """Pass up the messages of the request's stream as the body comes."""
+        """Yield the messages of the request's stream as the body comes."""
         if not self._operation.takes_body():
             yield self._message(b"")
             return
@@ -139,7 +140,7 @@ class Call:
             number += 1
             yield self._message_in_line(line, number)
         if not number:
-            self._message(b"")  # path and query are to be right, also where no line goes with them
+            self._message(b"")  # path and query are checked also without a line
 
     def _message(self, body: bytes) -> bytes:
         content_type = self._request.headers.get("content-type", "")
@@ -171,14 +172,14 @@ class Call:
             headers["etag"] = tag
             if names_tag(self._request.headers.get("if-none-match", ""), tag):
                 status, content = 304, b""
-        # Not Response's own media_type, which adds a charset to text that may be in any.
+        # The parameter media_type of Response would add a charset to text, which can be in another one.
         headers["content-type"] = content_type
         await Response(content, status, headers)(self._request.scope, self._request.receive, send)
         return status
 
-    async def _send_stream(self, call: Any, send: Send, attending: asyncio.Task[NoReturn]) -> int:
-        """Answer with each message as it comes; the first one is waited for, since it may be an error instead."""
-        reply = await self._outcome(call.read(), attending)
+    async def _send_stream(self, call: Any, send: Send, client: asyncio.Task[NoReturn]) -> int:
+        """Answer with each message as it comes. The first one sets the HTTP status, as it can be an error instead."""
+        reply = await self._outcome(call.read(), client)
         content, content_type = b"", NDJSON
         if reply is not grpc.aio.EOF:
             content, content_type = self._operation.answers.part(reply)
@@ -186,7 +187,7 @@ class Call:
         try:
             while reply is not grpc.aio.EOF:
                 await send({"type": "http.response.body", "body": content, "more_body": True})
-                reply = await self._outcome(call.read(), attending)
+                reply = await self._outcome(call.read(), client)
                 if reply is not grpc.aio.EOF:
                     content, _ = self._operation.answers.part(reply)
             status, last = 200, b""
@@ -195,17 +196,17 @@ class Call:
         except Refusal as refusal:
             status, last = refusal_answer(refusal, self._request_id)
         if last and self._operation.answers.is_raw:
-            return status  # without an end, which is how HTTP says that content is not whole
+            return status  # without the end of the body, by which the client sees that content is missing
         await send({"type": "http.response.body", "body": last and last + b"\n"})
         return status
 
-    async def _outcome(self, answer: Awaitable[Any], attending: asyncio.Task[NoReturn]) -> Any:
-        """What the target answers. When the call was cancelled, raises what it was cancelled for."""
+    async def _outcome(self, answer: Awaitable[Any], client: asyncio.Task[NoReturn]) -> Any:
+        """Return the target's answer. If the call was cancelled because of the client, raise why."""
         try:
             return await answer
         except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
-            if attending.done() and not attending.cancelled():
-                attending.result()
+            if client.done() and not client.cancelled():
+                client.result()
             if isinstance(error, asyncio.CancelledError):
                 raise Stopping from error
             raise
@@ -216,28 +217,28 @@ class Call:
         await send({"type": "http.response.start", "status": 200, "headers": encoded})
 
     def _headers(self) -> dict[str, str]:
-        # Content that a target gives as it is may be a page, which is not to act as one of ours.
+        # Raw content of a target can be a page, which must not act as one of this server.
         sandbox = {"content-security-policy": "sandbox"} if self._operation.answers.is_raw else {}
         return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
 
     def _seconds_left(self) -> float:
-        """Return what is left for the call. Raises DeadlineExceeded.
+        """Return the seconds that are left for the call. Raises DeadlineExceeded if there are none.
 
-        gRPC does not start the clock of a call at once: with a timeout of 0 it may still be answered.
+        gRPC would make a call with a timeout of 0, and could get an answer.
         """
         left = self._deadline - asyncio.get_running_loop().time()
         if left <= 0:
-            raise DeadlineExceeded(problem="the time was over before the target was called")
+            raise DeadlineExceeded(problem="the time was up before the target was called")
         return left
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
-        """Wait for the request's body no longer than for its answer. Raises DeadlineExceeded, Stopping."""
+        """Read the request's body within the time for the answer. Raises DeadlineExceeded, Stopping."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 yield
         except TimeoutError as error:
-            raise DeadlineExceeded(problem="the request did not come to its end") from error
+            raise DeadlineExceeded(problem="the request did not end in time") from error
         except asyncio.CancelledError as error:
             raise Stopping from error
 

@@ -39,17 +39,16 @@ MOST_RETRY_SECONDS = 366 * 24 * 3_600
 
 
 def error_response(status: int, body: bytes, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with an error's HTTP status and body."""
+    """Return the response with the HTTP status and the body of an error."""
     return Response(body, status, {REQUEST_ID: request_id, **NOT_SNIFFED, **(headers or {})}, JSON)
 
 
 def refusal_response(refusal: Refusal, request_id: str) -> Response:
-    """Answer a request that is refused here."""
     return error_response(*refusal_answer(refusal, request_id), request_id, refusal.headers())
 
 
 def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
-    """Give HTTP status and body for a request that is refused here."""
+    """Return HTTP status and body of a refusal."""
     http_status = refusal.http_status or HTTP_STATUS[refusal.status]
     return http_status, _body(http_status, refusal.status, str(refusal), refusal.details(), request_id)
 
@@ -57,9 +56,9 @@ def refusal_answer(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
 def failure_answer(
     error: grpc.aio.AioRpcError, registry: Registry, request_id: str, spelling: Spelling | None = None
 ) -> tuple[int, bytes]:
-    """Return HTTP status and body for a call that failed; its details as far as the registry has their types.
+    """Return HTTP status and body of a failed call. Details of types that the registry has are JSON.
 
-    Fields are named as `spelling` has them.
+    Fields have the names of `spelling`.
     """
     code, message = error.code(), error.details() or ""
     sent = [value for key, value in error.trailing_metadata() if key == DETAILS_METADATA and isinstance(value, bytes)]
@@ -74,7 +73,7 @@ def failure_answer(
 
 
 def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
-    """Return the header Retry-After, in whole seconds, for a call that failed with a google.rpc.RetryInfo."""
+    """Return the header Retry-After in whole seconds, if a failed call has a google.rpc.RetryInfo."""
     for key, value in error.trailing_metadata():
         if key == DETAILS_METADATA and isinstance(value, bytes):
             for detail in _details_in(value):
@@ -99,18 +98,17 @@ def _retry_seconds(detail: any_pb2.Any) -> int | None:
 def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
     try:
         return status_pb2.Status.FromString(value).details
-    except DecodeError:  # then the code and the message have to do
+    except DecodeError:  # the answer then has the code and the message only
         return []
 
 
 def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):
-        told = wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)
-        return dict(json.loads(told))
-    # Not of the target's files: google.rpc's own, perhaps.
+        return dict(json.loads(wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)))
+    # A type that is not in the target's files can be one of google.rpc.
     with suppress(ValueError, TypeError, DecodeError, json_format.Error):
         return json_format.MessageToDict(detail)
-    # Of a type that nobody described, or not of the type that it says: the bytes are all there is to give.
+    # The type is unknown, or the bytes are not of that type.
     return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
@@ -119,7 +117,7 @@ def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:
-    """Name the fields at fault as the client wrote them, in the details and in the message, which is returned."""
+    """Rename the invalid fields as the client wrote them, in the details and in the message; return the message."""
     violations = [
         violation
         for detail in details
@@ -151,7 +149,7 @@ def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling
 
 
 def _sentence(problems: Iterable[tuple[str, str]]) -> str:
-    """What `FieldInvalid` says of all problems together, unless there are too many for one message."""
+    """Return all problems in one message, as the library's servers do unless there are too many."""
     return "; ".join(f"{field}: {problem}" for field, problem in problems)
 
 

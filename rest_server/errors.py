@@ -32,7 +32,7 @@ HTTP_STATUS: Final[Mapping[grpc.StatusCode, int]] = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DATA_LOSS: 500,
 }
-"""As google/rpc/code.proto gives them."""
+"""As in google/rpc/code.proto."""
 
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -94,7 +94,7 @@ def _cut(text: str, most_bytes: int) -> str:
 
 
 class BodyInvalid(Refusal):
-    """The body is no JSON."""
+    """The body is not JSON, or JSON that readers understand in different ways."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "BODY_INVALID"
@@ -110,7 +110,7 @@ class BodyMissing(Refusal):
 
 
 class IdempotencyKeyUnusable(Refusal):
-    """The request has an Idempotency-Key, and its method has no use for one. To ignore it would break its promise."""
+    """The method cannot use the Idempotency-Key of the request. If it were ignored, the request could be done twice."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "IDEMPOTENCY_KEY_UNUSABLE"
@@ -118,52 +118,48 @@ class IdempotencyKeyUnusable(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """A body, or a line of one, is longer than this server takes."""
+    """A body, or a line of one, is over its limit."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     http_status = 413
     reason = "BODY_TOO_LARGE"
-    message = "A {part} may have {most_bytes} bytes at most."
+    message = "A {part} can have at most {most_bytes} bytes."
 
 
 class MediaTypeUnsupported(Refusal):
-    """The body is said to be something else than JSON."""
+    """The Content-Type is not JSON."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     http_status = 415
     reason = "MEDIA_TYPE_UNSUPPORTED"
-    message = "A body of type {media_type} is not understood; send JSON, with Content-Type: application/json."
+    message = "A body of type {media_type} is not supported; send JSON, with Content-Type: application/json."
 
 
 class EncodingUnsupported(Refusal):
-    """The body is said to be compressed, or encoded in another way."""
+    """The body has a Content-Encoding, such as gzip."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     http_status = 415
     reason = "ENCODING_UNSUPPORTED"
-    message = "A body in the Content-Encoding {encoding} is not understood; send it as it is."
+    message = "The Content-Encoding {encoding} is not supported; send the body without one."
 
     def headers(self) -> dict[str, str]:
-        """Tell that it is not the type (RFC 9110, 12.5.3)."""
+        """Show that the encoding was refused, and not the type (RFC 9110, 12.5.3)."""
         return {"accept-encoding": "identity"}
 
 
 class HeadersTooLarge(Refusal):
-    """The headers are longer than this server takes."""
-
     status = grpc.StatusCode.INVALID_ARGUMENT
     http_status = 431
     reason = "HEADERS_TOO_LARGE"
-    message = "The headers may have {most_bytes} bytes together."
+    message = "All headers together can have at most {most_bytes} bytes."
 
 
 class PathTooLong(Refusal):
-    """Path and query are longer than this server takes."""
-
     status = grpc.StatusCode.INVALID_ARGUMENT
     http_status = 414
     reason = "PATH_TOO_LONG"
-    message = "Path and query may have {most_bytes} bytes together."
+    message = "Path and query together can have at most {most_bytes} bytes."
 
 
 class PathUnknown(Refusal):
@@ -171,92 +167,94 @@ class PathUnknown(Refusal):
 
     status = grpc.StatusCode.NOT_FOUND
     reason = "PATH_UNKNOWN"
-    message = "There is nothing at this path. /openapi.json and /docs list all paths."
+    message = "No method has this path. /openapi.json and /docs list all paths."
 
 
 class ColonEncoded(PathUnknown):
-    """Before a path's verb, the path has `%3A` where `:` belongs. There, it is a part of an id (AIP-127, RFC 3986)."""
+    """The path has `%3A` before its verb, which makes it a part of an id (AIP-127, RFC 3986)."""
 
-    message = "There is nothing at this path, as %3A is not the same as a colon there. {verb} {meant} was meant."
+    message = "No method has this path, as %3A is not the colon before a verb. Probably {verb} {meant} was meant."
 
 
 class SegmentEmpty(PathUnknown):
     """A part of the path is empty, as when a script has no value for a variable: `/v1/books/:borrow`."""
 
-    message = "There is nothing at this path, as a part of it is empty. Is an id missing?"
+    message = "No method has this path, as a part of it is empty. Is an id missing?"
 
 
 class MethodNotAllowed(Refusal):
-    """The path is there, for other verbs."""
+    """The path has other verbs."""
 
     status = grpc.StatusCode.UNIMPLEMENTED
     http_status = 405
     reason = "METHOD_NOT_ALLOWED"
-    message = "This path takes {allowed}."
+    message = "This path accepts {allowed}."
 
     def headers(self) -> dict[str, str]:
-        """What HTTP wants to be told (RFC 9110, 15.5.6)."""
+        """Add Allow, which HTTP requires (RFC 9110, 15.5.6)."""
         return {"allow": self.metadata["allowed"]}
 
 
 class HostInvalid(Refusal):
-    """The request is for no host, for several, or for what cannot be one (RFC 9112, 3.2)."""
+    """The request has no valid Host header, or several (RFC 9112, 3.2)."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "HOST_INVALID"
-    message = "A request has one Host header, with the host's name or address and perhaps a port."
+    message = "A request needs exactly one Host header: a host name or an address, optionally with a port."
 
 
 class HostRefused(Refusal):
-    """The request was for a server of another name."""
+    """The Host of the request is not one of this server's names."""
 
     status = grpc.StatusCode.PERMISSION_DENIED
     reason = "HOST_REFUSED"
-    message = "This server is not known by that name. To let it be, start it with --allowed-host NAME."
+    message = (
+        "The Host of this request is not a name of this server. To allow it, start the server with --allowed-host NAME."
+    )
 
 
 class OriginRefused(Refusal):
-    """A page of another site would change something."""
+    """A page of another site sent a request that changes something."""
 
     status = grpc.StatusCode.PERMISSION_DENIED
     reason = "ORIGIN_REFUSED"
-    message = "Pages of other sites may not change anything here. To let one, start this with --cors-origin ORIGIN."
+    message = (
+        "Pages of other sites cannot change anything here. To allow a site, start the server with --cors-origin ORIGIN."
+    )
 
 
 class TooManyCalls(Refusal):
-    """As many calls run as this server takes, or their bodies have all the memory that there is for bodies."""
+    """The limit of running calls is reached, or that of memory for bodies."""
 
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
     reason = "TOO_MANY_CALLS"
-    message = "As many calls run as this server takes; try again in a moment."
+    message = "The server has reached its limit of running calls; try again in a moment."
 
     def headers(self) -> dict[str, str]:
-        """When to try again, in seconds."""
         return {"retry-after": "1"}
 
 
 class TargetUnknown(Refusal):
-    """What a target offers is not known yet, so neither is whether it has this path."""
+    """The contract of a target is not known yet, so it may have this path."""
 
     status = grpc.StatusCode.UNAVAILABLE
     reason = "TARGET_UNKNOWN"
-    message = "What {targets} offers is not known yet, as it does not answer; try again in a moment."
+    message = "The contract of {targets} is not known yet, as it does not answer; try again in a moment."
 
     def headers(self) -> dict[str, str]:
-        """When to try again, in seconds."""
         return {"retry-after": "1"}
 
 
 class TargetUnavailable(Refusal):
-    """The target did not answer. What was asked may have been done all the same."""
+    """The target did not answer. It may have done the call."""
 
     status = grpc.StatusCode.UNAVAILABLE
     reason = "TARGET_UNAVAILABLE"
-    message = "The service behind this did not answer; try again ({problem})."
+    message = "The service behind this server did not answer; try again ({problem})."
 
 
 class DeadlineExceeded(Refusal):
-    """The target did not answer in time, or the request did not come to its end. It may have been done all the same."""
+    """The target did not answer in time, or the request did not end in time. The target may have done the call."""
 
     status = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = "DEADLINE_EXCEEDED"
@@ -264,7 +262,7 @@ class DeadlineExceeded(Refusal):
 
 
 class Stopping(Refusal):
-    """This server is stopping, and the call would have gone on for too long. It may have been done all the same."""
+    """This server stops, and the call did not end within --grace. The target may have done it."""
 
     status = grpc.StatusCode.UNAVAILABLE
     reason = "STOPPING"
@@ -272,7 +270,7 @@ class Stopping(Refusal):
 
 
 class AnswerUnreadable(Refusal):
-    """The target's answer holds an Any of a type that it does not describe."""
+    """The target's reply is not of its contract, or has an Any of a type that the contract lacks."""
 
     status = grpc.StatusCode.INTERNAL
     reason = "ANSWER_UNREADABLE"
@@ -284,4 +282,4 @@ class Failed(Refusal):
 
     status = grpc.StatusCode.INTERNAL
     reason = "INTERNAL"
-    message = "Something went wrong on the server; quote the request id to whoever runs it."
+    message = "Something went wrong on the server; report the request id to the operator of the server."

@@ -1,4 +1,4 @@
-"""Find out which fields of a JSON value are to blame, and say of each what it must be."""
+"""Explain why a JSON value is not a message: the invalid fields, and what each must be."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rest_server.contracts.fields import Fields
 from rest_server.errors import FieldsInvalid
 
 _WORDS = {
-    ScalarType.STRING: "a text",
+    ScalarType.STRING: "a string",
     ScalarType.BYTES: "bytes in base64",
     ScalarType.BOOL: "true or false",
     ScalarType.DOUBLE: "a number",
@@ -43,26 +43,26 @@ _REQUIRED = 3
 _MESSAGES_IN_WORDS = {
     "google.protobuf.Timestamp": "a time such as 2026-01-31T12:00:00Z",
     "google.protobuf.Duration": 'seconds such as "1.5s"',
-    "google.protobuf.FieldMask": 'field names in one text, with commas between them: "title,totalCopies"',
+    "google.protobuf.FieldMask": 'field names in one string, separated by commas: "title,totalCopies"',
 }
 
 
 Problem = tuple[str, str]
-"""The path of a field, and what is wrong with it."""
+"""The path of a field, and its problem."""
 
 
 class FieldProblems:
-    """Looks at JSON values for messages of a contract."""
+    """Checks JSON values for messages of a contract."""
 
     def __init__(self, fields: Fields, registry: Registry) -> None:
         self._fields = fields
         self._registry = registry
 
     def contradictions(self, message: DescMessage, value: Any) -> list[Problem]:
-        """Find what the parser takes and must not: fields that are given twice, or with another of their oneof; enums.
+        """Return what the parser accepts and should refuse.
 
-        It takes the last field of several, which protobuf's JSON mapping wants to be refused, and any number for an
-        enum: one of more than 32 bits would be cut off by the target, and be another value.
+        It accepts a field under both of its names, and several fields of a oneof, and keeps the last; protobuf's JSON
+        mapping refuses both. It accepts any number for an enum; the target would cut one of more than 32 bits.
         """
         return list(islice(self._contradictions(message, value, ""), FieldsInvalid.MOST_PROBLEMS))
 
@@ -70,37 +70,37 @@ class FieldProblems:
         if not isinstance(value, dict):
             return
         fields = self._fields.of(message)
-        given: dict[object, str] = {}
+        present: dict[object, str] = {}
         for name, part in value.items():
             field = fields.get(name)
             if field is None:
                 continue
-            # A null is no choice, but it would take back what the field's other name has given.
+            # A null does not choose a field of a oneof, but it would replace the value under the field's other name.
             oneof = None if part is None else getattr(field.value, "oneof", None)
             for choice in (field, oneof):
-                if choice is not None and choice in given:
-                    yield path + name, f"cannot be given together with {given[choice]}"
-                given[choice] = name
+                if choice is not None and choice in present:
+                    yield path + name, f"cannot be sent together with {present[choice]}"
+                present[choice] = name
             if _has_wide_enum(field, part):
                 yield path + field.name, f"must be {_wanted(field)}"
             for inner, element, inner_path in _within(field, part, path + field.name):
                 yield from self._contradictions(inner, element, inner_path)
 
     def misfits(self, message: DescMessage, value: Any) -> list[Problem]:
-        """Find what keeps a value from being a message. Never empty."""
+        """Return why a value is not a message. Never empty."""
         misfits = islice(self._misfits(message, value, ""), FieldsInvalid.MOST_PROBLEMS)
         return list(misfits) or [("body", "cannot be read as a whole")]
 
     def missing(self, message: DescMessage, value: Any) -> list[Problem]:
-        """Find the required fields, which proto2 has, that a value lacks, although it is a message. Never empty."""
+        """Return the required fields, which proto2 has, that the value of a message lacks. Never empty."""
         missing = islice(self._missing(message, value, ""), FieldsInvalid.MOST_PROBLEMS)
         return list(missing) or [("body", "lacks what is required")]
 
     def _missing(self, message: DescMessage, value: Any, path: str) -> Iterator[Problem]:
-        given = {self._fields.of(message)[name]: part for name, part in value.items() if part is not None}
+        present = {self._fields.of(message)[name]: part for name, part in value.items() if part is not None}
         for field in message.fields:
-            if field in given:
-                for inner, element, inner_path in _within(field, given[field], path + field.name):
+            if field in present:
+                for inner, element, inner_path in _within(field, present[field], path + field.name):
                     yield from self._missing(inner, element, inner_path)
             elif field.presence == _REQUIRED:
                 yield path + field.name, "is required"
@@ -112,20 +112,20 @@ class FieldProblems:
         for name, part in value.items():
             field = self._fields.of(message).get(name)
             if field is None:
-                yield path + name, f"is no field of {message.type_name}"
+                yield path + name, f"is not a field of {message.type_name}"
             elif part is not None:
                 yield from self._misfits_in(field, part, path + field.name)
 
     def _misfits_in(self, field: DescField, part: Any, path: str) -> Iterator[Problem]:
-        """Look into what holds messages; to try it whole would try its inside again at each level."""
-        holds_messages = False
+        """Check the messages in a field one by one: checked as a whole, inner ones would be checked at each level."""
+        has_messages = False
         for inner, element, inner_path in _within(field, part, path):
-            holds_messages = True
+            has_messages = True
             yield from self._misfits(inner, element, inner_path)
-        if not holds_messages:
+        if not has_messages:
             tried = part
         elif isinstance(field.value, DescFieldValueMap):
-            tried = {key: {} for key in part}  # its keys are left
+            tried = {key: {} for key in part}  # only its keys are left to check
         else:
             return
         if not self._fits(field.parent, field.name, tried):
@@ -157,7 +157,7 @@ def _is_wide(value: Any) -> bool:
 
 
 def _within(field: DescField, part: Any, path: str) -> Iterator[tuple[DescMessage, Any, str]]:
-    """Give the messages in a field's value, each with what should be one and its path."""
+    """Yield the messages in a field's value, each as its type, its JSON and its path."""
     match field.value:
         case DescFieldValueMessage(message=message) if is_plain(message):
             yield message, part, f"{path}."
@@ -170,7 +170,7 @@ def _within(field: DescField, part: Any, path: str) -> Iterator[tuple[DescMessag
 
 
 def is_plain(message: DescMessage) -> bool:
-    """Whether the message is an object of its fields in JSON, and nothing of its own."""
+    """Return whether the message is an object of its fields in JSON, and has no JSON form of its own."""
     return not message.type_name.startswith("google.protobuf.")
 
 
@@ -193,7 +193,7 @@ def _in_words(kind: ScalarType | DescEnum | DescMessage) -> str:
         case DescEnum():
             return f"one of {', '.join(value.name for value in kind.values)}"
         case DescMessage(type_name=name):
-            return _MESSAGES_IN_WORDS.get(name, f"what protobuf's JSON has for {name}")
+            return _MESSAGES_IN_WORDS.get(name, f"the JSON form of {name}")
         case _ if kind in _SIGNED_64_TYPES:
             return _SIGNED_64
         case _:

@@ -102,7 +102,7 @@ class Gateway:
             assert operation is not None
             assert call is not None
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                operation.target.look_again()
+                operation.target.read_soon()
             answer = error_response(
                 *failure_answer(error, operation.registry, identity, call.spelling()), identity, retry_headers(error)
             )

@@ -1,4 +1,4 @@
-"""What HTTP's headers ask for, in gRPC's terms."""
+"""Read headers of HTTP requests, in gRPC's terms."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rest_server.spelling import IDEMPOTENCY_KEY
 JSON, NDJSON = "application/json", "application/x-ndjson"
 
 HEADER_BYTES = 32 * 1024
-"""The most that the headers of a request may have together, and as much for its path and query."""
+"""The limit for all headers of a request together, and the same for its path and query."""
 
 REQUEST_ID = "x-request-id"
 """The same in HTTP and in gRPC."""
 
 NOT_SNIFFED = {"x-content-type-options": "nosniff"}
-"""Answers hold what people wrote; no browser is to take one for a page."""
+"""Answers contain text of users; no browser may take one for a page."""
 
 PASSED_ON = "authorization"
 
@@ -32,13 +32,13 @@ _ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
 
 
 def request_id(headers: Headers) -> str:
-    """The client's own id for this request, or a new one."""
+    """Return the id that the client chose for this request, or a new one."""
     given = headers.get(REQUEST_ID, "")
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
-    """What goes to the target beside the request. Raises FieldsInvalid."""
+    """Return the metadata of the call. Raises FieldsInvalid."""
     passed = grpc.aio.Metadata((REQUEST_ID, request_id))
     if (value := _only_value(headers, PASSED_ON)) is not None:
         if not (value.isascii() and value.isprintable()):
@@ -56,12 +56,12 @@ def _only_value(headers: Headers, name: str) -> str | None:
     """Return a header's value. Raises FieldsInvalid for several that differ: all but one would be ignored."""
     values = set(headers.getlist(name))
     if len(values) > 1:
-        raise FieldsInvalid((name, "is given more than once, with different values"))
+        raise FieldsInvalid((name, "is sent more than once, with different values"))
     return values.pop() if values else None
 
 
 def seconds_to_answer(headers: Headers, most: float) -> float:
-    """How long an answer may take: what Grpc-Timeout asks for, but not more than `most`. Raises FieldsInvalid."""
+    """Return the time for an answer: that of Grpc-Timeout, at most `most`. Raises FieldsInvalid."""
     texts = headers.getlist("grpc-timeout")
     if not texts:
         return most
@@ -72,12 +72,12 @@ def seconds_to_answer(headers: Headers, most: float) -> float:
 
 
 def entity_tag(content: bytes) -> str:
-    """Stands for an answer's content, however it is compressed: hence weak (RFC 9110, 8.8.1)."""
+    """Return the ETag of an answer. It is weak, as it is the same for each compression (RFC 9110, 8.8.1)."""
     return f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:
-    """Whether If-None-Match has this tag, weak or strong: for reading, either will do (RFC 9110, 13.1.2)."""
+    """Return whether If-None-Match contains a tag, by weak comparison (RFC 9110, 13.1.2)."""
     return if_none_match.strip() == "*" or tag.removeprefix("W/") in (
         f'"{match[1]}"' for match in _ETAG.finditer(if_none_match)
     )

@@ -20,11 +20,11 @@ from rest_server.guards.json_bodies import json_of
 from rest_server.requests import NO_BODY, serialized_request
 
 MOST_SAMPLE = 300
-"""Characters of a sample in a message."""
+"""Characters of a sample in an error."""
 
 
 class Operation:
-    """Makes requests of its method from HTTP, and HTTP answers from its method's."""
+    """Writes requests for its method from HTTP requests, and HTTP answers from its method's replies."""
 
     def __init__(self, rule: HttpRule, contract: Contract, target: Target, needed_body: str = "") -> None:
         """`rule` is one of the target's contract; `needed_body` is a sample of its body, if it cannot be left out."""
@@ -56,7 +56,7 @@ class Operation:
         return self._contract.registry
 
     def takes_body(self) -> bool:
-        """Whether its rule has a body."""
+        """Return whether its rule has a body."""
         return bool(self.rule.body)
 
     def request_from(
@@ -67,7 +67,7 @@ class Operation:
         content_type: str,
         idempotency_key: str | None,
     ) -> bytes:
-        """Make the serialized request from all parts of the HTTP request. Raises Refusal."""
+        """Return the serialized request, made from all parts of the HTTP request. Raises Refusal."""
         value = self._json(path, body, content_type)
         return serialized_request(self.rule, self._contract, path, query, value, idempotency_key)
 
@@ -77,7 +77,7 @@ class Operation:
         if not body.removeprefix(BOM_UTF8).strip():
             if self._needed_body:
                 raise BodyMissing(verb=self.rule.verb, path=self._called(path), sample=_cut(self._needed_body))
-            # An action without arguments is often sent without a body.
+            # Clients often send an action that has no arguments without a body.
             return {} if self.rule.body == WHOLE else NO_BODY
         value = json_of(body)
         if self.takes_body():
@@ -89,7 +89,7 @@ class Operation:
         return NO_BODY
 
     def _called(self, path: Sequence[str]) -> str:
-        """The path that was called, of its segments; cut short, since an id in it may be long."""
+        """Return the path of the request, cut to a length, as an id in it can be long."""
         verb = f":{self.template.verb}" if self.template.verb else ""
         return f"/{_cut('/'.join(path))}{verb}"
 

@@ -35,7 +35,7 @@ def host_port(text: str) -> str:
     except ValueError:
         port = None
     if port is None:
-        raise click.BadParameter(f"{text!r} is no HOST:PORT, as 127.0.0.1:50051, localhost:50051 or [::1]:50051.")
+        raise click.BadParameter(f"{text!r} is not HOST:PORT, such as 127.0.0.1:50051, localhost:50051 or [::1]:50051.")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Make a method's request from an HTTP request: path variables, query parameters and body, each to its fields."""
+"""Write a method's request message from path variables, query parameters, body and Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rest_server.guards.json_bodies import MOST_NESTING, Json
 from rest_server.spelling import IDEMPOTENCY_KEY, REQUEST_ID
 
 NO_BODY = object()
-"""Stands for a body that is not there, which is another than one that says null."""
+"""A body that is missing, which differs from the body `null`."""
 
 _WRAPPER = re.compile(r"google\.protobuf\.(?:Double|Float|U?Int(?:32|64)|Bool|String|Bytes)Value")
 _UNDERSCORE = re.compile("_([a-z])")
@@ -47,11 +47,14 @@ def serialized_request(
     body: Json,
     idempotency_key: str | None,
 ) -> bytes:
-    """Make the serialized request of a rule's method.
+    """Return the serialized request of a rule's method.
 
-    `path` are the segments as they came; `body` is what the body's JSON says, NO_BODY where there is none. Raises
-    FieldsInvalid, with all problems of all parts, BodyInvalid and, for a key that the method cannot use,
-    IdempotencyKeyUnusable.
+    `path` has the percent-encoded segments; `body` is the value of the body's JSON, or NO_BODY.
+
+    Raises:
+        FieldsInvalid: With all problems of all parts.
+        BodyInvalid: The messages in the body are nested too deep.
+        IdempotencyKeyUnusable: The method cannot use the key.
     """
     tree: dict[str, Json] = {}
     if body is not NO_BODY:
@@ -75,7 +78,7 @@ def serialized_request(
 
 @contextmanager
 def _collecting(found: dict[str, str]) -> Iterator[None]:
-    """Add the problems that are raised to those that were found, but for fields that have one."""
+    """Add the problems that are raised to `found`, except for fields that have a problem already."""
     try:
         yield
     except FieldsInvalid as error:
@@ -110,7 +113,7 @@ def _put_body(tree: dict[str, Json], rule: HttpRule, body: Json) -> None:
 
 
 def _put_query(tree: dict[str, Json], rule: HttpRule, fields: Fields, query: Iterable[tuple[str, str]]) -> None:
-    # By field, since a parameter may be there under both of the field's names.
+    # By field, as a query can have both names of one field.
     texts: dict[Sequence[DescField], list[str]] = {}
     names: dict[Sequence[DescField], str] = {}
     problems: dict[str, str] = {}
@@ -132,7 +135,7 @@ def _put_query(tree: dict[str, Json], rule: HttpRule, fields: Fields, query: Ite
 
 
 class _NotBindable(Exception):
-    """A parameter that no field can be had from; the message says why."""
+    """A parameter cannot be the value of a field; the message has the reason."""
 
 
 def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]:
@@ -140,12 +143,12 @@ def _parameter(rule: HttpRule, fields: Fields, name: str) -> Sequence[DescField]
         raise _NotBindable(f"is nested more than {MOST_NESTING} levels deep")
     along = _fields_along(rule.method.input, fields, name.split("."))
     if rule.body == WHOLE:
-        raise _NotBindable("belongs into the body; this method has no query parameters")
+        raise _NotBindable("must be in the body; this method has no query parameters")
     if along[0].name == rule.body:
-        raise _NotBindable("belongs into the body")
+        raise _NotBindable("must be in the body")
     names = tuple(field.name for field in along)
     if any(variable.field_path == names for variable in rule.template.variables):
-        raise _NotBindable("is given by the path")
+        raise _NotBindable("is set by the path")
     return along
 
 
@@ -153,7 +156,7 @@ def _json_of_texts(texts: Sequence[str], field: DescField) -> Json:
     if isinstance(field.value, DescFieldValueList):
         return [_json_of_text(text, field.value.element) for text in texts]
     if len(texts) > 1:
-        raise _NotBindable("is given more than once")
+        raise _NotBindable("is sent more than once")
     return _json_of_text(texts[0], _type_of(field))
 
 
@@ -163,7 +166,7 @@ def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) ->
     for name in names:
         field = None if within is None else fields.of(within).get(name)
         if field is None:
-            raise _NotBindable("is no parameter of this method")
+            raise _NotBindable("is not a parameter of this method")
         along.append(field)
         within = message_of(field)
         if within is not None and not is_plain(within):
@@ -174,21 +177,21 @@ def _fields_along(message: DescMessage, fields: Fields, names: Sequence[str]) ->
 def _put_path(
     tree: dict[str, Json], message: DescMessage, fields: Fields, variable: Variable, path: Sequence[str]
 ) -> None:
-    """Path variables last: what else names their fields must agree."""
+    """Set the field of a path variable. Its value in the body or the query, if any, must be the same."""
     name = ".".join(variable.field_path)
     try:
         along = _fields_along(message, fields, variable.field_path)
         value = _json_of_text(variable.value(path), _type_of(along[-1]))
     except _NotBindable as problem:
         raise FieldsInvalid((name, str(problem))) from problem
-    given = _taken(tree, along)
-    if any(str(one) != str(value) for one in given):  # a number may be written as a text
+    others = _pop(tree, along)
+    if any(str(other) != str(value) for other in others):  # a number can be a string in JSON
         raise FieldsInvalid((name, "differs from the one in the path"))
     _put(tree, along, value)
 
 
 def request_id_field(rule: HttpRule) -> DescField:
-    """Find the field that the header Idempotency-Key fills. Raises IdempotencyKeyUnusable."""
+    """Return the field that the header Idempotency-Key sets. Raises IdempotencyKeyUnusable."""
     field = field_named(rule.method.input, REQUEST_ID)
     name = full_name(rule.method)
     if rule.method.method_kind != "unary":
@@ -207,42 +210,42 @@ def _is_text(field: DescField) -> bool:
 
 
 def _put_request_id(tree: dict[str, Json], field: DescField, key: str) -> None:
-    """The header's value may be in quotes, as the IETF's draft has it, or bare, as most clients send it."""
+    """Set the request id. The header can be in quotes, as in the IETF's draft, or without, as most clients send it."""
     key = key.strip().strip('"')
     if not key:
         raise FieldsInvalid((IDEMPOTENCY_KEY, "is empty; leave it out, or make it a UUID"))
-    if not all(given == "" or _is_same_key(given, key) for given in _taken(tree, [field])):
+    if not all(other == "" or _is_same_key(other, key) for other in _pop(tree, [field])):
         raise FieldsInvalid((REQUEST_ID, "differs from the header Idempotency-Key"))
     tree[REQUEST_ID] = key
 
 
-def _is_same_key(given: Json, key: str) -> bool:
-    """Case does not matter in UUIDs (RFC 9562), and may in other keys."""
+def _is_same_key(other: Json, key: str) -> bool:
+    """Compare two keys. UUIDs are the same in either case (RFC 9562), other keys need not be."""
     is_uuid = _UUID.fullmatch(key) is not None
-    return bool(given == key or (is_uuid and isinstance(given, str) and given.lower() == key.lower()))
+    return bool(other == key or (is_uuid and isinstance(other, str) and other.lower() == key.lower()))
 
 
-def _taken(tree: dict[str, Json], along: Sequence[DescField]) -> Sequence[Json]:
-    """Take out what is at the last of these fields, under either of its names and not null."""
+def _pop(tree: dict[str, Json], along: Sequence[DescField]) -> Sequence[Json]:
+    """Remove the last of these fields, each the parent of the next, and return its values, which are not null."""
     *outer, last = along
     here: Json = tree
     for field in outer:
         here = next((here[name] for name in (field.name, field.json_name) if name in here), None)
         if not isinstance(here, dict):
             return []
-    given = [here.pop(name, None) for name in dict.fromkeys((last.name, last.json_name))]
-    return [one for one in given if one is not None]
+    values = [here.pop(name, None) for name in dict.fromkeys((last.name, last.json_name))]
+    return [value for value in values if value is not None]
 
 
 def _put(tree: dict[str, Json], along: Sequence[DescField], value: Json) -> None:
     *outer, last = along
     for field in outer:
-        # Under the name that the body has it by, if it has it.
+        # Under the name that the body has for it, if any.
         name = field.json_name if field.json_name in tree else field.name
         if tree.get(name) is None:
             tree[name] = {}
         if not isinstance(tree[name], dict):
-            return  # the body has no object there: that is told when the message is made
+            return  # the body has another value there; the parser reports it
         tree = tree[name]
     tree[last.name] = value
 
@@ -260,7 +263,7 @@ def _type_of(field: DescField) -> ScalarType | DescEnum | DescMessage:
 
 
 def _json_of_text(text: str, kind: ScalarType | DescEnum | DescMessage) -> Json:
-    """What a parameter's text would be in JSON; the rest is checked where the message is made from it."""
+    """Return the JSON of a parameter's text. The parser of the message checks it."""
     match kind:
         case DescMessage():
             return _json_of_message_text(text, kind)
@@ -268,19 +271,19 @@ def _json_of_text(text: str, kind: ScalarType | DescEnum | DescMessage) -> Json:
             return _BOOLEANS.get(text, text)
         case ScalarType.STRING | ScalarType.BYTES | ScalarType.DOUBLE | ScalarType.FLOAT:
             return text
-        case _:  # whole numbers, and enums, which have names and numbers
+        case _:  # integers, and enums, which have names and numbers
             return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
 
 
 def _json_of_message_text(text: str, message: DescMessage) -> Json:
-    """The same for those messages that are one text or number in JSON."""
+    """Return the JSON of a parameter's text for a message that is one string or number in JSON."""
     match message.type_name:
         case "google.protobuf.FieldMask":
-            # In a query a mask may name fields as the contract does, as all other parameters may.
+            # In a query, a mask can have the contract's names, like other parameters.
             return _UNDERSCORE.sub(lambda match: match[1].upper(), text)
         case "google.protobuf.Timestamp" | "google.protobuf.Duration":
             return text
         case name if _WRAPPER.fullmatch(name):
             return _json_of_text(text, _type_of(message.fields[0]))
         case _:
-            raise _NotBindable("is a message; give its fields one by one, as in name.field=value")
+            raise _NotBindable("is a message; send its fields one by one, as in name.field=value")

@@ -1,9 +1,8 @@
-"""Send the messages of a client's stream. A target may answer before it has read them all.
+"""Send the messages of a client's stream. A target can answer before it has read them all.
 
-grpc.aio's own `write` does not serve here. When the target has answered, but the answer has not been read yet, the
-message cannot be sent, and `write` sets the status of the call to INTERNAL, "Internal error from Core", in place of the
-target's answer. So the messages go through the call below it, and a message that cannot be sent only means that the
-call is over: what waits for the call gets the target's answer, or UNAVAILABLE where the connection was lost.
+`write` of grpc.aio loses such an answer: it cannot send the message, and sets the status of the call to INTERNAL,
+"Internal error from Core", in place of the target's status. So the messages are sent through the call below it. When a
+message cannot be sent, the call is over, and its status is the target's, or UNAVAILABLE if the connection was lost.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 
 async def send(call: Any, message: bytes) -> bool:
-    """Send a serialized message; return whether the call still takes messages.
+    """Send a serialized message; return whether the call accepts more.
 
     Args:
         call: A call of `grpc.aio` whose requests are a stream, with no serializer.
-        message: The message, at most as large as the target takes.
+        message: The message, of at most the size that the target accepts.
     """
     return not call.done() and await _is_sent(_send(call, message))
 
 
 async def end(call: Any) -> None:
-    """Say that the stream has ended, unless the target has answered."""
+    """End the stream, unless the target has answered."""
     await _is_sent(call.done_writing())
 
 
@@ -41,7 +40,7 @@ async def _is_sent(sending: Any) -> bool:
     except (grpc.aio.AioRpcError, cygrpc.InternalError):
         return False
     except asyncio.CancelledError:
-        # grpc.aio raises it also when it was the target that answered CANCELLED.
+        # grpc.aio also raises it when the target answers CANCELLED.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise

@@ -1,4 +1,4 @@
-"""Name fields in errors as the client wrote them: `pageSize` or `page_size`, and without the field that is the body."""
+"""Name fields in errors as the client wrote them: `pageSize` or `page_size`, without the field that is the body."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from protobuf import DescFieldValueList, DescFieldValueMap, DescFieldValueMessag
 from rest_server.contracts.http_rules import WHOLE, HttpRule, message_of
 
 REQUEST_ID = "request_id"
-"""The field of AIP-155, which the header Idempotency-Key fills."""
+"""The field of AIP-155. The header Idempotency-Key sets it."""
 
 IDEMPOTENCY_KEY = "idempotency-key"
-"""How errors name that header."""
+"""The name of that header in errors."""
 
 _KEY = re.compile(rb'"([A-Za-z]\w*)"\s*:')
 _CAPITAL = re.compile("[A-Z]")
@@ -36,12 +36,12 @@ class Spelling:
         written = {name for names in self._parameters for name in names.split(".")}
         written |= {key.decode() for key in _KEY.findall(body)}
         self._written = written & (self._names.keys() | set(self._names.values()))
-        # A field that was not written is spelled as those that were.
+        # Fields that the client did not write are spelled like those that it wrote.
         self._is_as_in_contract = bool(self._written) and self._written <= self._names.keys()
         self._is_key = idempotency_key is not None and not written & {REQUEST_ID, self._names.get(REQUEST_ID)}
 
     def of(self, path: str) -> str:
-        """Return the path of a field, which the contract has as `user.first_name`, as the client would write it."""
+        """Return the path of a field, such as `user.first_name` in the contract, as the client would write it."""
         if path in self._parameters:
             return path
         if path == REQUEST_ID and self._is_key:
@@ -52,7 +52,7 @@ class Spelling:
         return self.in_text(path.removeprefix(self._prefix))
 
     def problem(self, path: str, text: str) -> tuple[str, str]:
-        """Return the path of a field and what is wrong with it. A mask names fields in its own spelling."""
+        """Return a field's path and its problem with the client's names. Names of a mask are spelled as in the mask."""
         in_mask = self._in_masks.get(path, {})
         return self.of(path), _NAME.sub(lambda found: in_mask.get(found[0]) or self._of_name(found[0]), text)
 
@@ -68,7 +68,7 @@ class Spelling:
 
 
 def _names_in_masks(message: DescMessage, query: Iterable[tuple[str, str]]) -> Mapping[str, Mapping[str, str]]:
-    """By the path of each mask in the query, as the contract has it: the names in it, and how they were written."""
+    """Return the names in each mask of the query, and how the client wrote them, by the mask's path in the contract."""
     found: dict[str, dict[str, str]] = {}
     for parameter, text in query:
         path, within = [], message
@@ -90,7 +90,7 @@ def _names_in_masks(message: DescMessage, query: Iterable[tuple[str, str]]) -> M
 
 @lru_cache(256)
 def _names_below(*messages: DescMessage) -> Mapping[str, str]:
-    """What the fields of messages, and of the messages in them, are called in JSON, where that is another name."""
+    """Return the names in JSON of the fields of messages, and of messages in them, where they differ."""
     seen, missing = set(messages), list(messages)
     names: dict[str, str] = {}
     while missing:

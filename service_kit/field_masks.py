@@ -1,4 +1,4 @@
-"""Field masks of updates (AIP-134): which fields of a resource a request is about."""
+"""Field masks of updates (AIP-134)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from service_kit.validation import Problem
 
 
 def masked_fields(resource: Message, mask: FieldMask, changeable: Collection[str]) -> tuple[list[str], list[Problem]]:
-    """Return the fields that an update changes, and what is wrong with its `update_mask`.
+    """Return the fields that an update changes, and the problems of its `update_mask`.
 
-    They are those of the mask; all that are changeable for the mask `*`; without a mask those that are set.
+    They are the fields of the mask; for the mask `*` all changeable ones; without a mask those that are set.
     """
     if list(mask.paths) == ["*"]:
         return list(changeable), []

@@ -1,7 +1,7 @@
 """Finding rows by the words in one of their text columns: FTS5 on SQLite, a GIN index over tsvector on PostgreSQL.
 
-All that is known of language is in `service_kit.text`, in Python: the column holds the words under which a row is
-found, and the engines only compare them, byte by byte. So both find the same rows. PostgreSQL's own text parser is not
+All knowledge of language is in `service_kit.text`, in Python: the column contains the words by which a row is found,
+and the engines only compare them, byte by byte. So both find the same rows. PostgreSQL's own text parser is not
 used: it depends on the locale and splits words of Indic scripts.
 """
 
@@ -21,7 +21,7 @@ SHORT_PREFIXES = "1 2 3"
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words under which a text is found, each once. Joined by blanks, they are what the column holds."""
+    """Return the words by which a text is found, each once. Joined by blanks, they are the value of the column."""
     return index_words(text)
 
 
@@ -70,8 +70,8 @@ def rows_with_words(
 ) -> Any:
     """Narrow a query to the rows that match and have a key beyond `after`, in the order of the key.
 
-    `words` is a value or a slot for what `match` returns. SQLite reads its index in this order already, so a page costs
-    the same whether a word is in fifty books or in most; PostgreSQL has to sort what it finds.
+    `words` is what `match` returns, or a parameter for it. SQLite reads its index in this order already, so a page
+    costs the same whether a word is in fifty books or in most; PostgreSQL has to sort the rows.
     """
     if isinstance(database, peewee.PostgresqlDatabase):
         # By key + 0 and not by the key: a prepared statement is planned without its words, and PostgreSQL would hope to
@@ -105,9 +105,9 @@ def _index_of(column: peewee.Field, words: Any) -> tuple[Any, Any]:
 
 
 def match(database: peewee.Database, words: Expression | Sequence[str], *, prefix: bool = False) -> str:
-    """Write down what is searched, as `rows_with_words` wants it bound.
+    """Return a search expression in the syntax of the engine, as a value for `rows_with_words`.
 
-    Of a list of words all must be there, with `prefix` each at least as the beginning of a word.
+    Of a list, all words are needed, with `prefix` each as a word or the beginning of one.
     """
     if isinstance(words, Sequence):
         words = all_of([Word(word, prefix) for word in words])
@@ -126,7 +126,7 @@ _TSQUERY = _Syntax(quote="'", prefix=":*", both=" & ", either=" | ", but=" & !")
 
 def _written(expression: Expression, syntax: _Syntax) -> str:
     if isinstance(expression, Word):
-        # Words have no quotes; doubling what is there keeps an error elsewhere from becoming an injection.
+        # Words have no quotes. Doubling them keeps an error elsewhere from becoming an injection.
         text = expression.text.replace("\\", "\\\\").replace(syntax.quote, syntax.quote * 2)
         return syntax.quote + text + syntax.quote + (syntax.prefix if expression.prefix else "")
     if isinstance(expression, expressions.But):

@@ -1,4 +1,4 @@
-"""Lists of the rows whose id, a UUID, begins in a given way: a range of the unique index over the ids."""
+"""Lists of the rows whose id, a UUID, has a prefix: a range of the unique index over the ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, None))
 
 
 class IdRange(NamedTuple):
-    """The first and the last UUID that begin in a given way, in lower case.
+    """The first and the last UUID with a prefix, in lower case.
 
     Both are as long as an id, with hyphens at the same places, so every collation compares them by their digits.
     """
@@ -23,7 +23,7 @@ class IdRange(NamedTuple):
 
 
 class PrefixRequest(Protocol):
-    """A request for a list, either of the rows that a query finds or of those whose id begins in a given way."""
+    """A request for a list, either of the rows that a query finds or of those whose id has a prefix."""
 
     query: str
     id_prefix: str
@@ -52,7 +52,7 @@ def id_at(model: Any, key: int) -> str:
 
 
 def check_id_prefix(request: PrefixRequest) -> None:
-    """Raise `FieldInvalid` for a request with a query and the beginning of an id."""
+    """Raise `FieldInvalid` for a request with both a query and a prefix."""
     if request.query and request.id_prefix:
         raise FieldInvalid(("id_prefix", "must not be set together with query"))
 

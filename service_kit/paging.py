@@ -1,4 +1,4 @@
-"""Pages by key (AIP-158): a token says where the next page begins and to which arguments it belongs."""
+"""Pages of lists (AIP-158). A token contains the place where the next page begins, and a digest of the arguments."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from service_kit.unreadable import shown
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_BYTES = 2_000_000
-"""A page ends before it grows past this many bytes of rows: clients take 4 MB in a message unless told otherwise."""
+"""Bytes of rows on a page, at most, unless its only row is larger: by default, clients accept messages up to 4 MB."""
 
 _FINGERPRINT_BYTES = 8
-KEY = re.compile("[0-9]{1,18}")  # what fits in 64 bits: the fingerprint is no secret, so a token can be forged
+KEY = re.compile("[0-9]{1,18}")  # fits into 64 bits: the fingerprint is not secret, so a client can forge a token
 
 
 class ListRequest(Protocol):
@@ -30,7 +30,7 @@ class ListRequest(Protocol):
     page_token: str
 
     def SerializeToString(self, *, deterministic: bool = ...) -> bytes:  # noqa: N802 - protobuf's name
-        """Give the request as bytes."""
+        """Return the request as bytes."""
 
 
 Row = TypeVar("Row")
@@ -38,14 +38,14 @@ Item = TypeVar("Item", bound=Message)
 
 
 def page_size(request: ListRequest) -> int:
-    """How many rows the page may have: 0 means the default, and too many the most there is."""
+    """Return the number of rows of the page: the default for 0, and at most `MAX_PAGE_SIZE`."""
     return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
 def position(request: ListRequest) -> str:
-    """Where the page begins: what `page` was told of the last row before it, or "" at the beginning.
+    """Return the place of the last row before the page, as it was passed to `page`; "" for the first page.
 
-    Raises `FieldInvalid` for a token that is none, or that belongs to other arguments.
+    Raises `FieldInvalid` for an invalid token, or one for other arguments.
     """
     if not request.page_token:
         return ""
@@ -54,14 +54,14 @@ def position(request: ListRequest) -> str:
         place = token[_FINGERPRINT_BYTES:].decode()
     except (UnicodeError, binascii.Error):
         place = ""
-    # Made anew and compared, because decoding overlooks what is not base64. No store holds a text with a NUL.
+    # Rebuilt and compared, because decoding ignores characters that are not base64. No stored text has a NUL.
     if not place or "\0" in place or request.page_token != _token(request, place):
         raise token_refused()
     return place
 
 
 def row_position(request: ListRequest) -> int:
-    """Like `position`, for lists in the order of an integer key that begins at 1."""
+    """Return `position` as an integer key, for lists in the order of a key that begins at 1; 0 for the first page."""
     place = position(request)
     if not place:
         return 0
@@ -73,9 +73,9 @@ def row_position(request: ListRequest) -> int:
 def page(
     request: ListRequest, rows: Sequence[Any], convert: Callable[[Any], Item], place: Callable[[Any], object]
 ) -> tuple[list[Item], str]:
-    """Return the items of a page and the token of the next. The rows are as for `page_rows`.
+    """Return the items of a page, and the token of the next. The arguments are those of `page_rows`.
 
-    A row that cannot be shown is left out and logged; the token of the next page leads behind it.
+    A row that cannot be converted is left out and logged; the next page begins after it.
     """
     pairs = [(row, shown(row, convert, place(row))) for row in rows]
     kept, token = page_rows(
@@ -87,10 +87,13 @@ def page(
 def page_rows(
     request: ListRequest, rows: Sequence[Row], byte_size: Callable[[Row], int], place: Callable[[Row], object]
 ) -> tuple[Sequence[Row], str]:
-    """Tell which rows make the page, and the token of the next.
+    """Return the rows of the page, and the token of the next; "" for the last page.
 
-    Give one row more than `page_size`, where there is one: that is how the last page is known. `place` tells what
-    `position` shall give when the page after this row is asked for.
+    Args:
+        request: The page size and the arguments that the token is valid for.
+        rows: Up to `page_size + 1` rows; the extra row shows that there is a next page.
+        byte_size: Returns the size of a row in the response.
+        place: Returns the place of a row, which `position` returns for the page after it.
     """
     room = MAX_PAGE_BYTES
     count = 0
@@ -105,7 +108,7 @@ def page_rows(
 
 
 def next_page_token(request: ListRequest, place: object) -> str:
-    """Return the token of the page behind `place`, for lists whose pages do not end behind a whole row."""
+    """Return the token of the page after `place`, for lists whose pages can end within a row."""
     return _token(request, place)
 
 
@@ -119,7 +122,7 @@ def _token(request: ListRequest, place: object) -> str:
 
 
 def _fingerprint(request: ListRequest) -> bytes:
-    """Tell apart requests that ask for different lists; the page's size may change from page to page."""
+    """Return a digest of the arguments but `page_size`, which can change from page to page."""
     plain = type(request)()
     plain.CopyFrom(request)  # type: ignore[attr-defined]
     plain.page_token = ""

@@ -1,7 +1,7 @@
-"""A list of what a query finds, page by page: whole words first, then beginnings of words, then typing errors.
+"""Pages of search results: first rows with the whole words, then with beginnings of words, then with typing errors.
 
-The three are phases, each in the order of the key. A page token has the phase and the key of the last row, so a page
-costs no more the further back it is, and no row is listed twice: each phase leaves out what those before it list.
+These are phases, each in the order of the key. A page token has the phase and the key of the last row, so later pages
+cost the same as the first. No row is listed twice: each phase leaves out the rows of those before it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service_kit.vocabulary import guessed
 
 Row = TypeVar("Row")
 Find = Callable[[str, int, int], list[Any]]
-"""Finds rows: what `match` returned, the key that they come after, the most rows."""
+"""Finds rows, by what `match` returned, the key after which they begin, and the number of rows at most."""
 
 _EXACT, _PREFIX, _GUESS = 1, 2, 3
 _PLACE = re.compile(r"([123])\.([0-9]{1,18})")
@@ -32,30 +32,30 @@ class Place(NamedTuple):
     key: int
 
     def __str__(self) -> str:
-        """The place as it is in a page token."""
+        """Return the place as it is in a page token."""
         return f"{self.phase}.{self.key}"
 
 
 class Hits(NamedTuple, Generic[Row]):
-    """A page of a search and one row more, if there is one."""
+    """Up to `page_size + 1` rows of a search."""
 
     rows: list[tuple[int, Row]]
     """Each with its phase."""
     match: str
-    """What the whole list matches, of all pages."""
+    """The search expression of all pages, as `match` returns it."""
 
 
 def search(
     database: peewee.Database, request: ListRequest, wanted: Expression, find: Find, is_known: Callable[[str], bool]
 ) -> Hits[Any]:
-    """Find a page of rows.
+    """Find up to `page_size + 1` rows. Raises `FieldInvalid` for a page token of another list.
 
     Args:
         database: The store's.
-        request: The page's size and token. Raises `FieldInvalid` for a token of another list.
-        wanted: What the query asks for, with every word that may be the beginning of one.
+        request: The page's size and token.
+        wanted: The expression of the query, with every word that may be a prefix.
         find: Finds the rows of one phase.
-        is_known: Whether any row matches, leaving filters aside: typing errors are guessed only where none does.
+        is_known: Returns whether any row matches, without filters. Typing errors are guessed only where no row does.
     """
     phase, after = search_position(request)
     everything = match(database, wanted)

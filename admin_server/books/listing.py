@@ -12,10 +12,10 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.v1 import book_pb2
-from library_domain.book_filters import BookFilter, book_filter, conditions, in_ranges
 from library_domain.errors import BookNotFound
 from library_domain.search import book_query
 from service_kit.full_text import rows_with_words
+from service_kit.key_filters import KeyFilter, conditions, in_ranges, key_filter
 from service_kit.paging import page, page_size, row_position
 from service_kit.search import Place, search
 from service_kit.store import Store
@@ -38,7 +38,7 @@ def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.B
     neither, words with typing errors are guessed.
     """
     usable = Book.state == request.state if request.state else IN_CATALOGUE
-    fits = book_filter(request.publisher, request.category)
+    fits = key_filter(publisher_key=request.publisher, category_key=request.category)
     with store.reading():
         if request.query:
             rows = _searched(store, request, usable, fits)
@@ -56,7 +56,7 @@ def list_unavailable_books(store: Store, request: ListUnavailableBooksRequest) -
 
 
 def _searched(
-    store: Store, request: ListBooksRequest, usable: Any, fits: BookFilter
+    store: Store, request: ListBooksRequest, usable: Any, fits: KeyFilter
 ) -> list[tuple[Place | None, Book | Damaged]]:
     """Return up to `page_size + 1` rows, each with its place."""
 

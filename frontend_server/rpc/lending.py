@@ -30,7 +30,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     ) -> loan_pb2.Loan:
         loan = checkout.borrow_book(self._store, request, self._rules, self._clock.lending_time)
         self._sync.request_push()
-        self._clock.saw(micros(loan.borrow_time))
+        self._clock.note_time(micros(loan.borrow_time))
         return loan
 
     def ReturnBook(
@@ -38,7 +38,7 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     ) -> loan_pb2.Loan:
         loan = checkin.return_book(self._store, request, self._rules, self._clock.lending_time)
         self._sync.request_push()
-        self._clock.saw(micros(loan.return_time))
+        self._clock.note_time(micros(loan.return_time))
         return loan
 
     def RenewLoan(self, request: lending_service_pb2.RenewLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:

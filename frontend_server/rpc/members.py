@@ -36,7 +36,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.enroll_user(self._store, request, self._clock.now)
         self._sync.request_push()
-        self._clock.saw(micros(user.create_time))
+        self._clock.note_time(micros(user.create_time))
         return user
 
     def GetUser(self, request: member_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
@@ -51,11 +51,11 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.update_user(self._store, request, self._clock.now)
         self._sync.request_push()
-        self._clock.saw(micros(user.update_time))
+        self._clock.note_time(micros(user.update_time))
         return user
 
     def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         user = members.close_user(self._store, request, self._clock.now)
         self._sync.request_push()
-        self._clock.saw(micros(user.update_time))
+        self._clock.note_time(micros(user.update_time))
         return user

@@ -46,7 +46,7 @@ def apply_page(
         return False
     log_refused(kinds, outcome.refused)
     if ends_resync:  # logged after the commit, because the last page may be rolled back
-        log.info("catalogue read anew", generation=state.generation, rows_gone=outcome.swept)
+        log.info("catalogue read completely", generation=state.generation, rows_gone=outcome.swept)
     return True
 
 

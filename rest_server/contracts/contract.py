@@ -1,4 +1,4 @@
-"""What a target offers, ready for use: its types, and the HTTP rules of its methods."""
+"""The contract of a target: its types, and the HTTP rules of its methods."""
 
 from __future__ import annotations
 
@@ -18,24 +18,21 @@ log = logger(__name__)
 
 @dataclass(frozen=True)
 class Contract:
-    """A target's contract."""
-
     target: str
     """HOST:PORT."""
     description: Description
     registry: Registry
-    """All types that its files have."""
+    """All types in its files."""
     fields: Fields
-    """The fields of those types."""
     services: tuple[DescService, ...]
-    """Those that clients see."""
+    """Those that are not restricted."""
     rules: tuple[HttpRule, ...]
 
 
 def compiled(target: str, description: Description) -> Contract:
-    """Make the contract from a server's description of itself. A rule that is none is left out, and logged.
+    """Return the contract in a server's description. Invalid rules are left out, with a warning in the log.
 
-    Raises ValueError where the files contradict each other.
+    Raises ValueError if the files contradict each other.
     """
     registry = FileDescriptorSet.from_binary(description.files).to_registry()
     found = {name: registry.service(name) for name in description.services}

@@ -15,17 +15,17 @@ from protobuf import DescField, DescFieldValueList, DescFieldValueMap, DescField
 from rest_server.contracts.path_templates import Template, TemplateInvalid, parse
 
 WHOLE = "*"
-"""As a body: every field that the path does not bind. As a verb: any."""
+"""As a body: all fields that the path does not bind. As a verb: any verb."""
 
 HTTP_BODY = "google.api.HttpBody"
-"""Content of any type, which goes as it is and not as JSON."""
+"""A message with content of any type, which is sent unchanged, not as JSON."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""What the name of a method may be in HTTP (RFC 9110, 5.6.2)."""
+"""A method name of HTTP (RFC 9110, 5.6.2)."""
 
 
 class RuleInvalid(Exception):
-    """A rule that contradicts its method's messages or the grammar. It is left out; the message says why."""
+    """A rule does not fit its method's messages or the grammar; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,23 @@ class HttpRule:
     verb: str
     """`GET`, `POST` …; `*` for any."""
     path: str
-    """The path template as it was written."""
+    """The path template as in the contract."""
     template: Template
     body: str
-    """The request's field that the body fills; `*` for all that the path leaves, empty for no body."""
+    """The request's field in the body; `*` for all fields that the path does not bind, empty for no body."""
     response_body: str
-    """The response's field that is answered with; empty for all of it."""
+    """The response's field in the answer; empty for the whole response."""
 
 
 def full_name(method: DescMethod) -> str:
-    """The method's name as calls have it: `package.Service/Method`."""
+    """Return the method's name in calls: `package.Service/Method`."""
     return f"{method.parent.type_name}/{method.name}"
 
 
 def rules_of(method: DescMethod) -> Iterator[HttpRule | RuleInvalid]:
-    """Give the rules that a method is annotated with, the first one first; for one without, the rule by default.
+    """Yield the rules of a method in their order, and RuleInvalid for each that is not valid.
 
-    By default a method is called by its own name, with all fields in the body. In a rule's place stands why it is none.
+    A method without a rule has a default: its own name as the path, with all fields in the body.
     """
     for number, rule in enumerate(_written(method)):
         try:
@@ -64,9 +64,9 @@ def rules_of(method: DescMethod) -> Iterator[HttpRule | RuleInvalid]:
 
 
 def _written(method: DescMethod) -> Iterator[WrittenRule]:
-    """Give the rules as they are written.
+    """Yield the rules in a method's options.
 
-    They are read by google/api/http.proto as it is here: a target may have an older one, or another of that name.
+    They are read with the google/api/http.proto of this package, as a target can have an older version of it.
     """
     written = method.proto.options
     options: Any = MethodOptions.FromString(written.to_binary() if written else b"")
@@ -79,12 +79,12 @@ def _written(method: DescMethod) -> Iterator[WrittenRule]:
 
 
 def field_named(message: DescMessage, name: str) -> DescField | None:
-    """Find a field by its name in the .proto."""
+    """Return the field with a name of the .proto, if the message has it."""
     return next((field for field in message.fields if field.name == name), None)
 
 
 def message_of(field: DescField) -> DescMessage | None:
-    """Give the message type of a singular message field; None for all others."""
+    """Return the message type of a singular message field; None for other fields."""
     return field.value.message if isinstance(field.value, DescFieldValueMessage) else None
 
 
@@ -97,8 +97,8 @@ def _parts_of(rule: WrittenRule) -> tuple[str, str, str, str]:
         case verb:
             path = getattr(rule, verb)
     if not _TOKEN.fullmatch(verb):
-        raise RuleInvalid(f"{verb!r} is no HTTP method")
-    # Methods are in capitals (RFC 9110, 9.1): a kind `head` can only mean HEAD, as nobody sends the other.
+        raise RuleInvalid(f"{verb!r} is not an HTTP method")
+    # HTTP methods are in capitals (RFC 9110, 9.1), so a kind `head` means HEAD.
     return verb.upper(), path, rule.body, rule.response_body
 
 
@@ -113,14 +113,14 @@ def _compiled(method: DescMethod, verb: str, path: str, body: str, response_body
         if name not in ("", WHOLE) and field_named(message, name) is None:
             raise RuleInvalid(f"{message.type_name} has no field {name!r}")
     if response_body == WHOLE:
-        raise RuleInvalid("the response body is a field's name or nothing")
+        raise RuleInvalid("the response body must be the name of a field, or empty")
     if any(variable.field_path == (body,) for variable in template.variables):
         raise RuleInvalid(f"{body!r} is bound by the path and by the body")
     return HttpRule(method, verb, path, template, body, response_body)
 
 
 def _check_bindable(message: DescMessage, field_path: Sequence[str]) -> None:
-    """See that a path variable is a singular field of a primitive type."""
+    """Raise RuleInvalid unless a path variable is a singular field of a primitive type."""
     fields = list(_fields_along(message, field_path))
     value = fields[-1].value
     if isinstance(value, DescFieldValueMessage) and not value.message.type_name.startswith("google.protobuf."):
@@ -139,5 +139,5 @@ def _fields_along(message: DescMessage | None, field_path: Sequence[str]) -> Ite
 
 
 def is_repeated(field: DescField) -> bool:
-    """Whether a field is a list or a map."""
+    """Return whether a field is a list or a map."""
     return isinstance(field.value, DescFieldValueList | DescFieldValueMap)

@@ -1,4 +1,4 @@
-"""Ask a gRPC server what it offers: the files of its contract, by server reflection of either version."""
+"""Read the files of a server's contract by server reflection, v1 or v1alpha."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionResponse
 from rest_server.settings import Learning
 
 PLUMBING = "grpc."
-"""Services below this are how gRPC runs (health, reflection) and no part of what is offered."""
+"""Prefix of gRPC's own services (health, reflection), which are left out."""
 
 
-class NotLearnt(Exception):
-    """The server did not tell what it offers; the message says why."""
+class ContractUnread(Exception):
+    """The contract of a server cannot be read; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a server says of itself. Two that are equal describe the same contract."""
+    """A server's description of its contract. Equal descriptions are of the same contract."""
 
     services: tuple[str, ...]
     """Full names, in the server's order."""
     files: bytes
-    """A serialized FileDescriptorSet, each file behind those that it imports, with comments if the server has them."""
+    """A serialized FileDescriptorSet. Each file comes after its imports, and has comments if the server sends them."""
 
 
 def describe(channel: grpc.Channel, learning: Learning) -> Description:
-    """Ask the server at the other end. Blocks, until the channel is closed if need be. Raises NotLearnt."""
+    """Read the description. Blocks until it is complete or the channel is closed. Raises ContractUnread."""
     answers = _Answers(learning)
     try:
         try:
@@ -46,9 +46,9 @@ def describe(channel: grpc.Channel, learning: Learning) -> Description:
                 raise
             return _described(channel, _Asking("v1", answers))
     except grpc.RpcError as error:
-        raise NotLearnt(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
+        raise ContractUnread(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
     except KeyError as error:
-        raise NotLearnt(f"its reflection names what it does not have: {error}") from error
+        raise ContractUnread(f"its reflection refers to what it lacks: {error}") from error
 
 
 def _described(channel: grpc.Channel, asking: _Asking) -> Description:
@@ -58,7 +58,7 @@ def _described(channel: grpc.Channel, asking: _Asking) -> Description:
     for service in services:
         try:
             described = database.FindFileContainingSymbol(service)
-        except KeyError:  # listed, and not described: the others are
+        except KeyError:  # a service that is listed and not described
             continue
         _add_with_imports(files, described, database.FindFileByName)
     for message in (message for file in files.values() for message in file.message_type):
@@ -70,7 +70,6 @@ def _described(channel: grpc.Channel, asking: _Asking) -> Description:
 def _add_with_imports(
     files: dict[str, FileDescriptorProto], file: FileDescriptorProto, find: Callable[[str], FileDescriptorProto]
 ) -> None:
-    """Add a file and all that it imports."""
     missing = [file]
     while missing:
         file = missing.pop()
@@ -80,25 +79,25 @@ def _add_with_imports(
 
 
 def _imports_first(files: dict[str, FileDescriptorProto]) -> Iterable[str]:
-    """Give the names of the files, each behind those that it imports."""
+    """Return the names of the files, each after its imports."""
     try:
         return list(TopologicalSorter({name: file.dependency for name, file in files.items()}).static_order())
     except CycleError as error:
-        raise NotLearnt(f"its files import one another: {' > '.join(error.args[1])}") from error
+        raise ContractUnread(f"its files import one another: {' > '.join(error.args[1])}") from error
 
 
 def _found(name: str, find: Callable[[str], FileDescriptorProto]) -> FileDescriptorProto:
     try:
         return find(name)
     except KeyError:
-        # Some servers leave out what everybody has.
+        # Some servers leave out the files of protobuf and googleapis.
         file = FileDescriptorProto()
         descriptor_pool.Default().FindFileByName(name).CopyToProto(file)
         return file
 
 
 def _name_in_json(message: Any) -> None:
-    """Give fields their names in JSON, which protoc writes and reflection may lack."""
+    """Set the fields' names in JSON, which protoc writes and reflection can lack."""
     for field in message.field:
         if not field.json_name:
             first, *others = field.name.split("_")
@@ -113,7 +112,7 @@ def _code(error: grpc.RpcError) -> grpc.StatusCode:
 
 
 class _Answers:
-    """All answers to one look: how much they are and how long they take is bounded, as a server may be broken."""
+    """All answers for one description. Their size and time are bounded, as a server can be broken."""
 
     def __init__(self, learning: Learning) -> None:
         self._learning = learning
@@ -122,23 +121,22 @@ class _Answers:
         self._bytes = 0
 
     def seconds_left(self) -> float:
-        """For the next answer."""
         return max(0.0, min(self._learning.answer_seconds, self._end - time.monotonic()))
 
     def bounded(self, answers: Iterator[ServerReflectionResponse]) -> Iterator[ServerReflectionResponse]:
-        """Give answers on. Raises NotLearnt for an error, and when there were too many files."""
+        """Pass answers on. Raises ContractUnread for an error, and for too many files or bytes."""
         for answer in answers:
             error = answer.error_response
             if error.error_code not in (0, grpc.StatusCode.NOT_FOUND.value[0]):
-                raise NotLearnt(f"its reflection answers with error {error.error_code}: {error.error_message}")
-            # Servers send files again that other answers had, so that these count once.
+                raise ContractUnread(f"its reflection answers with error {error.error_code}: {error.error_message}")
+            # Servers can send a file with several answers; it counts once.
             for file in answer.file_descriptor_response.file_descriptor_proto:
                 if hash(file) not in self._seen:
                     self._seen.add(hash(file))
                     self._bytes += len(file)
             most_files, most_bytes = self._learning.most_files, self._learning.most_bytes
             if len(self._seen) > most_files or self._bytes > most_bytes:
-                raise NotLearnt(f"it describes more than {most_files} files or {most_bytes} bytes")
+                raise ContractUnread(f"it describes more than {most_files} files or {most_bytes} bytes")
             yield answer
 
 
@@ -146,9 +144,10 @@ _Details = namedtuple("_Details", "method timeout metadata credentials wait_for_
 
 
 class _Asking(grpc.StreamStreamClientInterceptor):
-    """Gives each question a deadline, which the library's client does not, and puts it to the version wanted.
+    """Sets a deadline for each question, and the version of reflection.
 
-    The messages of both versions are the same; the library has v1alpha only.
+    grpcio-reflection's client has neither: it waits without end, and calls v1alpha. Both versions have the same
+    messages.
     """
 
     def __init__(self, version: str, answers: _Answers) -> None:

@@ -1,7 +1,7 @@
-"""Which services and methods are not for clients, by google/api/visibility.proto.
+"""Services and methods that are not for clients, by google/api/visibility.proto.
 
-A restriction names labels, and a client sees what one of its labels allows. Clients over HTTP have no labels here, so
-what is restricted at all is not served to them. It can be called over gRPC, where the service itself decides.
+A restriction names labels, and clients with one of these labels may call. Here clients have no labels, so nothing that
+is restricted is served. It can be called over gRPC, where the service itself decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from protobuf import DescMethod, DescService
 
 
 def is_restricted(described: DescService | DescMethod) -> bool:
-    """Whether a service, or a method by itself, is restricted. One whose options cannot be read is."""
+    """Return whether a service, or a method by itself, is restricted, or its options cannot be read."""
     options: Any = ServiceOptions if isinstance(described, DescService) else MethodOptions
     extension = api_visibility if isinstance(described, DescService) else method_visibility
     written = described.proto.options

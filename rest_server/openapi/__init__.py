@@ -1,4 +1,4 @@
-"""What is served, as an OpenAPI 3.1 document made of descriptors and their comments."""
+"""The OpenAPI 3.1 document, made of descriptors and their comments."""
 
 from rest_server.openapi.document import Info, document, json_names, text_with_json_names
 from rest_server.openapi.needed_bodies import NeededBodies

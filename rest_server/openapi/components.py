@@ -1,4 +1,4 @@
-"""Names for schemas: a type's full name, unless the document has several forms of the type."""
+"""Names of schemas: short names of types, with a suffix for further forms of a type."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rest_server.openapi.field_rules import Schema
 
 
 def named(components: Mapping[str, Schema]) -> dict[str, str]:
-    """Give each schema its name in the document; those that say the same have the same.
+    """Return the name of each schema in the document. Equal schemas have one name.
 
     Keys are `TYPE USE CONTRACT`, and in the schemas each `$ref` is such a key. A schema has the short name of its type;
-    where another type has that name already, words of its package are put in front. The first form of a type has the
+    if another type has that name already, words of its package come first. The first form of a type has the
     type's name, answers first; a further one for requests ends in `-input`, any other in a number.
     """
     classes = _classes(components)
@@ -62,15 +62,17 @@ def with_references(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _classes(components: Mapping[str, Schema]) -> dict[str, int]:
-    """Number the schemas so that two have one number if they say the same, and so do all that they refer to.
+    """Number the schemas: two have one number if they are equal, and so are all that they refer to.
 
-    All of a type begin as one class, and are told apart by what they say, then by the classes that they refer to, and
-    so on until nothing more is told apart. So messages that hold themselves are no trouble.
+    All of a type begin as one class. Classes are split by content, then by the classes that they refer to, until
+    nothing changes. So messages can contain themselves.
     """
     classes = _numbered({key: key.split()[0] for key in components})
     while True:
-        told = {key: f"{classes[key]} {json.dumps(_in_classes(schema, classes))}" for key, schema in components.items()}
-        finer = _numbered(told)
+        contents = {
+            key: f"{classes[key]} {json.dumps(_in_classes(schema, classes))}" for key, schema in components.items()
+        }
+        finer = _numbered(contents)
         if len(set(finer.values())) == len(set(classes.values())):
             return classes
         classes = finer

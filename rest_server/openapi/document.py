@@ -1,4 +1,4 @@
-"""The OpenAPI document of all that is served: https://spec.openapis.org/oas/v3.1.1."""
+"""The OpenAPI document of all targets: https://spec.openapis.org/oas/v3.1.1."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from rest_server.openapi.samples import Samples
 from rest_server.openapi.schemas import Schemas
 
 ANY = "*"
-"""A rule's verb that stands for all."""
+"""The verb of a rule for all verbs."""
 
 _SLOTS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-"""The verbs that OpenAPI 3.1 has a place for."""
+"""The verbs that a path item of OpenAPI 3.1 can have."""
 
 _OTHERS = "x-additionalOperations"
-"""Where operations with other verbs are. From OpenAPI 3.2 on it has this name without the `x-`."""
+"""The key of operations with other verbs. In OpenAPI 3.2 it has no `x-`."""
 
 _METHOD = "x-grpc-method"
-"""What an operation calls: `package.Service/Method`."""
+"""The key of the method that an operation calls: `package.Service/Method`."""
 
 
 @dataclass(frozen=True)
 class Info:
-    """What the document says of the API as a whole."""
+    """What the document says about the API as a whole."""
 
     title: str
     version: str
     description: str = ""
     license: str = ""
-    """Of the API's contract, as SPDX names it."""
+    """An identifier of SPDX."""
     contact: str = ""
     """An e-mail address or a URL."""
 
     def described(self) -> Schema:
-        """The `info` of the document."""
+        """Return the `info` of the document."""
         made: Schema = {"title": self.title, "version": self.version}
         if self.description:
             made["description"] = self.description
@@ -61,10 +61,9 @@ class Info:
 
 
 def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Info, server: str = "/") -> dict[str, Any]:
-    """Describe the rules, which are those of the contracts' services. The same arguments give the same document.
+    """Return the document of rules of the contracts' services. The same arguments return the same document.
 
-    Of two rules that OpenAPI cannot tell apart, the first one is described. `server` is the URL that the paths are
-    below.
+    Of two rules that OpenAPI cannot distinguish, it has the first one. `server` is the base URL of the paths.
     """
     makers_of: dict[DescService, tuple[Schemas, Samples]] = {}
     every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
@@ -107,7 +106,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
 
 
 def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:
-    """Where in a path item the rule's operation goes. One for any verb takes the likelier of two that are not taken."""
+    """Return where the rule's operation is in a path item. A rule for any verb is POST or GET, whichever is free."""
     if rule.verb == ANY:
         likely = ("post", "get") if rule.body else ("get", "post")
         return item, next((slot for slot in likely if slot not in item), likely[0])
@@ -118,7 +117,7 @@ def _slot(item: Schema, rule: HttpRule) -> tuple[Schema, str]:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """Make a name unique by a number, and take it."""
+    """Return the name, with a number if it is taken, and add it to those that are taken."""
     names = [name, *(f"{name}_{number}" for number in range(2, len(taken) + 3))]
     free = next(name for name in names if name not in taken)
     taken.add(free)
@@ -126,7 +125,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _operation_id(name: str, parameters: Iterable[PathParameter], taken: set[str]) -> str:
-    """Return a free id for an operation, and take it.
+    """Return a free id for an operation, and add it to those that are taken.
 
     A further path of a method has its parameters in the id: `Lending_ListLoans` and `Lending_ListLoansByUserId`.
     """
@@ -137,13 +136,13 @@ def _operation_id(name: str, parameters: Iterable[PathParameter], taken: set[str
 
 
 def _tag_name(service: DescService, taken: Collection[str]) -> str:
-    """The service's title; its full name if another service has that title."""
+    """Return the service's title, or its full name if another service has that title."""
     title = title_of(service)
     return service.type_name if title in taken else title
 
 
 def _identifier(tag: str) -> str:
-    """A tag as a part of a name in programs: `Admin catalogue` becomes `AdminCatalogue`."""
+    """Return a tag as a part of an identifier: `Admin catalogue` becomes `AdminCatalogue`."""
     return "".join(word[:1].upper() + word[1:] for word in re.findall(r"\w+", tag))
 
 
@@ -156,18 +155,18 @@ _PROTO_NAME = re.compile(r"(?<![\w./-])[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])")
 
 
 def json_names(contracts: Iterable[Contract]) -> dict[str, str]:
-    """What the fields of the contracts are called in JSON, by their names in the contracts."""
+    """Return the names of fields in JSON by their names in the contracts."""
     messages = [found for contract in contracts for found in contract.registry if isinstance(found, DescMessage)]
     return {field.name: field.json_name for message in messages for field in message.fields}
 
 
 def text_with_json_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a text that names fields as JSON does, and not as the contracts do."""
+    """Return a text with the fields' names in JSON in place of those in the contracts."""
     return _PROTO_NAME.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _with_json_names(value: Any, names: Mapping[str, str]) -> Any:
-    """Copy a part of the document; its texts name fields as the document does, and not as the contracts do."""
+    """Copy a part of the document. Fields in its texts have their names in JSON."""
     if isinstance(value, list):
         return [_with_json_names(item, names) for item in value]
     if not isinstance(value, dict):
@@ -218,7 +217,7 @@ _ERROR_SCHEMAS: Mapping[str, Schema] = {
         "properties": {
             "@type": {"type": "string", "examples": ["type.googleapis.com/google.rpc.ErrorInfo"]},
             "reason": {"type": "string", "description": "ErrorInfo: which error it is, for programs."},
-            "domain": {"type": "string", "description": "ErrorInfo: whose reason it is."},
+            "domain": {"type": "string", "description": "ErrorInfo: the service that defines the reason."},
             "metadata": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
@@ -226,7 +225,7 @@ _ERROR_SCHEMAS: Mapping[str, Schema] = {
             },
             "fieldViolations": {
                 "type": "array",
-                "description": "BadRequest: each field at fault.",
+                "description": "BadRequest: each invalid field.",
                 "items": {"$ref": "#/components/schemas/http-error-field"},
             },
             "resourceType": {"type": "string", "description": "ResourceInfo: the type of what was not found."},
@@ -239,19 +238,19 @@ _ERROR_SCHEMAS: Mapping[str, Schema] = {
         "description": "A field of a request that is invalid.",
         "type": "object",
         "properties": {
-            "field": {"type": "string", "description": "Its name, with dots between fields of fields."},
-            "description": {"type": "string", "description": "What is wrong with it."},
+            "field": {"type": "string", "description": "Its name, with dots before inner fields."},
+            "description": {"type": "string", "description": "Why it is invalid."},
         },
     },
 }
-"""Hyphens, which no message has in its name."""
+"""Their names have hyphens, so no message has one of them."""
 
 _REQUEST_ID: Schema = {
-    "description": "The request's id, which the logs have, too. It is the one that the request came with, if it did.",
+    "description": "The id of the request in the logs: the one that the client sent, or a new one.",
     "schema": {"type": "string"},
 }
 
-_ETAG: Schema = {"description": "The version of what was answered.", "schema": {"type": "string"}}
+_ETAG: Schema = {"description": "The version of the answer.", "schema": {"type": "string"}}
 
 _ERROR_RESPONSE: Schema = {
     "description": "The request was refused, or it failed.",
@@ -262,6 +261,6 @@ _ERROR_RESPONSE: Schema = {
 _IF_NONE_MATCH: Schema = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The `ETag` of an earlier answer: answer only if there is another version by now.",
+    "description": "The `ETag` of an earlier answer. If the answer is still the same, it is 304 without content.",
     "schema": {"type": "string"},
 }

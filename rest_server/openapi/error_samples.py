@@ -1,4 +1,4 @@
-"""Samples of errors: for each status that a method's comment speaks of, each code and reason that it names there."""
+"""Samples of errors, for each code and reason that the comment on a method names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rest_server.errors import HTTP_STATUS, FieldsInvalid, Refusal, TargetUnavai
 from rest_server.openapi.field_rules import Schema
 
 REQUEST_ID = "0123456789abcdef0123456789abcdef"
-"""In samples; in an answer it is the one that the header X-Request-Id has."""
+"""In samples; in answers it is the value of the header X-Request-Id."""
 
 _CODES = {code.name: code for code in HTTP_STATUS}
 _CODE = re.compile(rf"(?<![`\w])(?:{'|'.join(_CODES)})(?![`\w])")
@@ -22,7 +22,7 @@ _REASON = re.compile(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`")
 
 
 def error_samples(text: str, method: DescMethod) -> dict[str, Schema]:
-    """Return the samples for what a comment says of the errors with one status, by their reasons or codes."""
+    """Return samples for a comment's text about errors of one status, by their reasons or codes."""
     samples: dict[str, Schema] = {}
     codes = list(_CODE.finditer(text))
     for code, after in zip(codes, [*codes[1:], None], strict=True):
@@ -37,12 +37,12 @@ def error_samples(text: str, method: DescMethod) -> dict[str, Schema]:
 
 
 def refusal_sample(refusal: Refusal) -> Any:
-    """Return what a refusal of this server is answered with."""
+    """Return the answer of a refusal."""
     return json.loads(refusal_answer(refusal, REQUEST_ID)[1])
 
 
 def unavailable_sample() -> Any:
-    """Return what is answered with while the service behind this one is away."""
+    """Return the answer while a target is not available."""
     return refusal_sample(TargetUnavailable(problem="failed to connect to all addresses"))
 
 

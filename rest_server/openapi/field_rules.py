@@ -1,9 +1,9 @@
-"""What a contract says of a field's values: google.api.field_behavior, and buf.validate as JSON Schema has it.
+"""Annotations of fields as JSON Schema: google.api.field_behavior, and the rules of buf.validate.
 
 Generators of clients make one type of each schema, so each schema is one plain type: there is no `anyOf`, no list of
 types, and no `pattern` next to a `format`. A rule that this form cannot express (CEL, lengths in bytes, times, a range
-with a hole) is left out. Where the rules ignore a zero value, the schema describes the values that are worth sending:
-leaving the field out means the same as its zero value.
+with a hole) is left out. If the rules ignore the zero value, the schema is of the other values, as leaving the field
+out means the same as its zero value.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from protobuf import (
 
 Schema = dict[str, Any]
 
-# Numbers that google/api/field_behavior.proto and buf/validate/validate.proto have given out.
+# Numbers of google/api/field_behavior.proto and buf/validate/validate.proto.
 REQUIRED, OUTPUT_ONLY, INPUT_ONLY = 2, 3, 4
 _IF_ZERO_VALUE, _ALWAYS = 1, 3
 
 INTEGERS_64 = frozenset(
     {ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64, ScalarType.UINT64, ScalarType.FIXED64}
 )
-"""Strings in JSON, as not every reader's numbers hold them."""
+"""Strings in JSON, as numbers of some readers have fewer bits."""
 
 _FORMATS: Mapping[str, Schema] = {
     "email": {"format": "email"},
@@ -51,44 +51,44 @@ _FORMATS: Mapping[str, Schema] = {
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 _NO_ECMA = re.compile(r"\(\?[^:]|\\[AzQEpPC]|\[\[:")
-"""What RE2, of buf.validate, has and ECMA 262, of JSON Schema, has not or otherwise."""
+"""Syntax of RE2 (buf.validate) that ECMA 262 (JSON Schema) lacks or reads in another way."""
 
 
 class FieldRules:
-    """Reads the annotations of a contract's fields, where the contract has them."""
+    """The annotations of a contract's fields, if it has any."""
 
     def __init__(self, registry: Registry) -> None:
-        """The annotations are found by their names, so their files need not be known here."""
+        """Extensions are found by name, so their files need not be installed."""
         self._behavior = registry.extension("google.api.field_behavior")
         self._rules = registry.extension("buf.validate.field")
 
     def behaviors(self, field: DescField) -> frozenset[int]:
-        """The numbers of a field's google.api.field_behavior."""
+        """Return the numbers of a field's google.api.field_behavior."""
         options: Any = field.proto.options
         if self._behavior is None or options is None or self._behavior.type not in options:
             return frozenset()
         return frozenset(map(int, options[self._behavior.type]))
 
     def is_read_only(self, field: DescField) -> bool:
-        """Whether answers have the field, and requests have no say in it."""
+        """Return whether the field is in answers only."""
         return OUTPUT_ONLY in self.behaviors(field)
 
     def is_set_always(self, field: DescField) -> bool:
-        """Whether the rules want a field that tells unset from zero to be set."""
+        """Return whether the rules require a field with presence."""
         rules = self._of(field)
-        return rules is not None and bool(_given(rules, "required"))
+        return rules is not None and bool(_value_of(rules, "required"))
 
     def refuse_zero(self, field: DescField) -> bool:
-        """Whether the rules refuse the field's zero value, and so, without presence, its absence."""
+        """Return whether the rules refuse the field's zero value, and so its absence if it has no presence."""
         rules = self._of(field)
-        if rules is None or _given(rules, "ignore") in (_IF_ZERO_VALUE, _ALWAYS):
+        if rules is None or _value_of(rules, "ignore") in (_IF_ZERO_VALUE, _ALWAYS):
             return False
         return self.is_set_always(field) or _refuse_any(_constraints(rules, field.value), _zeros(field.value))
 
     def constrain(self, schema: Schema, field: DescField) -> Schema:
-        """Return the schema of a field's values with what the rules say of them."""
+        """Return the schema of a field with the constraints of its rules."""
         rules = self._of(field)
-        if rules is None or _given(rules, "ignore") == _ALWAYS:
+        if rules is None or _value_of(rules, "ignore") == _ALWAYS:
             return schema
         return _merged(schema, _constraints(rules, field.value))
 
@@ -100,14 +100,14 @@ class FieldRules:
         return rules
 
 
-def _given(message: Message, name: str) -> Any:
-    """The value of a field that is set; None where it is not, or where the version of the rules has no such field."""
+def _value_of(message: Message, name: str) -> Any:
+    """Return the value of a field that is set; None if it is not, or if this version of the rules lacks it."""
     field = next((field for field in message.desc().fields if field.name == name), None)
     return message[field] if field is not None and field in message else None
 
 
 def _constraints(rules: Message, value: Any) -> Schema:
-    """Say in JSON Schema what rules (buf.validate.FieldRules) say."""
+    """Return rules (buf.validate.FieldRules) as JSON Schema."""
     match getattr(rules, "type", None):
         case Oneof(field="string", value=typed):
             return _of_string(typed)
@@ -132,7 +132,7 @@ def _constraints(rules: Message, value: Any) -> Schema:
 
 
 def _element(value: Any) -> Any:
-    """The scalar type or the enum of a field's value, or of an element, or of what a wrapper wraps; None for others."""
+    """Return the scalar type or enum of a value, an element or a wrapper's value; None for others."""
     match value:
         case DescEnum() | ScalarType():
             return value
@@ -148,7 +148,7 @@ def _element(value: Any) -> Any:
 
 
 def is_wrapper(message: DescMessage) -> bool:
-    """Whether it is one of google/protobuf/wrappers.proto, which in JSON is what it wraps."""
+    """Return whether a message is one of google/protobuf/wrappers.proto, which is its value in JSON."""
     return message.file.name == "google/protobuf/wrappers.proto"
 
 
@@ -158,19 +158,19 @@ def _of_string(rules: Message) -> Schema:
         ("minLength", ("min_len", "len")),
         ("maxLength", ("max_len", "len", "max_bytes", "len_bytes")),
     ):
-        lengths = [length for name in names if (length := _given(rules, name)) is not None]
+        lengths = [length for name in names if (length := _value_of(rules, name)) is not None]
         if lengths:
             found[keyword] = int(min(lengths))
     patterns = [
         pattern
         for name, form in (("pattern", "{}"), ("prefix", "^{}"), ("suffix", "{}$"), ("contains", "{}"))
-        if (text := _given(rules, name)) is not None
+        if (text := _value_of(rules, name)) is not None
         and not (name == "pattern" and _NO_ECMA.search(text))
         and (pattern := form.format(text if name == "pattern" else _escaped(text)))
     ]
-    formats = [schema for name, schema in _FORMATS.items() if _given(rules, name)]
+    formats = [schema for name, schema in _FORMATS.items() if _value_of(rules, name)]
     if formats:
-        # A generator turns the format into a type of its own, whose values no pattern can be applied to.
+        # Generators make a type of a format, and a pattern cannot be applied to its values.
         found |= formats[0]
     elif patterns:
         found["pattern"] = patterns[0]
@@ -178,25 +178,25 @@ def _of_string(rules: Message) -> Schema:
 
 
 def _escaped(text: str) -> str:
-    """Escape for ECMA 262, which has fewer escapes than Python makes."""
+    """Escape for ECMA 262, which does not allow all escapes of `re.escape`."""
     return re.sub(r"[\\^$.*+?()\[\]{}|/]", r"\\\g<0>", text)
 
 
 def _of_number(rules: Message, *, is_whole: bool) -> Schema:
     bounds = {
-        "minimum": _given(rules, "gte"),
-        "exclusiveMinimum": _given(rules, "gt"),
-        "maximum": _given(rules, "lte"),
-        "exclusiveMaximum": _given(rules, "lt"),
+        "minimum": _value_of(rules, "gte"),
+        "exclusiveMinimum": _value_of(rules, "gt"),
+        "maximum": _value_of(rules, "lte"),
+        "exclusiveMaximum": _value_of(rules, "lt"),
     }
     found = {keyword: bound for keyword, bound in bounds.items() if bound is not None}
     if is_whole:
-        # OpenAPI 3.0 has other words for exclusive bounds, and tools that were made for it stumble over these.
+        # OpenAPI 3.0 writes exclusive bounds in another way, and some tools read only that.
         found = dict(_inclusive(keyword, bound) for keyword, bound in found.items())
     lower = [bound for keyword, bound in found.items() if keyword.lower().endswith("minimum")]
     upper = [bound for keyword, bound in found.items() if keyword.lower().endswith("maximum")]
     if lower and upper and lower[0] > upper[0]:
-        return {}  # the rules' way to say: outside of both
+        return {}  # values outside of both bounds
     return found
 
 
@@ -218,13 +218,13 @@ def _of_enum(rules: Message, enum: Any) -> Schema:
 
 def _of_list(rules: Message, value: DescFieldValueList) -> Schema:
     found = _sizes(rules, ("minItems", "min_items"), ("maxItems", "max_items"), ("uniqueItems", "unique"))
-    of_items = _given(rules, "items")
+    of_items = _value_of(rules, "items")
     return found | ({"items": _constraints(of_items, value.element)} if of_items is not None else {})
 
 
 def _of_map(rules: Message, value: DescFieldValueMap) -> Schema:
     found = _sizes(rules, ("minProperties", "min_pairs"), ("maxProperties", "max_pairs"))
-    of_keys, of_values = _given(rules, "keys"), _given(rules, "values")
+    of_keys, of_values = _value_of(rules, "keys"), _value_of(rules, "values")
     if of_keys is not None and value.key is ScalarType.STRING:
         found["propertyNames"] = _constraints(of_keys, value.key)
     if of_values is not None:
@@ -233,13 +233,13 @@ def _of_map(rules: Message, value: DescFieldValueMap) -> Schema:
 
 
 def _sizes(rules: Message, *keywords: tuple[str, str]) -> Schema:
-    return {keyword: given for keyword, name in keywords if (given := _given(rules, name)) is not None}
+    return {keyword: value for keyword, name in keywords if (value := _value_of(rules, name)) is not None}
 
 
 def _chosen(rules: Message, forms: Any) -> Schema:
-    """`const`, `in` and `not_in`; `forms` gives the forms in JSON of a value."""
+    """Return `const`, `in` and `not_in` as JSON Schema; `forms` returns the JSON forms of a value."""
     found: Schema = {}
-    constant, allowed, refused = (_given(rules, name) for name in ("const", "in", "not_in"))
+    constant, allowed, refused = (_value_of(rules, name) for name in ("const", "in", "not_in"))
     if constant is not None or allowed:
         found["enum"] = [form for one in ([constant] if constant is not None else allowed) for form in forms(one)]
     if refused:
@@ -248,7 +248,7 @@ def _chosen(rules: Message, forms: Any) -> Schema:
 
 
 def _zeros(value: Any) -> Sequence[Any]:
-    """The forms in JSON of what is there when nothing is set."""
+    """Return the JSON forms of the value when nothing is set."""
     match value:
         case DescFieldValueList():
             return [[]]
@@ -270,7 +270,7 @@ def _refuse_any(constraints: Schema, zeros: Sequence[Any]) -> bool:
 
 
 def _refuses(keyword: str, constraint: Any, zeros: Sequence[Any]) -> bool:
-    """Whether a constraint refuses what is there when nothing is set."""
+    """Return whether a constraint refuses the value when nothing is set."""
     match keyword:
         case "enum":
             return not any(zero in constraint for zero in zeros)
@@ -297,7 +297,7 @@ _REFUSES_ZERO: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _merged(schema: Schema, constraints: Schema) -> Schema:
-    """Add constraints to a schema, those on elements to that of its elements."""
+    """Add constraints to a schema; those for elements to the schema of its elements."""
     merged = dict(schema)
     for keyword, constraint in constraints.items():
         if keyword in ("items", "additionalProperties", "propertyNames") and isinstance(merged.get(keyword), dict):
@@ -313,7 +313,7 @@ def _merged(schema: Schema, constraints: Schema) -> Schema:
 
 
 def _of_the_type(schema: Schema, values: Sequence[Any]) -> list[Any]:
-    """Of the two forms that a 64-bit integer has in JSON, keep the one that the schema describes."""
+    """Of the two JSON forms of a 64-bit integer, keep the one of the schema."""
     if "type" not in schema:
         return list(values)
     return [value for value in values if isinstance(value, str) == (schema["type"] == "string")]

@@ -1,4 +1,4 @@
-"""Which rules cannot be called without a body, and what such a body looks like."""
+"""Which rules need a body, and a sample of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
-from rest_server.openapi.samples import NONE, Samples
+from rest_server.openapi.samples import NO_SAMPLE, Samples
 from rest_server.openapi.schemas import Schemas
 
 
 class NeededBodies:
-    """Knows the bodies of one contract's rules."""
+    """The needed bodies of one contract's rules."""
 
     def __init__(self, contract: Contract) -> None:
         """Read the annotations of the contract."""
@@ -28,7 +28,7 @@ class NeededBodies:
                 return _in_json(self._samples.request(message, in_path))
         elif (field := field_named(message, rule.body)) is not None and self._schemas.is_required(field):
             value = self._samples.of_request_field(field)
-            return _in_json({} if value is NONE else value)
+            return _in_json({} if value is NO_SAMPLE else value)
         return ""
 
 

@@ -19,7 +19,7 @@ from rest_server.openapi.comments import text_of, text_of_method
 from rest_server.openapi.error_samples import error_samples
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, json_path, pattern
-from rest_server.openapi.samples import NONE, Samples
+from rest_server.openapi.samples import NO_SAMPLE, Samples
 from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
 from rest_server.requests import request_id_field
 
@@ -31,11 +31,11 @@ ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 
 _BAD_REQUEST = 400
 _UNREADABLE = "INVALID_ARGUMENT for a request that cannot be read, such as one with an unknown parameter"
-"""What each operation can answer, though its method has no arguments."""
+"""An answer of each operation, also if its method has no arguments."""
 
 
 def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, samples: Samples) -> Schema:
-    """The operation, without its tag and its operationId. Its path parameters have the names that `path` gives."""
+    """Return the operation without its tag and operationId. `path` has the names of its path parameters."""
     method = rule.method
     text = text_of_method(method)
     made: Schema = {"summary": text.summary or method.name}
@@ -55,15 +55,15 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, s
     made["responses"] = {"200": _answer(rule, schemas, samples)}
     if has_etag(rule):
         made["responses"]["304"] = {"description": "It is still the version that `If-None-Match` names."}
-    for status, told in ({_BAD_REQUEST: _UNREADABLE} | text.errors).items():
-        content = {"schema": ERROR_SCHEMA, "examples": error_samples(told, method)}
-        made["responses"][str(status)] = {"description": told, "content": {JSON: content}}
+    for status, errors in ({_BAD_REQUEST: _UNREADABLE} | text.errors).items():
+        content = {"schema": ERROR_SCHEMA, "examples": error_samples(errors, method)}
+        made["responses"][str(status)] = {"description": errors, "content": {JSON: content}}
     made["responses"]["default"] = {"$ref": ERROR}
     return made
 
 
 def has_etag(rule: HttpRule) -> bool:
-    """Whether the answer is an entity that can be asked for again only if it has changed."""
+    """Return whether the answer has an ETag, so that clients can send If-None-Match."""
     return rule.verb == "GET" and rule.method.method_kind == "unary" and etag_field(rule.method.output) is not None
 
 
@@ -95,11 +95,11 @@ def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, sa
 
 
 def _in_query(rule: HttpRule, schemas: Schemas, samples: Samples) -> Iterator[Schema]:
-    """All fields that neither the path nor the body has."""
+    """Yield a parameter for each field that neither the path nor the body has."""
     if rule.body == WHOLE or rule.method.input.type_name == HTTP_BODY:
         return
     bound = {variable.field_path for variable in rule.template.variables} | {(rule.body,)}
-    # Messages in messages may have any number of fields; a request may have so many parameters.
+    # Inner messages can have any number of fields, and a request at most MOST_PARAMETERS parameters.
     for chain in filter(None, islice(_leaves(rule.method.input, (), ()), MOST_PARAMETERS)):
         field_path = tuple(field.name for field in chain)
         if any(field_path[: len(path)] == path for path in bound):
@@ -113,26 +113,26 @@ def _in_query(rule: HttpRule, schemas: Schemas, samples: Samples) -> Iterator[Sc
                 made[keyword] = described.pop(keyword)
         described.pop("readOnly", None)
         made["schema"] = described
-        if (sample := _query_sample(rule, chain[-1], made, samples)) is not NONE:
+        if (sample := _query_sample(rule, chain[-1], made, samples)) is not NO_SAMPLE:
             made["example"] = sample
         yield made
 
 
 def _query_sample(rule: HttpRule, field: DescField, made: Schema, samples: Samples) -> Any:
-    """What a page fills in: what has to be there, and the mask of an update. A filter would hide what there is."""
+    """Return a sample for a required parameter or an update mask. Optional filters have none: they would hide rows."""
     message = message_of(field)
     if rule.body and message is not None and message.type_name == "google.protobuf.FieldMask":
         body = samples.of_request_field(field_at(rule.method.input, (rule.body,)))
-        return ",".join(body) if isinstance(body, dict) else NONE
-    return samples.of_parameter(field) if made.get("required") else NONE
+        return ",".join(body) if isinstance(body, dict) else NO_SAMPLE
+    return samples.of_parameter(field) if made.get("required") else NO_SAMPLE
 
 
 def _leaves(
     message: DescMessage, chain: tuple[DescField, ...], within: tuple[DescMessage, ...]
 ) -> Iterator[tuple[DescField, ...] | None]:
-    """Each field that a parameter can hold, behind the fields that it is in, and None for each message between them.
+    """Yield each field that can be a parameter, after the fields that contain it, and None for each inner message.
 
-    A message in itself is left out.
+    A message that contains itself is not entered again.
     """
     for field in message.fields:
         below = message_of(field)
@@ -151,7 +151,7 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
         yield {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": f"Another way to give `{request_id.json_name}`. {text_of(request_id)}".rstrip(),
+            "description": f"Another way to send `{request_id.json_name}`. {text_of(request_id)}".rstrip(),
             "schema": _in_header(schemas.rules.constrain(schemas.value(request_id.value, Use.PARAMETER), request_id)),
         }
     if has_etag(rule):
@@ -159,7 +159,7 @@ def _in_headers(rule: HttpRule, schemas: Schemas) -> Iterator[Schema]:
 
 
 def _in_header(schema: Schema) -> Schema:
-    """Describe a text without a format: some generated clients cannot write the type of one into a header."""
+    """Describe a string without a format: some generated clients cannot write the type of a format into a header."""
     plain: Schema = {"pattern": _UUID} if schema.get("format") == "uuid" else {"minLength": 1}
     return {name: part for name, part in schema.items() if name != "format"} | plain
 
@@ -167,12 +167,12 @@ def _in_header(schema: Schema) -> Schema:
 def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema | None:
     if not rule.body:
         return None
-    without = _given_by_path(rule, schemas)
+    without = _set_by_path(rule, schemas)
     if rule.body == WHOLE:
         message: DescMessage | None = rule.method.input
         fields = [field for field in rule.method.input.fields if (field.name,) not in without]
         if without and not fields:
-            return None  # the path says it all
+            return None  # the path has all fields
         schema = schemas.message(rule.method.input, Use.REQUEST, without)
         sample: Any = samples.request(rule.method.input, without)
         is_required = any(schemas.is_required(field) for field in fields)
@@ -189,12 +189,12 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
         if is_required:
             content[NDJSON]["schema"]["minLength"] = 1
     else:
-        content = {JSON: {"schema": schema, "example": {} if sample is NONE else sample}}
+        content = {JSON: {"schema": schema, "example": {} if sample is NO_SAMPLE else sample}}
     return {"content": content, "required": True} if is_required else {"content": content}
 
 
-def _given_by_path(rule: HttpRule, schemas: Schemas) -> list[tuple[str, ...]]:
-    """The fields that the path has. Read-only ones may still be in the body, which is often an answer sent back."""
+def _set_by_path(rule: HttpRule, schemas: Schemas) -> list[tuple[str, ...]]:
+    """Return the fields in the path. Read-only ones can be in the body, too, which is often an answer sent back."""
     paths = [variable.field_path for variable in rule.template.variables]
     return [path for path in paths if not schemas.rules.is_read_only(field_at(rule.method.input, path))]
 
@@ -226,7 +226,7 @@ def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
 
 
 def _lines(item: Schema, sample: Any) -> Schema:
-    """A body of JSON values, one a line. OpenAPI 3.1 describes it as text only, JSON Schema what is in the text."""
+    """Describe a body with one JSON value per line: a string in OpenAPI 3.1, whose content JSON Schema describes."""
     return {
         "schema": {
             "type": "string",
@@ -238,7 +238,7 @@ def _lines(item: Schema, sample: Any) -> Schema:
 
 
 def field_at(message: DescMessage, field_path: Sequence[str]) -> DescField:
-    """The field that a rule names; that it is there was seen when the rule was compiled."""
+    """Return the field at a path in a rule. It exists, as the rule was checked."""
     name, *below = field_path
     field = next(field for field in message.fields if field.name == name)
     inner = message_of(field)

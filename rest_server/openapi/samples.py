@@ -1,8 +1,8 @@
-"""Samples of requests and answers, which pages and generators show, and which people send as they are.
+"""Samples of requests and answers, which people send unchanged from the page.
 
-A field's value is the line `Example: …` in its comment, as JSON or as plain text; `null` leaves the field out. Without
-one, an answer has a value that its type allows, and a request has the field only if it must. A request id has no
-sample: used twice, it would make the second request fail.
+A field's sample is the line `Example: …` in its comment, as JSON or as plain text; `null` leaves the field out. Without
+it, an answer has a value of the field's type, and a request has the field only if it is required. A request id has no
+sample: the second request with it would be refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rest_server.openapi.schemas import Schemas, Use
 from rest_server.spelling import REQUEST_ID
 
 MOST_NESTING = 4
-"""Of messages in a sample; a message that holds itself would have no end."""
+"""Of messages in a sample, as messages can contain themselves."""
 
 TIME = "2026-01-31T12:00:00Z"
 
@@ -58,14 +58,14 @@ _WELL_KNOWN: Mapping[str, Any] = {
 }
 
 _PAGE_TOKENS = ("page_token", "next_page_token")
-"""AIP-158. One that was made up would be refused."""
+"""AIP-158. A server refuses tokens that it did not make."""
 
-NONE = object()
-"""No sample."""
+NO_SAMPLE = object()
+"""Instead of a sample. `None` is one."""
 
 
 class Samples:
-    """Makes the samples of one contract."""
+    """The samples of one contract."""
 
     def __init__(self, schemas: Schemas, registry: Registry) -> None:
         """`schemas` are those of the same contract."""
@@ -73,42 +73,42 @@ class Samples:
         self._registry = registry
 
     def answer(self, message: DescMessage) -> Any:
-        """A value of an answer of this type: all of its fields, and of a oneof the first one."""
+        """Return a sample of an answer: all fields, and of a oneof the first one."""
         return self._of_message(message, MOST_NESTING)
 
     def request(
         self, message: DescMessage, without: Collection[tuple[str, ...]] = (), depth: int = MOST_NESTING
     ) -> dict[str, Any]:
-        """The fields of a request that one would fill in, but for those with the paths in `without`."""
+        """Return a sample of a request, without the fields at the paths in `without`."""
         made: dict[str, Any] = {}
         for field in message.fields:
             if (field.name,) in without or field.name == REQUEST_ID or self._schemas.rules.is_read_only(field):
                 continue
             below = [path[1:] for path in without if path[0] == field.name]
-            if (value := self.of_request_field(field, below, depth)) is not NONE:
+            if (value := self.of_request_field(field, below, depth)) is not NO_SAMPLE:
                 made[field.json_name] = value
         return made
 
     def of_request_field(
         self, field: DescField, without: Collection[tuple[str, ...]] = (), depth: int = MOST_NESTING
     ) -> Any:
-        """What one would fill in for a field; `NONE` if one would leave it out."""
-        if (marked := self.marked(field)) is not NONE:
-            return NONE if marked is None else marked
+        """Return a sample of a field of a request, or `NO_SAMPLE` to leave it out."""
+        if (marked := self.marked(field)) is not NO_SAMPLE:
+            return NO_SAMPLE if marked is None else marked
         if isinstance(field.value, DescFieldValueMessage) and not _has_own_form(field.value.message):
             is_endless = depth == 0 or field.value.message == field.parent
-            return NONE if is_endless else self.request(field.value.message, without, depth - 1) or NONE
-        return self._of_type(field, 1) if self._schemas.is_required(field) else NONE
+            return NO_SAMPLE if is_endless else self.request(field.value.message, without, depth - 1) or NO_SAMPLE
+        return self._of_type(field, 1) if self._schemas.is_required(field) else NO_SAMPLE
 
     def of_parameter(self, field: DescField) -> Any:
-        """What a path has for a field."""
-        return marked if (marked := self.marked(field)) is not NONE else self._of_type(field, 1)
+        """Return a sample of a field in a path."""
+        return marked if (marked := self.marked(field)) is not NO_SAMPLE else self._of_type(field, 1)
 
     def marked(self, field: DescField) -> Any:
-        """The value in the field's comment; `NONE` if there is none, or none that the field can have."""
+        """Return the sample in the field's comment; `NO_SAMPLE` if it has none or one that is not valid."""
         text = example_of(field)
         if text is None:
-            return NONE
+            return NO_SAMPLE
         is_text = isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
         try:
             value = json.loads(text)
@@ -119,7 +119,7 @@ class Samples:
         try:
             message_from_json_value(field.parent.type, {field.name: value}, registry=self._registry)
         except (ValueError, TypeError, OverflowError, RecursionError):
-            return NONE
+            return NO_SAMPLE
         return value
 
     def _of_message(self, message: DescMessage, depth: int) -> Any:
@@ -134,8 +134,8 @@ class Samples:
             if oneof is not None and oneof.name in chosen:
                 continue
             marked = self.marked(field)
-            value = self._of_type(field, depth - 1) if marked is NONE else marked
-            if value is not NONE and not (value is None and marked is None):
+            value = self._of_type(field, depth - 1) if marked is NO_SAMPLE else marked
+            if value is not NO_SAMPLE and not (value is None and marked is None):
                 made[field.json_name] = value
                 chosen |= {oneof.name} if oneof is not None else set()
         return made
@@ -143,10 +143,10 @@ class Samples:
     def _of_type(self, field: DescField, depth: int) -> Any:
         match field.value:
             case DescFieldValueList(element=element):
-                return [] if (value := self._of_element(element, field, depth)) is NONE else [value]
+                return [] if (value := self._of_element(element, field, depth)) is NO_SAMPLE else [value]
             case DescFieldValueMap(key=key, value=element):
                 name = "key" if key is ScalarType.STRING else "true" if key is ScalarType.BOOL else "1"
-                return {} if (value := self._of_element(element, field, depth)) is NONE else {name: value}
+                return {} if (value := self._of_element(element, field, depth)) is NO_SAMPLE else {name: value}
             case DescFieldValueMessage(message=message):
                 return self._of_element(message, field, depth)
             case DescFieldValueEnum(enum=enum):
@@ -157,7 +157,7 @@ class Samples:
     def _of_element(self, kind: DescMessage | DescEnum | ScalarType, field: DescField, depth: int) -> Any:
         match kind:
             case DescMessage():
-                return self._of_message(kind, depth) if depth > 0 or _has_own_form(kind) else NONE
+                return self._of_message(kind, depth) if depth > 0 or _has_own_form(kind) else NO_SAMPLE
             case DescEnum():
                 return _of_enum(kind)
         if field.name in _PAGE_TOKENS:
@@ -171,7 +171,7 @@ def _has_own_form(message: DescMessage) -> bool:
 
 
 def _of_enum(enum: DescEnum) -> Any:
-    """The first value that says something."""
+    """Return the first value that is not zero."""
     if enum.type_name == "google.protobuf.NullValue":
         return None
     value = next((value for value in enum.values if value.number), enum.values[0])

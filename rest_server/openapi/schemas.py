@@ -1,10 +1,9 @@
 """Messages and enums as JSON Schemas, by protobuf's mapping to JSON.
 
-Answers and requests differ. An answer has every field without presence, and nothing else. A request may leave out what
-its rules let it.
+Answers and requests differ: an answer has every field without presence; a request can omit what its rules allow.
 
-Each value has one plain type, since generators of clients make one type of it. What the server reads besides is not
-described: 64-bit integers as numbers, for example, and `NaN` as a string.
+Each value has one plain type, as generators of clients make one type of it. Further forms that the server accepts are
+not described: 64-bit integers as numbers, for example, and `NaN` as a string.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from rest_server.openapi.field_rules import (
 
 
 class Use(Enum):
-    """Where a value stands, on which its form depends."""
+    """Where a value is; its form depends on it."""
 
     ANSWER = "answer"
     REQUEST = "input"
     PARAMETER = "parameter"
-    """In the path or the query, where all is text and numbers need no quotes."""
+    """In the path or the query, where numbers need no quotes."""
 
 
 _RANGES: Mapping[ScalarType, tuple[int, int]] = {
@@ -66,7 +65,7 @@ _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}},
 }
 _WELL_KNOWN_IN: Mapping[tuple[str, Use], Schema] = {
-    # There, a mask may have the contract's names, too.
+    # There, a mask can have the contract's names, too.
     ("google.protobuf.FieldMask", Use.PARAMETER): {"pattern": "^([^_]|_[a-z])*$"},
 }
 _TEXTS = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask")
@@ -76,18 +75,18 @@ _IMPLICIT, _LEGACY_REQUIRED = 2, 3
 
 
 class Schemas:
-    """The schemas of one contract. Those that were asked for, and what they refer to, are in `components`."""
+    """The schemas of one contract. `components` has those that were requested and those that they refer to."""
 
     def __init__(self, registry: Registry, ordinal: int) -> None:
-        """`ordinal` tells this contract's types from those of others in the same document."""
+        """`ordinal` distinguishes this contract's types from those of others in the document."""
         self.rules = FieldRules(registry)
         self.components: dict[str, Schema] = {}
         self._ordinal = ordinal
 
     def message(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
-        """The schema of a message's values: a reference, unless protobuf has a form of its own for it.
+        """Return the schema of a message: a reference, unless protobuf's JSON has a special form for it.
 
-        Without the fields at the paths in `without`, if there are any.
+        Fields at the paths in `without` are left out.
         """
         if is_wrapper(message):
             return self.value(message.fields[0].value, use)
@@ -95,12 +94,12 @@ class Schemas:
             return {**_WELL_KNOWN[message.type_name], **_WELL_KNOWN_IN.get((message.type_name, use), {})}
         key = self._key(message, use, without)
         if key not in self.components:
-            self.components[key] = {}  # for messages that hold themselves
+            self.components[key] = {}  # for messages that contain themselves
             self.components[key] = self._object(message, use, without)
         return {"$ref": key}
 
     def _object(self, message: DescMessage, use: Use, without: Collection[tuple[str, ...]]) -> Schema:
-        """The schema of a message's fields, but for those with the paths in `without`."""
+        """Return the schema of a message's fields, without those at the paths in `without`."""
         fields = [field for field in message.fields if (field.name,) not in without]
         schema: Schema = {"type": "object"}
         paragraphs = [text_of(message), *(_at_most_one(oneof.fields) for oneof in message.oneofs)]
@@ -118,7 +117,7 @@ class Schemas:
         return schema
 
     def field(self, field: DescField, use: Use, without: Collection[tuple[str, ...]] = ()) -> Schema:
-        """The schema of a field's values, with what its comment and its annotations say."""
+        """Return the schema of a field with its comment and annotations."""
         if without and isinstance(field.value, DescFieldValueMessage):
             schema = self.message(field.value.message, use, without)
         else:
@@ -136,7 +135,7 @@ class Schemas:
         return schema
 
     def value(self, value: DescFieldValue | DescMessage | DescEnum | ScalarType, use: Use) -> Schema:
-        """The schema of a value."""
+        """Return the schema of a value."""
         match value:
             case DescFieldValueList(element=element):
                 return {"type": "array", "items": self.value(element, use)}
@@ -156,7 +155,7 @@ class Schemas:
         return _scalar(value, use)
 
     def is_required(self, field: DescField) -> bool:
-        """Whether a request has to have the field."""
+        """Return whether a request must have the field."""
         if self.rules.is_read_only(field):
             return False
         if (
@@ -218,7 +217,7 @@ def _scalar(scalar: ScalarType, use: Use) -> Schema:
     form = {"format": f"{'int' if low else 'uint'}{high.bit_length() + bool(low)}"}
     if scalar in INTEGERS_64 and use is not Use.PARAMETER:
         return {"type": "string", **form}
-    # The format says the bounds of the signed ones, which a page would otherwise take for samples.
+    # Signed types have their bounds in the format only: Swagger UI would take a minimum for a sample.
     limits = {} if low or use is Use.ANSWER else {"minimum": 0}
     return {"type": "integer", **form, **limits}
 
@@ -230,6 +229,6 @@ def _key_in_json(key: ScalarType) -> Schema:
 
 
 def _at_most_one(fields: Sequence[DescField]) -> str:
-    """Say what a oneof is in words: as a schema it would be a type for each of its fields."""
+    """Describe a oneof in words, as a schema would have a type for each of its fields."""
     names = [f"`{field.json_name}`" for field in fields]
     return f"At most one of {', '.join(names[:-1])} and {names[-1]} is set." if len(names) > 1 else ""

@@ -1,4 +1,4 @@
-"""What this server says of itself: its health, its OpenAPI document, and what the start page tells."""
+"""The documents of this server: its health, its OpenAPI document, and the content of the start page."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Two headers can be sent with each request: `Grpc-Timeout` is the longest time fo
 """
 
 DOCUMENTS_KEPT = 8
-"""The document has the URL that it was asked for at, so there is one for each name that clients know this server by."""
+"""The document contains the URL that it was requested at, so there is one for each name of this server."""
 
 
 class Documents:
-    """Answers about the targets as they are now."""
+    """Documents about the present contracts of the targets."""
 
     def __init__(self, targets: Sequence[Target], gateway: Gateway, about: About) -> None:
         self._targets = targets
@@ -42,23 +42,23 @@ class Documents:
         self._writing = asyncio.Lock()
         self._written_of: Sequence[HttpRule] = ()
         self._written: dict[str, tuple[bytes, str]] = {}
-        """Documents and their entity tags, by the URLs that they have."""
+        """Documents and their entity tags, by their URLs."""
 
     def routes(self) -> list[BaseRoute]:
-        """Give the paths of the documents for machines."""
+        """Return the routes of the documents for programs."""
         return [Route("/healthz", self.health), Route("/openapi.json", self.openapi)]
 
     async def health(self, _request: Request) -> Response:
-        """Say SERVING, with 200, once the contracts of all targets are learnt; before, NOT_SERVING, with 503."""
+        """Answer SERVING with 200 when the contracts of all targets are known, before NOT_SERVING with 503."""
         serving = {target.address: in_words(target.contract is not None) for target in self._targets}
         is_serving = all(target.contract for target in self._targets)
-        told = {"status": in_words(is_serving), "targets": serving}
-        return JSONResponse(told, 200 if is_serving else 503, NOT_SNIFFED)
+        status = {"status": in_words(is_serving), "targets": serving}
+        return JSONResponse(status, 200 if is_serving else 503, NOT_SNIFFED)
 
     async def openapi(self, request: Request) -> Response:
         """Return the OpenAPI document; it is generated again when a contract has changed."""
         url = self._about.public_url or str(request.base_url).rstrip("/")
-        async with self._writing:  # one at a time, for all who wait
+        async with self._writing:  # one at a time, for all requests that wait for it
             rules = self._gateway.rules
             if self._written_of is not rules or len(self._written) > DOCUMENTS_KEPT:
                 self._written_of, self._written = rules, {}
@@ -72,7 +72,7 @@ class Documents:
         return Response(document, headers=headers, media_type=JSON)
 
     def summaries(self) -> list[ContractSummary]:
-        """Tell what each target offers, for people."""
+        """Return the services and paths of each target, for the start page."""
         rules = self._gateway.rules
         names = openapi.json_names(target.contract for target in self._targets if target.contract)
         found = []
@@ -90,7 +90,7 @@ class Documents:
 
 
 def in_words(is_serving: bool) -> str:
-    """A health as grpc.health.v1 names it."""
+    """Return the name of a health in grpc.health.v1."""
     return "SERVING" if is_serving else "NOT_SERVING"
 
 

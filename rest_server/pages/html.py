@@ -1,6 +1,6 @@
-"""What people see: the start page, which tells a newcomer what there is, and Swagger UI to try it.
+"""The pages for people: the start page, which lists all paths, and Swagger UI.
 
-Nothing on them comes from another address, and their Content-Security-Policy makes the browser hold to that.
+They load nothing from elsewhere, and their Content-Security-Policy makes browsers enforce it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from rest_server.errors import PathUnknown
 STATIC = Path(__file__).with_name("static")
 
 FILES = ("docs.css", "docs.js", "icon.svg", "start.css", "swagger-ui-bundle.js", "swagger-ui.css")
-"""All that is served below `/docs/`: what the two pages load, and nothing else in their folders."""
+"""All files below `/docs/`: those that the two pages load."""
 
 HEADERS = {
-    # For each page itself, and for the files, which may be opened as pages, too.
+    # For each page, and for the files, which a browser can open as pages.
     "Content-Security-Policy": "; ".join(
         [
             "default-src 'self'",
-            # Swagger UI has its small icons in its style sheet, and shows an image that a call answers from a blob.
+            # Swagger UI has its icons in its style sheet, and shows images of answers from blobs.
             "img-src 'self' data: blob:",
             "object-src 'none'",
             "base-uri 'none'",
@@ -43,14 +43,14 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not "no-referrer": by the Fetch standard a page's own POST may then come from the origin "null".
     "Referrer-Policy": "same-origin",
-    # Asked for again each time, and answered with 304: after an upgrade no browser shows pages of two releases.
+    # Browsers ask each time, and get 304: after an upgrade none shows pages of two releases.
     "Cache-Control": "no-cache",
 }
 
 
 @dataclass(frozen=True)
 class PathSummary:
-    """One way to call a method: `GET`, `/v1/shelves/{id}`, and what it does in a sentence."""
+    """One way to call a method: `GET`, `/v1/shelves/{id}`, and a sentence about it."""
 
     verb: str
     path: str
@@ -59,7 +59,7 @@ class PathSummary:
 
 @dataclass(frozen=True)
 class ServiceSummary:
-    """A service by its full name, what it is for in a sentence, all its paths, and its short name, if any."""
+    """A service: its full name, a sentence about it, its paths, and its short name, if any."""
 
     name: str
     summary: str
@@ -69,7 +69,7 @@ class ServiceSummary:
 
 @dataclass(frozen=True)
 class ContractSummary:
-    """What the server at an address offers; `services` is None as long as that is not learnt."""
+    """The services at an address; None while its contract is not known."""
 
     target: str
     services: Sequence[ServiceSummary] | None
@@ -78,8 +78,7 @@ class ContractSummary:
 def page_routes(contracts: Callable[[], Sequence[ContractSummary]], title: str = "gRPC services") -> list[BaseRoute]:
     """Return the routes `/` and `/docs`, and the files that they need below `/docs/`.
 
-    `contracts` is called at each request, as a contract may be learnt, or change, at any time. `title` is the name
-    of all of it on the pages.
+    `contracts` is called for each request, as a contract can change at any time. `title` is the name on the pages.
     """
 
     async def start(request: Request) -> Response:
@@ -98,7 +97,7 @@ def page_routes(contracts: Callable[[], Sequence[ContractSummary]], title: str =
 
 
 def start_page(request: Request, contracts: Sequence[ContractSummary], title: str) -> Response:
-    """Answer with the start page: as HTML to who says that it reads HTML, as plain text to all others, like curl."""
+    """Return the start page: HTML for clients that accept it, plain text for others, such as curl."""
     form, media_type = ("html", "text/html") if accepts_html(request) else ("txt", "text/plain")
     base = str(request.base_url).rstrip("/")
     text = _TEMPLATES.get_template(f"start.{form}").render(
@@ -118,12 +117,12 @@ def docs_page(title: str) -> Response:
 
 
 async def docs_page_without_slash(_request: Request) -> Response:
-    """Send who typed one `/` more to where the page's links are right; also below a proxy's prefix."""
+    """Redirect from `/docs/`, where the page's relative links would be wrong; also below a prefix of a proxy."""
     return RedirectResponse("../docs", headers=HEADERS)
 
 
 def file_route(files: StaticFiles, name: str) -> Route:
-    """Give the route of a file. One for each, so that whatever else is asked for is refused as anywhere."""
+    """Return the route of one file. Other paths get the usual refusal, not that of StaticFiles."""
 
     async def file(request: Request) -> Response:
         response = await files.get_response(name, request.scope)
@@ -134,7 +133,7 @@ def file_route(files: StaticFiles, name: str) -> Route:
 
 
 def accepts_html(request: Request) -> bool:
-    """Tell whether HTML is named among what the client accepts; `*/*` does not name it (RFC 9110, 12.5.1)."""
+    """Return whether the client accepts HTML by name; `*/*` is not enough (RFC 9110, 12.5.1)."""
     for media_range in request.headers.get("accept", "").lower().split(","):
         media_type, *parameters = (part.strip() for part in media_range.split(";"))
         if media_type == "text/html" and not any(is_zero_weight(parameter) for parameter in parameters):
@@ -143,34 +142,34 @@ def accepts_html(request: Request) -> bool:
 
 
 def is_zero_weight(parameter: str) -> bool:
-    """Tell whether a parameter of a media range says that it is not acceptable: `q=0`."""
+    """Return whether a parameter of a media range is `q=0`: not acceptable."""
     name, _, weight = parameter.partition("=")
     return name.strip() == "q" and weight.strip() in ("0", "0.", "0.0", "0.00", "0.000")
 
 
 def path_to_try(contracts: Sequence[ContractSummary]) -> str:
-    """Choose what a newcomer can call as it is printed: a GET without variables, else `/healthz`."""
+    """Return a path that can be called as printed: a GET without variables, otherwise `/healthz`."""
     paths = [path for contract in contracts for service in contract.services or () for path in service.paths]
     return next((path.path for path in paths if is_plain_get(path)), "/healthz")
 
 
 def refusal_for_example() -> Any:
-    """Give what a path that nothing is at is answered with."""
+    """Return the answer for an unknown path."""
     _, body = refusal_answer(PathUnknown(), uuid.uuid4().hex)
     return json.loads(body)
 
 
 def is_plain_get(path: PathSummary) -> bool:
-    """Tell whether it is called by its path alone, with nothing to fill in."""
+    """Return whether a path can be called as it is, without variables."""
     return path.verb == "GET" and not set(path.path) & set("{}*")
 
 
 def on_one_line(value: Any) -> Any:
-    """Give foreign text as one line of what can be shown: a contract's comment may have control characters.
+    """Return text of a contract as one printable line.
 
-    To a terminal some of them are commands.
+    Its comments can have control characters, and some of these are commands to a terminal.
     """
-    if type(value) is not str:  # no Markup, which is text of the template itself
+    if type(value) is not str:  # Markup is text of the template itself
         return value
     return "".join(
         sign if sign.isprintable() else " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}" for sign in value

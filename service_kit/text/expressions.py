@@ -1,4 +1,4 @@
-"""What a search asks for: words, some of which are enough, or all of which are needed."""
+"""Search expressions: words, of which all are needed, or some are enough."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the index, or with `prefix` any word that begins so."""
+    """A word of the index, or with `prefix` any word that begins with it."""
 
     text: str
     prefix: bool = False
@@ -30,7 +30,7 @@ class Any:
 
 @dataclass(frozen=True)
 class But:
-    """The one and not the other."""
+    """`wanted` without `unwanted`."""
 
     wanted: Expression
     unwanted: Expression

@@ -81,10 +81,10 @@ def marked(text: str) -> str:
     """Return the folded text with markers after the letters that have a second spelling: ä as a or ae, å as a or aa."""
     if text.isascii():
         return text.lower()
-    # In NFC first: it makes U+00B4, an apostrophe here, of an accent that NFKD would make a blank of.
+    # In NFC first: it turns an accent into U+00B4, an apostrophe here, which NFKD would turn into a blank.
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text).translate(_SPELLINGS))
     text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text).casefold()).translate(_SPELLINGS)
-    # Letters of their own, whose mark is no accent: unlike ё, nobody writes them without it.
+    # Letters of their own, whose mark is not an accent: unlike ё, nobody writes them without it.
     text = text.replace(_SHORT_I, "й").replace(_YI, "ї").replace(_SHORT_U, "ў")
     text = _UMLAUT.sub(rf"\1{E_MARKER}", text).replace("a\u030a", "a" + A_MARKER).replace("ø", "o" + E_MARKER)
     text = _ACCENTS.sub("", text).translate(_LETTERS)
@@ -95,7 +95,7 @@ def marked(text: str) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Return the text without the characters that nobody sees: soft hyphens, joiners, direction marks, fillers."""
+    """Return the text without invisible characters: soft hyphens, joiners, direction marks, fillers."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""Characters that show nothing: what people copy along with a text unseen, and what must not pass for a text."""
+"""Invisible characters: people copy them along with a text, and a text must not consist of them alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EMPTY_GLYPHS = "\u2800\U0001d159\U00013441\U00013442"
 """Characters whose glyph is empty, although no property of Unicode says so: the Braille blank, the null notehead, and
 two blank hieroglyphs."""
 
-# The planes and blocks that have any; to look at all of Unicode would take a noticeable part of the start.
+# The planes and blocks that have any; a look at all of Unicode would slow the start noticeably.
 _CANDIDATES = "".join(
     map(
         chr,

@@ -12,10 +12,10 @@ from service_kit.text.folding import APOSTROPHES, HYPHENS, fold, without_invisib
 from service_kit.text.invisible import stripped
 
 SORTED_CHARACTERS = 50
-"""How much of a text is sorted by; PostgreSQL takes 2,700 bytes in an entry of an index."""
+"""Characters of a text by which it is sorted: PostgreSQL accepts 2,700 bytes in an entry of an index."""
 
 KEPT_BYTES = 300
-"""A longer text is compared by a digest instead."""
+"""A longer text is compared by a digest."""
 
 NO_TEXT = "\x02"
 """A key that no text has."""
@@ -26,20 +26,20 @@ _BETWEEN_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
 def tidied(text: str) -> str:
-    """Return a text as the store keeps it: in NFC, without blanks and invisible characters at its ends."""
+    """Return a text as it is stored: in NFC, without blanks and invisible characters at its ends."""
     return stripped(unicodedata.normalize("NFC", text))
 
 
 @functools.lru_cache(maxsize=4_096)  # a catalogue has the same publishers again and again
 def text_key(text: str) -> str:
-    """Return the key of a text, or "" where nothing of it is to be seen.
+    """Return the key of a text, or "" where nothing of it is visible.
 
-    Two texts have one key if they differ only in case, Unicode form, blanks, invisible characters, and the kind of
+    Two texts have the same key if they differ only in case, Unicode form, blanks, invisible characters, and the kind of
     apostrophes and hyphens. Keys sort as people do: by letters without accents and punctuation first.
     """
     text = unicodedata.normalize("NFC", text).translate(_SPELLINGS)
     same = unicodedata.normalize("NFKC", without_invisible(unicodedata.normalize("NFD", text)))
-    # Turkish has two letters i: the capitals of both are taken for those of the other by programs that do not know it.
+    # Turkish has two letters i. Programs that do not know this mix up their capitals.
     same = unicodedata.normalize("NFD", same).casefold().replace("ı", "i").replace("i\u0307", "i")
     same = unicodedata.normalize("NFKC", same).translate(_SPELLINGS)
     same = " ".join(without_invisible(same).split())

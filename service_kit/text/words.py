@@ -1,4 +1,4 @@
-"""Words: those under which a text is found, and those that a query asks for.
+"""Words: those by which a text is found, and those of a query.
 
 Compounds are found joined and by their parts: `Don't` as dont, don and t; `Spider-Man` as spiderman, spider and man;
 `J. R. R. Tolkien` as jrr, too. Scripts without blanks between words are found by each one, two and three characters
@@ -16,13 +16,13 @@ from service_kit.text.expressions import Expression, Word, all_of, any_of, exact
 from service_kit.text.folding import A_MARKER, E_MARKER, marked
 
 WORD_CHARACTERS = 100
-"""Longer words are cut here, in the index and in queries: PostgreSQL takes 2,046 bytes."""
+"""Longer words are cut here, in the index and in queries: PostgreSQL accepts 2,046 bytes."""
 
 INDEX_BYTES = 900_000
-"""The most that the words of one text may take: PostgreSQL takes 1 MB for a row."""
+"""Bytes of the words of one text, at most: PostgreSQL accepts 1 MB for a row."""
 
 NUMBER_PREFIX = 7
-"""A number matches as the beginning of a longer one from so many digits on. Fewer are no useful part of an ISBN."""
+"""Digits from which a number matches longer ones that begin with it. Fewer are too small a part of an ISBN."""
 
 GRAM = 3
 """The most characters of a script without blanks in one word of the index."""
@@ -47,7 +47,7 @@ _ASCII_COMPOUND = re.compile(rf"{_ASCII_PART}(?:(?:'{{1,2}}|[-./&]|,(?=\d\d\d)){
 
 
 def index_words(text: str) -> list[str]:
-    """Return the words under which the text is found, each once."""
+    """Return the words by which the text is found, each once."""
     words: dict[str, None] = {}
     for compounds in _initials_apart(marked(text)):
         if len(compounds) > 1:
@@ -61,10 +61,10 @@ def index_words(text: str) -> list[str]:
 
 
 def query_expression(text: str) -> Expression | None:
-    """Return what a query asks for, or None where it has no word.
+    """Return the search expression of a query, or None where it has no word.
 
-    Each word may be the beginning of one, but a single letter only where it comes last, as the one that is being
-    typed. `service_kit.text.expressions.exact` makes whole words of them.
+    Each word is a prefix, but a single letter only where it comes last, as the word that is being typed.
+    `service_kit.text.expressions.exact` makes whole words of them.
     """
     rows = list(_initials_apart(marked(text)))
     parts: list[Expression] = []
@@ -81,7 +81,7 @@ def query_expression(text: str) -> Expression | None:
 
 
 def is_guessable(word: str) -> bool:
-    """Whether a word may have a typing error: it has letters only, of a script that separates words."""
+    """Return whether a word can have a typing error: it has letters only, of a script that separates words."""
     if word.isascii():
         return word.isalpha()
     return _GUESSABLE.fullmatch(word) is not None
@@ -161,7 +161,7 @@ def _spellings(word: str) -> Iterator[str]:
 
 
 def _asked(compound: str) -> Expression:
-    """What a compound of a query asks for: itself as one word, or all of its parts."""
+    """Return the expression of a compound in a query: itself as one word, or all of its parts."""
     parts = _JOINER.split(compound)
     separate = _separate([_asked_part(part) for part in parts])
     return _joined("".join(parts).replace("'", ""), separate) if len(parts) > 1 else separate
@@ -174,7 +174,7 @@ def _asked_part(part: str) -> Expression:
 
 
 def _separate(parts: list[Expression]) -> Expression:
-    """All parts of a compound, of which only the last may be the beginning of a word, if it has two letters."""
+    """Return the expression of all parts, of which only the last can be a prefix, and only from two letters on."""
     last = parts[-1]
     if len(parts) > 1 and isinstance(last, Word) and len(last.text) == 1:
         last = exact(last)
@@ -197,7 +197,7 @@ def _asked_piece(piece: str) -> Expression:
 
 
 def _asked_grams(run: str) -> list[Expression]:
-    """The longest grams that a run has; the last one may be cut short in its last character, as in Thai."""
+    """Return the longest grams of a run; the last one can end within a character, as in Thai."""
     clusters = _SPACELESS_CLUSTER.findall(run)
     last = max(0, len(clusters) - GRAM)
     return [
@@ -212,7 +212,7 @@ def _word(text: str) -> Word:
 
 
 def _bounded(words: Iterable[str]) -> list[str]:
-    """Keep as many words as an engine takes; only a text that was made for it has more."""
+    """Return as many words as an engine accepts; only a text that was made as an attack has more."""
     kept = list(words)
     if sum(map(len, kept)) * 4 <= INDEX_BYTES:
         return kept

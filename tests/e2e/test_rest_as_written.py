@@ -76,7 +76,7 @@ def test_masks_keys_and_tokens_are_named_as_the_client_knows_them(rest: RestProc
     assert set(refusal.fields) == {refusal.metadata["fields"]} == {"idempotency-key"}
     assert " nextPageToken " in rest.request("GET", "/v1/books?pageToken=x").refusal.message
     refusal = rest.request("POST", f"/v1/books/{ID}:borrow", {"user_id": ID, "userId": ID}).refusal
-    assert "userId: cannot be given together with user_id" in refusal.message
+    assert "userId: cannot be sent together with user_id" in refusal.message
     refusal = rest.request("POST", f"/v1/books/{ID}:borrow").refusal
     assert refusal.message.startswith(f"POST /v1/books/{ID}:borrow needs a JSON body")
     page = rest.request("GET", "/").body.decode()

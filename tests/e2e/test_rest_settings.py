@@ -83,7 +83,7 @@ def test_each_loopback_address_is_answered_under_its_own_names_only(
 )
 def test_an_address_that_lacks_a_host_or_a_port_is_not_listened_on(program: str, address: str) -> None:
     told = complaint(program, "--listen", address)
-    assert f"{address!r} is no HOST:PORT, as 127.0.0.1:50051" in told
+    assert f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051" in told
 
 
 # --- what it says of itself ---
@@ -134,9 +134,9 @@ def complaint(program: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("flag", "value", "told"),
     [
-        ("--target", "http://127.0.0.1:50051", "is no HOST:PORT"),
-        ("--target", "127.0.0.1", "is no HOST:PORT"),
-        ("--target", "127.0.0.1:50051,127.0.0.1:50052", "is no HOST:PORT"),
+        ("--target", "http://127.0.0.1:50051", "is not HOST:PORT"),
+        ("--target", "127.0.0.1", "is not HOST:PORT"),
+        ("--target", "127.0.0.1:50051,127.0.0.1:50052", "is not HOST:PORT"),
         ("--cors-origin", "https://library.example/", "without a slash at the end"),
         ("--cors-origin", "https://library.example/desk", "without a path"),
         ("--cors-origin", "https://library.example:443", "without the port"),

@@ -218,8 +218,8 @@ def test_the_mark_is_never_lowered_by_a_process_with_an_older_copy(frontend_stor
     early, late = SettableClock(), SettableClock()
     late.advance(days=3)
     first, second = WatchedClock(frontend_store, early), WatchedClock(frontend_store, late)
-    second.saw(late.now)
-    first.saw(early.now)
+    second.note_time(late.now)
+    first.note_time(early.now)
     first.refresh()
     assert first.newest_time == late.now
 
@@ -236,7 +236,7 @@ def test_the_books_of_the_admin_are_a_witness(process: Process) -> None:
     assert newest_time(ListCatalogChangesResponse(changes=[CatalogChange(revision=1, book=Book())])) == 0
     assert newest_time(page_of(newest - DAY, newest, newest - 2 * DAY)) == newest
     assert newest_time(page_of(newest, 0)) == newest
-    process.watched.saw_elsewhere(newest)
+    process.watched.note_remote_time(newest)
     assert process.watched.behind() == 3 * DAY
 
 
@@ -244,7 +244,7 @@ def test_the_books_of_the_admin_are_not_believed_against_the_times_of_users(proc
     """A lying admin, or one whose clock is ahead, does not stop the lending."""
     user, book = process.enroll(), process.branch.book()
     for ahead in (2 * DAY, YEAR, 7_000 * YEAR):
-        process.watched.saw_elsewhere(process.clock.now + ahead)
+        process.watched.note_remote_time(process.clock.now + ahead)
         process.watched.refresh()
         assert process.watched.behind() == 0
     assert process.borrow(book_id=book.id, user_id=user.id)
@@ -268,7 +268,7 @@ def test_a_wrong_time_in_the_store_can_be_left_behind(process: Process, frontend
     process.clock.now = now
     accept(frontend_store, now)
     process.watched.refresh()
-    process.watched.saw(wrong)  # a book of that time, which a resync brings again
+    process.watched.note_time(wrong)  # a book of that time, which a resync brings again
     for method, request in calls.items():
         process.call("LendingService", method, request())
     process.clock.now += 30 * DAY
@@ -277,9 +277,9 @@ def test_a_wrong_time_in_the_store_can_be_left_behind(process: Process, frontend
     assert process.watched.behind() == 30 * DAY, "times after that are watched as before"
     accept(frontend_store, now)
     process.watched.refresh()
-    process.watched.saw(wrong)
+    process.watched.note_time(wrong)
     assert not process.watched.behind(), "and the wrong one is not forgotten"
-    process.watched.saw(wrong + YEAR)
+    process.watched.note_time(wrong + YEAR)
     assert process.watched.behind() == 61 * YEAR, "but a later one is a new witness"
 
 
@@ -287,7 +287,7 @@ def test_a_time_that_was_called_wrong_counts_when_the_clock_has_come_there(
     process: Process, frontend_store: Store
 ) -> None:
     now, wrong = process.clock.now, process.clock.now + YEAR
-    process.watched.saw(wrong)
+    process.watched.note_time(wrong)
     accept(frontend_store, now)
     process.watched.refresh()
     process.clock.now = wrong - HOUR
@@ -299,11 +299,11 @@ def test_a_time_that_was_called_wrong_counts_when_the_clock_has_come_there(
 def test_times_shortly_after_a_wrong_mark_are_left_behind_with_it(process: Process, frontend_store: Store) -> None:
     """The mark is raised in steps, so the store has times that are a little later."""
     now, wrong = process.clock.now, process.clock.now + YEAR
-    process.watched.saw(wrong)
-    process.watched.saw(wrong + 30 * SECOND)
+    process.watched.note_time(wrong)
+    process.watched.note_time(wrong + 30 * SECOND)
     accept(frontend_store, now)
     process.watched.refresh()
-    process.watched.saw(wrong + 30 * SECOND)
+    process.watched.note_time(wrong + 30 * SECOND)
     assert not process.watched.behind()
 
 

@@ -212,7 +212,7 @@ class FrontendCalls:
     def see_time(self, chance: random.Random) -> None:
         watched = WatchedClock(self.store, self.clock)
         watched.refresh()
-        watched.saw(watched.newest_time + 90 * SECOND)
+        watched.note_time(watched.newest_time + 90 * SECOND)
 
     def _head(self) -> int:
         with self.store.reading():

@@ -183,11 +183,7 @@ class Wire:
         return self._call(serve, request, functools.partial(parse_page, kinds=pulled))
 
     def record_states(
-        self,
-        request: RecordStatesRequest,
-        *,
-        recorded: Sequence[RecordedKind] = RECORDED_KINDS,
-        request_type: type[Any] = RecordStatesRequest,
+        self, request: RecordStatesRequest, *, recorded: Sequence[RecordedKind], request_type: type[Any]
     ) -> RecordStatesResponse:
         """Record rows at an admin that knows these kinds, and reads requests as of this type."""
         serve = functools.partial(record_states, kinds=recorded)

@@ -134,7 +134,7 @@ def _life(library: Library) -> list[Message]:
 
 def _deliver(library: Library, request: Message) -> None:
     assert isinstance(request, RecordStatesRequest)
-    library.wire.record_states(request)
+    library.record(request)
 
 
 def _without_counting(contents: Contents) -> Contents:

@@ -423,8 +423,8 @@ class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
         library = self.library
         while library.wire.late:
             self.deliver_late(0)
-        self.agree_on_visits_in_the_end()
         self.agree_on_posters_in_the_end()
+        self.agree_on_visits_in_the_end()
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
             users = [user_message(row, 0) for row in admin_models.User.select()]
@@ -468,8 +468,8 @@ def _aged(loan: Loan, now: int) -> Loan:
 @pytest.fixture(scope="module")
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     # So few rows that a page or batch seldom contains all, and faults hit between them.
-    tables = {side: [*tables, *visits.TABLES[side]] for side, tables in posters.TABLES.items()}
-    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=tables)
+    more_tables = {side: [*posters.TABLES[side], *visits.TABLES[side]] for side in posters.TABLES}
+    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=more_tables)
     library.listed_kinds = posters.LISTED
     yield library
     library.close()

@@ -206,6 +206,22 @@ def test_a_lost_answer_is_not_hidden_by_the_refusal_of_the_second_attempt(code: 
             assert ("may have made the change" in message) == is_unknown, message
 
 
+def test_a_further_reason_without_a_sentence_is_shown_with_its_values() -> None:
+    details = [
+        ErrorInfo(domain="lending-library", reason=reason, metadata={"user_id": "u-1"})
+        for reason in ("USER_CLOSED", "OF_A_NEWER_VERSION")
+    ]
+    with scripted_server() as server:
+        server.script = [refuse(grpc.StatusCode.FAILED_PRECONDITION, *details, message="It is closed.")]
+        with pytest.raises(CallFailed) as failed, connected(server.address) as channel:
+            enrol_at(Desk(channel))
+    refusal = of_call(failed.value)
+    assert (refusal.reason, refusal.message) == ("USER_CLOSED", "It is closed.")
+    assert [each.message for each in refusal.further] == [
+        "The service also answered OF_A_NEWER_VERSION (user_id: u-1)."
+    ]
+
+
 def enrol_at(desk: Desk) -> User:
     return desk.change(desk.members.EnrollUser, EnrollUserRequest(email="a@example.org"))
 

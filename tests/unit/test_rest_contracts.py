@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from structlog.testing import capture_logs
 
 from rest_server.contracts.contract import compiled
-from rest_server.contracts.reflection import Description, NotLearnt, describe
+from rest_server.contracts.reflection import ContractUnread, Description, describe
 from rest_server.contracts.targets import Target
 from rest_server.settings import Learning
 from service_kit.channel import open_channel
@@ -66,7 +66,7 @@ class Followed:
         return [rule.path for rule in self.target.contract.rules]
 
     def problems(self) -> list[str]:
-        return [event["problem"] for event in self.logs if event["event"] == "contract not learnt"]
+        return [event["problem"] for event in self.logs if event["event"] == "contract not read"]
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(LIVES_SECONDS):
@@ -151,7 +151,7 @@ def with_a_field_of_another_kind() -> list[FileDescriptorProto]:
         pytest.param(importing_what_is_not_there(), "missing.proto", id="an import that is missing"),
         pytest.param(taking_what_is_not_there(), "input/output types for method Method0", id="a type that is missing"),
         pytest.param(with_a_map_of_nothing(), "StopIteration", id="a map without key and value"),
-        pytest.param(with_an_enum_of_nothing(), "not understood", id="an enum without values"),
+        pytest.param(with_an_enum_of_nothing(), "cannot be used", id="an enum without values"),
         pytest.param(with_a_field_of_another_kind(), "could not find message: .p.Colour", id="files that contradict"),
     ],
 )
@@ -226,7 +226,7 @@ def test_all_answers_together_have_a_deadline(server: MisdescribedServer) -> Non
     chain = [FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]) for number in range(20)]
     server.say([described("/v1/a", imports=["0.proto"]), *chain])
     began = time.monotonic()
-    with open_channel(server.address) as channel, pytest.raises(NotLearnt, match="DEADLINE_EXCEEDED"):
+    with open_channel(server.address) as channel, pytest.raises(ContractUnread, match="DEADLINE_EXCEEDED"):
         describe(channel, Learning(all_answers_seconds=1.0))
     assert time.monotonic() - began < 3
 
@@ -248,7 +248,7 @@ def test_a_target_may_not_describe_without_end(server: MisdescribedServer, bound
     server.say([described("/v1/a", imports=[file.name for file in files]), *files])
     with open_channel(server.address) as channel:
         describe(channel, Learning())
-        with pytest.raises(NotLearnt, match="it describes more than"):
+        with pytest.raises(ContractUnread, match="it describes more than"):
             describe(channel, bounded)
 
 
@@ -313,7 +313,7 @@ def test_a_custom_kind_is_a_method_of_http(kind: str, verb: str) -> None:
 @pytest.mark.parametrize("kind", ["", " ", "GET ", "GET\n", "FOO\r\nX: 1", "中", "É", "A/B", "GET,POST", '"GET"', "\0"])
 def test_a_kind_that_http_has_not_is_left_out(kind: str) -> None:
     """Else it would stand in Allow, and each 405 on its path fail."""
-    assert learnt(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is no HTTP method"])
+    assert learnt(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is not an HTTP method"])
 
 
 @pytest.mark.parametrize("name", ["", "{", "a//b", "a*"])

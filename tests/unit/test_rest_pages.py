@@ -127,11 +127,11 @@ def test_what_is_not_learnt_yet_says_so(served: Served) -> None:
     served.contracts = [ContractSummary("127.0.0.1:50052", None)]
     for page in (served.html(), served.text()):
         assert "127.0.0.1:50052" in page
-        assert "Not learnt yet" in page
+        assert "Not known yet" in page
         assert "No service" not in page
     served.contracts = [ContractSummary("127.0.0.1:50052", [])]
     for page in (served.html(), served.text()):
-        assert "Not learnt yet" not in page
+        assert "Not known yet" not in page
         assert "No service has a method here." in page
     served.contracts = []
     for page in (served.html(), served.text()):

@@ -10,7 +10,7 @@ import pytest
 from protobuf import DescField
 
 from rest_server.errors import Refusal
-from rest_server.guards.json_bodies import MOST_NESTING
+from rest_server.guards.json_bodies import MOST_NESTING, MOST_VALUES
 from tests.support.made_requests import (
     POST,
     SECONDS,
@@ -43,6 +43,7 @@ from tests.support.made_requests import (
         ('{"counts": {"\\udfff": 1}}', "half of a surrogate pair"),
         (f'{{"int64Value": {"1" * 5_000}}}', "it is not JSON"),
         (f'{{"sub": {nested(MOST_NESTING)}}}', "nested more than 100 levels deep"),
+        pytest.param('{"words": [' + '"",' * MOST_VALUES + '""]}', "more than 100000 values", id="too many values"),
         (f'{{"value": {"[" * 90}{"]" * 90}}}', "nested too deep"),
     ],
 )

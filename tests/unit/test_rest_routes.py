@@ -173,7 +173,7 @@ def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
         routes_of(*rules).verbs(path) if verb == "OPTIONS" else found(rules, request_line)
     assert found(rules, "GET /a/:b") == "GET /a/{x}", "an id may have a colon"
     assert found([*rules, "GET /a/{x=**}"], "GET /a/") == "GET /a/{x=**}"
-    with pytest.raises(PathUnknown, match=r"^There is nothing at this path\. /openapi"):
+    with pytest.raises(PathUnknown, match=r"^No method has this path\. /openapi"):
         found(rules, "GET /b/")
 
 

@@ -15,9 +15,9 @@ async def cancelled_after(turns: int) -> bool:
     """Follow a target that is not there, see a sign of change, cancel some turns later; return whether it ended."""
     target = Target("127.0.0.1:1", Learning(interval_seconds=600))
     following = asyncio.create_task(target.follow(lambda: None))
-    while not target._look_due._waiters:  # asyncio has no other way to see it
+    while not target._read_due._waiters:  # asyncio has no other way to see it
         await asyncio.sleep(0.01)
-    target.look_again()
+    target.read_soon()
     for _ in range(turns):
         await asyncio.sleep(0)
     following.cancel()

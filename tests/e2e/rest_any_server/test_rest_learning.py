@@ -32,8 +32,8 @@ def test_a_server_without_reflection_is_named(rest_servers: RestServers) -> None
     rest = rest_servers.prepare([server.address])
     rest.launch()
     rest.wait_until_listening()
-    eventually(lambda: any(event["event"] == "contract not learnt" for event in rest.log_events()), "it is in the log")
-    (told,) = (event for event in rest.log_events() if event["event"] == "contract not learnt")
+    eventually(lambda: any(event["event"] == "contract not read" for event in rest.log_events()), "it is in the log")
+    (told,) = (event for event in rest.log_events() if event["event"] == "contract not read")
     assert (told["level"], told["target"]) == ("warning", server.address)
     assert "UNIMPLEMENTED" in told["problem"]
     assert rest.request("GET", "/healthz").status == 503

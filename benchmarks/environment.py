@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: stores of both engines, server processes, callers; and how large it all is."""
+"""The environment of the benchmarks: stores of both engines, server processes, callers, and their sizes."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ ENGINES: tuple[Engine, ...] = ("SQLite", "PostgreSQL")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured."""
+    """The sizes of the benchmarks."""
 
     books: int
-    """Of the frontend that is read and lent from."""
+    """In the frontend for reads and loans."""
     many_books: int
-    """Of the first sync, and of the idle poll."""
+    """In the first sync, and in the idle poll."""
     pairs: int
     seconds: float
-    """Of each round of calls."""
+    """The length of each round of calls."""
     loans: int
-    """Of each round of loans without gRPC."""
+    """In each round of loans without gRPC."""
     sync_pairs: int
 
 
@@ -48,23 +48,22 @@ FULL = Scale(books=100_000, many_books=1_000_000, pairs=5, seconds=1.0, loans=30
 QUICK = Scale(books=5_000, many_books=10_000, pairs=2, seconds=0.4, loans=100, sync_pairs=1)
 
 FEW_BOOKS = 1_000
-"""Of the small catalogue that an idle poll is compared with."""
+"""In the small catalogue of the idle poll."""
 
 
 @dataclass(frozen=True)
 class Listening:
-    """A process that serves."""
+    """A running server process."""
 
     address: str
     """HOST:PORT."""
     pid: int
 
 
-class Ground:
-    """Makes what benchmarks ask for; `close` through the exit stack ends all of it."""
+class Environment:
+    """Makes stores, servers and callers, which end with the exit stack."""
 
     def __init__(self, folder: Path, scale: Scale, ending: contextlib.ExitStack) -> None:
-        """Everything is made in the folder, and ends with the stack."""
         self.folder = folder
         self.scale = scale
         self._ending = ending
@@ -73,7 +72,6 @@ class Ground:
 
     @functools.cached_property
     def callers(self) -> Callers:
-        """The processes that call servers."""
         return self._ending.enter_context(Callers())
 
     @functools.cached_property
@@ -94,31 +92,31 @@ class Ground:
     def _postgresql(self) -> PostgresqlServer:
         server = self._ending.enter_context(running_postgresql())
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            # The tests' server does not wait for the disk. One that keeps loans does.
+            # The tests' server does not wait for the disk. A real one has to.
             connection.execute(sql.SQL("ALTER SYSTEM RESET ALL"))
             connection.execute(sql.SQL("SELECT pg_reload_conf()"))
         return server
 
     def new_database(self, engine: Engine) -> str:
-        """An empty database; its URL."""
+        """Return the URL of a new, empty database."""
         if engine == "PostgreSQL":
             return self._postgresql.url(self._postgresql.new_database())
         self._files += 1
         return f"sqlite:///{self.folder / f'{self._files}.db'}"
 
     def drop(self, url: str) -> None:
-        """Remove a SQLite database that is done with; the next one needs the room."""
+        """Remove a SQLite database to free the disk."""
         file = Path(urlsplit(url).path.removeprefix("/"))
         for part in file.parent.glob(f"{file.name}*"):
             part.unlink()
 
     @functools.cached_property
     def frontend_urls(self) -> dict[Engine, str]:
-        """Where the frontends' stores with `scale.books` are, as far as they have been made."""
+        """The URLs of the frontends' stores with `scale.books` that were made so far."""
         return {}
 
     def frontend_store(self, engine: Engine) -> tuple[str, list[str]]:
-        """A frontend's store with `scale.books`: its URL and the books' ids. Made once."""
+        """Return the URL and the book ids of a frontend's store with `scale.books`, made once."""
         if engine not in self.frontend_urls:
             self.frontend_urls[engine] = self.new_database(engine)
             with opened(self.frontend_urls[engine]) as store:
@@ -126,9 +124,9 @@ class Ground:
                 settle(store)
         return self.frontend_urls[engine], self._book_ids[engine]
 
-    @functools.cache  # noqa: B019 - there is one ground, and it lasts as long as the program
+    @functools.cache  # noqa: B019 - there is one environment, and it lasts as long as the program
     def admin_store(self, count: int) -> str:
-        """An admin's store on SQLite with so many books; its URL. Made once."""
+        """Return the URL of an admin's store on SQLite with `count` books, made once."""
         url = self.new_database("SQLite")
         with opened(url) as store:
             fill_admin(store, count)
@@ -137,14 +135,14 @@ class Ground:
 
     @contextlib.contextmanager
     def frontend_with_ceilings(self, engine: Engine) -> Iterator[Listening]:
-        """A frontend server on `frontend_store`, with the handlers to compare with."""
+        """Run a frontend server on `frontend_store`, with the yardsticks' handlers."""
         url, _ = self.frontend_store(engine)
         with self.process("frontend_with_ceilings", url) as frontend:
             yield frontend
 
     @contextlib.contextmanager
     def process(self, module: str, argument: str) -> Iterator[Listening]:
-        """A module of the benchmarks as a process; it says `listening ADDRESS`, and ends when its input does."""
+        """Run a module of the benchmarks as a process, which prints `listening ADDRESS` and ends with its input."""
         process = subprocess.Popen(
             [sys.executable, "-m", f"benchmarks.{module}", argument],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
@@ -155,23 +153,23 @@ class Ground:
         )
         assert process.stdout is not None
         try:
-            said = process.stdout.readline().split()
-            if said[:1] != ["listening"]:
+            words = process.stdout.readline().split()
+            if words[:1] != ["listening"]:
                 raise RuntimeError(f"{module} did not start, exit status {process.wait()}")
-            yield Listening(said[1], process.pid)
+            yield Listening(words[1], process.pid)
         finally:
-            process.communicate()  # closes its standard input, at which it stops, and waits
+            process.communicate()  # closes its standard input, which stops it, and waits
 
 
 def _quietly(close: Callable[[], None]) -> None:
-    """Close without the logs, which are printed for tests that fail."""
+    """Close without printing the logs, which are for failing tests."""
     with contextlib.redirect_stdout(io.StringIO()):
         close()
 
 
 @contextlib.contextmanager
 def opened(url: str) -> Iterator[Store]:
-    """An open store, closed at the end."""
+    """Open a store, and close it at the end."""
     store = open_store(url)
     try:
         yield store
@@ -180,7 +178,7 @@ def opened(url: str) -> Iterator[Store]:
 
 
 def settle(store: Store) -> None:
-    """Let the engine do now what it would else do while it is measured."""
+    """Run the engine's maintenance now, so that it does not run during a measurement."""
     if store.is_postgresql:
         with store.reading():
             store.database.execute_sql("VACUUM ANALYZE")
