@@ -15,7 +15,7 @@ from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, loc
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
 from frontend_server.sync.parking import UNKNOWN_KIND, park, park_damaged, probe_unknown_kinds, unpark
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
-from frontend_server.sync.resync import begin_resync, lost_its_past
+from frontend_server.sync.resync import begin_resync, refuses_position
 from frontend_server.sync.schedule import describe
 from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
@@ -119,7 +119,7 @@ class _Push:
                 continue
             except grpc.RpcError as error:
                 # Once in a push: an admin that refuses its own receipts must not make this store resync in a loop.
-                if self._has_resynced or not lost_its_past(error, state):
+                if self._has_resynced or not refuses_position(error, state):
                     raise
                 self._resync(state)
                 continue

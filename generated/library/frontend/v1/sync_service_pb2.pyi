@@ -244,9 +244,11 @@ class SetAsideRow(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     SET_ASIDE_TIME_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`book`."""
+    """`book`; or `field 7`, the number of its field in the sync, for a kind of rows that this frontend does not know. Such a
+    row is applied after an upgrade of the frontend.
+    """
     id: _builtins.str
-    """The book's id. Cut after 100 characters; other characters than ASCII are escaped."""
+    """The book's id. Cut after 100 characters; other characters than ASCII are escaped. Of an unknown kind the revision."""
     reason: _builtins.str
     """Why it could not be applied; at most 500 characters."""
     revision: _builtins.int
