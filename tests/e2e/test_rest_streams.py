@@ -125,6 +125,8 @@ def test_a_raw_body_is_a_field_of_the_request(stand: Stand) -> None:
 def test_a_raw_answer_is_as_it_is(stand: Stand, path: str) -> None:
     answer = stand.ask(f"GET {path}?raw.content_type=text/html&raw.data=PGI%2B/zwvYj4%3D")
     assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "text/html", b"<b>\xff</b>")
+    # A browser that opens it runs no script of it as a page of this server.
+    assert answer.headers["Content-Security-Policy"] == "sandbox"
 
 
 def test_a_raw_body_comes_back_as_it_went(stand: Stand) -> None:
