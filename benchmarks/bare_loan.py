@@ -10,7 +10,7 @@ from service_kit.clock import DAY, system_clock
 from service_kit.ids import new_id
 from service_kit.store import Store
 
-TAKE_COPY = """
+RESERVE_COPY = """
 UPDATE book SET on_loan = on_loan + 1 WHERE id = ? AND (state = 1 AND on_loan < total_copies) RETURNING title
 """
 INCREMENT_LOAN_COUNT = """
@@ -35,7 +35,7 @@ class BareLoans:
         self._store = store
         self._statements = [
             each.replace("?", store.database.param)
-            for each in (TAKE_COPY, INCREMENT_LOAN_COUNT, TAKE_REVISION, INSERT_LOAN)
+            for each in (RESERVE_COPY, INCREMENT_LOAN_COUNT, TAKE_REVISION, INSERT_LOAN)
         ]
         self._begin = "BEGIN" if store.is_postgresql else "BEGIN IMMEDIATE"
         # SQLite has one writer at a time, and the others poll.

@@ -1,4 +1,4 @@
-"""Each field of a book is added, changed by the mask, returned, imported and undone, whatever fields there are."""
+"""Each field in the table of a book's fields is added, changed by the mask, returned, imported and undone."""
 
 from __future__ import annotations
 
