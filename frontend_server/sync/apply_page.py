@@ -151,7 +151,7 @@ def write_row(store: Store, fit: Fit) -> AfterCommit:
 
 
 def try_write(write: Callable[[], AfterCommit], name: str, trials: Trials, after_commit: list[AfterCommit]) -> bool:
-    """Run `write` as the trial `name`; return whether it succeeded. Only then keep what is to be done after the commit."""
+    """Run `write` as the trial `name`; return whether it succeeded. Only then add to `after_commit`."""
     done: list[AfterCommit] = []
     has_succeeded = trials.run(name, lambda: done.append(write()))
     if has_succeeded:  # on PostgreSQL, a trial can fail after `write`, because of a deferred constraint
