@@ -23,10 +23,10 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STAT
 from library_domain.errors import BookNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import words_of
 from service_kit.ids import new_id
 from service_kit.store import Store
 from service_kit.text.keys import text_key
+from service_kit.text.words import index_words
 from tests.support.clocks import SettableClock
 from tests.support.frontend import Branch, at_once, new_book
 from tests.support.stores import FreshDatabases, bound_store
@@ -218,8 +218,8 @@ def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
     shown = [catalog.get_book(branch.store, book.id) for book in books]
 
     def fits(book: book_pb2.Book, publisher: str, category: str, query: str) -> bool:
-        words = words_of(f"{book.title} {' '.join(book.authors)} {book.isbn}")
-        wanted = ["9780141439587"] if query == "0-14-143958-0" else words_of(query)
+        words = index_words(f"{book.title} {' '.join(book.authors)} {book.isbn}")
+        wanted = ["9780141439587"] if query == "0-14-143958-0" else index_words(query)
         return publisher in ("", book.publisher.title()) and category in ("", book.category) and {*wanted} <= {*words}
 
     found = 0
@@ -349,7 +349,7 @@ def test_what_a_word_index_takes_for_an_operator_is_a_word_here(branch: Branch) 
 def test_each_word_of_a_title_finds_the_book_whatever_its_characters(branch: Branch, title: str) -> None:
     mark = new_id().replace("-", "")
     book = branch.book(f"{title.replace(chr(0), '')} {mark}")
-    for word in words_of(book.title):
+    for word in index_words(book.title):
         assert [found.id for found in listed(branch, query=f"{word} {mark}")] == [book.id]
 
 
