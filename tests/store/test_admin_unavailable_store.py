@@ -102,7 +102,7 @@ def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(
         assert head_revision() == before + 1
 
 
-def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
+def test_a_writer_that_waits_too_long_for_another_may_try_again(
     databases: FreshDatabases,
 ) -> None:
     with bound_store("admin", databases.migrated("admin", "postgresql"), StoreTimes(busy_seconds=1)) as store:
@@ -116,7 +116,7 @@ def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
 # --- SQLite ---
 
 
-def test_a_writer_that_waits_too_long_for_another_process_is_told_to_try_again(
+def test_a_writer_that_waits_too_long_for_another_process_may_try_again(
     databases: FreshDatabases,
 ) -> None:
     url = databases.migrated("admin", "sqlite")

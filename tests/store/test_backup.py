@@ -274,7 +274,7 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     assert contents_of(filled) == before
 
 
-def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
+def test_what_is_not_a_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
     admin, frontend = databases.migrated("admin", engine), databases.migrated("frontend", engine)
     swapped = refusal(run("backup", tmp_path / "monday", admin=frontend, frontend=admin))
     assert "this is the store of the frontend service" in swapped
@@ -401,7 +401,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_backup_is_told_by_what_is_wrong_and_is_not_restored(tmp_path: Path, backup: Path, kind: str) -> None:
+def test_a_damaged_backup_is_refused_with_its_damage_and_not_restored(tmp_path: Path, backup: Path, kind: str) -> None:
     damage, told = DAMAGES[kind]
     folder = shutil.copytree(backup, tmp_path / "copy")
     damage(folder)

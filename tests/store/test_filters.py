@@ -213,7 +213,7 @@ def test_a_pasted_isbn_is_taken_by_add_and_update_and_found(admin: Admin) -> Non
 # --- what is left out ---
 
 
-def test_a_list_says_how_many_books_it_left_out(branch: Branch) -> None:
+def test_a_list_counts_the_books_it_left_out(branch: Branch) -> None:
     books = [new_book(f"word {n}", publisher=f"P{n % 2}", category=f"C{n % 3}") for n in range(12)]
     branch.receive(*books)
     user = branch.user()

@@ -82,7 +82,7 @@ def counts(branch: Branch, page_size: int = 1_000, *, include_unavailable: bool 
 # --- what a book shows ---
 
 
-def test_a_book_shows_all_that_the_admin_told_and_the_copies_that_are_here(branch: Branch) -> None:
+def test_a_book_shows_all_that_the_admin_sent_and_the_copies_that_are_here(branch: Branch) -> None:
     told = branch.book(
         "Gödel, Escher, Bach",
         copies=3,
@@ -196,7 +196,7 @@ def test_a_book_read_while_it_is_lent_and_returned_is_either_here_or_expected_ba
 WORDS = ("", "emma", "AUSTEN", "austen emma", "9780141439587", "0-14-143958-0", "nowhere")
 
 
-def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
+def test_a_listed_book_matches_every_filter_that_is_set(branch: Branch) -> None:
     chance = random.Random(2)
     books = [
         new_book(
@@ -346,7 +346,7 @@ def test_what_a_word_index_takes_for_an_operator_is_a_word_here(branch: Branch) 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=st.text(st.characters(codec="utf-8"), max_size=40) | st.text("aA1eé.-_/@&<>;'0", max_size=20))
-def test_each_word_of_a_title_finds_the_book_whatever_its_characters(branch: Branch, title: str) -> None:
+def test_each_word_of_a_title_finds_the_book_with_any_characters(branch: Branch, title: str) -> None:
     mark = new_id().replace("-", "")
     book = branch.book(f"{title.replace(chr(0), '')} {mark}")
     for word in words_of(book.title):

@@ -166,7 +166,7 @@ def test_a_renewal_waits_for_the_change_of_its_user_and_is_made(branch: Branch) 
     assert renewed.days == 21
 
 
-def test_an_unavailable_book_with_all_copies_out_says_when_one_is_expected(
+def test_an_unavailable_book_with_all_copies_out_shows_when_one_is_expected(
     branch: Branch, clock: SettableClock
 ) -> None:
     book = branch.book()

@@ -65,7 +65,7 @@ def test_an_account_is_not_closed_while_a_loan_of_it_is_being_made(branch: Branc
     assert [each.state for each in branch.users()] == [USER_STATE_ACTIVE]
 
 
-def test_a_request_beside_its_copy_that_got_the_last_book_is_answered_as_that_one(branch: Branch) -> None:
+def test_a_request_at_the_same_time_as_its_copy_that_got_the_last_book_is_answered_as_that_one(branch: Branch) -> None:
     user, book, request_id = branch.user(), branch.book(), str(uuid4())
 
     loan = second_beside(
@@ -78,7 +78,7 @@ def test_a_request_beside_its_copy_that_got_the_last_book_is_answered_as_that_on
     branch.check()
 
 
-def test_a_request_beside_its_copy_is_done_once_where_both_could_be_done(branch: Branch) -> None:
+def test_a_request_at_the_same_time_as_its_copy_is_done_once_where_both_could_be_done(branch: Branch) -> None:
     user, book, request_id = branch.user(), branch.book(copies=2), str(uuid4())
 
     loan = second_beside(

@@ -98,7 +98,7 @@ def test_a_lent_copy_is_missing_until_it_comes_back(branch: Branch, clock: Setta
     branch.check()
 
 
-def test_every_change_of_a_loan_is_due_to_be_told_anew(branch: Branch) -> None:
+def test_every_change_of_a_loan_makes_it_pending_again(branch: Branch) -> None:
     book, user = branch.book(), branch.user()
     branch.told_everything()
     revisions = []
@@ -112,7 +112,7 @@ def test_every_change_of_a_loan_is_due_to_be_told_anew(branch: Branch) -> None:
     assert revisions == sorted(set(revisions))
 
 
-def test_a_change_gives_a_parked_loan_another_chance(branch: Branch) -> None:
+def test_a_changed_loan_that_was_parked_is_sent_again(branch: Branch) -> None:
     loan = branch.borrow(branch.book().id, branch.user().id)
     for change in (partial(branch.renew, loan.id, 7), partial(branch.bring_back, loan.id)):
         Loan.update(park_reason="the admin did not like it").execute()
@@ -128,7 +128,9 @@ def test_the_loan_keeps_the_title_that_it_was_made_under(branch: Branch) -> None
     assert branch.bring_back(loan.id).book_title == "The Hobbit"
 
 
-def test_the_last_copy_gone_says_when_the_first_is_expected_back(branch: Branch, clock: SettableClock) -> None:
+def test_without_a_free_copy_the_refusal_names_when_the_first_is_expected_back(
+    branch: Branch, clock: SettableClock
+) -> None:
     book, user = branch.book(copies=3), branch.user()
     for days in (30, 7, 14):
         branch.borrow(book.id, user.id, days)
@@ -199,9 +201,7 @@ def test_copies_that_the_admin_takes_away_are_not_lent_once_more(branch: Branch)
 # --- request ids ---
 
 
-def test_a_borrow_sent_again_gets_the_first_answer_whatever_happened_since(
-    branch: Branch, clock: SettableClock
-) -> None:
+def test_a_borrow_sent_again_gets_the_first_answer_after_later_changes(branch: Branch, clock: SettableClock) -> None:
     book, user, request_id = branch.book(copies=2), branch.user(), str(uuid4())
     first = branch.borrow(book.id, user.id, 14, request_id)
     assert branch.borrow(book.id, user.id, 14, request_id) == first

@@ -70,7 +70,7 @@ def test_of_16_who_race_for_the_last_copy_one_gets_it_each_time(
     check_one_winner_each(branches[0], race(branches, rounds, with_request_ids=False))
 
 
-def test_so_they_do_where_only_the_database_stands_between_them(frontend_store: Store, clock: SettableClock) -> None:
+def test_so_they_do_where_only_the_database_keeps_them_apart(frontend_store: Store, clock: SettableClock) -> None:
     # A store lets one writer of its process at a time to SQLite. Stores of their own are as processes of their own.
     branches = [Branch(Store(frontend_store.database, frontend_store.url), clock) for _ in range(THREADS)]
     check_one_winner_each(branches[0], race(branches, 30, with_request_ids=True))
@@ -174,7 +174,7 @@ def test_a_crowd_that_borrows_renews_and_returns_leaves_the_books_balanced(branc
     assert Loan.select().count() > 20
 
 
-def test_lending_goes_on_while_all_rows_are_marked_to_be_told_anew(branch: Branch) -> None:
+def test_lending_goes_on_while_all_rows_are_marked_pending_again(branch: Branch) -> None:
     book, users = branch.book(copies=100), [branch.user() for _ in range(4)]
     is_over = threading.Event()
 

@@ -63,13 +63,13 @@ def test_the_count_of_loans_follows_them_and_the_times_do_not(branch: Branch, cl
     assert (counted.create_time, counted.update_time) == (user.create_time, user.update_time)
 
 
-def test_nobody_has_an_id_that_was_never_given(branch: Branch) -> None:
+def test_an_unknown_user_id_is_not_found(branch: Branch) -> None:
     enroll(branch)
     with pytest.raises(UserNotFound):
         members.get_user(branch.store, new_id())
 
 
-def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
+def test_an_address_enrols_once_in_any_case(branch: Branch) -> None:
     for first, second in [
         ("ada@example.org", "ada@example.org"),
         ("bob@example.org", "BOB@Example.ORG"),
@@ -138,7 +138,7 @@ def test_one_name_is_enough(branch: Branch, first: str, last: str) -> None:
     assert members.get_user(branch.store, user.id) == user
 
 
-def test_a_request_sent_again_gives_the_user_enrolled_first(branch: Branch, clock: SettableClock) -> None:
+def test_a_request_sent_again_returns_the_user_enrolled_first(branch: Branch, clock: SettableClock) -> None:
     request_id = str(uuid4())
     first = enroll(branch, request_id=request_id)
     branch.borrow(branch.book().id, first.id)

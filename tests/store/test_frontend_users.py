@@ -112,7 +112,7 @@ def test_no_query_is_taken_for_the_engines_own_language(branch: Branch, query: s
         assert [field for field, _ in refused.value.problems] == ["query"]
 
 
-def test_pages_hold_each_user_once_and_a_token_is_for_its_own_arguments(branch: Branch) -> None:
+def test_pages_list_each_user_once_and_a_token_is_for_its_own_arguments(branch: Branch) -> None:
     users = [branch.user() for _ in range(7)]
     assert branch.users(page_size=3) == users
     assert branch.users("lovelace", page_size=2) == users

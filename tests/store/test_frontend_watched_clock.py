@@ -124,7 +124,7 @@ def test_a_clock_that_is_behind_by_less_lends(process: Process, hours: int) -> N
         process.call("LendingService", method, request())
 
 
-def test_people_enrol_browse_and_see_their_loans_whatever_the_clock_shows(process: Process) -> None:
+def test_people_enrol_browse_and_see_their_loans_with_a_wrong_clock(process: Process) -> None:
     user, book = process.enroll(), process.branch.book()
     loan = process.borrow(book_id=book.id, user_id=user.id)
     process.clock.now = 20 * SECOND
@@ -178,7 +178,7 @@ def test_a_fresh_store_lends_under_no_clock_of_before_the_release(process: Proce
         process.call("LendingService", method, request())
 
 
-def test_status_and_health_say_so_and_the_log_once(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+def test_status_and_health_report_it_and_the_log_once(process: Process, caplog: pytest.LogCaptureFixture) -> None:
     process.enroll()
     right = process.clock.now
 
@@ -250,7 +250,7 @@ def test_the_books_of_the_admin_are_not_believed_against_the_times_of_users(proc
     assert process.borrow(book_id=book.id, user_id=user.id)
 
 
-def test_what_no_timestamp_may_hold_is_not_a_time() -> None:
+def test_a_value_out_of_range_of_timestamps_is_not_a_time() -> None:
     """An admin with a broken clock, or a fault, must not stop the lending for eight thousand years."""
     page = page_of(RELEASE_TIME)
     page.changes[0].book.update_time.seconds = END_OF_TIME

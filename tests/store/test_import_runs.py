@@ -89,7 +89,7 @@ def test_a_duplicate_is_skipped_and_what_would_change_is_shown(admin: Admin) -> 
     assert admin.get(dune.id) == dune
 
 
-def test_an_update_changes_what_the_row_has_and_nothing_else(admin: Admin) -> None:
+def test_an_update_changes_only_what_the_row_has(admin: Admin) -> None:
     dune = admin.add("Dune", isbn=DUNE, publisher="Ace", authors=["F. Herbert"], copies=2, description="Sand")
     _, cursor = admin.changes()
     row = AddBookRequest(title="DUNE ", isbn="0441013597", publisher="Ace Books", published_year=-44)
@@ -330,7 +330,7 @@ def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     ]  # fmt: skip
 
 
-def test_copies_that_are_out_are_not_taken_away_whatever_the_frontends_clock_says(admin: Admin) -> None:
+def test_copies_that_are_out_are_not_taken_away_at_any_time_of_the_frontends_clock(admin: Admin) -> None:
     book = admin.add("Dune", isbn=DUNE, copies=1)
     early = [admin.loan_record(revision=2, book_id=book.id) for _ in range(2)]
     admin.clock.advance(seconds=10)

@@ -123,7 +123,7 @@ STRANGERS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", STRANGERS)
 @pytest.mark.parametrize("schema", [SCHEMA, FRONTEND_SCHEMA], ids=["admin", "frontend"])
-def test_what_is_no_store_is_refused(tmp_path: Path, kind: str, schema: Schema) -> None:
+def test_what_is_not_a_store_is_refused(tmp_path: Path, kind: str, schema: Schema) -> None:
     put, why = STRANGERS[kind]
     put(tmp_path / "library.db")
     told = refusal(tmp_path / "library.db", schema)
@@ -411,7 +411,7 @@ def test_a_store_that_is_being_restored_is_refused(tmp_path: Path) -> None:
     assert rows(path) == 5
 
 
-def test_a_crashed_store_is_backed_up_and_one_beside_the_log_of_another_is_not(tmp_path: Path, crashed: Path) -> None:
+def test_a_crashed_store_is_backed_up_and_one_with_the_log_of_another_is_not(tmp_path: Path, crashed: Path) -> None:
     folder = copy_folder(crashed, tmp_path / "copy")
     path = folder / "data" / "admin.db"
     copy = copy_store(f"sqlite:///{path}", tmp_path / "copy.db", SCHEMA, FACTS["admin"], lambda *_: None)

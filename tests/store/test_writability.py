@@ -71,7 +71,7 @@ def test_a_store_is_reported_once_and_again_when_a_probe_succeeds(store: Store) 
     assert revision >= 1, "the probe has written"
 
 
-def test_a_wrong_statement_says_nothing_of_the_store(store: Store) -> None:
+def test_a_wrong_statement_does_not_count_against_the_store(store: Store) -> None:
     with pytest.raises(peewee.OperationalError) as raised, store.writing():
         store.database.execute_sql("SELECT nothing FROM nowhere")
     assert write_problem(raised.value) is None

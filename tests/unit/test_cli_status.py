@@ -64,13 +64,13 @@ def test_numbers_stay_numbers_and_times_are_rfc_3339() -> None:
     assert FRONTEND["parked_rows"] == [{"kind": "loan", "id": "l1", "reason": "days: [red]is 0\x1b[2J"}]
 
 
-def test_what_has_not_happened_is_none() -> None:
+def test_a_time_of_what_has_not_happened_is_null() -> None:
     told = fields_of(SyncStatus())
     assert told["cursor_age_seconds"] is None
     assert told["last_pull_time"] is None
 
 
-def test_every_field_of_the_contract_is_told() -> None:
+def test_every_field_of_the_contract_is_shown() -> None:
     assert len(fields_of(Status())) == len(Status.DESCRIPTOR.fields)
     assert len(fields_of(SyncStatus())) == len(SyncStatus.DESCRIPTOR.fields)
 
@@ -80,7 +80,7 @@ def test_json_is_the_reports() -> None:
     assert json.loads(as_json(reports)) == reports
 
 
-def test_lines_are_one_for_each_key_whatever_the_services_say() -> None:
+def test_lines_are_one_for_each_key_for_any_answers() -> None:
     lines = list(as_lines({"admin": ADMIN, "frontend": FRONTEND}))
     assert "admin.health: SERVING" in lines
     assert "admin.book_count: 5625" in lines
@@ -114,7 +114,7 @@ def test_a_clock_that_is_behind_is_a_sentence_with_the_way_out() -> None:
     assert "1,771,200,000.0 s" in shown({"frontend": {"health": "NOT_SERVING", **fields_of(behind)}})
 
 
-def test_what_the_rest_service_stands_before_is_told() -> None:
+def test_the_targets_of_the_rest_service_are_shown() -> None:
     rest: Report = {
         "url": "http://127.0.0.1:8080",
         "health": "NOT_SERVING",
@@ -207,7 +207,7 @@ def test_times_are_local_and_the_zone_is_named(monkeypatch: pytest.MonkeyPatch) 
         time.tzset()
 
 
-def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
+def test_a_problem_is_shown_in_its_line_with_what_to_do() -> None:
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("admin", "does not answer at 127.0.0.1:50052: start it with `library up`", {"admin": SILENT}),
         ("frontend", "another program", {"frontend": {"health": "NO_ANSWER", "error": "another program\x1b[2J"}}),
@@ -245,7 +245,7 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
         assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True)
 
 
-def test_what_passes_by_itself_is_no_alarm() -> None:
+def test_what_passes_by_itself_is_not_an_alarm() -> None:
     assert ten_lines(rest=SILENT)["rest"] == (
         "does not answer at http://127.0.0.1:8080; it is only needed for HTTP",
         True,

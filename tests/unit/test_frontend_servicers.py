@@ -252,7 +252,7 @@ def test_every_bad_input_is_refused_with_its_field_and_changes_nothing(desk: Des
     assert desk.branch.contents() == before
 
 
-def test_all_that_is_wrong_is_told_at_once(desk: Desk) -> None:
+def test_all_problems_are_reported_at_once(desk: Desk) -> None:
     refusal = desk.refusal(f"{LENDING}/BorrowBook", BorrowBookRequest(book_id="a", user_id="b", request_id="c"))
     assert set(refusal.fields) == {"book_id", "user_id", "days", "request_id"}
 
@@ -295,7 +295,7 @@ def test_what_is_not_there_is_named(desk: Desk) -> None:
         assert refusal.metadata == {f"{kind.lower()}_id": nothing}
 
 
-def test_refusals_of_lending_tell_their_reason_and_what_it_is_about(desk: Desk) -> None:
+def test_refusals_of_lending_have_their_reason_and_metadata(desk: Desk) -> None:
     branch, clock = desk.branch, desk.clock
     user, out = branch.user(), branch.book()
     loan = branch.borrow(out.id, user.id, 14)
@@ -403,7 +403,7 @@ def test_a_loan_from_its_making_to_its_return(desk: Desk) -> None:
     assert desk.call(f"{CATALOG}/ListCategories", ListCategoriesRequest()).next_page_token == ""
 
 
-def test_without_the_admin_lending_goes_on_and_the_sync_says_so(desk: Desk) -> None:
+def test_without_the_admin_lending_goes_on_and_the_sync_reports_it(desk: Desk) -> None:
     desk.call(f"{LENDING}/BorrowBook", borrow(book_id=desk.branch.book().id, user_id=desk.branch.user().id))
     status: SyncStatus = desk.call(f"{SYNC}/GetSyncStatus", GetSyncStatusRequest())
     assert status.waiting_loan_count > 0
@@ -424,7 +424,7 @@ def test_no_name_at_all_is_refused_with_both_fields(desk: Desk) -> None:
         assert set(desk.refusal(f"{MEMBERS}/UpdateUser", change).fields) == {"user.first_name", "user.last_name"}
 
 
-def test_refusals_of_users_say_their_reason_and_what_it_is_about(desk: Desk) -> None:
+def test_refusals_of_users_have_their_reason_and_metadata(desk: Desk) -> None:
     branch = desk.branch
     busy, closed, odd = branch.user(), branch.user(), branch.user()
     many = branch.book(copies=5)

@@ -155,7 +155,7 @@ def with_a_field_of_another_kind() -> list[FileDescriptorProto]:
         pytest.param(with_a_field_of_another_kind(), "could not find message: .p.Colour", id="files that contradict"),
     ],
 )
-def test_a_target_that_confuses_us_is_told_once_and_looked_at_again(
+def test_an_invalid_target_is_logged_once_and_read_again(
     server: MisdescribedServer, follow: Callable[..., None], files: list[FileDescriptorProto], words: str
 ) -> None:
     server.say(files)
@@ -175,7 +175,7 @@ def test_a_target_that_confuses_us_is_told_once_and_looked_at_again(
     follow(test)
 
 
-def test_bytes_that_are_no_file_are_told(server: MisdescribedServer, follow: Callable[..., None]) -> None:
+def test_bytes_that_are_not_a_file_are_reported(server: MisdescribedServer, follow: Callable[..., None]) -> None:
     server.say_bytes({"p.proto": b"\xff\xff\xff"}, {"p.Service": "p.proto"})
 
     async def test(followed: Followed) -> None:
@@ -202,7 +202,7 @@ def test_a_contract_that_cannot_be_served_leaves_the_one_before(
     follow(test)
 
 
-def test_a_contract_that_comes_back_is_not_made_anew(server: MisdescribedServer, follow: Callable[..., None]) -> None:
+def test_a_contract_that_comes_back_is_not_rebuilt(server: MisdescribedServer, follow: Callable[..., None]) -> None:
     """Classes of messages are never freed: a canary that two versions answer for would fill the memory."""
 
     async def test(followed: Followed) -> None:
@@ -317,7 +317,7 @@ def test_a_kind_that_http_has_not_is_left_out(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "{", "a//b", "a*"])
-def test_a_name_that_is_no_path_hides_no_other_method(name: str) -> None:
+def test_a_name_that_is_not_a_path_hides_no_other_method(name: str) -> None:
     file = described("/v1/b")
     file.service[0].method.add(name=name, input_type=".p.Message", output_type=".p.Message")
     served, (problem,) = learnt(file)
@@ -358,7 +358,7 @@ def test_no_method_of_a_restricted_service_is_served() -> None:
     assert learnt(restricted(file, service="INTERNAL")) == ([], [])
 
 
-def test_a_restriction_to_nothing_is_none() -> None:
+def test_an_empty_restriction_restricts_nothing() -> None:
     file = restricted(described("/v1/a"))
     file.service[0].options.Extensions[VISIBILITY.api_visibility].SetInParent()
     assert learnt(file) == ([("GET", "/v1/a")], [])

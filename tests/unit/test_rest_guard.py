@@ -98,7 +98,7 @@ def test_each_spelling_of_a_host_is_that_host(host: str) -> None:
         ["Host: l\xf6calhost"],
     ],
 )
-def test_a_request_is_for_one_host_whoever_may_be_asked_for(headers: list[str]) -> None:
+def test_a_request_names_one_valid_host(headers: list[str]) -> None:
     for hosts in (hosts_to_answer("127.0.0.1", "127.0.0.1", ()), ()):
         for verb in ("GET", "POST"):
             assert outcome(hosts, *headers, verb=verb) == "HOST_INVALID"
@@ -127,7 +127,7 @@ def test_of_old_http_no_host_is_wanted_and_so_it_is_not_ours_by_name() -> None:
         ([f"{ALLOWED_ORIGIN}.evil.example"], "ORIGIN_REFUSED"),
     ],
 )
-def test_each_origin_that_is_said_has_to_be_ours_or_allowed(origins: list[str], expected: str) -> None:
+def test_each_origin_of_a_request_has_to_be_ours_or_allowed(origins: list[str], expected: str) -> None:
     headers = ["Host: LocalHost:8080", *(f"Origin: {origin}" for origin in origins)]
     for verb in ("POST", "PATCH", "DELETE", "PUT", "TRACE", "MADE-UP"):
         assert outcome({"localhost"}, *headers, verb=verb) == expected

@@ -99,7 +99,7 @@ SAMPLED = """
 """
 
 
-def test_samples_are_what_comments_say_and_what_types_allow() -> None:
+def test_samples_come_from_comments_and_fit_the_types() -> None:
     made = operation(
         method('post: "/v1/{text}" body: "*"', "Sampled", "Sampled"),
         more=f'import "google/protobuf/timestamp.proto"; {SAMPLED}'.replace('\\"', '"'),
@@ -180,7 +180,7 @@ def test_types_of_several_packages_have_short_names() -> None:
     assert answer == {"$ref": "#/components/schemas/BackStatus"}
 
 
-def test_types_of_the_same_name_share_a_schema_if_they_say_the_same() -> None:
+def test_equal_types_of_the_same_name_share_a_schema() -> None:
     def target(service: str, inner: str) -> Contract:
         return contract(
             f"""

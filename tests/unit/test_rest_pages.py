@@ -123,7 +123,7 @@ def test_the_line_to_try_is_quoted_for_the_shell(served: Served) -> None:
     assert """curl 'http://api.test:8080/v1/$(reboot)'"'"'&'\n""" in served.text()
 
 
-def test_what_is_not_learnt_yet_says_so(served: Served) -> None:
+def test_a_target_that_is_not_read_yet_is_shown_so(served: Served) -> None:
     served.contracts = [ContractSummary("127.0.0.1:50052", None)]
     for page in (served.html(), served.text()):
         assert "127.0.0.1:50052" in page
@@ -253,7 +253,7 @@ def test_below_a_prefix_all_addresses_are_below_it(served: Served) -> None:
                 assert client.base_url.join(path).join(address).path.startswith("/rest/")
 
 
-def test_swagger_ui_asks_nobody_else(served: Served) -> None:
+def test_swagger_ui_asks_no_other_server(served: Served) -> None:
     script = served.client.get("/docs/docs.js").text
     assert 'url: "openapi.json"' in script
     assert "validatorUrl: null" in script

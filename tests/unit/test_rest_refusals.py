@@ -37,7 +37,7 @@ def test_the_table_has_each_of_them_with_its_status() -> None:
 
 
 @pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
-def test_each_is_told_as_aip_193_has_it(kind: type[Refusal]) -> None:
+def test_each_has_the_form_of_aip_193(kind: type[Refusal]) -> None:
     refusal = example(kind)
     http_status, body = refusal_answer(refusal, "some-request")
     error = json.loads(body)["error"]

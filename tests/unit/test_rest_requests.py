@@ -167,7 +167,7 @@ def test_what_may_be_in_a_query(query: str, expected: Any) -> None:
     assert made(GET, "get", query=query.encode()) == expected
 
 
-def test_a_list_may_be_given_under_both_names() -> None:
+def test_a_list_may_come_under_both_names() -> None:
     assert made(FIND, "find", query=b"many_words=a&manyWords=b&many_words=c") == {"manyWords": ["a", "b", "c"]}
     assert set(refused(FIND, "find", query=b"one_word=a&oneWord=a")) == {"one_word"}
 
@@ -204,7 +204,7 @@ def test_a_query_may_have_so_many_parameters() -> None:
         (b'{"revision": 5}', {"messageId": "a"}),
     ],
 )
-def test_what_the_path_says_holds(body: bytes, expected: Any) -> None:
+def test_the_values_of_the_path_are_kept(body: bytes, expected: Any) -> None:
     assert made(PUT, "put", "a", "5", body=body) == {"revision": "5", "chosenMessage": expected}
 
 
@@ -225,7 +225,7 @@ def test_what_contradicts_the_path_is_refused(body: bytes, fields: set[str]) -> 
     assert set(refused(PUT, "put", "a", "5", body=body)) == fields
 
 
-def test_a_path_that_is_no_value_of_its_field_is_named() -> None:
+def test_a_path_that_is_not_a_value_of_its_field_is_named() -> None:
     assert set(refused(PUT, "put", "a", "b", body=b"{}")) == {"revision"}
     assert set(refused(PUT, "put", "a", "9" * 30, body=b"{}")) == {"revision"}
 

@@ -130,7 +130,7 @@ def test_a_path_that_no_rule_has(rules: list[str], request_line: str) -> None:
         (["GET /a"], "get /a", "GET"),  # HTTP's verbs are told apart by case
     ],
 )
-def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], request_line: str, allowed: str) -> None:
+def test_all_verbs_of_a_path_are_listed_when_it_is_another(rules: list[str], request_line: str, allowed: str) -> None:
     with pytest.raises(MethodNotAllowed) as refusal:
         found(rules, request_line)
     assert refusal.value.headers() == {"allow": allowed}
@@ -150,7 +150,7 @@ def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], reque
         (["POST /a:b"], "GET /a%3Ab", "POST /a:b"),
     ],
 )
-def test_an_encoded_colon_before_a_verb_is_told(rules: list[str], request_line: str, meant: str) -> None:
+def test_an_encoded_colon_before_a_verb_is_reported(rules: list[str], request_line: str, meant: str) -> None:
     with pytest.raises(ColonEncoded, match=re.escape(f" {meant} was meant")):
         found(rules, request_line)
 
@@ -166,7 +166,7 @@ def test_an_encoded_colon_in_an_id_is_a_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("request_line", ["POST /a/:b", "GET /a/", "GET /a//c", "POST /a//c:b", "OPTIONS /a/:b"])
-def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
+def test_an_empty_part_of_a_path_is_reported(request_line: str) -> None:
     rules = ["GET /a/{x}", "POST /a/{x}:b", "GET /a/{x}/c", "POST /a/{x}/c:b"]
     verb, _, path = request_line.partition(" ")
     with pytest.raises(SegmentEmpty):
@@ -178,12 +178,12 @@ def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a/%ff", "/%c3%28/a", "/a:%ff", "/x/%80/y"])
-def test_a_path_that_is_not_utf_8_is_told_from_one_that_is_not_there(path: str) -> None:
+def test_a_path_that_is_not_utf_8_is_distinguished_from_an_unknown_one(path: str) -> None:
     with pytest.raises(UnicodeDecodeError):
         routes_of("GET /a/{x}", "GET /{x=**}").find("GET", path)
 
 
-def test_a_rule_whose_paths_are_taken_is_told_whose_they_are() -> None:
+def test_a_rule_whose_paths_are_taken_is_refused_with_their_owner() -> None:
     routes: Routes[Rule] = Routes()
     first, second, other = Rule("GET /a/{x}"), Rule("GET /a/{y}"), Rule("PUT /a/{y}")
     assert routes.add(first) is first
