@@ -35,8 +35,8 @@ RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
 Result = TypeVar("Result")
 
 
-class Branch:
-    """One library branch: a frontend's store, its clock and its rules."""
+class LocalFrontend:
+    """A frontend in this process: its store, its clock and its rules, without a server."""
 
     def __init__(self, store: Store, clock: Clock, rules: LendingRules = RULES) -> None:
         self.store, self.clock, self.rules = store, clock, rules
@@ -115,7 +115,7 @@ class Branch:
                 model._meta.table_name: tuples(model.select().order_by(model._meta.primary_key)) for model in MODELS
             }
 
-    def told_everything(self) -> None:
+    def mark_all_pushed(self) -> None:
         """Make the store as after a push: the admin knows every row."""
         with self.store.writing():
             for model in (User, Loan):

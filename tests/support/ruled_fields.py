@@ -19,7 +19,7 @@ class Row(NamedTuple):
     field: str
     accepted: Sequence[Any]
     refused: Sequence[Any]
-    not_told: Sequence[Any] = ()
+    refused_but_valid: Sequence[Any] = ()
     """Refused by the rules, in a way that the schema does not say."""
     not_described: Sequence[Any] = ()
     """Accepted by the rules in another form than the one that the schema describes."""

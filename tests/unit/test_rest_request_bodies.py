@@ -14,7 +14,7 @@ from rest_server.guards.json_bodies import MOST_NESTING, MOST_VALUES
 from tests.support.made_requests import (
     POST,
     SECONDS,
-    assert_can_be_told,
+    assert_can_be_returned,
     made,
     nested,
     refused,
@@ -209,7 +209,7 @@ def test_no_body_takes_long_to_be_refused(body: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         made(POST, body=body)
     assert time.perf_counter() - begin < SECONDS
-    assert_can_be_told(refusal.value)
+    assert_can_be_returned(refusal.value)
 
 
 def test_the_messages_here_have_fields_of_all_kinds() -> None:

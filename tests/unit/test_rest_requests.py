@@ -30,7 +30,7 @@ from tests.support.made_requests import (
     SEND_BY_PATH,
     SEND_STREAM,
     TEST,
-    assert_can_be_told,
+    assert_can_be_returned,
     made,
     refused,
 )
@@ -51,7 +51,7 @@ def test_any_bytes_are_a_body_or_are_refused(body: bytes) -> None:
         try:
             made(rule, *path, body=body)
         except Refusal as refusal:
-            assert_can_be_told(refusal)
+            assert_can_be_returned(refusal)
 
 
 def names_in(message: DescMessage, depth: int = 2) -> list[str]:
@@ -89,7 +89,7 @@ def test_any_json_is_a_request_or_is_refused(operation: str, data: st.DataObject
         value = NO_BODY if body is None else json_of(body)
         request = serialized_request(rule, contract, [path] * 6, query, value, data.draw(st.sampled_from([None, "a"])))
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
     else:
         rule.method.input.type.from_binary(request)
 
@@ -104,7 +104,7 @@ def test_any_query_is_a_request_or_is_refused(query: bytes) -> None:
     try:
         made(GET, "get", query=query)
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
 
 
 @given(st.lists(st.tuples(st.sampled_from(names_in(GET.method.input)), st.text(max_size=5)), max_size=5))
@@ -112,7 +112,7 @@ def test_any_parameters_are_a_request_or_are_refused(query: list[tuple[str, str]
     try:
         serialized_request(GET, TEST, ["get"], query, NO_BODY, None)
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
 
 
 @pytest.mark.parametrize(
