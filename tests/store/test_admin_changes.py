@@ -1,4 +1,4 @@
-"""What the frontend is told of the catalogue, on both engines: every change once, and no past that is not ours."""
+"""ListCatalogChanges on both engines: every change is sent once, and a cursor of another database is refused."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.support.clocks import SettableClock
 from tests.support.stores import FreshDatabases, bound_store
 
 
-def as_told(book: Book) -> Book:
-    """The book as the frontend is told of it: without what the frontend knows better."""
-    told = Book()
-    told.CopyFrom(book)
+def as_sent(book: Book) -> Book:
+    """The book as the frontend gets it: without what the frontend knows better."""
+    sent = Book()
+    sent.CopyFrom(book)
     for field in ("available_copies", "next_available_time", "etag"):
-        told.ClearField(field)
-    return told
+        sent.ClearField(field)
+    return sent
 
 
 def catalogue(admin: Admin) -> dict[str, Book]:
     books = admin.books(page_size=1_000) + admin.books(page_size=1_000, state=BOOK_STATE_REMOVED)
-    return {book.id: as_told(book) for book in books}
+    return {book.id: as_sent(book) for book in books}
 
 
 def test_an_empty_catalogue_has_a_cursor_too(admin: Admin) -> None:
@@ -52,7 +52,7 @@ def test_each_book_is_sent_once_in_its_newest_state(admin: Admin) -> None:
     changes, after = admin.changes(cursor)
     assert [(change.book.id, change.book.title) for change in changes] == [(second.id, "B"), (first.id, "A3")]
     assert changes[0].book.state == BOOK_STATE_REMOVED
-    assert [change.book for change in changes] == [as_told(admin.get(second.id)), as_told(admin.get(first.id))]
+    assert [change.book for change in changes] == [as_sent(admin.get(second.id)), as_sent(admin.get(first.id))]
     assert admin.changes(after)[0] == []
     assert [change.book.id for change in admin.changes()[0]] == [third.id, second.id, first.id]
 

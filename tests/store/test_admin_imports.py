@@ -1,4 +1,4 @@
-"""Bulk import on both engines: each row has its outcome, and a bad one holds up no other."""
+"""Bulk import on both engines: each row has its outcome, and a bad one delays no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of the catalogue on both engines: filters, words, pages that lose nothing and give nothing twice."""
+"""Lists of the catalogue on both engines: filters, words, pages that lose no book and list none twice."""
 
 from __future__ import annotations
 

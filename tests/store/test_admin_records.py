@@ -1,4 +1,4 @@
-"""What the frontend tells of, on both engines: the newest version wins, whatever comes when and how often."""
+"""RecordStates on both engines: the newest version wins, in any order and however often it comes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_rows_with_a_receipt_of_a_lost_past_are_not_recorded(
 
 BAD_USERS: dict[str, Callable[[State], object]] = {
     "no id": lambda record: record.user.ClearField("id"),
-    "id that is none": lambda record: setattr(record.user, "id", "x" * 37),
+    "invalid id": lambda record: setattr(record.user, "id", "x" * 37),
     "no e-mail": lambda record: record.user.ClearField("email"),
     "no state": lambda record: record.user.ClearField("state"),
     "no time": lambda record: record.user.ClearField("create_time"),
@@ -164,9 +164,9 @@ BAD_LOANS: dict[str, Callable[[State], object]] = {
     "no borrow time": lambda record: record.loan.ClearField("borrow_time"),
     "no due time": lambda record: record.loan.ClearField("due_time"),
     "revision 0": lambda record: setattr(record, "revision", 0),
-    "id that is none": lambda record: setattr(record.loan, "id", "x" * 37),
-    "book that is none": lambda record: setattr(record.loan, "book_id", "x" * 37),
-    "user that is none": lambda record: setattr(record.loan, "user_id", "\x00"),
+    "invalid id": lambda record: setattr(record.loan, "id", "x" * 37),
+    "invalid book": lambda record: setattr(record.loan, "book_id", "x" * 37),
+    "invalid user": lambda record: setattr(record.loan, "user_id", "\x00"),
     "control character": lambda record: setattr(record.loan, "book_title", "a\x1bb"),
     "time out of range": lambda record: record.loan.due_time.CopyFrom(Timestamp(seconds=2**62)),
     "return out of range": lambda record: record.loan.return_time.CopyFrom(Timestamp(seconds=2**62)),

@@ -1,4 +1,4 @@
-"""Each field of a book is added, changed by the mask, returned, imported and undone, whatever fields there are."""
+"""Each field of a book is added, changed by the mask, returned, imported and undone, for all fields of the table."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Lists:
     def __init__(self, runner: ServicerRunner, store: Store, lists: list[tuple[str, Message, str]]) -> None:
         self.runner, self.store, self.lists = runner, store, lists
         self.borrowers: set[str] = set()
-        """The users whom `ListBorrowers` must show, whatever is damaged."""
+        """The users whom `ListBorrowers` must show with any column damaged."""
 
     def items(self, method: str, request: Any, field: str, page_size: int) -> list[Any]:
         found: list[Any] = []

@@ -32,7 +32,7 @@ from tests.support.frontend import LocalFrontend, at_once, new_book
 from tests.support.stores import FreshDatabases, bound_store
 
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""What a gRPC client takes in one message unless it is told otherwise."""
+"""What a gRPC client takes in one message by default."""
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def counts(
 
 
 def test_a_book_shows_all_that_the_admin_sent_and_the_copies_that_are_here(frontend: LocalFrontend) -> None:
-    told = frontend.book(
+    sent = frontend.book(
         "Gödel, Escher, Bach",
         copies=3,
         authors=["Douglas R. Hofstadter"],
@@ -100,13 +100,13 @@ def test_a_book_shows_all_that_the_admin_sent_and_the_copies_that_are_here(front
         create_time=timestamp(1_700_000_000_123_456),
         update_time=timestamp(1_700_000_001_000_000),
     )
-    frontend.borrow(told.id, frontend.user().id)
+    frontend.borrow(sent.id, frontend.user().id)
 
-    shown = catalog.get_book(frontend.store, told.id)
+    shown = catalog.get_book(frontend.store, sent.id)
 
-    told.available_copies = 2
-    assert shown == told
-    assert listed(frontend) == [told]
+    sent.available_copies = 2
+    assert shown == sent
+    assert listed(frontend) == [sent]
 
 
 def test_a_book_that_is_out_leaves_the_list_and_shows_when_it_is_expected_back(

@@ -41,7 +41,7 @@ def test_a_borrow_at_the_limit_waits_for_a_return_and_is_counted(frontend_store:
 
 
 def test_a_loan_begins_after_the_one_for_which_it_waited(frontend: LocalFrontend, clock: SettableClock) -> None:
-    """The loans would say that more copies were out at a time than there are."""
+    """By the loans, more copies would be out at a time than there are."""
     user, book = frontend.user(), frontend.book(copies=2)
     loan = frontend.borrow(book.id, user.id)
 

@@ -1,4 +1,4 @@
-"""Random lives of a library, beside a model of its rules so simple that one sees that it is right."""
+"""Random lives of a library, compared with a model of its rules that is simple enough to be checked by reading."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ModelLoan:
 
 
 class Life:
-    """A library and the model of it, through which the same things happen."""
+    """A library and the model of it, which get the same calls."""
 
     def __init__(self, frontend: LocalFrontend, clock: SettableClock, data: DataObject) -> None:
         self.frontend, self.clock, self.data = frontend, clock, data
@@ -137,7 +137,7 @@ class Life:
         book = self.books[self.data.draw(st.sampled_from(sorted(self.books)), "book")]
         states = [BOOK_STATE_ACTIVE, BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED]
         book.state = self.data.draw(st.sampled_from(states), "state")
-        # More copies or as many: with fewer the admin may take away what is out, which is no fault of the lending.
+        # More copies or as many: with fewer the admin may take away what is out, which is not a fault of the lending.
         book.total_copies += self.data.draw(st.integers(0, 1), "new copies")
         self.frontend.receive(book)
 
@@ -161,7 +161,7 @@ class Life:
             return error.reason
 
     def check(self) -> None:
-        """The store is as the model says."""
+        """The store matches the model."""
         self.frontend.check()
         loans = list(Loan.select())
         assert {

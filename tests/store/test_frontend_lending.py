@@ -51,7 +51,7 @@ def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
 def refused(
     frontend: LocalFrontend, reason: type[ServiceError], call: Callable[..., object], *args: object
 ) -> dict[str, str]:
-    """Make a call that is to be refused for this reason and to change nothing; what the error tells."""
+    """Make a call that is to be refused for this reason and to change nothing; return the error's metadata."""
     before = frontend.contents()
     with pytest.raises(reason) as error:
         call(*args)
@@ -139,9 +139,9 @@ def test_without_a_free_copy_the_refusal_names_when_the_first_is_expected_back(
     for days in (30, 7, 14):
         frontend.borrow(book.id, user.id, days)
 
-    told = refused(frontend, NoCopyAvailable, frontend.borrow, book.id, user.id)
+    metadata = refused(frontend, NoCopyAvailable, frontend.borrow, book.id, user.id)
 
-    assert told == {"book_id": book.id, "next_available_time": rfc3339(clock.now + 7 * DAY)}
+    assert metadata == {"book_id": book.id, "next_available_time": rfc3339(clock.now + 7 * DAY)}
     assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(clock.now + 7 * DAY)
 
 
@@ -165,9 +165,9 @@ def test_a_user_has_at_most_so_many_loans_out(frontend_store: Store, clock: Sett
     book, user = frontend.book(copies=10), frontend.user()
     loans = [frontend.borrow(book.id, user.id) for _ in range(3)]
 
-    told = refused(frontend, LoanLimitReached, frontend.borrow, book.id, user.id)
+    metadata = refused(frontend, LoanLimitReached, frontend.borrow, book.id, user.id)
 
-    assert told == {"user_id": user.id, "loan_limit": "3"}
+    assert metadata == {"user_id": user.id, "loan_limit": "3"}
     frontend.borrow(book.id, frontend.user().id)
     frontend.bring_back(loans[0].id)
     frontend.borrow(book.id, user.id)
@@ -241,8 +241,8 @@ def test_a_request_id_serves_one_borrow(frontend: LocalFrontend) -> None:
         (book.id, user.id, 15),
         (new_id(), user.id, 14),
     ):
-        told = refused(frontend, RequestIdReused, frontend.borrow, *arguments, request_id)
-        assert told == {"request_id": request_id}
+        metadata = refused(frontend, RequestIdReused, frontend.borrow, *arguments, request_id)
+        assert metadata == {"request_id": request_id}
 
 
 def test_a_refused_borrow_leaves_its_request_id_free(frontend: LocalFrontend) -> None:
@@ -293,9 +293,9 @@ def test_a_loan_comes_back_once(frontend: LocalFrontend, clock: SettableClock) -
     returned_at = clock.now
     clock.advance(days=30)
 
-    told = refused(frontend, LoanReturned, frontend.bring_back, loan.id)
+    metadata = refused(frontend, LoanReturned, frontend.bring_back, loan.id)
 
-    assert told == {"loan_id": loan.id, "return_time": rfc3339(returned_at)}
+    assert metadata == {"loan_id": loan.id, "return_time": rfc3339(returned_at)}
 
 
 def test_what_was_never_lent_does_not_come_back(frontend: LocalFrontend) -> None:
@@ -323,8 +323,8 @@ def test_a_renewal_moves_the_due_time_by_its_days(frontend: LocalFrontend, clock
 def test_a_loan_is_renewed_three_times(frontend: LocalFrontend) -> None:
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 1)
     assert [frontend.renew(loan.id, 1).renewal_count for _ in range(3)] == [1, 2, 3]
-    told = refused(frontend, RenewalLimitReached, frontend.renew, loan.id, 1)
-    assert told == {"loan_id": loan.id, "renewal_limit": "3", "day_limit": "365"}
+    metadata = refused(frontend, RenewalLimitReached, frontend.renew, loan.id, 1)
+    assert metadata == {"loan_id": loan.id, "renewal_limit": "3", "day_limit": "365"}
 
 
 def test_a_loan_lasts_at_most_365_days_with_its_renewals(frontend: LocalFrontend) -> None:
@@ -338,8 +338,8 @@ def test_what_is_overdue_is_not_renewed(frontend: LocalFrontend, clock: Settable
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
     due = clock.now + 14 * DAY
     clock.now = due + 1
-    told = refused(frontend, LoanOverdue, frontend.renew, loan.id, 7)
-    assert told == {"loan_id": loan.id, "due_time": rfc3339(due)}
+    metadata = refused(frontend, LoanOverdue, frontend.renew, loan.id, 7)
+    assert metadata == {"loan_id": loan.id, "due_time": rfc3339(due)}
 
 
 def test_a_loan_is_renewed_up_to_its_due_time(frontend: LocalFrontend, clock: SettableClock) -> None:
@@ -363,8 +363,8 @@ def test_a_loan_at_its_due_time_is_refused_for_its_renewals_and_not_as_overdue(
 def test_what_has_come_back_is_not_renewed(frontend: LocalFrontend, clock: SettableClock) -> None:
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
     frontend.bring_back(loan.id)
-    told = refused(frontend, LoanReturned, frontend.renew, loan.id, 7)
-    assert told == {"loan_id": loan.id, "return_time": rfc3339(clock.now)}
+    metadata = refused(frontend, LoanReturned, frontend.renew, loan.id, 7)
+    assert metadata == {"loan_id": loan.id, "return_time": rfc3339(clock.now)}
 
 
 # --- listing ---

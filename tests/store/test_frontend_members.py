@@ -48,7 +48,7 @@ def test_an_enrolled_user_is_there(frontend: LocalFrontend, clock: SettableClock
     assert user.etag
     assert members.get_user(frontend.store, user.id) == user
     row = User.get()
-    assert row.revision != row.pushed_revision, "the admin is to be told of the user"
+    assert row.revision != row.pushed_revision, "the user is to be pushed to the admin"
 
 
 def test_the_count_of_loans_follows_them_and_the_times_do_not(frontend: LocalFrontend, clock: SettableClock) -> None:

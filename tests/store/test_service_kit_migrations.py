@@ -1,4 +1,4 @@
-"""Migrations on both engines: once, all or none, whoever starts at the same moment."""
+"""Migrations on both engines: once, all or none, also when several processes start at the same moment."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def numbers(store: Store) -> list[int]:
 
 
 def test_a_file_that_another_process_is_about_to_make_a_wal_file_is_waited_for(tmp_path: Path) -> None:
-    """While the other one writes, SQLite refuses the change to WAL at once, whatever its timeout."""
+    """While the other one writes, SQLite refuses the change to WAL at once, with any timeout."""
     other = CySqliteDatabase(tmp_path / "new.db", thread_safe=False)
     other.execute_sql("CREATE TABLE shelf (number INTEGER)")
     other.execute_sql("BEGIN IMMEDIATE")

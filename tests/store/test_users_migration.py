@@ -21,7 +21,7 @@ from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend
 from tests.support.stores import FreshDatabases, ServerName, bound_store, migrations_of
 
-# Who enrolled under the first schema: address, first name, last name, and the key that it gave the address.
+# Who enrolled under the first schema: address, first name, last name, and the key that it made of the address.
 PEOPLE = [
     ("Ada@example.org", "Ada", "Lovelace", "ada@example.org"),
     ("groß@example.org", "Käthe", "Groß", "gross@example.org"),

@@ -1,4 +1,4 @@
-"""Which errors say that a store cannot be written, raised by SQLite; no second rollback hides them."""
+"""Which errors mean that a store cannot be written, raised by SQLite; no second rollback hides them."""
 
 from __future__ import annotations
 

@@ -36,5 +36,5 @@ def changed(content: bytes, **parts: Callable[[bytes], bytes]) -> bytes:
 
 
 def chosen(**choices: Any) -> Choices:
-    """What a person says about a file."""
+    """What a person chooses about a file, by options."""
     return Choices(**choices)

@@ -124,5 +124,5 @@ def assert_can_be_returned(refusal: Refusal) -> None:
 
 
 def nested(depth: int, inside: str = "") -> str:
-    """`{"deeper": {"deeper": …}}`, so many of them."""
+    """`{"deeper": {"deeper": …}}`, `depth` of them."""
     return '{"deeper":' * depth + "{" + inside + "}" + "}" * depth

@@ -20,7 +20,7 @@ class Row(NamedTuple):
     accepted: Sequence[Any]
     refused: Sequence[Any]
     refused_but_valid: Sequence[Any] = ()
-    """Refused by the rules, in a way that the schema does not say."""
+    """Refused by the rules, and valid by the schema, which cannot express it."""
     not_described: Sequence[Any] = ()
     """Accepted by the rules in another form than the one that the schema describes."""
 

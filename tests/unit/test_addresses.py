@@ -10,7 +10,7 @@ import rest_server.addresses
 import service_kit.addresses
 from rest_server.addresses import same_host
 
-# `rest_server` stands on its own, so it has its own; both read the same addresses.
+# `rest_server` imports no other package of ours, so it has its own; both read the same addresses.
 both = pytest.mark.parametrize(
     "addresses", [service_kit.addresses, rest_server.addresses], ids=lambda own: own.__name__
 )

@@ -1,4 +1,4 @@
-"""Books are read from CSV as people make it, and what cannot be read is told with its line."""
+"""Books are read from CSV as people make it, and what cannot be read is reported with its line."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def test_unknown_columns_stop_the_import_until_they_are_mapped_or_ignored() -> N
 
 
 def test_control_characters_that_were_windows_1252_are_read_as_what_they_were() -> None:
-    books = Books(io.BytesIO("title\nNietzsche\x92s works\nNo\x81thing\nPlain – text\n".encode()))
+    books = Books(io.BytesIO("title\nNietzsche\x92s works\nNo\x81where\nPlain – text\n".encode()))
     assert [row.book.title for row in books if isinstance(row, ImportBooksRequest)] == [
         "Nietzsche\u2019s works",
-        "No\x81thing",  # stands for nothing there, either: the service will refuse it
+        "No\x81where",  # not a character there, either: the service will refuse it
         "Plain – text",
     ]
     assert books.remarks == ["2 lines had control characters that are letters in Windows-1252, and were read as those"]
@@ -131,9 +131,9 @@ def test_a_row_is_where_it_begins_however_many_lines_it_has() -> None:
 )
 def test_a_row_that_cannot_be_read_is_reported_and_the_others_are_read(row: str, field: str, reason: str) -> None:
     text = f"title,isbn,published_year,page_count,copies\nBefore,,,,\n{row}\nAfter,,,,\n"
-    [(line, told_field, told_reason)] = complaints(text)
-    assert (line, told_field) == (3, field)
-    assert reason in told_reason
+    [(line, found_field, found_reason)] = complaints(text)
+    assert (line, found_field) == (3, field)
+    assert reason in found_reason
     assert titles(text) == [(2, "Before"), (4, "After")]
 
 

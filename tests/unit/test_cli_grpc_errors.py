@@ -1,4 +1,4 @@
-"""A call that fails is told in one sentence, whatever the reason."""
+"""A call that fails for any reason is explained in one sentence."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def test_an_error_without_details_is_shown_as_it_is() -> None:
 def test_details_that_do_not_go_with_the_error_are_passed_over() -> None:
     def lie(context: grpc.ServicerContext) -> None:
         context.set_trailing_metadata((("grpc-status-details-bin", b"\x08\x05\x12\x03not"),))
-        context.abort(grpc.StatusCode.ABORTED, "mended on the way")
+        context.abort(grpc.StatusCode.ABORTED, "changed on the way")
 
     with serving(lie) as target:
-        assert failure(target) == f"The service at {target} answered ABORTED: mended on the way"
+        assert failure(target) == f"The service at {target} answered ABORTED: changed on the way"
 
 
 def test_an_address_where_nothing_listens_is_reported() -> None:
@@ -138,9 +138,9 @@ def test_a_program_that_does_not_speak_grpc_is_recognised_and_its_bytes_are_not_
 
 def test_a_message_of_another_service_is_one_line_that_commands_nothing() -> None:
     with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "a\x1b[2J\x00b\tc" + "d" * 7_000)) as target:
-        told = failure(target)
-        assert told.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
-        assert len(told) < 2_200
+        message = failure(target)
+        assert message.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
+        assert len(message) < 2_200
 
 
 def test_an_answer_that_takes_too_long_is_reported() -> None:

@@ -1,4 +1,4 @@
-"""The REST service's health is read from whatever answers at its address, and told as it is."""
+"""The REST service's health is read from what answers at its address, and shown as it is."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_a_refusal_is_shown_in_its_own_words(server: Answering) -> None:
         health_at(server.url)
 
 
-@pytest.mark.parametrize("said", [b"\x00\x00\x12\x04\xff\xfe\x1b[2J", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 \xff\xfe\r\nA"])
-def test_nothing_is_shown_of_an_answer_that_is_not_http(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"\x00\x00\x12\x04\xff\xfe\x1b[2J", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 \xff\xfe\r\nA"])
+def test_nothing_is_shown_of_an_answer_that_is_not_http(sent: bytes) -> None:
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()
@@ -85,7 +85,7 @@ def test_nothing_is_shown_of_an_answer_that_is_not_http(said: bytes) -> None:
             connection, _ = foreign.accept()
             with connection:
                 connection.recv(4096)
-                connection.sendall(said)
+                connection.sendall(sent)
 
         thread = threading.Thread(target=answer)
         thread.start()

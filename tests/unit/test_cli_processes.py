@@ -69,7 +69,7 @@ def start(supervisor: Supervisor, folder: Path, program: str, name: str = "trial
 
 
 def settings_for(folder: Path, program: str, name: str = "trial") -> dict[str, str]:
-    """Write the program as the package of a service, and give the variables with which it is found."""
+    """Write the program as the package of a service, and return the variables with which it is found."""
     package = folder / f"{name}_server"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").touch()

@@ -115,7 +115,7 @@ CASES = {
         ["2 雪国 | 川端康成", "3 こころ | 夏目漱石", "4 ノルウェイの森 | 村上春樹"],
         is_guess=True,
     ),
-    "an encoding that is said": Case(
+    "an encoding that is named": Case(
         "title\nKürk\nYaşar Kemal\n".encode("cp1254"),
         ["2 Kürk", "3 Yaşar Kemal"],
         ["its text is in windows-1254"],
@@ -143,10 +143,10 @@ CASES = {
     "Excel's line with a separator that is not seen elsewhere": Case(
         b"sep=^\r\ntitle^isbn\r\nDune^\r\n", ["3 Dune"], ["this file is separated by '^'"]
     ),
-    "a separator that is said": Case(
+    "a separator that is named": Case(
         b"title~isbn\nDune~\n", ["2 Dune"], ["this file is separated by '~'"], choices=chosen(delimiter="~")
     ),
-    "tabs that are said": Case(b"title\tisbn\nDune\t\n", ["2 Dune"], None, choices=chosen(delimiter="tab")),
+    "tabs that are named": Case(b"title\tisbn\nDune\t\n", ["2 Dune"], None, choices=chosen(delimiter="tab")),
     "commas in values are not the separator": Case(
         b"title;description\nOne, two, three;a, b, c\n", ["2 One, two, three | a, b, c"], SEPARATORS[";"]
     ),
@@ -261,13 +261,13 @@ CASES = {
         ["2 A | B | C | de | 271 | 1998"],
         is_guess=True,
     ),
-    "columns that are said": Case(
+    "columns that are named": Case(
         b"Titel,Autor,Signatur\nDune,Frank Herbert,A1\n",
         ["2 Dune | Frank Herbert"],
         ['"Signatur" is left out'],
         choices=chosen(maps=("Titel=title", "autor=authors"), ignores=("SIGNATUR",)),
     ),
-    "columns that are said by number": Case(
+    "columns that are named by number": Case(
         b'Titel,"A ""B""",,\nDune,Frank Herbert,x,\n',
         ["2 Dune | Frank Herbert"],
         choices=chosen(maps=("#1=title", "#2=authors"), ignores=("#3",)),
@@ -315,7 +315,7 @@ CASES = {
         [],
         choices=chosen(last_first=True),
     ),
-    "authors separated as is said": Case(
+    "authors with a separator that is named": Case(
         b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=chosen(authors_separators=(",",))
     ),
     "two files one after the other, each with headings": Case(
@@ -402,7 +402,7 @@ CASES = {
         ['only the sheet "Books" is read; --sheet chooses another one: "Loans"', '"title" is title: "Dune"'],
         is_guess=True,
     ),
-    "workbook with a sheet that is said": Case(
+    "workbook with a sheet that is named": Case(
         xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=chosen(sheet="books")
     ),
     "workbook with the number of a sheet": Case(
@@ -551,7 +551,7 @@ SHOWN: dict[str, list[str]] = {
         ),
         '"title" is title: "Emma"',
     ],
-    "tabs that are said": ["this file is separated by tabs"],
+    "tabs that are named": ["this file is separated by tabs"],
     "a quote that is not closed": [],
     "another separator in one row": [],
     "utf-16 without mark, Russian": ["its text is in utf-16-le"],
@@ -625,7 +625,7 @@ SHOWN: dict[str, list[str]] = {
         '"Seitenzahl" is page_count: "271"',
         '"Erscheinungsjahr" is published_year: "1998"',
     ],
-    "columns that are said by number": [],
+    "columns that are named by number": [],
     "JSON Lines with other keys": ['"Title" is title: "A"', '"Author" is authors: "B"', '"pages" is page_count: "5.0"'],
     "workbook": [
         '"Title" is title: "Neuromancer", "1984"',

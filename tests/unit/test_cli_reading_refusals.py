@@ -1,4 +1,4 @@
-"""Files that are not understood: nothing of them is imported, and the message says what to do."""
+"""Files that are not understood: nothing of them is imported, and the message explains what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Refused(NamedTuple):
     """A file of which nothing is imported, and what the message has."""
 
     content: bytes
-    says: list[str]
+    message_parts: list[str]
     choices: Choices = AS_FOUND
 
 
@@ -132,10 +132,10 @@ REFUSED = {
     "--last-first with commas between authors": Refused(
         b"title\nA\n", ["with --last-first"], chosen(last_first=True, authors_separators=(", ",))
     ),
-    "another delimiter than is said": Refused(
+    "another delimiter than --delimiter": Refused(
         b"title;isbn\nA;\n", ["is separated by ';', not by ','"], chosen(delimiter=",")
     ),
-    "another delimiter than Excel's line says": Refused(
+    "another delimiter than in Excel's line": Refused(
         b"sep=;\ntitle\tisbn\nA\t\n", ["is separated by tabs, not by ';'"]
     ),
     "an encoding that there is not": Refused(
@@ -145,7 +145,7 @@ REFUSED = {
     "an encoding that the file is not in": Refused(
         "title\nA\nÉ\n".encode("cp1252"), ["is not UTF-8 text (byte 0xc9 in line 3)"], chosen(encoding="utf-8")
     ),
-    "an encoding beside the mark of another": Refused(
+    "an encoding with the mark of another": Refused(
         "title\n".encode("utf-8-sig"),
         ["begins with the byte order mark of utf-8, so it is not latin-1"],
         chosen(encoding="latin-1"),
@@ -172,6 +172,6 @@ REFUSED = {
 def test_what_is_not_understood_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(NotBooks) as refusal:
         list(Books(io.BytesIO(REFUSED[name].content), REFUSED[name].choices))
-    for part in REFUSED[name].says:
+    for part in REFUSED[name].message_parts:
         assert part in str(refusal.value)
     assert "universal-newline" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""What both services tell is shown with its units: to people, to scripts, and to machines."""
+"""What both services answer is shown with its units: to people, to scripts, and to machines."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def test_numbers_stay_numbers_and_times_are_rfc_3339() -> None:
 
 
 def test_a_time_of_what_has_not_happened_is_null() -> None:
-    told = fields_of(SyncStatus())
-    assert told["cursor_age_seconds"] is None
-    assert told["last_pull_time"] is None
+    fields = fields_of(SyncStatus())
+    assert fields["cursor_age_seconds"] is None
+    assert fields["last_pull_time"] is None
 
 
 def test_every_field_of_the_contract_is_shown() -> None:
@@ -174,7 +174,7 @@ SILENT: Report = {"health": "NO_ANSWER", "error": "Nothing answers at x; is the 
 
 def ten_lines(overdue: int | None = 0, *, rest_counts: bool = False, **changed: Any) -> dict[str, tuple[str, bool]]:
     """The text of each line, and whether it is well, with some values in place of those of a library that is well."""
-    reports = {service: {**told, **changed.get(service, {})} for service, told in WELL.items()}
+    reports = {service: {**report, **changed.get(service, {})} for service, report in WELL.items()}
     lines = summary(reports, overdue, rest_counts=rest_counts)
     assert len(lines) == 10
     printed = [text for text, _ in in_lines(lines)]
@@ -238,9 +238,9 @@ def test_a_problem_is_shown_in_its_line_with_what_to_do() -> None:
             {"frontend": {"clock_behind_seconds": 172_800.0, "newest_time": "2027-01-15T08:00:00Z"}},
         ),
     ]
-    for label, said, changed in cases:
+    for label, expected, changed in cases:
         lines = ten_lines(**changed)
-        assert said in lines[label][0]
+        assert expected in lines[label][0]
         assert [name for name, (_, is_well) in lines.items() if not is_well] == [label], label
         assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True)
 
@@ -251,13 +251,13 @@ def test_what_passes_by_itself_is_not_an_alarm() -> None:
         True,
     )
     assert not ten_lines(rest=SILENT, rest_counts=True)["rest"][1]
-    for said, changed in {
+    for expected, changed in {
         "3 loans to be sent to the admin service": {"waiting_loan_count": 3},
         "the whole catalogue is being read": {"resyncing": True},
         "the catalogue at the frontend is 90 seconds old": {"cursor_age_seconds": 90.0},
     }.items():
         text, is_well = ten_lines(frontend=changed)["sync"]
-        assert said in text
+        assert expected in text
         assert is_well
     assert ten_lines(frontend={"book_count": 7})["books"][0].endswith(
         "copies; the frontend has read 7 of 5,625 so far, removed ones included"

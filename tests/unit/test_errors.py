@@ -1,4 +1,4 @@
-"""The errors in the code, the reasons in the contract and what its comments say of them are one and the same."""
+"""The errors in the code, the reasons in the contract and its comments agree."""
 
 from __future__ import annotations
 

@@ -360,7 +360,9 @@ def test_refusals_of_lending_have_their_reason_and_metadata(desk: Desk) -> None:
         refusal = desk.refusal(f"{LENDING}/{method}", request)
         assert refusal.code is grpc.StatusCode.FAILED_PRECONDITION
         assert (refusal.reason, refusal.metadata) == (reason, metadata)
-        assert all(value in refusal.message for value in metadata.values()), "a person is told as much as a program"
+        assert all(value in refusal.message for value in metadata.values()), (
+            "the message has all values of the metadata"
+        )
 
 
 def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: Desk) -> None:

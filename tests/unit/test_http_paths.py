@@ -32,7 +32,7 @@ CREATES = ("Add", "Enroll")
 
 def rules(method: str) -> list[HttpRule]:
     """A method's rule, and the further ones that come with it."""
-    # Its stub does not say which message the extension extends.
+    # Its stub does not name which message the extension extends.
     rule: HttpRule = METHODS[method].options.Extensions[http]  # type: ignore[index]
     return [rule, *rule.additional_bindings]
 
@@ -84,7 +84,7 @@ def test_a_method_has_a_path_of_its_version(method: str) -> None:
 
 
 def test_no_two_rules_are_for_the_same_calls() -> None:
-    # Both services may stand behind one front. What a variable is called tells no path from another.
+    # Both services may be behind one gateway. Paths that differ only in the names of variables are the same path.
     calls = Counter((verb(rule), re.sub(r"{[^}]*}", "{}", path(rule))) for method in METHODS for rule in rules(method))
     assert [call for call, count in calls.items() if count > 1] == []
 

@@ -1,4 +1,4 @@
-"""The list of mutants is true, and the tool that runs them says what became of each."""
+"""The list of mutants is true, and the tool that runs them reports what became of each."""
 
 from __future__ import annotations
 

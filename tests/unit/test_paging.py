@@ -17,7 +17,7 @@ from service_kit.paging import MAX_PAGE_BYTES, page, page_size, position, row_po
 
 
 def books_of(request: ListBooksRequest, rows: range) -> tuple[list[Book], str]:
-    """A page of a table with these keys, as a query would give it."""
+    """A page of a table with these keys, as a query would return it."""
     begin = row_position(request)
     found = [key for key in rows if key > begin][: page_size(request) + 1]
     return page(request, found, lambda key: Book(title=str(key)), lambda key: key)

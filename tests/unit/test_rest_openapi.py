@@ -207,15 +207,15 @@ def test_a_body_of_only_path_fields_is_left_out() -> None:
 
 def test_a_resource_can_be_sent_back_as_it_was_read() -> None:
     made = operation(
-        method('patch: "/v1/{thing.id}" body: "thing"', "Update", "Thing"),
+        method('patch: "/v1/{note.id}" body: "note"', "Update", "Note"),
         more="""
-            message Thing { string id = 1 [(google.api.field_behavior) = OUTPUT_ONLY]; string text = 2; }
-            message Update { Thing thing = 1 [(google.api.field_behavior) = REQUIRED]; }
+            message Note { string id = 1 [(google.api.field_behavior) = OUTPUT_ONLY]; string text = 2; }
+            message Update { Note note = 1 [(google.api.field_behavior) = REQUIRED]; }
         """,
     )
 
     assert made["requestBody"]["required"] is True
-    assert body_schema(made) == {"$ref": "#/components/schemas/Thing-input"}
+    assert body_schema(made) == {"$ref": "#/components/schemas/Note-input"}
 
 
 def test_an_answer_can_be_one_field_of_the_response() -> None:

@@ -1,4 +1,4 @@
-"""The schemas against what they describe: protobuf's JSON of any message, and what protovalidate says of values."""
+"""The schemas against what they describe: protobuf's JSON of any message, and what protovalidate finds in values."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def complaints(schema: jsonschema_rs.Draft202012Validator, value: Any) -> list[s
 EVERYTHING = "transcoding.test.v1.Everything"
 
 EXPLICIT = 1
-"""protobuf-py's number for fields that tell unset from zero, and so may be absent."""
+"""protobuf-py's number for fields that distinguish unset from zero, and so may be absent."""
 
 # To make the message smaller takes longer than to read it.
 SEARCH = settings(max_examples=20, deadline=None, phases=[Phase.reuse, Phase.generate])
 
 
 def any_of(served: Contract, message: DescMessage) -> tuple[DescMessage, ...]:
-    """What an Any may hold: something that is an object in JSON, and something that is not."""
+    """What an Any may contain: something that is an object in JSON, and something that is not."""
     duration = served.registry.message("google.protobuf.Duration")
     return (message,) if duration is None else (message, duration)
 

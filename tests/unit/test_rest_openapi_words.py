@@ -36,7 +36,7 @@ COMMENTED = """
     }
     // A kind.
     enum Kind {
-      // Not said.
+      // Not set.
       KIND_UNSPECIFIED = 0;
       KIND_GOOD = 1;
     }
@@ -51,8 +51,8 @@ def test_comments_are_the_words_of_the_document() -> None:
     assert do["summary"] == "Does it, e.g. at once"
     assert do["description"] == "Then it goes on:\n\n- with this,\n- with that."
     assert do["deprecated"] is True
-    told = {status: response.get("description") for status, response in do["responses"].items()}
-    assert told == {
+    descriptions = {status: response.get("description") for status, response in do["responses"].items()}
+    assert descriptions == {
         "200": "Asked and answered.",
         "400": "INVALID_ARGUMENT, `BAD`, when it is bad; FAILED_PRECONDITION",
         "404": "NOT_FOUND for what is not there",
@@ -66,7 +66,7 @@ def test_comments_are_the_words_of_the_document() -> None:
     schemas = made["components"]["schemas"]
     assert schemas["Asked"]["description"] == "Asked and answered."
     assert schemas["Asked"]["properties"]["kind"]["description"] == "The kind."
-    assert schemas["Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
+    assert schemas["Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not set."
 
 
 SAMPLED = """

@@ -1,4 +1,4 @@
-"""Path templates: what the grammar in google/api/http.proto has is read, and all else refused with its reason."""
+"""Path templates: what the grammar in google/api/http.proto has is read, and other text is refused with its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests made of whatever comes by HTTP: a message, or a refusal that names what is wrong, and nothing worse."""
+"""Requests made of what comes by HTTP: a message, or a refusal that names what is wrong, and nothing worse."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_any_bytes_are_a_body_or_are_refused(body: bytes) -> None:
 
 
 def names_in(message: DescMessage, depth: int = 2) -> list[str]:
-    """The names that fields have in a message and in those that it holds."""
+    """The names that fields have in a message and in those inside it."""
     names = [name for field in message.fields for name in (field.name, field.json_name)]
     inner = [found for field in message.fields if (found := message_of(field)) is not None]
     return names + [name for found in inner if depth for name in names_in(found, depth - 1)]

@@ -53,7 +53,7 @@ def found(rules: Sequence[str], request: str) -> str:
 @pytest.mark.parametrize(
     ("rules", "request_line", "expected"),
     [
-        # A literal before a variable, wherever it stands.
+        # A literal before a variable, in any place.
         (["GET /a/{x}", "GET /a/b"], "GET /a/b", "GET /a/b"),
         (["GET /{x}/b", "GET /a/{x}"], "GET /a/b", "GET /a/{x}"),
         (["GET /a/{x=**}", "GET /a/{x}"], "GET /a/b", "GET /a/{x}"),
@@ -76,7 +76,7 @@ def found(rules: Sequence[str], request: str) -> str:
         (["GET /a/{x=**}:c", "GET /a/{x}/{y}"], "GET /a/b/d:c", "GET /a/{x=**}:c"),
         (["GET /a:b:c"], "GET /a:b:c", "GET /a:b:c"),
         (["GET /a/{x}"], "GET /a/:c", "GET /a/{x}"),  # a verb of nothing: the segment is `:c`
-        # The first of two for the same paths stands, whatever its variables are called.
+        # The first of two for the same paths is kept, with any names of variables.
         (["GET /a/{x}", "GET /a/{y}"], "GET /a/b", "GET /a/{x}"),
         (["GET /a/{x}/{y}", "GET /a/{z=*/*}"], "GET /a/b/c", "GET /a/{x}/{y}"),
         (["GET /{x=a/*}", "GET /a/{x}"], "GET /a/b", "GET /{x=a/*}"),
@@ -127,7 +127,7 @@ def test_a_path_that_no_rule_has(rules: list[str], request_line: str) -> None:
         (["GET /a/b", "PUT /a/{x}", "PATCH /a/{x=**}", "POST /a/c"], "DELETE /a/b", "GET, PATCH, PUT"),
         (["GET /a/{x}", "POST /a/{x}:b"], "DELETE /a/c:b", "GET, POST"),
         (["GET /a/{x}", "POST /a/{x}:b"], "DELETE /a/c:d", "GET"),
-        (["GET /a"], "get /a", "GET"),  # HTTP's verbs are told apart by case
+        (["GET /a"], "get /a", "GET"),  # HTTP's verbs are distinguished by case
     ],
 )
 def test_all_verbs_of_a_path_are_listed_when_it_is_another(rules: list[str], request_line: str, allowed: str) -> None:

@@ -1,4 +1,4 @@
-"""A server told to stop stops, whatever the moment."""
+"""A server stops when it gets the signal, at any moment."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STAT
 from library_domain.loans import loan_state
 from service_kit.clock import micros, system_clock, timestamp
 
-# From the year 1 to the year 9999, which is what a Timestamp can hold.
+# From the year 1 to the year 9999, which is the range of a Timestamp.
 MICROS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
