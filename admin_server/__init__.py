@@ -1,1 +1,1 @@
-"""The admin service: the catalogue, and reports on the users and loans that the frontend tells of."""
+"""The admin service: the catalogue, and reports on the users and loans that the frontend pushes."""

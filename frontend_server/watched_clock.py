@@ -27,7 +27,7 @@ from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library_domain.errors import ClockBehind
 from service_kit.clock import DAY, SECOND, Clock, rfc3339
 from service_kit.logs import logger
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 
 RELEASE_TIME = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -43,16 +43,16 @@ STEP = 60 * SECOND
 """The mark is raised by at least this much."""
 
 READ_MARK = Statement(ClockMark.select(ClockMark.newest_time, ClockMark.ignored_until))
-RAISE_MARK = Statement(ClockMark.update(newest_time=slot("time")).where(ClockMark.newest_time < slot("time")))
+RAISE_MARK = Statement(ClockMark.update(newest_time=param("time")).where(ClockMark.newest_time < param("time")))
 SET_MARK = Statement(
     ClockMark.update(
-        newest_time=slot("now"),
+        newest_time=param("now"),
         ignored_until=peewee.Case(
             None,
             [(ClockMark.ignored_until < ClockMark.newest_time + STEP, ClockMark.newest_time + STEP)],
             ClockMark.ignored_until,
         ),
-    ).where(ClockMark.newest_time > slot("now"))
+    ).where(ClockMark.newest_time > param("now"))
 )
 
 log = logger(__name__)

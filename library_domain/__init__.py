@@ -1,1 +1,1 @@
-"""What both servers know of libraries: the errors that clients meet, ISBNs, and how books are found by words."""
+"""What both servers share: errors, messages of rows, ISBNs, words of the search, pure rules. No tables."""

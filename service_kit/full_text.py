@@ -70,8 +70,8 @@ def rows_with_words(
 ) -> Any:
     """Narrow a query to the rows that match and have a key beyond `after`, in the order of the key.
 
-    `words` is a value or a slot for what `match` returns. SQLite reads its index in this order already, so a page costs
-    the same whether a word is in fifty books or in most; PostgreSQL has to sort what it finds.
+    `words` is what `match` returns, or a parameter for it. SQLite reads its index in this order already, so a page
+    costs the same whether a word is in fifty books or in most; PostgreSQL has to sort the rows.
     """
     if isinstance(database, peewee.PostgresqlDatabase):
         # By key + 0 and not by the key: a prepared statement is planned without its words, and PostgreSQL would hope to

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import peewee
 
-from service_kit.statements import slot
+from service_kit.statements import param
 from service_kit.text.keys import NO_TEXT, text_key
 
 Shape = tuple[tuple[str, int], ...]
@@ -19,7 +19,7 @@ Shape = tuple[tuple[str, int], ...]
 
 
 class KeyFilter(NamedTuple):
-    """For each column, by name, the keys of the wanted texts or slots for them. Without a key, every text fits."""
+    """For each column, by name, the keys of the wanted texts or parameters for them. Without a key, every text fits."""
 
     columns: tuple[tuple[str, tuple[Any, ...]], ...]
 
@@ -28,8 +28,8 @@ class KeyFilter(NamedTuple):
         """What the SQL text depends on."""
         return tuple((name, len(keys)) for name, keys in self.columns)
 
-    def slots(self) -> dict[str, Any]:
-        """Return the values for the slots of a `slotted` filter of this shape."""
+    def params(self) -> dict[str, Any]:
+        """Return the values for the parameters of a `parameterized` filter of this shape."""
         return {f"{name}{number}": key for name, keys in self.columns for number, key in enumerate(keys)}
 
 
@@ -38,9 +38,9 @@ def key_filter(**texts: Iterable[str]) -> KeyFilter:
     return KeyFilter(tuple((name, _keys(values)) for name, values in texts.items()))
 
 
-def slotted(shape: Shape) -> KeyFilter:
-    """Return a filter of this shape for a statement, with slots instead of keys."""
-    return KeyFilter(tuple((name, tuple(slot(f"{name}{number}") for number in range(count))) for name, count in shape))
+def parameterized(shape: Shape) -> KeyFilter:
+    """Return a filter of this shape for a statement, with parameters instead of keys."""
+    return KeyFilter(tuple((name, tuple(param(f"{name}{number}") for number in range(count))) for name, count in shape))
 
 
 def conditions(model: Any, fits: KeyFilter) -> list[Any]:

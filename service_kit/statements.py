@@ -1,9 +1,9 @@
 """Statements whose SQL text peewee renders once.
 
-Building a query costs more than running it, so what runs at every call is written down beside its rule and rendered at
-its first use:
+peewee takes longer to render a query than the engine to run it. A query of a hot path is a module's constant, next to
+its rule, and is rendered at its first use:
 
-    FIND = Statement(Book.select(Book.title).where(Book.id == slot("id")))
+    FIND = Statement(Book.select(Book.title).where(Book.id == param("id")))
     FIND.row(id=…)
 """
 
@@ -18,7 +18,7 @@ import peewee
 _PEEWEE_ERRORS = peewee.__exception_wrapper__  # type: ignore[attr-defined]
 
 
-class _Slot(NamedTuple):
+class _Param(NamedTuple):
     name: str
 
 
@@ -28,37 +28,37 @@ class _Rendered(NamedTuple):
     parameters: list[Any]
 
     def filled(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple([values[each.name] if type(each) is _Slot else each for each in self.parameters])
+        return tuple([values[each.name] if type(each) is _Param else each for each in self.parameters])
 
 
 def tuples(query: Any) -> list[tuple[Any, ...]]:
-    """Run a query as peewee builds it and fetch its rows as they are; peewee's stubs would take them for models."""
+    """Run a query of peewee and return its rows as tuples, which peewee's stubs declare as models."""
     return list(query.tuples())
 
 
-def slot(name: str) -> peewee.Value:
-    """Stand in a query for a value that is given when it runs. It goes to the driver as it is, unconverted."""
-    return peewee.Value(_Slot(name), converter=False, unpack=False)
+def param(name: str) -> peewee.Value:
+    """Return a placeholder in a query for a value of each run. The value is passed to the driver unconverted."""
+    return peewee.Value(_Param(name), converter=False, unpack=False)
 
 
 class Statement:
     """A query of one model, rendered for the database that the model is bound to."""
 
     def __init__(self, query: Any) -> None:
-        """Take the query as peewee builds it."""
+        """Take a query of peewee with `param` for its values."""
         self._query = query
-        # Not asked of the cursor after it ran: psycopg takes a while to describe the columns.
-        self._gives_rows = isinstance(query, peewee.SelectBase) or bool(query._returning)
+        # Not read from the cursor after the run, because psycopg is slow to describe the columns.
+        self._returns_rows = isinstance(query, peewee.SelectBase) or bool(query._returning)
         self._rendered: _Rendered | None = None
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
-        """Run it and fetch all rows; none, for a statement that gives none."""
+        """Run it and return all rows; an empty list for a statement that returns none."""
         rendered = self._for_this_database()
         cursor = rendered.database.execute_sql(rendered.sql, rendered.filled(values))
-        return cursor.fetchall() if self._gives_rows else []
+        return cursor.fetchall() if self._returns_rows else []
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
-        """Run it and fetch the first row, if there is one."""
+        """Run it and return the first row, or None."""
         rows = self.rows(**values)
         return rows[0] if rows else None
 
@@ -73,7 +73,7 @@ class Statement:
         return Statement(self._query.select(column))
 
     def plan(self, **values: Any) -> str:
-        """The engine's plan for it, a step a line."""
+        """Return the engine's plan, one step on each line."""
         rendered = self._for_this_database()
         explain = "EXPLAIN " if isinstance(rendered.database, peewee.PostgresqlDatabase) else "EXPLAIN QUERY PLAN "
         rows = rendered.database.execute_sql(explain + rendered.sql, rendered.filled(values)).fetchall()

@@ -14,7 +14,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
 from service_kit.columns import BytewiseTextField
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.text.expressions import Expression, Word, any_of, replaced, words_in
 from service_kit.text.words import is_guessable
 
@@ -58,20 +58,20 @@ VocabularyWord.add_index(VocabularyWord.mirrored, name="vocabulary_mirrored")
 
 _BY_BEGINNING = Statement(
     VocabularyWord.select(VocabularyWord.word)
-    .where(VocabularyWord.word >= slot("begin"), VocabularyWord.word < slot("end"))
-    .where(peewee.fn.LENGTH(VocabularyWord.word).between(slot("shortest"), slot("longest")))
+    .where(VocabularyWord.word >= param("begin"), VocabularyWord.word < param("end"))
+    .where(peewee.fn.LENGTH(VocabularyWord.word).between(param("shortest"), param("longest")))
     .limit(MOST_READ)
 )
 _BY_END = Statement(
     VocabularyWord.select(VocabularyWord.mirrored)
-    .where(VocabularyWord.mirrored >= slot("begin"), VocabularyWord.mirrored < slot("end"))
-    .where(peewee.fn.LENGTH(VocabularyWord.mirrored).between(slot("shortest"), slot("longest")))
+    .where(VocabularyWord.mirrored >= param("begin"), VocabularyWord.mirrored < param("end"))
+    .where(peewee.fn.LENGTH(VocabularyWord.mirrored).between(param("shortest"), param("longest")))
     .limit(MOST_READ)
 )
 
 
 def create_vocabulary(database: peewee.Database) -> None:
-    """Make the table. Its words are compared byte by byte, whatever the database's locale."""
+    """Make the table. Its words are compared byte by byte, in any locale of the database."""
     collation = ' COLLATE "C"' if isinstance(database, peewee.PostgresqlDatabase) else ""
     database.execute_sql(
         f"CREATE TABLE vocabulary (word TEXT{collation} NOT NULL PRIMARY KEY, mirrored TEXT{collation} NOT NULL)"

@@ -15,7 +15,7 @@ from library_domain.errors import BookNotFound, IsbnTaken
 from library_domain.isbn import normalized_isbn13
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.vocabulary import learn, learnable
 
@@ -23,13 +23,13 @@ INSERT = Statement(
     Book.insert(
         state=BOOK_STATE_ACTIVE,
         on_loan=0,
-        **{name: slot(name) for name in (*ENTRY_COLUMNS, "id", "create_time", "update_time", "revision")},
+        **{name: param(name) for name in (*ENTRY_COLUMNS, "id", "create_time", "update_time", "revision")},
     )
 )
 UPDATE = Statement(
     Book.update(
-        **{name: slot(name) for name in (*ENTRY_COLUMNS, "state", "update_time", "revision")},
-    ).where(Book.id == slot("id"))
+        **{name: param(name) for name in (*ENTRY_COLUMNS, "state", "update_time", "revision")},
+    ).where(Book.id == param("id"))
 )
 
 

@@ -20,14 +20,14 @@ from library_domain.errors import ImportRunUndone
 from service_kit.clock import rfc3339, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.paging import page, page_size, row_position
-from service_kit.statements import Statement, slot, tuples
+from service_kit.statements import Statement, param, tuples
 from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, read_rows
 
-SAVE_ROW = Statement(ImportRow.insert(**{name: slot(name) for name in ("run", "line", "digest", "result", "book_id")}))
+SAVE_ROW = Statement(ImportRow.insert(**{name: param(name) for name in ("run", "line", "digest", "result", "book_id")}))
 SAVE_BOOK = Statement(
     ImportBook.insert(
-        is_undone=0, **{name: slot(name) for name in ("run", "book_id", "is_added", "before", "etag")}
+        is_undone=0, **{name: param(name) for name in ("run", "book_id", "is_added", "before", "etag")}
     ).on_conflict(
         conflict_target=[ImportBook.run, ImportBook.book_id],
         update={ImportBook.before: EXCLUDED.before, ImportBook.etag: EXCLUDED.etag},

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from service_kit.logs import logger
 from service_kit.revisions import GREATEST_REVISION
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store, is_unavailable
 
 Row = tuple[Any, ...]
@@ -56,14 +56,14 @@ class ListedKind:
         self._changed = self._select(model.revision, *columns)
         self._salvaged = self._select(model.revision, *salvaged)
         self._revisions = self._select(model.revision)
-        self._one = Statement(model.select(model.revision, *columns).where(model.revision == slot("revision")))
+        self._one = Statement(model.select(model.revision, *columns).where(model.revision == param("revision")))
 
     def _select(self, *columns: peewee.Field) -> Statement:
         return Statement(
             self._revision.model.select(*columns)
-            .where(self._revision > slot("after"), self._revision <= slot("last"))
+            .where(self._revision > param("after"), self._revision <= param("last"))
             .order_by(self._revision)
-            .limit(slot("limit"))
+            .limit(param("limit"))
         )
 
     def revisions(self, after: int, limit: int) -> list[int]:

@@ -24,11 +24,11 @@ from service_kit.clock import is_time, timestamp
 from service_kit.errors import RowUnreadable
 from service_kit.full_text import keys_with_words, rows_with_words
 from service_kit.id_prefixes import id_at, id_range
-from service_kit.key_filters import KeyFilter, Shape, conditions, in_ranges, key_filter, slotted
+from service_kit.key_filters import KeyFilter, Shape, conditions, in_ranges, key_filter, parameterized
 from service_kit.message_checks import is_valid_timestamp
 from service_kit.paging import page, page_rows, page_size, position, row_position
 from service_kit.search import Place, search
-from service_kit.statements import Statement, slot, tuples
+from service_kit.statements import Statement, param, tuples
 from service_kit.store import Store
 from service_kit.text.keys import tidied
 from service_kit.unreadable import DAMAGE, Damaged, all_shown, read_each, report
@@ -48,10 +48,10 @@ MOST_LEFT_OUT = 1_000
 MOST_MATCHES = 1_000
 """The most books that match a query, among which the left out ones are counted."""
 
-_IN_ID_RANGE = (Book.id >= slot("first"), Book.id <= slot("last"))
+_IN_ID_RANGE = (Book.id >= param("first"), Book.id <= param("last"))
 
-GET = Statement(Book.select(*COLUMNS).where(Book.id == slot("id")))
-ONE = Statement(Book.select(*COLUMNS).where(Book.key == slot("key")))
+GET = Statement(Book.select(*COLUMNS).where(Book.id == param("id")))
+ONE = Statement(Book.select(*COLUMNS).where(Book.key == param("key")))
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
@@ -111,25 +111,25 @@ def _with_id_prefix(request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tu
     ids = id_range(request.id_prefix)
     statement = _id_prefix_statement(fits.shape, request.include_unavailable)
     after = id_at(Book, row_position(request))
-    rows = _rows(statement, first=ids.first, last=ids.last, after=after, limit=page_size(request) + 1, **fits.slots())
+    rows = _rows(statement, first=ids.first, last=ids.last, after=after, limit=page_size(request) + 1, **fits.params())
     return [(None, row) for row in rows], ""
 
 
 def _listed(request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tuple[None, Row]], str]:
     statement = _list_statement(fits.shape, request.include_unavailable)
-    rows = _rows(statement, after=row_position(request), limit=page_size(request) + 1, **fits.slots())
+    rows = _rows(statement, after=row_position(request), limit=page_size(request) + 1, **fits.params())
     return [(None, row) for row in rows], ""
 
 
 def _searched(store: Store, request: ListBooksRequest, fits: KeyFilter) -> tuple[list[tuple[Place, Row]], str]:
     """Return up to `page_size + 1` rows, each with its place, and the words that the whole list matches."""
     statement = _search_statement(store.database, fits.shape, request.include_unavailable)
-    slots = fits.slots()
+    params = fits.params()
     hits = search(
         store.database,
         request,
         book_query(request.query),
-        find=lambda words, after, limit: _rows(statement, words=words, after=after, limit=limit, **slots),
+        find=lambda words, after, limit: _rows(statement, words=words, after=after, limit=limit, **params),
         is_known=lambda words: bool(_known_statement(store.database).rows(words=words, after=0)),
     )
     return [(Place(phase, row[0]), row) for phase, row in hits.rows], hits.match
@@ -154,39 +154,41 @@ def _left_out_count(store: Store, request: ListBooksRequest, fits: KeyFilter, wo
     """Return how many books match but cannot be borrowed now, at most `MOST_LEFT_OUT`."""
     if request.id_prefix:
         ids = id_range(request.id_prefix)
-        [(count,)] = _left_out_ids_statement(fits.shape).rows(first=ids.first, last=ids.last, **fits.slots())
+        [(count,)] = _left_out_ids_statement(fits.shape).rows(first=ids.first, last=ids.last, **fits.params())
     else:
         statement = _left_out_words_statement(store.database, fits.shape) if words else _left_out_statement(fits.shape)
-        [(count,)] = statement.rows(words=words, after=0, **fits.slots())
+        [(count,)] = statement.rows(words=words, after=0, **fits.params())
     return min(int(count), MOST_LEFT_OUT)
 
 
 @functools.cache
 def _list_statement(shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
-    return Statement(in_ranges(Book, Book.select(*COLUMNS), usable, slotted(shape), slot("after"), slot("limit")))
+    return Statement(
+        in_ranges(Book, Book.select(*COLUMNS), usable, parameterized(shape), param("after"), param("limit"))
+    )
 
 
 @functools.cache
 def _search_statement(database: peewee.Database, shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
-    query = Book.select(*COLUMNS).where(usable, *conditions(Book, slotted(shape)))
-    query = rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after"))
-    return Statement(query.limit(slot("limit")))
+    query = Book.select(*COLUMNS).where(usable, *conditions(Book, parameterized(shape)))
+    query = rows_with_words(database, query, Book.key, Book.words, param("words"), param("after"))
+    return Statement(query.limit(param("limit")))
 
 
 @functools.cache
 def _id_prefix_statement(shape: Shape, unavailable_too: bool) -> Statement:
     usable = IN_CATALOGUE if unavailable_too else CAN_BE_BORROWED
     query = Book.select(*COLUMNS).where(
-        usable, *_IN_ID_RANGE, Book.id > slot("after"), *conditions(Book, slotted(shape))
+        usable, *_IN_ID_RANGE, Book.id > param("after"), *conditions(Book, parameterized(shape))
     )
-    return Statement(query.order_by(Book.id).limit(slot("limit")))
+    return Statement(query.order_by(Book.id).limit(param("limit")))
 
 
 @functools.cache
 def _left_out_ids_statement(shape: Shape) -> Statement:
-    left_out = Book.select(Book.key).where(LEFT_OUT, *_IN_ID_RANGE, *conditions(Book, slotted(shape)))
+    left_out = Book.select(Book.key).where(LEFT_OUT, *_IN_ID_RANGE, *conditions(Book, parameterized(shape)))
     counted = left_out.order_by(Book.id).limit(MOST_LEFT_OUT).alias("counted")
     return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
 
@@ -194,22 +196,22 @@ def _left_out_ids_statement(shape: Shape) -> Statement:
 @functools.cache
 def _known_statement(database: peewee.Database) -> Statement:
     query = Book.select(Book.key).where(IN_CATALOGUE)
-    return Statement(rows_with_words(database, query, Book.key, Book.words, slot("words"), slot("after")).limit(1))
+    return Statement(rows_with_words(database, query, Book.key, Book.words, param("words"), param("after")).limit(1))
 
 
 @functools.cache
 def _left_out_statement(shape: Shape) -> Statement:
     # Ordered by an index. Without it, SQLite reads the table from its beginning, even if the matches are at its end.
-    left_out = Book.select(Book.key).where(LEFT_OUT, Book.key > slot("after"), *conditions(Book, slotted(shape)))
+    left_out = Book.select(Book.key).where(LEFT_OUT, Book.key > param("after"), *conditions(Book, parameterized(shape)))
     counted = left_out.order_by(Book.key).limit(MOST_LEFT_OUT).alias("counted")
     return Statement(Book.select(peewee.fn.COUNT(counted.c.key)).from_(counted))
 
 
 @functools.cache
 def _left_out_words_statement(database: peewee.Database, shape: Shape) -> Statement:
-    matches = keys_with_words(database, Book.key, Book.words, slot("words"), MOST_MATCHES).alias("matches")
+    matches = keys_with_words(database, Book.key, Book.words, param("words"), MOST_MATCHES).alias("matches")
     left_out = Book.select(peewee.fn.COUNT(Book.key)).join(matches, on=(matches.c.key == Book.key))
-    return Statement(left_out.where(LEFT_OUT, *conditions(Book, slotted(shape))))
+    return Statement(left_out.where(LEFT_OUT, *conditions(Book, parameterized(shape))))
 
 
 def _fill(book: book_pb2.Book, row: Row) -> None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from frontend_server.circulation.eligibility import BorrowerFacts
 from frontend_server.store.models import User
 from library.v1.user_pb2 import USER_STATE_ACTIVE
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 
 INCREMENT_LOAN_COUNT = Statement(
     User.update(active_loan_count=User.active_loan_count + 1)
-    .where(User.id == slot("user_id"), User.state == USER_STATE_ACTIVE, User.active_loan_count < slot("loan_limit"))
+    .where(User.id == param("user_id"), User.state == USER_STATE_ACTIVE, User.active_loan_count < param("loan_limit"))
     .returning(User.key)
 )
 DECREMENT_LOAN_COUNT = Statement(
     User.update(active_loan_count=User.active_loan_count - 1)
-    .where(User.id == slot("user_id"), User.active_loan_count > 0)
+    .where(User.id == param("user_id"), User.active_loan_count > 0)
 )  # fmt: skip
-FIND_FACTS = Statement(User.select(User.state, User.active_loan_count).where(User.id == slot("user_id")))
+FIND_FACTS = Statement(User.select(User.state, User.active_loan_count).where(User.id == param("user_id")))
 # It changes nothing, but locks the row, so what it returns stays true until the transaction ends.
 LOCK_USER = Statement(
     User.update(active_loan_count=User.active_loan_count)
-    .where(User.id == slot("user_id"))
+    .where(User.id == param("user_id"))
     .returning(User.state, User.active_loan_count)
 )
 

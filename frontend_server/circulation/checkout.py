@@ -28,20 +28,20 @@ from service_kit.errors import RowUnreadable
 from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
 INSERT_LOAN = Statement(
     Loan.insert(
-        id=slot("id"),
-        book_id=slot("book_id"),
-        user_id=slot("user_id"),
-        book_title=slot("book_title"),
-        days=slot("days"),
-        borrow_time=slot("borrow_time"),
-        due_time=slot("due_time"),
-        revision=slot("revision"),
+        id=param("id"),
+        book_id=param("book_id"),
+        user_id=param("user_id"),
+        book_title=param("book_title"),
+        days=param("days"),
+        borrow_time=param("borrow_time"),
+        due_time=param("due_time"),
+        revision=param("revision"),
     )
 )
 

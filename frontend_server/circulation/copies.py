@@ -8,17 +8,17 @@ from frontend_server.circulation.eligibility import BookFacts
 from frontend_server.store.models import CAN_BE_BORROWED, Book, Loan
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from service_kit.clock import is_time
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 
 RESERVE_COPY = Statement(
-    Book.update(on_loan=Book.on_loan + 1).where(Book.id == slot("book_id"), CAN_BE_BORROWED).returning(Book.title)
+    Book.update(on_loan=Book.on_loan + 1).where(Book.id == param("book_id"), CAN_BE_BORROWED).returning(Book.title)
 )
-RELEASE_COPY = Statement(Book.update(on_loan=Book.on_loan - 1).where(Book.id == slot("book_id"), Book.on_loan > 0))
+RELEASE_COPY = Statement(Book.update(on_loan=Book.on_loan - 1).where(Book.id == param("book_id"), Book.on_loan > 0))
 EXPECTED_BACK = Loan.select(peewee.fn.MIN(Loan.due_time)).where(
-    Loan.book_id == slot("book_id"), Loan.return_time.is_null()
+    Loan.book_id == param("book_id"), Loan.return_time.is_null()
 )
 FIND_FACTS = Statement(
-    Book.select(Book.state, Book.on_loan < Book.total_copies, EXPECTED_BACK).where(Book.id == slot("book_id"))
+    Book.select(Book.state, Book.on_loan < Book.total_copies, EXPECTED_BACK).where(Book.id == param("book_id"))
 )
 
 

@@ -18,7 +18,7 @@ from library_domain.errors import LoanNotFound
 from library_domain.loans import loan_message
 from service_kit.clock import Clock
 from service_kit.idempotency import once
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
@@ -28,7 +28,7 @@ IS_OF_ACTIVE_USER = peewee.fn.EXISTS(
 # It changes nothing, but locks the row, so what it returns stays true until the transaction ends.
 LOCK_LOAN = Statement(
     Loan.update(renewal_count=Loan.renewal_count)
-    .where(Loan.id == slot("loan_id"))
+    .where(Loan.id == param("loan_id"))
     .returning(Loan.user_id, Loan.due_time, Loan.return_time, Loan.days, Loan.renewal_count)
 )
 

@@ -15,7 +15,7 @@ from frontend_server.sync.trials import Trials, Unfit
 from service_kit.logs import logger
 from service_kit.message_checks import message_problems
 from service_kit.revisions import GREATEST_REVISION, is_revision
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 
 MOST_BYTES = 250_000
@@ -73,6 +73,10 @@ class PulledKind(ABC):
         return _do_nothing
 
     @abstractmethod
+    def write_all_derived(self) -> None:
+        """Write what is derived from all rows again: the end of a resync has removed some."""
+
+    @abstractmethod
     def hold_back(self, message: Any, trials: Trials, trial: str) -> None:
         """Stop the use of an older version of a row, whose newest version is `message` and cannot be applied.
 
@@ -93,7 +97,7 @@ def upsert_newest(model: Any, columns: Iterable[str], **own: object) -> Statemen
     """
     names = ("message", "revision", "generation", *columns)
     return Statement(
-        model.insert(id=slot("id"), **{name: slot(name) for name in names}, **own).on_conflict(
+        model.insert(id=param("id"), **{name: param(name) for name in names}, **own).on_conflict(
             conflict_target=[model.id],
             update={getattr(model, name): getattr(EXCLUDED, name) for name in names},
             where=(EXCLUDED.generation > model.generation)

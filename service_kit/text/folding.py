@@ -84,7 +84,7 @@ def marked(text: str) -> str:
     # In NFC first: it turns an accent into U+00B4, an apostrophe here, which NFKD would turn into a blank.
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text).translate(_SPELLINGS))
     text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text).casefold()).translate(_SPELLINGS)
-    # Letters of their own, whose mark is no accent: unlike ё, nobody writes them without it.
+    # Letters of their own, whose mark is not an accent: unlike ё, nobody writes them without it.
     text = text.replace(_SHORT_I, "й").replace(_YI, "ї").replace(_SHORT_U, "ў")
     text = _UMLAUT.sub(rf"\1{E_MARKER}", text).replace("a\u030a", "a" + A_MARKER).replace("ø", "o" + E_MARKER)
     text = _ACCENTS.sub("", text).translate(_LETTERS)

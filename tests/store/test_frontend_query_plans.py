@@ -22,7 +22,7 @@ from library_domain.errors import NoCopyAvailable
 from service_kit.clock import DAY
 from service_kit.idempotency import SAVE
 from service_kit.ids import new_id
-from service_kit.statements import Statement, slot
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.vocabulary import learn
 from tests.support.clocks import SettableClock
@@ -33,30 +33,30 @@ BOOKS, USERS, LOANS = 5_000, 2_000, 10_000
 
 ADD_USER = Statement(
     User.insert(
-        id=slot("id"),
-        email=slot("email"),
-        email_key=slot("email"),
+        id=param("id"),
+        email=param("email"),
+        email_key=param("email"),
         first_name="Ada",
         last_name="Lovelace",
-        words=slot("words"),
+        words=param("words"),
         create_time=1,
         update_time=1,
-        revision=slot("revision"),
-        pushed_revision=slot("revision"),
+        revision=param("revision"),
+        pushed_revision=param("revision"),
     )
 )
 ADD_LOAN = Statement(
     Loan.insert(
-        id=slot("id"),
-        book_id=slot("book_id"),
-        user_id=slot("user_id"),
+        id=param("id"),
+        book_id=param("book_id"),
+        user_id=param("user_id"),
         book_title="Emma",
         days=14,
         borrow_time=1,
-        due_time=slot("due_time"),
-        return_time=slot("return_time"),
-        revision=slot("revision"),
-        pushed_revision=slot("revision"),
+        due_time=param("due_time"),
+        return_time=param("return_time"),
+        revision=param("revision"),
+        pushed_revision=param("revision"),
     )
 )
 

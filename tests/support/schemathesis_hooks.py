@@ -57,7 +57,7 @@ PLAIN: Mapping[str, Any] = {
     "authors": ["A. N. Other"],
     "updateMask": "title",
 }
-"""What the services take. They refuse most that is made from a schema, as for a control character, which no schema excludes."""
+"""What the services take. They refuse most that is made from a schema: no schema excludes control characters."""
 
 ANSWERED: Counter[str] = Counter()
 """How often each operation answered with each status."""
@@ -124,8 +124,8 @@ def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) ->
     """Let some complaints pass.
 
     A request as the schema has it may be refused by the service for what no schema expresses (the check digit of an
-    ISBN, a page token of another list), but not by library-rest, which can read all that it describes. And a request that
-    the schema does not have is rightly taken if it writes in another of protobuf's notations what it might have written
+    ISBN, a page token of another list), but not by library-rest, which can read all that it describes. And a request
+    that the schema does not have is rightly taken if it writes in another of protobuf's notations what it might have written
     in the schema's: null for nothing, "5" for 5, 2 for an enum's second name. Whether it does, protobuf's own library
     and protovalidate decide, as the services would.
 
