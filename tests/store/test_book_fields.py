@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Each field of a book is added, changed by the mask, returned, imported and undone, for all fields of the table."""
-=======
 """Each field in the table of a book's fields is added, changed by the mask, returned, imported and undone."""
->>>>>>> c54ab112553f1203461ad66782926cf3317c1a0c
 
 from __future__ import annotations
 

@@ -125,9 +125,9 @@ def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) ->
 
     A request as the schema has it may be refused by the service for what no schema expresses (the check digit of an
     ISBN, a page token of another list), but not by library-rest, which can read all that it describes. And a request
-    that the schema does not have is rightly taken if it writes in another of protobuf's notations what it might have written
-    in the schema's: null for nothing, "5" for 5, 2 for an enum's second name. Whether it does, protobuf's own library
-    and protovalidate decide, as the services would.
+    that the schema does not have is rightly taken if it is a request of the schema in another of protobuf's notations:
+    null for nothing, "5" for 5, 2 for an enum's second name. Whether it is, protobuf's own library and protovalidate
+    decide, as the services would.
 
     `/v1/loans/ID:renew` is a path of its own for POST. For GET it is a loan of an odd name, and is looked for.
     """
