@@ -25,7 +25,6 @@ from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.full_text import words_of
 from service_kit.ids import new_id
-from service_kit.store import Store
 from service_kit.text.keys import text_key
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once, new_book
@@ -33,11 +32,6 @@ from tests.support.stores import FreshDatabases, bound_store
 
 MESSAGE_BYTES = 4 * 1024 * 1024
 """What a gRPC client takes in one message by default."""
-
-
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
 
 
 def pages(frontend: LocalFrontend, page_size: int = 1_000, **filters: Any) -> Iterator[list[book_pb2.Book]]:

@@ -43,11 +43,6 @@ from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend
 
 
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
-
-
 def refused(
     frontend: LocalFrontend, reason: type[ServiceError], call: Callable[..., object], *args: object
 ) -> dict[str, str]:

@@ -40,8 +40,8 @@ from service_kit.errors import FieldInvalid, RowUnreadable
 from service_kit.ids import new_id
 from service_kit.revisions import lock_revisions
 from service_kit.statements import tuples
-from tests.store.test_admin_imports import isbn13
 from tests.support.admin import Admin
+from tests.support.isbns import isbn13
 
 ADDED, THERE, REFUSED = IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, IMPORT_RESULT_REFUSED
 UPDATED, COPIES_ADDED = IMPORT_RESULT_UPDATED, IMPORT_RESULT_COPIES_ADDED
