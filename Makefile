@@ -88,10 +88,6 @@ check-contract: $(VENV)/develop.stamp
 WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi \
 	admin_server/store/migrations frontend_server/store/migrations
 WORDS_EXEMPT += \
-	admin_server/sync \
-	frontend_server/sync \
-	protos/library/sync \
-	service_kit \
 	tests
 
 .PHONY: check-words

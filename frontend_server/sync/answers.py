@@ -1,7 +1,7 @@
-"""What the admin answers is checked before it is believed: it may be broken, or not be the admin at all.
+"""Checks of the admin's answers before they are used: the admin may be faulty, or another program at its address.
 
-An answer that is refused changes nothing here. The sync reports it in its status, backs off and asks again, and
-lending goes on.
+An answer that is refused changes nothing here. The sync reports it in its status, waits and calls again, and
+lending continues.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RESULTS = frozenset(
 
 
 class AnswerRefused(Exception):
-    """An answer of the admin that cannot be right. The message says why, for people; it holds nothing of the answer."""
+    """An answer of the admin that cannot be right. The message has the reason, and no part of the answer."""
 
 
 class Row(Protocol):
@@ -51,7 +51,7 @@ class Row(Protocol):
 
 
 def is_position(text: object) -> bool:
-    """Return whether this can be a cursor or a receipt, or is empty; whether it is one only the admin can tell."""
+    """Return whether this can be a cursor or a receipt, or is empty. Only the admin knows whether it is valid."""
     return isinstance(text, str) and len(text) <= LONGEST_POSITION and text.isascii() and (text + "x").isprintable()
 
 
@@ -74,7 +74,7 @@ class PullProgress:
 
     def _check_leads_on(self, page: ListCatalogChangesResponse, page_size: int) -> None:
         if not page.changes or page.next_cursor in self._cursors:
-            raise AnswerRefused("the admin service says that more changes wait, but its pages do not lead to them")
+            raise AnswerRefused("the admin service reported further changes, but its pages do not lead to them")
         self._cursors.add(page.next_cursor)
         is_full = len(page.changes) >= page_size or page.ByteSize() >= FULL_PAGE_BYTES
         self._small_pages = 0 if is_full else self._small_pages + 1
@@ -93,7 +93,7 @@ def check_outcomes(rows: Sequence[Row], answer: RecordStatesResponse, head: int)
     newest = answer.newest_revision
     if newest < 0 or newest > max(GREATEST_BELIEVED, head):
         raise AnswerRefused(
-            f"the admin service says that the newest revision of this frontend is {newest}, which cannot be; "
+            f"the admin service returned {newest} as the newest revision of this frontend, which cannot be; "
             "if that does not pass, run: library doctor"
         )
 
