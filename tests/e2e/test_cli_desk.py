@@ -21,7 +21,7 @@ from library_cli.desk import finding_loans
 from service_kit.clock import SECOND
 from tests.support.clients import FrontendClient
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.library_command import NOBODY
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import FreshDatabases, bound_store
@@ -103,7 +103,7 @@ class Desk:
 def desk(module_servers: Servers, databases: FreshDatabases) -> Desk:
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock(LONG_AGO))
+        branch = LocalFrontend(store, SettableClock(LONG_AGO))
         books = [
             new_book(title, copies=copies, authors=authors, isbn=isbn, language="en-GB" if isbn else "")
             for title, authors, isbn, copies in BOOKS

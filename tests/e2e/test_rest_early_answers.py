@@ -20,10 +20,10 @@ from tests.support.transcoding.process import ServerInAProcess
 from tests.support.transcoding.server import TranscodedServer
 from tests.sync.agreement import eventually
 
-GATHER = Rule('post: "/v1/early" body: "*"', takes="stream Everything", gives="Everything", method="Gather")
+GATHER = Rule('post: "/v1/early" body: "*"', takes="stream Everything", returns="Everything", method="Gather")
 TALK = Rule('post: "/v1/early:talk" body: "*"', takes="stream Everything", method="Talk")
 UPLOAD = Rule(
-    'post: "/v1/early:raw" body: "*"', takes="stream google.api.HttpBody", gives="Everything", method="Upload"
+    'post: "/v1/early:raw" body: "*"', takes="stream google.api.HttpBody", returns="Everything", method="Upload"
 )
 ECHO = Rule('get: "/v1/echo/{text}"', method="Echo")
 RULES = [GATHER, TALK, UPLOAD, ECHO]

@@ -24,7 +24,7 @@ from tests.sync.agreement import eventually
 
 TO_DOCS = Rule('post: "/docs" body: "*"', method="SendToDocs")
 RAW = Rule('post: "/v1/raw" body: "*"', takes="google.api.HttpBody", method="SendRaw")
-GATHER = Rule('post: "/v1/gathered" body: "*"', takes="stream Everything", gives="Several", method="Gather")
+GATHER = Rule('post: "/v1/gathered" body: "*"', takes="stream Everything", returns="Several", method="Gather")
 
 COMMANDS = {
     "admin": admin_server.__main__.commands,

@@ -1,4 +1,4 @@
-"""Bulk import on both engines: each row has its outcome, and a bad one holds up no other."""
+"""Bulk import on both engines: each row has its outcome, and a bad one delays no other."""
 
 from __future__ import annotations
 
@@ -20,19 +20,15 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library_domain.errors import ImportTooLong
 from tests.support.admin import Admin
+from tests.support.isbns import isbn13
 
 ADDED, THERE, REFUSED = IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, IMPORT_RESULT_REFUSED
+
 
 EMMA = AddBookRequest(title="Emma", isbn="978-0-14-143958-7", copies=3)
 
 
-def isbn13(number: int) -> str:
-    """The `number`th ISBN of some publisher, with its check digit by ISO 2108."""
-    twelve = f"978{number:09}"
-    return twelve + str(-sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(twelve)) % 10)
-
-
-def test_good_rows_go_in_beside_bad_ones_and_each_bad_one_says_why(admin: Admin) -> None:
+def test_good_rows_are_imported_and_each_bad_one_is_reported_with_its_reason(admin: Admin) -> None:
     outcomes = admin.import_rows(
         EMMA,
         AddBookRequest(title="", copies=0, page_count=-1),
@@ -86,7 +82,7 @@ def test_a_removed_books_isbn_can_be_imported(admin: Admin) -> None:
     assert [outcome.result for outcome in admin.import_rows(EMMA)] == [ADDED]
 
 
-def test_a_dry_run_says_the_same_and_adds_nothing(admin: Admin) -> None:
+def test_a_dry_run_reports_the_same_and_adds_nothing(admin: Admin) -> None:
     admin.add("There", isbn="9780306406157")
     before, cursor = admin.changes()
     rows = [

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from psycopg.sql import SQL, Identifier
 
 import library_cli.__main__
@@ -26,43 +23,12 @@ from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library_domain.stores import FACTS
-from service_kit.backup.checking import check_backup
 from service_kit.backup.copying import copy_store
-from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
-from service_kit.sqlite.files import sibling
-from service_kit.store import StoreSettingsError, open_store
+from service_kit.store import open_store
+from tests.support.backup_commands import SERVICES, done, refusal, run, urls_of
 from tests.support.stores import ENGINES, Engine, FreshDatabases, ServerName, migrations_of
 from tests.sync.libraries import RULES, Contents, Library
-
-SERVICES: tuple[ServerName, ...] = ("admin", "frontend")
-
-
-def run(*arguments: str | Path, **urls: str) -> Result:
-    """Run `library` with the stores at these URLs."""
-    variables: dict[str, str | None] = {name: None for name in os.environ if name.startswith("LIBRARY_")}
-    variables |= {f"LIBRARY_{service.upper()}_DATABASE_URL": url for service, url in urls.items()}
-    return CliRunner(env=variables).invoke(library_cli.__main__.main, [str(part) for part in arguments])
-
-
-def done(result: Result) -> str:
-    """The output of a command that went well."""
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refusal(result: Result) -> str:
-    """What a command says that was refused: one sentence."""
-    assert result.exit_code == 1, result.output
-    assert isinstance(result.exception, SystemExit), result.exception
-    (told,) = result.stderr.splitlines()
-    assert told.startswith("Error: ")
-    return told.removeprefix("Error: ")
-
-
-def urls_of(library: Library) -> dict[str, str]:
-    return {"admin": library.admin.url, "frontend": library.frontend.url}
 
 
 @pytest.fixture
@@ -117,9 +83,9 @@ def test_a_backup_has_all_and_is_restored_on_either_engine(
 ) -> None:
     request.getfixturevalue("postgresql")
     before = contents_of(filled)
-    told = json.loads(done(run("backup", tmp_path / "monday", "--json", **urls_of(filled))))
-    assert told["stores"]["admin"]["rows"]["book"] == 30
-    assert told["stores"]["frontend"]["rows"]["loan"] == 10
+    printed = json.loads(done(run("backup", tmp_path / "monday", "--json", **urls_of(filled))))
+    assert printed["stores"]["admin"]["rows"]["book"] == 30
+    assert printed["stores"]["frontend"]["rows"]["loan"] == 10
     done(run("verify", tmp_path / "monday"))
     use(filled, 10, "Later book")
 
@@ -146,8 +112,8 @@ def test_a_restore_over_a_store_keeps_the_old_one(filled: Library, tmp_path: Pat
     urls = urls_of(filled)
     filled.close()
     for _ in range(2):
-        told = done(run("restore", tmp_path / "monday", **urls))
-        assert told.count("The old one is kept: ") == 2
+        printed = done(run("restore", tmp_path / "monday", **urls))
+        assert printed.count("The old one is kept: ") == 2
     reopened(filled, **urls)
     assert contents_of(filled) == before
     assert rows_kept(filled.admin.url) == [30, 40]
@@ -264,9 +230,9 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     use(filled, 1, "Later book")
     before = contents_of(filled)
     urls = urls_of(filled)
-    told = refusal(run("restore", tmp_path / "monday", **urls))
-    assert "in use" in told
-    assert "stop the server" in told
+    message = refusal(run("restore", tmp_path / "monday", **urls))
+    assert "in use" in message
+    assert "stop the server" in message
     filled.frontend.close()
     # Neither is restored while one of both is in use.
     assert "in use" in refusal(run("restore", tmp_path / "monday", **urls))
@@ -274,7 +240,7 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     assert contents_of(filled) == before
 
 
-def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
+def test_what_is_not_a_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
     admin, frontend = databases.migrated("admin", engine), databases.migrated("frontend", engine)
     swapped = refusal(run("backup", tmp_path / "monday", admin=frontend, frontend=admin))
     assert "this is the store of the frontend service" in swapped
@@ -282,8 +248,8 @@ def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: En
         {"admin": admin, "frontend": nowhere(databases, engine, tmp_path, "gone")["frontend"]},
         {"admin": nowhere(databases, engine, tmp_path, "gone")["admin"], "frontend": frontend},
     ):
-        told = refusal(run("backup", tmp_path / "monday", **urls))
-        assert " service has no store at " in told or "there are no tables in it" in told
+        message = refusal(run("backup", tmp_path / "monday", **urls))
+        assert " service has no store at " in message or "there are no tables in it" in message
     assert not (tmp_path / "gone").exists()
     assert not list(tmp_path.glob("monday*"))
 
@@ -295,14 +261,14 @@ def test_a_store_is_not_restored_over_the_other_service_or_another_program(
     before = contents_of(filled)
     urls = urls_of(filled)
     filled.close()
-    told = refusal(run("restore", tmp_path / "monday", admin=urls["frontend"], frontend=urls["admin"]))
-    assert "is not replaced: this is the store of the frontend service" in told
+    message = refusal(run("restore", tmp_path / "monday", admin=urls["frontend"], frontend=urls["admin"]))
+    assert "is not replaced: this is the store of the frontend service" in message
     other = databases.empty(engine)
     store = open_store(other)
     store.database.execute_sql("CREATE TABLE places (id INTEGER)")
     store.close()
-    told = refusal(run("restore", tmp_path / "monday", admin=other, frontend=urls["frontend"]))
-    assert "tables of another program" in told
+    message = refusal(run("restore", tmp_path / "monday", admin=other, frontend=urls["frontend"]))
+    assert "tables of another program" in message
     reopened(filled, **urls)
     assert contents_of(filled) == before
 
@@ -320,157 +286,8 @@ def test_a_postgresql_restore_that_fails_leaves_the_old_store(
     store.close()
     done(run("backup", tmp_path / "monday", **sqlite))
     target = {service: databases.migrated(service, "postgresql") for service in SERVICES}
-    told = refusal(run("restore", tmp_path / "monday", "--only", "frontend", **target))
-    assert "cannot restore postgresql://" in told
+    message = refusal(run("restore", tmp_path / "monday", "--only", "frontend", **target))
+    assert "cannot restore postgresql://" in message
     with psycopg.connect(target["frontend"]) as connection:
         assert connection.execute("SELECT count(*) FROM book").fetchone() == (0,)
         assert not connection.execute("SELECT FROM pg_namespace WHERE nspname LIKE 'before%'").fetchall()
-
-
-# --- what a backup is, and what not ---
-
-
-@pytest.fixture(scope="module")
-def backup(databases: FreshDatabases, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of small stores."""
-    folder = tmp_path_factory.mktemp("backups") / "monday"
-    done(run("backup", folder, **{service: databases.migrated(service, "sqlite") for service in SERVICES}))
-    return folder
-
-
-def test_a_folder_that_exists_is_left_alone(databases: FreshDatabases, tmp_path: Path, backup: Path) -> None:
-    urls = {service: databases.migrated(service, "sqlite") for service in SERVICES}
-    (tmp_path / "file").write_text("Mine")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "mine").touch()
-    (tmp_path / "empty").mkdir()
-    for name in ("file", "folder"):
-        assert f"{name} exists already" in refusal(run("backup", tmp_path / name, **urls))
-    done(run("backup", tmp_path / "empty", **urls))
-    done(run("backup", tmp_path / "new" / "and deep", **urls))
-    for name in ("empty", "new/and deep"):
-        done(run("verify", tmp_path / name))
-    assert "cannot write into" in refusal(run("backup", tmp_path / "file" / "below", **urls))
-
-
-def test_without_a_name_a_backup_has_that_of_its_time(
-    databases: FreshDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    said = done(run("backup", **{service: databases.migrated(service, "sqlite") for service in SERVICES}))
-    (made,) = (tmp_path / "backups").iterdir()
-    assert re.fullmatch(r"\d{8}-\d{6}", made.name)
-    assert said.startswith(f"The backup backups/{made.name} of ")
-    done(run("verify", made))
-
-
-def linked(file: Path) -> None:
-    shutil.move(file, file.parent.parent / "moved")
-    file.symlink_to(file.parent.parent / "moved")
-
-
-def swapped(folder: Path) -> None:
-    (folder / "admin.db").rename(folder / "third")
-    (folder / "frontend.db").rename(folder / "admin.db")
-    (folder / "third").rename(folder / "frontend.db")
-
-
-def edited(folder: Path, old: str, new: str) -> None:
-    path = folder / "manifest.json"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
-
-
-DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "has no manifest.json"),
-    "an empty manifest": (lambda folder: (folder / "manifest.json").write_bytes(b""), "manifest.json was changed"),
-    "a missing file": (lambda folder: (folder / "admin.db").unlink(), "admin.db is missing"),
-    "an empty file": (lambda folder: (folder / "admin.db").write_bytes(b""), "admin.db has 0 bytes instead of"),
-    "a stray file": (lambda folder: (folder / "admin.db-wal").touch(), "admin.db-wal does not belong to the backup"),
-    "a stray folder": (lambda folder: (folder / "x").mkdir(), "x does not belong to the backup"),
-    "a link": (lambda folder: linked(folder / "frontend.db"), "frontend.db is not a file"),
-    "swapped files": (swapped, "bytes instead of|was changed"),
-    "a newer format": (
-        lambda folder: edited(folder, '"format": 1', '"format": 2'),
-        "has a format of a newer version of this program: 2",
-    ),
-    "another count": (lambda folder: edited(folder, '"book": 0', '"book": 1'), "manifest.json was changed"),
-    "a text": (lambda folder: (folder / "manifest.json").write_text("[1, 2]"), "manifest.json was changed"),
-    "nothing": (shutil.rmtree, "is not a folder"),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_backup_is_told_by_what_is_wrong_and_is_not_restored(tmp_path: Path, backup: Path, kind: str) -> None:
-    damage, told = DAMAGES[kind]
-    folder = shutil.copytree(backup, tmp_path / "copy")
-    damage(folder)
-    for result in (run("verify", folder), run("restore", folder, "--data-dir", tmp_path / "data")):
-        assert any(part in refusal(result) for part in told.split("|"))
-    assert not (tmp_path / "data").exists()
-
-
-def test_each_flipped_bit_and_each_cut_is_found(tmp_path: Path, backup: Path) -> None:
-    folder = shutil.copytree(backup, tmp_path / "copy")
-    done(run("verify", folder))
-    for file in sorted(folder.iterdir()):
-        whole = file.read_bytes()
-        step = 1 if file.name == "manifest.json" else len(whole) // 40
-        for place in range(0, len(whole), step):
-            changed = bytearray(whole)
-            changed[place] ^= 1 << place % 8
-            file.write_bytes(changed)
-            with pytest.raises(BackupError):
-                check_backup(folder, FACTS)
-        for size in (0, 1, len(whole) // 2, len(whole) - 1):
-            file.write_bytes(whole[:size])
-            refusal(run("verify", folder))
-        file.write_bytes(whole + b"\n")
-        refusal(run("verify", folder))
-        file.write_bytes(whole)
-    done(run("verify", folder))
-    assert sorted(file.name for file in folder.iterdir()) == ["admin.db", "frontend.db", "manifest.json"]
-
-
-# --- a restore that is interrupted ---
-
-
-@pytest.mark.parametrize("step", range(9))
-def test_an_interrupted_restore_is_refused_by_a_start_until_it_is_done_again(
-    databases: FreshDatabases, tmp_path: Path, backup: Path, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Interrupted before each of its changes to the folder in turn: the old store is there, or the new one, or neither
-    is used."""
-    url = databases.migrated("admin", "sqlite")
-    path = Path(url.removeprefix("sqlite:///"))
-    store = open_store(url)
-    store.database.execute_sql("CREATE TABLE noted (number INTEGER)")
-    store.close()
-    for suffix in ("-wal", "-shm"):  # as of a crash
-        sibling(path, suffix).touch()
-    replace, steps = Path.replace, iter(range(100))
-
-    def interrupted(self: Path, target: Path) -> Path:
-        if next(steps) == step:
-            raise KeyboardInterrupt
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", interrupted)
-    first = run("restore", backup, "--only", "admin", admin=url)
-    monkeypatch.undo()
-    is_complete = first.exit_code == 0
-    assert is_complete == (step >= 5)
-    if 0 < step < 5:
-        with pytest.raises(StoreSettingsError, match="a restore of this store was interrupted; run the same"):
-            open_store(url)
-    else:
-        store = open_store(url)
-        assert store.database.table_exists("noted") is not is_complete
-        store.close()
-    done(run("restore", backup, "--only", "admin", admin=url))
-    store = open_store(url)
-    assert not store.database.table_exists("noted")
-    store.close()
-    kept = [file for file in path.parent.glob("*.before-restore-*") if file.name[-1].isdigit()]
-    assert len(kept) == 1 + is_complete
-    assert not [file for file in path.parent.iterdir() if "-restor" in file.name and "before" not in file.name]

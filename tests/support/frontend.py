@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server.circulation import checkin, checkout, loans, renewal
@@ -26,6 +27,7 @@ from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRe
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from service_kit.clock import Clock
+from service_kit.errors import ServiceError
 from service_kit.ids import new_id
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -35,8 +37,8 @@ RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
 Result = TypeVar("Result")
 
 
-class Branch:
-    """One library branch: a frontend's store, its clock and its rules."""
+class LocalFrontend:
+    """A frontend in this process: its store, its clock and its rules, without a server."""
 
     def __init__(self, store: Store, clock: Clock, rules: LendingRules = RULES) -> None:
         self.store, self.clock, self.rules = store, clock, rules
@@ -115,14 +117,14 @@ class Branch:
                 model._meta.table_name: tuples(model.select().order_by(model._meta.primary_key)) for model in MODELS
             }
 
-    def told_everything(self) -> None:
+    def mark_all_pushed(self) -> None:
         """Make the store as after a push: the admin knows every row."""
         with self.store.writing():
             for model in (User, Loan):
                 model.update(pushed_revision=model.revision).execute()
 
     def check(self) -> None:
-        """Hold the store to what must always be so, whatever was done and how many did it at once."""
+        """Check what must always be true of the store, after any calls, also at the same time."""
         with self.store.snapshot():
             books, users, loans = list(Book.select()), list(User.select()), list(Loan.select())
         out = [loan for loan in loans if loan.return_time is None]
@@ -133,18 +135,18 @@ class Branch:
             assert user.active_loan_count == sum(loan.user_id == user.id for loan in out), f"loans of {user.id}"
             assert 0 <= user.active_loan_count <= self.rules.loan_limit, f"loans of {user.id}"
         revisions = [row.revision for row in (*users, *loans)]
-        assert len(set(revisions)) == len(revisions), "a revision was given twice"
+        assert len(set(revisions)) == len(revisions), "a revision was used twice"
 
 
 def new_book(title: str = "Emma", *, copies: int = 1, **fields: Any) -> book_pb2.Book:
-    """A book as the admin tells of it."""
+    """A book as the admin sends it."""
     return book_pb2.Book(
         **{"id": new_id(), "title": title, "total_copies": copies, "state": BOOK_STATE_ACTIVE, **fields}
     )
 
 
 def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
-    """Make these calls at the same moment, each in a thread with a connection of its own; what each gave or raised."""
+    """Make these calls at the same moment, each in a thread with its own connection; what each returned or raised."""
     start = threading.Barrier(len(calls))
     outcomes: list[Result | Exception | None] = [None] * len(calls)
 
@@ -153,7 +155,7 @@ def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result 
         try:
             start.wait()
             outcomes[number] = calls[number]()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test is to see it
+        except Exception as error:  # noqa: BLE001 - the test is to see any error
             outcomes[number] = error
         finally:
             store.database.close()
@@ -164,3 +166,14 @@ def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result 
     for thread in threads:
         thread.join()
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def refused(
+    frontend: LocalFrontend, reason: type[ServiceError], call: Callable[..., object], *args: object
+) -> dict[str, str]:
+    """Make a call that is to be refused for this reason and to change nothing; return the error's metadata."""
+    before = frontend.contents()
+    with pytest.raises(reason) as error:
+        call(*args)
+    assert frontend.contents() == before
+    return dict(error.value.metadata)
