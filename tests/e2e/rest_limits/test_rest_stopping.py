@@ -42,7 +42,7 @@ def test_a_call_that_runs_comes_to_its_end_and_no_other_begins(start: Start, beh
         assert 1 < time.monotonic() - begin < 1 + SOON
 
 
-def test_a_call_that_outlives_the_grace_is_told_so(start: Start, behaviours: Behaviours) -> None:
+def test_a_call_that_outlives_the_grace_is_refused_with_the_reason(start: Start, behaviours: Behaviours) -> None:
     rest = start(GRACE="1")
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool:
@@ -68,10 +68,10 @@ def test_a_stream_that_outlives_the_grace_ends_with_the_reason(start: Start, beh
     assert refusal_in(json.loads(last)).reason == "STOPPING"
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence(start: Start, server: TranscodedServer) -> None:
+def test_a_port_that_is_taken_is_reported_in_one_sentence(start: Start, server: TranscodedServer) -> None:
     taken = start().address
     command = [sys.executable, "-m", "rest_server", "serve", "--listen", taken, "--target", server.address]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
-    (told,) = ended.stderr.splitlines()
-    assert told.startswith(f"library-rest: cannot listen on {taken}: ")
+    (printed,) = ended.stderr.splitlines()
+    assert printed.startswith(f"library-rest: cannot listen on {taken}: ")
