@@ -1,7 +1,7 @@
-# `make` tells what there is. Everything here sets itself up: nothing but Python and this tree is needed.
+# `make` lists the targets. Each installs what it needs: only Python and this tree are required.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-# One shell for each recipe, and only what goes wrong or is asked for is printed.
+# One shell for each recipe, which prints only errors and results.
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
@@ -10,11 +10,11 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The third-party clients that the tests speak through, where `make clients` puts them.
+# The third-party clients for the tests, installed by `make clients`.
 CLIENTS := $(CURDIR)/.tools/bin
-# The generators of HTTP clients and the linters of /openapi.json, where `make generators` puts them.
+# The generators of HTTP clients and the linters of /openapi.json, installed by `make generators`.
 GENERATORS := $(CURDIR)/.tools/generators
-# Whether an interpreter will do: new enough, and able to make a virtual environment.
+# Whether an interpreter is new enough, and can make a virtual environment.
 FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ##@ Use
@@ -31,8 +31,8 @@ clean: ## Remove the environment, the clients and all caches (not .data: that is
 ##@ Prove
 
 .PHONY: test
-# With bytecode kept, even where a machine says not to: a run starts some hundred servers.
-test: $(VENV)/develop.stamp ## Run all tests but the slow ones; say `make test ARGS="-k loan"` for some
+# With bytecode kept, even if the environment disables it: a run starts some hundred servers.
+test: $(VENV)/develop.stamp ## Run all tests except the slow ones; `make test ARGS="-k loan"` runs some
 	PYTHONDONTWRITEBYTECODE= PATH="$(CLIENTS):$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest $(ARGS)
 
 .PHONY: test-slow
@@ -50,12 +50,12 @@ soak: $(VENV)/develop.stamp ## Call all methods at random while servers are kill
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow -n 0 tests/soak/test_soak.py $(ARGS)
 
 .PHONY: mutants
-# With bytecode kept, as for `test`. Which are run and what else there is to say: `make mutants ARGS=--help`.
-mutants: $(VENV)/develop.stamp ## Prove that known faults make a test fail, those of what changed; ARGS=--all for all
+# With bytecode kept, as for `test`. `make mutants ARGS=--help` lists the options.
+mutants: $(VENV)/develop.stamp ## Prove that known faults in changed files make a test fail; ARGS=--all for all files
 	PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.mutants $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(VENV)/develop.stamp ## Send anything to every method, over gRPC and HTTP, for LIBRARY_FUZZ_SECONDS (600)
+fuzz: $(VENV)/develop.stamp ## Send random input to every method, over gRPC and HTTP, for LIBRARY_FUZZ_SECONDS (600)
 	LIBRARY_FUZZ_SECONDS="$${LIBRARY_FUZZ_SECONDS:-600}" PYTHONDONTWRITEBYTECODE= \
 		$(BIN)/pytest -m slow --numprocesses=0 tests/fuzz $(ARGS)
 
@@ -81,15 +81,15 @@ check-contract: $(VENV)/develop.stamp
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against protos/released.binpb
 	$(BIN)/python protos/generate.py --check
-	echo "The contract: linted, formatted, breaks no client, and generated/ is what it gives."
+	echo "The contract: linted, formatted, compatible with the release, and generated/ is up to date."
 
-# Whose words are not checked: what is generated or copied. The second list has files that are not rewritten yet: delete a
-# line together with its last finding.
-WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi
+# Files whose words are not checked: generated and copied files, and migrations, which are never edited. The second list has files
+# that are not rewritten yet: delete a line together with its last finding.
+WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi \
+	admin_server/store/migrations frontend_server/store/migrations
 WORDS_EXEMPT += \
-	admin_server \
-	frontend_server \
-	library_domain \
+	admin_server/sync \
+	frontend_server/sync \
 	protos/library/sync \
 	service_kit \
 	tests
@@ -105,7 +105,7 @@ check-words: $(VENV)/develop.stamp $(if $(shell command -v go),$(CLIENTS)/vale)
 	echo "Words: no finding."
 
 .PHONY: bench
-bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md tells how to read them
+bench: $(VENV)/develop.stamp ## Run the benchmarks; docs/performance.md explains them
 	$(BIN)/python -m benchmarks $(ARGS)
 
 ##@ Change
@@ -116,7 +116,7 @@ generate: $(VENV)/develop.stamp ## Regenerate the stubs, here and in library-cli
 	$(BIN)/python protos/generate.py
 
 .PHONY: format
-format: $(VENV)/develop.stamp ## Format the code and mend what ruff can mend
+format: $(VENV)/develop.stamp ## Format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
@@ -134,9 +134,9 @@ swagger-ui: ## Copy Swagger UI from npm into rest_server/ (needs npm); SWAGGER_U
 pre-commit: $(VENV)/develop.stamp ## Let git run the checks of what changed before each commit
 	$(BIN)/pre-commit install
 
-# Pins already there stay; `make lock ARGS=--upgrade` takes the newest. The second lock holds the first one's versions.
+# Existing pins stay; `make lock ARGS=--upgrade` takes the newest. The second lock has the same versions as the first one.
 .PHONY: lock
-lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a change of pyproject.toml
+lock: $(VENV)/develop.stamp ## Pin the dependencies with hashes, after a change of pyproject.toml
 	compile() { $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" $(ARGS) "$$@"; }
 	compile --extra build --output-file requirements.lock
@@ -146,9 +146,9 @@ lock: $(VENV)/develop.stamp ## Pin the dependencies anew, with hashes, after a c
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) \
 		--output-file tests/generators/python/requirements.lock
 
-# What `make check` compares with. Run it with each release: from then on, what it holds must not break.
+# `make check` compares the contract with this file. Run it with each release: from then on, this contract must not break.
 .PHONY: release-contract
-release-contract: $(VENV)/develop.stamp ## Keep the contract as it stands as the released one
+release-contract: $(VENV)/develop.stamp ## Store the present contract as the released one
 	$(BIN)/buf build --path protos/library --exclude-source-info --output protos/released.binpb
 
 .PHONY: clients
@@ -176,7 +176,7 @@ $(CLIENTS)/vale: .ci/vale/go.mod .ci/vale/go.sum
 	(cd .ci/vale && GOBIN="$(CLIENTS)" go install tool)
 	touch $@
 
-# A stamp is younger than what was installed, so a second call is quick and a changed lock installs again.
+# A stamp is younger than the installed packages, so a second call is quick, and a changed lock installs again.
 $(VENV)/develop.stamp: requirements-dev.lock $(VENV)/run.stamp
 	echo "Installing what tests and checks need ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
@@ -189,7 +189,7 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml $(BIN)/python
 	pip --no-deps --no-build-isolation --editable .
 	touch $@
 
-# $(call need,program,Debian's package): what a generator runs on is the system's own.
+# $(call need,program,Debian's package): fail if a program of the system is missing.
 need = command -v $(1) >/dev/null || { echo "$(1) is missing. On Debian: apt-get install $(2)" >&2; exit 1; }
 # Whose files say which versions are installed.
 LISTS := tests/generators
@@ -215,7 +215,7 @@ $(GENERATORS)/python.stamp: $(LISTS)/python/requirements.lock $(BIN)/python
 	$(GENERATORS)/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# Together with what the program that borrows imports, so that its test needs no network.
+# Together with the imports of the borrowing program, so that its test needs no network.
 $(GENERATORS)/go.stamp: $(LISTS)/go/go.mod $(LISTS)/go/go.sum
 	$(call need,go,golang)
 	mkdir -p $(GENERATORS)

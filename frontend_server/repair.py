@@ -14,6 +14,7 @@ from typing import Any
 import peewee
 
 from frontend_server.store.models import NOTHING_IS_SURE, Book, ClockMark, Loan, SetAside, SyncState, User
+from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
 from library_domain.pairing import is_frontend_id, is_secret, new_secret
 from service_kit.clock import SECOND
@@ -37,10 +38,8 @@ from service_kit.revisions import Counter, damaged, newest_in
 from service_kit.store import Store
 
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
-    (User.revision, 1),
-    (User.pushed_revision, 0),
-    (Loan.revision, 1),
-    (Loan.pushed_revision, 0),
+    *((kind.model.revision, 1) for kind in PUSHED_KINDS),
+    *((kind.model.pushed_revision, 0) for kind in PUSHED_KINDS),
     (Book.revision, 0),
     (Book.generation, 0),
     (SetAside.revision, 0),
@@ -79,7 +78,7 @@ def find_start_damage(store: Store) -> list[str]:
 
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause for each."""
-    found = [*find_start_damage(store), *lag_problems((User.revision, Loan.revision))]
+    found = [*find_start_damage(store), *lag_problems([kind.model.revision for kind in PUSHED_KINDS])]
     return [*found, *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 
@@ -91,11 +90,12 @@ def frontend_id(store: Store) -> str:
 def repair(store: Store) -> Identity:
     """Repair the store within a transaction, while no service uses it."""
     store.lift_time_limit()
-    beyond = max(newest_in(column) for column in (Counter.revision, User.revision, Loan.revision)) + 1
+    own_revisions = [Counter.revision, *(kind.model.revision for kind in PUSHED_KINDS)]
+    beyond = max(newest_in(column) for column in own_revisions) + 1
     identity = _repair_sync_state(store)
-    for model in (Loan, User):
-        model.update(revision=beyond).where(damaged(model.revision, least=1)).execute()
-        model.update(pushed_revision=0, park_reason="").execute()
+    for kind in reversed(PUSHED_KINDS):
+        kind.model.update(revision=beyond).where(damaged(kind.model.revision, least=1)).execute()
+        kind.model.update(pushed_revision=0, park_reason="").execute()
     for column in (Book.revision, Book.generation):
         Book.update({column: 0}).where(damaged(column)).execute()
     SetAside.delete().where(damaged(SetAside.revision) | damaged(SetAside.generation)).execute()

@@ -1,4 +1,4 @@
-"""E-mail addresses as people write them, and the key by which two of them are compared."""
+"""E-mail addresses: their normal form, and the key by which two of them are compared."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from service_kit.errors import FieldInvalid
 _RESERVED = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 
 _BEFORE_LABEL = re.compile("[@.\u3002\uff0e\uff61]")
-"""What stands before a label of the domain: the @-sign, or one of the full stops of UTS #46, section 4."""
+"""The character before a label of the domain: the @-sign, or one of the full stops of UTS #46, section 4."""
 
 LONGEST = 254
 """The most characters of an address; RFC 5321 allows as many octets."""
 
 LONGEST_KEY = 400
-"""Keys are cut to this many characters. None of an address that the frontend takes is longer, and PostgreSQL's indexes
-take at most 2,704 bytes."""
+"""Keys are cut to this number of characters. No valid address has a longer key, and PostgreSQL's indexes take at most
+2,704 bytes."""
 
 
 def checked_email(email: str, field: str = "email") -> str:
@@ -32,12 +32,12 @@ def checked_email(email: str, field: str = "email") -> str:
 
 
 def email_key(email: str) -> str:
-    """Return what an address in its normal form is compared by. Addresses with one key get each other's mail.
+    """Return the key of an address in its normal form. Mail for two addresses with one key goes to the same mailbox.
 
     The domain is compared by IDNA 2008 (RFC 5891): in lower case, each label as its A-label. So `bücher.example` is
-    `xn--bcher-kva.example`, and `faß.example` is not `fass.example`, which is another domain. What is before the @-sign
-    is the mail server's own; none is known to distinguish case, so it is compared in lower case and in NFC. It is not
-    case-folded, which would take `groß` for `gross`.
+    `xn--bcher-kva.example`, and `faß.example` is not `fass.example`, which is another domain. The part before the
+    @-sign is up to the mail server. No mail server is known to distinguish case, so it is compared in lower case and in
+    NFC. It is not case-folded, which would make `groß` and `gross` equal.
     """
     local, _, domain = email.rpartition("@")
     local = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
@@ -49,7 +49,7 @@ def email_key(email: str) -> str:
 
 
 def key_of_address(text: str) -> str:
-    """Return the key of a text that is an address, and "" for any other text."""
+    """Return the key of a text that is an address; "" for any other text."""
     if len(text) > LONGEST:
         return ""
     try:

@@ -1,7 +1,7 @@
-"""All errors that a client can meet, beside their statuses (the base class) and their reasons.
+"""The errors that clients can get, each with its status (the base class), its reason and its message.
 
-Those without library words, such as a wrong field, are in `service_kit.errors`. The reasons are the names of
-`library.v1.ErrorReason`, whose comments explain them to clients; a test holds the two together.
+Errors that any service has, such as an invalid field, are in `service_kit.errors`. The reasons are the names of
+`library.v1.ErrorReason`, whose comments explain them to clients; a test compares the two.
 """
 
 from __future__ import annotations
@@ -19,97 +19,83 @@ from service_kit.errors import (
 
 
 class BookNotFound(NotFound):
-    """No book has this id."""
-
     reason = "BOOK_NOT_FOUND"
     resource_type = "library.v1.Book"
     message = "No book has the id {book_id}."
 
 
 class UserNotFound(NotFound):
-    """No user has this id."""
-
     reason = "USER_NOT_FOUND"
     resource_type = "library.v1.User"
     message = "No user has the id {user_id}."
 
 
 class LoanNotFound(NotFound):
-    """No loan has this id."""
-
     reason = "LOAN_NOT_FOUND"
     resource_type = "library.v1.Loan"
     message = "No loan has the id {loan_id}."
 
 
 class NoCopyAvailable(FailedPrecondition):
-    """Every copy is out. `next_available_time` is RFC 3339."""
+    """Every copy is on loan. `next_available_time`, in RFC 3339, is the earliest due time."""
 
     reason = "NO_COPY_AVAILABLE"
-    message = "Every copy of the book {book_id} is out; one is expected back at {next_available_time}."
+    message = "Every copy of the book {book_id} is on loan; the next is due back at {next_available_time}."
 
 
 class BookUnavailable(FailedPrecondition):
-    """The book does not circulate at present."""
-
     reason = "BOOK_UNAVAILABLE"
     message = "The book {book_id} does not circulate at present."
 
 
 class BookRemoved(FailedPrecondition):
-    """The book has left the catalogue."""
-
     reason = "BOOK_REMOVED"
     message = "The book {book_id} has left the catalogue."
 
 
 class LoanLimitReached(FailedPrecondition):
-    """The user has as many loans out as a user may have."""
+    """The user has the most open loans that a user can have, `loan_limit`."""
 
     reason = "LOAN_LIMIT_REACHED"
-    message = "The user {user_id} has as many loans out as a user may have: {loan_limit}."
+    message = "The user {user_id} has {loan_limit} open loans, the most that a user can have."
 
 
 class UserClosed(FailedPrecondition):
-    """The user's account is closed."""
-
     reason = "USER_CLOSED"
     message = "The account of the user {user_id} is closed."
 
 
 class UserNotActive(FailedPrecondition):
-    """The user's account is neither active nor closed. `state` is a number of `UserState` that is not known here."""
+    """The user's account is neither active nor closed. `state` is a number of `UserState` of a newer version."""
 
     reason = "USER_NOT_ACTIVE"
-    message = "The account of the user {user_id} is not active; it is in the state {state}, unknown to this version."
+    message = "The account of the user {user_id} is not active: its state is {state}, which this version does not know."
 
 
 class UserHasLoans(FailedPrecondition):
-    """The user has loans out."""
-
     reason = "USER_HAS_LOANS"
-    message = "The user {user_id} has {active_loan_count} loans out; the account can be closed when they are back."
+    message = "The user {user_id} has {active_loan_count} open loans; return these books before you close the account."
 
 
 class LoanReturned(FailedPrecondition):
-    """The loan has come back already. `return_time` is RFC 3339."""
+    """The book was returned before, at `return_time`, in RFC 3339."""
 
     reason = "LOAN_RETURNED"
-    message = "The loan {loan_id} came back at {return_time}."
+    message = "The book of the loan {loan_id} was returned at {return_time}."
 
 
 class LoanOverdue(FailedPrecondition):
-    """The loan is past its due time. `due_time` is RFC 3339."""
+    """The loan is past its due time, `due_time`, in RFC 3339, so it cannot be renewed."""
 
     reason = "LOAN_OVERDUE"
-    message = "The loan {loan_id} was due at {due_time}; bring the book back."
+    message = "The loan {loan_id} was due at {due_time} and cannot be renewed; return the book."
 
 
 class RenewalLimitReached(FailedPrecondition):
-    """The loan cannot be renewed once more, or for so long."""
+    """The loan has no renewal left, or would last for more than `day_limit` days."""
 
     reason = "RENEWAL_LIMIT_REACHED"
-    message = "The loan {loan_id} can be renewed {renewal_limit} times and for {day_limit} days in all, and no more."
+    message = "The loan {loan_id} can be renewed at most {renewal_limit} times, for at most {day_limit} days in total."
 
 
 class ClockBehind(FailedPrecondition):
@@ -117,22 +103,23 @@ class ClockBehind(FailedPrecondition):
 
     reason = "CLOCK_BEHIND"
     message = (
-        "The clock of the frontend service shows {now}, but it was {newest_time} before: nothing is lent, renewed or "
-        "returned until the clock is set right. If {newest_time} is the wrong time, run: library-frontend accept-clock"
+        "The clock of the frontend service shows {now}, but the store has a time from {newest_time}. No book can be "
+        "borrowed, renewed or returned until the clock is set to the right time. If {newest_time} is the wrong time, "
+        "run: library-frontend accept-clock"
     )
 
 
 class BookOnLoan(FailedPrecondition):
-    """Copies of the book are out."""
+    """Copies of the book are on loan, so it cannot be removed."""
 
     reason = "BOOK_ON_LOAN"
-    message = "{copies_out} copies of the book {book_id} are out; withdraw it, or wait until they are back."
+    message = "{copies_out} copies of the book {book_id} are on loan; withdraw it, or remove it when they are returned."
 
 
 class EmailTaken(AlreadyExists):
-    """A user has enrolled with this address. The error does not say who: that is not for anybody who tries addresses.
+    """A user has enrolled with this address.
 
-    The message does not repeat the address either, as messages end up in logs.
+    The error does not name the user, as anyone can try addresses, nor the address, as messages are written to logs.
     """
 
     reason = "EMAIL_TAKEN"
@@ -140,62 +127,59 @@ class EmailTaken(AlreadyExists):
 
 
 class IsbnTaken(AlreadyExists):
-    """Another book has this ISBN."""
-
     reason = "ISBN_TAKEN"
     message = "The book {book_id} has the ISBN {isbn}."
 
 
 class EtagMismatch(Aborted):
-    """The book has changed since it was read."""
-
     reason = "ETAG_MISMATCH"
     message = "The book {book_id} has changed since it was read; read it again and decide again."
 
 
 class UserEtagMismatch(EtagMismatch):
-    """The user has changed since it was read."""
-
     message = "The user {user_id} has changed since it was read; read it again and decide again."
 
 
 class CursorExpired(OutOfRange):
-    """The admin does not have the past that the cursor stands for."""
+    """The cursor or receipt is not valid for the admin's database, which was restored from an older backup, for one."""
 
     reason = "CURSOR_EXPIRED"
-    message = "This catalogue does not have the past of that cursor or receipt; begin again from the empty cursor."
+    message = (
+        "This cursor or receipt is not valid for this catalogue, which may have been restored from a backup. "
+        "Start again with an empty cursor."
+    )
 
 
 class OtherFrontend(FailedPrecondition):
-    """The admin takes the rows of one frontend, and this is another one."""
+    """The admin is paired with another frontend than the one that calls."""
 
     reason = "OTHER_FRONTEND"
     message = (
-        "This catalogue is lent by the frontend {frontend_id}; a second one would lend the same copies again. "
-        "When the other is gone for good, run: library-admin accept-frontend {other_frontend_id}"
+        "This catalogue is lent by the frontend {frontend_id}; a second frontend would lend the same copies again. "
+        "If that frontend was replaced, run: library-admin accept-frontend {other_frontend_id}"
     )
 
 
 class SyncSecretWrong(Unauthenticated):
-    """A sync method was called without the secret of the frontend that the admin is paired with, or a wrong one."""
+    """A sync method was called without the secret of the paired frontend, or with a wrong one."""
 
     reason = "SYNC_SECRET_WRONG"
     message = (
         "This method needs the secret of the frontend service that this admin service is paired with, and {problem}. "
-        "If that frontend has lost its secret, as one restored from a backup of before the pairing has, run: "
+        "If that frontend has lost its secret, as after a restore of a backup from before the pairing, run: "
         "library-admin accept-frontend {frontend_id}"
     )
 
 
 class ImportTooLong(ResourceExhausted):
-    """More rows in one stream than it takes."""
+    """The stream has more rows than `row_limit`."""
 
     reason = "IMPORT_TOO_LONG"
-    message = "One import takes {row_limit} rows, and they are in; send the rest in another one."
+    message = "One import takes {row_limit} rows, which were imported; send the other rows in another import."
 
 
 class ImportRunNotFound(NotFound):
-    """No import has been done under this run id."""
+    """No import has this run id."""
 
     reason = "IMPORT_RUN_NOT_FOUND"
     resource_type = "library.admin.v1.ImportRun"
@@ -203,14 +187,12 @@ class ImportRunNotFound(NotFound):
 
 
 class ImportRunUndone(FailedPrecondition):
-    """The run was taken back. `undo_time` is RFC 3339."""
+    """The import was undone at `undo_time`, in RFC 3339."""
 
     reason = "IMPORT_RUN_UNDONE"
-    message = "The import {run_id} was taken back at {undo_time}; import the rows under a new run id."
+    message = "The import {run_id} was undone at {undo_time}; import the rows under a new run id."
 
 
 class AdminUnavailable(Unavailable):
-    """The admin did not answer."""
-
     reason = "ADMIN_UNAVAILABLE"
-    message = "The admin service at {admin_target} did not answer ({problem}); lending goes on, try again later."
+    message = "The admin service at {admin_target} did not answer ({problem}). Lending goes on; try again later."

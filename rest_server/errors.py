@@ -282,4 +282,4 @@ class Failed(Refusal):
 
     status = grpc.StatusCode.INTERNAL
     reason = "INTERNAL"
-    message = "Something went wrong on the server; send the request id to its operators."
+    message = "Something went wrong on the server; report the request id to the operator of the server."

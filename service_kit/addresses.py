@@ -1,19 +1,19 @@
-"""Where servers listen, and how addresses are written."""
+"""The addresses of servers: HOST and HOST:PORT."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address
 
-# What names have in practice, underscores of containers' names included; RFC 3986 would take more.
+# The characters that names have in practice, with the underscores of containers' names. RFC 3986 allows more.
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+)(?::(\d{0,5}))?", re.ASCII)
 
 
 class AddressTaken(Exception):
-    """The listening address is in use, or is none. The message says what to do."""
+    """The listening address is in use, or is not an address of this machine. The message explains what to do."""
 
     def __init__(self, address: str) -> None:
-        """`address` is HOST:PORT, as it was asked for."""
+        """Take the HOST:PORT of the setting."""
         super().__init__(
             f"cannot listen on {address}: another program has the port, or the address is not this machine's. "
             "Stop that program or listen elsewhere (--listen HOST:PORT)."
@@ -27,7 +27,7 @@ def split_address(address: str) -> tuple[str, int | None]:
     """
     match = _HOST_AND_PORT.fullmatch(address)
     if match is None:
-        raise ValueError(f"{address!r} is no HOST or HOST:PORT")
+        raise ValueError(f"{address!r} is not HOST or HOST:PORT")
     host, digits = match[1], match[2]
     if host.startswith("["):
         ip_address(host[1:-1])
@@ -38,6 +38,6 @@ def split_address(address: str) -> tuple[str, int | None]:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an IP address, in numbers, is reached from this machine only, 127.0.0.2 and ::ffff:127.0.0.1 included."""
+    """Return whether only this machine reaches an IP address, such as 127.0.0.2 or ::ffff:127.0.0.1."""
     numbers = ip_address(address)
     return (getattr(numbers, "ipv4_mapped", None) or numbers).is_loopback

@@ -1,4 +1,4 @@
-"""Time as the stores keep it: microseconds since 1970, UTC, so that both engines hold and compare plain integers."""
+"""Time in the stores: microseconds since 1970, UTC, so that both engines store and compare plain integers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 Clock = Callable[[], int]
-"""Tells the present in microseconds since 1970. Rules take one as an argument, so that a test can set the time."""
+"""Returns the time in microseconds since 1970. Rules take one as an argument, so that a test can set the time."""
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
 
 def system_clock() -> int:
-    """The machine's own time, in microseconds since 1970."""
+    """Return the machine's time, in microseconds since 1970."""
     return time.time_ns() // 1_000
 
 
 TIMESTAMP_SECONDS = range(-62_135_596_800, 253_402_300_800)
-"""The years 1 to 9999 in seconds since 1970: all that a Timestamp may have, by google/protobuf/timestamp.proto."""
+"""The years 1 to 9999 in seconds since 1970: the range of a Timestamp, by google/protobuf/timestamp.proto."""
 
 FIRST_TIME, LAST_TIME = TIMESTAMP_SECONDS.start * SECOND, TIMESTAMP_SECONDS.stop * SECOND - 1
 """The same in microseconds."""
@@ -41,10 +41,10 @@ def timestamp(micros: int) -> Timestamp:
 
 
 def micros(time_of: Timestamp) -> int:
-    """Convert a Timestamp to microseconds since 1970; anything finer is cut off."""
+    """Convert a Timestamp to microseconds since 1970, rounded down."""
     return time_of.seconds * SECOND + time_of.nanos // 1_000
 
 
 def rfc3339(micros_since_1970: int) -> str:
-    """Write a time for people and programs, to the second: 2026-11-22T06:12:00Z."""
+    """Format a time to the second: 2026-11-22T06:12:00Z."""
     return datetime.fromtimestamp(micros_since_1970 // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

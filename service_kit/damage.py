@@ -17,14 +17,14 @@ from service_kit.store import Store, StoreSettingsError
 WAY_OUT = "stop the services that use it and run: library doctor --repair"
 
 UNREADABLE = object()
-"""In the place of a text that cannot be decoded."""
+"""Replaces a text that cannot be decoded."""
 
 Rules = Mapping[peewee.Field, Callable[[Any], bool]]
-"""What the value of each column must fulfil. It is called with the value as the driver returns it."""
+"""The rule of each column, which is called with the value as the driver returns it."""
 
 
 Counts = Mapping[Any, Any]
-"""Columns that count other rows, each with the query of its right value."""
+"""Columns that count other rows, each with the query for the right value."""
 
 
 class StoreDamaged(StoreSettingsError):
@@ -42,7 +42,7 @@ def text_like(is_right: Callable[[str], object]) -> Callable[[object], bool]:
 
 
 def is_truth_value(value: object) -> bool:
-    """Return whether a value is what either engine stores for true or false."""
+    """Return whether a value is true or false as either engine stores them."""
     return isinstance(value, int) and value in (0, 1)
 
 
@@ -66,7 +66,7 @@ def stored_row(store: Store, key: peewee.Field, rules: Rules) -> dict[str, Any] 
 
 
 def right_values(row: Mapping[str, Any] | None, rules: Rules) -> dict[str, Any]:
-    """Return those values of a row that fulfil their rules."""
+    """Return the values of a row that fulfil their rules."""
     return {
         column.column_name: row[column.column_name]
         for column, is_right in rules.items()
@@ -75,7 +75,7 @@ def right_values(row: Mapping[str, Any] | None, rules: Rules) -> dict[str, Any]:
 
 
 def row_problems(store: Store, key: peewee.Field, rules: Rules, *, may_be_missing: bool) -> list[str]:
-    """Return what is wrong in a table with one row. The values are left out: one may be a secret."""
+    """Return the problems of a table with one row, without the values, as one of them can be a secret."""
     table = key.model._meta.table_name
     row = stored_row(store, key, rules)
     if row is None:
@@ -88,14 +88,14 @@ COUNTER: Rules = {Counter.revision: number_in(0)}
 
 
 def counter_problems(store: Store) -> list[str]:
-    """Return what is wrong with the counter of revisions."""
+    """Return the problems of the counter of revisions."""
     return row_problems(store, Counter.id, COUNTER, may_be_missing=False)
 
 
 def lag_problems(columns: Iterable[peewee.Field]) -> list[str]:
-    """Return whether the counter is behind revisions that rows have, which it would hand out once more.
+    """Return a problem if the counter is behind the revisions of rows, and would assign them a second time.
 
-    A counter that is missing or damaged is none of these: see `counter_problems`.
+    `counter_problems` finds a counter that is missing or damaged.
     """
     newest = max(newest_in(column) for column in columns)
     behind = Counter.select(Counter.id).where(~damaged(Counter.revision), Counter.revision < newest)
@@ -122,7 +122,7 @@ def count_problems(counts: Counts) -> list[str]:
 
 
 def correct_counts(counts: Counts) -> None:
-    """Set columns that count other rows, where they are wrong."""
+    """Correct columns that count other rows."""
     for column, right in counts.items():
         column.model.update({column: right}).where(column != right).execute()
 
@@ -131,7 +131,7 @@ def refuse_damaged(store: Store, find: Callable[[Store], list[str]]) -> None:
     """Refuse a store at the start of its service.
 
     Raises:
-        StoreDamaged: The message has what is damaged, and the way out.
+        StoreDamaged: The message has the problems, and how to repair them.
     """
     with store.explained("read {}"), store.reading():
         problems = find(store)

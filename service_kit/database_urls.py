@@ -1,8 +1,8 @@
-"""Database URLs: which are accepted, and what of them may be shown.
+"""Database URLs: which are accepted, and which parts of them may be shown.
 
 A URL can contain a password in several places, and a password that is not percent-encoded moves the borders between its
-parts: libpq reads `postgresql://u:p@ss@h/db` as the password `p` and the host `ss@h`. So nothing of a URL is shown that
-libpq cannot read, or whose parts do not look as such parts do.
+parts: libpq reads `postgresql://u:p@ss@h/db` as the password `p` and the host `ss@h`. So a URL is not shown if libpq
+cannot read it, or if one of its parts has characters that such a part does not have.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def safe_url(url: str) -> str:
 
 
 def shown_error(url: str, error: BaseException) -> str:
-    """Return what a database says in an error, in one line.
+    """Return the message of a database's error, in one line.
 
     Where `safe_url` shows nothing of the URL, the message is left out: libpq repeats the parts of a URL.
     """

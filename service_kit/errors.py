@@ -1,6 +1,6 @@
-"""Errors that a client is meant to read, and how they travel: google.rpc details beside the status (AIP-193).
+"""Errors for clients, and the google.rpc details that are sent with their status (AIP-193).
 
-A feature raises a `ServiceError`; servicers do not catch it, `service_kit.servicer` answers the call with it.
+A feature raises a `ServiceError`, which no servicer catches: the steps around the method send it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from google.rpc import error_details_pb2, status_pb2
 class ServiceError(Exception):
     """A refusal with a reason.
 
-    Subclasses say the `status`, the `reason` (a name that programs compare) and the `message` (for people), in which
-    `{names}` stand for the values given; the values go to the client as ErrorInfo.metadata, too.
+    Subclasses have the `status`, the `reason` (a name that programs compare) and the `message` (for people). The values
+    replace their `{names}` in the message, and the client gets them as ErrorInfo.metadata, too.
     """
 
     domain: ClassVar[str] = "lending-library"
-    """Whose reasons these are: AIP-193 wants a name that no other product uses. It is the same for all services."""
+    """The namespace of the reasons (AIP-193). It is the same for all services of the library."""
     status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
     reason: ClassVar[str] = "INTERNAL"
     message: ClassVar[str] = "The server failed."
 
     def __init__(self, **values: object) -> None:
-        """Keep the values that the message speaks of."""
+        """Format the message with the values."""
         self.metadata: Mapping[str, str] = {name: str(value) for name, value in values.items()}
         self.further: Sequence[ServiceError] = ()
         """The other reasons for which the call is refused: see `combined`."""
         super().__init__(self.message.format(**values))
 
     def details(self) -> Sequence[any_pb2.Any]:
-        """Give the google.rpc details that go with the status, ErrorInfo first."""
+        """Return the google.rpc details, ErrorInfo first."""
         return [self.error_info()]
 
     def error_info(self) -> any_pb2.Any:
@@ -43,31 +43,31 @@ class ServiceError(Exception):
 
 
 class FieldInvalid(ServiceError):
-    """One field or more is not acceptable. Pass `FieldInvalid((field, what is wrong), …)`."""
+    """One field or more is invalid. Pass `FieldInvalid((field, problem), …)`."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "FIELD_INVALID"
 
     MOST_PROBLEMS: ClassVar[int] = 50
-    """More are not worth looking for: they would not fit."""
+    """More would not fit into `MOST_BYTES` in most cases."""
 
     MOST_BYTES: ClassVar[int] = 2_100
-    """What the problems may weigh together. gRPC begins to drop errors whose trailing metadata is over 8 kB, and each
-    problem is in it up to three times, one of them in base64."""
+    """The most bytes of all problems. gRPC begins to drop errors whose trailing metadata is over 8 kB, and each problem
+    is in it up to three times, one of them in base64."""
 
     def __init__(self, *problems: tuple[str, str]) -> None:
-        """Keep the problems, which are pairs of a field's path and what is wrong with it."""
+        """Take pairs of a field's path and what is wrong with it."""
         super().__init__()
         self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems]
-        """All of them, also those that `details` has no room for."""
+        """All of them, also those that do not fit into the details."""
         self._reported = self.fitting(self.MOST_PROBLEMS)
         self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self._reported))}
         self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self._reported), 800),)
 
     def fitting(self, most_problems: int) -> list[tuple[str, str]]:
-        """Return as many of the problems as `most_problems` and `MOST_BYTES` allow, in their order.
+        """Return the problems that fit into `most_problems` and `MOST_BYTES`, in their order.
 
-        The first problem of each field goes before its others, so that one long list leaves room for the other fields.
+        The first problem of each field is preferred to its others, so that one long list leaves room for other fields.
         """
         fields: dict[str, list[int]] = {}
         for place, (field, _) in enumerate(self.problems):
@@ -84,7 +84,7 @@ class FieldInvalid(ServiceError):
         return [self.problems[place] for place in sorted(fitting)]
 
     def details(self) -> Sequence[any_pb2.Any]:
-        """Add a BadRequest that names each field."""
+        """Add a BadRequest with each field."""
         bad_request = error_details_pb2.BadRequest()
         for field, problem in self._reported:
             bad_request.field_violations.add(field=field, description=problem)
@@ -92,7 +92,7 @@ class FieldInvalid(ServiceError):
 
 
 class MessageUnreadable(ServiceError):
-    """The bytes that were sent are not a message of the type that the method takes."""
+    """The request is not a message of the type that the method takes."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "MESSAGE_UNREADABLE"
@@ -100,13 +100,13 @@ class MessageUnreadable(ServiceError):
 
 
 class NotFound(ServiceError):
-    """The thing that a request names is not there. Subclasses give its `resource_type`; its id is the first value."""
+    """The resource does not exist. Subclasses have its `resource_type`; its id is the first value."""
 
     status = grpc.StatusCode.NOT_FOUND
     resource_type: ClassVar[str] = ""
 
     def details(self) -> Sequence[any_pb2.Any]:
-        """Add a ResourceInfo that names the missing thing."""
+        """Add a ResourceInfo with the type and the id of the resource."""
         name = next(iter(self.metadata.values()))
         missing = error_details_pb2.ResourceInfo(
             resource_type=self.resource_type, resource_name=name, description=str(self)
@@ -115,7 +115,7 @@ class NotFound(ServiceError):
 
 
 class AlreadyExists(ServiceError):
-    """What the request would make is there already."""
+    """The request would make a resource that exists."""
 
     status = grpc.StatusCode.ALREADY_EXISTS
 
@@ -126,43 +126,43 @@ class RequestIdReused(AlreadyExists):
     reason = "REQUEST_ID_REUSED"
     message = (
         "The request id {request_id} was used before, for another method or with other arguments; "
-        "make a new one for each new request."
+        "use a new id for each new request."
     )
 
 
 class FailedPrecondition(ServiceError):
-    """Things are not so that this could be done. Trying again does not help until they change."""
+    """The state of the library does not allow the call. A retry does not help until that state changes."""
 
     status = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class RowUnreadable(FailedPrecondition):
-    """What a request names is in the store, but damaged there."""
+    """The row of a resource that the request names is damaged in the store."""
 
     reason = "ROW_UNREADABLE"
-    message = "The {kind} {id} is damaged in the store and cannot be shown; the log of the server says what is wrong."
+    message = "The {kind} {id} is damaged in the store and cannot be shown; the log of the server has the problem."
 
 
 class Aborted(ServiceError):
-    """Somebody else was quicker. Read again, decide again."""
+    """Another call has changed the resource first. Read it again, and decide again."""
 
     status = grpc.StatusCode.ABORTED
 
 
 class OutOfRange(ServiceError):
-    """The position that the request names is not in this sequence."""
+    """The position in the request is not in this sequence."""
 
     status = grpc.StatusCode.OUT_OF_RANGE
 
 
 class ResourceExhausted(ServiceError):
-    """More than this server takes at a time."""
+    """The request, or all requests together, exceed a limit."""
 
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class ServerBusy(ResourceExhausted):
-    """A bound on what the server has open at a time is reached."""
+    """A limit on what the server has open at a time is reached."""
 
     reason = "SERVER_BUSY"
     message = "The server is busy ({limit}); try again in a second, with the same request id if the call has one."
@@ -170,14 +170,14 @@ class ServerBusy(ResourceExhausted):
     RETRY_SECONDS: ClassVar[int] = 1
 
     def details(self) -> Sequence[any_pb2.Any]:
-        """Add a RetryInfo, so that clients which know it wait by themselves."""
+        """Add a RetryInfo, by which clients wait before they retry."""
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromSeconds(self.RETRY_SECONDS)
         return [*super().details(), packed(retry)]
 
 
 class CallIdle(ServiceError):
-    """The client kept a call open without going on with it."""
+    """The client kept a call open, and neither sent nor read for too long."""
 
     status = grpc.StatusCode.DEADLINE_EXCEEDED
     reason = "CALL_IDLE"
@@ -185,13 +185,13 @@ class CallIdle(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """The call does not prove who makes it."""
+    """The caller has not proved who it is."""
 
     status = grpc.StatusCode.UNAUTHENTICATED
 
 
 class Unavailable(ServiceError):
-    """Not now; try again."""
+    """The server cannot answer at present. A retry can succeed."""
 
     status = grpc.StatusCode.UNAVAILABLE
 
@@ -211,7 +211,7 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreNotWritable(StoreUnavailable):
-    """The store can be read, but not be written: its disk is full, for one."""
+    """The store can be read but not written, as with a full disk."""
 
     message = (
         "The store cannot be changed at present; calls that only read are answered. "
@@ -220,9 +220,9 @@ class StoreNotWritable(StoreUnavailable):
 
 
 class InternalError(ServiceError):
-    """A fault of ours. It tells the client nothing but the request id, under which the log has the rest."""
+    """A fault in the server. The client gets the request id only, under which the log has the traceback."""
 
-    message = "Something went wrong on the server; quote the request id to whoever runs it."
+    message = "Something went wrong on the server; report the request id to the operator of the server."
 
 
 def _cut(text: str, most_bytes: int) -> str:
@@ -231,9 +231,8 @@ def _cut(text: str, most_bytes: int) -> str:
 
 def packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.ResourceInfo
            | error_details_pb2.RequestInfo | error_details_pb2.RetryInfo) -> any_pb2.Any:  # fmt: skip
-    """Pack a detail as google.rpc.Status wants it."""
     wrapped = any_pb2.Any()
-    # Metadata in the order of its keys: else it is another in each process, and so are the bytes of the same error.
+    # Deterministic: the order of the metadata, and so the bytes of the same error, would differ between processes.
     wrapped.Pack(detail, deterministic=True)
     return wrapped
 
@@ -255,7 +254,7 @@ trailing metadata is over 8 kB; it contains the details in base64, and the messa
 
 
 def rich_status(error: ServiceError, request_id: str) -> status_pb2.Status:
-    """Build the google.rpc.Status of an error: its details, an ErrorInfo for each further reason, the request id."""
+    """Return the google.rpc.Status of an error: its details, an ErrorInfo for each further reason, the request id."""
     code: int = error.status.value[0]
     details = list(error.details())
     size = sum(detail.ByteSize() for detail in details)

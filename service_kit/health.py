@@ -1,7 +1,7 @@
-"""Health checks, answered whatever else the server is busy with.
+"""Health checks, answered while all other lanes of the server are full.
 
-grpcio-health-checking's servicer sends to all who watch while it holds its lock, in the thread that sets a health: one
-client that watches and does not read would stop every health check, and whoever sets a health, for ever.
+grpcio-health-checking's servicer sends to all watches under its lock, in the thread that sets a health. A client that
+watches and does not read would block every health check, and every thread that sets a health, for ever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 _MESSAGES: Any = health_pb2
-"""Its stubs leave the messages of List out."""
+"""Its stubs lack the messages of List."""
 
 __all__ = ["NOT_SERVING", "SERVICE_NAME", "SERVING", "Health"]
 
@@ -31,7 +31,6 @@ class Health(health_pb2_grpc.HealthServicer):
     """grpc.health.v1.Health. Each watch waits in a thread of its own and sends without a lock."""
 
     def __init__(self) -> None:
-        """Serve no health yet."""
         self._condition = threading.Condition()
         self._statuses: dict[str, int] = {}
         self._is_stopping = False
@@ -88,7 +87,7 @@ class Health(health_pb2_grpc.HealthServicer):
         call = CURRENT_CALL.get()
         if isinstance(call, Call) and call.stage is not Stage.IDLE:
             call.waits(Stage.IDLE)
-        # With a limit, as the call may end between the look at it and the wait.
+        # With a timeout, as the call may end between the check and the wait.
         self._condition.wait(1.0)
 
 

@@ -24,10 +24,10 @@ from service_kit.statements import Statement, param
 from service_kit.store import Store
 
 DAYS_KEPT = 7
-"""How long an answer is kept. The contract says so in the comment of each `request_id`."""
+"""How long an answer is kept, as the comment of each `request_id` in the contract states."""
 
 BACKLOG_SECONDS = 1.0
-"""Seconds to the next cleanup after one that found `CLEANUP_ROWS` rows, so there may be more."""
+"""Seconds to the next cleanup after one that found `CLEANUP_ROWS` rows, so that there can be more."""
 
 CLEANUP_ROWS = 500
 """The most rows that one cleanup deletes: a few milliseconds of work."""
@@ -87,9 +87,9 @@ DELETE_EXPIRED_UNLOCKED = Statement(
 def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[], Answer], clock: Clock) -> Answer:
     """Do the work of a request in one transaction, unless a call with its request id was answered before.
 
-    Without a request id the work is done. With one that is known, for the same method and the same arguments, the first
-    answer is returned as it was, whatever has changed since. An error that `work` raises is not kept: nothing was
-    changed, so the same call may succeed later.
+    Without a request id the work is done. With a known one, for the same method and the same arguments, the first
+    answer is returned unchanged. An error that `work` raises is not kept: nothing was changed, so the same call can
+    succeed later.
 
     Args:
         store: Where the work and its answer are committed, both or neither.
@@ -118,8 +118,8 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
             now = clock()
             SAVE.rows(answer=answer.SerializeToString(), create_time=now, **key)
     except (ServiceError, peewee.IntegrityError):
-        # On PostgreSQL the same call may have been committed while this one ran. This one then found the copy gone, or
-        # inserted a row that was there already. It is answered like the other one.
+        # On PostgreSQL the same call may have been committed while this one ran. This one then found no copy, or
+        # inserted a row that existed. It returns the answer of the other one.
         with store.reading():
             first = _first_answer(**key)
         if first is None:
@@ -130,7 +130,7 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
 
 
 def request_digest(request: Message) -> str:
-    """Sum up the arguments of a request, all but its `request_id`, to know it from another with the same id."""
+    """Return a digest of all arguments but `request_id`, to distinguish requests with the same id."""
     plain = type(request)()
     plain.CopyFrom(request)
     plain.ClearField("request_id")
@@ -138,7 +138,7 @@ def request_digest(request: Message) -> str:
 
 
 def _first_answer(request_id: str, method: str, digest: str) -> bytes | None:
-    """Find the answer to an earlier call with this id. Raises `RequestIdReused`."""
+    """Return the answer to an earlier call with this id. Raises `RequestIdReused`."""
     row = FIND.row(request_id=request_id)
     if row is None:
         return None
@@ -154,7 +154,7 @@ class Cleanup:
     """
 
     def __init__(self, store: Store) -> None:
-        # Not the store itself: the cleanups are kept for as long as their stores are.
+        # A weak reference: `_cleanups` keeps this object for as long as the store exists.
         self._store = weakref.ref(store)
         self._seconds = store.times.cleanup_seconds
         self._lock = threading.Lock()
@@ -162,7 +162,7 @@ class Cleanup:
         self._began: tuple[int, float] | None = None  # the first time that was seen, and when, in monotonic seconds
 
     def run_if_due(self, clock: Clock) -> None:
-        """Delete a batch if it is time to, and nobody else in this process is doing so. Errors are logged."""
+        """Delete a batch if a cleanup is due and no other thread is doing it. Errors are logged."""
         if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
             return
         try:
@@ -170,15 +170,15 @@ class Cleanup:
             if self.run(lambda: self._believed(clock())) >= CLEANUP_ROWS:
                 self._next = time.monotonic() + BACKLOG_SECONDS
         except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
-            # The call has been done, and must be answered. The next cleanup tries again.
+            # The work of the call is committed, so the call must be answered. The next cleanup tries again.
             log.warning("cannot delete expired request ids", error=str(error))
         finally:
             self._lock.release()
 
     def _believed(self, now: int) -> int:
-        """Return the time, or an earlier one where the clock has gone ahead of the time that this process has run.
+        """Return the time, but at most the time of the first call plus a day and the time since then.
 
-        A clock that jumps by weeks must not make all answers expire at once. They expire later, in that case.
+        A clock that jumps ahead by weeks must not make all answers expire at once. They expire later in that case.
         """
         if self._began is None:
             self._began = (now, time.monotonic())

@@ -9,7 +9,7 @@ import structlog
 
 
 def set_up_logs(level: str = "info", *, as_json: bool | None = None) -> None:
-    """Send every log, the libraries' own included, through structlog; JSON unless standard error is a terminal."""
+    """Send all logs, also those of libraries, through structlog; as JSON unless standard error is a terminal."""
     if as_json is None:
         as_json = not sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
@@ -25,7 +25,7 @@ def set_up_logs(level: str = "info", *, as_json: bool | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    # Tracebacks without local variables, which hold what people sent and, near a connection, the store's password.
+    # Tracebacks without local variables, which contain clients' data and, near a connection, the store's password.
     if as_json:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         last += [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
@@ -36,13 +36,12 @@ def set_up_logs(level: str = "info", *, as_json: bool | None = None) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.root.handlers = [handler]
     logging.root.setLevel(level.upper())
-    # At every run of a job it says so twice; what the job did is logged by the job.
+    # It logs each run of a job twice; the job itself logs what it did.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    # Its statements come with their values: names and addresses of people.
+    # It logs statements with their values: names and addresses of people.
     logging.getLogger("peewee").setLevel(logging.INFO)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Give the logger of a module."""
     log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return log

@@ -1,7 +1,7 @@
-"""Checks that a message from another service can be stored, read back and shown, whatever its type.
+"""Checks that a message of any type from another service can be stored, read back and shown.
 
 protobuf itself lets a Timestamp have any nanos, and an enum any number. A client that writes such a message as JSON, or
-compares its times, fails; so it must not get into a store.
+compares its times, fails; so it must not be stored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Problem = tuple[str, str]
 
 NANOS = range(1_000_000_000)
 DURATION_SECONDS = 315_576_000_000
-"""The most that a Duration may have, either way: google/protobuf/duration.proto."""
+"""The range of a Duration in both directions: google/protobuf/duration.proto."""
 
 ENUM_NUMBERS = range(2**15)
-"""Those that a column of the stores takes. A newer version may have values that are unknown here."""
+"""The numbers that a column of the stores takes. A newer version may have values that are unknown here."""
 
 
 def message_problems(message: Message) -> list[Problem]:
@@ -34,7 +34,7 @@ def message_problems(message: Message) -> list[Problem]:
 
 
 def is_valid_timestamp(time_of: Timestamp) -> bool:
-    """Return whether a Timestamp is one by its own documentation."""
+    """Return whether a Timestamp is valid by its own documentation."""
     return time_of.seconds in TIMESTAMP_SECONDS and time_of.nanos in NANOS
 
 

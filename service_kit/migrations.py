@@ -1,4 +1,4 @@
-"""Brings a store to the schema that the program was written for."""
+"""Migrates a store to the schema of this version."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from playhouse.migrations import Runner
 
 from service_kit.store import Store, StoreSettingsError
 
-MIGRATION_LOCK = 0x6C69_6272  # any number, so long as all processes of a store take the same
+MIGRATION_LOCK = 0x6C69_6272  # any number, the same in all processes of a store
 
 
 def migrate(store: Store, directory: Path) -> list[str]:
-    """Apply the migrations in `directory` that the store has not had yet, all or none; give their names.
+    """Apply the migrations in `directory` that the store lacks, all or none; return their names.
 
-    Processes that start at the same moment wait for one another. Whoever comes second finds nothing to do. Raises
-    `StoreSettingsError` where the database refuses: since PostgreSQL 15 not every user may make tables, for one.
+    Processes that start at the same time wait for one another, and only the first one applies them.
+
+    Raises:
+        StoreSettingsError: The database refuses a statement: since PostgreSQL 15 not every user can make tables.
     """
     with store.explained("bring {} up to date"), store.writing():
         if store.is_postgresql:
@@ -28,10 +30,10 @@ def migrate(store: Store, directory: Path) -> list[str]:
 
 @contextmanager
 def alone_in(store: Store) -> Iterator[None]:
-    """One transaction that may write. Until it ends, no other process uses the store or begins to.
+    """Begin one transaction that may write. Until it ends, no other process uses the store.
 
-    On PostgreSQL a process that starts waits for the lock of the migrations, which this holds; one that has passed it
-    is counted. On SQLite other processes stay locked out until the store is closed.
+    On PostgreSQL this takes the lock of the migrations, for which a process that starts waits; a process that runs is
+    found by its session. On SQLite other processes are locked out until the store is closed.
 
     Raises:
         StoreSettingsError: The store is in use.
@@ -47,12 +49,12 @@ def alone_in(store: Store) -> Iterator[None]:
 
 
 def made_store(applied: Collection[str], directory: Path) -> bool:
-    """Whether the migrations that were just applied have made the store, and not only changed it."""
+    """Return whether the migrations that were just applied have made the store, and not only changed it."""
     return min(file.stem for file in directory.glob("[0-9]*.py")) in applied
 
 
 def pending(store: Store, directory: Path) -> list[str]:
-    """Name the migrations that the store has not had yet."""
+    """Return the names of the migrations that the store lacks."""
     with store.reading():
         return [
             migration.name for migration in Runner(store.database, str(directory)).status() if not migration.applied
@@ -60,10 +62,11 @@ def pending(store: Store, directory: Path) -> list[str]:
 
 
 def migrate_restored(store: Store, directory: Path) -> None:
-    """Bring a database that was restored under the running program up to date.
+    """Migrate a database that was restored while the program runs.
 
-    Raises `StoreSettingsError` as `migrate` does, and for a database without any migration: it is being restored, or
-    was made again without its data, and tables made now would be in the way.
+    Raises:
+        StoreSettingsError: As `migrate`; and the database has no migration, as during a restore, which new tables would
+            disturb.
     """
     waiting = pending(store, directory)
     if len(waiting) == len(list(directory.glob("[0-9]*.py"))):

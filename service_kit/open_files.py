@@ -1,7 +1,7 @@
-"""How many files and connections this process may have open at the same time.
+"""The number of files and connections that this process can have open at the same time.
 
 Systems let a process have 1,024 by default (the soft limit), and more if it asks (up to the hard limit), since programs
-that use `select` cannot handle more. These servers do not use it. At the limit nobody can connect, and SQLite cannot
+that use `select` cannot handle more. These servers do not use it. At the limit no client can connect, and SQLite cannot
 open its files.
 """
 
@@ -11,22 +11,22 @@ import resource
 from contextlib import suppress
 
 RESERVED_FILES = 1_024
-"""Files that connections of clients never take: 256 threads have three of SQLite each; then logs and other services."""
+"""Files that are not for clients' connections: three of SQLite for each of 256 threads, logs, other services."""
 
 MOST_CONNECTIONS = 10_000
-"""Whatever the system allows, since a connection takes memory, too: about 20 kB in a gRPC server."""
+"""A limit below that of the system, as each connection uses memory: about 20 kB in a gRPC server."""
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files as the system lets it. For the start of a server."""
+    """Raise the limit of open files to the most that the system allows. For the start of a server."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems say that there is no limit and accept only a number.
+    # Some systems return no limit, but accept only a number.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def most_connections() -> int:
-    """Return how many connections of clients this process may have."""
+    """Return the most connections of clients that this process can have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS

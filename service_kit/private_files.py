@@ -1,6 +1,6 @@
-"""Files and folders that only the user who runs the library may read: stores and logs hold names of people.
+"""Files and folders that only the user who runs the library can read, as stores and logs contain names of people.
 
-They are made so from the first moment, whatever the umask is, and what an earlier version made open is closed.
+They are private from their creation, with any umask. Those that an earlier version made readable are made private.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 DEFAULT_FOLDER = Path(".data")
-"""Where the stores are unless a setting names another place. It is the library's own, whoever made it."""
+"""The folder of the stores by default. It belongs to the library, whichever user made it."""
 
 log = logger(__name__)
 
 
 def set_private_umask() -> None:
-    """Let whatever this process and its children create be private. For the start of a program."""
+    """Make all files of this process and its children private. For the start of a program."""
     os.umask(OTHERS)
 
 
@@ -46,7 +46,7 @@ def make_folder(folder: Path) -> None:
 
 
 def create_file(file: Path) -> None:
-    """Make an empty private file, in the place of an existing one. Raises OSError."""
+    """Make an empty private file, and delete an existing one. Raises OSError."""
     file.unlink(missing_ok=True)
     os.close(_opened(file, os.O_WRONLY | os.O_EXCL))
 
@@ -57,10 +57,10 @@ def open_to_append(file: Path) -> BinaryIO:
 
 
 def close_to_others(paths: Iterable[Path]) -> list[Path]:
-    """Take from a group and from others what they may do with files and folders; return those that were changed.
+    """Remove the permissions of the group and of others; return the files and folders that were changed.
 
-    Those that another user owns are left and logged: nothing depends on them. What does not exist, or is neither a file
-    nor a folder, such as a log that leads to /dev/null, is left out.
+    Those of another user are logged and not changed: nothing depends on them. A path that does not exist, or is neither
+    a file nor a folder, such as a link to /dev/null, is left out.
     """
     closed = []
     for path in paths:

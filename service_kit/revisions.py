@@ -1,8 +1,7 @@
 """Revision numbers whose order is the order of the commits.
 
-They come from one counter row that a transaction updates, and so holds, until it commits. A database sequence would
-hand out numbers without waiting: a transaction that took 7 and commits after one that took 8 would be skipped by a
-reader that has seen 8.
+They are taken from one counter row, which the update locks until the transaction ends. A database sequence does not
+wait: if the transaction that took 7 committed after the one that took 8, a reader that has seen 8 would miss 7.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from service_kit.postgresql import Pool
 GREATEST_REVISION = 2**45
 """The greatest revision that a store in use can have: a thousand changes a second for 1,100 years.
 
-What has a greater one is damaged or made up, and is refused: a message, and a counter at the start of a service. It is
-far below 2**63, so that nothing that is computed from a revision overflows on either engine.
+A message with a greater one is refused, and so is a counter at the start of a service: it is damaged or made up. The
+limit is far below 2**63, so that no computation with revisions overflows on either engine.
 """
 
 GREATEST_BELIEVED = GREATEST_REVISION // 2
-"""The greatest revision up to which a counter is moved because another service says so.
+"""The greatest revision up to which a message of another service can move a counter.
 
-It is a bound on the whole and not on the distance from what is known: with that a service that lies could move the
-counter to its end step by step. What a store counts itself from here does not reach `GREATEST_REVISION`, so its rows
-stay acceptable to the other side: also to a new one, and also after a restore of either side.
+The limit is absolute and not a distance from the present revision: with a distance, a faulty service could move the
+counter to its end step by step. A store that counts on from here does not reach `GREATEST_REVISION`, so its rows are
+accepted by the other side, also if that side is new, and after a restore of either side.
 """
 
 
@@ -43,9 +42,9 @@ class Counter(peewee.Model):
 
 
 def take_revisions(count: int = 1) -> int:
-    """Take `count` revisions within the present transaction; give the first of them.
+    """Take `count` revisions within the present transaction; return the first of them.
 
-    Take them as late in the transaction as can be: others who change something wait from here on.
+    Take them as late in the transaction as possible: all other transactions that write wait from here on.
     """
     database = Counter._meta.database
     sql = f"UPDATE counter SET revision = revision + {database.param} WHERE id = 1 RETURNING revision"
@@ -59,18 +58,18 @@ def take_revisions(count: int = 1) -> int:
 
 
 def lock_revisions() -> None:
-    """Let nobody else take a revision until the present transaction ends: what it reads from now on stays as it is."""
+    """Lock the counter until the present transaction ends, so that no other transaction changes what this one reads."""
     take_revisions(0)
 
 
 def head_revision() -> int:
-    """The last revision that was taken and committed, or taken by this transaction."""
+    """Return the last revision that was committed, or taken by this transaction."""
     head: int = Counter._meta.database.execute_sql("SELECT revision FROM counter WHERE id = 1").fetchall()[0][0]
     return head
 
 
 def damaged(column: peewee.Field, *, least: int = 0) -> peewee.Expression:
-    """Return the condition for rows in which this column of revisions or generations has a value that cannot be."""
+    """Return the condition for rows with an impossible value in this column of revisions or generations."""
     is_outside = (column < least) | (column > GREATEST_REVISION)
     if isinstance(column.model._meta.database, Pool):
         return is_outside
@@ -78,6 +77,6 @@ def damaged(column: peewee.Field, *, least: int = 0) -> peewee.Expression:
 
 
 def newest_in(column: peewee.Field) -> int:
-    """Return the greatest value of a column of revisions that can be one; 0 where there is none."""
+    """Return the greatest valid value of a column of revisions; 0 if there is none."""
     newest = column.model.select(peewee.fn.MAX(column)).where(~damaged(column)).scalar()
     return newest if isinstance(newest, int) else 0

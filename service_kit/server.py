@@ -1,4 +1,4 @@
-"""A gRPC server that says when it is ready, sheds what is too much, and stops without losing what it acknowledged."""
+"""A gRPC server that reports when it is ready, refuses calls over its limits, and drains before it stops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logger(__name__)
 
 
 PING_SECONDS = 5
-"""The interval of keepalive pings that clients may have, with or without calls. grpc-go's smallest is 10."""
+"""The shortest interval of a client's keepalive pings, with or without calls. grpc-go's smallest is 10."""
 
 CONNECTION_CALLS = 1_024
 """Calls that are open on one connection, in all lanes together.
@@ -42,10 +42,10 @@ is not what it bounds: calls without their message, and bytes, have bounds of th
 """
 
 LEAST_OF_CONNECTION = 64
-"""Calls that read, and as many that write, that one connection may have open, whatever `--concurrent-calls` is."""
+"""One connection can have at least this number of reads and of writes open, however low `--concurrent-calls` is."""
 
 STREAMS = 64
-"""Streams at a time; each has a thread while it is open."""
+"""Streams at a time. Each uses a thread while it is open."""
 
 CONNECTION_STREAMS = 32
 
@@ -57,33 +57,32 @@ CONNECTION_LONG_CALLS = 64
 HEALTH_CHECKS, HEALTH_THREADS = 128, 2
 
 WATCHES, CONNECTION_WATCHES = 32, 8
-"""Each has a thread while it is open."""
+"""Each uses a thread while it is open."""
 
 APART_CALLS, APART_THREADS = 64, 4
-"""Of services that must always be answered. A frontend process has two such calls at most."""
+"""Calls at a time of services that must always be answered. A frontend process has at most two such calls."""
 
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.so_reuseport", 0),  # otherwise a second server on the port would share it, silently
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
-    # A ping that comes earlier than this after the one before is a strike, and the third strike ends the connection,
-    # `too_many_pings`. A second less than is promised, for timers and networks that deliver a ping early or late.
+    # A ping that arrives earlier than this after the last one is a strike, and the third strike ends the connection
+    # (`too_many_pings`). It is a second less than PING_SECONDS, for timers and networks that are early or late.
     ("grpc.http2.min_ping_interval_without_data_ms", (PING_SECONDS - 1) * 1_000),
     ("grpc.http2.max_ping_strikes", 2),
     # Without it, pings while there are no calls may come every two hours.
     ("grpc.keepalive_permit_without_calls", 1),
-    # A client that is frozen or has vanished is dropped after these two, also where only answers go its way: without
-    # the third, pings stop after two that no data of this side came between.
+    # A client that is frozen or has vanished is dropped after the first two together, also if it only gets answers:
+    # without the third, the server sends two pings and then no more until it has sent data.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_concurrent_streams", CONNECTION_CALLS),
-    # A connection that does not begin to speak HTTP/2 is closed after this.
+    # A connection without an HTTP/2 preface is closed after this.
     ("grpc.server_handshake_timeout_ms", 10_000),
-    # One without a call is closed after this, whether it had one and whether it sends pings or not. Clients connect
-    # again by themselves.
+    # A connection without a call is closed after this, also if it sends pings. Clients connect again by themselves.
     ("grpc.max_connection_idle_ms", 2 * 60_000),
-    # The longest stream fits into the grace.
+    # The grace is longer than the longest stream.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", int(STREAM_SECONDS + CLIENT_SECONDS) * 1_000),
 ]
@@ -91,29 +90,29 @@ OPTIONS: list[tuple[str, Any]] = [
 
 @dataclass(frozen=True)
 class Service:
-    """A service and who answers for it: `add` is the generated add_…Servicer_to_server."""
+    """A service and its servicer. `add` is the generated add_…Servicer_to_server."""
 
     descriptor: ServiceDescriptor
     servicer: Any
     add: Callable[[Any, grpc.Server], None]
     is_apart: bool = False
-    """Whether its calls have places and threads of their own."""
+    """Whether its calls run in the lane `apart`."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes on at a time."""
+    """The limits of a server."""
 
     threads: int
-    """Calls that run at the same time; more wait their turn."""
+    """Short calls that run at a time; more wait for their turn."""
     concurrent_calls: int
-    """Calls that run or wait, of those that read and as many of those that write; one more gets RESOURCE_EXHAUSTED."""
+    """Reads that run or wait, and as many writes; further calls are refused with RESOURCE_EXHAUSTED."""
     grace_seconds: float
-    """How long calls may go on after the server was told to stop."""
+    """How long running calls may go on after SIGTERM."""
 
 
 class Server:
-    """One process's gRPC server: health, reflection, limits, drain."""
+    """The gRPC server of one process, with health, reflection, limits and drain."""
 
     def __init__(self, limits: Limits, contract: bytes, options: Sequence[tuple[str, Any]] = OPTIONS) -> None:
         """Make a server that listens nowhere yet, with some `options` of gRPC.
@@ -123,10 +122,10 @@ class Server:
         self._limits = limits
         self._contract = contract
         self._calls = OpenCalls()
-        # For short calls. Those that write wait for one another, so they never have all of its threads (if it has two).
+        # For short calls. Writes wait for one another, so they never use all of its threads (if it has two or more).
         self._pool = Workers(limits.threads, "call")
         threads = STREAMS + LONG_CALLS + WATCHES + HEALTH_THREADS + APART_THREADS
-        # For the others. It has as many threads as may be running; they start as they are needed.
+        # For long calls. It has a thread for each call that its lanes let run; threads start when they are needed.
         self._long_call_pool = ThreadPoolExecutor(threads, thread_name_prefix="long-call")
         lanes = self._lanes(limits)
         self._preparing = PreparingInterceptor(lanes)
@@ -140,7 +139,7 @@ class Server:
     def _lanes(self, limits: Limits) -> Lanes:
         places, threads = limits.concurrent_calls, limits.threads
         writers = max(1, threads - max(1, threads // 4))
-        # `library-rest` has one connection for all its clients, so it is most of the places.
+        # `library-rest` uses one connection for all its clients, so one connection may use most of the places.
         of_connection = max(LEAST_OF_CONNECTION, places * 3 // 4)
         short, long = self._pool, self._long_call_pool
         lane = self._calls.lane
@@ -157,7 +156,7 @@ class Server:
         )
 
     def add(self, services: Iterable[Service]) -> None:
-        """Serve these, and health and reflection beside them."""
+        """Serve these services, health and reflection."""
         for service in services:
             service.add(service.servicer, self.grpc)
             self._names.append(service.descriptor.full_name)
@@ -168,9 +167,10 @@ class Server:
         self._report()
 
     def listen(self, address: str) -> str:
-        """Begin to listen; health says NOT_SERVING, and calls are refused until `open`.
+        """Listen, and return the address with the port. Health is NOT_SERVING and calls are refused until `open`.
 
-        Gives the address with the port that was taken. Raises `AddressTaken`.
+        Raises:
+            AddressTaken: Another program listens there.
         """
         try:
             port = self.grpc.add_insecure_port(address)
@@ -181,22 +181,22 @@ class Server:
         return f"{address.rpartition(':')[0]}:{port}"
 
     def open(self) -> None:
-        """Let calls in: the store is ready."""
+        """Let calls in, as the store is ready."""
         self._calls.register.is_open = True
         self._report()
 
     def report(self, service: str, *, serves: bool, reason: str = "") -> None:
         """Set the health of one service, by its full name; the server as a whole serves while all services do.
 
-        A service serves while it does so in respect of each `reason` for which it was ever reported. It is only what
-        health says: calls are still let in. May be called at any time and from any thread.
+        A service serves while no `reason` for which it was reported is against it. Only its health changes: calls are
+        still let in. Can be called at any time and from any thread.
         """
         with self._health_lock:
             (self._paused.discard if serves else self._paused.add)((service, reason))
         self._report()
 
     def report_store(self, store: Store, services: Iterable[str]) -> None:
-        """Let these services, by their full names, be NOT_SERVING while the store cannot be written."""
+        """Report these services, by their full names, as NOT_SERVING while the store cannot be written."""
 
         def report(is_writable: bool) -> None:
             for service in services:
@@ -205,11 +205,11 @@ class Server:
         store.writability.report = report
 
     def drain(self, interrupt: Callable[[], None] = lambda: None) -> None:
-        """Take no more calls, and return when no handler is running: the store may be closed then.
+        """Take no more calls, and return when no handler is running. The store may be closed then.
 
-        Calls may go on for the grace. Those that outlive it lose their client, but their handlers still commit or roll
-        back, streams and calls to other services included. `interrupt` is called after the grace, and is to end what
-        those handlers wait for, so that a hanging service does not delay the stop.
+        Running calls may go on for the grace. Then their clients get an error, and `interrupt` is called: it ends calls
+        to other services that handlers wait for, so that a hanging service does not delay the stop. All handlers,
+        also those of streams, still commit or roll back.
         """
         self._health.stop()
         self.grpc.stop(self._limits.grace_seconds).wait()
@@ -228,8 +228,8 @@ class Server:
 
 def wait_for_stop() -> None:
     """Wait in the main thread until SIGTERM or SIGINT."""
-    # Not an Event: a handler that sets one while the main thread is about to wait for it waits for ever. The byte is
-    # written as the signal comes, whatever the thread, so it is there even when it comes before the wait begins.
+    # Not an Event: a signal handler that sets one while the main thread is about to wait for it waits for ever. The
+    # byte is written when the signal arrives, in any thread, so it can be read even if the wait begins later.
     waiting, written = socket.socketpair()
     with waiting, written:
         written.setblocking(False)

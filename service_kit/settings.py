@@ -1,4 +1,4 @@
-"""Settings that every server has: each a flag and a variable, the flag stronger."""
+"""Settings of every server. Each is a flag and a variable; the flag takes precedence."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def setting(prefix: str, flag: str, **attributes: Any) -> Callable[[Command], Command]:
-    """A click option whose variable is named after its flag: `--sync-interval` is `PREFIX_SYNC_INTERVAL`."""
+    """Return a click option whose variable is named after its flag: `--sync-interval` is `PREFIX_SYNC_INTERVAL`."""
     variable = f"{prefix}_{flag.removeprefix('--').replace('-', '_').upper()}"
     return click.option(flag, envvar=variable, show_envvar=True, show_default=True, **attributes)
 
 
 def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
-    """Where a server listens, how much it takes on, how it logs."""
+    """Add the settings of listening, limits and logs."""
     options = [
         listen_setting(prefix, listen),
         setting(
@@ -43,15 +43,14 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
 
 
 def listen_setting(prefix: str, default: str) -> Callable[[Command], Command]:
-    """Where a server listens."""
     words = "HOST:PORT; port 0 takes a free one."
     return setting(prefix, "--listen", type=host_port, metavar="HOST:PORT", default=default, help=words)
 
 
 def host_port(text: str) -> str:
-    """The type of a setting that is HOST:PORT. Raises click.BadParameter.
+    """Check a setting that is HOST:PORT. Raises click.BadParameter.
 
-    Both have to be there: some libraries take no host for every address of the machine, and no port for 443.
+    Both are required: some libraries take a missing host for every address of the machine, and a missing port for 443.
     """
     try:
         _, port = split_address(text)
@@ -63,7 +62,6 @@ def host_port(text: str) -> str:
 
 
 def grace_setting(prefix: str) -> Callable[[Command], Command]:
-    """How a server stops."""
     return setting(
         prefix,
         "--grace",
@@ -74,7 +72,6 @@ def grace_setting(prefix: str) -> Callable[[Command], Command]:
 
 
 def log_settings(prefix: str) -> Callable[[Command], Command]:
-    """How a program logs."""
     options: list[Callable[[Command], Command]] = [
         setting(
             prefix,
@@ -88,14 +85,14 @@ def log_settings(prefix: str) -> Callable[[Command], Command]:
             "--log-format",
             type=click.Choice(["auto", "json", "text"]),
             default="auto",
-            help="auto is text on a terminal, else JSON lines.",
+            help="auto is text on a terminal, and JSON lines otherwise.",
         ),
     ]
     return _together(options)
 
 
 def _together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """Several settings as one, in this order in the help."""
+    """Return several settings as one, in this order in the help."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -106,5 +103,5 @@ def _together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comm
 
 
 def as_json(log_format: str) -> bool | None:
-    """What `set_up_logs` wants to know of --log-format."""
+    """Return the argument of `set_up_logs` for --log-format."""
     return {"auto": None, "json": True, "text": False}[log_format]

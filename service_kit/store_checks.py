@@ -1,4 +1,4 @@
-"""Whether a store is the service's own, and not newer than the program: by its tables, on both engines."""
+"""Checks by its tables that a store belongs to the service and is not newer than the program, on both engines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HISTORY = "schema_migration"
-"""The table with the names of the migrations that a store has had."""
+"""The table with the names of the migrations that were applied to a store."""
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What a store of a service looks like."""
+    """How to recognize a store of a service."""
 
     service: str
     """The service's name in messages."""
@@ -23,16 +23,16 @@ class Schema:
     """The landmarks of other services, and their names."""
 
     def known_migrations(self) -> frozenset[str]:
-        """The names of the migrations that this program has."""
+        """Return the names of the migrations of this program."""
         return frozenset(file.stem for file in self.migrations.glob("[0-9]*.py"))
 
 
 class UnsuitableStore(Exception):
-    """A store is not one for this program. The message is a clause that explains why, and what to do."""
+    """A store cannot be used by this program. The message is a clause that explains why, and what to do."""
 
 
 def check_schema(schema: Schema, tables: Collection[str], applied: Collection[str]) -> None:
-    """Check a store that has tables by their names and by the migrations that it has had.
+    """Check a store by the names of its tables and of the migrations that were applied to it.
 
     Raises `UnsuitableStore`.
     """
@@ -41,7 +41,7 @@ def check_schema(schema: Schema, tables: Collection[str], applied: Collection[st
         if other is not None:
             raise UnsuitableStore(
                 f"this is the store of the {other} service, and not of the {schema.service} service; "
-                "give each service its own"
+                "use a store of its own for each service"
             )
         raise UnsuitableStore(
             f"there are tables of another program in it, and none of the {schema.service} service; "

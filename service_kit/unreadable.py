@@ -1,6 +1,6 @@
-"""Rows that cannot be shown, because an earlier version stored them or somebody damaged them by hand.
+"""Rows that cannot be shown, because an earlier version stored them or they were damaged by hand.
 
-Such a row is left out of a list and logged, and the list goes on behind it; a call that asks for just this row gets
+Such a row is left out of a list and logged, and the list goes on after it. A call for this row is refused with
 `RowUnreadable`. SQLite keeps any value in any column, and decodes a text when it is read.
 """
 
@@ -19,16 +19,16 @@ from service_kit.logs import logger
 from service_kit.statements import tuples
 
 DAMAGE = (ValueError, TypeError, ArithmeticError, DecodeError)
-"""What reading or converting a damaged row raises. A store that is away or full raises something else."""
+"""The errors of reading or converting a damaged row. A store that is away or full raises other errors."""
 
 LONGEST_ERROR = 300
-"""Characters of an error that are logged: it may repeat what is stored."""
+"""The most characters of an error that are logged, as it can repeat a stored value."""
 
 LOG_SECONDS = 60.0
-"""A row is logged at most this often, however often it is asked for."""
+"""The least time between two log lines about one row."""
 
 MOST_LOGGED = 1_000
-"""Rows whose last log line is remembered."""
+"""The most rows whose last log line is remembered."""
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -40,7 +40,7 @@ _logged: dict[tuple[str, str], float] = {}
 
 
 class Damaged(NamedTuple):
-    """Stands in a list for a row that could not be read, so that the next page begins behind it."""
+    """Replaces a row that could not be read in a list, so that the next page begins after it."""
 
     key: Any
     error: Exception
@@ -96,7 +96,7 @@ def readable(kind: str, row_id: str) -> Iterator[None]:
 def report(kind: str, row_id: object, error: Exception, *, with_traceback: bool = False) -> None:
     """Log a row that cannot be shown, at most once a minute.
 
-    With a traceback where more was done than to convert a row: it may be a fault of ours and not of the row.
+    With a traceback if more was done than to convert a row, as the cause can be a fault of the program.
     """
     now = time.monotonic()
     name = (kind, repr(row_id)[:100])
@@ -115,7 +115,7 @@ def report(kind: str, row_id: object, error: Exception, *, with_traceback: bool 
 
 
 def _read_row(model: type[Model], key: Any) -> Model | Damaged:
-    # Not by `get`: after a text that cannot be decoded it says that there is no row.
+    # Not by `get`: it raises DoesNotExist after a text that cannot be decoded.
     try:
         rows = list(model.select().where(model.key == key))  # type: ignore[attr-defined]
     except DAMAGE as error:

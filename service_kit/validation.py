@@ -1,4 +1,4 @@
-"""Checks a request against the rules that stand in the contract itself, beside each field (protovalidate)."""
+"""Checks requests by the rules that the contract has at each field (protovalidate)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from service_kit.text.invisible import EMPTY_GLYPHS
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
-# What is left of a text when everything that shows nothing by itself is taken away: blanks, characters without a glyph
-# (U+200B, the Hangul fillers, tags, variation selectors), marks without a letter to stand on, and those few characters
-# whose glyph is empty although no property of Unicode says so: the Braille blank, the null notehead, blank hieroglyphs.
+# A character that is visible by itself. Not visible are blanks, characters without a glyph (U+200B, the Hangul fillers,
+# tags, variation selectors), marks, which need a letter, and a few characters with an empty glyph that have no such
+# property in Unicode: the Braille blank, the null notehead, blank hieroglyphs.
 _VISIBLE = regex.compile(
     r"[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}\p{Cf}\p{Cs}\p{Noncharacter_Code_Point}"
     rf"{EMPTY_GLYPHS}]"
@@ -37,18 +37,19 @@ _Text: TypeAlias = tuple[str, FieldDescriptor, str]
 Request = TypeVar("Request", bound=Message)
 
 Rule: TypeAlias = Callable[[Any], object]
-"""What a method asks of its request in addition to the contract's rules: it raises `FieldInvalid`, or returns."""
+"""A rule of a method in addition to the contract's: it raises `FieldInvalid`, or returns."""
 
 MULTI_LINE_FIELDS = frozenset({"description"})
 """Fields in which line breaks and tabs are part of the text."""
 
 
 MOST_ITEMS = 1_000
-"""More items than any list of ours takes. Rules are tried on each, which for a full message takes many seconds."""
+"""More items than any list of the contract takes. The rules are tried on each item, which for a full message takes many
+seconds."""
 
 
 LONGEST_FAULTY = 300
-"""Rules that are tried on a text which is refused in any case see at most this many characters of it."""
+"""The most characters of a text with a problem that further rules see."""
 
 
 def check(request: Message) -> None:
@@ -63,7 +64,7 @@ def check(request: Message) -> None:
 
 
 def problems(request: Message) -> list[Problem]:
-    """List what is wrong with the request, as pairs of a field's path and a description."""
+    """Return the problems of a request by the rules of the contract."""
     too_long = _too_long_lists(request)
     if too_long:
         rest = type(request)()
@@ -78,7 +79,7 @@ def problems(request: Message) -> list[Problem]:
 
 
 def problems_by(rules: Iterable[Rule], request: Message) -> list[Problem]:
-    """List what these rules find wrong with the request."""
+    """Return the problems of a request by these rules."""
     found: list[Problem] = []
     for rule in rules:
         try:
@@ -89,13 +90,13 @@ def problems_by(rules: Iterable[Rule], request: Message) -> list[Problem]:
 
 
 def joined(first: list[Problem], others: Iterable[Problem]) -> list[Problem]:
-    """Add those of the other problems whose field has none yet: an empty e-mail address is not malformed, too."""
+    """Add the other problems of fields that have none yet: an empty e-mail address is not also malformed."""
     named = {field for field, _ in first}
     return first + [(field, problem) for field, problem in others if not named.intersection(_with_parents(field))]
 
 
 def shortened(request: Request, faulty: Iterable[Problem]) -> Request:
-    """Copy a request, with those of its own texts cut that have a problem already, for they may be of any length."""
+    """Return a copy of a request in which texts with a problem are cut, as they can be of any length."""
     copy = type(request)()
     copy.CopyFrom(request)
     fields = request.DESCRIPTOR.fields_by_name
@@ -147,7 +148,7 @@ def _lower_uuids(message: Message) -> None:
 
 @functools.cache
 def _uuid_fields(message: Descriptor) -> tuple[str, ...]:
-    """The fields of a message that the contract says are UUIDs."""
+    """Return the fields of a message that are UUIDs by the rules of the contract."""
     rules = {field.name: field.GetOptions().Extensions[validate_pb2.field] for field in message.fields}
     return tuple(name for name, rule in rules.items() if rule.string.uuid)
 

@@ -71,7 +71,7 @@ _BY_END = Statement(
 
 
 def create_vocabulary(database: peewee.Database) -> None:
-    """Make the table. Its words are compared byte by byte, whatever the database's locale."""
+    """Make the table. Its words are compared byte by byte, in any locale of the database."""
     collation = ' COLLATE "C"' if isinstance(database, peewee.PostgresqlDatabase) else ""
     database.execute_sql(
         f"CREATE TABLE vocabulary (word TEXT{collation} NOT NULL PRIMARY KEY, mirrored TEXT{collation} NOT NULL)"

@@ -1,7 +1,7 @@
-"""Whether a store can be written: noticed at a call that fails, found out again by a probe, reported and logged.
+"""Notices that a store cannot be written, reports and logs it, and probes until it can be written again.
 
-A full disk, a file that became read-only and a failing disk stop all changes, while reading goes on. It is the operator
-who has to act, so the log says it plainly, once a minute at most, and health reports it until a probe succeeds.
+A full disk, a file that became read-only and a failing disk stop all changes, while reading goes on. The operator has
+to act, so it is logged, at most once a minute, and health is NOT_SERVING until a probe succeeds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logger(__name__)
 
 
 def write_problem(error: BaseException) -> str | None:
-    """Return why a store cannot be written, where an error says that; None for any other error."""
+    """Return why a store cannot be written, by the error of a change; None for any other error."""
     sqlstate = sqlstate_of(error)
     if sqlstate is not None:
         return _SQLSTATE_PROBLEMS.get(sqlstate)
@@ -45,12 +45,12 @@ def write_problem(error: BaseException) -> str | None:
 
 
 def is_noted(error: BaseException) -> bool:
-    """Return whether `Writability` has taken notice of an error, so that it need not be logged again."""
+    """Return whether `Writability` has noted an error, and logged it if that was due."""
     return getattr(error, "is_noted", False)
 
 
 class LineLimit:
-    """Lets one log line of each kind through in some seconds, and counts the others."""
+    """Limits log lines to one of each kind in a number of seconds, and counts the others."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -71,7 +71,7 @@ class LineLimit:
 
 
 class Writability:
-    """Whether one store can be written, for as long as the process uses it."""
+    """Keeps whether one store can be written."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Writability:
         probe_seconds: float,
         log_seconds: float,
     ) -> None:
-        """Take a small change to try, which raises if it cannot be made, and how an error is shown in the log."""
+        """Take a function that makes a small change, and a function that formats an error for the log."""
         self._probe = probe
         self._probe_seconds = probe_seconds
         self._shown = shown
@@ -90,10 +90,10 @@ class Writability:
         self._lines = LineLimit(log_seconds)
         self._was_logged = False
         self.report: Callable[[bool], object] = lambda is_writable: None
-        """Called with False when the store cannot be written any more, and with True when it can be again."""
+        """Called with False when the store can no longer be written, and with True when it can be written again."""
 
     def note(self, error: Exception) -> None:
-        """Take notice of an error that ended a change."""
+        """Log and report an error that ended a change, if it means that the store cannot be written."""
         problem = write_problem(error)
         if problem is None:
             return
@@ -107,7 +107,7 @@ class Writability:
             self._prober.start()
 
     def close(self) -> None:
-        """End the probe, where one is under way."""
+        """Stop the probe, if it runs."""
         self._is_closed.set()
         prober = self._prober
         if prober is not None:
@@ -128,7 +128,7 @@ class Writability:
         while not self._is_closed.wait(self._probe_seconds):
             try:
                 self._probe()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next probe may succeed
+            except Exception as error:  # noqa: BLE001 - after any error the next probe may succeed
                 if problem := write_problem(error):
                     self._log(problem, error)
                 continue

@@ -1,4 +1,4 @@
-"""Which frontend may call the sync methods: the first one that calls, by a secret of its own. See docs/sync.md."""
+"""Pairing: only one frontend may call the sync methods. It proves that with a secret. See docs/sync.md."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PAIRED = Statement(Frontend.select(Frontend.id, Frontend.secret_hash))
 
 
 def check_caller(store: Store, metadata: Iterable[Any] | None, request: Message) -> None:
-    """Check that a sync call comes from the paired frontend. If there is none yet, pair with the caller.
+    """Check that a sync call comes from the paired frontend. If no frontend is paired, pair with the caller.
 
     Raises:
-        SyncSecretWrong: The call has no secret, a wrong one, or one of another frontend than its request names.
+        SyncSecretWrong: The call has no secret or a wrong one, or its request names another frontend.
         OtherFrontend: Another frontend is paired.
     """
     caller = read_credentials(metadata)
@@ -50,23 +50,23 @@ def check_caller(store: Store, metadata: Iterable[Any] | None, request: Message)
 
 
 def accept_frontend(store: Store, frontend_id: str) -> None:
-    """Take the users and loans of this frontend from now on, and of no other: an operator's decision.
+    """Accept calls of this frontend only from now on, as an operator decided.
 
-    The frontend is paired again by its next call, also when it was paired before: it may have lost its secret.
+    Its next call pairs it, even if it is the frontend that was paired before: it may have lost its secret.
     """
     with store.writing():
-        # The newest revision stays: a frontend that comes back restored from a backup has to move past it.
+        # Keep the newest revision: a frontend that was restored from a backup has to move past it.
         Frontend.insert(one=1, id=frontend_id, newest_revision=0).on_conflict_ignore().execute()
         Frontend.update(id=frontend_id, secret_hash="").execute()
 
 
 def hash_of(secret: str) -> str:
-    """Return what the store keeps of a secret."""
+    """Return the hash of a secret, which the store keeps instead of the secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _pair(store: Store, caller: Credentials, secret_hash: str) -> tuple[Any, ...]:
-    """Pair with the caller unless another call was quicker; return the id and the hash of the paired frontend."""
+    """Pair with the caller unless another call has paired meanwhile. Return the id and hash of the paired frontend."""
     with store.writing():
         Frontend.insert(one=1, id=caller.frontend_id, newest_revision=0).on_conflict_ignore().execute()
         is_new = Frontend.update(secret_hash=secret_hash).where(

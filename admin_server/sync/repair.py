@@ -1,8 +1,7 @@
-"""Finds and repairs damage in an admin's store that keeps it from its start, from the sync, or from counting right.
+"""Finds and repairs damage in an admin's store that stops its start or the sync, or makes its counts wrong.
 
-The repair loses and doubles nothing. All epochs of before are forgotten, so no cursor and no receipt is valid any more:
-the frontend reads the whole catalogue and sends every user and loan again. What is counted is counted again from the
-open loans.
+The repair loses no row and doubles none. It deletes all epochs, so that no cursor and no receipt is valid any more: the
+frontend reads the whole catalogue again, and sends every user and loan again. Open loans are counted again.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
     *((kind.model.revision, 0) for kind in RECORDED_KINDS),
     (Epoch.first_revision, 0),
 )
-"""Columns of revisions, and the least value that each can have."""
+"""Columns of revisions, and the least valid value of each."""
 
 FRONTEND: Rules = {
     Frontend.id: text_like(is_frontend_id),
@@ -52,27 +51,27 @@ COUNTS = {
 }
 
 NO_FRONTEND = str(UUID(int=0))
-"""In the place of an id that is lost: no frontend has it, so an operator has to accept one."""
+"""Replaces an id that is lost. No frontend has this one, so an operator has to accept a frontend."""
 
 
 def find_start_damage(store: Store) -> list[str]:
-    """Return what keeps the service from its start, a clause each. It reads a few rows."""
+    """Return the damage with which the service cannot start, a clause each. Read only a few rows."""
     found = [*counter_problems(store), *lag_problems((Book.revision, Epoch.first_revision))]
     return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
 
 
 def find_damage(store: Store) -> list[str]:
-    """Return all that is damaged, a clause each."""
+    """Return all damage, a clause each."""
     return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
 
 
 def frontend_id(store: Store) -> str:
-    """Return the id of the paired frontend; empty if it is damaged, or there is none yet."""
+    """Return the id of the paired frontend; empty if it is damaged, or no frontend is paired."""
     return str(right_values(stored_row(store, Frontend.one, FRONTEND), FRONTEND).get("id", ""))
 
 
 def repair(store: Store, clock: Clock) -> Identity:
-    """Repair the store within a transaction. No service may use it meanwhile."""
+    """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
     newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Epoch.first_revision))
     Counter.delete().execute()
@@ -89,7 +88,7 @@ def repair(store: Store, clock: Clock) -> Identity:
 
 
 def _repair_frontend(store: Store) -> Identity:
-    """Keep the pairing where it can be one, and count the newest revision from the users and loans."""
+    """Keep the pairing if it is valid, and set the newest revision from the rows that the frontend pushed."""
     row = stored_row(store, Frontend.one, FRONTEND)
     if row is None:
         return Identity("")

@@ -167,13 +167,14 @@ def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) 
             store.database.execute_sql(f"ANALYZE {kind.model._meta.table_name}")
         if not row_by_row:
             swept += _removal(kind, generation).where(_unseen(kind, generation)).execute()
-            continue
-        for row in list(kind.model.select().where(_unseen(kind, generation))):
-            name = f"sweep {kind.name} {row.key}"
-            if trials.run(name, _removal(kind, generation).where(kind.model.key == row.key).execute):
-                swept += 1
-            else:
-                refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))
+        else:
+            for row in list(kind.model.select().where(_unseen(kind, generation))):
+                name = f"sweep {kind.name} {row.key}"
+                if trials.run(name, _removal(kind, generation).where(kind.model.key == row.key).execute):
+                    swept += 1
+                else:
+                    refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))
+        kind.write_all_derived()
     hold_back(work.kinds, [change for change, _ in refused], trials)
     return swept, refused
 

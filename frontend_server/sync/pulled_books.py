@@ -74,6 +74,9 @@ class PulledBooks(PulledKind):
         learn(words)
         return functools.partial(learnt.remember, words)
 
+    def write_all_derived(self) -> None:
+        """Do nothing: the vocabulary keeps the words of removed books."""
+
     def hold_back(self, newest: book_pb2.Book, trials: Trials, trial: str) -> None:
         """Write the state and the number of copies of the newest version, or one of them, if the store takes them."""
         if not UUID.fullmatch(newest.id):

@@ -73,6 +73,10 @@ class PulledKind(ABC):
         return _do_nothing
 
     @abstractmethod
+    def write_all_derived(self) -> None:
+        """Write what is derived from all rows again: the end of a resync has removed some."""
+
+    @abstractmethod
     def hold_back(self, message: Any, trials: Trials, trial: str) -> None:
         """Stop the use of an older version of a row, whose newest version is `message` and cannot be applied.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from frontend_server.store.models import SetAside, lock_sync_state
 from frontend_server.sync.apply_page import AfterCommit, hold_back, write_row
-from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKinds
+from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKind, PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.set_aside import name_and_row_id
 from frontend_server.sync.trials import Trials
@@ -47,19 +47,37 @@ def _retry(store: Store, kinds: PulledKinds, keys: Sequence[int], trials: Trials
             # A row of an earlier generation waits for the end of the resync, which sees it again or forgets it.
             if row is None or state is None or row.generation != state.generation:
                 continue
-            name = f"retry {key}"
-            if trials.run(name, functools.partial(_apply, store, kinds, row, after_commit)):
-                row.delete_instance()
+            if row.kind.startswith(UNKNOWN_KIND) and not trials.run(
+                f"file {key}", functools.partial(_file, kinds, row)
+            ):
                 continue
-            reason = trials.reasons[name]
-            if row.reason != reason:
-                SetAside.update(reason=reason).where(SetAside.key == key).execute()
+            reason = _retry_row(store, kinds, key, trials, after_commit)
+            if reason:
                 changed.append((key, reason))
-            if row.kind.startswith(UNKNOWN_KIND) and trials.run(f"file {key}", functools.partial(_file, kinds, row)):
-                hold_back(kinds, [_change(kinds, row)], trials)
     for each in after_commit:
         each()
     return changed
+
+
+def _retry_row(store: Store, kinds: PulledKinds, key: int, trials: Trials, after_commit: list[AfterCommit]) -> str:
+    """Try a row again; return the reason why it cannot be applied if that is another one than before."""
+    row = _read(key)
+    if row is None:
+        return ""
+    name = f"retry {key}"
+    if trials.run(name, functools.partial(_apply, store, kinds, row, after_commit)):
+        row.delete_instance()
+        return ""
+    reason = trials.reasons[name]
+    if row.reason == reason:
+        return ""
+    SetAside.update(reason=reason).where(SetAside.key == key).execute()
+    try:
+        change = _change(kinds, row)
+    except DAMAGE:
+        return reason
+    hold_back(kinds, [change], trials)
+    return reason
 
 
 def _read(key: int) -> SetAside | None:
@@ -80,11 +98,16 @@ def _apply(store: Store, kinds: PulledKinds, row: SetAside, after_commit: list[A
 
 
 def _file(kinds: PulledKinds, row: SetAside) -> None:
-    """Give a row of a kind that was unknown before its kind and id, unless a newer version of it is set aside."""
-    kind, row_id = name_and_row_id(kinds, _change(kinds, row))
-    same = (SetAside.kind == kind) & (SetAside.id == row_id)
-    SetAside.delete().where(same, SetAside.revision < row.revision).execute()
-    if SetAside.select().where(same).exists():
+    """Give a row of a kind that was unknown before its kind and id; delete it if a newer version of it is known."""
+    change = _change(kinds, row)
+    name, row_id = name_and_row_id(kinds, change)
+    model: Any = cast("PulledKind", kinds.kind_of(change)).model
+    same = (SetAside.kind == name) & (SetAside.id == row_id)
+    SetAside.delete().where(same, (SetAside.revision < row.revision) | (SetAside.generation < row.generation)).execute()
+    applied = model.select().where(
+        model.id == row_id, model.generation == row.generation, model.revision > row.revision
+    )
+    if applied.exists() or SetAside.select().where(same).exists():
         row.delete_instance()
     else:
-        SetAside.update(kind=kind, id=row_id).where(SetAside.key == row.key).execute()
+        SetAside.update(kind=name, id=row_id).where(SetAside.key == row.key).execute()

@@ -1,12 +1,12 @@
 """When the sync runs: on a schedule, and at once after a change.
 
-APScheduler runs the jobs by the wall clock, which can be set at any time, by years: a machine without a battery for its
-clock starts in 1970, and a laptop wakes up after weeks. Two things keep the jobs on time:
+APScheduler runs the jobs by the wall clock, which can change by years at any time: a machine without a battery for its
+clock starts in 1970, and a laptop wakes up after weeks. Two parts keep the jobs on time:
 
 - The trigger `Every` never returns a time in the past. APScheduler lists every missed run before it merges them into
-  one, and holds its lock meanwhile: 31 million runs after a year, in gigabytes of memory.
-- A guard thread keeps time by the monotonic clock. It makes a job due that has not run for two intervals, or whose
-  next run is more than an interval away because the clock was set back.
+  one, with its lock taken: 31 million runs after a year, in gigabytes of memory.
+- A guard thread uses the monotonic clock. It makes a job due that has not run for two intervals, or whose next run is
+  more than an interval away because the clock was set back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logger(__name__)
 
 
 def describe(error: Exception) -> str:
-    """Say what went wrong in one line that anybody may read: what a database says is for the log alone."""
+    """Describe an error in one line for all users. The message of a database is only logged: it may contain data."""
     if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
         call = cast("grpc.Call", error)
         return shortened(f"{call.code().name}: {call.details()}")
@@ -45,15 +45,14 @@ def describe(error: Exception) -> str:
 
 
 def shortened(text: str) -> str:
-    """Cut what another service, or a driver, says: nobody else decides how much is stored, shown or logged here."""
+    """Cut a text of another service or a driver, to limit how much is stored, shown or logged."""
     return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]} ..."
 
 
 class Task:
-    """A job of the schedule: never twice at the same time, and after failures not at every turn."""
+    """A job of the schedule. It runs once at a time, and after failures with pauses that grow."""
 
     def __init__(self, name: str, work: Callable[[], object], interval: float) -> None:
-        """Name the work to be done every `interval` seconds."""
         self.name = name
         self._work = work
         self._interval = interval
@@ -61,21 +60,21 @@ class Task:
         self._not_before = 0.0
         self.started = time.monotonic()
         self.is_running = False
-        self.is_wanted = False
+        self.is_requested = False
 
     def run(self) -> None:
-        """Do the work; once more when it was asked for while it ran."""
+        """Do the work, and again if it was requested meanwhile."""
         self.started = time.monotonic()
         if self.started < self._not_before:
             return
         self.is_running = True
         try:
-            self.is_wanted = True
-            while self.is_wanted:
-                self.is_wanted = False
+            self.is_requested = True
+            while self.is_requested:
+                self.is_requested = False
                 self._work()
             self._failures = 0
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
+        except Exception as error:  # noqa: BLE001 - the next run tries again after any error
             self._failures += 1
             self._back_off()
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
@@ -84,14 +83,14 @@ class Task:
             self.is_running = False
 
     def is_due(self) -> bool:
-        """Whether it should run at once: it was asked for, or the schedule has passed it over."""
+        """Return whether it should run at once: it was requested, or the schedule has missed it."""
         now = time.monotonic()
         if self.is_running or now < self._not_before:
             return False
-        return self.is_wanted or now - self.started > 2 * self._interval
+        return self.is_requested or now - self.started > 2 * self._interval
 
-    def forgive(self) -> None:
-        """Forget the failures: there is reason to think that it works again."""
+    def reset_backoff(self) -> None:
+        """Forget the failures, since the next run may succeed."""
         self._failures, self._not_before = 0, 0.0
 
     def _back_off(self) -> None:
@@ -101,10 +100,9 @@ class Task:
 
 
 class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Fires every `interval`; unlike APScheduler's IntervalTrigger, its next time is always after now."""
+    """Fires every `interval`, which is positive. Unlike APScheduler's IntervalTrigger, its next time is after now."""
 
     def __init__(self, interval: timedelta) -> None:
-        """Take a positive interval."""
         self._interval = interval
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
@@ -114,21 +112,20 @@ class Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
 
 
 class Schedule:
-    """Runs tasks every `interval` seconds, and when woken."""
+    """Runs tasks every `interval` seconds, and when requested."""
 
     def __init__(self, tasks: list[Task], interval: float) -> None:
-        """Take the tasks; nothing runs before `start`."""
         self._tasks = tasks
         self._interval = interval
         self._trigger = Every(timedelta(seconds=interval))
-        self._woken = threading.Event()
+        self._requested = threading.Event()
         self._stopped = False
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            # One at a time, however late: a job that was missed is still to be done.
+            # One run at a time. A run that was missed is made up for, however late.
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
-        # A turn is passed over while the task still runs: as it should be, and no news at each turn of an outage.
+        # APScheduler warns when it skips a run because the last one has not ended. During an outage that is normal.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._guard = threading.Thread(target=self._keep_time, name="sync-guard", daemon=True)
 
@@ -139,24 +136,24 @@ class Schedule:
         self._scheduler.start()
         self._guard.start()
 
-    def wake(self, task: Task) -> None:
-        """Run a task soon: there is something to do. Cheap, and many calls in a row come to one run."""
-        task.is_wanted = True
-        self._woken.set()
+    def request(self, task: Task) -> None:
+        """Run a task soon. It is cheap, and many requests in a row lead to one run."""
+        task.is_requested = True
+        self._requested.set()
 
     def stop(self) -> None:
-        """Stop, after the tasks that run have come to their end."""
+        """Stop when the tasks that run have ended."""
         self._stopped = True
-        self._woken.set()
+        self._requested.set()
         self._guard.join()
         self._scheduler.shutdown(wait=True)
 
     def _keep_time(self) -> None:
         while True:
-            # One that is wanted may be about to end, or be backing off: it is looked at again soon.
-            some_wait = any(task.is_wanted for task in self._tasks)
-            self._woken.wait(timeout=min(self._interval, LOOK_AGAIN_SECONDS) if some_wait else self._interval)
-            self._woken.clear()
+            # A requested task may be about to end, or may be backing off: look again soon.
+            some_wait = any(task.is_requested for task in self._tasks)
+            self._requested.wait(timeout=min(self._interval, LOOK_AGAIN_SECONDS) if some_wait else self._interval)
+            self._requested.clear()
             if self._stopped:
                 return
             for task in self._tasks:
@@ -164,6 +161,6 @@ class Schedule:
                     self._scheduler.modify_job(task.name, next_run_time=datetime.now(UTC))
 
     def _clock_was_set_back(self, task: Task) -> bool:
-        """Whether the next run was chosen when the wall clock showed a later time than now."""
+        """Return whether the time of the next run was chosen when the wall clock showed a later time than now."""
         next_run_time: datetime = self._scheduler.get_job(task.name).next_run_time
         return next_run_time > datetime.now(UTC) + timedelta(seconds=self._interval)

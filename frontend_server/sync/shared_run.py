@@ -1,4 +1,4 @@
-"""One run of some work for all who ask for it at about the same time."""
+"""One run of some work for all callers that request it at about the same time."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from service_kit.calls.current import check_wanted
 
 Outcome = TypeVar("Outcome")
 
-LOOK_SECONDS = 1.0
-"""How often one who waits looks whether its own client still waits."""
+CHECK_SECONDS = 1.0
+"""How often a waiting caller checks whether its own client still waits."""
 
 
 class _Run(Generic[Outcome]):
     is_over = False
-    is_wished = False
+    has_flag = False
     outcome: Outcome
     error: Exception | None = None
 
 
 class SharedRun(Generic[Outcome]):
-    """Work that is done by one thread at a time; all who ask while it runs share the next run.
+    """Work that one thread at a time does. All callers that request it while it runs share the next run.
 
-    A run is for those who asked before it began, so it covers what they changed before they asked.
+    A run is for the callers that requested it before it began, so it covers what they changed before.
     """
 
     def __init__(self, work: Callable[[bool], Outcome], shared_failure: type[Exception]) -> None:
-        """Run `work`, which is passed whether any of those it is for has a wish.
+        """Share runs of `work`, whose argument is True if any of its callers set the flag.
 
-        A `shared_failure` of a run is also the outcome for those who wait for the next one. It is for failures that
-        would only be waited for again.
+        If a run fails with `shared_failure`, the callers that wait for the next run get the same failure at once. It is
+        for failures that the next run would have as well, after the same wait.
         """
         self._work = work
         self._shared_failure = shared_failure
@@ -40,7 +40,7 @@ class SharedRun(Generic[Outcome]):
         self._is_running = False
         self._next: _Run[Outcome] | None = None
 
-    def join(self, *, wish: bool) -> Outcome:
+    def join(self, *, flag: bool) -> Outcome:
         """Return, or raise, the outcome of a run that begins after this call.
 
         Raises:
@@ -48,9 +48,9 @@ class SharedRun(Generic[Outcome]):
         """
         with self._condition:
             run = self._next = self._next or _Run()
-            run.is_wished |= wish
+            run.has_flag |= flag
             while self._is_running and not run.is_over:
-                self._condition.wait(LOOK_SECONDS)
+                self._condition.wait(CHECK_SECONDS)
                 if not run.is_over:
                     check_wanted()
             leads = not run.is_over
@@ -64,9 +64,9 @@ class SharedRun(Generic[Outcome]):
 
     def _lead(self, run: _Run[Outcome]) -> None:
         try:
-            # In a context of its own: it does not end early because the call that leads it was cancelled.
-            run.outcome = contextvars.Context().run(self._work, run.is_wished)
-        except Exception as error:  # noqa: BLE001 - it is raised to all that the run is for
+            # In a context of its own, so that the run does not end early when the call of this thread is cancelled.
+            run.outcome = contextvars.Context().run(self._work, run.has_flag)
+        except Exception as error:  # noqa: BLE001 - it is raised in all callers of the run
             run.error = error
         with self._condition:
             self._is_running = False

@@ -1,4 +1,4 @@
-"""The sync of one frontend process: its two tasks, when they run, and how they fare."""
+"""The jobs of the sync in one frontend process: pull and push, on schedule and when requested."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SyncSettings:
 
 @dataclass
 class Health:
-    """How one direction of the sync fares in this process."""
+    """How the last run of one direction of the sync ended in this process."""
 
     last_time: int | None = None
     last_error: str = ""
@@ -56,17 +56,16 @@ class Health:
 
 
 class Sync:
-    """Pulls and pushes, on schedule and when asked to. Each direction is done by one thread at a time."""
+    """Pulls and pushes, on schedule and when requested. One thread at a time runs each direction."""
 
     def __init__(self, store: Store, settings: SyncSettings, clock: WatchedClock) -> None:
-        """Prepare; nothing is sent before `start`."""
         self._store = store
         self._clock = clock
         self._settings = settings
         self.admin_target = settings.admin_target
         self._channel = open_channel(settings.admin_target)
         self._admin = SyncServiceStub(self._channel)
-        # Not the stub's: it could not say which change of a page it is that cannot be parsed.
+        # The stub's own method would fail for the whole page if one of its changes cannot be parsed.
         self._list_changes = self._channel.unary_unary(
             "/library.sync.v1.SyncService/ListCatalogChanges",
             request_serializer=ListCatalogChangesRequest.SerializeToString,
@@ -83,62 +82,63 @@ class Sync:
         self._schedule = Schedule(tasks, settings.interval)
 
     def start(self) -> None:
-        """Begin to run on schedule."""
         self._schedule.start()
 
     def stop(self) -> None:
-        """Stop, after the page or batch that is under way. What has not been pushed waits in the store."""
+        """Stop after the page or batch that is under way. Rows that have not been pushed wait in the store."""
         self._is_stopping = True
         self._channel.close()  # ends the call to the admin that is under way
         self._schedule.stop()
 
     def request_push(self) -> None:
-        """Push soon: a user or loan has just been committed."""
-        self._schedule.wake(self._push_task)
+        """Push soon, since a row of a kind that is pushed has just been committed."""
+        self._schedule.request(self._push_task)
 
-    def pull(self, *, asked_for: bool = False) -> None:
-        """Pull all there is, unless another process of this store is at it and nobody asked.
+    def pull(self, *, on_request: bool = False) -> None:
+        """Pull all changes. On schedule, do nothing while another process of this store pulls.
 
-        Raises `grpc.RpcError`, and `AdminUnavailable` when the pull before does not come to its end.
+        Raises:
+            grpc.RpcError: The admin does not answer.
+            AdminUnavailable: The pull that was under way did not end in time.
         """
         had_failed = bool(self.pull_health.last_error)
         with self._turn(self._pull_lock), self._store.try_lock("pull") as locked:
-            if locked or asked_for:
-                self._watched(self.pull_health, lambda: self._pull_and_retry(asked_for))
+            if locked or on_request:
+                self._watched(self.pull_health, lambda: self._pull_and_retry(on_request))
         if had_failed:
-            self._push_task.forgive()  # the admin is back
+            self._push_task.reset_backoff()  # the admin answers again
             self.request_push()
 
-    def push(self, *, asked_for: bool = False) -> None:
-        """Push all that is due, unless another process of this store is at it and nobody asked. Raises as `pull`."""
+    def push(self, *, on_request: bool = False) -> None:
+        """Push all rows that are due. On schedule, do nothing while another process pushes. Raises as `pull`."""
         with self._turn(self._push_lock), self._store.try_lock("push") as locked:
-            if locked or asked_for:
+            if locked or on_request:
                 self._watched(self.push_health, self._push)
 
     def sync_now(self, *, retry_parked: bool) -> None:
-        """Pull and push. Calls that come while one is under way share the next run.
+        """Pull and push. Calls that come while a run is under way share the next run.
 
         Raises `AdminUnavailable`, `OtherFrontend` or `NotServing`.
         """
-        self._shared_run.join(wish=retry_parked)
+        self._shared_run.join(flag=retry_parked)
 
     def _run_now(self, retry_parked: bool) -> None:
         if retry_parked:
             unpark(self._store)
         try:
-            self.pull(asked_for=True)
-            self.push(asked_for=True)
+            self.pull(on_request=True)
+            self.push(on_request=True)
         except grpc.RpcError as error:
             raise self._as_service_error(error) from error
         except AnswerRefused as error:
             raise AdminUnavailable(admin_target=self.admin_target, problem=str(error)) from error
-        except ValueError as error:  # what grpcio raises for a call on a closed channel
+        except ValueError as error:  # grpcio raises it for a call on a closed channel
             if not self._is_stopping:
                 raise
             raise NotServing from error
 
     def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        """Fetch a page of the catalogue; its times tell what time it is, where the admin has a clock of its own."""
+        """Fetch a page of the catalogue, and report its times to the clock: the admin's own clock may be right."""
         metadata = own_credentials(self._store).metadata()
         page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS, metadata=metadata)
         self._clock.note_remote_time(newest_time(page))
@@ -153,12 +153,12 @@ class Sync:
         finally:
             lock.release()
 
-    def _pull_and_retry(self, asked_for: bool) -> None:
-        """Pull; before that, try the rows set aside again, when it is asked for and once after a start.
+    def _pull_and_retry(self, on_request: bool) -> None:
+        """Pull. Before that, on request and once after each start, try again to apply the rows set aside.
 
-        A start may be that of a newer program, which can apply what the older one could not.
+        A start may be that of a newer version, which can apply what the older one could not.
         """
-        if asked_for or not self._has_retried:
+        if on_request or not self._has_retried:
             retry_set_aside(self._store)
             self._has_retried = True
         pull(self._store, self._fetch, self._clock.now, page_size=self._settings.page_size)

@@ -35,8 +35,8 @@ def connect(
 
     Args:
         target: The server.
-        timeout: Seconds that a call may take with all its attempts, unless it is made with a `timeout`.
-        attempts: How often a call may be sent in all. With 1, nothing is sent again.
+        timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
+        attempts: The most times that a call is sent. With 1, no call is retried.
         credentials: For TLS, where a proxy in front of the server offers it.
     """
     interceptors = [_Retrying(Limits(timeout, attempts)), _TypedErrors()]
@@ -49,11 +49,11 @@ class Connection:
     """A channel that is closed at the end of its `async with` block."""
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
+        """Open the channel, with the keyword arguments of `connect`."""
         self.channel = connect(target, **options)
 
     async def close(self) -> None:
-        """End all calls and the connection."""
+        """Cancel all calls and close the connection."""
         await self.channel.close()
 
     async def __aenter__(self) -> Self:
@@ -101,7 +101,7 @@ async def pages(method: Callable[[RequestT], Awaitable[PageT]], request: Request
 
 
 class _Retrying(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sends a call until it is answered or `Attempts` raises."""
+    """Retries a call until it succeeds or `Attempts` raises."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -126,17 +126,17 @@ class _Retrying(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class _TypedErrors(grpc.aio.StreamUnaryClientInterceptor):
-    """Raises typed errors for streams of requests, which are sent once. They have the timeout of the caller only."""
+    """Raises typed errors for streams of requests. Streams are not retried, and have only the caller's timeout."""
 
     async def intercept_stream_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request_iterator: Any
     ) -> Any:
-        # Not awaited here: what the caller writes is sent when this has returned.
+        # Not awaited here: the caller's messages are only sent after this has returned.
         return _TypedCall(await continuation(client_call_details, request_iterator))
 
 
 class _TypedCall:
-    """A call as it is, but for the errors of waiting for its answer."""
+    """A call whose answer raises typed errors."""
 
     def __init__(self, call: Any) -> None:
         self._call = call

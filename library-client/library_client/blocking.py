@@ -1,4 +1,4 @@
-"""The blocking client: channels whose calls are sent again where that is safe and fail with typed errors."""
+"""The blocking client: channels that retry calls where that is safe, and raise typed errors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def connect(
 
     Args:
         target: The server.
-        timeout: Seconds that a call may take with all its attempts, unless it is made with a `timeout`.
-        attempts: How often a call may be sent in all. With 1, nothing is sent again.
+        timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
+        attempts: The most times that a call is sent. With 1, no call is retried.
         credentials: For TLS, where a proxy in front of the server offers it.
     """
     if credentials is None:
@@ -50,11 +50,11 @@ class Connection:
     """A channel that is closed at the end of its `with` block."""
 
     def __init__(self, target: str, **options: Unpack[Options]) -> None:
-        """Connect to HOST:PORT, with the keyword arguments of `connect`."""
+        """Open the channel, with the keyword arguments of `connect`."""
         self.channel = connect(target, **options)
 
     def close(self) -> None:
-        """End all calls and the connection."""
+        """Cancel all calls and close the connection."""
         self.channel.close()
 
     def __enter__(self) -> Self:
@@ -111,7 +111,7 @@ class _Call(grpc.ClientCallDetails):
 
 
 class _Retrying(grpc.UnaryUnaryClientInterceptor):
-    """Sends a call until it is answered or `Attempts` raises. So `.future(…)` of a stub also waits for the answer."""
+    """Retries a call until it succeeds or `Attempts` raises. So `.future(…)` of a stub also waits for the answer."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -129,7 +129,7 @@ class _Retrying(grpc.UnaryUnaryClientInterceptor):
 
 
 class _TypedErrors(grpc.StreamUnaryClientInterceptor):
-    """Raises typed errors for streams of requests, which are sent once. They have the timeout of the caller only."""
+    """Raises typed errors for streams of requests. Streams are not retried, and have only the caller's timeout."""
 
     def intercept_stream_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request_iterator: Any

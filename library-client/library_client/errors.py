@@ -1,7 +1,7 @@
 """An exception for each reason of `library.v1.ErrorReason`.
 
 Made by `make generate` from the contract: do not edit it. All of them are a `LibraryError`, which is what is raised for
-errors without a reason, such as a server that is not there, and for reasons that are newer than this package.
+errors without a reason, such as an unreachable server, and for reasons that are newer than this package.
 """
 
 from __future__ import annotations

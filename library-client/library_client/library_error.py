@@ -13,11 +13,11 @@ from library_client.status_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryI
 STATUS = "grpc-status-details-bin"
 """The trailing metadata with the details of an error."""
 DOMAIN = "lending-library"
-"""Of the reasons that `library.v1.ErrorReason` defines."""
+"""The domain of the reasons in `library.v1.ErrorReason`."""
 
 
 class FieldViolation(NamedTuple):
-    """What is wrong with one field of a request."""
+    """The problem of one field of a request."""
 
     field: str
     """Its path, such as `user.email`."""
@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What an error carries in addition to its status."""
+    """The details of an error."""
 
     refusals: Sequence[Refusal] = ()
     violations: Sequence[FieldViolation] = ()
@@ -44,29 +44,29 @@ class Details(NamedTuple):
 class LibraryError(grpc.aio.AioRpcError):
     """A call failed. `str(error)` is a sentence for people; `code()` is the status.
 
-    The exceptions of `library_client.errors` say why. This class itself is raised for errors without a reason, such as
-    a server that is not there, and for reasons that are newer than this package; then `reason` has the name.
+    Its subclasses in `library_client.errors` show the reason. This class itself is raised for errors without a reason,
+    such as an unreachable server, and for reasons that are newer than this package; then `reason` has the name.
 
-    It is a `grpc.RpcError` also where the call was not made with `grpc.aio`.
+    It is a `grpc.RpcError`, also for calls without `grpc.aio`.
     """
 
     reason: str = ""
     """The name in `library.v1.ErrorReason`, without the prefix; empty for an error without a reason."""
     metadata: Mapping[str, str]
-    """The values that the message is about, such as `next_available_time`."""
+    """The values in the message, such as `next_available_time`."""
     refusals: Sequence[Refusal]
     """All reasons for which the call was refused. The first one is `reason` and `metadata`; docs/errors.md has the
     order. Empty for an error without a reason."""
     violations: Sequence[FieldViolation]
-    """What is wrong with the request, of each field."""
+    """The problems of the request's fields."""
     log_id: str
-    """The id of the request in the log of the server; empty where no server answered."""
+    """The request id in the log of the server; empty if no server answered."""
     retry_after: float | None
     """The seconds to wait before the call is sent again, if the server sent them."""
     request_id: str = ""
-    """The `request_id` that was sent. Send it again, with the same request, to have it done once in all."""
+    """The `request_id` that was sent. Retry the same request with it, and the change is made once."""
     is_outcome_unknown: bool = False
-    """Whether the change that was asked for may have been made: the answer was lost, or the server failed."""
+    """Whether the change may have been made: the answer was lost, or the server failed."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class LibraryError(grpc.aio.AioRpcError):
         self.log_id, self.retry_after = read.log_id, read.retry_after
 
     def __str__(self) -> str:
-        """The message of the server, or of gRPC where no server answered."""
+        """Return the message of the server, or of gRPC if no server answered."""
         return self.details() or self.code().name
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep what was noted after the error was made, such as `request_id`, when it is pickled."""
+        """Pickle the attributes that were set after the error was made, such as `request_id`."""
         made_from = (
             self.code(),
             self.initial_metadata(),

@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Lists in pages."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any, Protocol, TypeVar
 
 
 class PageRequest(Protocol):
-    """The request of a list."""
+    """The request for a page of a list."""
 
     page_token: str
 
 
 class Page(Protocol):
-    """The answer of a list. Its items are in a field of their own name."""
+    """A page of a list. Each list has its own field for the items."""
 
     @property
     def next_page_token(self) -> str:

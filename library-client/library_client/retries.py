@@ -1,7 +1,7 @@
-"""When a call that failed is sent again, and how: the rules of both the blocking client and that of `grpc.aio`.
+"""When and how a failed call is retried: the rules of the blocking client and of the client for `grpc.aio`.
 
-Nothing here calls a server or waits. What reads is sent again, and so is what changes something under a `request_id`,
-with the same id: the library does it once and returns its first answer again. Other calls are sent once.
+Nothing here calls a server or waits. Calls that read are retried, and so are changes with a `request_id`, with the same
+id: the library makes the change once and returns its first answer again. Other calls are sent once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from library_client.settings import Limits
 RequestT = TypeVar("RequestT")
 
 READING = re.compile(r"(Get|List)(?![a-z])")
-"""The contract calls methods that read so, and no others."""
+"""The names of methods that read, and of no others."""
 
 ATTEMPT_SECONDS = 10.0
 """The longest time of an attempt that another can follow: a silent connection must not use up the whole timeout."""
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 3.2
-"""Seconds. Each pause is at most twice the one before, and is shortened at random by up to a half."""
+"""Seconds. Each pause is at most twice the one before, minus a random part of up to a half."""
 
 REFUSALS = frozenset(
     {
@@ -44,13 +44,13 @@ REFUSALS = frozenset(
 )
 """Statuses of calls that changed nothing."""
 NOT_CONNECTED = ("failed to connect to all addresses", "errors resolving ", "dns resolution failed")
-"""How gRPC's own messages, in lower case, begin or go on where a call did not leave this machine."""
+"""Parts of gRPC's own messages, in lower case, for a call that did not leave this machine."""
 
 
 class Attempts(Generic[RequestT]):
     """The attempts of one call.
 
-    `request` is what to send: the caller's own request, or a copy with a new `request_id` where it had none.
+    `request` is the request to send: the caller's own, or a copy with a new `request_id` if it had none.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Attempts(Generic[RequestT]):
         self._may_be_done = False
 
     def next_timeout(self) -> float:
-        """Note that the next attempt is sent; return how long it may take."""
+        """Count the next attempt, and return its timeout."""
         self._sent += 1
         left = max(self._deadline - self._now(), 0.0)
         return min(left, ATTEMPT_SECONDS) if self._may_follow() else left
 
     def pause_after(self, error: grpc.RpcError) -> float:
-        """Return how long to wait before the next attempt. Raises the typed error where none is to follow."""
+        """Return the pause before the next attempt. Raises the typed error after the last one."""
         failure = typed_error(error)
         self._note(failure)
         if self._may_follow() and is_temporary(failure):
@@ -102,9 +102,9 @@ class Attempts(Generic[RequestT]):
 
 
 def with_request_id(request: RequestT) -> RequestT:
-    """Return the request itself, or a copy with a new id where its `request_id` is empty.
+    """Return the request itself, or a copy with a new id if its `request_id` is empty.
 
-    The caller's own message stays as it is: when it is sent a second time, that is another request.
+    The caller's own message is not changed: sending it a second time is another request.
     """
     message: Any = request
     if "request_id" not in message.DESCRIPTOR.fields_by_name or message.request_id:
@@ -117,13 +117,13 @@ def with_request_id(request: RequestT) -> RequestT:
 
 
 def is_temporary(failure: LibraryError) -> bool:
-    """Whether the same call may succeed in a moment: no server answered in time, or it was busy."""
+    """Return whether a retry may succeed soon: no server answered in time, or it was busy."""
     temporary = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     return failure.code() in temporary or failure.reason == "SERVER_BUSY"
 
 
 def is_surely_not_done(failure: LibraryError) -> bool:
-    """Whether an attempt changed nothing: it was refused, did not start, or reached no server."""
+    """Return whether an attempt changed nothing: it was refused, did not start, or reached no server."""
     if failure.code() in REFUSALS or failure.reason == "SERVER_BUSY":
         return True
     text = (failure.details() or "").lower()
@@ -132,7 +132,7 @@ def is_surely_not_done(failure: LibraryError) -> bool:
 
 
 def error_of_stream(error: grpc.RpcError) -> LibraryError:
-    """Return the typed error of a stream of requests. What was sent before it may have been done."""
+    """Return the typed error of a stream of requests. Earlier requests may have been processed."""
     failure = typed_error(error)
     failure.is_outcome_unknown = not is_surely_not_done(failure)
     return failure
@@ -142,7 +142,7 @@ def typed_error(error: grpc.RpcError) -> LibraryError:
     """Return the error of a call as the exception of its reason."""
     if isinstance(error, LibraryError):
         return error
-    call: Any = error  # what a stub raises is the call itself, with more methods than its type has
+    call: Any = error  # a stub raises the call itself, which has more methods than its type
     arguments = (
         call.code(),
         _metadata(call.initial_metadata()),

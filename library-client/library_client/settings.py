@@ -1,4 +1,4 @@
-"""What a connection is made with, blocking or not."""
+"""The settings of a connection, blocking or not."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ ADMIN = "127.0.0.1:50052"
 """Where the services listen by default."""
 
 CHANNEL_OPTIONS = (
-    # A server that was restarted is found again within seconds; by default that can take two minutes.
+    # Reconnect to a restarted server within seconds; by default that can take two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Finds out within 20 seconds that a connection has gone silent. The servers allow a ping every 5 seconds.
+    # Detect a silent connection within 20 seconds. The servers allow a ping every 5 seconds.
     ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # A proxy that is set for the web does not know these servers.
+    # A proxy for the web cannot reach these servers.
     ("grpc.enable_http_proxy", 0),
 )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a call may take with all its attempts, and how many attempts there may be."""
+    """The timeout of a call with all its attempts, and the number of attempts."""
 
     timeout: float = 30.0
     """Seconds, for a call without a `timeout` of its own."""
     attempts: int = 6
-    """With the pauses between them, they need three to seven seconds where nothing listens."""
+    """If nothing listens, the attempts take three to seven seconds with the pauses between them."""
 
     def __post_init__(self) -> None:
         if self.timeout <= 0 or self.attempts < 1:

@@ -1,4 +1,4 @@
-"""Copies of stores: written while servers run, checked, and put back, on SQLite and PostgreSQL.
+"""Copies of stores: written while servers run, checked, and restored, on SQLite and PostgreSQL.
 
-A copy is one SQLite file, whichever engine the store is on, so that it can be restored into either.
+A copy of a store on either engine is one SQLite file, so that it can be restored into either.
 """

@@ -1,4 +1,4 @@
-"""Checks a backup: each byte of it, and that what is in it is what its manifest says."""
+"""Checks a backup: each byte of it, and its content against its manifest."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Facts = Mapping[str, Mapping[str, str]]
 
 
 def check_backup(folder: Path, facts: Facts) -> Manifest:
-    """Return the manifest of a backup in which nothing is wrong.
+    """Return the manifest of a backup without a problem.
 
-    Raises BackupError with all that is.
+    Raises BackupError with all problems.
     """
     if not folder.is_dir():
         raise BackupError(f"{folder} is not a folder")
@@ -57,7 +57,7 @@ def _problems(folder: Path, name: str, copy: StoreCopy, facts: Facts) -> Iterato
 
 
 def copy_problems(file: Path, copy: StoreCopy, facts: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is wrong with what is in the file of a copy."""
+    """Yield the problems of the content of a copy."""
     try:
         with unchanging_file(file) as connection:
             if problem := integrity_problem(connection):

@@ -1,4 +1,4 @@
-"""What is in a store: its tables, their rows, and other facts, read from a SQLite file or from PostgreSQL."""
+"""The content of a store: its tables, their rows, and other facts, read from a SQLite file or from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ from service_kit.store_checks import HISTORY
 
 @dataclass(frozen=True)
 class Contents:
-    """What a SQLite file holds."""
-
     migrations: list[str]
     rows: dict[str, int]
     facts: dict[str, Any]
 
 
 def quoted(name: str) -> str:
-    """Return a name as both engines take it in a statement."""
+    """Quote a name for a statement of either engine."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def sqlite_tables(connection: Any) -> list[str]:
-    """The ordinary tables: neither virtual ones nor those in which SQLite keeps their indexes."""
+    """Return the ordinary tables: neither virtual ones nor the tables of their indexes."""
     return sorted(
         name
         for schema, name, kind, *_ in connection.execute("PRAGMA table_list")
@@ -38,20 +36,20 @@ def sqlite_tables(connection: Any) -> list[str]:
 
 
 def sqlite_columns(connection: Any, table: str) -> list[str]:
-    """The columns that are written, so not those that are computed."""
+    """Return the columns that are stored, and not computed."""
     columns = connection.execute(f"PRAGMA table_xinfo({quoted(table)})")
     return [name for _, name, _, _, _, _, hidden in columns if not hidden]
 
 
 def sqlite_migrations(connection: Any, tables: Collection[str]) -> list[str]:
-    """The migrations that the store has had."""
+    """Return the migrations that were applied to the store."""
     if HISTORY not in tables:
         return []
     return [name for (name,) in connection.execute(f"SELECT name FROM {HISTORY} ORDER BY name")]
 
 
 def sqlite_contents(connection: Any, facts: Mapping[str, str]) -> Contents:
-    """Count the rows of all tables, and answer the queries of `facts`, each with one value or none."""
+    """Return the number of rows of each table, and the results of the queries `facts`, each with at most one value."""
     tables = sqlite_tables(connection)
     rows = {}
     for table in tables:
@@ -61,14 +59,14 @@ def sqlite_contents(connection: Any, facts: Mapping[str, str]) -> Contents:
 
 
 def integrity_problem(connection: Any) -> str:
-    """What SQLite finds wrong with a file, its word indexes included; empty where nothing is."""
+    """Return the problem that SQLite finds in a file, with its word indexes; empty if there is none."""
     found = [text for (text,) in connection.execute("PRAGMA integrity_check(1)")]
     return "" if found == ["ok"] else "; ".join(" ".join(text.split()) for text in found)
 
 
 @contextlib.contextmanager
 def unchanging_file(file: Path) -> Iterator[Any]:
-    """Yield a connection to a file that nobody changes; SQLite puts nothing beside it."""
+    """Yield a connection to a file that no process changes; SQLite makes no other files for it."""
     connection = cysqlite.Connection(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
         yield connection

@@ -27,7 +27,7 @@ from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to
 from service_kit.database_urls import is_postgresql
 from service_kit.migrations import migrate
 from service_kit.private_files import create_file
-from service_kit.sqlite.files import LOG, beside, size_of
+from service_kit.sqlite.files import LOG, sibling, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import UnsuitableFile, check_file
 from service_kit.sqlite.run import reading_file
@@ -37,13 +37,13 @@ from service_kit.store_checks import Schema, UnsuitableStore, check_schema
 PAGES_AT_A_TIME = 2_000
 
 Progress = Callable[[int, int], object]
-"""Called now and then with what is done and what there is to do."""
+"""Called from time to time with the number of rows that are done, and of all rows."""
 
 
 def copy_store(url: str, file: Path, schema: Schema, facts: Mapping[str, str], progress: Progress) -> StoreCopy:
-    """Copy the store at `url` as it is at one moment after the call into a new file; return what it holds.
+    """Copy the store at `url`, as it is at one moment after the call, into a new file; return its content.
 
-    Raises BackupError where that store is not one of the service, cannot be read, or the copy is not what it should be.
+    Raises BackupError if the store does not belong to the service or cannot be read, or if the copy has a problem.
     """
     try:
         if is_postgresql(url):
@@ -65,7 +65,7 @@ def copy_store(url: str, file: Path, schema: Schema, facts: Mapping[str, str], p
 
 
 def _copy_sqlite(path: Path, file: Path, schema: Schema, facts: Mapping[str, str], progress: Progress) -> Contents:
-    if not path.parent.is_dir() or not (path.exists() or size_of(beside(path, LOG))):
+    if not path.parent.is_dir() or not (path.exists() or size_of(sibling(path, LOG))):
         raise UnsuitableFile(f"there is no file {path.absolute()}")
     lock = StoreLock(path)
     try:

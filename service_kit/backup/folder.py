@@ -30,7 +30,7 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class StoreCopy:
-    """What the manifest says of one store."""
+    """The content of the manifest for one store."""
 
     engine: str
     """The engine that the store was on, `sqlite` or `postgresql`; the copy is always a SQLite file."""
@@ -41,12 +41,12 @@ class StoreCopy:
     rows: dict[str, int]
     """The number of rows of each table."""
     facts: dict[str, Any]
-    """What else is told of the store, such as its newest revision."""
+    """Other facts about the store, such as its newest revision."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is in a backup."""
+    """The content of a backup."""
 
     program_version: str
     time: str
@@ -109,7 +109,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest into a folder in which all else is written."""
+    """Write the manifest into a folder, after all other files."""
     path = folder / MANIFEST
     create_file(path)
     path.write_bytes(manifest.to_bytes())

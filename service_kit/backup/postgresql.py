@@ -24,7 +24,7 @@ ROWS_AT_A_TIME = 1_000
 CONNECT_SECONDS = 10
 
 Progress = Callable[[int, int], object]
-"""Called now and then with what is done and what there is to do."""
+"""Called from time to time with the number of rows that are done, and of all rows."""
 
 
 @contextlib.contextmanager
@@ -78,14 +78,14 @@ def tables_of(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def applied_migrations(connection: psycopg.Connection[Any], tables: list[str]) -> list[str]:
-    """The migrations that the store has had."""
+    """Return the migrations that were applied to the store."""
     if HISTORY not in tables:
         return []
     return sorted(name for (name,) in connection.execute(f"SELECT name FROM {HISTORY}"))
 
 
 def columns_of(connection: psycopg.Connection[Any], table: str) -> dict[str, str]:
-    """The columns that are written, so not those that are computed, and their types."""
+    """Return the columns that are stored, and not computed, and their types."""
     found = connection.execute(
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass "
         "AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
@@ -95,7 +95,6 @@ def columns_of(connection: psycopg.Connection[Any], table: str) -> dict[str, str
 
 
 def count_rows(connection: psycopg.Connection[Any], table: str) -> int:
-    """The number of rows of a table."""
     row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
     assert row is not None
     return int(row[0])
@@ -153,7 +152,7 @@ def loading_order_of(connection: psycopg.Connection[Any], tables: list[str]) -> 
 
 
 def set_sequences(connection: psycopg.Connection[Any], table: str) -> None:
-    """Let the table number its next row after the ones that it has."""
+    """Set the sequence of the table to continue after its rows."""
     identifier = sql.Identifier(table).as_string(connection)
     for column in columns_of(connection, table):
         row = connection.execute("SELECT pg_get_serial_sequence(%s, %s)", (identifier, column)).fetchone()
@@ -166,7 +165,7 @@ def set_sequences(connection: psycopg.Connection[Any], table: str) -> None:
 
 
 def other_sessions(connection: psycopg.Connection[Any]) -> int:
-    """How many other sessions of clients are connected to the database."""
+    """Return the number of other sessions of clients."""
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL"

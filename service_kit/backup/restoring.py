@@ -1,4 +1,4 @@
-"""Puts copies of stores back. What was there before is moved away and kept."""
+"""Restores stores from copies. The former stores are moved away and kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service_kit.backup.folder import BackupError, StoreCopy, digest_of, sync_to
 from service_kit.database_urls import is_postgresql
 from service_kit.migrations import MIGRATION_LOCK, migrate
 from service_kit.private_files import close_to_others, make_folder
-from service_kit.sqlite.files import JOURNAL, LOG, SHARED_MEMORY, beside, files_of, size_of
+from service_kit.sqlite.files import JOURNAL, LOG, SHARED_MEMORY, files_of, sibling, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import RESTORING
 from service_kit.sqlite.run import reading_file
@@ -30,10 +30,10 @@ from service_kit.store import BUSY_SECONDS, SQLITE_ERRORS, StoreSettingsError, s
 from service_kit.store_checks import Schema, UnsuitableStore, check_schema
 
 COPYING = "-restore-copy"
-"""Appended to the name of a store for a copy that is not complete yet; a start takes no notice of it."""
+"""The suffix of the file of a copy that is not complete yet; a start ignores it."""
 
 Progress = Callable[[int, int], object]
-"""Called now and then with what is done and what there is to do."""
+"""Called from time to time with the number of rows that are done, and of all rows."""
 
 
 class Target(ABC):
@@ -44,13 +44,13 @@ class Target(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """See to it that nobody uses the store, and that it is one that may be replaced. Raises BackupError."""
+        """Lock other processes out, and check that the store may be replaced. Raises BackupError."""
 
     @abstractmethod
     def replace(self, file: Path, copy: StoreCopy, progress: Progress) -> str:
-        """Put the copy in the place of the store; return where the old one is, empty where there was none.
+        """Replace the store by the copy; return where the old store is kept, empty if there was none.
 
-        Killed at any moment, it leaves the old store or the new one, or what a start refuses until it is done again.
+        Killed at any moment, it leaves the old store, the new one, or files that a start refuses until it is repeated.
         Raises BackupError.
         """
 
@@ -115,10 +115,10 @@ class _SqliteTarget(Target):
             raise BackupError(f"cannot restore {self._path}: {error.strerror or error}; run it again") from error
         finally:
             # It has another name when it is complete. What is left of it would keep a full disk full.
-            beside(self._path, COPYING).unlink(missing_ok=True)
+            sibling(self._path, COPYING).unlink(missing_ok=True)
 
     def _replace(self, file: Path, copy: StoreCopy) -> str:
-        restoring, copying = beside(self._path, RESTORING), beside(self._path, COPYING)
+        restoring, copying = sibling(self._path, RESTORING), sibling(self._path, COPYING)
         # An interrupted restore may have moved some of the old files already: the rest gets the same name.
         begun = restoring.stat().st_mtime_ns if restoring.exists() else time.time_ns()
         if digest_of(file, copy_to=copying) != copy.sha256:
@@ -129,10 +129,10 @@ class _SqliteTarget(Target):
         copying.replace(restoring)
         sync_to_disk(self._path.parent)
         # From here on a start refuses the store until the file has its name.
-        kept = beside(self._path, f".before-restore-{_stamp(restoring.stat().st_mtime_ns)}")
+        kept = sibling(self._path, f".before-restore-{_stamp(restoring.stat().st_mtime_ns)}")
         for suffix in (LOG, SHARED_MEMORY, JOURNAL, ""):
-            if beside(self._path, suffix).exists():
-                beside(self._path, suffix).replace(beside(kept, suffix))
+            if sibling(self._path, suffix).exists():
+                sibling(self._path, suffix).replace(sibling(kept, suffix))
         restoring.replace(self._path)
         close_to_others(files_of(self._path))
         sync_to_disk(self._path.parent)

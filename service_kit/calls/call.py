@@ -18,15 +18,13 @@ if TYPE_CHECKING:
     from service_kit.calls.register import Register
 
 WAIT_SECONDS = 10.0
-"""How long a call waits for its turn, in line for a thread and for the store's writer lock together, before it is
-refused. A client with a deadline of its own that is shorter gets no work done for it after that."""
+"""The longest that a call waits for a thread and for the store's writer lock together before it is refused. A call
+whose own deadline is earlier is given up at that deadline."""
 
 _UNUSED = b""
 
 
 class Stage(enum.Enum):
-    """Where a call is."""
-
     ARRIVING = "its message has not arrived"
     WAITING = "it waits for a thread"
     RUNNING = "its handler runs"
@@ -43,7 +41,7 @@ WAIT_FOR_CLIENT = (READING, SENDING, IDLE)
 
 
 class Call:
-    """One call. Its fields belong to the `Register`, but for the stage while its handler runs."""
+    """One call. Only the `Register` writes its fields, except for the stage while the handler runs."""
 
     __slots__ = (
         "_deadline",
@@ -53,7 +51,7 @@ class Call:
         "ending",
         "event",
         "give_up_at",
-        "holds_answer",
+        "is_answered",
         "is_displaced",
         "is_over",
         "is_read",
@@ -69,7 +67,7 @@ class Call:
     )
 
     def __init__(self, event: Any, state: Any, method: str) -> None:
-        """Take grpcio's event with which the call came, and its state. The event of a registered method has no name."""
+        """Take the event by which grpcio announced the call, and its state. A registered method's event has no name."""
         self.method = method
         self.event = event
         self.state = state
@@ -79,16 +77,17 @@ class Call:
         self._deadline: float = self.came + event.call_details.deadline - time.time()  # the wall clock may be set
         self.give_up_at = self.came + WAIT_SECONDS
         self.size = 0
-        """Bytes that it holds of the server's: of its request while it waits and runs, then of its answer."""
-        self.is_stream = self.holds_answer = False
+        """Bytes of memory that it uses: of its request while it waits and runs, then of its answer."""
+        self.is_answered = False
+        self.is_stream = False
+        """Whether its handler reads its messages."""
         self.is_read = False
         """Whether it changes nothing, so that its answer may be refused or dropped without loss."""
-        """Whether its messages are read by its handler."""
         self.is_displaced = self.is_over = False
         self.is_running = False
-        """Whether a handler may still run, also when the call itself is over."""
+        """Whether a handler may still run; it may do so after the call itself is over."""
         self.ending: ServiceError | None = None
-        """Why its handler is to end it, when next it waits for the client."""
+        """The error with which its handler ends it the next time that it waits for the client."""
         self.start: Callable[[Call], object] = _nothing
         """Runs its handler. It must not refer to the call: the garbage collector would have to free both."""
         self.register: Register
@@ -97,37 +96,37 @@ class Call:
 
     @property
     def peer(self) -> bytes:
-        """The connection: the address and port of its client."""
+        """The address and port of the client, which identify the connection."""
         if self._peer is None:
             self._peer = self.event.call.peer()
         return self._peer
 
     def is_wanted(self) -> bool:
-        """Whether its handler is to go on: also a stream's whose client has gone, once it has all messages.
+        """Return whether its handler is to go on: of a stream also if the client has gone after its last message.
 
-        What came before is committed already. A handler learns from `ClientStream` that its stream was cut off.
+        Earlier batches of a stream are committed already. `ClientStream` raises an error for a stream that was cut off.
         """
         return self.is_stream or self.is_active()
 
     def is_active(self) -> bool:
-        """Whether the client still waits for the answer: it has neither cancelled, nor has its deadline passed."""
+        """Return whether the client still waits: it has not cancelled, and its deadline has not passed."""
         state = self.state
         return state.client != _server._CANCELLED and not state.statused and self._deadline > time.monotonic()
 
     def request_id(self) -> str:
-        """Return the id that the client sent, or one made here."""
+        """Return the id that the client sent, or a new one."""
         return request_id_in(self.event.invocation_metadata)
 
     def is_server_open(self) -> bool:
-        """Whether the server lets calls in."""
+        """Return whether the server lets calls in."""
         return self.register.is_open
 
     def has_waited_too_long(self) -> bool:
-        """Whether its turn comes so late that it is refused instead."""
+        """Return whether it has waited longer than `WAIT_SECONDS` for its turn."""
         return time.monotonic() > self.give_up_at
 
     def refuse(self, error: ServiceError) -> None:
-        """End a call whose handler has not begun. Does nothing when it has ended already."""
+        """End a call whose handler has not begun, unless it has ended already."""
         self.release()
         state = self.state
         with state.condition:
@@ -141,14 +140,14 @@ class Call:
             _server._abort(state, self.event.call, cygrpc.StatusCode.unknown, _UNUSED)
 
     def refuse_as_grpcio(self, code: grpc.StatusCode, details: str) -> None:
-        """End a call as grpcio would, with a status alone, where it is the protocol that the client does not keep."""
+        """End a call with a status and no details, as grpcio ends a call that breaks the protocol."""
         with self.state.condition:
             if not self.state.statused:
                 self.state.code = code
                 _server._abort(self.state, self.event.call, cygrpc.StatusCode.unknown, details.encode())
 
     def interrupt(self, error: ServiceError) -> None:
-        """Have the handler end the call with `error`, if it still waits for the client's next message."""
+        """Make the handler end the call with `error`, if it still waits for the client's next message."""
         with self.state.condition:
             if self.stage is READING:
                 self.ending = error
@@ -160,15 +159,15 @@ class Call:
         self.stage = stage
 
     def goes_on(self) -> None:
-        """Note that the handler has its thread's time again."""
+        """Note that the handler runs again."""
         self.stage = RUNNING
         self.give_up_at = time.monotonic() + WAIT_SECONDS
 
     def release(self) -> None:
-        """Drop what its handler needed, when it has returned or is not to begin.
+        """Drop the references that keep a call in memory after its handler has returned, or will not begin.
 
-        That is the request, and what would keep the call in memory until the garbage collector runs: the exceptions
-        that ended it refer to it by their tracebacks.
+        They are the request and the exceptions that ended the call, whose tracebacks refer to it. With them, it would
+        stay until the garbage collector runs.
         """
         self.start = _nothing
         self.ending = None
@@ -177,7 +176,7 @@ class Call:
         self.state.rpc_errors.clear()
 
     def cut_off(self) -> None:
-        """Drop what is left of the call. A client that has not read its answer finds it cancelled."""
+        """Cancel the call. A client that has not read its answer gets the status CANCELLED."""
         self.event.call.cancel()
 
 

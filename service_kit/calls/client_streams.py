@@ -1,8 +1,8 @@
-"""Streams that a client sends, read to their end only if the client has ended them.
+"""Streams of a client, which end only where the client has ended them.
 
 A client can cancel its call, its deadline can pass, its connection can be lost. grpcio then raises an error from the
 iterator of requests, or ends the iterator as if the client had sent all: https://github.com/grpc/grpc/issues/33038.
-What came until then must not be taken for the whole.
+The messages until then must not be taken for the whole stream.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _CONFIRMING = "confirming that the client has ended its stream"
 
 
 class Unreadable:
-    """In the place of a message whose bytes are not one."""
+    """Replaces a message whose bytes cannot be parsed."""
 
 
 class ClientStream(Generic[Request]):
-    """The requests of a client's stream. It ends only when the client has ended it."""
+    """The requests of a client's stream, which ends only when the client has ended it."""
 
     def __init__(self, requests: Iterator[Request], context: grpc.ServicerContext, method: str) -> None:
         """Read `requests`, as grpcio passes them to the handler of `method`."""
@@ -43,7 +43,7 @@ class ClientStream(Generic[Request]):
 
         Raises:
             CallCancelled: The call was cancelled, whether grpcio says so or not.
-            MessageUnreadable: The client has sent bytes that are not a message.
+            MessageUnreadable: The client has sent bytes that cannot be parsed.
         """
         try:
             request = next(self._requests)
@@ -59,11 +59,11 @@ class ClientStream(Generic[Request]):
 
 
 def is_half_closed(context: grpc.ServicerContext) -> bool:
-    """Whether a stream that has ended was ended by its client, and not by the end of the call.
+    """Return whether the client has ended its stream, and not the end of the call.
 
-    `context.is_active()` alone does not tell: of calls that were cancelled, one in six was still active when its
-    iterator ended, as the cancellation is reported to another thread. So an operation is sent through the call, and
-    fails if the call is over. It sends the headers, which a client has no use for before the answer.
+    `context.is_active()` is not enough: the cancellation is reported to another thread, so one in six cancelled calls
+    was still active when its iterator ended. So the headers are sent, which fails if the call is over. A client does
+    not use them before the answer.
     """
     state: Any = getattr(context, "_state", None)
     if not isinstance(state, _server._RPCState):  # a context of grpcio-testing
@@ -84,5 +84,5 @@ def is_half_closed(context: grpc.ServicerContext) -> bool:
         context._rpc_event.call.start_server_batch((operation,), confirmed)  # type: ignore[attr-defined]
         state.initial_metadata_allowed = False
         state.due.add(_CONFIRMING)  # type: ignore[call-arg, arg-type]  # it says `due = Set[str]`, for `due: Set[str]`
-    # It comes at once, or when the call ends: every operation of a call does.
+    # The outcome arrives at once, or when the call ends, as with each operation of a call.
     return outcome.get() and context.is_active()

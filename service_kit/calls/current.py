@@ -1,4 +1,4 @@
-"""The call that this thread works on, for code that waits on its behalf and does not know gRPC."""
+"""The call that this thread works for, for code that waits and does not know gRPC."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Protocol
 class CallCancelled(Exception):
     """The call has ended before its work was done: by the client, its deadline, its connection, or a server that stops.
 
-    Nobody waits for the answer. Work that was not begun is not to be begun, and what is not committed is not to be.
+    No client waits for the answer, so work that has not begun must not begin, and nothing more may be committed.
     """
 
 
 class CurrentCall(Protocol):
-    """What code that waits can learn about the call it works for."""
+    """The part of a call that code which waits uses."""
 
     give_up_at: float
-    """When the call is to stop waiting for its turn, by `time.monotonic()`."""
+    """The time, by `time.monotonic()`, at which the call stops waiting for its turn."""
 
     def is_wanted(self) -> bool:
         """Whether the client still waits for the answer."""
@@ -39,6 +39,6 @@ def check_wanted() -> None:
 
 
 def seconds_to_wait() -> float:
-    """Return how long this thread may go on waiting for its turn: never negative; -1.0 is without a limit."""
+    """Return how long this thread may still wait for its turn: 0.0 or more, or -1.0 for no limit."""
     call = CURRENT_CALL.get()
     return -1.0 if call is None else max(0.0, call.give_up_at - time.monotonic())

@@ -1,4 +1,4 @@
-"""How a server runs its methods' handlers: in which lane, and what it does about bytes that are not a message."""
+"""Prepares the handlers of a server's methods: chooses their lane, counts their bytes, refuses unreadable messages."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _MAKERS: dict[tuple[bool, bool], tuple[str, Callable[..., Handler]]] = {
     (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
     (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
 }
-"""By whether requests and responses are streams: the handler's attribute, and what makes such a handler."""
+"""By whether requests and responses are streams: the handler's attribute, and the function that makes a handler."""
 
 
 class Lanes(NamedTuple):
-    """Where the calls of each kind wait and run."""
+    """The lane of each kind of call, in which it waits and runs."""
 
     reads: LanePool
     writes: LanePool
@@ -39,11 +39,11 @@ class Lanes(NamedTuple):
     health: LanePool
     watches: LanePool
     apart: LanePool
-    """For services that must be answered whatever the others are busy with, such as the sync."""
+    """For services that must be answered while the other lanes are full, such as the sync."""
 
 
 class PreparingInterceptor(grpc.ServerInterceptor):
-    """Chooses the lane of each method, bounds its answers, and refuses bytes that are not a message with a reason.
+    """Chooses the lane of each method, limits the bytes of its answers, and refuses unreadable messages with a reason.
 
     A method's handler is prepared at its first call and kept.
     """
@@ -81,7 +81,7 @@ class PreparingInterceptor(grpc.ServerInterceptor):
         behavior: Behavior = getattr(handler, name)
         answer = _stream_answering if handler.response_streaming else _answering
         prepared = answer(behavior, method, handler.response_serializer)
-        # grpcio's own way to keep a thread from being held: https://github.com/grpc/grpc/pull/21457
+        # grpcio's own way to run a method in another pool: https://github.com/grpc/grpc/pull/21457
         prepared.experimental_thread_pool = self._lane(handler, behavior, method)  # type: ignore[attr-defined]
         setattr(prepared, METHOD, method)
         setattr(prepared, TAKES_ONE_MESSAGE, not handler.request_streaming)
@@ -103,9 +103,9 @@ class PreparingInterceptor(grpc.ServerInterceptor):
 
 
 def _answering(behavior: Behavior, method: str, serializer: Callable[[Any], bytes] | None) -> Behavior:
-    """Wrap a behavior that answers with one message: it serializes the message, and counts its bytes.
+    """Wrap a behavior that answers with one message: serialize the message and count its bytes.
 
-    A stream is passed on; what is unreadable in it is refused by `ClientStream`.
+    A stream is passed on; `ClientStream` refuses unreadable messages in it.
     """
     write = serializer or bytes
 
@@ -123,7 +123,7 @@ def _answering(behavior: Behavior, method: str, serializer: Callable[[Any], byte
 
 
 def _stream_answering(behavior: Behavior, method: str, serializer: object) -> Behavior:
-    """Wrap a behavior that answers with a stream: while a message is sent, the call waits for its client."""
+    """Wrap a behavior that answers with a stream: note that the call waits for its client while a message is sent."""
 
     @functools.wraps(behavior)
     def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
@@ -157,7 +157,7 @@ def _reader(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], An
     def read_or_mark(serialized: bytes) -> Any:
         try:
             return read(serialized)
-        except Exception:  # noqa: BLE001 - whatever a deserializer raises, the bytes are the client's
+        except Exception:  # noqa: BLE001 - any error of a deserializer is caused by the client's bytes
             return Unreadable()
 
     return read_or_mark

@@ -1,8 +1,8 @@
-"""Lanes: what grpcio takes for thread pools, and passes every call to when its headers have arrived.
+"""Lanes, which grpcio uses as thread pools: it submits each call to one when the headers have arrived.
 
 grpcio's own handling of a call takes a thread first and waits for the message in it. A lane waits for the message
 without a thread, asks the register for a place, and passes the call to a real pool when it is its turn. It uses
-internals of grpcio (`grpc._server`), as `client_streams` does; `tests/e2e/test_open_calls.py` tries each of them.
+internals of grpcio (`grpc._server`), as `client_streams` does; `tests/e2e/test_open_calls.py` tests each of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class OpenCalls:
     """The lanes of a server, and the thread that ends calls which have waited too long, or make room for others."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self.register = Register(self._end_soon)
         self._lanes: list[Lane] = []
         self._endings: queue.SimpleQueue[tuple[Call, Stage, ServiceError] | None] = queue.SimpleQueue()
@@ -56,21 +55,21 @@ class OpenCalls:
         return LanePool(lane, self.register, pool)
 
     def start(self) -> None:
-        """Begin to end calls."""
+        """Start the thread that ends calls."""
         self._ender.start()
 
     def stop(self) -> None:
-        """Stop, when no call is open."""
+        """Stop the thread. No call may be open."""
         self._endings.put(None)
         if self._ender.is_alive():
             self._ender.join()
 
     def _end_soon(self, call: Call, stage: Stage, error: ServiceError) -> None:
-        # In a thread of its own: it needs the lock of that call, and who asks for it may have the lock of another.
+        # In a thread of its own: it needs the lock of that call, and the caller may have the lock of another call.
         self._endings.put((call, stage, error))
 
     def _guarded(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do something, and go on after an error: without this thread no call would be ended any more."""
+        """Call `work` and log its error: without this thread no call would be ended any more."""
         try:
             work(*arguments)
         except Exception:
@@ -106,7 +105,7 @@ def _end(call: Call, stage: Stage, error: ServiceError) -> None:
 
 
 class LanePool(ThreadPoolExecutor):
-    """A lane as the thread pool that grpcio takes it for. It has no threads of its own."""
+    """A lane in the form of a thread pool, without threads of its own."""
 
     def __init__(self, lane: Lane, register: Register, pool: Pool) -> None:
         """Run the calls of `lane` in `pool`."""
@@ -116,7 +115,7 @@ class LanePool(ThreadPoolExecutor):
         self._pool = pool
 
     def submit(self, run_in_context: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
-        """Take a call whose headers have arrived, as `grpc._server._handle_unary_unary` and its like pass it.
+        """Take a call whose headers have arrived, as `grpc._server._handle_unary_unary` and similar functions pass it.
 
         Runs in the thread in which grpcio handles all events, and does not wait.
         """
@@ -163,7 +162,7 @@ class LanePool(ThreadPoolExecutor):
 
     def _run(self, call: Call) -> None:
         try:
-            # One that waited behind others in the pool may have been given up meanwhile.
+            # A call that waited behind others in the pool may have been cancelled meanwhile.
             if not call.is_active():
                 log.info("call cancelled", method=call.method, request_id=call.request_id())
             elif call.has_waited_too_long():
@@ -201,10 +200,9 @@ def _respond(
 
 
 class TimedRequests(_server._RequestIterator):
-    """The messages of a client's stream, but that the wait for the next one can be ended with a reason."""
+    """The messages of a client's stream. The wait for the next one can be ended with a reason."""
 
     def __init__(self, call: Call, reader: Any) -> None:
-        """Read the stream of `call`."""
         super().__init__(call.state, call.event.call, reader)
         self._kit_call = call
 

@@ -1,9 +1,9 @@
 """The register of a server's open calls: who gets a place, who waits, and whose call is ended to make room.
 
-A call holds a place of its lane from the arrival of its message until its handler has returned, whether the client
-still waits or not. Before that and after that it is bounded by what it holds: calls of headers only by their number,
-answers by their bytes. There it is the call that has waited longest for its client that is ended, never a newcomer that
-is refused, so that calls which do not move keep nobody out.
+A call has a place of its lane from the arrival of its message until its handler has returned, whether the client still
+waits or not. Before and after that, other limits apply: to the number of calls whose message has not arrived, and to
+the bytes of answers. Over these limits no new call is refused; the call that has waited longest for its client is
+ended. So calls that make no progress do not keep out others.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from service_kit.calls.call import (
 from service_kit.errors import CallIdle, ServerBusy, ServiceError
 
 CLIENT_SECONDS = 30.0
-"""How long a call waits for its client: for its message, for the next one of a stream, until an answer is read."""
+"""The longest that a call waits for its client: for a message, or until an answer is read."""
 
 STREAM_SECONDS = 600.0
-"""The longest that a client may take to send a stream, however steadily. An import of 20,000 rows takes seconds."""
+"""The longest time for a whole stream of a client. An import of 20,000 rows takes seconds."""
 
 YIELDS_AFTER_SECONDS = 1.0
-"""A stream that has waited this long for its client loses its place to another call that needs it."""
+"""A stream that has waited for its client for this time loses its place to another call that needs it."""
 
 MOST_ARRIVING = 256
-"""Calls whose message has not arrived. It is in the same packet as their headers, nearly always."""
+"""The most calls whose message has not arrived. It is nearly always in the same packet as the headers."""
 
 SERVER_BYTES = 64 * 1024 * 1024
-"""Bytes of requests that the server holds, and as many of answers: 16 of the largest messages each."""
+"""The most bytes of requests in memory, and of answers: 16 of the largest messages each."""
 
 CONNECTION_BYTES = 16 * 1024 * 1024
-"""Bytes that it holds for one connection."""
+"""The most bytes in memory for one connection."""
 
 SMALL_BYTES = 64 * 1024
-"""A message up to this size is not refused for the bytes that are held. The number of such messages is bounded by the
-streams of a connection, and they count like others."""
+"""A message up to this size is not refused for its bytes, although they are counted. The number of such messages is
+limited by the streams of a connection."""
 
 CALL_BYTES = 16 * 1024
-"""What an open call costs beside its message, roughly."""
+"""The approximate memory of an open call in addition to its message."""
 
 _BYTES_OF_CONNECTION = "bytes of requests and unread answers of one connection"
 
@@ -60,7 +60,7 @@ End = Callable[[Call, Stage, ServiceError], None]
 
 @dataclass(eq=False)
 class Lane:
-    """Places for calls of one kind, which the calls of other kinds cannot take."""
+    """Places for calls of one kind, which calls of other kinds cannot take."""
 
     name: str
     places: int
@@ -74,17 +74,17 @@ class Lane:
 
 
 class Register:
-    """The open calls. `end` is called for each call that is to be ended to make room; it must not wait."""
+    """The open calls of a server."""
 
     def __init__(self, end: End) -> None:
-        """Make an empty register."""
+        """Make an empty register. It calls `end`, which must not wait, for each call that is to be ended."""
         self._end = end
         self._lock = threading.Lock()
         self._arriving: OrderedDict[Call, None] = OrderedDict()
         self._leaving: OrderedDict[Call, None] = OrderedDict()
         self._request_bytes = self._answer_bytes = 0
         self._connection_bytes: dict[bytes, int] = {}
-        """Of messages over `SMALL_BYTES`."""
+        """The bytes of each connection, of messages over `SMALL_BYTES`."""
         self._lane_of: dict[Call, Lane] = {}
         self.refused = 0
         self.is_open = False
@@ -93,7 +93,7 @@ class Register:
     def arrive(self, call: Call) -> None:
         """Register a call whose message has not arrived.
 
-        When there are too many, the oldest one is ended of the connection that has most of them.
+        Over the limit, the connection with the most such calls loses its oldest one.
         """
         with self._lock:
             self._arriving[call] = None
@@ -104,13 +104,13 @@ class Register:
                 self._end(oldest, ARRIVING, _busy(MOST_ARRIVING, "calls without their message"))
 
     def admit(self, call: Call, lane: Lane, size: int) -> tuple[ServiceError | None, bool]:
-        """Give a call, with a request of `size` bytes, a place in a lane.
+        """Find a place in a lane for a call with a request of `size` bytes.
 
         Returns:
-            Why it is refused, if it is; and whether it is to run now, rather than when `finish` returns it.
+            The error with which to refuse the call, if any; and whether to run it now, or when `finish` returns it.
         """
         with self._lock:
-            if call.is_over or call.stage is not ARRIVING:  # it has ended meanwhile
+            if call.is_over or call.stage is not ARRIVING:  # it has ended before this
                 return None, False
             self._arriving.pop(call, None)
             refusal = self._find_place(call, lane, size)
@@ -130,9 +130,9 @@ class Register:
             return None, False
 
     def answer(self, call: Call, size: int) -> ServiceError | None:
-        """Note the size of a call's answer, before it is sent; return why it cannot be sent, if so.
+        """Count the bytes of a call's answer before it is sent; return the error with which to refuse it, if any.
 
-        Only the answer to a call that reads is ever refused: what another call was to change has been changed.
+        Only answers of reads are refused, as other calls have made their changes.
         """
         if size > SMALL_BYTES:
             with self._lock:
@@ -140,12 +140,12 @@ class Register:
                 if others + size > CONNECTION_BYTES and call.is_read:
                     self.refused += 1
                     return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
-                self._hold_answer(call, size)
+                self._count_answer(call, size)
         call.answer_bytes = size
         return None
 
     def finish(self, call: Call, lane: Lane) -> Call | None:
-        """Note that a call's handler has returned; return the call that is to run in its place."""
+        """Note that a call's handler has returned; return the call to run next, if any."""
         with self._lock:
             call.is_running = False
             lane.running -= 1
@@ -162,7 +162,7 @@ class Register:
         return None
 
     def forget(self, call: Call) -> None:
-        """Note that a call is over: its answer has left this process, or was dropped."""
+        """Note that a call is over: its answer was sent or dropped."""
         with self._lock:
             call.is_over = True
             if call.is_running:
@@ -192,7 +192,7 @@ class Register:
         return not (self._arriving or self._leaving or self._lane_of or self._held())
 
     def _find_place(self, call: Call, lane: Lane, size: int) -> ServiceError | None:
-        """Return why there is no place, if so. May have another call ended to make one."""
+        """Return the error if there is no place, after ending another call to make one if possible."""
         if size > SMALL_BYTES:
             if self._connection_bytes.get(call.peer, 0) + size > CONNECTION_BYTES:
                 return _busy(CONNECTION_BYTES, _BYTES_OF_CONNECTION)
@@ -209,7 +209,7 @@ class Register:
     def _displace(self, calls: list[Call], limit: int, what: str) -> ServiceError | None:
         """End one of these calls: of the connection with the most, the one that has waited longest for its client.
 
-        Returns why none of them is, if so.
+        Returns the error for the new call if none of them waits for its client.
         """
         latest = time.monotonic() - YIELDS_AFTER_SECONDS
         idle = [call for call in calls if call.stage in WAIT_FOR_CLIENT and call.since < latest]
@@ -223,9 +223,9 @@ class Register:
         return None
 
     def _drop_answers(self) -> None:
-        """Drop answers until their bytes are within the bound: the oldest one of the connection that has most.
+        """Drop answers until their bytes are within the limit: always the oldest of the connection with the most bytes.
 
-        The large answers to calls that read go first: nothing is lost with them.
+        Large answers of reads are dropped first, as nothing is lost with them.
         """
         while self._answer_bytes > SERVER_BYTES and self._leaving:
             large_reads = [call for call in self._leaving if call.is_read and call.size > SMALL_BYTES]
@@ -251,13 +251,13 @@ class Register:
         call.stage = LEAVING
         call.since = time.monotonic()
         self._leaving[call] = None
-        self._hold_answer(call, call.answer_bytes)
+        self._count_answer(call, call.answer_bytes)
 
-    def _hold_answer(self, call: Call, size: int) -> None:
-        """Count an answer of `size` bytes in the place of the request."""
-        if not call.holds_answer:
+    def _count_answer(self, call: Call, size: int) -> None:
+        """Count an answer of `size` bytes instead of the request."""
+        if not call.is_answered:
             self._resize(call, 0)
-            call.holds_answer = True
+            call.is_answered = True
         before = call.size
         self._resize(call, size + CALL_BYTES)
         if call.size > before and self._answer_bytes > SERVER_BYTES:
@@ -267,9 +267,9 @@ class Register:
         return self._request_bytes + self._answer_bytes + len(self._connection_bytes)
 
     def _resize(self, call: Call, size: int) -> None:
-        """Change what a call holds, in bytes: of its request or, from then on, of its answer."""
+        """Change the bytes that are counted for a call: of its request or, later, of its answer."""
         before, call.size = call.size, size
-        if call.holds_answer:
+        if call.is_answered:
             self._answer_bytes += size - before
         else:
             self._request_bytes += size - before
@@ -297,13 +297,13 @@ class Register:
 
 
 def _oldest_of_largest(calls: Iterable[Call], held: Counter[bytes]) -> Call:
-    """The first of these calls that is of the connection which holds most."""
+    """Return the first of these calls whose connection has the most in `held`."""
     largest = max(held.values())
     return next(call for call in calls if held[call.peer] == largest)
 
 
 def _older(calls: Iterable[Call], latest: float) -> list[Call]:
-    """Those of the first calls, which are in the order of their time, that wait since `latest` or longer."""
+    """Return the calls that have waited since `latest` or longer. `calls` are in the order of their times."""
     older = []
     for call in calls:
         if call.since > latest:
@@ -332,5 +332,5 @@ def _busy(limit: int, what: str) -> ServerBusy:
 
 
 def late() -> ServerBusy:
-    """Return the refusal of a call that has waited too long for its turn."""
+    """Return the error for a call that has waited too long for its turn."""
     return ServerBusy(limit=f"{WAIT_SECONDS:.0f} seconds in line")

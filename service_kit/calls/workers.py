@@ -1,4 +1,4 @@
-"""Threads for short calls: a ThreadPoolExecutor without a future for each call, which takes longer than many calls."""
+"""Threads for short calls. A ThreadPoolExecutor makes a future for each call, which takes longer than many calls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ log = logger(__name__)
 
 
 class Pool(Protocol):
-    """What runs calls: these workers, or a ThreadPoolExecutor."""
+    """A pool that runs calls: `Workers` or a ThreadPoolExecutor."""
 
     def submit(self, work: Callable[[Any], None], argument: Any, /) -> object:
         """Run `work` with its argument in a thread, soon."""
 
 
 class Workers:
-    """A fixed number of threads, each started when there is something to do for it."""
+    """At most a fixed number of threads, each started when a call needs it."""
 
     def __init__(self, threads: int, name: str) -> None:
-        """Start no thread yet."""
         self._most = threads
         self._name = name
         self._threads: list[threading.Thread] = []
@@ -37,7 +36,7 @@ class Workers:
             self._add_thread()
 
     def shutdown(self) -> None:
-        """Return when all that was submitted has been done. Nothing may be submitted from then on."""
+        """Wait for all submitted work. Nothing may be submitted afterwards."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -57,4 +56,4 @@ class Workers:
                 work(argument)
             except Exception:
                 log.exception("internal error in a worker")
-            del task, work, argument  # or the last call would be kept until the next one
+            del task, work, argument  # they would keep the last call in memory until the next one

@@ -79,11 +79,11 @@ def _check_settings(pool: Pool) -> None:
 class _Pooler:
     """Finds out in which mode a connection pooler works.
 
-    In session mode a client keeps its server process. In the others an idle client has none: either another client
-    gets the one that it had, or it gets another one itself. So one connection stays idle while others begin
-    transactions, one after another, and keep the server processes that they get: as long as there is a free one,
-    the idle connection is asked for its process once more. That shows in any order in which a pooler hands out what
-    is free, and with any number: the last that is free is the one which the idle connection had.
+    In session mode a client keeps its server process. In the other modes an idle client has none: another client
+    can get its former process, or it gets another one itself. So one connection stays idle while others begin
+    transactions, one after another, and keep their server processes. While a process is free, the idle connection is
+    asked for its process again. This finds the mode for any number of processes, in any order in which a pooler
+    assigns them: the last free one is the one that the idle connection had.
     """
 
     OTHERS = 3
@@ -137,7 +137,7 @@ class _Pooler:
             )
 
     def _check_session(self) -> None:
-        """Raise where settings or advisory locks do not outlive a statement, whatever the reason is."""
+        """Raise if settings or advisory locks do not outlive a statement, for any reason."""
         key = random.getrandbits(31)
         ask = self._pool.execute_sql
         ask("SELECT pg_try_advisory_lock(%s)", (key,))

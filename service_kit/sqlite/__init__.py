@@ -1,1 +1,1 @@
-"""What a store needs of SQLite: which log belongs to which file, a lock for as long as a process uses it, checks."""
+"""SQLite for a store: the check that a log belongs to its file, and a lock while a process uses the store."""

@@ -12,14 +12,14 @@ from service_kit.sqlite.run import prepare_connection
 
 
 class SqliteFile(CySqliteDatabase):  # type: ignore[misc]
-    """SQLite, but processes that open a new file at the same moment wait for one another.
+    """SQLite. Processes that open a new file at the same time wait for one another.
 
-    The first of them makes it a WAL file. The others, about to do the same, are told at once that it is locked: the
-    timeout that SQLite has for statements does not hold there.
+    The first of them makes it a WAL file. The others get an error at once, as the file is locked: SQLite's timeout for
+    statements does not apply there.
     """
 
     def connect(self, reuse_if_open: bool = False) -> bool:
-        """Open this thread's connection, waiting where the file is just being made."""
+        """Open this thread's connection, after another process has made the file."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:
@@ -32,15 +32,15 @@ class SqliteFile(CySqliteDatabase):  # type: ignore[misc]
                 return opened
 
     def _add_conn_hooks(self, conn: Any) -> None:
-        # Built with STAT4, SQLite plans a statement anew each time that a value is bound to it by which an index is
-        # searched, for the statistics may speak for another plan. There are none here, and planning takes longer than
-        # many a search. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
+        # Built with STAT4, SQLite plans a statement again each time that it is bound to another value for an index, as
+        # the statistics could make another plan better. There are no statistics here, and planning takes longer than
+        # many searches. See SQLITE_DBCONFIG_ENABLE_QPSG in sqlite.org/c3ref/c_dbconfig_defensive.html.
         conn.db_config(cysqlite.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         prepare_connection(conn)
         super()._add_conn_hooks(conn)
 
     def rollback(self) -> None:
-        """Roll back, where SQLite has not done so by itself: it does at a full disk, for one.
+        """Roll back, unless SQLite has done so by itself, as it does at a full disk.
 
         A second ROLLBACK would fail with "no transaction is active", and hide the error that ended the transaction.
         """
@@ -53,9 +53,9 @@ class SqliteFile(CySqliteDatabase):  # type: ignore[misc]
 
 
 class _Savepoint(peewee._savepoint):
-    """A savepoint that leaves alone what SQLite has rolled back, so that the error which ended it is the one raised.
+    """A savepoint that is not rolled back a second time after SQLite has done so: that would hide the first error.
 
-    Who goes on after the error has to look whether there is still a transaction: see `Store.has_lost_transaction`.
+    Code that goes on after the error must check that the transaction still exists: see `Store.has_lost_transaction`.
     """
 
     def rollback(self, begin: bool = True) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG, SHARED_MEMORY, JOURNAL = "-wal", "-shm", "-journal"
-"""What SQLite appends to the name of a file for the files that it puts beside it."""
+"""The suffixes of the files that SQLite makes next to a database file."""
 
 LOCK = "-lock"
-"""What is appended to it for the file of `StoreLock`."""
+"""The suffix of the file of `StoreLock`."""
 
 _MAGIC = b"SQLite format 3\0"
 _LOG_MAGICS = (0x377F0682, 0x377F0683)
@@ -25,7 +25,7 @@ _USER_VERSION = struct.Struct(">60xi")
 
 
 class Header(NamedTuple):
-    """What the first page of a file says, read from the disk: what SQLite reads may be newer, in the log."""
+    """The header of a file, read from the disk. SQLite may read a newer one from the log."""
 
     has_log: bool
     """Whether the file was last written in WAL mode."""
@@ -42,22 +42,22 @@ class Frame(NamedTuple):
     """Whether a transaction ends with it."""
 
 
-def beside(file: Path, suffix: str) -> Path:
+def sibling(file: Path, suffix: str) -> Path:
     """Return the path of a file that belongs to `file`."""
     return file.with_name(file.name + suffix)
 
 
 def files_of(file: Path) -> list[Path]:
-    """Return the files that belong to a store: its own, those beside it, and old ones that a restore has kept.
+    """Return the files of a store: its own, those next to it, and old ones that a restore has kept.
 
-    Not all of them need exist. Raises OSError where the folder cannot be read.
+    Some of them may not exist. Raises OSError if the folder cannot be read.
     """
     kept = file.parent.glob(f"{glob.escape(file.name)}.before-restore-*") if file.parent.is_dir() else ()
-    return [*(beside(file, suffix) for suffix in ("", LOG, SHARED_MEMORY, JOURNAL, LOCK)), *sorted(kept)]
+    return [*(sibling(file, suffix) for suffix in ("", LOG, SHARED_MEMORY, JOURNAL, LOCK)), *sorted(kept)]
 
 
 def size_of(file: Path) -> int:
-    """Return the size in bytes, 0 where there is no such file."""
+    """Return the size in bytes, 0 if the file does not exist."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
@@ -65,7 +65,7 @@ def size_of(file: Path) -> int:
 
 
 def read_header(file: Path) -> Header | None:
-    """Return the header, None where the file is not one of SQLite's. Raises OSError."""
+    """Return the header, None if the file is not a SQLite file. Raises OSError."""
     with file.open("rb") as opened:
         page = opened.read(100)
     if len(page) < 100 or not page.startswith(_MAGIC):
@@ -74,7 +74,7 @@ def read_header(file: Path) -> Header | None:
 
 
 def first_pages(log: Path) -> Iterator[Frame]:
-    """Yield each first page in the log, in the order of writing; nothing where SQLite would take the log for empty.
+    """Yield each first page in the log, in the order of writing; nothing if SQLite would take the log for empty.
 
     Frames of transactions that were not committed are among them. Raises OSError.
     """
@@ -100,7 +100,7 @@ def first_pages(log: Path) -> Iterator[Frame]:
 
 
 def checkpoint_was_tried(log: Path, shared_memory: Path) -> bool:
-    """Whether pages of this log may have been copied into the file, by whichever program. Raises OSError.
+    """Return whether any program may have copied pages of this log into the file. Raises OSError.
 
     SQLite notes that in the shared memory before it copies the first page. The file outlives a killed process, though
     not a power cut, and it counts only where it is of the same log.

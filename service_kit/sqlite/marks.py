@@ -1,15 +1,15 @@
-"""Marks by which a SQLite file and the log beside it are known to belong together.
+"""Marks that show whether a SQLite file and the log next to it belong together.
 
-SQLite applies any `-wal` file that it finds beside a database file, whichever file it was written for. So a backup that
-is put over the file of a crashed store is undone by the log of the crash, and a copy of the file without its log lacks
-all that is in the log; SQLite notices neither. Each store is marked, therefore, in `user_version`, a field in the first
-page that SQLite leaves to programs. With T an even number that is new for each log:
+SQLite applies any `-wal` file that it finds next to a database file, also one that was written for another file. So the
+log of a crash undoes a backup that is copied over the file of the crashed store, and a copy of the file without its log
+lacks the content of the log. SQLite notices neither. Therefore each store is marked in `user_version`, a field in the
+first page that SQLite leaves to programs. With T an even number that is new for each log:
 
     first page in the file on the disk      T + 1, odd: there is a log, and this file is incomplete without it
     first page in the log, its first frame  T, even: what every reader and every backup through SQLite sees
 
-`checkpoint` keeps that so, in an order in which every moment of it can be told from a file that does not belong to the
-log: nothing else is needed, neither times nor another file, and a copy of both files is as good as the originals.
+`checkpoint` keeps these marks, in an order in which every moment of it can be distinguished from a file that does not
+belong to the log. Times or further files are not needed, and a copy of both files is as good as the originals.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from service_kit.sqlite.files import (
     LOG,
     SHARED_MEMORY,
     Header,
-    beside,
     checkpoint_was_tried,
     first_pages,
     read_header,
+    sibling,
     size_of,
 )
 
 RESTORING = "-restoring"
-"""What is appended to the name of a store for the file that a restore is about to put in its place."""
+"""The suffix of the file by which a restore is about to replace a store."""
 
 
 class UnsuitableFile(Exception):
@@ -43,7 +43,7 @@ def new_mark() -> int:
 
 
 def is_open_mark(user_version: int) -> bool:
-    """Whether a file with this mark on the disk is incomplete without its log."""
+    """Return whether a file with this mark on the disk is incomplete without its log."""
     return user_version % 2 == 1
 
 
@@ -56,7 +56,7 @@ def checkpoint(connection: Any, *, ends_run: bool) -> bool:
     Raises an error of SQLite.
     """
     mark = new_mark()
-    # The odd mark in the log says that from there on its pages may be copied, so the file may have any of its marks.
+    # The odd mark in the log means that its pages may be copied from there on, so the file can have any of its marks.
     _mark(connection, mark + 1)
     _mark(connection, mark)
     if ends_run:
@@ -80,7 +80,7 @@ def _copy_log(connection: Any, mode: str) -> bool:
 
 
 def check_file(file: Path) -> None:
-    """Check that a file is what SQLite would take it for, together with what lies beside it.
+    """Check that a file belongs to the log next to it, which SQLite applies without a check.
 
     Call it while no process uses the store. A file that does not exist, or is empty, is a new store.
 
@@ -88,8 +88,8 @@ def check_file(file: Path) -> None:
         UnsuitableFile: with the way out.
         OSError: the files cannot be read.
     """
-    log = beside(file, LOG)
-    if beside(file, RESTORING).exists():
+    log = sibling(file, LOG)
+    if sibling(file, RESTORING).exists():
         raise UnsuitableFile(
             "a restore of this store was interrupted; run the same `library restore` again to finish it"
         )
@@ -110,7 +110,7 @@ def check_file(file: Path) -> None:
                 f"incomplete; copy the log, too, or better make a copy with `library backup` and use `library restore`"
             )
         return
-    if size_of(log) and not _belongs(header, log, beside(file, SHARED_MEMORY)):
+    if size_of(log) and not _belongs(header, log, sibling(file, SHARED_MEMORY)):
         raise UnsuitableFile(
             f"the log {log.name} does not belong to this file, and would undo what is in it; to use the file as it is, "
             f"move {log.name} and {file.name}{SHARED_MEMORY} away; to restore a backup, use `library restore`; "
@@ -119,7 +119,7 @@ def check_file(file: Path) -> None:
 
 
 def _belongs(header: Header, log: Path, shared_memory: Path) -> bool:
-    """Whether the log may have been written for the file. Logs without our marks are given the benefit of the doubt."""
+    """Return whether the log may have been written for the file. A log without marks of the library is accepted."""
     pages = list(first_pages(log))
     if not pages and not _has_frames(log):
         return True  # SQLite takes it for empty

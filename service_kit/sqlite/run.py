@@ -13,15 +13,15 @@ from playhouse.cysqlite_ext import cysqlite
 
 from service_kit.logs import logger
 from service_kit.private_files import create_file
-from service_kit.sqlite.files import LOG, beside, size_of
+from service_kit.sqlite.files import LOG, sibling, size_of
 from service_kit.sqlite.lock import StoreLock
 from service_kit.sqlite.marks import UnsuitableFile, check_file, checkpoint, new_mark
 
 CHECKPOINT_BYTES = 16 * 2**20
-"""How long a log becomes before it is copied into the file. Larger ones make commits steadier and starts slower."""
+"""The size at which a log is copied into the file. A larger one makes commits steadier and starts slower."""
 
 READERS_MILLISECONDS = 20
-"""How long a checkpoint waits for those who read an older state. Writers wait with it."""
+"""How long a checkpoint waits for readers of an older state. Writers wait with it."""
 
 log = logger(__name__)
 
@@ -33,17 +33,17 @@ class SqliteRun:
         self.file = file
         self._busy_seconds = busy_seconds
         self._lock = StoreLock(file)
-        self._log = beside(file, LOG)
+        self._log = sibling(file, LOG)
         self._checkpoint_at = CHECKPOINT_BYTES
 
     def begin(self, database: peewee.Database, check_tables: Callable[[], None]) -> None:
-        """Check the file where no other process uses it, make it where there is none, and mark it.
+        """Check the file if no other process uses it, make it if it does not exist, and mark it.
 
         `check_tables` is called before anything is changed.
 
         Raises:
-            UnsuitableFile: what is there cannot be used, or is being restored.
-            OSError, peewee.DatabaseError: the file cannot be opened.
+            UnsuitableFile: The file cannot be used, or is being restored.
+            OSError, peewee.DatabaseError: The file cannot be opened.
         """
         try:
             alone = self._lock.alone_or_shared(self._busy_seconds)
@@ -81,9 +81,9 @@ class SqliteRun:
             raise UnsuitableFile("it is being restored; try again")
 
     def after_commit(self, database: peewee.Database) -> None:
-        """Copy the log into the file where it has become long. Call it with the right to write, outside transactions.
+        """Copy the log into the file if it is large. Call it in the turn to write, outside transactions.
 
-        What was committed stays committed, so a failure is only logged; it is tried again when the log has grown.
+        Commits are durable without it, so a failure is only logged; it is tried again when the log has grown.
         """
         size = size_of(self._log)
         if size < self._checkpoint_at:
@@ -98,17 +98,17 @@ class SqliteRun:
             log.warning("the log of the store could not be copied into its file", error=str(error), log_bytes=size)
 
     def try_alone(self) -> bool:
-        """Keep other processes from the store until the end; False if one uses it."""
+        """Lock other processes out of the store until the end; return False if one uses it."""
         return self._lock.try_alone()
 
     def end(self, database: peewee.Database) -> None:
-        """Leave the file complete where no other process uses it, close this thread's connection, release the lock."""
+        """Complete the file if no other process uses it, close this thread's connection, release the lock."""
         if self._lock.is_open:
             try:
                 if self._lock.try_alone() and self.file.exists():
                     self._complete(database)
             except (OSError, peewee.DatabaseError, cysqlite.DatabaseError) as error:
-                log.warning("the log of the store is left beside its file", store=str(self.file), error=str(error))
+                log.warning("the log of the store is left next to its file", store=str(self.file), error=str(error))
         database.close()
         self._lock.release()
 
@@ -121,7 +121,7 @@ class SqliteRun:
 
     @contextlib.contextmanager
     def _patience(self, connection: Any) -> Iterator[None]:
-        """Wait for others for a short time only: those who wait for us wait as long."""
+        """Shorten the timeout of the connection: others wait for it meanwhile."""
         connection.execute(f"PRAGMA busy_timeout = {READERS_MILLISECONDS}")
         try:
             yield
@@ -151,8 +151,8 @@ def reading_file(file: Path, seconds: float) -> Iterator[Any]:
 
 def _create(file: Path) -> None:
     """Make a file without tables, marked, so that it differs from an incomplete copy of another one."""
-    new = beside(file, "-new")
-    beside(new, LOG).unlink(missing_ok=True)
+    new = sibling(file, "-new")
+    sibling(new, LOG).unlink(missing_ok=True)
     create_file(new)
     connection = cysqlite.Connection(str(new))
     try:

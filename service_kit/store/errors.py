@@ -17,7 +17,7 @@ _UNAVAILABLE = (peewee.InterfaceError, psycopg.OperationalError, psycopg.Interfa
 
 
 class StoreSettingsError(Exception):
-    """The store cannot be opened as the settings say. The message says what to change."""
+    """The store cannot be opened as the settings say. The message explains what to change."""
 
 
 class WriterBusy(peewee.OperationalError):

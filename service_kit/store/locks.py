@@ -41,7 +41,7 @@ class AdvisoryLocks:
         """Release the lock; where that fails, end the session, which releases whatever it has."""
         try:
             (released,) = self._pool.execute_sql("SELECT pg_advisory_unlock(%s)", (key,)).fetchone()
-        except (peewee.DatabaseError, peewee.InterfaceError):  # and not raised: it would hide what went wrong before
+        except (peewee.DatabaseError, peewee.InterfaceError):  # not raised, as it would hide an earlier error
             released = False
         else:
             if not released:
@@ -50,7 +50,7 @@ class AdvisoryLocks:
             self._pool.discard_connection()
 
     def _is_locked_out(self, name: str) -> bool:
-        """Return whether others have had the lock at every try for so long that it must have been left behind."""
+        """Return whether others have had the lock at every try for `locked_out_seconds`: it was left behind."""
         now = time.monotonic()
         since = self._locked_out_since.setdefault(name, now)
         if now - since < self._locked_out_seconds:

@@ -33,7 +33,7 @@ class Store:
         sqlite_run: SqliteRun | None = None,
         times: StoreTimes | None = None,
     ) -> None:
-        """Use `open_store`. Without a `sqlite_run` a SQLite file is used as it is, without lock, checks and marks."""
+        """Use `open_store` instead. Without a `sqlite_run` a SQLite file has no lock, checks and marks."""
         self.database = database
         self.url = url
         self.times = times or StoreTimes()
@@ -45,22 +45,22 @@ class Store:
         self._take_up: Callable[[], object] = lambda: None
         self._locks = AdvisoryLocks(self._pool, self.times.locked_out_seconds) if self._pool else None
         self.writability = Writability(self._try_to_write, self.said, self.times.probe_seconds, self.times.log_seconds)
-        # SQLite lets one writer in and makes the others poll. Those of this process queue here instead, which is
-        # quicker; writers in other processes are waited for as SQLite does it.
+        # SQLite lets one writer in, and the others poll. The writers of this process wait for this lock instead, which
+        # is quicker; for writers of other processes SQLite polls.
         self._writers = None if self.is_postgresql else threading.RLock()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction that may write: committed if no error is raised, rolled back if one is."""
-        # A deferred SQLite transaction that reads before it writes fails at once beside another writer.
+        """Begin a transaction that may write: committed if no error is raised, rolled back if one is."""
+        # A deferred SQLite transaction that reads before it writes fails at once if there is another writer.
         lock_type = () if self.is_postgresql else ("IMMEDIATE",)
         with self._turn_to_write(), self.reading():
             committed = False
             try:
                 with self.database.atomic(*lock_type):
-                    check_wanted()  # another process may have been waited for, too
+                    check_wanted()  # it may have waited for another process, too
                     yield
-                    check_wanted()  # on PostgreSQL, the locks of others are waited for in the statements
+                    check_wanted()  # on PostgreSQL, statements wait for the locks of others
                 committed = True
             except Exception as error:
                 self.writability.note(error)
@@ -72,7 +72,7 @@ class Store:
                 self._sqlite_run.after_commit(self.database)
 
     def _try_to_write(self) -> None:
-        """Make a small change, for `Writability`, in a thread of its own. A revision that nobody uses does no harm."""
+        """Make a small change, for `Writability`, in a thread of its own. A revision without a row does no harm."""
         try:
             with self.writing():
                 self.database.execute_sql("UPDATE counter SET revision = revision + 1 WHERE id = 1")
@@ -88,8 +88,8 @@ class Store:
         """Wait for the other writers of this process, for no longer than the call that this thread works for.
 
         Raises:
-            WriterBusy: the turn did not come in time.
-            CallCancelled: nobody waits for the call any more.
+            WriterBusy: The turn did not come in time.
+            CallCancelled: The client does not wait any more.
         """
         check_wanted()
         if self._writers is None:
@@ -104,24 +104,24 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """One transaction whose reads all see the store as it was at the first of them."""
+        """Begin a transaction whose reads all see the store as it was at the first of them."""
         isolation = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
         with self.reading(), self.database.atomic(**isolation):
             yield
 
     def locking(self, query: Any) -> Any:
-        """Let a query lock its rows until the transaction ends. On SQLite the transaction itself is the lock."""
+        """Make a query lock its rows until the transaction ends. On SQLite the transaction itself is the lock."""
         return query.for_update() if self.is_postgresql else query
 
     def reading(self) -> contextlib.AbstractContextManager[Any]:
-        """A connection for statements that each stand alone."""
+        """Take a connection for statements that are each a transaction of their own."""
         return _PooledConnection(self, self._pool) if self._pool else _NOTHING
 
     @property
     def witness(self) -> str:
-        """Identifies one life of the database of this thread's connection: see `service_kit.postgresql.session`.
+        """Identifies the timeline of this thread's database: see `service_kit.postgresql.session`.
 
-        Ask within `reading`, `writing` or `snapshot`. Empty on SQLite, where only a start notices a replaced file.
+        For use within `reading`, `writing` or `snapshot`. Empty on SQLite, where only a start notices a replaced file.
         """
         return self._pool.witness_here() if self._pool else ""
 
@@ -129,7 +129,7 @@ class Store:
         """Call `take_up` when the database was replaced: restored, or failed over to a server that was behind.
 
         It is called once for each such change, in the thread that noticed it, with a connection to the new database and
-        before anything else uses one. It may use the store. Where it fails, so does what was about to be done.
+        before any other use of one. It may use the store. If it fails, so does the work that took the connection.
         """
         self._take_up = take_up
         if self._pool is not None:
@@ -139,7 +139,7 @@ class Store:
         """Make this thread's connection usable after the pool noticed that the database was replaced.
 
         Raises:
-            peewee.OperationalError: it cannot be used yet, or this connection is to the database before it.
+            peewee.OperationalError: It cannot be used yet, or this connection is to the former database.
         """
         assert self._pool is not None
         with self._taking_up:
@@ -173,17 +173,17 @@ class Store:
             yield locked
 
     def check_database(self) -> None:
-        """Raise `UnsuitableDatabase` where a PostgreSQL database, or a pooler before it, would fail us later."""
+        """Raise `UnsuitableDatabase` if a PostgreSQL database, or a pooler before it, does not suit the store."""
         if self._pool is not None:
             check_database(self._pool, self.url, self.times.busy_seconds)
 
     def lift_time_limit(self) -> None:
-        """Let the statements of the present transaction take as long as they must: for those that change every row."""
+        """Remove the time limit of the statements in the present transaction, for those that change every row."""
         if self.is_postgresql:
             self.database.execute_sql("SET LOCAL statement_timeout = 0")
 
     def size_bytes(self) -> int:
-        """The bytes that the store takes on disk."""
+        """Return the bytes of the store on disk."""
         if self.is_postgresql:
             with self.reading():
                 size: int = self.database.execute_sql("SELECT pg_database_size(current_database())").fetchone()[0]
@@ -192,7 +192,7 @@ class Store:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def refuse_shared(self) -> None:
-        """Raise `StoreSettingsError` if another process uses the store; on SQLite, keep others out from here on."""
+        """Raise `StoreSettingsError` if another process uses the store; on SQLite, lock others out from here on."""
         if self.is_postgresql:
             with self.reading():
                 others = self.database.execute_sql(OTHER_SESSIONS).fetchone()[0]
@@ -202,9 +202,9 @@ class Store:
             raise StoreSettingsError(f"the store {self.safe_url} is in use; stop the services that use it first")
 
     def close(self) -> None:
-        """Close this thread's connection, and on PostgreSQL those that wait in the pool.
+        """Close this thread's connection, and on PostgreSQL those in the pool.
 
-        A SQLite file that no other process uses is complete from then on, without a log beside it.
+        A SQLite file that no other process uses is then complete, without a log.
         """
         self.writability.close()
         if self._sqlite_run is not None:
@@ -215,14 +215,14 @@ class Store:
 
     @property
     def safe_url(self) -> str:
-        """What may be shown of the URL: see `service_kit.database_urls`."""
+        """The parts of the URL that may be shown: see `service_kit.database_urls`."""
         return safe_url(self.url)
 
     @contextlib.contextmanager
     def explained(self, what: str) -> Iterator[None]:
-        """Turn an error of the database into `StoreSettingsError`, a sentence that says what could not be done.
+        """Turn an error of the database into a `StoreSettingsError` that says what failed.
 
-        `what` has {} in the place of the store, as in "write to {}".
+        In `what`, {} is replaced by the store, as in "write to {}".
         """
         try:
             yield
@@ -233,7 +233,7 @@ class Store:
             raise StoreSettingsError(f"cannot {done}: {why}") from error
 
     def said(self, error: Exception) -> str:
-        """What the database says in an error, in one line, without what may not be shown of the URL."""
+        """Return the message of a database's error in one line, without the secret parts of the URL."""
         message = shown_error(self.url, error)
         if "malformed" in message:  # SQLITE_CORRUPT
             message += ". The file itself is damaged: stop the services, and restore a backup with `library restore`"
@@ -244,7 +244,7 @@ _NOTHING = contextlib.nullcontext()
 
 
 class _PooledConnection:
-    """Takes a connection from the pool and returns it; within another one, uses that."""
+    """Takes a connection from the pool and returns it. Within another one, it uses that connection."""
 
     def __init__(self, store: Store, pool: Pool) -> None:
         self._store = store
@@ -262,7 +262,7 @@ class _PooledConnection:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if not self._taken:
-            return  # and the outer one sees the error, too, after its transaction was rolled back
+            return  # the outer one gets the error, too, after its transaction was rolled back
         if isinstance(error, Exception) and is_unavailable(error):
             self._pool.note_error(error)
         self._pool.close()

@@ -107,7 +107,7 @@ def test_an_internal_error_shows_the_client_only_the_request_id(fresh_frontend: 
     refusal, trailing = refused(client.members.EnrollUser, person)
 
     assert (refusal.code, refusal.reason, refusal.domain) == (grpc.StatusCode.INTERNAL, "INTERNAL", "lending-library")
-    assert refusal.message == "Something went wrong on the server; quote the request id to whoever runs it."
+    assert refusal.message == "Something went wrong on the server; report the request id to the operator of the server."
     assert (refusal.metadata, refusal.fields, refusal.resource) == ({}, {}, None)
     assert set(trailing) == {"grpc-status-details-bin", "x-request-id"}
     failure, end = logged(server, refusal.request_id)

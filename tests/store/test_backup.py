@@ -31,7 +31,7 @@ from service_kit.backup.checking import check_backup
 from service_kit.backup.copying import copy_store
 from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
-from service_kit.sqlite.files import beside
+from service_kit.sqlite.files import sibling
 from service_kit.store import StoreSettingsError, open_store
 from tests.support.stores import ENGINES, Engine, FreshDatabases, ServerName, migrations_of
 from tests.sync.libraries import RULES, Contents, Library
@@ -447,7 +447,7 @@ def test_an_interrupted_restore_is_refused_by_a_start_until_it_is_done_again(
     store.database.execute_sql("CREATE TABLE noted (number INTEGER)")
     store.close()
     for suffix in ("-wal", "-shm"):  # as of a crash
-        beside(path, suffix).touch()
+        sibling(path, suffix).touch()
     replace, steps = Path.replace, iter(range(100))
 
     def interrupted(self: Path, target: Path) -> Path:

@@ -20,7 +20,7 @@ from library_domain.stores import FACTS
 from service_kit.backup.copying import copy_store
 from service_kit.backup.folder import BackupError
 from service_kit.migrations import migrate
-from service_kit.sqlite.files import beside, first_pages, read_header
+from service_kit.sqlite.files import first_pages, read_header, sibling
 from service_kit.sqlite.lock import StoreLock
 from service_kit.store import Store, StoreSettingsError, StoreTimes, open_store
 from service_kit.store_checks import Schema
@@ -47,7 +47,7 @@ def refusal(path: Path, schema: Schema | None = SCHEMA) -> str:
 
 
 def contents(path: Path) -> list[bytes | None]:
-    files = (path, beside(path, "-wal"))
+    files = (path, sibling(path, "-wal"))
     return [file.read_bytes() if file.exists() and file.stat().st_size else None for file in files]
 
 
@@ -71,7 +71,7 @@ def test_a_new_store_an_empty_file_and_a_stopped_store_are_opened(tmp_path: Path
             path.touch()
         opened(path).close()  # as a process that ends before it has migrated
         write(path, 3, how="stop")
-        assert not beside(path, "-wal").exists()
+        assert not sibling(path, "-wal").exists()
         copied = tmp_path / f"copy of {path.name}"
         shutil.copy(path, copied)
         assert rows(copied) == 3
@@ -248,7 +248,7 @@ def crash(folder: Path, checkpoint_bytes: int) -> Path:
     cp(path, folder / "stopped.db")
     backup_api(path, folder / "backup of before.db")
     for left in ("-wal", "-shm"):
-        beside(path, left).unlink(missing_ok=True)
+        sibling(path, left).unlink(missing_ok=True)
     with start_writer(path, 400, checkpoint_bytes=checkpoint_bytes, how="wait") as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -282,12 +282,12 @@ def test_a_good_copy_put_over_a_crashed_store_is_not_undone_by_the_log(
     path = folder / "data" / "admin.db"
     put(folder / f"{source}.db", path)
     if not with_memory:
-        beside(path, "-shm").unlink()
+        sibling(path, "-shm").unlink()
     told = refusal(path)
     assert "the log admin.db-wal does not belong to this file" in told
     assert "move admin.db-wal and admin.db-shm away" in told
     for suffix in ("-wal", "-shm"):
-        beside(path, suffix).unlink(missing_ok=True)
+        sibling(path, suffix).unlink(missing_ok=True)
     assert 65 <= rows(path) <= 465
 
 
@@ -307,7 +307,7 @@ def test_a_copy_of_a_crashed_folder_is_opened(tmp_path: Path, crashed: Path, cra
             folder = tmp_path / f"{state.name} {number}"
             folder.mkdir()
             for name in names:
-                cp(beside(state / "data" / "admin.db", name), folder / f"renamed.db{name}")
+                cp(sibling(state / "data" / "admin.db", name), folder / f"renamed.db{name}")
             assert rows(folder / "renamed.db") == 465
 
 
@@ -380,7 +380,7 @@ def rows_if_any(path: Path) -> int:
 def test_a_store_that_is_stopped_needs_no_log(tmp_path: Path) -> None:
     path = tmp_path / "admin.db"
     write(path, 50, checkpoint_bytes=30_000, how="stop")
-    assert not beside(path, "-wal").exists()
+    assert not sibling(path, "-wal").exists()
     header = read_header(path)
     assert header is not None
     assert header.user_version % 2 == 0
@@ -395,7 +395,7 @@ def test_a_store_that_a_backup_reads_while_it_is_started_is_marked_all_the_same(
     header = read_header(path)
     assert header is not None
     assert header.user_version % 2 == 1
-    assert [page.user_version for page in first_pages(beside(path, "-wal"))] == [header.user_version - 1]
+    assert [page.user_version for page in first_pages(sibling(path, "-wal"))] == [header.user_version - 1]
     store.close()
     reader.release()
 
@@ -422,5 +422,5 @@ def test_a_crashed_store_is_backed_up_and_one_beside_the_log_of_another_is_not(t
     cp(tmp_path / "copy.db", path)
     assert "does not belong to this file" in refusal(path)
     for suffix in ("-wal", "-shm"):
-        beside(path, suffix).unlink()
+        sibling(path, suffix).unlink()
     assert rows(path) == 465

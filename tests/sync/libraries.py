@@ -21,20 +21,24 @@ from google.protobuf.message import Message
 import admin_server.store.models
 import frontend_server.store.models
 from admin_server.books.messages import catalog_message
-from admin_server.sync.changes import list_catalog_changes
+from admin_server.sync.changes import page_of_changes
 from admin_server.sync.epochs import begin_epoch
+from admin_server.sync.listed_kind import ListedKinds
+from admin_server.sync.listed_kinds import LISTED_KINDS
 from admin_server.sync.pairing import check_caller
 from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from admin_server.sync.records import record_states
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import ensure_frontend_id, own_credentials
+from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import PAGE_SIZE, pull
+from frontend_server.sync.pulled_kind import PulledKinds
+from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
-    ListCatalogChangesResponse,
     RecordStatesRequest,
     RecordStatesResponse,
 )
@@ -172,25 +176,24 @@ class Wire:
         self.meanwhile: Callable[[], object] = lambda: None
         self.sent: list[Message] = []
 
-    def list_catalog_changes(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        return self._call(list_catalog_changes, request, ListCatalogChangesResponse)
+    def list_catalog_changes(
+        self, request: ListCatalogChangesRequest, *, listed: ListedKinds[Any], pulled: PulledKinds
+    ) -> Any:
+        serve = functools.partial(page_of_changes, kinds=listed)
+        return self._call(serve, request, functools.partial(parse_page, kinds=pulled))
 
     def record_states(
-        self,
-        request: RecordStatesRequest,
-        *,
-        recorded: Sequence[RecordedKind] = RECORDED_KINDS,
-        request_type: type[Any] = RecordStatesRequest,
+        self, request: RecordStatesRequest, *, recorded: Sequence[RecordedKind], request_type: type[Any]
     ) -> RecordStatesResponse:
         """Record rows at an admin that knows these kinds, and reads requests as of this type."""
         serve = functools.partial(record_states, kinds=recorded)
-        return self._call(serve, request, RecordStatesResponse, request_type)
+        return self._call(serve, request, RecordStatesResponse.FromString, request_type)
 
     def _call(
         self,
         serve: Callable[[Store, Any], Reply],
         request: Message,
-        reply_type: type[Reply],
+        parse: Callable[[bytes], Reply],
         request_type: type[Any] | None = None,
     ) -> Reply:
         kept = request.SerializeToString()
@@ -198,7 +201,7 @@ class Wire:
         self.sent.append(request)
 
         def served() -> Reply:
-            return self._served(serve, (request_type or type(request)).FromString(kept), reply_type, metadata)
+            return self._served(serve, (request_type or type(request)).FromString(kept), parse, metadata)
 
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if self.is_cut or fault is Fault.REQUEST_LOST:
@@ -216,7 +219,7 @@ class Wire:
         return reply
 
     def _served(
-        self, serve: Callable[[Store, Any], Reply], request: Message, reply_type: type[Reply], metadata: Any
+        self, serve: Callable[[Store, Any], Reply], request: Message, parse: Callable[[bytes], Reply], metadata: Any
     ) -> Reply:
         try:
             with self._admin.at_work() as store:
@@ -229,7 +232,7 @@ class Wire:
         except peewee.PeeweeException as error:  # as service_kit.servicer answers it
             code = grpc.StatusCode.UNAVAILABLE if is_unavailable(error) else grpc.StatusCode.INTERNAL
             raise WireError(code, "something went wrong on the server") from error
-        return reply_type.FromString(reply.SerializeToString())
+        return parse(reply.SerializeToString())
 
 
 class Library:
@@ -246,6 +249,8 @@ class Library:
         more_tables: Mapping[ServerName, Sequence[type[peewee.Model]]] = MappingProxyType({}),
     ) -> None:
         self._page_size, self._batch_rows = page_size, batch_rows
+        self.listed_kinds: ListedKinds[Any] = LISTED_KINDS
+        self.pulled_kinds = PULLED_KINDS
         self.clock = SettableClock()
         self.pushed_kinds: Sequence[PushedKind] = PUSHED_KINDS
         self.recorded_kinds: Sequence[RecordedKind] = RECORDED_KINDS
@@ -273,13 +278,11 @@ class Library:
 
     def pull(self) -> int:
         with self.frontend.at_work() as store:
-            return pull(
-                store,
-                self.wire.list_catalog_changes,
-                self.clock,
-                page_size=self._page_size,
-                pushed_kinds=self.pushed_kinds,
-            )
+            return pull(store, self.fetch, self.clock, self.pulled_kinds, self._page_size, self.pushed_kinds)
+
+    def fetch(self, request: ListCatalogChangesRequest) -> Any:
+        """Fetch a page of the catalogue over the wire."""
+        return self.wire.list_catalog_changes(request, listed=self.listed_kinds, pulled=self.pulled_kinds)
 
     def push(self) -> int:
         with self.frontend.at_work() as store:

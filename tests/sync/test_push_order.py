@@ -120,7 +120,7 @@ def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: L
         if "luke" in [record.user.first_name for record in request.states]:
             _rename(library, luke, "Luke")
             raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
-        return library.wire.record_states(request)
+        return library.record(request)
 
     with library.frontend.at_work() as store:
         push(store, record_states, library.clock, batch_rows=BATCH)
@@ -141,7 +141,7 @@ def test_an_admin_that_is_busy_now_and_then_parks_no_row(library: Library) -> No
         calls.append(len(request.states))
         if len(calls) == 1:  # and not when it is asked about a row that it has taken before
             raise WireError(busy.status, str(busy), (("grpc-status-details-bin", status),))
-        return library.wire.record_states(request)
+        return library.record(request)
 
     with library.frontend.at_work() as store, pytest.raises(WireError, match="RESOURCE_EXHAUSTED"):
         push(store, record_states, library.clock, batch_rows=BATCH)

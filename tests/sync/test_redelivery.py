@@ -134,7 +134,7 @@ def _life(library: Library) -> list[Message]:
 
 def _deliver(library: Library, request: Message) -> None:
     assert isinstance(request, RecordStatesRequest)
-    library.wire.record_states(request)
+    library.record(request)
 
 
 def _without_counting(contents: Contents) -> Contents:
@@ -146,9 +146,7 @@ def _page(library: Library, size: int = 0) -> tuple[SyncState, ListCatalogChange
     """What the frontend would fetch now, with the state that it would fetch it in."""
     with library.frontend.at_work():
         state = SyncState.get()
-    return state, library.wire.list_catalog_changes(
-        ListCatalogChangesRequest(cursor=state.cursor, page_size=size, receipt=state.receipt)
-    )
+    return state, library.fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=size, receipt=state.receipt))
 
 
 def _add(library: Library, title: str, copies: int = 1) -> Book:

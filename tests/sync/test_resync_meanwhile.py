@@ -110,7 +110,7 @@ def test_a_row_at_which_the_lost_admin_failed_is_not_parked_after_the_resync_beg
             library.pull()  # of another process
             library.wire.is_cut = True
             raise WireError(grpc.StatusCode.INTERNAL, "something went wrong on the server")
-        return library.wire.record_states(request)
+        return library.record(request)
 
     with library.frontend.at_work() as store, pytest.raises(WireError, match="UNAVAILABLE"):
         push(store, record_states, library.clock)

@@ -143,7 +143,7 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
         eventually(lambda: len(work.times) == 1, "it runs at the start")
         for _ in range(50):
             then = time.monotonic()
-            schedule.wake(task)
+            schedule.request(task)
             eventually(work.ran_since(then), "it runs when woken")
 
 
@@ -158,7 +158,7 @@ def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
     with running(task, interval=3600) as schedule:
         assert began.acquire(timeout=100)
         for _ in range(3):
-            schedule.wake(task)
+            schedule.request(task)
         go_on.release()
         assert began.acquire(timeout=100), "it was woken while it ran, perhaps after it had looked"
         go_on.release()
@@ -172,7 +172,7 @@ def test_a_wake_at_the_very_end_of_a_run_is_not_lost() -> None:
     with running(task, interval=3600) as schedule:
         eventually(lambda: len(work.times) == 1 and not task.is_running, "it runs at the start")
         task.is_running = True
-        schedule.wake(task)
+        schedule.request(task)
         time.sleep(0.3)
         task.is_running = False
         eventually(lambda: len(work.times) == 2, "the wake is heard")
@@ -194,7 +194,7 @@ def test_it_never_runs_twice_at_a_time() -> None:
     task = Task("push", work, 0.01)
     with running(task, interval=0.01) as schedule:
         while len(done) < 50:
-            schedule.wake(task)
+            schedule.request(task)
             time.sleep(0.002)
     assert not overlaps
 
@@ -220,7 +220,7 @@ def test_failures_are_answered_with_patience_but_not_too_much(monkeypatch: pytes
     assert min(pauses[3:]) >= BACKOFF_CAP_SECONDS / 2
     assert len({round(pause, 3) for pause in pauses}) > 3, "many frontends must not come back in step"
     last = len(work.times)
-    task.forgive()
+    task.reset_backoff()
     task.run()
     assert len(work.times) == last + 1, "forgiven, it runs at once"
     work.fails = False
@@ -236,7 +236,7 @@ def test_a_wake_waits_for_the_end_of_the_pause_and_no_longer() -> None:
     task = Task("push", work, 0.2)
     with running(task, interval=3600) as schedule:
         eventually(lambda: len(work.times) == 1 and not task.is_running, "it runs at the start, and fails")
-        schedule.wake(task)
+        schedule.request(task)
         work.fails = False
         eventually(lambda: len(work.times) == 2, "it runs after the pause")
         assert work.times[1] - work.times[0] >= 0.2

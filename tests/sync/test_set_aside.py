@@ -511,7 +511,7 @@ def _pull(library: Library, alter: Callable[[CatalogChange], object]) -> None:
     """Pull from an admin whose changes are altered on the way."""
 
     def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        page = library.wire.list_catalog_changes(request)
+        page: ListCatalogChangesResponse = library.fetch(request)
         for change in page.changes:
             alter(change)
         return page

@@ -65,8 +65,9 @@ from library_domain.loans import loan_message, loan_state
 from library_domain.users import user_message
 from service_kit.clock import micros
 from tests.support.stores import Engine, FreshDatabases
-from tests.sync import visits
+from tests.sync import posters, visits
 from tests.sync.libraries import RULES, Contents, Fault, Library, WireError
+from tests.sync.posters import PosterRules
 from tests.sync.visits import VisitRules
 
 EXAMPLES: dict[Engine, int] = {"sqlite": 40, "postgresql": 12}
@@ -89,7 +90,7 @@ class Promised:
         return replace(self, users=dict(self.users), loans=dict(self.loans), requests=dict(self.requests))
 
 
-class LibraryMachine(VisitRules, RuleBasedStateMachine):
+class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -422,6 +423,7 @@ class LibraryMachine(VisitRules, RuleBasedStateMachine):
         library = self.library
         while library.wire.late:
             self.deliver_late(0)
+        self.agree_on_posters_in_the_end()
         self.agree_on_visits_in_the_end()
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
@@ -466,7 +468,9 @@ def _aged(loan: Loan, now: int) -> Loan:
 @pytest.fixture(scope="module")
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     # So few rows that a page or batch seldom contains all, and faults hit between them.
-    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=visits.TABLES)
+    more_tables = {side: [*posters.TABLES[side], *visits.TABLES[side]] for side in posters.TABLES}
+    library = Library(databases, engine, start=False, page_size=2, batch_rows=2, more_tables=more_tables)
+    library.listed_kinds = posters.LISTED
     yield library
     library.close()
 

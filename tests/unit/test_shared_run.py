@@ -46,9 +46,9 @@ def test_those_who_ask_during_a_run_share_the_next_one() -> None:
     work = Work()
     shared = SharedRun(work, shared_failure=OSError)
     with ThreadPoolExecutor(41) as callers:
-        first = callers.submit(shared.join, wish=False)
+        first = callers.submit(shared.join, flag=False)
         assert work.begun.acquire(timeout=SECONDS)
-        others = [callers.submit(shared.join, wish=number == 7) for number in range(40)]
+        others = [callers.submit(shared.join, flag=number == 7) for number in range(40)]
         wait_until_joined(shared, 40)
         work.go_on.release(2)
         assert first.result(SECONDS) == 1
@@ -62,9 +62,9 @@ def test_a_failure_is_everybodys_and_some_failures_also_of_those_who_wait(error:
     work.error = error()
     shared = SharedRun(work, shared_failure=OSError)
     with ThreadPoolExecutor(11) as callers:
-        first = callers.submit(shared.join, wish=False)
+        first = callers.submit(shared.join, flag=False)
         assert work.begun.acquire(timeout=SECONDS)
-        others = [callers.submit(shared.join, wish=False) for _ in range(10)]
+        others = [callers.submit(shared.join, flag=False) for _ in range(10)]
         wait_until_joined(shared, 10)
         work.go_on.release(2)
         assert {type(caller.exception(SECONDS)) for caller in [first, *others]} == {error}
@@ -77,9 +77,9 @@ def test_after_a_failure_it_runs_again() -> None:
     shared = SharedRun(work, shared_failure=OSError)
     work.error = OSError("away")
     with pytest.raises(OSError, match="away"):
-        shared.join(wish=False)
+        shared.join(flag=False)
     work.error = None
-    assert shared.join(wish=True) == 2
+    assert shared.join(flag=True) == 2
 
 
 class Cancelled:
@@ -99,12 +99,12 @@ def test_one_whose_client_has_left_waits_no_more_and_hinders_nobody() -> None:
 
     def ask_for_nobody() -> int:
         CURRENT_CALL.set(Cancelled())
-        return shared.join(wish=False)
+        return shared.join(flag=False)
 
     with ThreadPoolExecutor(3) as callers:
-        first = callers.submit(shared.join, wish=False)
+        first = callers.submit(shared.join, flag=False)
         assert work.begun.acquire(timeout=SECONDS)
         assert isinstance(callers.submit(ask_for_nobody).exception(SECONDS), CallCancelled)
         work.go_on.release(2)
         assert first.result(SECONDS) == 1
-    assert shared.join(wish=False) == 2
+    assert shared.join(flag=False) == 2

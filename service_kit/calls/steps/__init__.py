@@ -23,7 +23,7 @@ STEPS: tuple[Step, ...] = (
     translate_faults,  # turns errors of the store and faults of ours into errors for clients
     refuse_until_ready,  # refuses calls until the server is open
     authenticate,  # refuses callers that are not known
-    read_streams_to_their_end,  # tells a client's stream that was cut off from one that the client has ended
+    read_streams_to_their_end,  # raises an error at the end of a client's stream that was cut off
     report_all_problems,  # adds to the problems of a request those that the method's own rules find
     check_requests,  # checks requests by the rules of the contract
 )

@@ -1,4 +1,4 @@
-"""Step: check requests by the rules that the contract has beside each field."""
+"""Step: check requests by the rules that the contract has at each field."""
 
 from __future__ import annotations
 
