@@ -20,7 +20,7 @@ from library.v1 import loan_pb2
 from service_kit.idempotency import AnsweredRequest
 from tests.support.clients import FrontendClient
 from tests.support.clocks import SettableClock
-from tests.support.frontend import RULES, Branch, new_book
+from tests.support.frontend import RULES, LocalFrontend, new_book
 from tests.support.processes import Servers
 from tests.support.stores import bound_store
 
@@ -36,7 +36,7 @@ CUT_OFF = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 def fill(database_url: str, books: int) -> tuple[list[str], str]:
     """Put single copies and a user into a frontend's store; the ids of the books, and the user's."""
     with bound_store("frontend", database_url) as store:
-        branch = Branch(store, SettableClock())
+        branch = LocalFrontend(store, SettableClock())
         stock = [new_book(f"{number}") for number in range(books)]
         branch.receive(*stock)
         return [book.id for book in stock], branch.user().id
@@ -111,7 +111,7 @@ def test_a_stop_in_a_flood_of_borrows_loses_no_acknowledged_loan(servers: Server
 
     assert len(flood.unanswered) == 8, "each of them was cut off at some time"
     with bound_store("frontend", frontend_url) as store:
-        Branch(store, SettableClock(), LendingRules(len(books), RULES.daily_fine)).check()
+        LocalFrontend(store, SettableClock(), LendingRules(len(books), RULES.daily_fine)).check()
         kept = {row.request_id: loan_pb2.Loan.FromString(row.answer).id for row in AnsweredRequest.select()}
         assert len(kept) == Loan.select().count()
     assert flood.acknowledged.items() <= kept.items()

@@ -15,7 +15,7 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from tests.e2e.test_open_calls import assert_healthy
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.http2 import ACK, PING, PREFACE, SETTINGS, frame
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
@@ -69,7 +69,7 @@ def frontend(module_servers: Servers, databases: FreshDatabases) -> tuple[Server
     """A frontend, and what borrows a book there."""
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock())
+        branch = LocalFrontend(store, SettableClock())
         stock = [new_book(f"{number}") for number in range(20)]
         branch.receive(*stock)
         user = branch.user().id

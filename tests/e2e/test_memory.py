@@ -22,7 +22,7 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import CREDENTIALS, refusal_of
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.processes import ServerProcess, Servers, ServingProcess
 from tests.support.rest import RestServers
 from tests.support.rest_limits import Connection
@@ -134,7 +134,7 @@ def test_answers_over_http_that_nobody_reads_are_bounded_together(
     """Pages of 2 MB. Some clients send their next requests without reading."""
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        Branch(store, SettableClock()).receive(*(new_book(f"{n}", description="x" * 20_000) for n in range(120)))
+        LocalFrontend(store, SettableClock()).receive(*(new_book(f"{n}", description="x" * 20_000) for n in range(120)))
     rest = rest_servers.start([servers.start("frontend", url, ADMIN_TARGET="127.0.0.1:1").address], TIMEOUT="100")
     page = "/v1/books?page_size=100"
     assert len(rest.request("GET", page).body) > 2_000_000

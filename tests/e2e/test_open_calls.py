@@ -27,7 +27,7 @@ from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from service_kit.server import LONG_CALLS
 from tests.support.clients import AdminClient, FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.processes import ROOT, ServerProcess, Servers
 from tests.support.stores import FreshDatabases, bound_store
 from tests.support.stubborn_clients import StubbornClient
@@ -85,7 +85,7 @@ def assert_healthy(channel: grpc.Channel) -> None:
 def desk(module_servers: Servers, databases: FreshDatabases) -> Desk:
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock())
+        branch = LocalFrontend(store, SettableClock())
         small = [new_book(f"Z{number}") for number in range(BORROWED)]
         large = [new_book(f"A{number}", description="x" * 20_000) for number in range(BIG_BOOKS)]
         branch.receive(*small, *large)
@@ -291,7 +291,7 @@ def test_many_sync_now_while_the_admin_hangs_keep_nobody_out(servers: Servers, d
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock())
+        branch = LocalFrontend(store, SettableClock())
         small = [new_book(f"{number}") for number in range(20)]
         branch.receive(*small)
         user = branch.user().id

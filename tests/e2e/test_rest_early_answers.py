@@ -1,4 +1,4 @@
-"""A target that answers before its stream has ended: that is the client's answer, whatever is still to be sent."""
+"""A target that answers before its stream has ended: the client gets that answer, even if it has more to send."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.transcoding.process import ServerInAProcess
 from tests.support.transcoding.server import TranscodedServer
 from tests.sync.agreement import eventually
 
-GATHER = Rule('post: "/v1/early" body: "*"', takes="stream Everything", gives="Everything", method="Gather")
+GATHER = Rule('post: "/v1/early" body: "*"', takes="stream Everything", returns="Everything", method="Gather")
 TALK = Rule('post: "/v1/early:talk" body: "*"', takes="stream Everything", method="Talk")
 UPLOAD = Rule(
-    'post: "/v1/early:raw" body: "*"', takes="stream google.api.HttpBody", gives="Everything", method="Upload"
+    'post: "/v1/early:raw" body: "*"', takes="stream google.api.HttpBody", returns="Everything", method="Upload"
 )
 ECHO = Rule('get: "/v1/echo/{text}"', method="Echo")
 RULES = [GATHER, TALK, UPLOAD, ECHO]
@@ -137,7 +137,7 @@ def test_a_body_that_goes_on_for_too_long_after_its_answer_loses_its_connection(
         assert 3_000_000 <= sent < 40_000_000
 
 
-def test_a_bad_line_behind_an_answer_changes_nothing(rest: RestProcess) -> None:
+def test_a_bad_line_after_an_answer_changes_nothing(rest: RestProcess) -> None:
     body = b'{"name": "RESOURCE_EXHAUSTED"}\n' + b'{"text": "a"}\n' * LINES + b"no JSON\n"
     for _ in range(5):
         answer = rest.request("POST", "/v1/early", body, NDJSON)

@@ -1,7 +1,7 @@
-"""Every form that the comments in google/api/http.proto give, on a service that is no part of the library.
+"""Every form that the comments in google/api/http.proto describe, on a service outside the library.
 
-A row says: by this rule, this HTTP request is that request to the gRPC server. What is answered is compared with what
-Google's own implementation of protobuf's JSON makes of the server's answer, which is what it was asked.
+A row of a table is a rule, an HTTP request, and the request to the gRPC server that it must become. The server answers
+with its request. The HTTP answer is compared with the JSON that Google's own implementation makes of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.transcoding.path_rules import (
     TEMPLATES,
     VERB,
 )
-from tests.support.transcoding.stand import Stand, rules_of, standing
+from tests.support.transcoding.served_rules import ServedRules, rules_of, serving_rules
 
 RULES = [
     *rules_of(TEMPLATES, DECODING, FIELD_BODIES, FIELD_ANSWERS, PRECEDENCE, MALFORMED),
@@ -37,70 +37,70 @@ RULES = [
 
 
 @pytest.fixture(scope="module")
-def stand(module_rest_servers: RestServers) -> Iterator[Stand]:
-    with standing(module_rest_servers, RULES) as both:
+def served(module_rest_servers: RestServers) -> Iterator[ServedRules]:
+    with serving_rules(module_rest_servers, RULES) as both:
         yield both
 
 
 @pytest.mark.parametrize(("rule", "http", "seen"), [*TEMPLATES, *FIELD_BODIES, *PRECEDENCE])
-def test_the_rule_makes_a_call_of_the_request(stand: Stand, rule: Rule, http: str, seen: str) -> None:
-    answer = stand.ask(http)
-    assert stand.seen() == [stand.call(rule, seen)], answer.body
+def test_the_rule_makes_a_call_of_the_request(served: ServedRules, rule: Rule, http: str, seen: str) -> None:
+    answer = served.ask(http)
+    assert served.seen() == [served.call(rule, seen)], answer.body
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.json() == ({} if rule.gives == "google.protobuf.Empty" else stand.echo())
+    assert answer.json() == ({} if rule.returns == "google.protobuf.Empty" else served.echo())
 
 
 @pytest.mark.parametrize(("rule", "path", "seen"), DECODING)
-def test_the_path_is_decoded(stand: Stand, rule: Rule, path: str, seen: str) -> None:
-    answer = stand.ask(f"GET {path}")
-    assert stand.seen() == [stand.call(rule, seen)], answer.body
-    assert (answer.status, answer.json()) == (200, stand.echo())
+def test_the_path_is_decoded(served: ServedRules, rule: Rule, path: str, seen: str) -> None:
+    answer = served.ask(f"GET {path}")
+    assert served.seen() == [served.call(rule, seen)], answer.body
+    assert (answer.status, answer.json()) == (200, served.echo())
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "0"}], ids=["no length", "length 0"])
-def test_no_body_is_an_empty_one(stand: Stand, headers: dict[str, str]) -> None:
-    answer = stand.ask("POST /things/a:archive", headers=headers)
-    assert stand.seen() == [stand.call(VERB, 'text: "a"')], answer.body
+def test_no_body_is_an_empty_one(served: ServedRules, headers: dict[str, str]) -> None:
+    answer = served.ask("POST /resources/a:archive", headers=headers)
+    assert served.seen() == [served.call(VERB, 'text: "a"')], answer.body
 
 
 @pytest.mark.parametrize(("rule", "http", "answered"), FIELD_ANSWERS)
-def test_the_answer_is_the_response_body(stand: Stand, rule: Rule, http: str, answered: Any) -> None:
-    answer = stand.ask(http)
+def test_the_answer_is_the_response_body(served: ServedRules, rule: Rule, http: str, answered: Any) -> None:
+    answer = served.ask(http)
     assert (answer.status, answer.json()) == (200, answered)
-    assert [method for method, _ in stand.seen()] == [stand.contract.method(rule)]
+    assert [method for method, _ in served.seen()] == [served.contract.method(rule)]
 
 
-def test_a_rule_for_head_answers_without_a_body(stand: Stand) -> None:
-    answer = stand.ask("HEAD /heads/a")
-    assert stand.seen() == [stand.call(HEAD, 'text: "a"')]
+def test_a_rule_for_head_answers_without_a_body(served: ServedRules) -> None:
+    answer = served.ask("HEAD /heads/a")
+    assert served.seen() == [served.call(HEAD, 'text: "a"')]
     assert (answer.status, answer.body) == (200, b"")
 
 
 @pytest.mark.parametrize(("http", "allowed"), NOT_ALLOWED)
-def test_another_verb_is_refused_with_those_that_are_allowed(stand: Stand, http: str, allowed: set[str]) -> None:
-    answer = stand.ask(http)
+def test_another_verb_is_refused_with_those_that_are_allowed(served: ServedRules, http: str, allowed: set[str]) -> None:
+    answer = served.ask(http)
     assert (answer.status, answer.refusal.reason) == (405, "METHOD_NOT_ALLOWED")
-    told = set(answer.headers["Allow"].split(", "))
-    assert told == allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
-    assert stand.seen() == []
+    named = set(answer.headers["Allow"].split(", "))
+    assert named == allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
+    assert served.seen() == []
 
 
-def left_out(stand: Stand) -> dict[str, dict[str, Any]]:
-    """What the log tells of rules that are left out, by method."""
-    return {f"/{event['method']}": event for event in stand.rest.log_events() if event["event"] == "rule left out"}
+def left_out(served: ServedRules) -> dict[str, dict[str, Any]]:
+    """The log lines about rules that are left out, by method."""
+    return {f"/{event['method']}": event for event in served.rest.log_events() if event["event"] == "rule left out"}
 
 
 @pytest.mark.parametrize("rule", MALFORMED)
-def test_a_malformed_rule_is_told_in_the_log(stand: Stand, rule: Rule) -> None:
-    told = left_out(stand)[stand.contract.method(rule)]
-    assert (told["level"], told["target"]) == ("warning", stand.server.address)
-    assert told["problem"]
+def test_a_malformed_rule_is_logged(served: ServedRules, rule: Rule) -> None:
+    line = left_out(served)[served.contract.method(rule)]
+    assert (line["level"], line["target"]) == ("warning", served.server.address)
+    assert line["problem"]
 
 
-def test_no_other_rule_is_called_malformed(stand: Stand) -> None:
-    assert set(left_out(stand)) == {stand.contract.method(rule) for rule in rules_of(MALFORMED)}
+def test_no_other_rule_is_called_malformed(served: ServedRules) -> None:
+    assert set(left_out(served)) == {served.contract.method(rule) for rule in rules_of(MALFORMED)}
 
 
 @pytest.mark.parametrize("path", ["/bad/a", "/bad/a/more", "/bad/answer", "/levels/a/three", "/half/a/here"])
-def test_nothing_is_served_by_a_malformed_rule(stand: Stand, path: str) -> None:
-    assert stand.ask(f"GET {path}").status == 404
+def test_nothing_is_served_by_a_malformed_rule(served: ServedRules, path: str) -> None:
+    assert served.ask(f"GET {path}").status == 404

@@ -1,4 +1,4 @@
-"""What parameters and bodies may hold: every type of field, by protobuf's JSON, compared with Google's own of it."""
+"""Values in parameters and bodies: every type of field, in protobuf's JSON, compared with Google's implementation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.rest import RestServers
 from tests.support.transcoding.contracts import Rule
-from tests.support.transcoding.stand import Stand, standing
+from tests.support.transcoding.served_rules import ServedRules, serving_rules
 
 QUERY = Rule('get: "/query"')
 BODY = Rule('post: "/body" body: "*"')
@@ -193,34 +193,34 @@ OLDER_REFUSALS = [
 
 
 @pytest.fixture(scope="module")
-def stand(module_rest_servers: RestServers) -> Iterator[Stand]:
-    with standing(module_rest_servers, [QUERY, BODY, OLDER_QUERY, OLDER_BODY]) as both:
+def served(module_rest_servers: RestServers) -> Iterator[ServedRules]:
+    with serving_rules(module_rest_servers, [QUERY, BODY, OLDER_QUERY, OLDER_BODY]) as both:
         yield both
 
 
 @pytest.mark.parametrize(("query", "seen"), PARAMETERS)
-def test_query_parameters_are_fields(stand: Stand, query: str, seen: str) -> None:
-    answer = stand.ask(f"GET /query?{query}")
-    assert stand.seen() == [stand.call(QUERY, seen)], answer.body
-    assert (answer.status, answer.json()) == (200, stand.echo())
+def test_query_parameters_are_fields(served: ServedRules, query: str, seen: str) -> None:
+    answer = served.ask(f"GET /query?{query}")
+    assert served.seen() == [served.call(QUERY, seen)], answer.body
+    assert (answer.status, answer.json()) == (200, served.echo())
 
 
 @pytest.mark.parametrize(("body", "seen"), BODIES)
-def test_the_body_is_the_request(stand: Stand, body: str, seen: str) -> None:
-    answer = stand.ask("POST /body", body)
-    assert stand.seen() == [stand.call(BODY, seen)], answer.body
-    assert (answer.status, answer.json()) == (200, stand.echo())
+def test_the_body_is_the_request(served: ServedRules, body: str, seen: str) -> None:
+    answer = served.ask("POST /body", body)
+    assert served.seen() == [served.call(BODY, seen)], answer.body
+    assert (answer.status, answer.json()) == (200, served.echo())
 
 
 @pytest.mark.parametrize(("rule", "http", "seen"), OLDER)
-def test_messages_of_proto2_are_as_good(stand: Stand, rule: Rule, http: str, seen: str) -> None:
-    answer = stand.ask(http)
-    assert stand.seen() == [stand.call(rule, seen)], answer.body
-    assert (answer.status, answer.json()) == (200, stand.echo())
+def test_messages_of_proto2_are_transcoded_too(served: ServedRules, rule: Rule, http: str, seen: str) -> None:
+    answer = served.ask(http)
+    assert served.seen() == [served.call(rule, seen)], answer.body
+    assert (answer.status, answer.json()) == (200, served.echo())
 
 
 @pytest.mark.parametrize(("http", "named"), OLDER_REFUSALS)
-def test_what_proto2_refuses_is_refused(stand: Stand, http: str, named: str) -> None:
-    answer = stand.ask(http)
+def test_values_that_proto2_refuses_are_refused(served: ServedRules, http: str, named: str) -> None:
+    answer = served.ask(http)
     assert (answer.status, list(answer.refusal.fields)) == (400, [named])
-    assert stand.seen() == []
+    assert served.seen() == []

@@ -20,7 +20,7 @@ from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksReq
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from tests.support.clients import FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.processes import ServerProcess, Servers
 from tests.support.slow_disk import SlowDisk
 from tests.support.stores import Engine, FreshDatabases, bound_store
@@ -125,7 +125,7 @@ def prepare(servers: Servers, databases: FreshDatabases) -> Callable[[Engine], D
     def prepare(engine: Engine) -> Desk:
         url = databases.migrated("frontend", engine)
         with bound_store("frontend", url) as store:
-            branch = Branch(store, SettableClock())
+            branch = LocalFrontend(store, SettableClock())
             stock = [new_book(f"{number}") for number in range(BOOKS)]
             branch.receive(*stock)
             user = branch.user().id

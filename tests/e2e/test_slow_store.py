@@ -16,7 +16,7 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.v1 import loan_pb2
 from tests.support.clients import FrontendClient, open_channel, refusal_of
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import FreshDatabases, bound_store
 
@@ -57,7 +57,7 @@ class Desk:
 def desk(module_servers: Servers, databases: FreshDatabases, engine: Any) -> Desk:
     url = databases.migrated("frontend", engine)
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock())
+        branch = LocalFrontend(store, SettableClock())
         stock = [new_book(f"{number}") for number in range(400)]
         branch.receive(*stock)
         user = branch.user().id

@@ -12,7 +12,7 @@ FIELDS = ("name", "rule", "file", "text", "becomes", "tests")
 
 
 class ListError(Exception):
-    """The list is not usable. The message names the entry and says what is wrong with it."""
+    """The list is not usable. The message names the entry and what is wrong with it."""
 
 
 class NoLongerApplies(Exception):

@@ -32,7 +32,7 @@ HANG_SECONDS = 120
 NOT_THE_RULE = re.compile(
     r"(Failed: Timeout|NameError|UnboundLocalError|SyntaxError|IndentationError|ImportError|ModuleNotFoundError)\b"
 )
-"""Failures of code that does not run at all, or for ever. A mutant is to run, and to do the wrong thing."""
+"""Failures of code that does not run at all, or for ever. A mutant is to run, and to break its rule."""
 
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+?::.+?)(?: - (?P<reason>.*))?$", re.MULTILINE)
 
@@ -44,7 +44,7 @@ class Verdict(enum.Enum):
     SURVIVED = "SURVIVED"
     NO_LONGER_APPLIES = "NO LONGER APPLIES"
     BROKEN = "BROKEN"
-    """Its tests could not be run, or failed because the mutant is no Python that runs."""
+    """Its tests could not be run, or failed because the mutant is not Python that runs."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class BadTests(Exception):
 
 
 class Copy:
-    """A copy of the tree. Whatever runs in it, servers that tests start included, imports the modules of the copy."""
+    """A copy of the tree. All that runs in it imports the modules of the copy, also servers that tests start."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         """Copy the files of `root` that git does not ignore into the new folder `folder`."""

@@ -26,7 +26,7 @@ class Git:
         return done.stdout.splitlines()
 
     def base(self) -> str | None:
-        """Return the commit to compare with: where this branch left origin/main, or the parent of what is there.
+        """Return the commit to compare with: where this branch left origin/main, or the parent of HEAD.
 
         None in a clone without history.
         """
@@ -62,7 +62,7 @@ def changed_since(base: str, git: Git, mutants: Sequence[Mutant]) -> list[Mutant
 
 
 def spread(mutants: Sequence[Mutant], at_most: int) -> list[Mutant]:
-    """Return at most so many of them, taken evenly from the whole list, and the same ones each time."""
+    """Return at most `count` of them, taken evenly from the whole list, and the same ones each time."""
     if len(mutants) <= at_most:
         return list(mutants)
     return [mutants[number * len(mutants) // at_most] for number in range(at_most)]

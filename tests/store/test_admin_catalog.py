@@ -35,7 +35,7 @@ EMMA = {
 NOBODY = str(uuid.UUID(int=1))
 
 
-def test_an_added_book_has_all_that_was_said_of_it(admin: Admin) -> None:
+def test_an_added_book_has_every_field_of_the_request(admin: Admin) -> None:
     book = admin.add("Emma", **EMMA)
     now = timestamp(admin.clock())
     expected = Book(
@@ -63,7 +63,7 @@ def test_an_added_book_has_all_that_was_said_of_it(admin: Admin) -> None:
     assert admin.books() == [expected]
 
 
-def test_a_book_has_one_copy_where_none_is_said(admin: Admin) -> None:
+def test_a_book_has_one_copy_by_default(admin: Admin) -> None:
     assert admin.add("Emma").total_copies == 1
 
 
@@ -97,7 +97,7 @@ def test_many_books_may_have_no_isbn(admin: Admin) -> None:
     assert admin.titles() == ["A", "B", "C"]
 
 
-def test_a_removed_book_gives_its_isbn_free(admin: Admin) -> None:
+def test_a_removed_book_frees_its_isbn(admin: Admin) -> None:
     admin.remove(admin.add("Emma", isbn="9780141439587").id)
     admin.add("Emma again", isbn="9780141439587")
 
@@ -105,7 +105,7 @@ def test_a_removed_book_gives_its_isbn_free(admin: Admin) -> None:
 # --- the same request twice ---
 
 
-def test_a_replay_gets_the_first_answer_whatever_happened_since(admin: Admin) -> None:
+def test_a_replay_gets_the_first_answer_after_later_changes(admin: Admin) -> None:
     request_id = str(uuid.uuid4())
     book = admin.add("Emma", request_id=request_id, isbn="9780141439587")
     admin.clock.advance(days=1)
@@ -179,7 +179,7 @@ def test_one_request_id_with_two_arguments_raced_adds_one_book(admin: Admin) -> 
 # --- changing ---
 
 
-def test_an_update_changes_what_the_mask_names_and_nothing_else(admin: Admin) -> None:
+def test_an_update_changes_only_the_fields_of_the_mask(admin: Admin) -> None:
     before = admin.add("Emma", **EMMA)
     admin.clock.advance(days=1)
     sent = Book(id=before.id, title="Emma!", publisher="Other", authors=["J. A."], total_copies=5)
@@ -260,7 +260,7 @@ def test_a_value_that_add_would_refuse_is_refused_and_nothing_is_changed(admin: 
         assert admin.get(before.id) == before
 
 
-def test_an_etag_holds_for_one_version(admin: Admin) -> None:
+def test_an_etag_is_valid_for_one_version(admin: Admin) -> None:
     first = admin.add("Emma")
     second = admin.update(Book(id=first.id, title="Emma 2", etag=first.etag))
     with pytest.raises(EtagMismatch):

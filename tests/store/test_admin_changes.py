@@ -1,4 +1,4 @@
-"""What the frontend is told of the catalogue, on both engines: every change once, and no past that is not ours."""
+"""ListCatalogChanges on both engines: every change is sent once, and a cursor of another database is refused."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.support.clocks import SettableClock
 from tests.support.stores import FreshDatabases, bound_store
 
 
-def as_told(book: Book) -> Book:
-    """The book as the frontend is told of it: without what the frontend knows better."""
-    told = Book()
-    told.CopyFrom(book)
+def as_sent(book: Book) -> Book:
+    """The book as the frontend gets it: without what the frontend knows better."""
+    sent = Book()
+    sent.CopyFrom(book)
     for field in ("available_copies", "next_available_time", "etag"):
-        told.ClearField(field)
-    return told
+        sent.ClearField(field)
+    return sent
 
 
 def catalogue(admin: Admin) -> dict[str, Book]:
     books = admin.books(page_size=1_000) + admin.books(page_size=1_000, state=BOOK_STATE_REMOVED)
-    return {book.id: as_told(book) for book in books}
+    return {book.id: as_sent(book) for book in books}
 
 
 def test_an_empty_catalogue_has_a_cursor_too(admin: Admin) -> None:
@@ -42,7 +42,7 @@ def test_an_empty_catalogue_has_a_cursor_too(admin: Admin) -> None:
     assert [change.book.title for change in admin.changes(cursor)[0]] == ["Emma"]
 
 
-def test_each_book_is_told_once_in_its_newest_state(admin: Admin) -> None:
+def test_each_book_is_sent_once_in_its_newest_state(admin: Admin) -> None:
     first, second, third = (admin.add(title, description="d", authors=["a"]) for title in ("A", "B", "C"))
     _, cursor = admin.changes()
     admin.clock.advance(seconds=1)
@@ -52,12 +52,12 @@ def test_each_book_is_told_once_in_its_newest_state(admin: Admin) -> None:
     changes, after = admin.changes(cursor)
     assert [(change.book.id, change.book.title) for change in changes] == [(second.id, "B"), (first.id, "A3")]
     assert changes[0].book.state == BOOK_STATE_REMOVED
-    assert [change.book for change in changes] == [as_told(admin.get(second.id)), as_told(admin.get(first.id))]
+    assert [change.book for change in changes] == [as_sent(admin.get(second.id)), as_sent(admin.get(first.id))]
     assert admin.changes(after)[0] == []
     assert [change.book.id for change in admin.changes()[0]] == [third.id, second.id, first.id]
 
 
-def test_what_is_not_of_the_catalogue_is_no_change(admin: Admin) -> None:
+def test_what_is_not_of_the_catalogue_is_not_a_change(admin: Admin) -> None:
     book = admin.add("Emma")
     _, cursor = admin.changes()
     admin.record(admin.user_record(1))
@@ -87,7 +87,7 @@ def test_pages_may_end_anywhere(admin: Admin) -> None:
     assert not admin.page_of_changes(page_size=8).has_more
 
 
-def test_a_book_that_changes_while_pages_are_read_is_told_again_and_none_is_lost(admin: Admin) -> None:
+def test_a_book_that_changes_while_pages_are_read_is_sent_again_and_none_is_lost(admin: Admin) -> None:
     books = [admin.add(f"T{number}") for number in range(6)]
     first = admin.page_of_changes(page_size=3)
     admin.update(Book(id=books[0].id, title="changed"))  # read already
@@ -139,7 +139,7 @@ GARBAGE = [
 ]
 
 
-def test_garbage_is_no_cursor_and_no_receipt(admin: Admin) -> None:
+def test_garbage_is_refused_as_cursor_and_as_receipt(admin: Admin) -> None:
     admin.add("Emma")
     for garbage in GARBAGE:
         with pytest.raises(FieldInvalid, match="cursor"):
@@ -244,7 +244,7 @@ def test_threads_that_take_revisions_at_once_get_each_its_own(admin_store: Store
     assert head_revision() == 96
 
 
-def test_a_transaction_that_fails_gives_its_revisions_back(admin_store: Store) -> None:
+def test_a_transaction_that_fails_returns_its_revisions(admin_store: Store) -> None:
     def fail() -> None:
         with admin_store.writing():
             take_revisions(5)

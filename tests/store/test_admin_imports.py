@@ -1,4 +1,4 @@
-"""Bulk import on both engines: each row has its outcome, and a bad one holds up no other."""
+"""Bulk import on both engines: each row has its outcome, and a bad one delays no other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def isbn13(number: int) -> str:
     return twelve + str(-sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(twelve)) % 10)
 
 
-def test_good_rows_go_in_beside_bad_ones_and_each_bad_one_says_why(admin: Admin) -> None:
+def test_good_rows_are_imported_and_each_bad_one_is_reported_with_its_reason(admin: Admin) -> None:
     outcomes = admin.import_rows(
         EMMA,
         AddBookRequest(title="", copies=0, page_count=-1),
@@ -86,7 +86,7 @@ def test_a_removed_books_isbn_can_be_imported(admin: Admin) -> None:
     assert [outcome.result for outcome in admin.import_rows(EMMA)] == [ADDED]
 
 
-def test_a_dry_run_says_the_same_and_adds_nothing(admin: Admin) -> None:
+def test_a_dry_run_reports_the_same_and_adds_nothing(admin: Admin) -> None:
     admin.add("There", isbn="9780306406157")
     before, cursor = admin.changes()
     rows = [

@@ -31,7 +31,7 @@ def admin(databases: FreshDatabases, clock: SettableClock) -> Iterator[Admin]:
 
 
 class SlowWriter:
-    """Adds a book and stays in the transaction, its revision taken, until it is told to commit."""
+    """Adds a book and stays in the transaction, its revision taken, until `may_commit` is set."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -45,9 +45,9 @@ class SlowWriter:
 
 
 def followed(admin: Admin, *, writers_wait: bool) -> tuple[list[str], list[str]]:
-    """What a reader gets that follows the changes while a slow writer and a quick one write, and what there is.
+    """What a reader gets that follows the changes while a slow writer and a quick one write, and the titles in the end.
 
-    `writers_wait` tells whether the quick one is expected to wait for the slow one.
+    `writers_wait` is whether the quick one is expected to wait for the slow one.
     """
     slow = SlowWriter(admin.store, admin.clock)
     seen: list[str] = []

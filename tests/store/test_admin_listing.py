@@ -1,4 +1,4 @@
-"""Lists of the catalogue on both engines: filters, words, pages that lose nothing and give nothing twice."""
+"""Lists of the catalogue on both engines: filters, words, pages that lose no book and list none twice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def shelves(admin: Admin) -> list[Book]:
     )
 
 
-def test_every_combination_of_filters_gives_what_it_says(admin: Admin, shelves: list[Book]) -> None:
+def test_every_combination_of_filters_lists_its_books(admin: Admin, shelves: list[Book]) -> None:
     assert len(shelves) == 36
 
     def expected(publisher: str, category: str, state: BookState.ValueType, word: str) -> set[str]:
@@ -104,7 +104,7 @@ def test_a_book_is_found_by_every_word_of_any_title(admin: Admin, title: str, au
     admin.remove(book.id)
 
 
-def test_pages_give_each_book_once_while_books_are_added_and_removed(admin: Admin) -> None:
+def test_pages_list_each_book_once_while_books_are_added_and_removed(admin: Admin) -> None:
     there_all_the_time = [admin.add(f"T{number}").id for number in range(40)]
     removed_meanwhile = [there_all_the_time.pop(index) for index in (35, 20, 3)]
     request, seen = ListBooksRequest(page_size=4), list[str]()
@@ -198,7 +198,7 @@ def test_books_that_cannot_be_borrowed_are_listed_with_the_day_they_are_expected
     assert {book.available_copies for book in found.values()} == {0}
 
 
-def test_only_a_book_without_a_free_copy_says_when_one_is_expected(admin: Admin) -> None:
+def test_only_a_book_without_a_free_copy_shows_when_one_is_expected(admin: Admin) -> None:
     book = admin.add("Emma", copies=2)
     admin.record(admin.loan_record(1, 5, book_id=book.id))
     assert not admin.get(book.id).HasField("next_available_time")
@@ -212,7 +212,7 @@ def test_only_a_book_without_a_free_copy_says_when_one_is_expected(admin: Admin)
     assert admin.unavailable() == []
 
 
-def test_a_loan_that_ended_does_not_say_when_a_book_is_expected(admin: Admin) -> None:
+def test_a_loan_that_ended_does_not_count_for_when_a_book_is_expected(admin: Admin) -> None:
     book = admin.add("Emma")
     admin.record(admin.loan_record(1, 5, returned=True, book_id=book.id), admin.loan_record(2, 9, book_id=book.id))
     assert admin.get(book.id).next_available_time == timestamp(admin.clock() + 9 * DAY)

@@ -1,4 +1,4 @@
-"""No list reads the whole table to give a page, and an idle poll reads no book at all: the engines' own plans say so.
+"""No list reads the whole table for a page, and an idle poll reads no book at all, as the engines' own plans show.
 
 The plans are those of the statements that the use cases really run. `pytest -s` prints them.
 """
@@ -125,7 +125,7 @@ def statements_of(store: Store) -> Iterator[list[tuple[str, Any]]]:
 
 
 def plans_of(admin: Admin, use_case: Callable[[], object]) -> list[str]:
-    """Run a use case, and give the engine's plan for each statement that it ran on a table that grows."""
+    """Run a use case, and return the engine's plan for each statement that it ran on a table that grows."""
     store = admin.store
     with statements_of(store) as run:
         use_case()

@@ -1,4 +1,4 @@
-"""What the frontend tells of, on both engines: the newest version wins, whatever comes when and how often."""
+"""RecordStates on both engines: the newest version wins, in any order and however often it comes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_rows_with_a_receipt_of_a_lost_past_are_not_recorded(
 
 BAD_USERS: dict[str, Callable[[State], object]] = {
     "no id": lambda record: record.user.ClearField("id"),
-    "id that is none": lambda record: setattr(record.user, "id", "x" * 37),
+    "invalid id": lambda record: setattr(record.user, "id", "x" * 37),
     "no e-mail": lambda record: record.user.ClearField("email"),
     "no state": lambda record: record.user.ClearField("state"),
     "no time": lambda record: record.user.ClearField("create_time"),
@@ -164,9 +164,9 @@ BAD_LOANS: dict[str, Callable[[State], object]] = {
     "no borrow time": lambda record: record.loan.ClearField("borrow_time"),
     "no due time": lambda record: record.loan.ClearField("due_time"),
     "revision 0": lambda record: setattr(record, "revision", 0),
-    "id that is none": lambda record: setattr(record.loan, "id", "x" * 37),
-    "book that is none": lambda record: setattr(record.loan, "book_id", "x" * 37),
-    "user that is none": lambda record: setattr(record.loan, "user_id", "\x00"),
+    "invalid id": lambda record: setattr(record.loan, "id", "x" * 37),
+    "invalid book": lambda record: setattr(record.loan, "book_id", "x" * 37),
+    "invalid user": lambda record: setattr(record.loan, "user_id", "\x00"),
     "control character": lambda record: setattr(record.loan, "book_title", "a\x1bb"),
     "time out of range": lambda record: record.loan.due_time.CopyFrom(Timestamp(seconds=2**62)),
     "return out of range": lambda record: record.loan.return_time.CopyFrom(Timestamp(seconds=2**62)),
@@ -296,7 +296,7 @@ def test_a_row_of_an_unknown_kind_is_not_one_without_a_kind(admin: Admin) -> Non
 # --- whose rows ---
 
 
-def test_a_second_frontend_is_refused_until_an_operator_says_otherwise(admin: Admin) -> None:
+def test_a_second_frontend_is_refused_until_an_operator_accepts_it(admin: Admin) -> None:
     admin.record(admin.user_record(1))
     with pytest.raises(OtherFrontend) as refused:
         admin.record(admin.user_record(2), frontend_id=OTHER_FRONTEND)
@@ -313,13 +313,13 @@ def test_a_second_frontend_is_refused_until_an_operator_says_otherwise(admin: Ad
     assert Frontend.select().count() == 1
 
 
-def test_a_frontend_can_be_accepted_before_it_has_said_anything(admin: Admin) -> None:
+def test_a_frontend_can_be_accepted_before_its_first_call(admin: Admin) -> None:
     accept_frontend(admin.store, OTHER_FRONTEND)
     with pytest.raises(OtherFrontend):
         admin.record(admin.user_record(1))
 
 
-def test_a_frontend_that_is_accepted_again_is_told_what_was_recorded_of_it(admin: Admin) -> None:
+def test_a_frontend_that_is_accepted_again_learns_what_was_recorded_of_it(admin: Admin) -> None:
     admin.record(admin.user_record(140))
     accept_frontend(admin.store, OTHER_FRONTEND)
     accept_frontend(admin.store, FRONTEND)
@@ -329,7 +329,7 @@ def test_a_frontend_that_is_accepted_again_is_told_what_was_recorded_of_it(admin
 # --- the newest revision, by which a frontend learns that its own store is old ---
 
 
-def test_the_newest_revision_of_any_row_is_told(admin: Admin) -> None:
+def test_the_newest_revision_of_any_row_is_returned(admin: Admin) -> None:
     assert admin.record(admin.user_record(5)).newest_revision == 5
     assert admin.record(admin.loan_record(9), admin.loan_record(7)).newest_revision == 9
     assert admin.record(admin.user_record(6)).newest_revision == 9
@@ -337,7 +337,7 @@ def test_the_newest_revision_of_any_row_is_told(admin: Admin) -> None:
     assert admin.record(admin.user_record(1)).newest_revision == 9
 
 
-def test_a_refused_row_is_no_version_that_was_recorded(admin: Admin) -> None:
+def test_a_refused_row_is_not_a_recorded_version(admin: Admin) -> None:
     absurd = admin.user_record(2**63 - 2)
     absurd.user.email = ""
     assert admin.record(admin.user_record(5), absurd).newest_revision == 5

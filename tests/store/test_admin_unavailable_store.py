@@ -67,7 +67,7 @@ def test_after_the_server_cut_all_connections_calls_go_on(
 
 
 def fill_pool(store: Store, connections: int) -> None:
-    """Use so many connections at the same time, so that as many wait in the pool."""
+    """Use this number of connections at the same time, so that as many wait in the pool."""
     together = Barrier(connections)
 
     def use() -> None:
@@ -102,7 +102,7 @@ def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(
         assert head_revision() == before + 1
 
 
-def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
+def test_a_writer_that_waits_too_long_for_another_may_try_again(
     databases: FreshDatabases,
 ) -> None:
     with bound_store("admin", databases.migrated("admin", "postgresql"), StoreTimes(busy_seconds=1)) as store:
@@ -116,7 +116,7 @@ def test_a_writer_that_waits_too_long_for_another_is_told_to_try_again(
 # --- SQLite ---
 
 
-def test_a_writer_that_waits_too_long_for_another_process_is_told_to_try_again(
+def test_a_writer_that_waits_too_long_for_another_process_may_try_again(
     databases: FreshDatabases,
 ) -> None:
     url = databases.migrated("admin", "sqlite")
@@ -137,7 +137,7 @@ def long_book(number: int) -> AddBookRequest:
 
 
 def limit_to_pages_more(store: Store, pages: int) -> None:
-    """Let the file grow by so many pages at most: to SQLite the disk is full after that."""
+    """Let the file grow by at most this number of pages: to SQLite the disk is full after that."""
     database: Any = store.database  # peewee's stubs do not know that it is SQLite
     database.pragma("max_page_count", database.pragma("page_count") + pages, permanent=True)
 

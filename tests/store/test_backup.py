@@ -53,12 +53,12 @@ def done(result: Result) -> str:
 
 
 def refusal(result: Result) -> str:
-    """What a command says that was refused: one sentence."""
+    """The message of a command that was refused: one sentence."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
-    (told,) = result.stderr.splitlines()
-    assert told.startswith("Error: ")
-    return told.removeprefix("Error: ")
+    (message,) = result.stderr.splitlines()
+    assert message.startswith("Error: ")
+    return message.removeprefix("Error: ")
 
 
 def urls_of(library: Library) -> dict[str, str]:
@@ -117,9 +117,9 @@ def test_a_backup_has_all_and_is_restored_on_either_engine(
 ) -> None:
     request.getfixturevalue("postgresql")
     before = contents_of(filled)
-    told = json.loads(done(run("backup", tmp_path / "monday", "--json", **urls_of(filled))))
-    assert told["stores"]["admin"]["rows"]["book"] == 30
-    assert told["stores"]["frontend"]["rows"]["loan"] == 10
+    printed = json.loads(done(run("backup", tmp_path / "monday", "--json", **urls_of(filled))))
+    assert printed["stores"]["admin"]["rows"]["book"] == 30
+    assert printed["stores"]["frontend"]["rows"]["loan"] == 10
     done(run("verify", tmp_path / "monday"))
     use(filled, 10, "Later book")
 
@@ -146,8 +146,8 @@ def test_a_restore_over_a_store_keeps_the_old_one(filled: Library, tmp_path: Pat
     urls = urls_of(filled)
     filled.close()
     for _ in range(2):
-        told = done(run("restore", tmp_path / "monday", **urls))
-        assert told.count("The old one is kept: ") == 2
+        printed = done(run("restore", tmp_path / "monday", **urls))
+        assert printed.count("The old one is kept: ") == 2
     reopened(filled, **urls)
     assert contents_of(filled) == before
     assert rows_kept(filled.admin.url) == [30, 40]
@@ -264,9 +264,9 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     use(filled, 1, "Later book")
     before = contents_of(filled)
     urls = urls_of(filled)
-    told = refusal(run("restore", tmp_path / "monday", **urls))
-    assert "in use" in told
-    assert "stop the server" in told
+    message = refusal(run("restore", tmp_path / "monday", **urls))
+    assert "in use" in message
+    assert "stop the server" in message
     filled.frontend.close()
     # Neither is restored while one of both is in use.
     assert "in use" in refusal(run("restore", tmp_path / "monday", **urls))
@@ -274,7 +274,7 @@ def test_a_store_in_use_is_not_restored(filled: Library, tmp_path: Path) -> None
     assert contents_of(filled) == before
 
 
-def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
+def test_what_is_not_a_store_is_not_backed_up(databases: FreshDatabases, engine: Engine, tmp_path: Path) -> None:
     admin, frontend = databases.migrated("admin", engine), databases.migrated("frontend", engine)
     swapped = refusal(run("backup", tmp_path / "monday", admin=frontend, frontend=admin))
     assert "this is the store of the frontend service" in swapped
@@ -282,8 +282,8 @@ def test_what_is_no_store_is_not_backed_up(databases: FreshDatabases, engine: En
         {"admin": admin, "frontend": nowhere(databases, engine, tmp_path, "gone")["frontend"]},
         {"admin": nowhere(databases, engine, tmp_path, "gone")["admin"], "frontend": frontend},
     ):
-        told = refusal(run("backup", tmp_path / "monday", **urls))
-        assert " service has no store at " in told or "there are no tables in it" in told
+        message = refusal(run("backup", tmp_path / "monday", **urls))
+        assert " service has no store at " in message or "there are no tables in it" in message
     assert not (tmp_path / "gone").exists()
     assert not list(tmp_path.glob("monday*"))
 
@@ -295,14 +295,14 @@ def test_a_store_is_not_restored_over_the_other_service_or_another_program(
     before = contents_of(filled)
     urls = urls_of(filled)
     filled.close()
-    told = refusal(run("restore", tmp_path / "monday", admin=urls["frontend"], frontend=urls["admin"]))
-    assert "is not replaced: this is the store of the frontend service" in told
+    message = refusal(run("restore", tmp_path / "monday", admin=urls["frontend"], frontend=urls["admin"]))
+    assert "is not replaced: this is the store of the frontend service" in message
     other = databases.empty(engine)
     store = open_store(other)
     store.database.execute_sql("CREATE TABLE places (id INTEGER)")
     store.close()
-    told = refusal(run("restore", tmp_path / "monday", admin=other, frontend=urls["frontend"]))
-    assert "tables of another program" in told
+    message = refusal(run("restore", tmp_path / "monday", admin=other, frontend=urls["frontend"]))
+    assert "tables of another program" in message
     reopened(filled, **urls)
     assert contents_of(filled) == before
 
@@ -320,8 +320,8 @@ def test_a_postgresql_restore_that_fails_leaves_the_old_store(
     store.close()
     done(run("backup", tmp_path / "monday", **sqlite))
     target = {service: databases.migrated(service, "postgresql") for service in SERVICES}
-    told = refusal(run("restore", tmp_path / "monday", "--only", "frontend", **target))
-    assert "cannot restore postgresql://" in told
+    message = refusal(run("restore", tmp_path / "monday", "--only", "frontend", **target))
+    assert "cannot restore postgresql://" in message
     with psycopg.connect(target["frontend"]) as connection:
         assert connection.execute("SELECT count(*) FROM book").fetchone() == (0,)
         assert not connection.execute("SELECT FROM pg_namespace WHERE nspname LIKE 'before%'").fetchall()
@@ -357,10 +357,10 @@ def test_without_a_name_a_backup_has_that_of_its_time(
     databases: FreshDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = done(run("backup", **{service: databases.migrated(service, "sqlite") for service in SERVICES}))
+    printed = done(run("backup", **{service: databases.migrated(service, "sqlite") for service in SERVICES}))
     (made,) = (tmp_path / "backups").iterdir()
     assert re.fullmatch(r"\d{8}-\d{6}", made.name)
-    assert said.startswith(f"The backup backups/{made.name} of ")
+    assert printed.startswith(f"The backup backups/{made.name} of ")
     done(run("verify", made))
 
 
@@ -401,12 +401,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_a_damaged_backup_is_told_by_what_is_wrong_and_is_not_restored(tmp_path: Path, backup: Path, kind: str) -> None:
-    damage, told = DAMAGES[kind]
+def test_a_damaged_backup_is_refused_with_its_damage_and_not_restored(tmp_path: Path, backup: Path, kind: str) -> None:
+    damage, expected = DAMAGES[kind]
     folder = shutil.copytree(backup, tmp_path / "copy")
     damage(folder)
     for result in (run("verify", folder), run("restore", folder, "--data-dir", tmp_path / "data")):
-        assert any(part in refusal(result) for part in told.split("|"))
+        assert any(part in refusal(result) for part in expected.split("|"))
     assert not (tmp_path / "data").exists()
 
 

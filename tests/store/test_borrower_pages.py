@@ -56,7 +56,7 @@ def test_a_borrower_of_thousands_of_loans_with_long_titles_is_listed(admin: Admi
     assert max(page.ByteSize() for page in pages) < MAX_PAGE_BYTES + 10_000 < MESSAGE_BYTES
     assert loans_in(pages) == in_order([*records, *others])
     counts = {who.user.active_loan_count for page in pages for who in page.borrowers if who.user.email}
-    assert counts == {LOANS}, "each part says how many loans there are in all"
+    assert counts == {LOANS}, "each part has the number of loans in all"
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 100])

@@ -34,7 +34,7 @@ from tests.support.admin import Admin
 from tests.support.clients import Refusal
 from tests.support.clocks import SettableClock
 from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
-from tests.support.frontend import RULES, Branch
+from tests.support.frontend import RULES, LocalFrontend
 from tests.support.servicers import ServicerRunner
 
 pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
@@ -71,7 +71,7 @@ class Lists:
     def __init__(self, runner: ServicerRunner, store: Store, lists: list[tuple[str, Message, str]]) -> None:
         self.runner, self.store, self.lists = runner, store, lists
         self.borrowers: set[str] = set()
-        """The users whom `ListBorrowers` must show, whatever is damaged."""
+        """The users whom `ListBorrowers` must show with any column damaged."""
 
     def items(self, method: str, request: Any, field: str, page_size: int) -> list[Any]:
         found: list[Any] = []
@@ -211,8 +211,8 @@ class damaged:  # noqa: N801 - reads as a context manager
 
 
 @pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> tuple[Branch, Lists]:
-    branch = Branch(frontend_store, clock)
+def frontend_and_lists(frontend_store: Store, clock: SettableClock) -> tuple[LocalFrontend, Lists]:
+    frontend = LocalFrontend(frontend_store, clock)
     watched = WatchedClock(frontend_store, clock)
     sync = Sync(frontend_store, SyncSettings("127.0.0.1:1"), watched)
     runner = ServicerRunner(frontend_server.rpc.services.services(frontend_store, RULES, watched, sync))
@@ -242,18 +242,20 @@ def frontend(frontend_store: Store, clock: SettableClock) -> tuple[Branch, Lists
         ),
         (f"{FRONTEND}.LendingService/ListLoans", lending_service_pb2.ListLoansRequest(), "loans"),
     ]
-    return branch, Lists(runner, frontend_store, lists)
+    return frontend, Lists(runner, frontend_store, lists)
 
 
 @pytest.mark.parametrize("model", [frontend_models.Book, frontend_models.User, frontend_models.Loan])
-def test_no_damaged_row_ends_a_list_of_the_frontend(frontend: tuple[Branch, Lists], model: Any) -> None:
-    branch, lists = frontend
+def test_no_damaged_row_ends_a_list_of_the_frontend(
+    frontend_and_lists: tuple[LocalFrontend, Lists], model: Any
+) -> None:
+    frontend, lists = frontend_and_lists
     books = [
-        branch.book(f"Title {number}", copies=99, publisher=f"P{number}", category=f"C{number}")
+        frontend.book(f"Title {number}", copies=99, publisher=f"P{number}", category=f"C{number}")
         for number in range(ROWS)
     ]
-    users = [branch.user() for _ in range(ROWS)]
-    rows = [branch.borrow(book.id, user.id) for book, user in zip(books, users, strict=True)]
+    users = [frontend.user() for _ in range(ROWS)]
+    rows = [frontend.borrow(book.id, user.id) for book, user in zip(books, users, strict=True)]
     ids = {
         frontend_models.Book: [book.id for book in books],
         frontend_models.User: [user.id for user in users],
@@ -295,11 +297,13 @@ def test_no_damaged_row_ends_a_list_of_the_frontend(frontend: tuple[Branch, List
 
 
 @pytest.mark.parametrize("model", [frontend_models.User, frontend_models.Loan])
-def test_a_damaged_row_does_not_stop_the_push_of_the_others(frontend: tuple[Branch, Lists], model: Any) -> None:
-    branch, lists = frontend
-    book = branch.book(copies=ROWS)
-    users = [branch.user() for _ in range(ROWS)]
-    loans = [branch.borrow(book.id, user.id) for user in users]
+def test_a_damaged_row_does_not_stop_the_push_of_the_others(
+    frontend_and_lists: tuple[LocalFrontend, Lists], model: Any
+) -> None:
+    frontend, lists = frontend_and_lists
+    book = frontend.book(copies=ROWS)
+    users = [frontend.user() for _ in range(ROWS)]
+    loans = [frontend.borrow(book.id, user.id) for user in users]
     ids = [row.id for row in (users if model is frontend_models.User else loans)]
     key = model.get(model.id == ids[BAD]).key
     column = {frontend_models.User: "create_time", frontend_models.Loan: "due_time"}[model]
@@ -316,7 +320,7 @@ def test_a_damaged_row_does_not_stop_the_push_of_the_others(frontend: tuple[Bran
         reply = {"outcomes": outcomes, "receipt": "r", "newest_revision": 1}
         return RecordStatesResponse(**reply)  # type: ignore[arg-type]
 
-    push(branch.store, record, branch.clock)
+    push(frontend.store, record, frontend.clock)
     assert set(sent) >= ({user.id for user in users} | {loan.id for loan in loans}) - {ids[BAD]}
     status = lists.runner.call(f"{FRONTEND}.SyncService/GetSyncStatus", sync_service_pb2.GetSyncStatusRequest())
     assert [(row.id, "damaged" in row.reason) for row in status.parked_rows] == [(ids[BAD], True)]

@@ -65,7 +65,7 @@ def epochs(store: Store) -> int:
     raise AssertionError("the store does not come back")
 
 
-def test_cut_connections_alone_are_no_other_database(admin: Replaceable, postgresql: PostgresqlServer) -> None:
+def test_cut_connections_alone_do_not_mean_another_database(admin: Replaceable, postgresql: PostgresqlServer) -> None:
     postgresql.end_connections(admin.name)
     assert epochs(admin.store) == 1
     with admin.store.writing():

@@ -25,12 +25,12 @@ from service_kit.text.keys import text_key
 from service_kit.validation import check
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def admin(admin_store: Store, clock: SettableClock) -> Admin:
     return Admin(admin_store, clock)
 
 
-def listed(branch: Branch, page_size: int = 1_000, **filters: Any) -> list[str]:
+def listed(frontend: LocalFrontend, page_size: int = 1_000, **filters: Any) -> list[str]:
     request, titles = ListBooksRequest(page_size=page_size, **filters), list[str]()
     while True:
-        page = catalog.list_books(branch.store, request)
+        page = catalog.list_books(frontend.store, request)
         titles += [book.title for book in page.books]
         request.page_token = page.next_page_token
         if not request.page_token:
@@ -49,11 +49,11 @@ def listed(branch: Branch, page_size: int = 1_000, **filters: Any) -> list[str]:
 
 
 def values(
-    branch: Branch, list_values: Callable[..., tuple[list[ValueCount], str]], request: Any
+    frontend: LocalFrontend, list_values: Callable[..., tuple[list[ValueCount], str]], request: Any
 ) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     while True:
-        page, request.page_token = list_values(branch.store, request)
+        page, request.page_token = list_values(frontend.store, request)
         found += [(value.value, value.book_count) for value in page]
         if not request.page_token:
             return found
@@ -65,22 +65,22 @@ SPELLINGS = [
 ]
 
 
-def test_one_publisher_is_one_entry_however_it_is_written(branch: Branch) -> None:
-    branch.receive(*[new_book(f"{n}", publisher=text, category=text) for n, text in enumerate(SPELLINGS)])
+def test_one_publisher_is_one_entry_however_it_is_written(frontend: LocalFrontend) -> None:
+    frontend.receive(*[new_book(f"{n}", publisher=text, category=text) for n, text in enumerate(SPELLINGS)])
     everything = [str(n) for n in range(len(SPELLINGS))]
     for spelling in [*SPELLINGS, "éditions wiley", "Éditions Ｗｉｌｅｙ"]:
-        assert listed(branch, publisher=[spelling]) == everything, spelling
-        assert listed(branch, category=[spelling]) == everything, spelling
+        assert listed(frontend, publisher=[spelling]) == everything, spelling
+        assert listed(frontend, category=[spelling]) == everything, spelling
     for other in ("Editions Wiley", "Éditions", "Wiley", "Éditions Wiley & Sons"):
-        assert listed(branch, publisher=[other]) == []
+        assert listed(frontend, publisher=[other]) == []
     for page_size in (1, 10):
         expected = [("Éditions Wiley", len(SPELLINGS))]
-        assert values(branch, catalog.list_publishers, ListPublishersRequest(page_size=page_size)) == expected
-        assert values(branch, catalog.list_categories, ListCategoriesRequest(page_size=page_size)) == expected
+        assert values(frontend, catalog.list_publishers, ListPublishersRequest(page_size=page_size)) == expected
+        assert values(frontend, catalog.list_categories, ListCategoriesRequest(page_size=page_size)) == expected
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 1_000])
-def test_values_are_listed_as_people_sort_also_by_pages(branch: Branch, page_size: int) -> None:
+def test_values_are_listed_as_people_sort_also_by_pages(frontend: LocalFrontend, page_size: int) -> None:
     names = [
         "abacus",
         "Ábaco",
@@ -95,7 +95,7 @@ def test_values_are_listed_as_people_sort_also_by_pages(branch: Branch, page_siz
         "戦争",
         "Мир",
     ]
-    branch.receive(*[new_book(publisher=name) for name in names])
+    frontend.receive(*[new_book(publisher=name) for name in names])
     expected = [
         "Ábaco",
         "abacus",
@@ -110,18 +110,18 @@ def test_values_are_listed_as_people_sort_also_by_pages(branch: Branch, page_siz
         "戦争",
     ]
     request = ListPublishersRequest(page_size=page_size)
-    assert values(branch, catalog.list_publishers, request) == [(name, 1) for name in expected]
+    assert values(frontend, catalog.list_publishers, request) == [(name, 1) for name in expected]
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 1_000])
-def test_a_filter_takes_several_values(branch: Branch, page_size: int) -> None:
+def test_a_filter_takes_several_values(frontend: LocalFrontend, page_size: int) -> None:
     chance = random.Random(3)
     publishers, categories = [f"P{n}" for n in range(6)] + [""], [f"C{n}" for n in range(4)] + [""]
     books = [
         new_book(f"word {n}", publisher=chance.choice(publishers), category=chance.choice(categories))
         for n in range(90)
     ]
-    branch.receive(*books)
+    frontend.receive(*books)
     for filters in (
         {"publisher": ["P1", "P2"]},
         {"publisher": ["p1", "P2", "P2", " p2 ", "", "nobody"]},
@@ -140,7 +140,7 @@ def test_a_filter_takes_several_values(branch: Branch, page_size: int) -> None:
             if all(not wanted or text_key(getattr(book, name)) in wanted for name, wanted in keys.items())
         ]
         for query in ("", "word"):
-            assert listed(branch, page_size, query=query, **filters) == expected, filters
+            assert listed(frontend, page_size, query=query, **filters) == expected, filters
 
 
 def test_the_admin_filters_alike(admin: Admin) -> None:
@@ -213,17 +213,17 @@ def test_a_pasted_isbn_is_taken_by_add_and_update_and_found(admin: Admin) -> Non
 # --- what is left out ---
 
 
-def test_a_list_says_how_many_books_it_left_out(branch: Branch) -> None:
+def test_a_list_counts_the_books_it_left_out(frontend: LocalFrontend) -> None:
     books = [new_book(f"word {n}", publisher=f"P{n % 2}", category=f"C{n % 3}") for n in range(12)]
-    branch.receive(*books)
-    user = branch.user()
+    frontend.receive(*books)
+    user = frontend.user()
     for book in books[:6]:
-        branch.borrow(book.id, user.id)
+        frontend.borrow(book.id, user.id)
     books[6].state, books[7].state = BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED
-    branch.receive(books[6], books[7])
+    frontend.receive(books[6], books[7])
 
     def left_out(**filters: Any) -> int:
-        return catalog.list_books(branch.store, ListBooksRequest(**filters)).left_out_count
+        return catalog.list_books(frontend.store, ListBooksRequest(**filters)).left_out_count
 
     assert left_out() == left_out(query="word") == left_out(query="wor") == left_out(query="wort") == 7
     assert left_out(publisher=["p0"]) == left_out(publisher=["p0"], query="word") == 4
@@ -235,26 +235,26 @@ def test_a_list_says_how_many_books_it_left_out(branch: Branch) -> None:
     assert left_out(include_unavailable=True) == left_out(include_unavailable=True, query="word") == 0
 
     request = ListBooksRequest(page_size=2)
-    first = catalog.list_books(branch.store, request)
+    first = catalog.list_books(frontend.store, request)
     request.page_token = first.next_page_token
-    assert (first.left_out_count, catalog.list_books(branch.store, request).left_out_count) == (7, 0)
+    assert (first.left_out_count, catalog.list_books(frontend.store, request).left_out_count) == (7, 0)
     for loan in list(Loan.select()):
-        branch.bring_back(loan.id)
+        frontend.bring_back(loan.id)
     assert left_out() == 1
 
 
-def test_no_more_are_counted_than_are_worth_it(branch: Branch) -> None:
-    branch.receive(*[new_book("word", state=BOOK_STATE_UNAVAILABLE) for _ in range(1_003)])
+def test_no_more_are_counted_than_are_worth_it(frontend: LocalFrontend) -> None:
+    frontend.receive(*[new_book("word", state=BOOK_STATE_UNAVAILABLE) for _ in range(1_003)])
     for request in (ListBooksRequest(), ListBooksRequest(query="word")):
-        assert catalog.list_books(branch.store, request).left_out_count == catalog.MOST_LEFT_OUT
+        assert catalog.list_books(frontend.store, request).left_out_count == catalog.MOST_LEFT_OUT
 
 
-def test_the_longest_values_fit_into_the_indexes(branch: Branch) -> None:
+def test_the_longest_values_fit_into_the_indexes(frontend: LocalFrontend) -> None:
     longest = ["漢" * 200, "ﷺ" * 200, "𝕬" * 200, "é" * 200, "x" * 200]
-    branch.receive(*[new_book(text, publisher=text, category=text) for text in longest])
+    frontend.receive(*[new_book(text, publisher=text, category=text) for text in longest])
     for text in longest:
-        assert listed(branch, publisher=[text], category=[text]) == [text]
+        assert listed(frontend, publisher=[text], category=[text]) == [text]
     request = ListPublishersRequest(page_size=1)
-    assert {name for name, _ in values(branch, catalog.list_publishers, request)} == set(longest)
-    page, token = catalog.list_publishers(branch.store, ListPublishersRequest(page_size=1))
+    assert {name for name, _ in values(frontend, catalog.list_publishers, request)} == set(longest)
+    page, token = catalog.list_publishers(frontend.store, ListPublishersRequest(page_size=1))
     assert len(ListPublishersResponse(publishers=page, next_page_token=token).next_page_token) <= 2_000

@@ -28,22 +28,22 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 from service_kit.text.keys import text_key
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, at_once, new_book
+from tests.support.frontend import LocalFrontend, at_once, new_book
 from tests.support.stores import FreshDatabases, bound_store
 
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""What a gRPC client takes in one message unless it is told otherwise."""
+"""What a gRPC client takes in one message by default."""
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
-def pages(branch: Branch, page_size: int = 1_000, **filters: Any) -> Iterator[list[book_pb2.Book]]:
+def pages(frontend: LocalFrontend, page_size: int = 1_000, **filters: Any) -> Iterator[list[book_pb2.Book]]:
     request = ListBooksRequest(page_size=page_size, **filters)
     while True:
-        page = catalog.list_books(branch.store, request)
+        page = catalog.list_books(frontend.store, request)
         assert len(page.books) <= page_size
         yield list(page.books)
         request.page_token = page.next_page_token
@@ -51,15 +51,17 @@ def pages(branch: Branch, page_size: int = 1_000, **filters: Any) -> Iterator[li
             return
 
 
-def listed(branch: Branch, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:
-    return [book for page in pages(branch, page_size, **filters) for book in page]
+def listed(frontend: LocalFrontend, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:
+    return [book for page in pages(frontend, page_size, **filters) for book in page]
 
 
-def titles(branch: Branch, **filters: Any) -> list[str]:
-    return [book.title for book in listed(branch, **filters)]
+def titles(frontend: LocalFrontend, **filters: Any) -> list[str]:
+    return [book.title for book in listed(frontend, **filters)]
 
 
-def counts(branch: Branch, page_size: int = 1_000, *, include_unavailable: bool = False) -> tuple[dict[str, int], ...]:
+def counts(
+    frontend: LocalFrontend, page_size: int = 1_000, *, include_unavailable: bool = False
+) -> tuple[dict[str, int], ...]:
     """All publishers and all categories, each with its count, in the order in which they were listed."""
     found: list[dict[str, int]] = []
     lists: list[tuple[Any, Any]] = [
@@ -69,7 +71,7 @@ def counts(branch: Branch, page_size: int = 1_000, *, include_unavailable: bool 
     for list_values, request in lists:
         values: dict[str, int] = {}
         while True:
-            page, request.page_token = list_values(branch.store, request)
+            page, request.page_token = list_values(frontend.store, request)
             assert len(page) <= page_size
             assert not values.keys() & {value.value for value in page}, "a value was listed twice"
             values.update({value.value: value.book_count for value in page})
@@ -82,8 +84,8 @@ def counts(branch: Branch, page_size: int = 1_000, *, include_unavailable: bool 
 # --- what a book shows ---
 
 
-def test_a_book_shows_all_that_the_admin_told_and_the_copies_that_are_here(branch: Branch) -> None:
-    told = branch.book(
+def test_a_book_shows_all_that_the_admin_sent_and_the_copies_that_are_here(frontend: LocalFrontend) -> None:
+    sent = frontend.book(
         "Gödel, Escher, Bach",
         copies=3,
         authors=["Douglas R. Hofstadter"],
@@ -98,97 +100,99 @@ def test_a_book_shows_all_that_the_admin_told_and_the_copies_that_are_here(branc
         create_time=timestamp(1_700_000_000_123_456),
         update_time=timestamp(1_700_000_001_000_000),
     )
-    branch.borrow(told.id, branch.user().id)
+    frontend.borrow(sent.id, frontend.user().id)
 
-    shown = catalog.get_book(branch.store, told.id)
+    shown = catalog.get_book(frontend.store, sent.id)
 
-    told.available_copies = 2
-    assert shown == told
-    assert listed(branch) == [told]
+    sent.available_copies = 2
+    assert shown == sent
+    assert listed(frontend) == [sent]
 
 
 def test_a_book_that_is_out_leaves_the_list_and_shows_when_it_is_expected_back(
-    branch: Branch, clock: SettableClock
+    frontend: LocalFrontend, clock: SettableClock
 ) -> None:
-    book, user = branch.book(copies=2), branch.user()
-    assert titles(branch) == ["Emma"]
-    late = branch.borrow(book.id, user.id, 30)
-    soon = branch.borrow(book.id, user.id, 7)
+    book, user = frontend.book(copies=2), frontend.user()
+    assert titles(frontend) == ["Emma"]
+    late = frontend.borrow(book.id, user.id, 30)
+    soon = frontend.borrow(book.id, user.id, 7)
     made = clock.now
 
-    assert listed(branch) == []
-    [shown] = listed(branch, include_unavailable=True)
-    assert shown == catalog.get_book(branch.store, book.id)
+    assert listed(frontend) == []
+    [shown] = listed(frontend, include_unavailable=True)
+    assert shown == catalog.get_book(frontend.store, book.id)
     assert (shown.available_copies, shown.next_available_time) == (0, timestamp(made + 7 * DAY))
 
-    branch.renew(soon.id, 60)
-    assert catalog.get_book(branch.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+    frontend.renew(soon.id, 60)
+    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(made + 30 * DAY)
     clock.advance(days=40)  # it is overdue, and expected back none the less
-    assert catalog.get_book(branch.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(made + 30 * DAY)
 
-    branch.bring_back(late.id)
-    [shown] = listed(branch)
+    frontend.bring_back(late.id)
+    [shown] = listed(frontend)
     assert (shown.available_copies, shown.HasField("next_available_time")) == (1, False)
 
 
-def test_a_book_that_does_not_circulate_is_listed_only_when_asked_for(branch: Branch, clock: SettableClock) -> None:
-    book = branch.book(copies=2, state=BOOK_STATE_UNAVAILABLE)
+def test_a_book_that_does_not_circulate_is_listed_only_when_asked_for(
+    frontend: LocalFrontend, clock: SettableClock
+) -> None:
+    book = frontend.book(copies=2, state=BOOK_STATE_UNAVAILABLE)
 
-    assert listed(branch) == []
-    [shown] = listed(branch, include_unavailable=True)
+    assert listed(frontend) == []
+    [shown] = listed(frontend, include_unavailable=True)
     assert (shown.state, shown.available_copies) == (BOOK_STATE_UNAVAILABLE, 0)
     assert not shown.HasField("next_available_time"), "none is out"
 
     book.state = BOOK_STATE_ACTIVE
-    branch.receive(book)
-    branch.borrow(book.id, branch.user().id, 7)
+    frontend.receive(book)
+    frontend.borrow(book.id, frontend.user().id, 7)
     book.state = BOOK_STATE_UNAVAILABLE
-    branch.receive(book)
-    [shown] = listed(branch, include_unavailable=True)
+    frontend.receive(book)
+    [shown] = listed(frontend, include_unavailable=True)
     assert (shown.available_copies, shown.next_available_time) == (0, timestamp(clock.now + 7 * DAY))
 
 
-def test_a_removed_book_is_in_no_list_and_still_to_be_got(branch: Branch) -> None:
-    book = branch.book(publisher="Murray", category="Novels")
-    loan = branch.borrow(book.id, branch.user().id, 7)
+def test_a_removed_book_is_in_no_list_and_still_to_be_got(frontend: LocalFrontend) -> None:
+    book = frontend.book(publisher="Murray", category="Novels")
+    loan = frontend.borrow(book.id, frontend.user().id, 7)
     book.state = BOOK_STATE_REMOVED
-    branch.receive(book)
+    frontend.receive(book)
 
     for include_unavailable in (False, True):
-        assert listed(branch, include_unavailable=include_unavailable) == []
-        assert listed(branch, include_unavailable=include_unavailable, query="Emma") == []
-        assert counts(branch, include_unavailable=include_unavailable) == ({}, {})
-    shown = catalog.get_book(branch.store, book.id)
+        assert listed(frontend, include_unavailable=include_unavailable) == []
+        assert listed(frontend, include_unavailable=include_unavailable, query="Emma") == []
+        assert counts(frontend, include_unavailable=include_unavailable) == ({}, {})
+    shown = catalog.get_book(frontend.store, book.id)
     assert (shown.state, shown.available_copies) == (BOOK_STATE_REMOVED, 0)
     assert shown.next_available_time == loan.due_time
-    branch.bring_back(loan.id)
-    assert not catalog.get_book(branch.store, book.id).HasField("next_available_time")
+    frontend.bring_back(loan.id)
+    assert not catalog.get_book(frontend.store, book.id).HasField("next_available_time")
 
 
-def test_nobody_finds_a_book_that_never_was(branch: Branch) -> None:
-    branch.book()
+def test_nobody_finds_a_book_that_never_was(frontend: LocalFrontend) -> None:
+    frontend.book()
     with pytest.raises(BookNotFound):
-        catalog.get_book(branch.store, new_id())
+        catalog.get_book(frontend.store, new_id())
 
 
-def test_a_book_read_while_it_is_lent_and_returned_is_either_here_or_expected_back(branch: Branch) -> None:
-    book, user = branch.book(), branch.user()
+def test_a_book_read_while_it_is_lent_and_returned_is_either_here_or_expected_back(frontend: LocalFrontend) -> None:
+    book, user = frontend.book(), frontend.user()
     is_over = threading.Event()
 
     def lend() -> None:
         try:
             for _ in range(150):
-                branch.bring_back(branch.borrow(book.id, user.id).id)
+                frontend.bring_back(frontend.borrow(book.id, user.id).id)
         finally:
             is_over.set()
 
     def read() -> None:
         while not is_over.is_set():
-            [listed_book] = listed(branch, include_unavailable=True)
-            for shown in (catalog.get_book(branch.store, book.id), listed_book):
+            [listed_book] = listed(frontend, include_unavailable=True)
+            for shown in (catalog.get_book(frontend.store, book.id), listed_book):
                 assert shown.HasField("next_available_time") != bool(shown.available_copies)
 
-    assert at_once(branch.store, [lend, read, read]) == []
+    assert at_once(frontend.store, [lend, read, read]) == []
 
 
 # --- filters ---
@@ -196,7 +200,7 @@ def test_a_book_read_while_it_is_lent_and_returned_is_either_here_or_expected_ba
 WORDS = ("", "emma", "AUSTEN", "austen emma", "9780141439587", "0-14-143958-0", "nowhere")
 
 
-def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
+def test_a_listed_book_matches_every_filter_that_is_set(frontend: LocalFrontend) -> None:
     chance = random.Random(2)
     books = [
         new_book(
@@ -210,12 +214,12 @@ def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
         )
         for _ in range(150)
     ]
-    branch.receive(*books)
-    user = branch.user()
+    frontend.receive(*books)
+    user = frontend.user()
     for book in books[::3]:
         if book.state == BOOK_STATE_ACTIVE:
-            branch.borrow(book.id, user.id)
-    shown = [catalog.get_book(branch.store, book.id) for book in books]
+            frontend.borrow(book.id, user.id)
+    shown = [catalog.get_book(frontend.store, book.id) for book in books]
 
     def fits(book: book_pb2.Book, publisher: str, category: str, query: str) -> bool:
         words = words_of(f"{book.title} {' '.join(book.authors)} {book.isbn}")
@@ -238,25 +242,25 @@ def test_the_filters_that_are_set_must_all_hold(branch: Branch) -> None:
             "query": query,
             "include_unavailable": unavailable_too,
         }
-        assert listed(branch, page_size=7, **filters) == expected, filters
+        assert listed(frontend, page_size=7, **filters) == expected, filters
         found += bool(expected)
     assert found > 60, "the books hardly meet the filters"
 
 
-def test_a_changed_book_is_found_as_what_it_is_now(branch: Branch) -> None:
-    book = branch.book("Emma", authors=["Jane Austen"], publisher="Murray", category="Novels", isbn="9780141439587")
+def test_a_changed_book_is_found_as_what_it_is_now(frontend: LocalFrontend) -> None:
+    book = frontend.book("Emma", authors=["Jane Austen"], publisher="Murray", category="Novels", isbn="9780141439587")
     changed = new_book("Persuasion", id=book.id, authors=["A Lady"], publisher="Egerton", category="Classics")
-    branch.receive(changed)
+    frontend.receive(changed)
 
     for query in ("emma", "austen", "9780141439587"):
-        assert titles(branch, query=query) == []
-    assert titles(branch, publisher=["Murray"]) == titles(branch, category=["Novels"]) == []
-    assert titles(branch, query="persuasion lady", publisher=["Egerton"], category=["Classics"]) == ["Persuasion"]
-    assert counts(branch) == ({"Egerton": 1}, {"Classics": 1})
+        assert titles(frontend, query=query) == []
+    assert titles(frontend, publisher=["Murray"]) == titles(frontend, category=["Novels"]) == []
+    assert titles(frontend, query="persuasion lady", publisher=["Egerton"], category=["Classics"]) == ["Persuasion"]
+    assert counts(frontend) == ({"Egerton": 1}, {"Classics": 1})
 
 
 @pytest.mark.parametrize("unavailable_too", [False, True])
-def test_values_come_by_name_with_the_counts_of_what_is_listed(branch: Branch, unavailable_too: bool) -> None:
+def test_values_come_by_name_with_the_counts_of_what_is_listed(frontend: LocalFrontend, unavailable_too: bool) -> None:
     chance = random.Random(3)
     names = ["Ace", "Bantam", "bantam", "Éditions", "Orion", "O'Reilly", "Zürich", "戦争", ""]
     books = [
@@ -269,36 +273,36 @@ def test_values_come_by_name_with_the_counts_of_what_is_listed(branch: Branch, u
     ]
     # Of these none is to be seen.
     books += [new_book(publisher="Gone", category="Gone", state=BOOK_STATE_REMOVED)]
-    branch.receive(*books)
-    user = branch.user()
+    frontend.receive(*books)
+    user = frontend.user()
     for book in books[::2]:
         if book.state == BOOK_STATE_ACTIVE:
-            branch.borrow(book.id, user.id)
+            frontend.borrow(book.id, user.id)
 
-    shown = listed(branch, include_unavailable=unavailable_too)
+    shown = listed(frontend, include_unavailable=unavailable_too)
     publishers = Counter(book.publisher.replace("bantam", "Bantam") for book in shown if book.publisher)
     categories = Counter(book.category.replace("bantam", "Bantam") for book in shown)
     for page_size in (1, 3, 1_000):
         listed_publishers, listed_categories = (
             {name.replace("bantam", "Bantam"): count for name, count in values.items()}
-            for values in counts(branch, page_size, include_unavailable=unavailable_too)
+            for values in counts(frontend, page_size, include_unavailable=unavailable_too)
         )
         assert list(listed_publishers.items()) == sorted(publishers.items(), key=lambda pair: text_key(pair[0]))
         assert list(listed_categories.items()) == sorted(categories.items(), key=lambda pair: text_key(pair[0]))
         assert "Gone" not in listed_publishers.keys() | listed_categories.keys()
     for publisher, count in publishers.items():
-        assert len(listed(branch, publisher=[publisher], include_unavailable=unavailable_too)) == count
+        assert len(listed(frontend, publisher=[publisher], include_unavailable=unavailable_too)) == count
 
 
 # --- words ---
 
 
-def test_books_are_found_by_words_of_title_author_and_isbn(branch: Branch) -> None:
-    branch.book("Les Misérables", authors=["Victor Hugo"], isbn="9780140444308")
-    branch.book("Straße der Ölsardinen", authors=["John Steinbeck"], isbn="9780140042382")
-    branch.book("戦争と平和", authors=["Лев Толстой"])
-    branch.book("Catch-22", authors=["Joseph Heller"], publisher="Vintage", category="War", description="Yossarian")
-    branch.book("1e5 C++ e4")
+def test_books_are_found_by_words_of_title_author_and_isbn(frontend: LocalFrontend) -> None:
+    frontend.book("Les Misérables", authors=["Victor Hugo"], isbn="9780140444308")
+    frontend.book("Straße der Ölsardinen", authors=["John Steinbeck"], isbn="9780140042382")
+    frontend.book("戦争と平和", authors=["Лев Толстой"])
+    frontend.book("Catch-22", authors=["Joseph Heller"], publisher="Vintage", category="War", description="Yossarian")
+    frontend.book("1e5 C++ e4")
 
     for query, expected in {
         "misérables": "Les Misérables",
@@ -324,39 +328,41 @@ def test_books_are_found_by_words_of_title_author_and_isbn(branch: Branch) -> No
         "vict les": "Les Misérables",
         "97801404443": "Les Misérables",
     }.items():
-        assert titles(branch, query=query) == [expected], query
+        assert titles(frontend, query=query) == [expected], query
     for query in ("hugo steinbeck", "ables", "vintage", "war", "yossarian", "978014", "und"):
-        assert titles(branch, query=query) == [], query
+        assert titles(frontend, query=query) == [], query
 
 
-def test_a_query_without_a_word_is_refused(branch: Branch) -> None:
+def test_a_query_without_a_word_is_refused(frontend: LocalFrontend) -> None:
     for query in ("-", " ", "!?", "'", '"', "* % _"):
         with pytest.raises(FieldInvalid) as refused:
-            catalog.list_books(branch.store, ListBooksRequest(query=query))
+            catalog.list_books(frontend.store, ListBooksRequest(query=query))
         assert [field for field, _ in refused.value.problems] == ["query"]
 
 
-def test_what_a_word_index_takes_for_an_operator_is_a_word_here(branch: Branch) -> None:
-    branch.book("Near or not, and to be")
+def test_what_a_word_index_takes_for_an_operator_is_a_word_here(frontend: LocalFrontend) -> None:
+    frontend.book("Near or not, and to be")
     for query in ("NEAR(to be)", "or", "NOT", "and", "near AND not", '"to be', "to* be*", "to & be | ! 'or"):
-        assert titles(branch, query=query) == ["Near or not, and to be"], query
+        assert titles(frontend, query=query) == ["Near or not, and to be"], query
     for query in ("title:be", "near AND far", "to | elsewhere", "NOT gone", "be*r"):
-        assert titles(branch, query=query) == [], query
+        assert titles(frontend, query=query) == [], query
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=st.text(st.characters(codec="utf-8"), max_size=40) | st.text("aA1eé.-_/@&<>;'0", max_size=20))
-def test_each_word_of_a_title_finds_the_book_whatever_its_characters(branch: Branch, title: str) -> None:
+def test_each_word_of_a_title_finds_the_book_with_any_characters(frontend: LocalFrontend, title: str) -> None:
     mark = new_id().replace("-", "")
-    book = branch.book(f"{title.replace(chr(0), '')} {mark}")
+    book = frontend.book(f"{title.replace(chr(0), '')} {mark}")
     for word in words_of(book.title):
-        assert [found.id for found in listed(branch, query=f"{word} {mark}")] == [book.id]
+        assert [found.id for found in listed(frontend, query=f"{word} {mark}")] == [book.id]
 
 
 def test_postgresql_finds_a_word_without_reading_through_all_that_was_added_lately(databases: FreshDatabases) -> None:
     with bound_store("frontend", databases.migrated("frontend", "postgresql")) as store:
-        branch = Branch(store, SettableClock())
-        branch.receive(*[new_book(f"Title {number} word{number}", authors=["Jane Austen"]) for number in range(6_000)])
+        frontend = LocalFrontend(store, SettableClock())
+        frontend.receive(
+            *[new_book(f"Title {number} word{number}", authors=["Jane Austen"]) for number in range(6_000)]
+        )
         found = (
             "SELECT key FROM book WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST($$'word7'$$ AS tsquery)"
         )
@@ -375,10 +381,10 @@ def test_postgresql_finds_a_word_without_reading_through_all_that_was_added_late
 # --- pages ---
 
 
-def test_no_book_comes_twice_and_none_is_missed_while_books_are_lent_and_returned(branch: Branch) -> None:
+def test_no_book_comes_twice_and_none_is_missed_while_books_are_lent_and_returned(frontend: LocalFrontend) -> None:
     books = [new_book(f"{number}", publisher="Murray") for number in range(300)]
-    branch.receive(*books)
-    user, reader = branch.user(), branch.user()
+    frontend.receive(*books)
+    user, reader = frontend.user(), frontend.user()
     is_over = threading.Event()
     restless = books[::3]
 
@@ -386,44 +392,44 @@ def test_no_book_comes_twice_and_none_is_missed_while_books_are_lent_and_returne
         chance = random.Random(4)
         while not is_over.is_set():
             some = chance.sample(restless, 10)
-            for loan in [branch.borrow(book.id, user.id) for book in some]:
-                branch.bring_back(loan.id)
+            for loan in [frontend.borrow(book.id, user.id) for book in some]:
+                frontend.bring_back(loan.id)
 
     def read() -> None:
         try:
             for turn in range(6):
                 filters = {"publisher": ["Murray"]} if turn % 2 else {}
-                ids = [book.id for book in listed(branch, page_size=20, **filters)]
+                ids = [book.id for book in listed(frontend, page_size=20, **filters)]
                 assert len(set(ids)) == len(ids), "a book was listed twice"
                 assert ids == [book.id for book in books if book.id in set(ids)], "not in order"
                 assert {book.id for book in books} - {book.id for book in restless} <= set(ids), "a book was missed"
-                everything = listed(branch, page_size=20, include_unavailable=True, **filters)
+                everything = listed(frontend, page_size=20, include_unavailable=True, **filters)
                 assert [book.id for book in everything] == [book.id for book in books]
         finally:
             is_over.set()
 
     assert reader.id != user.id
-    assert at_once(branch.store, [lend, read]) == []
-    branch.check()
+    assert at_once(frontend.store, [lend, read]) == []
+    frontend.check()
 
 
-def test_a_page_token_goes_on_where_its_page_ended_though_that_book_is_out_now(branch: Branch) -> None:
+def test_a_page_token_goes_on_where_its_page_ended_though_that_book_is_out_now(frontend: LocalFrontend) -> None:
     books = [new_book(f"{number}") for number in range(5)]
-    branch.receive(*books)
+    frontend.receive(*books)
     request = ListBooksRequest(page_size=2)
-    request.page_token = catalog.list_books(branch.store, request).next_page_token
-    user = branch.user()
+    request.page_token = catalog.list_books(frontend.store, request).next_page_token
+    user = frontend.user()
     for book in books[1:3]:
-        branch.borrow(book.id, user.id)
-    assert [book.title for book in catalog.list_books(branch.store, request).books] == ["3", "4"]
+        frontend.borrow(book.id, user.id)
+    assert [book.title for book in catalog.list_books(frontend.store, request).books] == ["3", "4"]
 
 
-def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
-    branch.receive(*[new_book("Emma", publisher="Murray", category="Novels") for _ in range(3)])
+def test_a_page_token_is_good_for_its_own_filters_only(frontend: LocalFrontend) -> None:
+    frontend.receive(*[new_book("Emma", publisher="Murray", category="Novels") for _ in range(3)])
     own = ListBooksRequest(page_size=1, publisher=["Murray"], query="emma")
-    token = catalog.list_books(branch.store, own).next_page_token
+    token = catalog.list_books(frontend.store, own).next_page_token
     own.page_size, own.page_token = 2, token
-    assert len(catalog.list_books(branch.store, own).books) == 2
+    assert len(catalog.list_books(frontend.store, own).books) == 2
 
     for other in (
         ListBooksRequest(page_token=token),
@@ -435,34 +441,34 @@ def test_a_page_token_is_good_for_its_own_filters_only(branch: Branch) -> None:
         ListBooksRequest(page_token="no token", publisher=["Murray"], query="emma"),
     ):
         with pytest.raises(FieldInvalid) as refused:
-            catalog.list_books(branch.store, other)
+            catalog.list_books(frontend.store, other)
         assert [field for field, _ in refused.value.problems] == ["page_token"]
 
-    _, token = catalog.list_publishers(branch.store, ListPublishersRequest(page_size=1))
+    _, token = catalog.list_publishers(frontend.store, ListPublishersRequest(page_size=1))
     assert token == ""
-    branch.book(publisher="Egerton")
-    _, token = catalog.list_publishers(branch.store, ListPublishersRequest(page_size=1))
+    frontend.book(publisher="Egerton")
+    _, token = catalog.list_publishers(frontend.store, ListPublishersRequest(page_size=1))
     with pytest.raises(FieldInvalid):
-        catalog.list_publishers(branch.store, ListPublishersRequest(page_token=token, include_unavailable=True))
+        catalog.list_publishers(frontend.store, ListPublishersRequest(page_token=token, include_unavailable=True))
     with pytest.raises(FieldInvalid):
-        catalog.list_categories(branch.store, ListCategoriesRequest(page_token=token))
+        catalog.list_categories(frontend.store, ListCategoriesRequest(page_token=token))
 
 
-def test_the_size_of_a_page(branch: Branch) -> None:
-    branch.receive(*[new_book(f"{number}", publisher=f"{number}") for number in range(1_001)])
+def test_the_size_of_a_page(frontend: LocalFrontend) -> None:
+    frontend.receive(*[new_book(f"{number}", publisher=f"{number}") for number in range(1_001)])
     for page_size, expected in ((0, 50), (1, 1), (1_000, 1_000), (1_001, 1_000), (2**31 - 1, 1_000)):
-        assert len(catalog.list_books(branch.store, ListBooksRequest(page_size=page_size)).books) == expected
-        assert len(catalog.list_publishers(branch.store, ListPublishersRequest(page_size=page_size))[0]) == expected
+        assert len(catalog.list_books(frontend.store, ListBooksRequest(page_size=page_size)).books) == expected
+        assert len(catalog.list_publishers(frontend.store, ListPublishersRequest(page_size=page_size))[0]) == expected
 
 
 def test_a_page_of_1000_books_with_5000_characters_each_fits_in_a_message_and_the_list_is_complete(
-    branch: Branch,
+    frontend: LocalFrontend,
 ) -> None:
     books = [new_book(f"{number}", description="漢" * 5_000) for number in range(1_000)]
-    branch.receive(*books)
+    frontend.receive(*books)
 
     sizes, ids = [], []
-    for page in pages(branch, 1_000):
+    for page in pages(frontend, 1_000):
         sizes.append(ListBooksResponse(books=page, next_page_token="x" * 100).ByteSize())
         ids += [book.id for book in page]
 

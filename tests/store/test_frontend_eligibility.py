@@ -33,7 +33,7 @@ from service_kit.errors import RowUnreadable, ServiceError
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch
+from tests.support.frontend import LocalFrontend
 from tests.support.waiting import begin_beside, second_beside
 
 NEWER_STATE = 77
@@ -46,12 +46,12 @@ quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock, RULES)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock, RULES)
 
 
-def write(branch: Branch, *changes: Any) -> None:
-    with branch.store.writing():
+def write(frontend: LocalFrontend, *changes: Any) -> None:
+    with frontend.store.writing():
         for change in changes:
             change.execute()
 
@@ -61,20 +61,20 @@ def set_user(user_id: str, borrower: BorrowerFacts | None) -> Any:
     return User.update(state=facts.state, active_loan_count=facts.active_loan_count).where(User.id == user_id)
 
 
-def reasons_of(branch: Branch, call: Callable[[], loan_pb2.Loan]) -> list[str]:
+def reasons_of(frontend: LocalFrontend, call: Callable[[], loan_pb2.Loan]) -> list[str]:
     """Return all reasons for which a call is refused, and show that a refused one changes nothing."""
-    before = branch.contents()
+    before = frontend.contents()
     try:
         call()
     except ServiceError as error:
-        assert branch.contents() == before
+        assert frontend.contents() == before
         return [error.reason, *(refusal.reason for refusal in error.further)]
-    assert branch.contents() != before
+    assert frontend.contents() != before
     return []
 
 
-def test_a_loan_is_made_exactly_where_no_reason_is_against_it(branch: Branch, clock: SettableClock) -> None:
-    book, user = branch.book(), branch.user()
+def test_a_loan_is_made_exactly_where_no_reason_is_against_it(frontend: LocalFrontend, clock: SettableClock) -> None:
+    book, user = frontend.book(), frontend.user()
 
     @quick
     @given(
@@ -84,7 +84,7 @@ def test_a_loan_is_made_exactly_where_no_reason_is_against_it(branch: Branch, cl
     def compare(stored: tuple[int, int, int] | None, borrower: BorrowerFacts | None) -> None:
         state, on_loan, total_copies = stored or (0, 0, 0)
         write(
-            branch,
+            frontend,
             Book.update(state=state, on_loan=on_loan, total_copies=total_copies).where(Book.id == book.id),
             set_user(user.id, borrower),
         )
@@ -95,14 +95,14 @@ def test_a_loan_is_made_exactly_where_no_reason_is_against_it(branch: Branch, cl
             borrower,
         )
         expected = [refusal.reason for refusal in eligibility(facts, RULES)]
-        assert reasons_of(branch, partial(branch.borrow, facts.book_id, facts.user_id)) == expected
+        assert reasons_of(frontend, partial(frontend.borrow, facts.book_id, facts.user_id)) == expected
 
     compare()
 
 
-def test_a_loan_is_renewed_exactly_where_no_reason_is_against_it(branch: Branch, clock: SettableClock) -> None:
-    user = branch.user()
-    loan = branch.borrow(branch.book().id, user.id)
+def test_a_loan_is_renewed_exactly_where_no_reason_is_against_it(frontend: LocalFrontend, clock: SettableClock) -> None:
+    user = frontend.user()
+    loan = frontend.borrow(frontend.book().id, user.id)
 
     @quick
     @given(
@@ -128,63 +128,63 @@ def test_a_loan_is_renewed_exactly_where_no_reason_is_against_it(branch: Branch,
             now=clock.now,
         )
         columns = ("due_time", "return_time", "days", "renewal_count", "user_id")
-        write(branch, Loan.update({name: getattr(facts, name) for name in columns}), set_user(user.id, borrower))
+        write(frontend, Loan.update({name: getattr(facts, name) for name in columns}), set_user(user.id, borrower))
         expected = [refusal.reason for refusal in renewal_eligibility(facts, RULES)]
-        assert reasons_of(branch, partial(branch.renew, loan.id, more_days)) == expected
+        assert reasons_of(frontend, partial(frontend.renew, loan.id, more_days)) == expected
 
     compare()
 
 
-def test_a_copy_that_comes_back_after_the_update_is_for_the_next_call(branch: Branch) -> None:
-    if not branch.store.is_postgresql:
+def test_a_copy_that_comes_back_after_the_update_is_for_the_next_call(frontend: LocalFrontend) -> None:
+    if not frontend.store.is_postgresql:
         pytest.skip("SQLite has one writer")
-    book, user = branch.book(), branch.user()
-    loan = branch.borrow(book.id, branch.user().id)
+    book, user = frontend.book(), frontend.user()
+    loan = frontend.borrow(book.id, frontend.user().id)
 
     with ThreadPoolExecutor(1) as thread:
 
         def come_back_and_read_the_clock() -> int:  # between the update and the reading of the facts
-            begin_beside(branch.store, thread, partial(branch.bring_back, loan.id)).result()
-            return branch.clock()
+            begin_beside(frontend.store, thread, partial(frontend.bring_back, loan.id)).result()
+            return frontend.clock()
 
         request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=14)
         with pytest.raises(NoCopyAvailable):
-            borrow_book(branch.store, request, RULES, come_back_and_read_the_clock)
+            borrow_book(frontend.store, request, RULES, come_back_and_read_the_clock)
 
-    branch.borrow(book.id, user.id)
-    branch.check()
+    frontend.borrow(book.id, user.id)
+    frontend.check()
 
 
-def test_a_renewal_waits_for_the_change_of_its_user_and_is_made(branch: Branch) -> None:
-    user = branch.user()
-    loan = branch.borrow(branch.book().id, user.id)
-    branch.set_state(user.id, NEWER_STATE)
+def test_a_renewal_waits_for_the_change_of_its_user_and_is_made(frontend: LocalFrontend) -> None:
+    user = frontend.user()
+    loan = frontend.borrow(frontend.book().id, user.id)
+    frontend.set_state(user.id, NEWER_STATE)
     activate = User.update(state=USER_STATE_ACTIVE).where(User.id == user.id)
 
-    renewed = second_beside(branch.store, activate.execute, lambda: branch.renew(loan.id, 7))
+    renewed = second_beside(frontend.store, activate.execute, lambda: frontend.renew(loan.id, 7))
 
     assert renewed.days == 21
 
 
-def test_an_unavailable_book_with_all_copies_out_says_when_one_is_expected(
-    branch: Branch, clock: SettableClock
+def test_an_unavailable_book_with_all_copies_out_shows_when_one_is_expected(
+    frontend: LocalFrontend, clock: SettableClock
 ) -> None:
-    book = branch.book()
-    loan = branch.borrow(book.id, branch.user().id, 7)
+    book = frontend.book()
+    loan = frontend.borrow(book.id, frontend.user().id, 7)
     book.state = BOOK_STATE_UNAVAILABLE
-    branch.receive(book)
+    frontend.receive(book)
     with pytest.raises(BookUnavailable) as refused:
-        branch.borrow(book.id, branch.user().id)
+        frontend.borrow(book.id, frontend.user().id)
     assert [refusal.metadata for refusal in refused.value.further] == [
         {"book_id": book.id, "next_available_time": rfc3339(loan.due_time.seconds * 1_000_000)}
     ]
 
 
-def test_a_damaged_user_does_not_hide_why_the_book_is_refused(branch: Branch) -> None:
-    if branch.store.is_postgresql:
+def test_a_damaged_user_does_not_hide_why_the_book_is_refused(frontend: LocalFrontend) -> None:
+    if frontend.store.is_postgresql:
         pytest.skip("PostgreSQL keeps the types of its columns")
-    book, user = branch.book(copies=0), branch.user()
-    branch.store.database.execute_sql("UPDATE user_account SET active_loan_count = 'x'")
+    book, user = frontend.book(copies=0), frontend.user()
+    frontend.store.database.execute_sql("UPDATE user_account SET active_loan_count = 'x'")
     with pytest.raises(NoCopyAvailable) as refused:
-        branch.borrow(book.id, user.id)
+        frontend.borrow(book.id, user.id)
     assert [type(refusal) for refusal in refused.value.further] == [RowUnreadable]

@@ -15,7 +15,7 @@ from library_domain.errors import UserHasLoans
 from service_kit.clock import micros
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.waiting import second_beside
 
 NEWER_STATE = 77
@@ -23,83 +23,85 @@ NEWER_STATE = 77
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
 def test_a_borrow_at_the_limit_waits_for_a_return_and_is_counted(frontend_store: Store, clock: SettableClock) -> None:
-    branch = Branch(frontend_store, clock, LendingRules(loan_limit=1, daily_fine=DailyFine("EUR", 0)))
-    user, books = branch.user(), [branch.book(), branch.book()]
-    loan = branch.borrow(books[0].id, user.id)
+    frontend = LocalFrontend(frontend_store, clock, LendingRules(loan_limit=1, daily_fine=DailyFine("EUR", 0)))
+    user, books = frontend.user(), [frontend.book(), frontend.book()]
+    loan = frontend.borrow(books[0].id, user.id)
 
     second_beside(
-        branch.store, lambda: branch.bring_back(loan.id), lambda: branch.borrow(books[1].id, user.id)
+        frontend.store, lambda: frontend.bring_back(loan.id), lambda: frontend.borrow(books[1].id, user.id)
     )  # fmt: skip
 
-    branch.check()
+    frontend.check()
     assert Loan.select().where(Loan.return_time.is_null()).count() == 1
 
 
-def test_a_loan_begins_after_the_one_for_which_it_waited(branch: Branch, clock: SettableClock) -> None:
-    """The loans would say that more copies were out at a time than there are."""
-    user, book = branch.user(), branch.book(copies=2)
-    loan = branch.borrow(book.id, user.id)
+def test_a_loan_begins_after_the_one_for_which_it_waited(frontend: LocalFrontend, clock: SettableClock) -> None:
+    """By the loans, more copies would be out at a time than there are."""
+    user, book = frontend.user(), frontend.book(copies=2)
+    loan = frontend.borrow(book.id, user.id)
 
     following = second_beside(
-        branch.store,
-        lambda: branch.bring_back(loan.id),
-        lambda: branch.borrow(book.id, user.id),
+        frontend.store,
+        lambda: frontend.bring_back(loan.id),
+        lambda: frontend.borrow(book.id, user.id),
         meanwhile=lambda: clock.advance(seconds=5),
     )
 
     assert micros(following.borrow_time) == clock.now
 
 
-def test_an_account_is_not_closed_while_a_loan_of_it_is_being_made(branch: Branch) -> None:
-    user, book = branch.user(), branch.book()
+def test_an_account_is_not_closed_while_a_loan_of_it_is_being_made(frontend: LocalFrontend) -> None:
+    user, book = frontend.user(), frontend.book()
 
     with pytest.raises(UserHasLoans):
-        second_beside(branch.store, lambda: branch.borrow(book.id, user.id), lambda: branch.close(user.id))
+        second_beside(frontend.store, lambda: frontend.borrow(book.id, user.id), lambda: frontend.close(user.id))
 
-    branch.check()
-    assert [each.state for each in branch.users()] == [USER_STATE_ACTIVE]
+    frontend.check()
+    assert [each.state for each in frontend.users()] == [USER_STATE_ACTIVE]
 
 
-def test_a_request_beside_its_copy_that_got_the_last_book_is_answered_as_that_one(branch: Branch) -> None:
-    user, book, request_id = branch.user(), branch.book(), str(uuid4())
+def test_a_request_at_the_same_time_as_its_copy_that_got_the_last_book_is_answered_as_that_one(
+    frontend: LocalFrontend,
+) -> None:
+    user, book, request_id = frontend.user(), frontend.book(), str(uuid4())
 
     loan = second_beside(
-        branch.store,
-        lambda: branch.borrow(book.id, user.id, request_id=request_id),
-        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+        frontend.store,
+        lambda: frontend.borrow(book.id, user.id, request_id=request_id),
+        lambda: frontend.borrow(book.id, user.id, request_id=request_id),
     )
 
     assert [row.id for row in Loan.select()] == [loan.id]
-    branch.check()
+    frontend.check()
 
 
-def test_a_request_beside_its_copy_is_done_once_where_both_could_be_done(branch: Branch) -> None:
-    user, book, request_id = branch.user(), branch.book(copies=2), str(uuid4())
+def test_a_request_at_the_same_time_as_its_copy_is_done_once_where_both_could_be_done(frontend: LocalFrontend) -> None:
+    user, book, request_id = frontend.user(), frontend.book(copies=2), str(uuid4())
 
     loan = second_beside(
-        branch.store,
-        lambda: branch.borrow(book.id, user.id, request_id=request_id),
-        lambda: branch.borrow(book.id, user.id, request_id=request_id),
+        frontend.store,
+        lambda: frontend.borrow(book.id, user.id, request_id=request_id),
+        lambda: frontend.borrow(book.id, user.id, request_id=request_id),
     )
 
     assert [row.id for row in Loan.select()] == [loan.id]
-    branch.check()
+    frontend.check()
 
 
-def test_a_retry_waits_for_the_page_that_sets_a_newer_version_aside(branch: Branch) -> None:
+def test_a_retry_waits_for_the_page_that_sets_a_newer_version_aside(frontend: LocalFrontend) -> None:
     """Otherwise it applies the older version, and forgets the newer one together with it."""
     book = new_book("Bad")
-    _refuse_title(branch.store, "Bad")
-    branch.receive(book)
-    _allow_titles(branch.store)
+    _refuse_title(frontend.store, "Bad")
+    frontend.receive(book)
+    _allow_titles(frontend.store)
     newer = new_book("Better", id=book.id, state=NEWER_STATE)
 
-    second_beside(branch.store, lambda: branch.receive(newer), lambda: retry_set_aside(branch.store))
+    second_beside(frontend.store, lambda: frontend.receive(newer), lambda: retry_set_aside(frontend.store))
 
     assert [(row.id, row.revision) for row in SetAside.select()] == [(book.id, 2)]
 

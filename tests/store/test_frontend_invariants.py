@@ -1,4 +1,4 @@
-"""Random lives of a library, beside a model of its rules so simple that one sees that it is right."""
+"""Random lives of a library, compared with a model of its rules that is simple enough to be checked by reading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service_kit.errors import ServiceError
 from service_kit.idempotency import DAYS_KEPT, AnsweredRequest
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch
+from tests.support.frontend import LocalFrontend
 
 LOAN_LIMIT = 3
 OPERATIONS = ["borrow"] * 5 + ["bring back"] * 3 + ["renew"] * 2 + ["change a book", "wait", "push"]
@@ -38,18 +38,18 @@ class ModelLoan:
 
 
 class Life:
-    """A library and the model of it, through which the same things happen."""
+    """A library and the model of it, which get the same calls."""
 
-    def __init__(self, branch: Branch, clock: SettableClock, data: DataObject) -> None:
-        self.branch, self.clock, self.data = branch, clock, data
+    def __init__(self, frontend: LocalFrontend, clock: SettableClock, data: DataObject) -> None:
+        self.frontend, self.clock, self.data = frontend, clock, data
         self.books: dict[str, book_pb2.Book] = {}
-        self.users = [branch.user().id for _ in range(2)]
+        self.users = [frontend.user().id for _ in range(2)]
         self.loans: dict[str, ModelLoan] = {}
         self.requests: dict[str, tuple[str, tuple[str, str, int]]] = {}
         self.request_times: dict[str, int] = {}
         self.due = {user.id for user in User.select().where(IS_DUE)}
         for copies in (1, 1, 2):
-            book = branch.book(copies=copies)
+            book = frontend.book(copies=copies)
             self.books[book.id] = book
 
     def out(self, **those_of: str) -> list[str]:
@@ -69,7 +69,7 @@ class Life:
             request_id = ""  # whether an expired id is known depends on when it is cleaned up
         expected = self.why_not_borrowed(book_id, user_id, days, request_id)
 
-        outcome = self.outcome(lambda: self.branch.borrow(book_id, user_id, days, request_id))
+        outcome = self.outcome(lambda: self.frontend.borrow(book_id, user_id, days, request_id))
 
         if isinstance(outcome, str):
             assert outcome == expected
@@ -101,7 +101,7 @@ class Life:
         loan_id = self.data.draw(st.sampled_from(sorted(self.loans)), "loan")
         loan = self.loans[loan_id]
 
-        outcome = self.outcome(lambda: self.branch.bring_back(loan_id))
+        outcome = self.outcome(lambda: self.frontend.bring_back(loan_id))
 
         if not loan.is_out:
             assert outcome == "LOAN_RETURNED"
@@ -126,7 +126,7 @@ class Life:
         elif loan.renewals == 3 or loan.days + days > 365:
             expected = "RENEWAL_LIMIT_REACHED"
 
-        outcome = self.outcome(lambda: self.branch.renew(loan_id, days))
+        outcome = self.outcome(lambda: self.frontend.renew(loan_id, days))
 
         assert expected == (outcome if isinstance(outcome, str) else "")
         if not expected:
@@ -137,32 +137,32 @@ class Life:
         book = self.books[self.data.draw(st.sampled_from(sorted(self.books)), "book")]
         states = [BOOK_STATE_ACTIVE, BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED]
         book.state = self.data.draw(st.sampled_from(states), "state")
-        # More copies or as many: with fewer the admin may take away what is out, which is no fault of the lending.
+        # More copies or as many: with fewer the admin may take away what is out, which is not a fault of the lending.
         book.total_copies += self.data.draw(st.integers(0, 1), "new copies")
-        self.branch.receive(book)
+        self.frontend.receive(book)
 
     def wait(self) -> None:
         self.clock.advance(days=self.data.draw(st.sampled_from([0.5, 1, 13.5, 30]), "days"))
 
     def push(self) -> None:
-        self.branch.told_everything()
+        self.frontend.mark_all_pushed()
         self.due.clear()
 
     def outcome(self, call: object) -> loan_pb2.Loan | str:
         """The loan, or the reason for which there is none; a refusal must leave the store as it is."""
         assert callable(call)
-        before = self.branch.contents()
+        before = self.frontend.contents()
         try:
             loan = call()
             assert isinstance(loan, loan_pb2.Loan)
             return loan
         except ServiceError as error:
-            assert self.branch.contents() == before, f"{error.reason} changed something"
+            assert self.frontend.contents() == before, f"{error.reason} changed something"
             return error.reason
 
     def check(self) -> None:
-        """The store is as the model says."""
-        self.branch.check()
+        """The store matches the model."""
+        self.frontend.check()
         loans = list(Loan.select())
         assert {
             loan.id: ModelLoan(
@@ -171,7 +171,7 @@ class Life:
             for loan in loans
         } == self.loans
         for loan in loans:
-            assert loan.due_time == loan.borrow_time + loan.days * DAY == micros(self.branch.loan(loan.id).due_time)
+            assert loan.due_time == loan.borrow_time + loan.days * DAY == micros(self.frontend.loan(loan.id).due_time)
         # What has changed since it was last pushed waits to be pushed, and nothing else does.
         assert {row.id for model in (User, Loan) for row in model.select().where(IS_DUE)} == self.due
 
@@ -194,8 +194,8 @@ def test_whatever_happens_the_store_keeps_to_the_rules(
 ) -> None:
     forget(frontend_store)
     clock = SettableClock()
-    branch = Branch(frontend_store, clock, LendingRules(LOAN_LIMIT, DailyFine("EUR", 200_000_000)))
-    life = Life(branch, clock, data)
+    frontend = LocalFrontend(frontend_store, clock, LendingRules(LOAN_LIMIT, DailyFine("EUR", 200_000_000)))
+    life = Life(frontend, clock, data)
     happen = {
         "borrow": life.borrow,
         "bring back": life.bring_back,

@@ -17,21 +17,21 @@ from service_kit.errors import RequestIdReused
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, at_once
+from tests.support.frontend import LocalFrontend, at_once
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
-def enroll(branch: Branch, email: str = "ada@example.org", **fields: str) -> user_pb2.User:
+def enroll(frontend: LocalFrontend, email: str = "ada@example.org", **fields: str) -> user_pb2.User:
     request = EnrollUserRequest(**{"email": email, "first_name": "Ada", "last_name": "Lovelace", **fields})
-    return members.enroll_user(branch.store, request, branch.clock)
+    return members.enroll_user(frontend.store, request, frontend.clock)
 
 
-def test_an_enrolled_user_is_there(branch: Branch, clock: SettableClock) -> None:
-    user = enroll(branch, "ada@example.org", first_name="Ada", last_name="King, Countess of Lovelace")
+def test_an_enrolled_user_is_there(frontend: LocalFrontend, clock: SettableClock) -> None:
+    user = enroll(frontend, "ada@example.org", first_name="Ada", last_name="King, Countess of Lovelace")
 
     assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", user.id)
     assert user == user_pb2.User(
@@ -46,30 +46,30 @@ def test_an_enrolled_user_is_there(branch: Branch, clock: SettableClock) -> None
         etag=user.etag,
     )
     assert user.etag
-    assert members.get_user(branch.store, user.id) == user
+    assert members.get_user(frontend.store, user.id) == user
     row = User.get()
-    assert row.revision != row.pushed_revision, "the admin is to be told of the user"
+    assert row.revision != row.pushed_revision, "the user is to be pushed to the admin"
 
 
-def test_the_count_of_loans_follows_them_and_the_times_do_not(branch: Branch, clock: SettableClock) -> None:
-    user = enroll(branch)
-    loans = [branch.borrow(branch.book().id, user.id) for _ in range(3)]
+def test_the_count_of_loans_follows_them_and_the_times_do_not(frontend: LocalFrontend, clock: SettableClock) -> None:
+    user = enroll(frontend)
+    loans = [frontend.borrow(frontend.book().id, user.id) for _ in range(3)]
     clock.advance(days=1)
-    branch.bring_back(loans[0].id)
+    frontend.bring_back(loans[0].id)
 
-    counted = members.get_user(branch.store, user.id)
+    counted = members.get_user(frontend.store, user.id)
 
     assert counted.active_loan_count == 2
     assert (counted.create_time, counted.update_time) == (user.create_time, user.update_time)
 
 
-def test_nobody_has_an_id_that_was_never_given(branch: Branch) -> None:
-    enroll(branch)
+def test_an_unknown_user_id_is_not_found(frontend: LocalFrontend) -> None:
+    enroll(frontend)
     with pytest.raises(UserNotFound):
-        members.get_user(branch.store, new_id())
+        members.get_user(frontend.store, new_id())
 
 
-def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
+def test_an_address_enrols_once_in_any_case(frontend: LocalFrontend) -> None:
     for first, second in [
         ("ada@example.org", "ada@example.org"),
         ("bob@example.org", "BOB@Example.ORG"),
@@ -85,15 +85,15 @@ def test_an_address_enrols_once_whatever_its_case(branch: Branch) -> None:
         ("ada@faß.example", "ADA@xn--fa-hia.example"),
         ("ada@例え.example", "ada@xn--r8jz45g.example"),
     ]:
-        enroll(branch, first)
-        before = branch.contents()
+        enroll(frontend, first)
+        before = frontend.contents()
         with pytest.raises(EmailTaken):
-            enroll(branch, second, first_name="Somebody", last_name="Else")
-        after = branch.contents()
+            enroll(frontend, second, first_name="Somebody", last_name="Else")
+        after = frontend.contents()
         assert after == before
 
 
-def test_addresses_that_get_different_mail_are_different_people(branch: Branch) -> None:
+def test_addresses_that_get_different_mail_are_different_people(frontend: LocalFrontend) -> None:
     emails = ["ada@example.org", "ada@example.com", "a.da@example.org", "ada+books@example.org", "àda@example.org"]
     emails += ["ada@desk.local", "ａｄａ@example.org"]
     emails += ["groß@example.org", "gross@example.org", "STRASSE@example.org", "straße@example.org"]
@@ -102,15 +102,15 @@ def test_addresses_that_get_different_mail_are_different_people(branch: Branch) 
     emails += ["İ@example.org", "i@example.org", "ı@example.org"]
     emails += ["όσος@example.org", "όσοσ@example.org"]
     emails += ["ada@ελλάς.example", "ada@ελλάσ.example"]
-    assert len({enroll(branch, email).id for email in emails}) == len(emails)
+    assert len({enroll(frontend, email).id for email in emails}) == len(emails)
 
 
-def test_an_address_is_kept_as_it_is_written(branch: Branch) -> None:
-    assert enroll(branch, "Groß.Ada+1@BÜCHER.example").email == "Groß.Ada+1@bücher.example"
+def test_an_address_is_kept_as_it_is_written(frontend: LocalFrontend) -> None:
+    assert enroll(frontend, "Groß.Ada+1@BÜCHER.example").email == "Groß.Ada+1@bücher.example"
 
 
-def test_names_are_kept_as_people_write_them_without_the_space_around(branch: Branch) -> None:
-    user = enroll(branch, first_name="  María José ", last_name=" O'Brien-Müller 三郎 ")
+def test_names_are_kept_as_people_write_them_without_the_space_around(frontend: LocalFrontend) -> None:
+    user = enroll(frontend, first_name="  María José ", last_name=" O'Brien-Müller 三郎 ")
     assert (user.first_name, user.last_name) == ("María José", "O'Brien-Müller 三郎")
 
 
@@ -126,35 +126,35 @@ def test_names_are_kept_as_people_write_them_without_the_space_around(branch: Br
         ("\u212bngström", "Ångström"),
     ],
 )
-def test_a_name_is_trimmed_and_in_one_form(branch: Branch, written: str, kept: str) -> None:
-    user = enroll(branch, first_name=written, last_name="")
+def test_a_name_is_trimmed_and_in_one_form(frontend: LocalFrontend, written: str, kept: str) -> None:
+    user = enroll(frontend, first_name=written, last_name="")
     assert (user.first_name, user.last_name) == (kept, "")
 
 
 @pytest.mark.parametrize(("first", "last"), [("Suharto", ""), ("", "Suharto"), ("Suharto", " \u3000"), ("\u2003", "S")])
-def test_one_name_is_enough(branch: Branch, first: str, last: str) -> None:
-    user = enroll(branch, first_name=first, last_name=last)
+def test_one_name_is_enough(frontend: LocalFrontend, first: str, last: str) -> None:
+    user = enroll(frontend, first_name=first, last_name=last)
     assert (user.first_name, user.last_name) == (first.strip(), last.strip())
-    assert members.get_user(branch.store, user.id) == user
+    assert members.get_user(frontend.store, user.id) == user
 
 
-def test_a_request_sent_again_gives_the_user_enrolled_first(branch: Branch, clock: SettableClock) -> None:
+def test_a_request_sent_again_returns_the_user_enrolled_first(frontend: LocalFrontend, clock: SettableClock) -> None:
     request_id = str(uuid4())
-    first = enroll(branch, request_id=request_id)
-    branch.borrow(branch.book().id, first.id)
-    before = branch.contents()
+    first = enroll(frontend, request_id=request_id)
+    frontend.borrow(frontend.book().id, first.id)
+    before = frontend.contents()
     clock.advance(days=3)
 
-    again = enroll(branch, request_id=request_id)
+    again = enroll(frontend, request_id=request_id)
 
     assert again == first, "the first answer, though the user has a loan since"
-    assert branch.contents() == before
+    assert frontend.contents() == before
 
 
-def test_a_request_id_serves_one_request(branch: Branch) -> None:
+def test_a_request_id_serves_one_request(frontend: LocalFrontend) -> None:
     request_id = str(uuid4())
-    enroll(branch, "ada@example.org", request_id=request_id)
-    before = branch.contents()
+    enroll(frontend, "ada@example.org", request_id=request_id)
+    before = frontend.contents()
     for other in (
         {"email": "bob@example.org"},
         {"email": "Ada@example.org"},
@@ -162,51 +162,51 @@ def test_a_request_id_serves_one_request(branch: Branch) -> None:
         {"last_name": "Byron"},
     ):
         with pytest.raises(RequestIdReused) as refused:
-            enroll(branch, request_id=request_id, **other)
+            enroll(frontend, request_id=request_id, **other)
         assert refused.value.metadata == {"request_id": request_id}
-    assert branch.contents() == before
+    assert frontend.contents() == before
 
 
-def test_a_refused_request_leaves_its_id_free(branch: Branch) -> None:
-    enroll(branch)
+def test_a_refused_request_leaves_its_id_free(frontend: LocalFrontend) -> None:
+    enroll(frontend)
     request_id = str(uuid4())
     with pytest.raises(EmailTaken):
-        enroll(branch, request_id=request_id)
-    assert enroll(branch, "bob@example.org", request_id=request_id).email == "bob@example.org"
+        enroll(frontend, request_id=request_id)
+    assert enroll(frontend, "bob@example.org", request_id=request_id).email == "bob@example.org"
 
 
-def test_of_8_who_race_for_an_address_one_enrols(branch: Branch) -> None:
+def test_of_8_who_race_for_an_address_one_enrols(frontend: LocalFrontend) -> None:
     for number in range(20):
         # Each writes it in a case of its own.
         emails = [f"{'racer'[:i].upper()}{'racer'[i:]}{number}@example.org" for i in range(6)]
         emails += [f"racer{number}@EXAMPLE.org", f"racer{number}@Example.org"]
 
-        outcomes = at_once(branch.store, [partial(enroll, branch, email) for email in emails])
+        outcomes = at_once(frontend.store, [partial(enroll, frontend, email) for email in emails])
 
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert [type(error) for error in refused] == [EmailTaken] * 7
     assert User.select().count() == 20
-    branch.check()
+    frontend.check()
 
 
-def test_8_copies_of_one_request_at_once_enrol_one_user_and_all_get_it(branch: Branch) -> None:
+def test_8_copies_of_one_request_at_once_enrol_one_user_and_all_get_it(frontend: LocalFrontend) -> None:
     for number in range(20):
         email, request_id = f"ada{number}@example.org", str(uuid4())
 
-        outcomes = at_once(branch.store, [partial(enroll, branch, email, request_id=request_id)] * 8)
+        outcomes = at_once(frontend.store, [partial(enroll, frontend, email, request_id=request_id)] * 8)
 
         assert all(isinstance(outcome, user_pb2.User) for outcome in outcomes), outcomes
         assert all(outcome == outcomes[0] for outcome in outcomes)
     assert User.select().count() == 20
-    branch.check()
+    frontend.check()
 
 
-def test_of_8_requests_that_race_under_one_id_one_is_done(branch: Branch) -> None:
+def test_of_8_requests_that_race_under_one_id_one_is_done(frontend: LocalFrontend) -> None:
     request_id = str(uuid4())
     emails = [f"racer{number}@example.org" for number in range(8)]
 
-    calls = [partial(enroll, branch, email, request_id=request_id) for email in emails]
-    outcomes = at_once(branch.store, calls)
+    calls = [partial(enroll, frontend, email, request_id=request_id) for email in emails]
+    outcomes = at_once(frontend.store, calls)
 
     refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert [type(error) for error in refused] == [RequestIdReused] * 7

@@ -26,7 +26,7 @@ from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.vocabulary import learn
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
 BOOKS, USERS, LOANS = 5_000, 2_000, 10_000
@@ -65,7 +65,7 @@ ADD_LOAN = Statement(
 class Town:
     """A library that has been lending for years."""
 
-    branch: Branch
+    frontend: LocalFrontend
     books: list[str]
     users: list[str]
     open_loan: str
@@ -76,7 +76,7 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
     """Few books are to be had and few loans are out, of all that there are."""
     with bound_store("frontend", databases.migrated("frontend", engine)) as store:
         clock = SettableClock()
-        branch = Branch(store, clock)
+        frontend = LocalFrontend(store, clock)
         books = [
             new_book(
                 f"Title {number} word{number % 1_000}",
@@ -86,7 +86,7 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
             for number in range(BOOKS)
         ]
         books.append(new_book("Neuromancer"))
-        branch.receive(*books)
+        frontend.receive(*books)
         users = [new_id() for _ in range(USERS)]
         loans = [
             {
@@ -118,20 +118,20 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
             Book.update(on_loan=1).where(Book.id.not_in([book.id for book in books[::50]])).execute()
         with store.reading():
             store.database.execute_sql("VACUUM ANALYZE" if store.is_postgresql else "ANALYZE")
-        yield Town(branch, [book.id for book in books], users, str(loans[50]["id"]))
+        yield Town(frontend, [book.id for book in books], users, str(loans[50]["id"]))
 
 
 def list_books(**filters: Any) -> Callable[[Town], object]:
-    return lambda town: catalog.list_books(town.branch.store, ListBooksRequest(**filters))
+    return lambda town: catalog.list_books(town.frontend.store, ListBooksRequest(**filters))
 
 
 def list_loans(town: Town, **filters: Any) -> object:
-    return loans.list_loans(town.branch.store, ListLoansRequest(**filters), town.branch.clock)
+    return loans.list_loans(town.frontend.store, ListLoansRequest(**filters), town.frontend.clock)
 
 
 def borrow_what_is_out(town: Town) -> None:
     with pytest.raises(NoCopyAvailable):
-        town.branch.borrow(town.books[1], town.users[0], 14, new_id())
+        town.frontend.borrow(town.books[1], town.users[0], 14, new_id())
 
 
 def by_id_prefix(digits: int, ask: Callable[..., Callable[[Town], object]], **filters: Any) -> Callable[[Town], object]:
@@ -146,7 +146,7 @@ SOME = [f"Publisher {number}" for number in range(7)]
 
 # What is asked, and the indexes that each of the engines may use for it.
 QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
-    "book": (lambda town: catalog.get_book(town.branch.store, town.books[9]), "book_id"),
+    "book": (lambda town: catalog.get_book(town.frontend.store, town.books[9]), "book_id"),
     "list": (list_books(), "book_can_be_borrowed"),
     "list of all": (list_books(include_unavailable=True), OF_ALL),
     "publisher": (list_books(publisher=PUBLISHER), OF_PUBLISHER),
@@ -183,32 +183,32 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
         f"{OF_WORDS}|{OF_PUBLISHER}",
     ),
     "publishers": (
-        lambda town: catalog.list_publishers(town.branch.store, ListPublishersRequest(include_unavailable=True)),
+        lambda town: catalog.list_publishers(town.frontend.store, ListPublishersRequest(include_unavailable=True)),
         OF_PUBLISHER,
     ),
     "categories": (
-        lambda town: catalog.list_categories(town.branch.store, ListCategoriesRequest(include_unavailable=True)),
+        lambda town: catalog.list_categories(town.frontend.store, ListCategoriesRequest(include_unavailable=True)),
         "book_by_category",
     ),
-    "user": (lambda town: members.get_user(town.branch.store, town.users[9]), "user_id"),
-    "users": (lambda town: town.branch.users(page_size=500), "INTEGER PRIMARY KEY|user_account_pkey"),
+    "user": (lambda town: members.get_user(town.frontend.store, town.users[9]), "user_id"),
+    "users": (lambda town: town.frontend.users(page_size=500), "INTEGER PRIMARY KEY|user_account_pkey"),
     "users of all": (
-        lambda town: town.branch.users(page_size=500, include_closed=True),
+        lambda town: town.frontend.users(page_size=500, include_closed=True),
         "INTEGER PRIMARY KEY|user_account_pkey",
     ),
-    "users by words": (lambda town: town.branch.users("ader77 read"), "VIRTUAL TABLE INDEX|user_account_words"),
+    "users by words": (lambda town: town.frontend.users("ader77 read"), "VIRTUAL TABLE INDEX|user_account_words"),
     "users by address": (
-        lambda town: town.branch.users("reader7@example.org"),
+        lambda town: town.frontend.users("reader7@example.org"),
         "user_account_email_key|user_account_address",
     ),
     "users of all by address": (
-        lambda town: town.branch.users("reader7@example.org", include_closed=True),
+        lambda town: town.frontend.users("reader7@example.org", include_closed=True),
         "user_account_address",
     ),
-    "users by the beginning of their ids": (lambda town: town.branch.users(id_prefix=town.users[9][:6]), "user_id"),
-    "changing": (lambda town: town.branch.change(town.users[9], first_name="Augusta"), "user_id"),
-    "closing": (lambda town: town.branch.close(town.branch.user().id), "user_id"),
-    "loan": (lambda town: town.branch.loan(town.open_loan), "loan_id"),
+    "users by the beginning of their ids": (lambda town: town.frontend.users(id_prefix=town.users[9][:6]), "user_id"),
+    "changing": (lambda town: town.frontend.change(town.users[9], first_name="Augusta"), "user_id"),
+    "closing": (lambda town: town.frontend.close(town.frontend.user().id), "user_id"),
+    "loan": (lambda town: town.frontend.loan(town.open_loan), "loan_id"),
     "loans by the beginning of their ids": (
         lambda town: list_loans(town, id_prefix=town.open_loan[:6], only_open=True),
         "loan_id|loan_open",
@@ -232,12 +232,12 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     ),
     "overdue loans": (lambda town: list_loans(town, state=LOAN_STATE_OVERDUE), "loan_open"),
     "borrowing": (
-        lambda town: town.branch.borrow(town.books[50], town.users[9], 14, new_id()),
+        lambda town: town.frontend.borrow(town.books[50], town.users[9], 14, new_id()),
         "(?:request_pkey|sqlite_autoindex_request_1) .*book_id .*user_id",
     ),
     "borrowing what is out": (borrow_what_is_out, "book_id .*loan_open_book"),
-    "renewing": (lambda town: town.branch.renew(town.open_loan, 7), "loan_id .*loan_id"),
-    "returning": (lambda town: town.branch.bring_back(town.open_loan), "loan_id .*loan_id .*book_id .*user_id"),
+    "renewing": (lambda town: town.frontend.renew(town.open_loan, 7), "loan_id .*loan_id"),
+    "returning": (lambda town: town.frontend.bring_back(town.open_loan), "loan_id .*loan_id .*book_id .*user_id"),
 }
 
 
@@ -248,7 +248,7 @@ def test_the_answer_is_found_by_an_index(town: Town, question: str, caplog: pyte
     with caplog.at_level(logging.DEBUG, "peewee"):
         ask(town)
 
-    plans = plans_of(town.branch.store, [record.msg for record in caplog.records if isinstance(record.msg, tuple)])
+    plans = plans_of(town.frontend.store, [record.msg for record in caplog.records if isinstance(record.msg, tuple)])
     assert re.search(rf"\b(?:{indexes})\b", plans.replace("\n", " ")), plans
     assert not re.search(
         r"Seq Scan|^SCAN (?!CONSTANT ROW|.*VIRTUAL TABLE INDEX|(?:counted|matches|groups|picked|range\d+)$)",

@@ -37,7 +37,7 @@ from service_kit.clock import DAY, SECOND, micros, rfc3339, timestamp
 from service_kit.store import Store
 from tests.support.clients import Refusal
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.servicers import ServicerRunner
 
 HOUR, YEAR = DAY // 24, 365 * DAY
@@ -55,9 +55,9 @@ class Process:
         self.reports: list[bool] = []
         self.watched.report = self.reports.append
         self.watched.refresh()
-        self.branch = Branch(store, clock)
+        self.frontend = LocalFrontend(store, clock)
         sync = Sync(store, SyncSettings(NO_ADMIN), self.watched)
-        self._runner = ServicerRunner(services(store, self.branch.rules, self.watched, sync))
+        self._runner = ServicerRunner(services(store, self.frontend.rules, self.watched, sync))
 
     def call(self, service: str, method: str, request: Message) -> Any:
         reply = self._runner.call(f"library.frontend.v1.{service}/{method}", request)
@@ -66,9 +66,9 @@ class Process:
 
     def refusal(self, method: str, request: Message) -> Refusal:
         """Call a method of lending that is to be refused and to change nothing."""
-        before = self.branch.contents()
+        before = self.frontend.contents()
         refusal = self._runner.refusal(f"library.frontend.v1.LendingService/{method}", request)
-        assert self.branch.contents() == before
+        assert self.frontend.contents() == before
         return refusal
 
     def enroll(self, name: str = "ada") -> Any:
@@ -80,7 +80,7 @@ class Process:
 
     def lending_calls(self) -> dict[str, Callable[[], Message]]:
         """A call of each method of lending that would succeed."""
-        user, book = self.enroll("grace"), self.branch.book(copies=2)
+        user, book = self.enroll("grace"), self.frontend.book(copies=2)
         loan = self.borrow(book_id=book.id, user_id=user.id)
         return {
             "BorrowBook": functools.partial(BorrowBookRequest, book_id=book.id, user_id=user.id, days=14),
@@ -124,8 +124,8 @@ def test_a_clock_that_is_behind_by_less_lends(process: Process, hours: int) -> N
         process.call("LendingService", method, request())
 
 
-def test_people_enrol_browse_and_see_their_loans_whatever_the_clock_shows(process: Process) -> None:
-    user, book = process.enroll(), process.branch.book()
+def test_people_enrol_browse_and_see_their_loans_with_a_wrong_clock(process: Process) -> None:
+    user, book = process.enroll(), process.frontend.book()
     loan = process.borrow(book_id=book.id, user_id=user.id)
     process.clock.now = 20 * SECOND
     assert process.enroll("grace").id
@@ -137,7 +137,7 @@ def test_people_enrol_browse_and_see_their_loans_whatever_the_clock_shows(proces
 
 def test_each_time_that_is_written_counts(process: Process) -> None:
     """A user, a loan and a return, each the newest time in its turn."""
-    user, book = process.enroll(), process.branch.book()
+    user, book = process.enroll(), process.frontend.book()
     assert process.watched.newest_time == process.clock.now
     process.clock.advance(days=1)
     loan = process.borrow(book_id=book.id, user_id=user.id)
@@ -150,7 +150,7 @@ def test_each_time_that_is_written_counts(process: Process) -> None:
 
 
 def test_a_restarted_process_and_another_one_know_it_too(process: Process, frontend_store: Store) -> None:
-    book = process.branch.book(copies=9)
+    book = process.frontend.book(copies=9)
     behind = SettableClock(process.clock.now - 25 * HOUR)
     other = Process(frontend_store, behind)
     user = process.enroll()
@@ -167,7 +167,7 @@ def test_a_restarted_process_and_another_one_know_it_too(process: Process, front
 
 def test_a_fresh_store_lends_under_no_clock_of_before_the_release(process: Process) -> None:
     calls = process.lending_calls()
-    with process.branch.store.writing():
+    with process.frontend.store.writing():
         ClockMark.update(newest_time=0).execute()
     process.watched.refresh()
     process.clock.now = 20 * SECOND
@@ -178,7 +178,7 @@ def test_a_fresh_store_lends_under_no_clock_of_before_the_release(process: Proce
         process.call("LendingService", method, request())
 
 
-def test_status_and_health_say_so_and_the_log_once(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+def test_status_and_health_report_it_and_the_log_once(process: Process, caplog: pytest.LogCaptureFixture) -> None:
     process.enroll()
     right = process.clock.now
 
@@ -242,7 +242,7 @@ def test_the_books_of_the_admin_are_a_witness(process: Process) -> None:
 
 def test_the_books_of_the_admin_are_not_believed_against_the_times_of_users(process: Process) -> None:
     """A lying admin, or one whose clock is ahead, does not stop the lending."""
-    user, book = process.enroll(), process.branch.book()
+    user, book = process.enroll(), process.frontend.book()
     for ahead in (2 * DAY, YEAR, 7_000 * YEAR):
         process.watched.note_remote_time(process.clock.now + ahead)
         process.watched.refresh()
@@ -250,7 +250,7 @@ def test_the_books_of_the_admin_are_not_believed_against_the_times_of_users(proc
     assert process.borrow(book_id=book.id, user_id=user.id)
 
 
-def test_what_no_timestamp_may_hold_is_not_a_time() -> None:
+def test_a_value_out_of_range_of_timestamps_is_not_a_time() -> None:
     """An admin with a broken clock, or a fault, must not stop the lending for eight thousand years."""
     page = page_of(RELEASE_TIME)
     page.changes[0].book.update_time.seconds = END_OF_TIME

@@ -15,7 +15,7 @@ from service_kit.id_prefixes import check_id_prefix, id_range
 from service_kit.store import Store
 from service_kit.validation import problems
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 
 IDS = [
     "01a202a9-0a73-7513-b58f-000000000002",
@@ -44,11 +44,11 @@ FINDS: list[tuple[str, list[int]]] = [
 ]
 
 
-def found(branch: Branch, prefix: str, page_size: int = 0, **fields: object) -> list[str]:
+def found(frontend: LocalFrontend, prefix: str, page_size: int = 0, **fields: object) -> list[str]:
     request = ListBooksRequest(id_prefix=prefix, page_size=page_size, **fields)  # type: ignore[arg-type]
     ids: list[str] = []
     while True:
-        page = catalog.list_books(branch.store, request)
+        page = catalog.list_books(frontend.store, request)
         ids += [book.id for book in page.books]
         if not page.next_page_token:
             return ids
@@ -62,28 +62,28 @@ def with_id(book_id: str, **fields: object) -> Book:
 
 
 def test_books_are_found_in_the_order_of_their_ids(frontend_store: Store, clock: SettableClock) -> None:
-    branch = Branch(frontend_store, clock)
-    branch.receive(*(with_id(book_id, publisher=f"P{number % 2}") for number, book_id in enumerate(IDS)))
+    frontend = LocalFrontend(frontend_store, clock)
+    frontend.receive(*(with_id(book_id, publisher=f"P{number % 2}") for number, book_id in enumerate(IDS)))
     for prefix, numbers in FINDS:
         assert not problems(ListBooksRequest(id_prefix=prefix)), prefix
         for page_size in (0, 1, 2):
-            assert found(branch, prefix, page_size) == [IDS[number] for number in numbers], prefix
-    assert found(branch, "01", publisher=["p0"]) == [IDS[0], IDS[2]]
+            assert found(frontend, prefix, page_size) == [IDS[number] for number in numbers], prefix
+    assert found(frontend, "01", publisher=["p0"]) == [IDS[0], IDS[2]]
 
-    loan = branch.borrow(IDS[0], branch.user().id)
-    answer = catalog.list_books(branch.store, ListBooksRequest(id_prefix="01a202a9"))
+    loan = frontend.borrow(IDS[0], frontend.user().id)
+    answer = catalog.list_books(frontend.store, ListBooksRequest(id_prefix="01a202a9"))
     assert ([book.id for book in answer.books], answer.left_out_count) == ([IDS[1], IDS[2]], 1)
-    assert catalog.list_books(branch.store, ListBooksRequest(id_prefix="f")).left_out_count == 0
-    everything = catalog.list_books(branch.store, ListBooksRequest(id_prefix="01a202a9", include_unavailable=True))
+    assert catalog.list_books(frontend.store, ListBooksRequest(id_prefix="f")).left_out_count == 0
+    everything = catalog.list_books(frontend.store, ListBooksRequest(id_prefix="01a202a9", include_unavailable=True))
     assert ([book.id for book in everything.books], everything.left_out_count) == ([IDS[1], IDS[0], IDS[2]], 0)
 
     def loans(**fields: object) -> list[str]:
         request = ListLoansRequest(**fields)  # type: ignore[arg-type]
-        return [each.id for each in list_loans(branch.store, request, clock)[0]]
+        return [each.id for each in list_loans(frontend.store, request, clock)[0]]
 
     assert loans(id_prefix=loan.id[:14], only_open=True) == [loan.id]
     assert loans(id_prefix=loan.id.replace("-", ""), book_id=IDS[1]) == []
-    branch.bring_back(loan.id)
+    frontend.bring_back(loan.id)
     assert loans(id_prefix=loan.id, only_open=True) == []
     assert loans(id_prefix=loan.id) == [loan.id]
 
@@ -91,13 +91,13 @@ def test_books_are_found_in_the_order_of_their_ids(frontend_store: Store, clock:
 def test_users_are_found_page_by_page_and_closed_ones_when_asked_for(
     frontend_store: Store, clock: SettableClock
 ) -> None:
-    branch = Branch(frontend_store, clock)
-    users = sorted(branch.user().id for _ in range(5))
-    assert [user.id for user in branch.users(id_prefix=users[0][:4], page_size=2)] == users
-    assert [user.id for user in branch.users(id_prefix=users[3])] == [users[3]]
-    branch.close(users[3])
-    assert branch.users(id_prefix=users[3]) == []
-    assert [user.id for user in branch.users(id_prefix=users[3], include_closed=True)] == [users[3]]
+    frontend = LocalFrontend(frontend_store, clock)
+    users = sorted(frontend.user().id for _ in range(5))
+    assert [user.id for user in frontend.users(id_prefix=users[0][:4], page_size=2)] == users
+    assert [user.id for user in frontend.users(id_prefix=users[3])] == [users[3]]
+    frontend.close(users[3])
+    assert frontend.users(id_prefix=users[3]) == []
+    assert [user.id for user in frontend.users(id_prefix=users[3], include_closed=True)] == [users[3]]
 
 
 @pytest.mark.parametrize("wrong", ["-", "-01", "g", "01 ", "01a202a9_0a73", "0" * 37, "٠١", "%", "01\n", "0\0"])

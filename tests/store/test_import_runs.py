@@ -89,7 +89,7 @@ def test_a_duplicate_is_skipped_and_what_would_change_is_shown(admin: Admin) -> 
     assert admin.get(dune.id) == dune
 
 
-def test_an_update_changes_what_the_row_has_and_nothing_else(admin: Admin) -> None:
+def test_an_update_changes_only_what_the_row_has(admin: Admin) -> None:
     dune = admin.add("Dune", isbn=DUNE, publisher="Ace", authors=["F. Herbert"], copies=2, description="Sand")
     _, cursor = admin.changes()
     row = AddBookRequest(title="DUNE ", isbn="0441013597", publisher="Ace Books", published_year=-44)
@@ -230,7 +230,7 @@ def test_a_row_without_an_isbn_is_recognized_by_title_and_first_author(admin: Ad
     assert results(dry) == results(wet) == [THERE] * len(same) + [ADDED] * len(others) + [THERE]
     assert {outcome.book_id for outcome in wet[: len(same)]} == {dune.id}
     assert wet[-1].book_id == wet[len(same) + 1].book_id
-    # There are two books of this title and author by now, and which one is meant cannot be said.
+    # There are two books of this title and author by now, and which one is meant is not known.
     [ambiguous] = admin.import_rows(rows[0], options=match)
     assert ambiguous.result == REFUSED
     assert dune.id in ambiguous.problems[0].description
@@ -330,7 +330,7 @@ def test_what_was_changed_or_lent_since_is_left_alone(admin: Admin) -> None:
     ]  # fmt: skip
 
 
-def test_copies_that_are_out_are_not_taken_away_whatever_the_frontends_clock_says(admin: Admin) -> None:
+def test_copies_that_are_out_are_not_taken_away_at_any_time_of_the_frontends_clock(admin: Admin) -> None:
     book = admin.add("Dune", isbn=DUNE, copies=1)
     early = [admin.loan_record(revision=2, book_id=book.id) for _ in range(2)]
     admin.clock.advance(seconds=10)
@@ -408,10 +408,10 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
     if not admin.store.is_postgresql:
         pytest.skip("on SQLite one transaction writes at a time")
     added: list[Book] = []
-    holds = []
+    lock_calls = []
 
     def add_first() -> None:
-        holds.append(1)
+        lock_calls.append(1)
         if not added:
             other = threading.Thread(target=lambda: added.append(admin.add("Dune", isbn=DUNE, copies=3)))
             other.start()
@@ -422,7 +422,7 @@ def test_a_book_that_comes_between_is_found(admin: Admin, monkeypatch: pytest.Mo
     [outcome] = admin.import_rows(AddBookRequest(title="Dune", isbn=DUNE, copies=2), options=add_copies())
     assert (outcome.result, outcome.book_id) == (COPIES_ADDED, added[0].id)
     assert admin.get(outcome.book_id).total_copies == 5
-    assert len(holds) == 2, "its row was locked before the revisions, by a second try"
+    assert len(lock_calls) == 2, "its row was locked before the revisions, by a second try"
 
 
 def test_nothing_of_a_batch_that_fails_is_remembered(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

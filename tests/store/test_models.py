@@ -1,4 +1,4 @@
-"""The models say what the migrations make: every column and every index.
+"""The models match what the migrations make: every column and every index.
 
 playhouse.schema_diff compares only the names of columns and of partial indexes, so this asks the engines themselves.
 Left out is how SQLite lays a table out: the order of columns, WITHOUT ROWID, AUTOINCREMENT.

@@ -154,7 +154,7 @@ def runner(admin_store: Store, clock: SettableClock) -> ServicerRunner:
         ("RecordStates", RecordStatesRequest(frontend_id=OTHER.frontend_id)),
     ],
 )
-def test_every_sync_method_asks_for_the_secret_before_all_else(
+def test_every_sync_method_checks_the_secret_first(
     runner: ServicerRunner, admin: Admin, method: str, request_: Message
 ) -> None:
     call(admin, OTHER)

@@ -1,4 +1,4 @@
-"""A pgbouncer in between: in session mode all works, in the other modes a start is refused and says why."""
+"""A pgbouncer in between: in session mode all works, in the other modes a start is refused with the reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VARIANTS = [
 
 
 def database_behind(pgbouncer: Pgbouncer, postgresql: PostgresqlServer, warm: int = 0) -> str:
-    """A fresh database through the pgbouncer, which has so many idle connections to it already."""
+    """A fresh database through the pgbouncer, which has this number of idle connections to it already."""
     url = pgbouncer.url(postgresql.new_database())
     connections = [psycopg.connect(url, autocommit=True, prepare_threshold=None) for _ in range(warm)]
     for connection in connections:

@@ -94,7 +94,7 @@ def run(server: ServerName, *arguments: str, **variables: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize("where", ["environment", "role", "database", "URL"])
-def test_text_is_sent_as_utf8_whatever_the_client_encoding_by_default_is(
+def test_text_is_sent_as_utf8_with_any_client_encoding_by_default(
     owner: tuple[str, str, str], execute: Execute, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role, database, url = owner

@@ -28,13 +28,13 @@ from service_kit.migrations import migrate
 from service_kit.store import Store, StoreTimes, open_store
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch
+from tests.support.frontend import LocalFrontend
 from tests.support.stores import Engine, FreshDatabases, ServerName, bound_store, migrations_of
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
 def remember(store: Store, *times: int) -> None:
@@ -54,91 +54,91 @@ def times_kept(store: Store) -> list[int]:
 # --- how long an answer is kept ---
 
 
-def test_an_answer_is_kept_for_7_days_and_then_deleted(branch: Branch, clock: SettableClock) -> None:
-    book, user, request_id = branch.book(copies=2), branch.user(), str(uuid4())
-    cleanup = Cleanup(branch.store)
-    loan = branch.borrow(book.id, user.id, 14, request_id)
+def test_an_answer_is_kept_for_7_days_and_then_deleted(frontend: LocalFrontend, clock: SettableClock) -> None:
+    book, user, request_id = frontend.book(copies=2), frontend.user(), str(uuid4())
+    cleanup = Cleanup(frontend.store)
+    loan = frontend.borrow(book.id, user.id, 14, request_id)
     clock.advance(days=DAYS_KEPT)
     assert cleanup.run(clock) == 0
-    assert branch.borrow(book.id, user.id, 14, request_id) == loan
+    assert frontend.borrow(book.id, user.id, 14, request_id) == loan
     clock.advance(seconds=1)
     assert cleanup.run(clock) == 1
-    assert branch.borrow(book.id, user.id, 14, request_id).id != loan.id
+    assert frontend.borrow(book.id, user.id, 14, request_id).id != loan.id
 
 
-def in_another_process(branch: Branch, clock: SettableClock, cleanup_seconds: float) -> Branch:
+def in_another_process(frontend: LocalFrontend, clock: SettableClock, cleanup_seconds: float) -> LocalFrontend:
     """The same frontend, without what this process remembers of its store."""
     times = StoreTimes(cleanup_seconds=cleanup_seconds)
-    return Branch(Store(branch.store.database, branch.store.url, times=times), clock)
+    return LocalFrontend(Store(frontend.store.database, frontend.store.url, times=times), clock)
 
 
-def test_answers_outlast_a_clock_that_jumps_ahead(branch: Branch, clock: SettableClock) -> None:
+def test_answers_outlast_a_clock_that_jumps_ahead(frontend: LocalFrontend, clock: SettableClock) -> None:
     """The process has not run for a fortnight, so a retry of a moment ago must not be done again."""
-    branch = in_another_process(branch, clock, cleanup_seconds=0.0)
-    book, user, request_id = branch.book(copies=5), branch.user(), str(uuid4())
-    loan = branch.borrow(book.id, user.id, 14, request_id)
+    frontend = in_another_process(frontend, clock, cleanup_seconds=0.0)
+    book, user, request_id = frontend.book(copies=5), frontend.user(), str(uuid4())
+    loan = frontend.borrow(book.id, user.id, 14, request_id)
     clock.advance(days=14)
     for _ in range(2):
-        branch.borrow(book.id, user.id, 14, str(uuid4()))
-    assert branch.borrow(book.id, user.id, 14, request_id) == loan
+        frontend.borrow(book.id, user.id, 14, str(uuid4()))
+    assert frontend.borrow(book.id, user.id, 14, request_id) == loan
 
 
-def test_a_cleanup_deletes_some_hundreds_the_oldest_first(branch: Branch, clock: SettableClock) -> None:
+def test_a_cleanup_deletes_some_hundreds_the_oldest_first(frontend: LocalFrontend, clock: SettableClock) -> None:
     limit = clock.now - DAYS_KEPT * DAY
-    remember(branch.store, *(limit - number for number in range(-3, CLEANUP_ROWS + 11)))
-    cleanup = Cleanup(branch.store)
+    remember(frontend.store, *(limit - number for number in range(-3, CLEANUP_ROWS + 11)))
+    cleanup = Cleanup(frontend.store)
     assert cleanup.run(clock) == CLEANUP_ROWS
-    assert times_kept(branch.store) == [limit + number for number in range(-10, 4)]
+    assert times_kept(frontend.store) == [limit + number for number in range(-10, 4)]
     assert [cleanup.run(clock) for _ in range(2)] == [10, 0]
-    assert times_kept(branch.store) == [limit + number for number in range(4)]
+    assert times_kept(frontend.store) == [limit + number for number in range(4)]
 
 
-def test_a_call_with_a_request_id_cleans_up_now_and_then(branch: Branch, clock: SettableClock) -> None:
+def test_a_call_with_a_request_id_cleans_up_now_and_then(frontend: LocalFrontend, clock: SettableClock) -> None:
     long_ago = clock.now - (DAYS_KEPT + 1) * DAY
 
     def borrow() -> None:
-        branch.borrow(branch.book().id, branch.user().id, 14, str(uuid4()))
+        frontend.borrow(frontend.book().id, frontend.user().id, 14, str(uuid4()))
 
-    remember(branch.store, long_ago)
+    remember(frontend.store, long_ago)
     borrow()
-    assert long_ago not in times_kept(branch.store), "the first call of a process"
-    remember(branch.store, long_ago)
+    assert long_ago not in times_kept(frontend.store), "the first call of a process"
+    remember(frontend.store, long_ago)
     for _ in range(3):
         borrow()
-    assert long_ago in times_kept(branch.store), "no call cleans up for the next minute"
+    assert long_ago in times_kept(frontend.store), "no call cleans up for the next minute"
 
-    other_process = in_another_process(branch, clock, cleanup_seconds=0.0)
+    other_process = in_another_process(frontend, clock, cleanup_seconds=0.0)
     for _ in range(2):
-        other_process.borrow(branch.book().id, branch.user().id, 14, str(uuid4()))
-        assert long_ago not in times_kept(branch.store)
-        remember(branch.store, long_ago)
+        other_process.borrow(frontend.book().id, frontend.user().id, 14, str(uuid4()))
+        assert long_ago not in times_kept(frontend.store)
+        remember(frontend.store, long_ago)
 
 
-def test_a_call_without_a_request_id_stores_no_answer(branch: Branch) -> None:
-    branch.renew(branch.borrow(branch.book().id, branch.user().id).id, 7)
-    assert times_kept(branch.store) == []
+def test_a_call_without_a_request_id_stores_no_answer(frontend: LocalFrontend) -> None:
+    frontend.renew(frontend.borrow(frontend.book().id, frontend.user().id).id, 7)
+    assert times_kept(frontend.store) == []
 
 
-def test_a_request_id_of_one_method_is_refused_by_another_whose_arguments_are_the_same(branch: Branch) -> None:
+def test_a_request_id_of_one_method_is_refused_by_another_whose_arguments_are_the_same(frontend: LocalFrontend) -> None:
     """Both have an id as their first field, so the bytes of the two requests are the same."""
-    loan = branch.borrow(branch.book().id, branch.user().id)
+    loan = frontend.borrow(frontend.book().id, frontend.user().id)
     request_id = str(uuid4())
-    branch.bring_back(loan.id, request_id)
+    frontend.bring_back(loan.id, request_id)
     with pytest.raises(RequestIdReused):
-        members.close_user(branch.store, CloseUserRequest(id=loan.id, request_id=request_id), branch.clock)
+        members.close_user(frontend.store, CloseUserRequest(id=loan.id, request_id=request_id), frontend.clock)
 
 
-def test_cleanups_of_several_processes_wait_for_nobody(branch: Branch, clock: SettableClock) -> None:
+def test_cleanups_of_several_processes_wait_for_nobody(frontend: LocalFrontend, clock: SettableClock) -> None:
     """On PostgreSQL; SQLite lets in one writer at a time."""
-    if not branch.store.is_postgresql:
+    if not frontend.store.is_postgresql:
         pytest.skip("SQLite has one writer")
     limit = clock.now - DAYS_KEPT * DAY
-    remember(branch.store, *(limit - number for number in range(1, 2 * CLEANUP_ROWS + 1)))
+    remember(frontend.store, *(limit - number for number in range(1, 2 * CLEANUP_ROWS + 1)))
     has_deleted, may_end = threading.Event(), threading.Event()
 
     def delete_and_hold() -> int:
-        with branch.store.writing():
-            deleted = Cleanup(branch.store).run(clock)
+        with frontend.store.writing():
+            deleted = Cleanup(frontend.store).run(clock)
             has_deleted.set()
             assert may_end.wait(60)
             return deleted
@@ -147,27 +147,27 @@ def test_cleanups_of_several_processes_wait_for_nobody(branch: Branch, clock: Se
         holding = thread.submit(delete_and_hold)
         try:
             assert has_deleted.wait(60)
-            with branch.store.writing():
-                branch.store.database.execute_sql("SET LOCAL lock_timeout = '1ms'")
-                assert Cleanup(branch.store).run(clock) == CLEANUP_ROWS, "the other half"
+            with frontend.store.writing():
+                frontend.store.database.execute_sql("SET LOCAL lock_timeout = '1ms'")
+                assert Cleanup(frontend.store).run(clock) == CLEANUP_ROWS, "the other half"
         finally:
             may_end.set()
         assert holding.result() == CLEANUP_ROWS
-    assert times_kept(branch.store) == []
+    assert times_kept(frontend.store) == []
 
 
 def test_an_answer_that_cannot_be_cleaned_up_fails_no_call(
-    branch: Branch, clock: SettableClock, caplog: pytest.LogCaptureFixture
+    frontend: LocalFrontend, clock: SettableClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The call was done and committed before. Here, an old answer is referred to by another table."""
-    database = branch.store.database
+    database = frontend.store.database
     old = clock.now - (DAYS_KEPT + 1) * DAY
-    remember(branch.store, old)
-    with branch.store.writing():
+    remember(frontend.store, old)
+    with frontend.store.writing():
         database.execute_sql("CREATE TABLE keeper (request_id VARCHAR(36) REFERENCES request (request_id))")
         database.execute_sql("INSERT INTO keeper SELECT request_id FROM request")
-    assert branch.borrow(branch.book().id, branch.user().id, 14, str(uuid4())).id
-    assert old in times_kept(branch.store)
+    assert frontend.borrow(frontend.book().id, frontend.user().id, 14, str(uuid4())).id
+    assert old in times_kept(frontend.store)
     assert "cannot delete expired request ids" in caplog.text
 
 
@@ -267,18 +267,18 @@ def test_what_a_frontend_was_asked_before_the_upgrade_is_answered_after_it(opene
     store.close()
 
     with bound_store("frontend", url) as store:
-        branch = Branch(store, clock)
-        assert [branch.loan(each).id for each in ids] == ids, "nothing was lost"
-        first = branch.borrow(book, user, 14, requests[0].request_id)
+        frontend = LocalFrontend(store, clock)
+        assert [frontend.loan(each).id for each in ids] == ids, "nothing was lost"
+        first = frontend.borrow(book, user, 14, requests[0].request_id)
         assert (first.id, first.days) == (ids[0], 21)
-        second = branch.borrow(book, user, 14, requests[1].request_id)
+        second = frontend.borrow(book, user, 14, requests[1].request_id)
         assert (second.id, second.state, second.fine.units) == (ids[1], LOAN_STATE_RETURNED, 1)
-        assert second == branch.loan(ids[1])
+        assert second == frontend.loan(ids[1])
         with pytest.raises(RequestIdReused):
-            branch.borrow(book, user, 15, requests[0].request_id)
-        assert branch.enroll(enroll).id == user
+            frontend.borrow(book, user, 15, requests[0].request_id)
+        assert frontend.enroll(enroll).id == user
         with pytest.raises(RequestIdReused):  # the loan that has its id comes first: to lend twice does more harm
-            branch.enroll(enroll_too)
+            frontend.enroll(enroll_too)
 
 
 def test_what_an_admin_was_asked_before_the_upgrade_is_answered_after_it(opened: Any, clock: SettableClock) -> None:

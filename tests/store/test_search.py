@@ -23,21 +23,21 @@ from service_kit.store import Store
 from service_kit.text.words import index_words
 from service_kit.vocabulary import VocabularyWord
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.search_cases import CASES, filled
 from tests.support.stores import ENGINES, FreshDatabases, bound_store
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
-def listed(branch: Branch, query: str, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:
+def listed(frontend: LocalFrontend, query: str, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:
     request = ListBooksRequest(query=query, page_size=page_size, **filters)
     found: list[book_pb2.Book] = []
     while True:
-        page = catalog.list_books(branch.store, request)
+        page = catalog.list_books(frontend.store, request)
         assert len(page.books) <= page_size
         found += page.books
         request.page_token = page.next_page_token
@@ -45,50 +45,50 @@ def listed(branch: Branch, query: str, page_size: int = 1_000, **filters: Any) -
             return found
 
 
-def titles(branch: Branch, query: str, **filters: Any) -> list[str]:
-    return [book.title for book in listed(branch, query, **filters)]
+def titles(frontend: LocalFrontend, query: str, **filters: Any) -> list[str]:
+    return [book.title for book in listed(frontend, query, **filters)]
 
 
 # --- order ---
 
 
-def test_whole_words_come_before_beginnings_and_beginnings_before_nothing(branch: Branch) -> None:
+def test_whole_words_come_before_beginnings_and_beginnings_before_nothing(frontend: LocalFrontend) -> None:
     for title in ("Warden", "War", "Warship", "The war", "Peace", "Award", "Wat"):
-        branch.book(title)
-    assert titles(branch, "war") == ["War", "The war", "Warden", "Warship"]
-    assert titles(branch, "ward") == ["Warden"]
-    assert titles(branch, "wartenden") == []
+        frontend.book(title)
+    assert titles(frontend, "war") == ["War", "The war", "Warden", "Warship"]
+    assert titles(frontend, "ward") == ["Warden"]
+    assert titles(frontend, "wartenden") == []
 
 
-def test_a_typing_error_is_guessed_only_where_no_book_has_the_word(branch: Branch) -> None:
-    branch.book("Neuromancer")
-    assert titles(branch, "neuromanser") == ["Neuromancer"]
-    branch.book("Neuromanser, a parody")
-    assert titles(branch, "neuromanser") == ["Neuromanser, a parody"]
-    assert titles(branch, "neuromansr") == ["Neuromancer", "Neuromanser, a parody"]
+def test_a_typing_error_is_guessed_only_where_no_book_has_the_word(frontend: LocalFrontend) -> None:
+    frontend.book("Neuromancer")
+    assert titles(frontend, "neuromanser") == ["Neuromancer"]
+    frontend.book("Neuromanser, a parody")
+    assert titles(frontend, "neuromanser") == ["Neuromanser, a parody"]
+    assert titles(frontend, "neuromansr") == ["Neuromancer", "Neuromanser, a parody"]
 
 
-def test_no_word_is_guessed_because_its_books_are_out_or_of_another_publisher(branch: Branch) -> None:
-    emma = branch.book("Emma", publisher="Murray")
-    branch.book("Emmy", publisher="Egerton")
-    branch.borrow(emma.id, branch.user().id)
-    answer = catalog.list_books(branch.store, ListBooksRequest(query="emma"))
+def test_no_word_is_guessed_because_its_books_are_out_or_of_another_publisher(frontend: LocalFrontend) -> None:
+    emma = frontend.book("Emma", publisher="Murray")
+    frontend.book("Emmy", publisher="Egerton")
+    frontend.borrow(emma.id, frontend.user().id)
+    answer = catalog.list_books(frontend.store, ListBooksRequest(query="emma"))
     assert (list(answer.books), answer.left_out_count) == ([], 1)
-    assert titles(branch, "emma", publisher=["Egerton"]) == []
+    assert titles(frontend, "emma", publisher=["Egerton"]) == []
     emma.state = BOOK_STATE_REMOVED
-    branch.receive(emma)
-    assert titles(branch, "emma") == ["Emmy"]
+    frontend.receive(emma)
+    assert titles(frontend, "emma") == ["Emmy"]
 
 
 # --- pages ---
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 7, 1_000])
-def test_pages_of_a_search_list_each_book_once_through_both_phases(branch: Branch, page_size: int) -> None:
+def test_pages_of_a_search_list_each_book_once_through_both_phases(frontend: LocalFrontend, page_size: int) -> None:
     chance = random.Random(7)
     words = ["war", "warden", "warship", "wartime", "peace", "peaceful", "pea"]
     books = [new_book(" ".join(chance.choices(words, k=3)), publisher=f"P{number % 3}") for number in range(60)]
-    branch.receive(*books)
+    frontend.receive(*books)
     for query, filters in itertools.product(("war", "war pea", "peace w"), ({}, {"publisher": ["P1", "p2"]})):
         prefixes = query.split()
         fitting = [book for book in books if not filters or book.publisher in ("P1", "P2")]
@@ -98,22 +98,22 @@ def test_pages_of_a_search_list_each_book_once_through_both_phases(branch: Branc
             for book in fitting
             if book not in exact and all(any(word.startswith(p) for word in book.title.split()) for p in prefixes)
         ]
-        found = listed(branch, query, page_size, **filters)
+        found = listed(frontend, query, page_size, **filters)
         assert [book.id for book in found] == [book.id for book in exact + other], (query, filters)
 
 
-def test_pages_of_guesses_go_on_where_they_ended(branch: Branch) -> None:
-    branch.receive(*[new_book(f"Neuromancer {number}") for number in range(25)])
-    assert [book.title for book in listed(branch, "neuromanser", 10)] == [f"Neuromancer {n}" for n in range(25)]
+def test_pages_of_guesses_go_on_where_they_ended(frontend: LocalFrontend) -> None:
+    frontend.receive(*[new_book(f"Neuromancer {number}") for number in range(25)])
+    assert [book.title for book in listed(frontend, "neuromanser", 10)] == [f"Neuromancer {n}" for n in range(25)]
 
 
 @pytest.mark.parametrize("place", ["4.1", "0.1", "1", "1.", ".1", "1.1.1", "1.-1", "1.9999999999999999999", "x"])
-def test_a_forged_place_is_refused(branch: Branch, place: str) -> None:
-    branch.book("Emma")
+def test_a_forged_place_is_refused(frontend: LocalFrontend, place: str) -> None:
+    frontend.book("Emma")
     request = ListBooksRequest(query="emma")
     _, request.page_token = page_rows(ListBooksRequest(query="emma", page_size=1), [1, 2], lambda _: 1, lambda _: place)
     with pytest.raises(FieldInvalid, match="page_token"):
-        catalog.list_books(branch.store, request)
+        catalog.list_books(frontend.store, request)
 
 
 # --- any text ---
@@ -178,14 +178,14 @@ UNPLEASANT = [
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=TEXTS | SYNTAX | st.sampled_from(UNPLEASANT), value=TEXTS | SYNTAX | st.sampled_from(UNPLEASANT))
-def test_no_text_is_an_error_of_the_store(branch: Branch, query: str, value: str) -> None:
+def test_no_text_is_an_error_of_the_store(frontend: LocalFrontend, query: str, value: str) -> None:
     for request in (
         ListBooksRequest(query=query),
         ListBooksRequest(publisher=[value, "x"], category=[value]),
         ListBooksRequest(query=query, publisher=[value, query, "y"]),
     ):
         try:
-            answer = catalog.list_books(branch.store, request)
+            answer = catalog.list_books(frontend.store, request)
         except FieldInvalid as refused:
             assert [field for field, _ in refused.problems] == ["query"]
             assert not index_words(query) or not request.query
@@ -196,17 +196,17 @@ def test_no_text_is_an_error_of_the_store(branch: Branch, query: str, value: str
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=TEXTS | SYNTAX | st.sampled_from([case.text for case in CASES]) | st.sampled_from(UNPLEASANT))
 @example(title="ŉaıßᾳ ẖﬃ Ⅷ")
-def test_any_title_finds_itself_in_any_form(branch: Branch, title: str) -> None:
+def test_any_title_finds_itself_in_any_form(frontend: LocalFrontend, title: str) -> None:
     assume(index_words(title))
-    book = branch.book(title, id=new_id())
+    book = frontend.book(title, id=new_id())
     forms = {title, title.upper(), title.lower(), title.casefold(), f"  {title}  "}
     forms |= {unicodedata.normalize(form, title) for form in ("NFC", "NFD", "NFKC", "NFKD")}
     forms |= {"\u00ad".join(title)} if len(title) < 90 else set()
     forms |= set(index_words(title)[:20])
     for query in forms:
-        assert book.id in {found.id for found in listed(branch, query)}, query
+        assert book.id in {found.id for found in listed(frontend, query)}, query
     book.state = BOOK_STATE_REMOVED
-    branch.receive(book)
+    frontend.receive(book)
 
 
 def test_both_engines_list_the_same_in_the_same_order(databases: FreshDatabases) -> None:
@@ -225,18 +225,18 @@ def test_both_engines_list_the_same_in_the_same_order(databases: FreshDatabases)
 # --- the store ---
 
 
-def test_the_vocabulary_has_each_word_once_and_only_words_that_can_be_guessed(branch: Branch) -> None:
+def test_the_vocabulary_has_each_word_once_and_only_words_that_can_be_guessed(frontend: LocalFrontend) -> None:
     for _ in range(3):
-        branch.receive(new_book("Emma Emma 1816 9780306406157 戦争と平和 ab C++"), new_book("Emma, война"))
-    with branch.store.reading():
+        frontend.receive(new_book("Emma Emma 1816 9780306406157 戦争と平和 ab C++"), new_book("Emma, война"))
+    with frontend.store.reading():
         words = sorted(row.word for row in VocabularyWord.select())
     assert words == ["emma", "война"]
 
 
-def test_a_changed_book_is_found_by_its_new_words_only(branch: Branch) -> None:
-    book = branch.book("戦争と平和")
-    branch.receive(new_book("パリの空", id=book.id))
-    assert titles(branch, "平和") == []
-    assert titles(branch, "パリ") == ["パリの空"]
-    with branch.store.reading():
+def test_a_changed_book_is_found_by_its_new_words_only(frontend: LocalFrontend) -> None:
+    book = frontend.book("戦争と平和")
+    frontend.receive(new_book("パリの空", id=book.id))
+    assert titles(frontend, "平和") == []
+    assert titles(frontend, "パリ") == ["パリの空"]
+    with frontend.store.reading():
         assert Book.get().words

@@ -9,7 +9,7 @@ import pytest
 from frontend_server.browse import catalog
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
 ORIGINALS = ("Frankenstein", "Middlemarch", "Неуловимый", "Gilgamesch", "Emma", "Ulysses", "Beowulf 1999")
@@ -47,15 +47,15 @@ ORIGINALS = ("Frankenstein", "Middlemarch", "Неуловимый", "Gilgamesch"
         ("🦊 frankenstien", "Frankenstein"),
     ],
 )
-def test_typing_errors(misspelled: Branch, query: str, found: str | None) -> None:
+def test_typing_errors(misspelled: LocalFrontend, query: str, found: str | None) -> None:
     assert [book.title for book in catalog.list_books(misspelled.store, ListBooksRequest(query=query)).books] == (
         [found] if found else []
     )
 
 
 @pytest.fixture(scope="module")
-def misspelled(databases: FreshDatabases, engine: Engine) -> Iterator[Branch]:
+def misspelled(databases: FreshDatabases, engine: Engine) -> Iterator[LocalFrontend]:
     with bound_store("frontend", databases.migrated("frontend", engine)) as store:
-        branch = Branch(store, SettableClock())
-        branch.receive(*[new_book(title, isbn="9780306406157" if title == "Emma" else "") for title in ORIGINALS])
-        yield branch
+        frontend = LocalFrontend(store, SettableClock())
+        frontend.receive(*[new_book(title, isbn="9780306406157" if title == "Emma" else "") for title in ORIGINALS])
+        yield frontend

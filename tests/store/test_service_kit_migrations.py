@@ -1,4 +1,4 @@
-"""Migrations on both engines: once, all or none, whoever starts at the same moment."""
+"""Migrations on both engines: once, all or none, also when several processes start at the same moment."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_table_for_rows_set_aside_comes_into_a_store_with_books(
     assert counts == [1, 1, 0]
 
 
-def test_a_repair_that_fails_says_which_store_it_is(empty_store: Store) -> None:
+def test_a_repair_that_fails_names_its_store(empty_store: Store) -> None:
     with pytest.raises(StoreSettingsError) as failure, alone_in(empty_store):
         empty_store.database.execute_sql("SELECT nothing_of_that_name")
     assert str(failure.value).startswith(f"cannot repair the store {empty_store.safe_url}: ")

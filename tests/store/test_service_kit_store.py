@@ -33,7 +33,7 @@ def numbers(store: Store) -> list[int]:
 
 
 def test_a_file_that_another_process_is_about_to_make_a_wal_file_is_waited_for(tmp_path: Path) -> None:
-    """While the other one writes, SQLite refuses the change to WAL at once, whatever its timeout."""
+    """While the other one writes, SQLite refuses the change to WAL at once, with any timeout."""
     other = CySqliteDatabase(tmp_path / "new.db", thread_safe=False)
     other.execute_sql("CREATE TABLE shelf (number INTEGER)")
     other.execute_sql("BEGIN IMMEDIATE")
@@ -172,7 +172,7 @@ def test_a_url_that_leads_nowhere_is_refused_with_what_to_do_and_without_its_pas
     assert "secret" not in str(refused.value)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "library.db").write_text("This is not a database, but a text that is long enough to be one.\n" * 100)
     with pytest.raises(StoreSettingsError, match="not a database"):
         open_store(f"sqlite:///{tmp_path}/library.db")

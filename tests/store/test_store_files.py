@@ -62,7 +62,7 @@ def rows(path: Path, schema: Schema | None = SCHEMA) -> int:
         store.close()
 
 
-# --- files that are no store ---
+# --- files that are not a store ---
 
 
 def test_a_new_store_an_empty_file_and_a_stopped_store_are_opened(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_copy_of_a_running_store_without_its_log_is_refused(tmp_path: Path) ->
         copied = tmp_path / f"{run}.db"
         shutil.copy(path, copied)
         assert (copied.stat().st_size == 4096) is (run == 1)
-        told = refusal(copied)
-        assert "copy of the file of a running or killed store" in told
-        assert "`library backup`" in told
+        message = refusal(copied)
+        assert "copy of the file of a running or killed store" in message
+        assert "`library backup`" in message
     assert rows(path) == 60
 
 
@@ -98,8 +98,8 @@ def test_a_copy_of_a_running_store_of_an_earlier_version_is_refused(tmp_path: Pa
     shutil.copy(tmp_path / "running.db", tmp_path / "admin.db")
     running.close()
     assert (tmp_path / "admin.db").stat().st_size == 4096
-    told = refusal(tmp_path / "admin.db")
-    assert "the file has no tables" in told
+    message = refusal(tmp_path / "admin.db")
+    assert "the file has no tables" in message
 
 
 def make(path: Path, *statements: str) -> None:
@@ -123,12 +123,12 @@ STRANGERS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", STRANGERS)
 @pytest.mark.parametrize("schema", [SCHEMA, FRONTEND_SCHEMA], ids=["admin", "frontend"])
-def test_what_is_no_store_is_refused(tmp_path: Path, kind: str, schema: Schema) -> None:
+def test_what_is_not_a_store_is_refused(tmp_path: Path, kind: str, schema: Schema) -> None:
     put, why = STRANGERS[kind]
     put(tmp_path / "library.db")
-    told = refusal(tmp_path / "library.db", schema)
-    assert told.startswith(f"cannot open the store sqlite:///{tmp_path}/library.db: ")
-    assert why in told
+    message = refusal(tmp_path / "library.db", schema)
+    assert message.startswith(f"cannot open the store sqlite:///{tmp_path}/library.db: ")
+    assert why in message
 
 
 @pytest.mark.parametrize("size", [None, 0])
@@ -188,7 +188,7 @@ def test_a_new_database_and_a_store_of_ours_are_opened(databases: FreshDatabases
             store.close()
 
 
-# --- a file beside a log that does not belong to it ---
+# --- a file with a log that does not belong to it ---
 
 
 def cp(source: Path, target: Path) -> None:
@@ -283,9 +283,9 @@ def test_a_good_copy_put_over_a_crashed_store_is_not_undone_by_the_log(
     put(folder / f"{source}.db", path)
     if not with_memory:
         sibling(path, "-shm").unlink()
-    told = refusal(path)
-    assert "the log admin.db-wal does not belong to this file" in told
-    assert "move admin.db-wal and admin.db-shm away" in told
+    message = refusal(path)
+    assert "the log admin.db-wal does not belong to this file" in message
+    assert "move admin.db-wal and admin.db-shm away" in message
     for suffix in ("-wal", "-shm"):
         sibling(path, suffix).unlink(missing_ok=True)
     assert 65 <= rows(path) <= 465
@@ -340,7 +340,7 @@ def test_another_program_that_copies_the_log_of_a_running_store_does_no_harm(tmp
 # --- crashes ---
 
 
-@pytest.mark.parametrize("how", ["wait", "beside readers"])
+@pytest.mark.parametrize("how", ["wait", "with readers"])
 def test_a_store_whose_process_is_killed_at_any_moment_is_opened_with_all_that_was_committed(
     tmp_path: Path, how: str
 ) -> None:
@@ -411,7 +411,7 @@ def test_a_store_that_is_being_restored_is_refused(tmp_path: Path) -> None:
     assert rows(path) == 5
 
 
-def test_a_crashed_store_is_backed_up_and_one_beside_the_log_of_another_is_not(tmp_path: Path, crashed: Path) -> None:
+def test_a_crashed_store_is_backed_up_and_one_with_the_log_of_another_is_not(tmp_path: Path, crashed: Path) -> None:
     folder = copy_folder(crashed, tmp_path / "copy")
     path = folder / "data" / "admin.db"
     copy = copy_store(f"sqlite:///{path}", tmp_path / "copy.db", SCHEMA, FACTS["admin"], lambda *_: None)

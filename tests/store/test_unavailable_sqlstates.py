@@ -1,4 +1,4 @@
-"""Each SQLSTATE by which PostgreSQL says "not now", raised by a real server: UNAVAILABLE, and then calls go on."""
+"""Each SQLSTATE with which PostgreSQL refuses for now, raised by a real server: UNAVAILABLE, and then calls go on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIST = "library.admin.v1.CatalogService/ListBooks"
 UNAVAILABLE = [
     *("08000", "08001", "08003", "08004", "08006", "08007", "08P01"),  # connections
     *("25006", "25P03", "25P04", "26000", "42P05"),  # transactions and prepared statements
-    *("3D000", "3F000", "42P01", "55006", "55P03"),  # things that are not there yet, or in use
+    *("3D000", "3F000", "42P01", "55006", "55P03"),  # objects that are not there yet, or in use
     *("40000", "40001", "40003", "40P01"),  # rolled back
     *("53000", "53100", "53200", "53300", "53400"),  # out of resources
     *("57000", "57014", "57P01", "57P02", "57P03", "57P04", "57P05"),  # operators

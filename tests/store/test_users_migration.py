@@ -18,10 +18,10 @@ from service_kit.ids import new_id
 from service_kit.migrations import migrate, pending
 from service_kit.store import Store, open_store
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch
+from tests.support.frontend import LocalFrontend
 from tests.support.stores import FreshDatabases, ServerName, bound_store, migrations_of
 
-# Who enrolled under the first schema: address, first name, last name, and the key that it gave the address.
+# Who enrolled under the first schema: address, first name, last name, and the key that it made of the address.
 PEOPLE = [
     ("Ada@example.org", "Ada", "Lovelace", "ada@example.org"),
     ("groß@example.org", "Käthe", "Groß", "gross@example.org"),
@@ -64,7 +64,7 @@ def migrated(url: str, server: ServerName) -> None:
 
 
 @pytest.fixture
-def frontend(databases: FreshDatabases, engine: str, tmp_path: Path) -> Iterator[Store]:
+def migrated_frontend(databases: FreshDatabases, engine: str, tmp_path: Path) -> Iterator[Store]:
     url = first_schema(databases, "frontend", engine, tmp_path)
     migrated(url, "frontend")
     with bound_store("frontend", url) as store:
@@ -91,28 +91,32 @@ FINDS = [
 ]
 
 
-def test_the_users_of_a_frontend_are_found_and_keep_their_addresses(frontend: Store, clock: SettableClock) -> None:
-    branch = Branch(frontend, clock)
+def test_the_users_of_a_frontend_are_found_and_keep_their_addresses(
+    migrated_frontend: Store, clock: SettableClock
+) -> None:
+    frontend = LocalFrontend(migrated_frontend, clock)
     for query, first_names in FINDS:
-        assert [user.first_name for user in branch.users(query)] == first_names, query
-    assert [user.email for user in branch.users()] == [email for email, *_ in PEOPLE]
+        assert [user.first_name for user in frontend.users(query)] == first_names, query
+    assert [user.email for user in frontend.users()] == [email for email, *_ in PEOPLE]
     keys = {row.first_name: row.email_key for row in User.select()}
     assert keys["Castor"] == "twin@example.org"
     assert keys["Pollux"] == "twin-in-capitals@example.org"
     assert len(set(keys.values())) == len(PEOPLE)
 
     def enroll(email: str) -> str:
-        return members.enroll_user(frontend, EnrollUserRequest(email=email, first_name="A", last_name="B"), clock).id
+        return members.enroll_user(
+            migrated_frontend, EnrollUserRequest(email=email, first_name="A", last_name="B"), clock
+        ).id
 
     for email in ("ADA@example.org", "GROẞ@example.org", "twin@example.org", "eve@xn--fa-hia.example"):
         with pytest.raises(EmailTaken):
             enroll(email)
     for email in ("gross@example.org", "eve@fass.example"):
         assert enroll(email)
-    ada = branch.users("ada@example.org")[0]
-    branch.close(ada.id)
+    ada = frontend.users("ada@example.org")[0]
+    frontend.close(ada.id)
     assert enroll("ada@example.org")
-    assert branch.change(branch.users("pollux")[0].id, last_name="Third").last_name == "Third"
+    assert frontend.change(frontend.users("pollux")[0].id, last_name="Third").last_name == "Third"
 
 
 def test_the_users_of_an_admin_are_found(admin: Store) -> None:

@@ -1,4 +1,4 @@
-"""Which errors say that a store cannot be written, raised by SQLite; no second rollback hides them."""
+"""Which errors mean that a store cannot be written, raised by SQLite; no second rollback hides them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_store_is_reported_once_and_again_when_a_probe_succeeds(store: Store) 
     assert revision >= 1, "the probe has written"
 
 
-def test_a_wrong_statement_says_nothing_of_the_store(store: Store) -> None:
+def test_a_wrong_statement_does_not_count_against_the_store(store: Store) -> None:
     with pytest.raises(peewee.OperationalError) as raised, store.writing():
         store.database.execute_sql("SELECT nothing FROM nowhere")
     assert write_problem(raised.value) is None

@@ -1,1 +1,1 @@
-"""What the tests stand on: real databases, real server processes, a clock to set, calls with their errors."""
+"""What the tests use: real databases, real server processes, a clock to set, calls with their errors."""

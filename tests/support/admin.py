@@ -48,7 +48,7 @@ from tests.support.clients import CREDENTIALS
 from tests.support.clocks import SettableClock
 
 FRONTEND = CREDENTIALS.frontend_id
-"""The frontend whose rows are recorded, unless a test says otherwise."""
+"""The frontend whose rows are recorded, unless a test names another one."""
 
 
 Item = TypeVar("Item")
@@ -171,7 +171,7 @@ class Admin:
         return State(revision=revision, user=User(state=USER_STATE_ACTIVE, create_time=now, update_time=now, **values))
 
     def loan_record(self, revision: int = 1, days: int = 14, returned: bool = False, **fields: Any) -> State:
-        """A loan that can be recorded, made now for so many days; `fields` as Loan has them."""
+        """A loan that can be recorded, made now for `days`; `fields` as Loan has them."""
         now = self.clock()
         values = {"id": new_id(), "book_id": new_id(), "user_id": new_id(), "book_title": "T", **fields}
         loan = Loan(days=days, borrow_time=timestamp(now), due_time=timestamp(now + days * DAY), **values)
@@ -181,7 +181,7 @@ class Admin:
 
 
 def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListRequest) -> list[Item]:
-    """Ask for page after page, each with the token of the one before, and give all that came."""
+    """Ask for page after page, each with the token of the one before; return all items."""
     found: list[Item] = []
     while True:
         items, request.page_token = list_page()

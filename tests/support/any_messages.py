@@ -62,7 +62,7 @@ _JSON: dict[str, st.SearchStrategy[Any]] = {
 
 @cache
 def messages(message: DescMessage, any_of: tuple[DescMessage, ...] = (), depth: int = 2) -> st.SearchStrategy[Message]:
-    """Messages of a type. What an Any holds is one of `any_of`; messages are at most `depth` deep in one another."""
+    """Messages of a type. What an Any contains is one of `any_of`; messages are at most `depth` deep in one another."""
     make: Any = message.type
     match message.type_name.removeprefix("google.protobuf."):
         case "Timestamp":

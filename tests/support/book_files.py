@@ -35,6 +35,6 @@ def changed(content: bytes, **parts: Callable[[bytes], bytes]) -> bytes:
     return file.getvalue()
 
 
-def said(**choices: Any) -> Choices:
-    """What a person says about a file."""
+def chosen(**choices: Any) -> Choices:
+    """What a person chooses about a file, by options."""
     return Choices(**choices)

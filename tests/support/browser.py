@@ -84,7 +84,7 @@ def execute(operation: Locator) -> tuple[int, Any]:
     page = operation.page
     with page.expect_response(lambda response: response.request.method == "POST"):
         operation.get_by_role("button", name="Execute").click()
-    # What an earlier click gave is shown until then.
+    # The result of an earlier click is shown until then.
     expect(operation.locator(".loading-container")).to_have_count(0)
     live = operation.locator(".live-responses-table tbody tr.response").first
     status = int(live.locator(".response-col_status").inner_text().split()[0])

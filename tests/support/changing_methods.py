@@ -1,4 +1,4 @@
-"""The methods of the contract that change something, by what their names say."""
+"""The methods of the contract that change something, by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated stubs, all of a server at a time, and what its errors say."""
+"""Generated stubs, all of a server at a time, and the contents of its errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FrontendClient:
 
 @dataclass
 class Refusal:
-    """What an error tells the client."""
+    """The code, message and details of an error."""
 
     code: grpc.StatusCode
     message: str
@@ -126,7 +126,7 @@ def _add_reason(refusal: Refusal, info: error_details_pb2.ErrorInfo) -> None:
 
 
 def read_refusal(code: grpc.StatusCode, message: str, trailing_metadata: object) -> Refusal:
-    """Read the google.rpc details in the trailing metadata, which hold the code and the message once more."""
+    """Read the google.rpc details in the trailing metadata, which repeat the code and the message."""
     assert isinstance(trailing_metadata, (tuple, list))
     refusal = Refusal(code, message)
     serialized = dict(trailing_metadata).get(STATUS_DETAILS)

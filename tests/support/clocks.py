@@ -6,7 +6,7 @@ from service_kit.clock import DAY, SECOND
 
 
 class SettableClock:
-    """A `service_kit.clock.Clock` that stands still until it is told otherwise. `now` is in microseconds since 1970."""
+    """A `service_kit.clock.Clock` that shows the time that a test sets. `now` is in microseconds since 1970."""
 
     def __init__(self, now: int = 1_800_000_000 * SECOND) -> None:
         self.now = now
@@ -15,5 +15,5 @@ class SettableClock:
         return self.now
 
     def advance(self, *, days: float = 0, seconds: float = 0) -> None:
-        """Move on by so many days and seconds; below zero, back."""
+        """Move on by these days and seconds; below zero, back."""
         self.now += round(days * DAY + seconds * SECOND)

@@ -36,7 +36,7 @@ def read():
             (last,) = execute("SELECT max(number) FROM noted").fetchone()
             assert count == (last or 0), (count, last)
 
-if how == "beside readers":
+if how == "with readers":
     for _ in range(2):
         threading.Thread(target=read, daemon=True).start()
 for number in range(first + 1, first + 1 + rows):
@@ -68,9 +68,9 @@ def start_writer(path: Path, rows: int, *, checkpoint_bytes: int = 2**40, how: s
 def write(path: Path, rows: int, *, checkpoint_bytes: int = 2**40, how: str = "die") -> None:
     """Let a process add rows to the end, and then die or stop."""
     with start_writer(path, rows, checkpoint_bytes=checkpoint_bytes, how=how) as process:
-        said, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=60)
     assert process.returncode == (0 if how == "stop" else -signal.SIGKILL)
-    assert len(said.splitlines()) == rows
+    assert len(printed.splitlines()) == rows
 
 
 def copy_folder(folder: Path, to: Path) -> Path:

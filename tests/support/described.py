@@ -51,7 +51,7 @@ def library_contracts() -> list[Contract]:
 
 
 def contract(text: str, *services: str) -> Contract:
-    """Compile a .proto as it stands in a server's source. Services without a package have the package `p`."""
+    """Compile the source of a .proto. Services without a package have the package `p`."""
     roots = [
         TRANSCODING,
         importlib.resources.files(grpc_tools) / "_proto",  # google/protobuf

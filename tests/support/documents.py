@@ -49,15 +49,15 @@ CONTROL = re.compile(r"\x1b\[[?\d;]*([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 
 @dataclass
 class Session:
-    """A reader who types what a document says, with the ids that came out here instead of those printed there."""
+    """A reader who types what a document shows, with the ids that came out here instead of those printed there."""
 
     folder: Path
     addresses: dict[str, str]
     """Those that are printed, and those that are here: also the default ports of the three services."""
     stores: dict[str, str]
-    """The variables that say where the stores are; a reader has the defaults."""
+    """The variables that name the stores; a reader has the defaults."""
     terminal: int = 0
-    """So many columns has the terminal on which `library` is called, in this process; 0: all goes through bash."""
+    """The columns of the terminal on which `library` is called, in this process; 0: all goes through bash."""
     without: frozenset[str] = frozenset()
     """Programs that are not on this machine: commands that call them are left out."""
     ids: dict[str, str] = field(default_factory=dict)
@@ -129,9 +129,9 @@ class Session:
         return on_the_screen(done.output), done.exit_code
 
     def type_and_compare(self, command: str, printed: Sequence[str]) -> None:
-        """Run a command and hold what it does to what is printed, at this place or at another one for this command.
+        """Run a command and compare what it does with what is printed, here or at another place for this command.
 
-        What one service has yet to tell the other is waited for, where a command only reads.
+        Where a command only reads, it is run again until the sync has brought what it is to show.
         """
         written, status = self.type(command)
         if READS.match(command):
@@ -147,7 +147,7 @@ class Session:
             assert status, (command, written)
 
     def compare(self, printed: str, written: str) -> None:
-        """Hold what was written to what is printed, and learn which id stands for which."""
+        """Compare what was written with what is printed, and learn which id is printed for which."""
         expected, found = without_what_passes(printed), without_what_passes(written)
         assert found == expected, "\n".join(difflib.ndiff(expected.splitlines(), found.splitlines()))
         for there, here in zip(PASSING.finditer(tidy(printed)), PASSING.finditer(tidy(written)), strict=True):

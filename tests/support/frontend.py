@@ -35,8 +35,8 @@ RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
 Result = TypeVar("Result")
 
 
-class Branch:
-    """One library branch: a frontend's store, its clock and its rules."""
+class LocalFrontend:
+    """A frontend in this process: its store, its clock and its rules, without a server."""
 
     def __init__(self, store: Store, clock: Clock, rules: LendingRules = RULES) -> None:
         self.store, self.clock, self.rules = store, clock, rules
@@ -115,14 +115,14 @@ class Branch:
                 model._meta.table_name: tuples(model.select().order_by(model._meta.primary_key)) for model in MODELS
             }
 
-    def told_everything(self) -> None:
+    def mark_all_pushed(self) -> None:
         """Make the store as after a push: the admin knows every row."""
         with self.store.writing():
             for model in (User, Loan):
                 model.update(pushed_revision=model.revision).execute()
 
     def check(self) -> None:
-        """Hold the store to what must always be so, whatever was done and how many did it at once."""
+        """Check what must always be true of the store, after any calls, also at the same time."""
         with self.store.snapshot():
             books, users, loans = list(Book.select()), list(User.select()), list(Loan.select())
         out = [loan for loan in loans if loan.return_time is None]
@@ -133,18 +133,18 @@ class Branch:
             assert user.active_loan_count == sum(loan.user_id == user.id for loan in out), f"loans of {user.id}"
             assert 0 <= user.active_loan_count <= self.rules.loan_limit, f"loans of {user.id}"
         revisions = [row.revision for row in (*users, *loans)]
-        assert len(set(revisions)) == len(revisions), "a revision was given twice"
+        assert len(set(revisions)) == len(revisions), "a revision was used twice"
 
 
 def new_book(title: str = "Emma", *, copies: int = 1, **fields: Any) -> book_pb2.Book:
-    """A book as the admin tells of it."""
+    """A book as the admin sends it."""
     return book_pb2.Book(
         **{"id": new_id(), "title": title, "total_copies": copies, "state": BOOK_STATE_ACTIVE, **fields}
     )
 
 
 def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result | Exception]:
-    """Make these calls at the same moment, each in a thread with a connection of its own; what each gave or raised."""
+    """Make these calls at the same moment, each in a thread with its own connection; what each returned or raised."""
     start = threading.Barrier(len(calls))
     outcomes: list[Result | Exception | None] = [None] * len(calls)
 
@@ -153,7 +153,7 @@ def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result 
         try:
             start.wait()
             outcomes[number] = calls[number]()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test is to see it
+        except Exception as error:  # noqa: BLE001 - the test is to see any error
             outcomes[number] = error
         finally:
             store.database.close()

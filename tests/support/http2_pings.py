@@ -28,7 +28,7 @@ class PingingClient(Http2Client):
             self._socket.sendall(frame(PING, payload=b"8 octets"))
 
     def wait_for_acknowledged(self, count: int, seconds: float) -> None:
-        """Wait until so many pings have been answered in all."""
+        """Wait until this number of pings have been answered in all."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.acknowledged >= count or self.has_ended.is_set(), seconds)
 

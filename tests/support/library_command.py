@@ -31,7 +31,7 @@ def environment(admin: str = NOBODY, frontend: str = NOBODY, **variables: str) -
 def library(
     *arguments: str, admin: str = NOBODY, frontend: str = NOBODY, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end; whatever happens, nobody is to see a traceback."""
+    """Run the command to its end; it must never show a traceback."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(admin, frontend),

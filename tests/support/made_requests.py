@@ -106,23 +106,23 @@ def refused(rule: HttpRule, *path: str, **parts: Any) -> dict[str, str]:
     """The fields that a request is refused for, with what is wrong with them; the refusal can be sent."""
     with pytest.raises(FieldsInvalid) as refusal:
         made(rule, *path, **parts)
-    assert_can_be_told(refusal.value)
+    assert_can_be_returned(refusal.value)
     return dict(refusal.value.problems)
 
 
 def refused_body(rule: HttpRule, body: bytes) -> str:
     with pytest.raises(BodyInvalid) as refusal:
         made(rule, body=body)
-    assert_can_be_told(refusal.value)
+    assert_can_be_returned(refusal.value)
     return str(refusal.value)
 
 
-def assert_can_be_told(refusal: Refusal) -> None:
+def assert_can_be_returned(refusal: Refusal) -> None:
     _, body = refusal_answer(refusal, "some-request")
     assert json.loads(body)["error"]["message"] == str(refusal)
     assert len(body) < 10_000
 
 
 def nested(depth: int, inside: str = "") -> str:
-    """`{"deeper": {"deeper": …}}`, so many of them."""
+    """`{"deeper": {"deeper": …}}`, `depth` of them."""
     return '{"deeper":' * depth + "{" + inside + "}" + "}" * depth

@@ -39,8 +39,8 @@ def served(*methods: str, more: str = "") -> Contract:
     )
 
 
-def method(rule: str, takes: str = "T.Everything", gives: str = "T.Message", name: str = "Do") -> str:
-    return f"rpc {name}({takes}) returns ({gives}) {{ option (google.api.http) = {{ {rule} }}; }}"
+def method(rule: str, takes: str = "T.Everything", returns: str = "T.Message", name: str = "Do") -> str:
+    return f"rpc {name}({takes}) returns ({returns}) {{ option (google.api.http) = {{ {rule} }}; }}"
 
 
 def operation(*methods: str, more: str = "") -> dict[str, Any]:

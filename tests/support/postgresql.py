@@ -46,7 +46,7 @@ class PostgresqlServer:
     def new_database(self, template: str | None = None, encoding: str | None = None) -> str:
         """Make a database, empty or like a template that nobody is connected to; return its name.
 
-        An empty one may have an encoding of its own, such as LATIN1; else it has UTF8.
+        An empty one may have an encoding of its own, such as LATIN1. By default it has UTF8.
         """
         name = f"test_{next(self._numbers)}"
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
@@ -58,13 +58,13 @@ class PostgresqlServer:
         return name
 
     def end_connections(self, database: str) -> int:
-        """Cut every connection to a database, as a restart of the server would; tell how many there were."""
+        """Cut every connection to a database, as a restart of the server would; return their number."""
         return self._run(
             sql.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = {}").format(database)
         )
 
     def rename(self, database: str, name: str) -> None:
-        """Give a database another name, cutting its connections until nobody has opened another one in between."""
+        """Rename a database, cutting its connections until nobody has opened another one in between."""
         statement = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(name))
         deadline = time.monotonic() + UNUSED_SECONDS
         while True:

@@ -22,7 +22,7 @@ from tests.support.stores import ServerName
 ROOT = Path(__file__).parents[2]
 
 START_SECONDS = 100.0
-"""Long enough on the busiest machine: only what hangs takes so long."""
+"""Long enough on the busiest machine: only what hangs takes longer."""
 STOP_SECONDS = 100.0
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -90,19 +90,19 @@ class ServingProcess(ABC):
         return {"LISTEN": self._listen, "LOG_FORMAT": "json", **self.settings}
 
     def wait_until_listening(self) -> None:
-        """Wait until it has said at which address it listens."""
+        """Wait until it has logged at which address it listens."""
         self._wait_until("listen", self._is_listening)
 
     def wait_until_serving(self) -> None:
-        """Wait until its health says SERVING."""
+        """Wait until its health is SERVING."""
         self._wait_until("serve", self._is_serving)
 
     def stop(self) -> int:
-        """Send SIGTERM and wait for the end; give the exit status."""
+        """Send SIGTERM and wait for the end; return the exit status."""
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
-        """Send SIGKILL, as a crash would be; give the exit status."""
+        """Send SIGKILL, as a crash would be; return the exit status."""
         return self._end(signal.SIGKILL)
 
     def send(self, number: signal.Signals) -> None:
@@ -111,7 +111,7 @@ class ServingProcess(ABC):
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end; give the exit status."""
+        """Wait for its end; return the exit status."""
         assert self._process is not None
         try:
             return self._process.wait(STOP_SECONDS)
@@ -121,7 +121,7 @@ class ServingProcess(ABC):
             raise ServerDied(f"library-{self.name} did not stop:\n{self.log_tail()}") from None
 
     def log_events(self) -> list[dict[str, Any]]:
-        """What the present process has logged, a dict a line; lines that are no log (a traceback, say) are left out."""
+        """What the present process has logged, a dict a line, without other lines, such as tracebacks."""
         with self.log.open("rb") as file:
             file.seek(self._log_start)
             lines = file.read().decode(errors="replace").splitlines()
@@ -138,7 +138,7 @@ class ServingProcess(ABC):
 
     @abstractmethod
     def _is_healthy(self) -> bool:
-        """Whether its health, at its address, says SERVING."""
+        """Whether its health, at its address, is SERVING."""
 
     def _is_listening(self) -> bool:
         listening = next((event for event in self.log_events() if event.get("event") == "listening"), None)

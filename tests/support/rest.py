@@ -28,7 +28,7 @@ class Answer:
 
     status: int
     headers: Message
-    """Found whatever their case is."""
+    """Found in any case of their names."""
     body: bytes
 
     def json(self) -> Any:
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def refusal(self) -> Refusal:
-        """What an error tells, by AIP-193. Fails where the answer is none, or one in another form."""
+        """The error by AIP-193. Fails where the answer is not an error, or has another form."""
         assert self.status >= 400, f"was to be refused, and answered {self.status}: {self.body!r}"
         assert self.headers.get_content_type() == "application/json", self.headers
         refusal = refusal_in(self.json())
@@ -114,7 +114,7 @@ class RestServers:
         self._started: list[RestProcess] = []
 
     def start(self, targets: Iterable[str], **settings: str) -> RestProcess:
-        """Start one on a free port and wait until it has learnt all its targets.
+        """Start one on a free port and wait until it has read the contracts of all its targets.
 
         Settings are variables without their prefix. For example `start([admin.address], CONTRACT_INTERVAL="0.5")`.
         """

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from tests.support.rest import ANSWER_SECONDS, Answer, RestProcess
 from tests.support.transcoding.contracts import Rule
 
-GATHER = Rule('post: "/v1/gathered" body: "*"', takes="stream Everything", gives="Several", method="Gather")
+GATHER = Rule('post: "/v1/gathered" body: "*"', takes="stream Everything", returns="Several", method="Gather")
 TALK = Rule('post: "/v1/talk" body: "*"', takes="stream Everything", method="Talk")
-FLOOD = Rule('get: "/v1/flood"', gives="stream Everything", method="Flood")
+FLOOD = Rule('get: "/v1/flood"', returns="stream Everything", method="Flood")
 WAIT_AND_TALK = Rule('post: "/v1/talk:late" body: "*"', takes="stream Everything", method="WaitAndTalk")
 
 HEADER_BYTES = 32 * 1024
-"""As the README says."""
+"""As the README has it."""
 
 SOON = 15.0
 """Seconds; more than anything takes that does not wait for something, on a busy machine. What waits has 20 or more."""
@@ -74,7 +74,7 @@ class Connection:
         self.socket.close()
 
     def seconds_until_closed(self, sending: Callable[[], bytes] = bytes) -> float:
-        """Go on sending, and say after how many seconds the server has closed the connection."""
+        """Go on sending, and return after how many seconds the server has closed the connection."""
         begin = time.monotonic()
         self.socket.settimeout(0.05)
         while time.monotonic() < begin + ANSWER_SECONDS:
@@ -97,7 +97,7 @@ def assert_nothing_went_wrong(rest: RestProcess) -> None:
     """Its log has no traceback, and nothing that it calls an error."""
     assert "Traceback" not in rest.log_tail()
     errors = [event["event"] for event in rest.log_events() if event["level"] in ("error", "critical")]
-    # uvicorn says how many calls outlive the grace, which is what such a test is about.
+    # uvicorn logs how many calls outlive the grace, which is what such a test is about.
     assert [error for error in errors if "graceful shutdown exceeded" not in error] == []
 
 
@@ -106,5 +106,5 @@ def chunk(content: bytes) -> bytes:
 
 
 def text_of(size: int) -> bytes:
-    """A body of so many bytes."""
+    """A body of `size` bytes."""
     return json.dumps({"text": "x" * (size - len('{"text": ""}'))}).encode()

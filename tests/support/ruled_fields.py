@@ -19,8 +19,8 @@ class Row(NamedTuple):
     field: str
     accepted: Sequence[Any]
     refused: Sequence[Any]
-    not_told: Sequence[Any] = ()
-    """Refused by the rules, in a way that the schema does not say."""
+    refused_but_valid: Sequence[Any] = ()
+    """Refused by the rules, and valid by the schema, which cannot express it."""
     not_described: Sequence[Any] = ()
     """Accepted by the rules in another form than the one that the schema describes."""
 

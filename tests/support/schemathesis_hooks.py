@@ -1,7 +1,7 @@
-"""What schemathesis is told about this API: what lines of NDJSON are, which ids there are, and what is no fault.
+"""What schemathesis needs to know about this API: what lines of NDJSON are, which ids exist, and what is not a fault.
 
-Schemathesis loads this module by SCHEMATHESIS_HOOKS. LIBRARY_TRIAL is the folder where the test tells it things, and is
-told.
+Schemathesis loads this module by SCHEMATHESIS_HOOKS. LIBRARY_TRIAL is the folder through which it and
+the test exchange files.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PLAIN: Mapping[str, Any] = {
     "authors": ["A. N. Other"],
     "updateMask": "title",
 }
-"""What the services take. Most that is made from a schema they refuse for what no schema says: a control character."""
+"""What the services take. They refuse most that is made from a schema: no schema excludes control characters."""
 
 ANSWERED: Counter[str] = Counter()
 """How often each operation answered with each status."""
@@ -83,7 +83,7 @@ def before_load_schema(_context: Any, document: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _arguments: Any) -> None:
-    """Name things that there are, and mostly in plain values, in requests that are to be taken."""
+    """Use ids that exist, and mostly plain values, in requests that are to be taken."""
     meta = case.meta
     if meta is None or meta.phase.name is not TestPhase.FUZZING or meta.generation.mode is not GenerationMode.POSITIVE:
         return
@@ -101,7 +101,7 @@ def before_call(_context: Any, case: Any, _arguments: Any) -> None:
 
 
 def _filled(made: Any, values: Mapping[str, list[Any]], number: int) -> Any:
-    """Give fields that are there one of the values by their names."""
+    """Set fields that are there to one of the values for their names."""
     if not isinstance(made, dict):
         return made
     return {**made, **{name: values[name][number % len(values[name])] for name in made if name in values}}
@@ -115,7 +115,7 @@ def after_call(_context: Any, case: Any, response: Any) -> None:
 
 @atexit.register
 def write_counts() -> None:
-    """Tell the test what was answered."""
+    """Write what was answered, for the test."""
     (FOLDER / "answered.json").write_text(json.dumps(ANSWERED))
 
 
@@ -123,17 +123,17 @@ def write_counts() -> None:
 def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) -> bool:
     """Let some complaints pass.
 
-    A request as the schema has it may be refused by the service for what no schema says (the check digit of an ISBN, a
-    page token of another list), but not by library-rest, which can read whatever it describes. And a request that
-    the schema does not have is rightly taken if it says in another of protobuf's notations what it might have said in
-    the schema's: null for nothing, "5" for 5, 2 for an enum's second name. Whether it does, protobuf's own library
-    and protovalidate decide, as the services would.
+    A request as the schema has it may be refused by the service for what no schema expresses (the check digit of an
+    ISBN, a page token of another list), but not by library-rest, which can read all that it describes. And a request
+    that the schema does not have is rightly taken if it is a request of the schema in another of protobuf's notations:
+    null for nothing, "5" for 5, 2 for an enum's second name. Whether it is, protobuf's own library and protovalidate
+    decide, as the services would.
 
     `/v1/loans/ID:renew` is a path of its own for POST. For GET it is a loan of an odd name, and is looked for.
     """
     if isinstance(failure, UnsupportedMethodResponse | AllowHeaderMismatch):
         return "}:" not in case.operation.path
-    # Fifty publishers and fifty categories of 200 characters each make a longer path than is read, whatever they are.
+    # Fifty publishers and fifty categories of 200 characters each make a longer path than is read, for any values.
     if response.status_code == HTTPStatus.REQUEST_URI_TOO_LONG:
         return False
     # What an import did not add has no id, and without one it is another path.
@@ -142,12 +142,12 @@ def filter_failure(_context: Any, failure: Failure, case: Any, response: Any) ->
     if isinstance(failure, RejectedPositiveData):
         return _refused_here(response.json()["error"])
     if isinstance(failure, AcceptedNegativeData):
-        return not _says_what_it_may(case, response.request)
+        return not _is_a_valid_request(case, response.request)
     return True
 
 
 def _refused_here(error: Mapping[str, Any]) -> bool:
-    """Whether library-rest refused it, other than for what no schema says.
+    """Whether library-rest refused it, other than for what no schema expresses.
 
     That is a contradiction between a header and the body, and a number in a text that has digits enough for more than
     64 bits.
@@ -157,7 +157,7 @@ def _refused_here(error: Mapping[str, Any]) -> bool:
     return info["domain"] == "library-rest" and not any(words in error["message"] for words in unsaid)
 
 
-def _says_what_it_may(case: Any, request: Any) -> bool:
+def _is_a_valid_request(case: Any, request: Any) -> bool:
     method = method_of(case)
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
     for line in body.splitlines() if method.client_streaming else [body]:
@@ -166,7 +166,7 @@ def _says_what_it_may(case: Any, request: Any) -> bool:
             json_format.ParseDict(_tree(method, case, request, line), message)
         except (json_format.ParseError, json.JSONDecodeError, UnicodeDecodeError):
             return False
-        # The rows of a stream have an outcome each, so bad ones are no reason to refuse it.
+        # The rows of a stream have an outcome each, so it is not refused for bad ones.
         if not method.client_streaming and protovalidate.collect_violations(message):
             return False
     return True
@@ -182,7 +182,7 @@ def method_of(case: Any) -> MethodDescriptor:
 def _tree(method: MethodDescriptor, case: Any, request: Any, body: bytes) -> dict[str, Any]:
     """All parts of a request as one JSON object."""
     url = urlsplit(request.url)
-    # Its stub does not say which message the extension extends.
+    # Its stub does not name which message the extension extends.
     rule: Any = method.GetOptions().Extensions[annotations_pb2.http]  # type: ignore[index]
     tree: dict[str, Any] = {}
     if rule.body == "*":

@@ -56,7 +56,7 @@ class ScriptedServer(grpc.GenericRpcHandler):
         """The request of each call; of a stream, those of all its messages together."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        """Take a stream where the method's name says so."""
+        """Take a stream where the method's name requires it."""
         if handler_call_details.method.rpartition("/")[2].startswith("Import"):
             return grpc.stream_unary_rpc_method_handler(
                 lambda requests, context: self._answer(b"".join(requests), context),

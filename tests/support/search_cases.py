@@ -13,7 +13,7 @@ from service_kit.store import Store
 from service_kit.text.keys import tidied
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.stores import ServerName
 
 Find = Callable[[str], list[str]]
@@ -202,7 +202,7 @@ def filled(server: ServerName, store: Store) -> Find:
     """Put every text of the cases into a store as a book, and return what searches it."""
     books = {text: _title_and_authors(text) for text in dict.fromkeys(case.text for case in CASES)}
     if server == "frontend":
-        Branch(store, SettableClock()).receive(*[new_book(title, authors=who) for title, who in books.values()])
+        LocalFrontend(store, SettableClock()).receive(*[new_book(title, authors=who) for title, who in books.values()])
     else:
         rows = [admin_messages.AddBookRequest(title=title, authors=who) for title, who in books.values()]
         Admin(store, SettableClock()).import_rows(*rows)

@@ -29,7 +29,7 @@ class ServicerRunner:
         self._server = grpc_testing.server_from_dictionary(servicers, grpc_testing.strict_real_time())
 
     def call(self, method: str, request: Message, metadata: Sequence[tuple[str, str]] = ()) -> Any:
-        """Call `package.Service/Method`; gives the reply, or a `Refusal` where the call was refused."""
+        """Call `package.Service/Method`; return the reply, or a `Refusal` where the call was refused."""
         if method.startswith("library.sync.v1."):
             metadata = [*CREDENTIALS.metadata(), *metadata]
         rpc = self._server.invoke_unary_unary(self._methods[method], metadata, request, CALL_SECONDS)

@@ -20,10 +20,10 @@ ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 
 class FreshDatabases:
-    """Gives URLs of fresh databases of either engine, for the session."""
+    """Makes fresh databases of either engine, for the session."""
 
     def __init__(self, folder: Path, postgresql: Callable[[], PostgresqlServer]) -> None:
-        """SQLite files go into `folder`; `postgresql` gives the server, and is asked only when one is wanted."""
+        """SQLite files go into `folder`; `postgresql` returns the server, and is called only when one is needed."""
         self._folder = folder
         self._postgresql = postgresql
         self._templates: dict[tuple[ServerName, Engine], str] = {}

@@ -51,7 +51,7 @@ INSTALLED_BY = {
 
 
 def require(program: str) -> None:
-    """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 says that it must be."""
+    """Skip the test where a program is not there; fail it where LIBRARY_REQUIRE_CLIENTS=1 requires it."""
     if shutil.which(program):
         return
     _skip(f"{program} is not on the PATH; it is installed by: {INSTALLED_BY[program]}")
@@ -87,7 +87,7 @@ class Answer:
 
     @property
     def refusal(self) -> str:
-        """What it tells of an error, where the call was refused."""
+        """What it prints of an error, where the call was refused."""
         assert self.status != 0, f"was to be refused, and answered {self.output}"
         return self.errors + self.output
 
@@ -151,7 +151,7 @@ class Evans:
 
 
 class BufCurl:
-    """It needs to be told that a server speaks plain gRPC and HTTP/2 from the first byte. It describes nothing."""
+    """It needs the option that a server speaks plain gRPC and HTTP/2 from the first byte. It describes nothing."""
 
     def services(self, address: str) -> list[str]:
         return self._curl("--list-services", f"http://{address}").output.split()
@@ -164,8 +164,8 @@ class BufCurl:
         answer = self._curl("--data", json.dumps(request), f"http://{address}/{method}")
         if answer.errors.startswith("{"):
             # It prints the types of the details, and their values as base64, in which the texts are to be read.
-            told = json.loads(answer.errors)
-            for detail in told["details"]:
+            error = json.loads(answer.errors)
+            for detail in error["details"]:
                 value = base64.b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4))
                 answer.errors += f"\n{detail['type']}: {value.decode(errors='replace')}"
         return answer

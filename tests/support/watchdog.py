@@ -1,7 +1,7 @@
-"""Ends whatever a test run started, also when the run itself is killed.
+"""Ends all that a test run started, also when the run itself is killed.
 
-Each test process (the one that collects, and each worker of pytest-xdist) starts a watchdog and holds the only writing
-end of a pipe to it. When the test process ends, in whatever way, the pipe ends, and the watchdog ends all processes
+Each test process (the one that collects, and each worker of pytest-xdist) starts a watchdog and keeps the only writing
+end of a pipe to it. When the test process ends, in any way, the pipe ends, and the watchdog ends all processes
 that descend from it, wherever they have gone: they carry its mark in their environment. Then it removes the folders
 that the test process named. Run as a module, this is the watchdog.
 """
@@ -50,7 +50,7 @@ class Watchdog:
         self._locks: list[int] = []
 
     def new_folder(self) -> Path:
-        """Make a folder beside pytest's own, removed when this process ends."""
+        """Make a folder next to pytest's own, removed when this process ends."""
         while True:
             folder = Path(tempfile.mkdtemp(prefix=FOLDERS))
             # Another run that starts may take it for an abandoned one, until it is locked.
@@ -61,7 +61,7 @@ class Watchdog:
                     return folder
 
     def remove_unless_kept(self, folder: Path) -> None:
-        """Remove a folder, too, unless `close` says before this process ends that it is kept."""
+        """Remove a folder, too, unless `close` keeps it before this process ends."""
         self._send(f"unless kept {folder}")
 
     def close(self, *, keep: bool) -> None:

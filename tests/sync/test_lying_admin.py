@@ -35,7 +35,7 @@ from service_kit.revisions import GREATEST_BELIEVED, GREATEST_REVISION, head_rev
 from service_kit.store import Store
 from tests.support.clients import STATUS_DETAILS, FrontendClient
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, recorded_users, replica, status
 from tests.sync.forked_servers import ForkedServers
@@ -45,8 +45,8 @@ MEGABYTE = "x" * 1_000_000
 
 
 @pytest.fixture
-def branch(frontend_store: Store, clock: SettableClock) -> Branch:
-    return Branch(frontend_store, clock)
+def branch(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
+    return LocalFrontend(frontend_store, clock)
 
 
 def change(revision: int, **fields: Any) -> CatalogChange:
@@ -81,7 +81,7 @@ WRONG: dict[str, Callable[[ListCatalogChangesRequest], ListCatalogChangesRespons
 
 
 @pytest.mark.parametrize("lie", [*ENDLESS, *WRONG])
-def test_pages_that_lead_nowhere_end_the_pull_after_a_few_calls(branch: Branch, lie: str) -> None:
+def test_pages_that_lead_nowhere_end_the_pull_after_a_few_calls(branch: LocalFrontend, lie: str) -> None:
     calls = 0
 
     def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
@@ -104,7 +104,7 @@ def refusing(error: Exception) -> WireError:
     return WireError(error.status, str(error), ((STATUS_DETAILS, status_),))
 
 
-def test_an_admin_that_refuses_its_own_cursors_causes_one_resync_in_a_pull_and_in_a_push(branch: Branch) -> None:
+def test_an_admin_that_refuses_its_own_cursors_causes_one_resync_in_a_pull_and_in_a_push(branch: LocalFrontend) -> None:
     branch.user()
     calls = 0
 
@@ -154,7 +154,7 @@ BAD_CHANGES: dict[str, Callable[[CatalogChange], object]] = {
 
 
 @pytest.mark.parametrize("lie", BAD_CHANGES)
-def test_a_change_that_cannot_be_is_set_aside_and_its_page_applied(branch: Branch, lie: str) -> None:
+def test_a_change_that_cannot_be_is_set_aside_and_its_page_applied(branch: LocalFrontend, lie: str) -> None:
     good, bad, last = change(1), change(2), change(3)
     book_id = bad.book.id
     BAD_CHANGES[lie](bad)
@@ -203,7 +203,7 @@ REFUSED_ANSWERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("lie", REFUSED_ANSWERS)
-def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: Branch, lie: str) -> None:
+def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: LocalFrontend, lie: str) -> None:
     user, book = branch.user(), branch.book(copies=2)
     branch.borrow(book.id, user.id)
     calls = 0
@@ -228,7 +228,7 @@ def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: Bran
     assert not Loan.select().where(IS_DUE).exists()
 
 
-def test_a_newest_revision_that_can_be_is_believed(branch: Branch) -> None:
+def test_a_newest_revision_that_can_be_is_believed(branch: LocalFrontend) -> None:
     branch.user()
     told: list[int] = []
 
@@ -244,7 +244,7 @@ def test_a_newest_revision_that_can_be_is_believed(branch: Branch) -> None:
 
 
 @pytest.mark.parametrize("reason", [MEGABYTE, "a\0b", "é\n" * 600, ""])
-def test_a_reason_is_kept_short_and_plain(branch: Branch, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reason_is_kept_short_and_plain(branch: LocalFrontend, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     branch.user()
 
     def refuse(request: Any) -> Any:
@@ -261,9 +261,9 @@ def test_a_reason_is_kept_short_and_plain(branch: Branch, reason: str, caplog: p
     assert all(len(record.getMessage()) < 5_000 for record in caplog.records)
 
 
-def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branch: Branch) -> None:
+def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branch: LocalFrontend) -> None:
     users = [branch.user() for _ in range(MOST_PARKED + 20)]
-    branch.told_everything()
+    branch.mark_all_pushed()
     taken = branch.user()
     push(branch.store, answer, branch.clock)
     with branch.store.writing():

@@ -10,7 +10,7 @@ import rest_server.addresses
 import service_kit.addresses
 from rest_server.addresses import same_host
 
-# `rest_server` stands on its own, so it has its own; both read the same addresses.
+# `rest_server` imports no other package of ours, so it has its own; both read the same addresses.
 both = pytest.mark.parametrize(
     "addresses", [service_kit.addresses, rest_server.addresses], ids=lambda own: own.__name__
 )
@@ -58,7 +58,7 @@ def test_an_address_is_a_host_and_perhaps_a_port(
     ],
 )
 @both
-def test_what_is_none_is_refused(addresses: ModuleType, address: str) -> None:
+def test_an_invalid_address_is_refused(addresses: ModuleType, address: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         addresses.split_address(address)
 
@@ -81,7 +81,7 @@ def test_all_spellings_of_a_host_are_the_same(host: str, same: str) -> None:
 
 
 @both
-def test_a_loopback_address_is_told_by_its_number(addresses: ModuleType) -> None:
+def test_a_loopback_address_is_recognised_by_its_number(addresses: ModuleType) -> None:
     for address in ("127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1"):
         assert addresses.is_loopback(address)
     for address in ("0.0.0.0", "::", "128.0.0.1", "192.168.1.7", "fe80::1%eth0", "::ffff:192.168.1.7"):

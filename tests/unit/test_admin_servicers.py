@@ -120,7 +120,7 @@ def test_a_wrong_field_is_named(admin: ServicerRunner, method: str, request_: Ad
         (f"{USERS}/GetUser", GetUserRequest(id=NOBODY), "USER_NOT_FOUND", "library.v1.User"),
     ],
 )
-def test_a_missing_thing_is_named(
+def test_an_error_names_what_is_missing(
     admin: ServicerRunner, method: str, request_: GetBookRequest, reason: str, resource_type: str
 ) -> None:
     refusal = admin.refusal(method, request_)
@@ -158,7 +158,7 @@ def test_a_request_id_that_would_upset_the_log_is_replaced(admin: ServicerRunner
     assert re.fullmatch("[0-9a-f]{32}", refusal.request_id)
 
 
-def test_a_fault_of_ours_tells_nothing_but_the_request_id(
+def test_a_fault_of_ours_returns_nothing_but_the_request_id(
     admin: ServicerRunner, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     added = admin.call(f"{CATALOG}/AddBook", AddBookRequest(title="Emma"))

@@ -1,4 +1,4 @@
-"""The table of a book's fields says the same as the contract, and files have all of them."""
+"""The table of a book's fields agrees with the contract, and files have all of them."""
 
 from __future__ import annotations
 

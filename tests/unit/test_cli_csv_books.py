@@ -1,4 +1,4 @@
-"""Books are read from CSV as people make it, and what cannot be read is told with its line."""
+"""Books are read from CSV as people make it, and what cannot be read is reported with its line."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_names_of_columns_may_have_capitals_spaces_and_a_byte_order_mark() -> No
     assert read(b'\xef\xbb\xbf"Title", ISBN \r\nDune,9780441013593\r\n') == read("title,isbn\nDune,9780441013593\n")
 
 
-def test_unknown_columns_stop_the_import_until_it_is_said_what_they_are() -> None:
+def test_unknown_columns_stop_the_import_until_they_are_mapped_or_ignored() -> None:
     content = b"title,shelf no,isbn,rating,\nDune,7,,5,\n"
     with pytest.raises(NotBooks) as refusal:
         Books(io.BytesIO(content))
@@ -94,10 +94,10 @@ def test_unknown_columns_stop_the_import_until_it_is_said_what_they_are() -> Non
 
 
 def test_control_characters_that_were_windows_1252_are_read_as_what_they_were() -> None:
-    books = Books(io.BytesIO("title\nNietzsche\x92s works\nNo\x81thing\nPlain – text\n".encode()))
+    books = Books(io.BytesIO("title\nNietzsche\x92s works\nNo\x81where\nPlain – text\n".encode()))
     assert [row.book.title for row in books if isinstance(row, ImportBooksRequest)] == [
         "Nietzsche\u2019s works",
-        "No\x81thing",  # stands for nothing there, either: the service will refuse it
+        "No\x81where",  # not a character there, either: the service will refuse it
         "Plain – text",
     ]
     assert books.remarks == ["2 lines had control characters that are letters in Windows-1252, and were read as those"]
@@ -129,15 +129,15 @@ def test_a_row_is_where_it_begins_however_many_lines_it_has() -> None:
         ('"Dune" novel,,,,', "row", "is not valid CSV"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_told_and_the_others_are_read(row: str, field: str, reason: str) -> None:
+def test_a_row_that_cannot_be_read_is_reported_and_the_others_are_read(row: str, field: str, reason: str) -> None:
     text = f"title,isbn,published_year,page_count,copies\nBefore,,,,\n{row}\nAfter,,,,\n"
-    [(line, told_field, told_reason)] = complaints(text)
-    assert (line, told_field) == (3, field)
-    assert reason in told_reason
+    [(line, found_field, found_reason)] = complaints(text)
+    assert (line, found_field) == (3, field)
+    assert reason in found_reason
     assert titles(text) == [(2, "Before"), (4, "After")]
 
 
-def test_every_bad_value_of_a_row_is_told() -> None:
+def test_every_bad_value_of_a_row_is_reported() -> None:
     text = "title,isbn,published_year,page_count,copies\n,1,a,b,c\n"
     assert [field for _, field, _ in complaints(text)] == ["title", "isbn", "published_year", "page_count", "copies"]
 
@@ -173,7 +173,7 @@ def test_a_quote_that_is_not_closed_before_the_end_costs_its_own_line_only() -> 
         (b"\0" * (LONGEST_LINE + 1), "line 1 is longer than 1,048,576 characters"),
     ],
 )
-def test_a_file_that_is_no_csv_of_books_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_csv_of_books_is_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(NotBooks) as refusal:
         read(content)
     assert reason in str(refusal.value)

@@ -106,7 +106,7 @@ def test_a_table_breaks_no_word_that_has_room_and_has_one_order_on_all_widths() 
 
 
 @pytest.mark.parametrize(
-    ("away", "said"),
+    ("away", "expected"),
     [
         (timedelta(days=14), "in 14 days"),
         (timedelta(days=13, hours=23), "in 14 days"),
@@ -118,10 +118,10 @@ def test_a_table_breaks_no_word_that_has_room_and_has_one_order_on_all_widths() 
         (timedelta(days=-2000), "2,000 days late"),
     ],
 )
-def test_a_due_time_is_days_from_now(away: timedelta, said: str) -> None:
+def test_a_due_time_is_days_from_now(away: timedelta, expected: str) -> None:
     due = Timestamp()
     due.FromDatetime(NOW + away)
-    assert days_until(due, NOW) == said
+    assert days_until(due, NOW) == expected
 
 
 def test_times_at_the_ends_of_the_calendar_are_shown() -> None:
@@ -191,7 +191,7 @@ def test_a_lost_answer_is_not_hidden_by_the_refusal_of_the_second_attempt(code: 
         grpc.StatusCode.ALREADY_EXISTS, ErrorInfo(reason="EMAIL_TAKEN", domain="lending-library"), message="Taken."
     )
     with scripted_server() as server:
-        for script, is_unknown, said in (
+        for script, is_unknown, expected in (
             ([lose, busy], True, "Too many calls. The first attempt may have made the change: look"),
             ([lose, lose], True, "may have made the change: look before you try again."),
             ([busy, busy], False, "Too many calls."),
@@ -202,7 +202,7 @@ def test_a_lost_answer_is_not_hidden_by_the_refusal_of_the_second_attempt(code: 
             with pytest.raises(CallFailed) as failed, connected(server.address) as channel:
                 enrol_at(Desk(channel))
             message = of_call(failed.value).message
-            assert said in message
+            assert expected in message
             assert ("may have made the change" in message) == is_unknown, message
 
 

@@ -1,4 +1,4 @@
-"""A call that fails is told in one sentence, whatever the reason."""
+"""A call that fails for any reason is explained in one sentence."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_error_of_the_services_has_its_reason_fields_and_request_id() -> None
         )
 
 
-def test_fields_that_the_message_leaves_out_are_told() -> None:
+def test_fields_that_the_message_leaves_out_are_listed() -> None:
     error = FieldInvalid(("title", "is empty"), ("copies", "is 0"))
     error.args = ("bad request",)
     with serving(refusing(error)) as target:
@@ -87,7 +87,7 @@ def test_a_service_that_is_starting_is_not_taken_for_one_that_is_not_there() -> 
         assert "answered UNAVAILABLE: This server is starting or stopping" in failure(target)
 
 
-def test_an_error_without_details_is_told_as_it_is() -> None:
+def test_an_error_without_details_is_shown_as_it_is() -> None:
     with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "two\nlines")) as target:
         assert failure(target) == f"The service at {target} answered DATA_LOSS: two lines"
 
@@ -95,13 +95,13 @@ def test_an_error_without_details_is_told_as_it_is() -> None:
 def test_details_that_do_not_go_with_the_error_are_passed_over() -> None:
     def lie(context: grpc.ServicerContext) -> None:
         context.set_trailing_metadata((("grpc-status-details-bin", b"\x08\x05\x12\x03not"),))
-        context.abort(grpc.StatusCode.ABORTED, "mended on the way")
+        context.abort(grpc.StatusCode.ABORTED, "changed on the way")
 
     with serving(lie) as target:
-        assert failure(target) == f"The service at {target} answered ABORTED: mended on the way"
+        assert failure(target) == f"The service at {target} answered ABORTED: changed on the way"
 
 
-def test_nothing_that_listens_is_told() -> None:
+def test_an_address_where_nothing_listens_is_reported() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{unused.getsockname()[1]}"
@@ -116,7 +116,7 @@ def test_nothing_that_listens_is_told() -> None:
     assert nothing_answers("a:1", "service", "no such host").endswith("running there? (no such host)")
 
 
-def test_a_program_that_does_not_speak_grpc_is_told_apart_without_what_it_says() -> None:
+def test_a_program_that_does_not_speak_grpc_is_recognised_and_its_bytes_are_not_shown() -> None:
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()
@@ -138,17 +138,17 @@ def test_a_program_that_does_not_speak_grpc_is_told_apart_without_what_it_says()
 
 def test_a_message_of_another_service_is_one_line_that_commands_nothing() -> None:
     with serving(lambda context: context.abort(grpc.StatusCode.DATA_LOSS, "a\x1b[2J\x00b\tc" + "d" * 7_000)) as target:
-        told = failure(target)
-        assert told.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
-        assert len(told) < 2_200
+        message = failure(target)
+        assert message.startswith(f"The service at {target} answered DATA_LOSS: a [2J b cddd")
+        assert len(message) < 2_200
 
 
-def test_an_answer_that_takes_too_long_is_told() -> None:
+def test_an_answer_that_takes_too_long_is_reported() -> None:
     with serving(lambda context: time.sleep(1)) as target:
         assert failure(target, timeout=0.2).startswith(f"The service at {target} took too long to answer")
 
 
-def test_another_service_at_the_address_is_told() -> None:
+def test_another_service_at_the_address_is_reported() -> None:
     with ThreadPoolExecutor(1) as pool:
         server = grpc.server(pool)
         target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

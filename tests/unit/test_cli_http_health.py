@@ -1,4 +1,4 @@
-"""The REST service's health is read from whatever answers at its address, and told as it is."""
+"""The REST service's health is read from what answers at its address, and shown as it is."""
 
 from __future__ import annotations
 
@@ -56,26 +56,26 @@ def test_it_is_asked_at_its_own_path(server: Answering, path: str) -> None:
     assert server.asked == ["/healthz"]
 
 
-def test_what_it_says_while_it_does_not_serve_is_an_answer(server: Answering) -> None:
+def test_a_health_that_is_not_serving_is_an_answer(server: Answering) -> None:
     server.status = HTTPStatus.SERVICE_UNAVAILABLE
     server.body = b'{"status": "NOT_SERVING", "targets": {"a:1": "SERVING", "b:2": "NOT_SERVING"}}'
     assert health_at(server.url) == Health("NOT_SERVING", {"a:1": "SERVING", "b:2": "NOT_SERVING"})
 
 
-def test_whatever_a_program_calls_its_health_can_be_shown(server: Answering) -> None:
+def test_any_text_of_a_health_can_be_shown(server: Answering) -> None:
     server.body = b'{"status": "\\ud800\\u001b[2J", "targets": {"a\\n": "\\u0000"}}'
     assert health_at(server.url) == Health("  [2J", {"a ": " "})
 
 
-def test_a_refusal_is_told_in_its_own_words(server: Answering) -> None:
+def test_a_refusal_is_shown_in_its_own_words(server: Answering) -> None:
     server.status = HTTPStatus.FORBIDDEN
     server.body = b'{"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "The host is \\u001b[2J none."}}'
     with pytest.raises(CallFailed, match=r"answered: The host is  \[2J none\.$"):
         health_at(server.url)
 
 
-@pytest.mark.parametrize("said", [b"\x00\x00\x12\x04\xff\xfe\x1b[2J", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 \xff\xfe\r\nA"])
-def test_nothing_is_shown_of_what_a_program_says_that_is_not_http(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"\x00\x00\x12\x04\xff\xfe\x1b[2J", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 \xff\xfe\r\nA"])
+def test_nothing_is_shown_of_an_answer_that_is_not_http(sent: bytes) -> None:
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()
@@ -85,7 +85,7 @@ def test_nothing_is_shown_of_what_a_program_says_that_is_not_http(said: bytes) -
             connection, _ = foreign.accept()
             with connection:
                 connection.recv(4096)
-                connection.sendall(said)
+                connection.sendall(sent)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -99,13 +99,13 @@ OTHERS = [b"", b"<html>", b"[]", b"{}", b'{"status": "UP"}', b'{"error": "none"}
 
 
 @pytest.mark.parametrize("body", [*OTHERS, b'{"status": {}, "targets": {}}'])
-def test_another_program_is_told_apart(server: Answering, body: bytes) -> None:
+def test_another_program_is_recognised(server: Answering, body: bytes) -> None:
     server.body = body
     with pytest.raises(CallFailed, match="is another program than the REST service"):
         health_at(server.url)
 
 
-def test_silence_is_told_with_its_cause() -> None:
+def test_silence_is_reported_with_its_cause() -> None:
     with pytest.raises(CallFailed, match=r"^Nothing answers at http://127\.0\.0\.1:1; .*there\? Start the"):
         health_at("http://127.0.0.1:1")
     with socket.socket() as silent:
@@ -130,5 +130,5 @@ def test_silence_is_told_with_its_cause() -> None:
         ("http://host:port", False),
     ],
 )
-def test_a_url_is_told_from_host_and_port(address: str, is_one: bool) -> None:
+def test_a_url_is_distinguished_from_host_and_port(address: str, is_one: bool) -> None:
     assert is_http_url(address) is is_one

@@ -21,7 +21,7 @@ def test_a_batch_has_at_most_500_rows_and_4_mb(size: int) -> None:
     assert [row for batch in batches for row in batch] == rows
     assert max(map(len, batches)) <= 500
     assert max(sum(row.ByteSize() for row in batch) for batch in batches) <= 4_000_000
-    # They are no smaller than they must be.
+    # They are as large as they may be.
     assert len(batches) <= max(count // 500 + 1, 2 * count * size // 4_000_000 + 1)
 
 

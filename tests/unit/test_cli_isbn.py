@@ -134,7 +134,7 @@ def test_one_wrong_digit_is_always_found(isbn: str, place: int, shift: int) -> N
 
 
 @given(st.text(max_size=20))
-def test_any_text_gives_an_isbn_or_a_reason(written: str) -> None:
+def test_any_text_is_an_isbn_or_refused_with_a_reason(written: str) -> None:
     try:
         kept = normalized_isbn13(written)
     except ValueError as error:

@@ -69,7 +69,7 @@ def start(supervisor: Supervisor, folder: Path, program: str, name: str = "trial
 
 
 def settings_for(folder: Path, program: str, name: str = "trial") -> dict[str, str]:
-    """Write the program as the package of a service, and give the variables with which it is found."""
+    """Write the program as the package of a service, and return the variables with which it is found."""
     package = folder / f"{name}_server"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").touch()
@@ -89,7 +89,7 @@ def test_the_address_is_that_of_this_run_and_can_be_called(supervisor: Superviso
         socket.create_connection((host, int(port)), timeout=5)
 
 
-def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_service_over_http_is_waited_for_until_its_health_is_serving(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "trial.log"
     asked: list[bool] = []
 
@@ -101,7 +101,7 @@ def test_a_service_over_http_is_waited_for_until_it_says_that_it_serves(supervis
     assert asked == [False, False, True]
 
 
-def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
+def test_a_service_that_does_not_start_is_reported_with_its_last_lines_and_its_log(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     with pytest.raises(CannotRun) as failure:
@@ -111,7 +111,7 @@ def test_a_service_that_does_not_start_is_told_with_its_last_words_and_its_log(
     assert "LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
 
 
-def test_a_service_that_dies_later_is_told(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_service_that_dies_later_is_reported(supervisor: Supervisor, tmp_path: Path) -> None:
     start(supervisor, tmp_path, SERVES.format(at_the_end=""), name="lasting")
     waits = "signal.sigwait([signal.SIGTERM])"
     dies = SERVES.format(at_the_end="").replace(waits, "signal.sigtimedwait([signal.SIGTERM], 1); sys.exit(3)")

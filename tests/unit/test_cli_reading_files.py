@@ -15,7 +15,7 @@ from library.admin.v1.catalog_service_pb2 import ImportBooksRequest, ImportOutco
 from library_cli.importing.reading import fields
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import changed, said, xlsx
+from tests.support.book_files import changed, chosen, xlsx
 from tests.support.processes import ROOT
 
 DUNE = "9780441013593"
@@ -115,11 +115,11 @@ CASES = {
         ["2 雪国 | 川端康成", "3 こころ | 夏目漱石", "4 ノルウェイの森 | 村上春樹"],
         is_guess=True,
     ),
-    "an encoding that is said": Case(
+    "an encoding that is named": Case(
         "title\nKürk\nYaşar Kemal\n".encode("cp1254"),
         ["2 Kürk", "3 Yaşar Kemal"],
         ["its text is in windows-1254"],
-        choices=said(encoding="windows-1254"),
+        choices=chosen(encoding="windows-1254"),
     ),
     "a first letter outside ASCII far from the beginning": Case(
         b"title\n" + b"Emma\n" * 14_000 + "L'Étranger\n".encode("cp1252"),
@@ -143,10 +143,10 @@ CASES = {
     "Excel's line with a separator that is not seen elsewhere": Case(
         b"sep=^\r\ntitle^isbn\r\nDune^\r\n", ["3 Dune"], ["this file is separated by '^'"]
     ),
-    "a separator that is said": Case(
-        b"title~isbn\nDune~\n", ["2 Dune"], ["this file is separated by '~'"], choices=said(delimiter="~")
+    "a separator that is named": Case(
+        b"title~isbn\nDune~\n", ["2 Dune"], ["this file is separated by '~'"], choices=chosen(delimiter="~")
     ),
-    "tabs that are said": Case(b"title\tisbn\nDune\t\n", ["2 Dune"], None, choices=said(delimiter="tab")),
+    "tabs that are named": Case(b"title\tisbn\nDune\t\n", ["2 Dune"], None, choices=chosen(delimiter="tab")),
     "commas in values are not the separator": Case(
         b"title;description\nOne, two, three;a, b, c\n", ["2 One, two, three | a, b, c"], SEPARATORS[";"]
     ),
@@ -205,7 +205,7 @@ CASES = {
         b'2,Emma,Jane Austen,"Austen, Jane",,"=""""","=""""",,,\n',
         ["2 Good Omens | Terry Pratchett/Neil Gaiman | 9780060853983 | W | 491 | 2006", "3 Emma | Jane Austen"],
         is_guess=True,
-        choices=said(ignores=("Book Id", "Author l-f")),
+        choices=chosen(ignores=("Book Id", "Author l-f")),
     ),
     "an ISBN-10 where there is no ISBN-13": Case(
         f"title,ISBN10,ISBN13\nA,0441013597,{DUNE}\nB,0441569595,\nC,,\nD,0441569595,{DUNE}\nE,?,{DUNE}\n".encode(),
@@ -261,28 +261,28 @@ CASES = {
         ["2 A | B | C | de | 271 | 1998"],
         is_guess=True,
     ),
-    "columns that are said": Case(
+    "columns that are named": Case(
         b"Titel,Autor,Signatur\nDune,Frank Herbert,A1\n",
         ["2 Dune | Frank Herbert"],
         ['"Signatur" is left out'],
-        choices=said(maps=("Titel=title", "autor=authors"), ignores=("SIGNATUR",)),
+        choices=chosen(maps=("Titel=title", "autor=authors"), ignores=("SIGNATUR",)),
     ),
-    "columns that are said by number": Case(
+    "columns that are named by number": Case(
         b'Titel,"A ""B""",,\nDune,Frank Herbert,x,\n',
         ["2 Dune | Frank Herbert"],
-        choices=said(maps=("#1=title", "#2=authors"), ignores=("#3",)),
+        choices=chosen(maps=("#1=title", "#2=authors"), ignores=("#3",)),
     ),
     "no headings": Case(
         f"Dune,Frank Herbert,x,{DUNE}\nEmma,Jane Austen,y,\n".encode(),
         [f"1 Dune | Frank Herbert | {DUNE}", "2 Emma | Jane Austen"],
         [],
-        choices=said(columns=("title", "authors", "-", "isbn")),
+        choices=chosen(columns=("title", "authors", "-", "isbn")),
     ),
     "no headings, other separator": Case(
         f"Dune;Herbert, Frank;{DUNE}\nEmma;Austen, Jane;\n".encode(),
         [f"1 Dune | Frank Herbert | {DUNE}", "2 Emma | Jane Austen"],
         ["this file is separated by ';'"],
-        choices=said(columns=("title", "authors", "isbn"), last_first=True),
+        choices=chosen(columns=("title", "authors", "isbn"), last_first=True),
     ),
     # Authors.
     "authors by | and &": Case(
@@ -313,10 +313,10 @@ CASES = {
             "5 D | Homer",
         ],
         [],
-        choices=said(last_first=True),
+        choices=chosen(last_first=True),
     ),
-    "authors separated as is said": Case(
-        b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=said(authors_separators=(",",))
+    "authors with a separator that is named": Case(
+        b'title,authors\nA,"B, C and D"\n', ["2 A | B/C and D"], [], choices=chosen(authors_separators=(",",))
     ),
     "two files one after the other, each with headings": Case(
         b"title,authors\nA,B\n Title ,AUTHORS\nC,D\nTitle,E\n",
@@ -402,14 +402,14 @@ CASES = {
         ['only the sheet "Books" is read; --sheet chooses another one: "Loans"', '"title" is title: "Dune"'],
         is_guess=True,
     ),
-    "workbook with a sheet that is said": Case(
-        xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=said(sheet="books")
+    "workbook with a sheet that is named": Case(
+        xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=chosen(sheet="books")
     ),
     "workbook with the number of a sheet": Case(
-        xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=said(sheet="2")
+        xlsx(["who"], ["Ada"], Books=[["title"], ["Dune"]]), ["2 Dune"], [], choices=chosen(sheet="2")
     ),
     "workbook without headings": Case(
-        xlsx(["Dune", int(DUNE)]), [f"1 Dune | {DUNE}"], [], choices=said(columns=("title", "isbn"))
+        xlsx(["Dune", int(DUNE)]), [f"1 Dune | {DUNE}"], [], choices=chosen(columns=("title", "isbn"))
     ),
     "workbook with formulas that were never computed": Case(
         xlsx(["title", "isbn"], ["Dune", '="0441569595"'], ["Emma", ""]),
@@ -551,7 +551,7 @@ SHOWN: dict[str, list[str]] = {
         ),
         '"title" is title: "Emma"',
     ],
-    "tabs that are said": ["this file is separated by tabs"],
+    "tabs that are named": ["this file is separated by tabs"],
     "a quote that is not closed": [],
     "another separator in one row": [],
     "utf-16 without mark, Russian": ["its text is in utf-16-le"],
@@ -625,7 +625,7 @@ SHOWN: dict[str, list[str]] = {
         '"Seitenzahl" is page_count: "271"',
         '"Erscheinungsjahr" is published_year: "1998"',
     ],
-    "columns that are said by number": [],
+    "columns that are named by number": [],
     "JSON Lines with other keys": ['"Title" is title: "A"', '"Author" is authors: "B"', '"pages" is page_count: "5.0"'],
     "workbook": [
         '"Title" is title: "Neuromancer", "1984"',
@@ -732,7 +732,7 @@ def test_refused_rows_keep_their_bytes(tmp_path: Path) -> None:
     """Windows-1252 is often called Latin-1, which lacks its quotes and its euro: they are read, and not lost."""
     content = "title,isbn\nL\u2019Étranger \u2013 10 €,x\n".encode("cp1252")
     for name in ("latin-1", "iso-8859-15", "windows-1252"):
-        books = Books(io.BytesIO(content), said(encoding=name))
+        books = Books(io.BytesIO(content), chosen(encoding=name))
         assert isinstance(next(iter(books)), ImportOutcome)
         file = books.table.rejects(tmp_path / name)
         file.add(books.table.raw_row())

@@ -1,4 +1,4 @@
-"""Files that are not understood: nothing of them is imported, and the message says what to do."""
+"""Files that are not understood: nothing of them is imported, and the message explains what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from library_cli.importing.reading.books import Books
 from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks
-from tests.support.book_files import changed, said, xlsx
+from tests.support.book_files import changed, chosen, xlsx
 
 DUNE = "9780441013593"
 
@@ -18,7 +18,7 @@ class Refused(NamedTuple):
     """A file of which nothing is imported, and what the message has."""
 
     content: bytes
-    says: list[str]
+    message_parts: list[str]
     choices: Choices = AS_FOUND
 
 
@@ -92,59 +92,63 @@ REFUSED = {
         f"Dune,Frank Herbert,{DUNE}\n".encode(), ["has no column 'title' in line 1", "--columns title,authors,isbn"]
     ),
     "a column that --map does not find": Refused(
-        b"title,x\nA,\n", ["has no column 'y', which --map names"], said(maps=("y=isbn",))
+        b"title,x\nA,\n", ["has no column 'y', which --map names"], chosen(maps=("y=isbn",))
     ),
     "a field that there is not": Refused(
-        b"title,x\nA,\n", ["'autr', which --map names, is not a field; did you mean authors?"], said(maps=("x=autr",))
+        b"title,x\nA,\n", ["'autr', which --map names, is not a field; did you mean authors?"], chosen(maps=("x=autr",))
     ),
     "a column that --ignore does not find": Refused(
-        b"title\nA\n", ["has no column 'x', which --ignore names; it has \"title\""], said(ignores=("x",))
+        b"title\nA\n", ["has no column 'x', which --ignore names; it has \"title\""], chosen(ignores=("x",))
     ),
-    "--map without a field": Refused(b"title,x\nA,\n", ["'x' is not of the form \"Heading=field\""], said(maps=("x",))),
+    "--map without a field": Refused(
+        b"title,x\nA,\n", ["'x' is not of the form \"Heading=field\""], chosen(maps=("x",))
+    ),
     "a column that is mapped and left out": Refused(
-        b"title,x\nA,\n", ["name the column 'x' more than once"], said(maps=("x=isbn",), ignores=("x",))
+        b"title,x\nA,\n", ["name the column 'x' more than once"], chosen(maps=("x=isbn",), ignores=("x",))
     ),
-    "--columns without the title": Refused(b"A,B\n", ["--columns has no column 'title'"], said(columns=("isbn", "-"))),
+    "--columns without the title": Refused(
+        b"A,B\n", ["--columns has no column 'title'"], chosen(columns=("isbn", "-"))
+    ),
     "--columns with an unknown field": Refused(
         b"A,B\n",
         ["'publsher', which --columns names, is not a field; did you mean publisher?"],
-        said(columns=("title", "publsher")),
+        chosen(columns=("title", "publsher")),
     ),
     "--columns for a file with headings": Refused(
-        b"Title,Author\nA,B\n", ["leave --columns out"], said(columns=("title", "authors"))
+        b"Title,Author\nA,B\n", ["leave --columns out"], chosen(columns=("title", "authors"))
     ),
     "--columns for a file with headings that are not all known": Refused(
-        b"Signatur,Title\nA1,B\n", ["leave --columns out"], said(columns=("-", "title"))
+        b"Signatur,Title\nA1,B\n", ["leave --columns out"], chosen(columns=("-", "title"))
     ),
     "--columns for other columns": Refused(
         b"A,B,C\n",
         ['the 2 columns that --columns names: its first line has 3, which are "A", "B", "C"'],
-        said(columns=("title", "authors")),
+        chosen(columns=("title", "authors")),
     ),
     "lines before the headings": Refused(
         b"My books,,\n,,\nTitle,Author,ISBN\nDune,Frank Herbert,\n",
         ["A later line looks like them", '"Title", "Author"'],
     ),
     "--last-first with commas between authors": Refused(
-        b"title\nA\n", ["with --last-first"], said(last_first=True, authors_separators=(", ",))
+        b"title\nA\n", ["with --last-first"], chosen(last_first=True, authors_separators=(", ",))
     ),
-    "another delimiter than is said": Refused(
-        b"title;isbn\nA;\n", ["is separated by ';', not by ','"], said(delimiter=",")
+    "another delimiter than --delimiter": Refused(
+        b"title;isbn\nA;\n", ["is separated by ';', not by ','"], chosen(delimiter=",")
     ),
-    "another delimiter than Excel's line says": Refused(
+    "another delimiter than in Excel's line": Refused(
         b"sep=;\ntitle\tisbn\nA\t\n", ["is separated by tabs, not by ';'"]
     ),
     "an encoding that there is not": Refused(
-        b"title\nA\n", ["'utf-9' is not a known encoding"], said(encoding="utf-9")
+        b"title\nA\n", ["'utf-9' is not a known encoding"], chosen(encoding="utf-9")
     ),
-    "an encoding that is not one of texts": Refused(b"title\nA\n", ["not a known encoding"], said(encoding="rot13")),
+    "an encoding that is not one of texts": Refused(b"title\nA\n", ["not a known encoding"], chosen(encoding="rot13")),
     "an encoding that the file is not in": Refused(
-        "title\nA\nÉ\n".encode("cp1252"), ["is not UTF-8 text (byte 0xc9 in line 3)"], said(encoding="utf-8")
+        "title\nA\nÉ\n".encode("cp1252"), ["is not UTF-8 text (byte 0xc9 in line 3)"], chosen(encoding="utf-8")
     ),
-    "an encoding beside the mark of another": Refused(
+    "an encoding with the mark of another": Refused(
         "title\n".encode("utf-8-sig"),
         ["begins with the byte order mark of utf-8, so it is not latin-1"],
-        said(encoding="latin-1"),
+        chosen(encoding="latin-1"),
     ),
     "a wrong byte in UTF-8": Refused(
         "title\nÉmile\nŒuvre\n".encode() + b"L'\xc9tranger\n", ["is UTF-8 text, but not in line 4 (byte 0xc9)"]
@@ -153,14 +157,14 @@ REFUSED = {
     "a ZIP archive": Refused(b"PK\x05\x06" + bytes(18), ["is"]),
     "a damaged workbook": Refused(xlsx(["title"], ["A"])[:-200], ["is a damaged Excel workbook"]),
     "a workbook without a value": Refused(xlsx(), ["is empty: no sheet has a value"]),
-    "a sheet that there is not": Refused(xlsx(["title"]), ["has no sheet 'x'; it has \"Sheet\""], said(sheet="x")),
-    "--sheet for a text": Refused(b"title\nA\n", ["is not an Excel workbook"], said(sheet="x")),
+    "a sheet that there is not": Refused(xlsx(["title"]), ["has no sheet 'x'; it has \"Sheet\""], chosen(sheet="x")),
+    "--sheet for a text": Refused(b"title\nA\n", ["is not an Excel workbook"], chosen(sheet="x")),
     "--encoding for a workbook": Refused(
-        xlsx(["title"]), ["is an Excel workbook, for which --encoding"], said(encoding="utf-8")
+        xlsx(["title"]), ["is an Excel workbook, for which --encoding"], chosen(encoding="utf-8")
     ),
     "a JSON array": Refused(b'[{"title": "A"}]', ["is a JSON array; write one object on each line"]),
     "JSON over several lines": Refused(b'{\n"title": "A"\n}\n', ["each line must be a whole JSON object"]),
-    "a delimiter that separates nothing": Refused(b"title\nA\n", ["--delimiter 'ab'"], said(delimiter="ab")),
+    "a delimiter that separates nothing": Refused(b"title\nA\n", ["--delimiter 'ab'"], chosen(delimiter="ab")),
 }
 
 
@@ -168,6 +172,6 @@ REFUSED = {
 def test_what_is_not_understood_is_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(NotBooks) as refusal:
         list(Books(io.BytesIO(REFUSED[name].content), REFUSED[name].choices))
-    for part in REFUSED[name].says:
+    for part in REFUSED[name].message_parts:
         assert part in str(refusal.value)
     assert "universal-newline" not in str(refusal.value)

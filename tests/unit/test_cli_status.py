@@ -1,4 +1,4 @@
-"""What both services tell is shown with its units: to people, to scripts, and to machines."""
+"""What both services answer is shown with its units: to people, to scripts, and to machines."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def test_numbers_stay_numbers_and_times_are_rfc_3339() -> None:
     assert FRONTEND["parked_rows"] == [{"kind": "loan", "id": "l1", "reason": "days: [red]is 0\x1b[2J"}]
 
 
-def test_what_has_not_happened_is_none() -> None:
-    told = fields_of(SyncStatus())
-    assert told["cursor_age_seconds"] is None
-    assert told["last_pull_time"] is None
+def test_a_time_of_what_has_not_happened_is_null() -> None:
+    fields = fields_of(SyncStatus())
+    assert fields["cursor_age_seconds"] is None
+    assert fields["last_pull_time"] is None
 
 
-def test_every_field_of_the_contract_is_told() -> None:
+def test_every_field_of_the_contract_is_shown() -> None:
     assert len(fields_of(Status())) == len(Status.DESCRIPTOR.fields)
     assert len(fields_of(SyncStatus())) == len(SyncStatus.DESCRIPTOR.fields)
 
@@ -80,7 +80,7 @@ def test_json_is_the_reports() -> None:
     assert json.loads(as_json(reports)) == reports
 
 
-def test_lines_are_one_for_each_key_whatever_the_services_say() -> None:
+def test_lines_are_one_for_each_key_for_any_answers() -> None:
     lines = list(as_lines({"admin": ADMIN, "frontend": FRONTEND}))
     assert "admin.health: SERVING" in lines
     assert "admin.book_count: 5625" in lines
@@ -114,7 +114,7 @@ def test_a_clock_that_is_behind_is_a_sentence_with_the_way_out() -> None:
     assert "1,771,200,000.0 s" in shown({"frontend": {"health": "NOT_SERVING", **fields_of(behind)}})
 
 
-def test_what_the_rest_service_stands_before_is_told() -> None:
+def test_the_targets_of_the_rest_service_are_shown() -> None:
     rest: Report = {
         "url": "http://127.0.0.1:8080",
         "health": "NOT_SERVING",
@@ -174,7 +174,7 @@ SILENT: Report = {"health": "NO_ANSWER", "error": "Nothing answers at x; is the 
 
 def ten_lines(overdue: int | None = 0, *, rest_counts: bool = False, **changed: Any) -> dict[str, tuple[str, bool]]:
     """The text of each line, and whether it is well, with some values in place of those of a library that is well."""
-    reports = {service: {**told, **changed.get(service, {})} for service, told in WELL.items()}
+    reports = {service: {**report, **changed.get(service, {})} for service, report in WELL.items()}
     lines = summary(reports, overdue, rest_counts=rest_counts)
     assert len(lines) == 10
     printed = [text for text, _ in in_lines(lines)]
@@ -207,7 +207,7 @@ def test_times_are_local_and_the_zone_is_named(monkeypatch: pytest.MonkeyPatch) 
         time.tzset()
 
 
-def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
+def test_a_problem_is_shown_in_its_line_with_what_to_do() -> None:
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("admin", "does not answer at 127.0.0.1:50052: start it with `library up`", {"admin": SILENT}),
         ("frontend", "another program", {"frontend": {"health": "NO_ANSWER", "error": "another program\x1b[2J"}}),
@@ -238,26 +238,26 @@ def test_what_is_wrong_is_said_in_its_line_with_what_to_do() -> None:
             {"frontend": {"clock_behind_seconds": 172_800.0, "newest_time": "2027-01-15T08:00:00Z"}},
         ),
     ]
-    for label, said, changed in cases:
+    for label, expected, changed in cases:
         lines = ten_lines(**changed)
-        assert said in lines[label][0]
+        assert expected in lines[label][0]
         assert [name for name, (_, is_well) in lines.items() if not is_well] == [label], label
         assert not all_are_well({name: {**WELL[name], **changed.get(name, {})} for name in WELL}, rest_counts=True)
 
 
-def test_what_passes_by_itself_is_no_alarm() -> None:
+def test_what_passes_by_itself_is_not_an_alarm() -> None:
     assert ten_lines(rest=SILENT)["rest"] == (
         "does not answer at http://127.0.0.1:8080; it is only needed for HTTP",
         True,
     )
     assert not ten_lines(rest=SILENT, rest_counts=True)["rest"][1]
-    for said, changed in {
+    for expected, changed in {
         "3 loans to be sent to the admin service": {"waiting_loan_count": 3},
         "the whole catalogue is being read": {"resyncing": True},
         "the catalogue at the frontend is 90 seconds old": {"cursor_age_seconds": 90.0},
     }.items():
         text, is_well = ten_lines(frontend=changed)["sync"]
-        assert said in text
+        assert expected in text
         assert is_well
     assert ten_lines(frontend={"book_count": 7})["books"][0].endswith(
         "copies; the frontend has read 7 of 5,625 so far, removed ones included"

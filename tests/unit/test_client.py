@@ -158,7 +158,7 @@ def test_a_reason_that_is_not_known_is_a_library_error(kind: Kind, server: Scrip
 
 
 @every_kind
-def test_an_outcome_that_is_not_known_is_said_so(kind: Kind, server: ScriptedServer) -> None:
+def test_an_unknown_outcome_is_reported_as_unknown(kind: Kind, server: ScriptedServer) -> None:
     server.script += [UNAVAILABLE, BUSY, BUSY]
     error = failure(kind, server.address, attempts=3)
     assert (type(error), error.is_outcome_unknown, error.retry_after) == (errors.ServerBusy, True, 0.02)

@@ -16,7 +16,7 @@ yaml: Any = importlib.import_module("yaml")
 """PyYAML, which the linters of the contract and the documents bring; it has no types."""
 
 
-def test_every_container_says_where_the_services_are() -> None:
+def test_every_container_sets_the_addresses_of_the_services() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     expected = {
         "LIBRARY_ADMIN_TARGET": "admin:50052",

@@ -1,4 +1,4 @@
-"""The errors in the code, the reasons in the contract and what its comments say of them are one and the same."""
+"""The errors in the code, the reasons in the contract and its comments agree."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_error_has_a_reason_in_the_contract_and_every_reason_an_error() ->
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_an_error_has_the_status_that_the_contract_says(error: type[ServiceError]) -> None:
+def test_an_error_has_the_status_of_the_contract(error: type[ServiceError]) -> None:
     assert error.status.name == documented_statuses()[PREFIX + error.reason]
 
 
@@ -62,7 +62,7 @@ def test_an_error_belongs_to_this_library(error: type[ServiceError]) -> None:
     assert error.domain == "lending-library"
 
 
-def test_a_missing_thing_is_named_with_its_type() -> None:
+def test_an_error_names_what_is_missing_with_its_type() -> None:
     status = rich_status(library_domain.errors.BookNotFound(book_id="b-1"), request_id="r-1")
     info, resource, request = (
         error_details_pb2.ErrorInfo(),

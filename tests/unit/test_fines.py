@@ -77,6 +77,6 @@ def test_a_daily_fine_is_read(text: str, fine: DailyFine) -> None:
         "0.0000000001 EUR",
     ],
 )
-def test_what_is_no_daily_fine_is_refused_with_an_example_of_one(text: str) -> None:
+def test_an_invalid_daily_fine_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"as in '0\.20 EUR'"):
         DailyFine.parse(text)

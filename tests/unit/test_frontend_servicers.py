@@ -45,7 +45,7 @@ from service_kit.clock import DAY, rfc3339
 from service_kit.ids import new_id
 from tests.support.clients import Refusal
 from tests.support.clocks import SettableClock
-from tests.support.frontend import Branch
+from tests.support.frontend import LocalFrontend
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
 
@@ -59,13 +59,13 @@ BOOK_ID, USER_ID, LOAN_ID = new_id(), new_id(), new_id()
 
 
 class Desk:
-    """A branch, and its servicers."""
+    """A frontend, and its servicers."""
 
-    def __init__(self, branch: Branch, clock: SettableClock) -> None:
-        self.branch, self.clock = branch, clock
-        watched = WatchedClock(branch.store, clock)
-        sync = Sync(branch.store, SyncSettings(NO_ADMIN), watched)
-        self.runner = ServicerRunner(services(branch.store, branch.rules, watched, sync))
+    def __init__(self, frontend: LocalFrontend, clock: SettableClock) -> None:
+        self.frontend, self.clock = frontend, clock
+        watched = WatchedClock(frontend.store, clock)
+        sync = Sync(frontend.store, SyncSettings(NO_ADMIN), watched)
+        self.runner = ServicerRunner(services(frontend.store, frontend.rules, watched, sync))
 
     def call(self, method: str, request: Message) -> Any:
         """Call a method that is to answer."""
@@ -75,9 +75,9 @@ class Desk:
 
     def refusal(self, method: str, request: Message) -> Refusal:
         """Call a method that is to refuse and to change nothing."""
-        before = self.branch.contents()
+        before = self.frontend.contents()
         refusal = self.runner.refusal(method, request)
-        assert self.branch.contents() == before
+        assert self.frontend.contents() == before
         assert refusal.domain == "lending-library"
         assert refusal.request_id
         return refusal
@@ -85,12 +85,12 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(databases: FreshDatabases) -> Iterator[Desk]:
-    """A branch with a book, a user and a loan of long ago."""
+    """A frontend with a book, a user and a loan of long ago."""
     with bound_store("frontend", databases.migrated("frontend", "sqlite")) as store:
         clock = SettableClock()
-        branch = Branch(store, clock, LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR")))
-        branch.borrow(branch.book("Persuasion").id, branch.user().id)
-        yield Desk(branch, clock)
+        frontend = LocalFrontend(store, clock, LendingRules(loan_limit=3, daily_fine=DailyFine.parse("0.20 EUR")))
+        frontend.borrow(frontend.book("Persuasion").id, frontend.user().id)
+        yield Desk(frontend, clock)
 
 
 def enroll(**fields: str) -> EnrollUserRequest:
@@ -240,7 +240,7 @@ BAD += [
 
 
 def test_every_bad_input_is_refused_with_its_field_and_changes_nothing(desk: Desk) -> None:
-    before = desk.branch.contents()
+    before = desk.frontend.contents()
     for method, request, field in BAD:
         refusal = desk.runner.refusal(method, request)
         assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT, (method, request)
@@ -249,17 +249,17 @@ def test_every_bad_input_is_refused_with_its_field_and_changes_nothing(desk: Des
         assert refusal.fields[field]
         assert refusal.metadata == {"fields": field}
         assert refusal.request_id
-    assert desk.branch.contents() == before
+    assert desk.frontend.contents() == before
 
 
-def test_all_that_is_wrong_is_told_at_once(desk: Desk) -> None:
+def test_all_problems_are_reported_at_once(desk: Desk) -> None:
     refusal = desk.refusal(f"{LENDING}/BorrowBook", BorrowBookRequest(book_id="a", user_id="b", request_id="c"))
     assert set(refusal.fields) == {"book_id", "user_id", "days", "request_id"}
 
 
 def test_a_page_token_of_other_arguments_is_refused(desk: Desk) -> None:
     for _ in range(2):
-        desk.branch.book("Emma", publisher="Murray", category="Novels")
+        desk.frontend.book("Emma", publisher="Murray", category="Novels")
     page: ListBooksResponse = desk.call(f"{CATALOG}/ListBooks", ListBooksRequest(page_size=1, publisher=["Murray"]))
     token = page.next_page_token
     assert token
@@ -275,7 +275,7 @@ def test_a_page_token_of_other_arguments_is_refused(desk: Desk) -> None:
 
 
 def test_what_is_not_there_is_named(desk: Desk) -> None:
-    book, user = desk.branch.book(), desk.branch.user()
+    book, user = desk.frontend.book(), desk.frontend.user()
     nothing = new_id()
     for method, request, kind in (
         (f"{CATALOG}/GetBook", GetBookRequest(id=nothing), "Book"),
@@ -295,19 +295,19 @@ def test_what_is_not_there_is_named(desk: Desk) -> None:
         assert refusal.metadata == {f"{kind.lower()}_id": nothing}
 
 
-def test_refusals_of_lending_tell_their_reason_and_what_it_is_about(desk: Desk) -> None:
-    branch, clock = desk.branch, desk.clock
-    user, out = branch.user(), branch.book()
-    loan = branch.borrow(out.id, user.id, 14)
+def test_refusals_of_lending_have_their_reason_and_metadata(desk: Desk) -> None:
+    frontend, clock = desk.frontend, desk.clock
+    user, out = frontend.user(), frontend.book()
+    loan = frontend.borrow(out.id, user.id, 14)
     due = rfc3339(clock.now + 14 * DAY)
-    removed, unavailable = branch.book(state=BOOK_STATE_REMOVED), branch.book(state=BOOK_STATE_UNAVAILABLE)
-    busy, many = branch.user(), branch.book(copies=10)
+    removed, unavailable = frontend.book(state=BOOK_STATE_REMOVED), frontend.book(state=BOOK_STATE_UNAVAILABLE)
+    busy, many = frontend.user(), frontend.book(copies=10)
     for _ in range(3):
-        branch.borrow(many.id, busy.id)
-    old, worn = branch.borrow(many.id, branch.user().id, 1), branch.borrow(many.id, branch.user().id, 30)
+        frontend.borrow(many.id, busy.id)
+    old, worn = frontend.borrow(many.id, frontend.user().id, 1), frontend.borrow(many.id, frontend.user().id, 30)
     for _ in range(3):
-        branch.renew(worn.id, 1)
-    back = branch.bring_back(branch.borrow(many.id, branch.user().id).id)
+        frontend.renew(worn.id, 1)
+    back = frontend.bring_back(frontend.borrow(many.id, frontend.user().id).id)
     returned = rfc3339(clock.now)
     clock.advance(days=2)
 
@@ -360,7 +360,9 @@ def test_refusals_of_lending_tell_their_reason_and_what_it_is_about(desk: Desk) 
         refusal = desk.refusal(f"{LENDING}/{method}", request)
         assert refusal.code is grpc.StatusCode.FAILED_PRECONDITION
         assert (refusal.reason, refusal.metadata) == (reason, metadata)
-        assert all(value in refusal.message for value in metadata.values()), "a person is told as much as a program"
+        assert all(value in refusal.message for value in metadata.values()), (
+            "the message has all values of the metadata"
+        )
 
 
 def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: Desk) -> None:
@@ -377,7 +379,7 @@ def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: De
     assert (reused.code, reused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert reused.metadata == {"request_id": request_id}
 
-    loan_request = borrow(book_id=desk.branch.book(copies=2).id, user_id=user.id, request_id=request_id)
+    loan_request = borrow(book_id=desk.frontend.book(copies=2).id, user_id=user.id, request_id=request_id)
     assert desk.refusal(f"{LENDING}/BorrowBook", loan_request).reason == "REQUEST_ID_REUSED"
     loan_request.request_id = str(uuid4())
     loan: loan_pb2.Loan = desk.call(f"{LENDING}/BorrowBook", loan_request)
@@ -387,7 +389,7 @@ def test_what_is_taken_already_is_refused_without_repeating_whose_it_is(desk: De
 
 
 def test_a_loan_from_its_making_to_its_return(desk: Desk) -> None:
-    user, book = desk.branch.user(), desk.branch.book(publisher="Loan Press")
+    user, book = desk.frontend.user(), desk.frontend.book(publisher="Loan Press")
     loan: loan_pb2.Loan = desk.call(f"{LENDING}/BorrowBook", borrow(book_id=book.id, user_id=user.id))
     assert not desk.call(f"{CATALOG}/ListBooks", ListBooksRequest(publisher=["Loan Press"])).books
     everything = ListBooksRequest(publisher=["Loan Press"], include_unavailable=True)
@@ -403,8 +405,8 @@ def test_a_loan_from_its_making_to_its_return(desk: Desk) -> None:
     assert desk.call(f"{CATALOG}/ListCategories", ListCategoriesRequest()).next_page_token == ""
 
 
-def test_without_the_admin_lending_goes_on_and_the_sync_says_so(desk: Desk) -> None:
-    desk.call(f"{LENDING}/BorrowBook", borrow(book_id=desk.branch.book().id, user_id=desk.branch.user().id))
+def test_without_the_admin_lending_goes_on_and_the_sync_reports_it(desk: Desk) -> None:
+    desk.call(f"{LENDING}/BorrowBook", borrow(book_id=desk.frontend.book().id, user_id=desk.frontend.user().id))
     status: SyncStatus = desk.call(f"{SYNC}/GetSyncStatus", GetSyncStatusRequest())
     assert status.waiting_loan_count > 0
     assert status.admin_target == NO_ADMIN
@@ -424,14 +426,14 @@ def test_no_name_at_all_is_refused_with_both_fields(desk: Desk) -> None:
         assert set(desk.refusal(f"{MEMBERS}/UpdateUser", change).fields) == {"user.first_name", "user.last_name"}
 
 
-def test_refusals_of_users_say_their_reason_and_what_it_is_about(desk: Desk) -> None:
-    branch = desk.branch
-    busy, closed, odd = branch.user(), branch.user(), branch.user()
-    many = branch.book(copies=5)
-    branch.borrow(many.id, busy.id)
-    late = branch.borrow(many.id, closed.id)
-    branch.set_state(closed.id, USER_STATE_CLOSED)
-    branch.set_state(odd.id, 77)
+def test_refusals_of_users_have_their_reason_and_metadata(desk: Desk) -> None:
+    frontend = desk.frontend
+    busy, closed, odd = frontend.user(), frontend.user(), frontend.user()
+    many = frontend.book(copies=5)
+    frontend.borrow(many.id, busy.id)
+    late = frontend.borrow(many.id, closed.id)
+    frontend.set_state(closed.id, USER_STATE_CLOSED)
+    frontend.set_state(odd.id, 77)
 
     for method, request, code, reason, metadata in (
         ("Member/CloseUser", CloseUserRequest(id=busy.id), 9, "USER_HAS_LOANS", {"active_loan_count": "1"}),
@@ -451,11 +453,11 @@ def test_refusals_of_users_say_their_reason_and_what_it_is_about(desk: Desk) -> 
 
 
 def test_a_call_is_refused_for_all_its_reasons_at_once(desk: Desk) -> None:
-    branch, clock = desk.branch, desk.clock
-    user, many = branch.user(), branch.book(copies=3)
-    [loan, *_] = [branch.borrow(many.id, user.id, 1) for _ in range(3)]
-    unavailable = branch.book(state=BOOK_STATE_UNAVAILABLE, copies=0)
-    branch.set_state(user.id, USER_STATE_CLOSED)
+    frontend, clock = desk.frontend, desk.clock
+    user, many = frontend.user(), frontend.book(copies=3)
+    [loan, *_] = [frontend.borrow(many.id, user.id, 1) for _ in range(3)]
+    unavailable = frontend.book(state=BOOK_STATE_UNAVAILABLE, copies=0)
+    frontend.set_state(user.id, USER_STATE_CLOSED)
     clock.advance(days=2)
     nothing = new_id()
     for method, request, code, reasons in (
@@ -480,7 +482,7 @@ def test_a_call_is_refused_for_all_its_reasons_at_once(desk: Desk) -> None:
     ):
         refusal = desk.refusal(f"{LENDING}/{method}", request)
         assert (refusal.code, [refusal.reason, *refusal.further_reasons]) == (code, reasons)
-    branch.set_state(user.id, USER_STATE_ACTIVE)
+    frontend.set_state(user.id, USER_STATE_ACTIVE)
     stale = desk.refusal(f"{MEMBERS}/CloseUser", CloseUserRequest(id=user.id, etag="old"))
     assert (stale.code, stale.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
     assert stale.further_reasons == ["USER_HAS_LOANS"]

@@ -32,7 +32,7 @@ CREATES = ("Add", "Enroll")
 
 def rules(method: str) -> list[HttpRule]:
     """A method's rule, and the further ones that come with it."""
-    # Its stub does not say which message the extension extends.
+    # Its stub does not name which message the extension extends.
     rule: HttpRule = METHODS[method].options.Extensions[http]  # type: ignore[index]
     return [rule, *rule.additional_bindings]
 
@@ -67,7 +67,7 @@ def test_the_contract_has_the_methods_of_both_services() -> None:
     assert packages == {"library.admin.v1", "library.frontend.v1"}
 
 
-def test_what_is_not_for_clients_says_so_and_has_no_path() -> None:
+def test_what_is_not_for_clients_is_documented_so_and_has_no_path() -> None:
     restricted: dict[str, str] = {
         name: service.options.Extensions[api_visibility].restriction  # type: ignore[index]
         for name, service in SERVICES.items()
@@ -84,7 +84,7 @@ def test_a_method_has_a_path_of_its_version(method: str) -> None:
 
 
 def test_no_two_rules_are_for_the_same_calls() -> None:
-    # Both services may stand behind one front. What a variable is called tells no path from another.
+    # Both services may be behind one gateway. Paths that differ only in the names of variables are the same path.
     calls = Counter((verb(rule), re.sub(r"{[^}]*}", "{}", path(rule))) for method in METHODS for rule in rules(method))
     assert [call for call, count in calls.items() if count > 1] == []
 
@@ -113,7 +113,7 @@ def test_a_variable_of_a_path_is_a_text_in_the_request(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_changed_or_removed_is_the_one_thing_that_the_path_ends_with(method: str) -> None:
+def test_what_is_changed_or_removed_is_the_resource_that_the_path_ends_with(method: str) -> None:
     for rule in rules(method):
         if verb(rule) in ("patch", "delete"):
             assert re.search(r"/{(\w+\.)?id}$", path(rule))

@@ -1,4 +1,4 @@
-"""The list of mutants is true, and the tool that runs them says what became of each."""
+"""The list of mutants is true, and the tool that runs them reports what became of each."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_what_changed_is_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_says_what_became_of_each_and_fails_unless_all_were_killed(tmp_path: Path) -> None:
+def test_it_reports_the_outcome_of_each_and_fails_unless_all_were_killed(tmp_path: Path) -> None:
     _make_tree(tmp_path, *FAULTS)
     done = _run(tmp_path, "--all")
     assert done.returncode == 1, done.stdout

@@ -17,7 +17,7 @@ from service_kit.paging import MAX_PAGE_BYTES, page, page_size, position, row_po
 
 
 def books_of(request: ListBooksRequest, rows: range) -> tuple[list[Book], str]:
-    """A page of a table with these keys, as a query would give it."""
+    """A page of a table with these keys, as a query would return it."""
     begin = row_position(request)
     found = [key for key in rows if key > begin][: page_size(request) + 1]
     return page(request, found, lambda key: Book(title=str(key)), lambda key: key)
@@ -29,7 +29,7 @@ def test_a_page_has_a_default_size_and_a_greatest(asked: int, given_: int) -> No
 
 
 @given(count=st.integers(0, 40), sizes=st.lists(st.integers(1, 12), min_size=1))
-def test_pages_of_any_sizes_give_each_row_once(count: int, sizes: list[int]) -> None:
+def test_pages_of_any_sizes_return_each_row_once(count: int, sizes: list[int]) -> None:
     request, seen, turn = ListBooksRequest(publisher=["P"]), [], 0
     while turn == 0 or request.page_token:
         request.page_size = sizes[turn % len(sizes)]  # the size may change from page to page
@@ -126,7 +126,7 @@ def test_a_page_ends_before_it_has_too_many_bytes() -> None:
     assert position(ListBooksRequest(page_token=next_token)) == str(len(items) - 1)
 
 
-def test_a_row_that_is_too_big_for_any_page_is_given_alone() -> None:
+def test_a_row_that_is_too_big_for_any_page_is_returned_alone() -> None:
     huge = Book(description="x" * (MAX_PAGE_BYTES + 1))
     items, next_token = page(ListBooksRequest(), [1, 2], lambda _: huge, lambda key: key)
     assert len(items) == 1

@@ -31,7 +31,7 @@ def methods(files: FileDescriptorSet) -> Iterator[tuple[str, MethodDescriptorPro
 
 
 def rule_of(method: MethodDescriptorProto) -> HttpRule:
-    # Its stub does not say which message the extension extends.
+    # Its stub does not name which message the extension extends.
     rule: HttpRule = method.options.Extensions[http]  # type: ignore[index]
     return rule
 

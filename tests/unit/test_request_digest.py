@@ -1,4 +1,4 @@
-"""A request is known again by its arguments, whatever its request id."""
+"""A request is recognised by its arguments, with any request id."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from buf.validate import validate_pb2
 from tests.support.changing_methods import CHANGING_METHODS, SYNC_NOW
 
 
-def test_there_are_such_methods_and_sync_now_is_none_of_them() -> None:
+def test_there_are_such_methods_and_sync_now_is_not_one() -> None:
     assert {
         "library.frontend.v1.LendingService/RenewLoan",
         "library.frontend.v1.LendingService/ReturnBook",

@@ -52,7 +52,7 @@ class Followed:
         self.target = Target(address, Learning(interval_seconds=0.1, pause_seconds=0.01, retry_seconds=0.05))
         self.changes = 0
         self.fault: Exception | None = None
-        """Raised when a change is told, once."""
+        """Raised once, when a change is reported."""
         self.logs: list[Any] = []
 
     def changed(self) -> None:
@@ -98,7 +98,7 @@ def follow(server: MisdescribedServer) -> Callable[..., None]:
     return lambda test: asyncio.run(run(test))
 
 
-# --- what a target may say of itself ---
+# --- what a target may describe ---
 
 
 def circular() -> list[FileDescriptorProto]:
@@ -155,14 +155,14 @@ def with_a_field_of_another_kind() -> list[FileDescriptorProto]:
         pytest.param(with_a_field_of_another_kind(), "could not find message: .p.Colour", id="files that contradict"),
     ],
 )
-def test_a_target_that_confuses_us_is_told_once_and_looked_at_again(
+def test_an_invalid_target_is_logged_once_and_read_again(
     server: MisdescribedServer, follow: Callable[..., None], files: list[FileDescriptorProto], words: str
 ) -> None:
     server.say(files)
 
     async def test(followed: Followed) -> None:
         await followed.until(lambda: len(followed.problems()) > 0)
-        for _ in range(2):  # it says the same, which is no news
+        for _ in range(2):  # it describes the same, which is not reported again
             server.asked.clear()
             await followed.until(server.asked.is_set)
         (problem,) = followed.problems()
@@ -175,7 +175,7 @@ def test_a_target_that_confuses_us_is_told_once_and_looked_at_again(
     follow(test)
 
 
-def test_bytes_that_are_no_file_are_told(server: MisdescribedServer, follow: Callable[..., None]) -> None:
+def test_bytes_that_are_not_a_file_are_reported(server: MisdescribedServer, follow: Callable[..., None]) -> None:
     server.say_bytes({"p.proto": b"\xff\xff\xff"}, {"p.Service": "p.proto"})
 
     async def test(followed: Followed) -> None:
@@ -202,7 +202,7 @@ def test_a_contract_that_cannot_be_served_leaves_the_one_before(
     follow(test)
 
 
-def test_a_contract_that_comes_back_is_not_made_anew(server: MisdescribedServer, follow: Callable[..., None]) -> None:
+def test_a_contract_that_comes_back_is_not_rebuilt(server: MisdescribedServer, follow: Callable[..., None]) -> None:
     """Classes of messages are never freed: a canary that two versions answer for would fill the memory."""
 
     async def test(followed: Followed) -> None:
@@ -269,7 +269,7 @@ def test_a_file_that_is_sent_several_times_counts_once(server: MisdescribedServe
 # --- rules ---
 
 
-def learnt(
+def learned(
     service: FileDescriptorProto,
     rules: FileDescriptorProto | None = None,
     change: Callable[[bytes], bytes] = bytes,
@@ -307,20 +307,20 @@ def of_a_kind(kind: str) -> FileDescriptorProto:
     ],
 )
 def test_a_custom_kind_is_a_method_of_http(kind: str, verb: str) -> None:
-    assert learnt(of_a_kind(kind)) == ([(verb, "/v1/a"), ("GET", "/v1/b")], [])
+    assert learned(of_a_kind(kind)) == ([(verb, "/v1/a"), ("GET", "/v1/b")], [])
 
 
 @pytest.mark.parametrize("kind", ["", " ", "GET ", "GET\n", "FOO\r\nX: 1", "中", "É", "A/B", "GET,POST", '"GET"', "\0"])
 def test_a_kind_that_http_has_not_is_left_out(kind: str) -> None:
-    """Else it would stand in Allow, and each 405 on its path fail."""
-    assert learnt(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is not an HTTP method"])
+    """Otherwise it would be in Allow, and each 405 on its path would fail."""
+    assert learned(of_a_kind(kind)) == ([("GET", "/v1/b")], [f"{kind!r} is not an HTTP method"])
 
 
 @pytest.mark.parametrize("name", ["", "{", "a//b", "a*"])
-def test_a_name_that_is_no_path_hides_no_other_method(name: str) -> None:
+def test_a_name_that_is_not_a_path_hides_no_other_method(name: str) -> None:
     file = described("/v1/b")
     file.service[0].method.add(name=name, input_type=".p.Message", output_type=".p.Message")
-    served, (problem,) = learnt(file)
+    served, (problem,) = learned(file)
     assert served == [("GET", "/v1/b")]
     assert f"/p.Service/{name}" in problem
 
@@ -342,33 +342,33 @@ def restricted(file: FileDescriptorProto, *, service: str = "", method: str = ""
 
 @pytest.mark.parametrize("label", ["INTERNAL", "PREVIEW", "INTERNAL,PREVIEW"])
 def test_a_restricted_method_is_not_served(label: str) -> None:
-    assert learnt(restricted(described("/v1/a", "/v1/b"), method=label)) == ([("GET", "/v1/b")], [])
+    assert learned(restricted(described("/v1/a", "/v1/b"), method=label)) == ([("GET", "/v1/b")], [])
 
 
 def test_a_restricted_method_without_a_rule_is_not_served_under_its_name() -> None:
     file = described("/v1/a", "/v1/b")
     file.service[0].method[0].ClearField("options")
-    assert ("POST", "/p.Service/Method0") in learnt(file)[0]
-    assert learnt(restricted(file, method="INTERNAL")) == ([("GET", "/v1/b")], [])
+    assert ("POST", "/p.Service/Method0") in learned(file)[0]
+    assert learned(restricted(file, method="INTERNAL")) == ([("GET", "/v1/b")], [])
 
 
 def test_no_method_of_a_restricted_service_is_served() -> None:
     file = described("/v1/a")
     file.service[0].method.add(name="Plain", input_type=".p.Message", output_type=".p.Message")
-    assert learnt(restricted(file, service="INTERNAL")) == ([], [])
+    assert learned(restricted(file, service="INTERNAL")) == ([], [])
 
 
-def test_a_restriction_to_nothing_is_none() -> None:
+def test_an_empty_restriction_restricts_nothing() -> None:
     file = restricted(described("/v1/a"))
     file.service[0].options.Extensions[VISIBILITY.api_visibility].SetInParent()
-    assert learnt(file) == ([("GET", "/v1/a")], [])
+    assert learned(file) == ([("GET", "/v1/a")], [])
 
 
 def test_a_restriction_that_cannot_be_read_is_one() -> None:
     """Of a target that has the option and does not describe it. A file that contradicts its own types is not served."""
     file = restricted(described("/v1/a", "/v1/b"), method="LABEL")
     file.dependency.remove("google/api/visibility.proto")
-    assert learnt(file, change=lambda files: files.replace(b"\x05LABEL", b"\x7fLABEL")) == ([("GET", "/v1/b")], [])
+    assert learned(file, change=lambda files: files.replace(b"\x05LABEL", b"\x7fLABEL")) == ([("GET", "/v1/b")], [])
 
 
 def test_a_target_may_have_an_older_http_proto() -> None:
@@ -376,4 +376,4 @@ def test_a_target_may_have_an_older_http_proto() -> None:
     older = FileDescriptorProto.FromString(http_pb2.DESCRIPTOR.serialized_pb)
     (rule,) = (message for message in older.message_type if message.name == "HttpRule")
     del rule.field[[field.name for field in rule.field].index("response_body")]
-    assert learnt(described("/v1/a"), older) == ([("GET", "/v1/a")], [])
+    assert learned(described("/v1/a"), older) == ([("GET", "/v1/a")], [])

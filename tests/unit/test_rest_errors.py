@@ -1,4 +1,4 @@
-"""Errors of targets as HTTP answers: every code, and details of whatever type, garbled ones among them."""
+"""Errors of targets as HTTP answers: every code, and details of any type, garbled ones among them."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def packed(message: Message) -> Packed:
 def in_json(detail: Packed, registry: Registry = OWN) -> Any:
     """A detail as the answer has it, before that which names the request."""
     _, error = answer(grpc.StatusCode.ABORTED, detail, registry=registry)
-    told, request = error["details"]
+    returned, request = error["details"]
     assert request == REQUEST
-    return told
+    return returned
 
 
 # As the comments in google/rpc/code.proto have them.
@@ -98,10 +98,10 @@ def test_an_error_without_details_names_the_request(code: grpc.StatusCode) -> No
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
-def test_what_a_target_says_is_told_as_it_says_it(code: grpc.StatusCode) -> None:
+def test_an_error_of_a_target_is_passed_on_unchanged(code: grpc.StatusCode) -> None:
     _, error = answer(code, packed(ErrorInfo(reason="A", domain="b.example", metadata={"c": "d"})))
-    told = {"@type": f"{TYPES}google.rpc.ErrorInfo", "reason": "A", "domain": "b.example", "metadata": {"c": "d"}}
-    assert (error["message"], error["details"]) == ("a problem", [told, REQUEST])
+    detail = {"@type": f"{TYPES}google.rpc.ErrorInfo", "reason": "A", "domain": "b.example", "metadata": {"c": "d"}}
+    assert (error["message"], error["details"]) == ("a problem", [detail, REQUEST])
 
 
 def test_the_target_names_the_request_itself_if_it_does() -> None:
@@ -109,7 +109,7 @@ def test_the_target_names_the_request_itself_if_it_does() -> None:
     assert error["details"] == [{"@type": REQUEST["@type"], "requestId": "theirs"}]
 
 
-def test_an_error_may_say_nothing() -> None:
+def test_an_error_may_be_empty() -> None:
     assert answer(grpc.StatusCode.UNKNOWN, message=None)[1]["message"] == ""
 
 
@@ -124,7 +124,7 @@ def test_an_error_may_say_nothing() -> None:
             packed(RetryInfo(retry_delay=Duration(seconds=2))),
             {"@type": f"{TYPES}google.rpc.RetryInfo", "retryDelay": "2s"},
         ),
-        # Of types whose JSON is no object, or one of its own.
+        # Of types whose JSON is not an object, or one of its own.
         (packed(Duration(seconds=2)), {"@type": f"{TYPES}google.protobuf.Duration", "value": "2s"}),
         (packed(Struct()), {"@type": f"{TYPES}google.protobuf.Struct", "value": {}}),
         (packed(packed(Duration(seconds=2))), {
@@ -145,7 +145,7 @@ def test_an_error_may_say_nothing() -> None:
         (Packed(type_url="nobody.Knows", value=b"a"), {"@type": "nobody.Knows", "value": "YQ=="}),
         (Packed(type_url="", value=b"a"), {}),
         (Packed(), {}),
-        # Not of the type that they say.
+        # Not of the type that they name.
         (
             Packed(type_url=f"{TYPES}google.rpc.ErrorInfo", value=b"\xff"),
             {"@type": f"{TYPES}google.rpc.ErrorInfo", "value": "/w=="},
@@ -160,7 +160,7 @@ def test_an_error_may_say_nothing() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_detail_of_any_type_is_told(detail: Packed, expected: Any) -> None:
+def test_a_detail_of_any_type_is_returned(detail: Packed, expected: Any) -> None:
     assert in_json(detail) == expected
 
 
@@ -169,7 +169,7 @@ def test_details_of_google_rpc_need_not_be_described_by_the_target() -> None:
     assert in_json(packed(Empty()), Registry())["@type"] == f"{TYPES}google.protobuf.Empty"
 
 
-def test_a_detail_that_is_nested_too_deep_is_told_as_bytes() -> None:
+def test_a_detail_that_is_nested_too_deep_is_returned_as_bytes() -> None:
     deep = packed(Duration(seconds=1))
     for _ in range(200):
         deep = packed(deep)
@@ -177,7 +177,7 @@ def test_a_detail_that_is_nested_too_deep_is_told_as_bytes() -> None:
 
 
 @given(st.binary())
-def test_details_that_are_none_hide_no_error(raw: bytes) -> None:
+def test_invalid_details_hide_no_error(raw: bytes) -> None:
     http_status, error = answer(grpc.StatusCode.NOT_FOUND, raw=raw)
     assert (http_status, error["message"]) == (404, "a problem")
 

@@ -108,7 +108,7 @@ def test_a_tag_that_the_client_has_is_found(if_none_match: str, tag: str, is_nam
 
 
 @given(st.binary(max_size=100), st.binary(max_size=100))
-def test_a_tag_stands_for_content(content: bytes, other: bytes) -> None:
+def test_a_tag_identifies_content(content: bytes, other: bytes) -> None:
     tag = entity_tag(content)
     assert names_tag(f'"a", {tag}', tag)
     assert names_tag(entity_tag(other), tag) is (other == content)

@@ -46,7 +46,7 @@ CONTRACTS = [*library_contracts(), TEST]
 
 
 def messages_of(contract: Contract) -> Iterator[DescMessage]:
-    """All that its methods take and give, and what those hold."""
+    """All that its methods take and return, and what those contain."""
     known: set[str] = set()
     found = [message for service in contract.services for method in service.methods
              for message in (method.input, method.output)]  # fmt: skip
@@ -92,7 +92,7 @@ def agree(ours: Any, theirs: Any) -> bool:
     """Whether both are the same JSON, but for how a float of 32 bits is written.
 
     Google's writes the shortest number that reads as the same float, 0.1; protobuf-py the float itself,
-    0.10000000149011612, which says the same to whoever reads it as a float.
+    0.10000000149011612, which is the same when it is read as a float.
     """
     match ours, theirs:
         case dict(), dict():
@@ -127,7 +127,7 @@ def test_both_write_and_read_the_same(name: str, data: st.DataObject) -> None:
         read = message_from_json_value(message.type, value, registry=registry)
         read_by_google = json_format.ParseDict(value, by_google(contract, name)(), descriptor_pool=pool)
         ours_by_google = by_google(contract, name).FromString(read.to_binary())
-        # In the bytes of an Any the entries of a map have no order, so that two of them may differ and say the same.
+        # In the bytes of an Any the entries of a map have no order, so that two of them may differ and mean the same.
         assert ours_by_google == read_by_google or (
             in_json_by_google(contract, ours_by_google) == in_json_by_google(contract, read_by_google)
         )
@@ -152,7 +152,7 @@ WRITTEN = [
     # A path of nothing, or of two, would be read as another mask.
     ('mask { paths: "" }', NOTHING, {"mask": ""}),
     ('mask { paths: "a,b" }', NOTHING, {"mask": "a,b"}),
-    # A Value that holds none is an error by google/protobuf/struct.proto, which Google's writes as null.
+    # A Value without a value is an error by google/protobuf/struct.proto, which Google's writes as null.
     ("value { }", NOTHING, {"value": None}),
     ("list { values { } }", NOTHING, {"list": [None]}),
     # Bytes of no type: Google's fails, protobuf-py leaves them out.
@@ -203,7 +203,7 @@ READ = [
     ('{"duration": " 1s"}', REFUSED, "duration { seconds: 1 }"),
     ('{"sub": []}', REFUSED, "sub { }"),
     ('{"sub": ""}', REFUSED, "sub { }"),
-    # Whoever reads it looks at what is behind the slash.
+    # Readers look at what is behind the slash.
     (
         '{"any": {"@type": "x/transcoding.test.v1.Message"}}',
         'any { type_url: "type.googleapis.com/transcoding.test.v1.Message" }',
@@ -312,14 +312,14 @@ def test_nothing_is_nested_so_deep_that_it_crashes() -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2_000:]
-    *told, last = ended.stdout.splitlines()
+    *reported, last = ended.stdout.splitlines()
     assert last == "alive"
-    assert {line.split()[1] for line in told} <= {
+    assert {line.split()[1] for line in reported} <= {
         "read",
         "RecursionError",
         "TypeError",
         "ValueError",
         "UnicodeDecodeError",
     }
-    assert "50 read" in told
-    assert "4000 RecursionError" in told
+    assert "50 read" in reported
+    assert "4000 RecursionError" in reported

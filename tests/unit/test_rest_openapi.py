@@ -68,7 +68,7 @@ def test_path_templates_become_paths_of_single_segments(rule: str, path: str, pa
     assert all(parameter["required"] for parameter in do["parameters"] if parameter["in"] == "path")
 
 
-def test_a_part_of_a_variable_says_what_it_is_a_part_of() -> None:
+def test_a_part_of_a_variable_names_its_whole() -> None:
     rest = operation(
         method('get: "/v1/{name=files/**}"', "Named"),
         more="""message Named {
@@ -122,7 +122,7 @@ def test_a_further_path_of_a_method_is_named_after_its_parameters() -> None:
     ]
 
 
-def test_verbs_that_openapi_has_no_place_for_are_beside_the_others() -> None:
+def test_verbs_that_openapi_has_no_place_for_are_next_to_the_others() -> None:
     made = of(
         served(
             method('custom: { kind: "HEAD" path: "/a" }', name="Look"),
@@ -199,7 +199,7 @@ def test_a_body_of_everything_has_what_the_path_leaves() -> None:
     assert names(made, "query") == []
 
 
-def test_a_body_that_the_path_has_already_is_none() -> None:
+def test_a_body_of_only_path_fields_is_left_out() -> None:
     made = operation(method('post: "/v1/{id}:go" body: "*"', "Only"), more="message Only { string id = 1; }")
 
     assert "requestBody" not in made
@@ -207,15 +207,15 @@ def test_a_body_that_the_path_has_already_is_none() -> None:
 
 def test_a_resource_can_be_sent_back_as_it_was_read() -> None:
     made = operation(
-        method('patch: "/v1/{thing.id}" body: "thing"', "Update", "Thing"),
+        method('patch: "/v1/{note.id}" body: "note"', "Update", "Note"),
         more="""
-            message Thing { string id = 1 [(google.api.field_behavior) = OUTPUT_ONLY]; string text = 2; }
-            message Update { Thing thing = 1 [(google.api.field_behavior) = REQUIRED]; }
+            message Note { string id = 1 [(google.api.field_behavior) = OUTPUT_ONLY]; string text = 2; }
+            message Update { Note note = 1 [(google.api.field_behavior) = REQUIRED]; }
         """,
     )
 
     assert made["requestBody"]["required"] is True
-    assert body_schema(made) == {"$ref": "#/components/schemas/Thing-input"}
+    assert body_schema(made) == {"$ref": "#/components/schemas/Note-input"}
 
 
 def test_an_answer_can_be_one_field_of_the_response() -> None:

@@ -36,7 +36,7 @@ COMMENTED = """
     }
     // A kind.
     enum Kind {
-      // Not said.
+      // Not set.
       KIND_UNSPECIFIED = 0;
       KIND_GOOD = 1;
     }
@@ -51,8 +51,8 @@ def test_comments_are_the_words_of_the_document() -> None:
     assert do["summary"] == "Does it, e.g. at once"
     assert do["description"] == "Then it goes on:\n\n- with this,\n- with that."
     assert do["deprecated"] is True
-    told = {status: response.get("description") for status, response in do["responses"].items()}
-    assert told == {
+    descriptions = {status: response.get("description") for status, response in do["responses"].items()}
+    assert descriptions == {
         "200": "Asked and answered.",
         "400": "INVALID_ARGUMENT, `BAD`, when it is bad; FAILED_PRECONDITION",
         "404": "NOT_FOUND for what is not there",
@@ -66,7 +66,7 @@ def test_comments_are_the_words_of_the_document() -> None:
     schemas = made["components"]["schemas"]
     assert schemas["Asked"]["description"] == "Asked and answered."
     assert schemas["Asked"]["properties"]["kind"]["description"] == "The kind."
-    assert schemas["Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not said."
+    assert schemas["Kind"]["description"] == "A kind.\n\n- `KIND_UNSPECIFIED`: Not set."
 
 
 SAMPLED = """
@@ -99,7 +99,7 @@ SAMPLED = """
 """
 
 
-def test_samples_are_what_comments_say_and_what_types_allow() -> None:
+def test_samples_come_from_comments_and_fit_the_types() -> None:
     made = operation(
         method('post: "/v1/{text}" body: "*"', "Sampled", "Sampled"),
         more=f'import "google/protobuf/timestamp.proto"; {SAMPLED}'.replace('\\"', '"'),
@@ -180,7 +180,7 @@ def test_types_of_several_packages_have_short_names() -> None:
     assert answer == {"$ref": "#/components/schemas/BackStatus"}
 
 
-def test_types_of_the_same_name_share_a_schema_if_they_say_the_same() -> None:
+def test_equal_types_of_the_same_name_share_a_schema() -> None:
     def target(service: str, inner: str) -> Contract:
         return contract(
             f"""

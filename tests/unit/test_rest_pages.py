@@ -1,4 +1,4 @@
-"""The pages that people see: right for what is served, harmless whatever a contract says, sealed by their headers."""
+"""The pages that people see: right for what is served, harmless for any contract, sealed by their headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTES = ServiceSummary(
         PathSummary("GET", "/v1/notes:recent", "Lists the newest notes."),
         PathSummary("GET", "/v1/notes", "Lists all notes."),
     ],
-    "Notes on all things",
+    "Notes on everything",
 )
 
 
@@ -75,8 +75,8 @@ def served() -> Iterator[Served]:
 
 def test_the_start_page_shows_all_paths_with_what_they_do(served: Served) -> None:
     for page in (served.html(), served.text()):
-        for told in (TARGET, NOTES.name, NOTES.title, NOTES.summary, *(path.summary for path in NOTES.paths)):
-            assert told in page
+        for shown in (TARGET, NOTES.name, NOTES.title, NOTES.summary, *(path.summary for path in NOTES.paths)):
+            assert shown in page
         for path in NOTES.paths:
             assert path.verb in page
             assert path.path in page
@@ -123,7 +123,7 @@ def test_the_line_to_try_is_quoted_for_the_shell(served: Served) -> None:
     assert """curl 'http://api.test:8080/v1/$(reboot)'"'"'&'\n""" in served.text()
 
 
-def test_what_is_not_learnt_yet_says_so(served: Served) -> None:
+def test_a_target_that_is_not_read_yet_is_shown_so(served: Served) -> None:
     served.contracts = [ContractSummary("127.0.0.1:50052", None)]
     for page in (served.html(), served.text()):
         assert "127.0.0.1:50052" in page
@@ -175,9 +175,9 @@ def test_a_refusal_is_shown_as_it_is_answered(served: Served) -> None:
     (line,) = [line for line in served.text().splitlines() if line.startswith('  {"error"')]
     shown = re.findall(r"<pre><code>({.*?})</code></pre>", served.html(), re.DOTALL)
     for refusal in (json.loads(line), *(json.loads(unescape(block)) for block in shown)):
-        told = refusal_in(refusal)
-        assert (told.code, told.reason, told.domain) == (grpc.StatusCode.NOT_FOUND, "PATH_UNKNOWN", "library-rest")
-        assert told.request_id
+        error = refusal_in(refusal)
+        assert (error.code, error.reason, error.domain) == (grpc.StatusCode.NOT_FOUND, "PATH_UNKNOWN", "library-rest")
+        assert error.request_id
     assert len(shown) == 1
 
 
@@ -242,7 +242,7 @@ def test_pages_load_and_link_only_what_is_here_and_run_no_inline_script(served: 
 
 
 def test_below_a_prefix_all_addresses_are_below_it(served: Served) -> None:
-    """As behind a proxy that takes the prefix off: the server is told of it, or at least its links do not lose it."""
+    """As behind a proxy that takes the prefix off: the server knows of it, or at least its links do not lose it."""
     with TestClient(served.client.app, base_url="http://api.test", root_path="/rest") as client:
         assert "curl http://api.test/rest/v1/notes:recent\n" in client.get("/rest/").text
         assert client.get("/rest/docs/docs.js").status_code == 200
@@ -253,7 +253,7 @@ def test_below_a_prefix_all_addresses_are_below_it(served: Served) -> None:
                 assert client.base_url.join(path).join(address).path.startswith("/rest/")
 
 
-def test_swagger_ui_asks_nobody_else(served: Served) -> None:
+def test_swagger_ui_asks_no_other_server(served: Served) -> None:
     script = served.client.get("/docs/docs.js").text
     assert 'url: "openapi.json"' in script
     assert "validatorUrl: null" in script

@@ -1,4 +1,4 @@
-"""Path templates: what the grammar in google/api/http.proto has is read, and all else refused with its reason."""
+"""Path templates: what the grammar in google/api/http.proto has is read, and other text is refused with its reason."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_the_grammar_has_is_read(template: tuple[str, Template]) -> None:
 @given(st.text() | st.text("/{}*:=.%aé", max_size=20))
 @example("/%ff")
 @example("/a:%ff")
-def test_all_else_is_refused_and_nothing_worse(text: str) -> None:
+def test_any_other_text_is_refused_and_nothing_worse(text: str) -> None:
     try:
         parse(text)
     except TemplateInvalid as refusal:
@@ -119,7 +119,7 @@ def test_all_else_is_refused_and_nothing_worse(text: str) -> None:
         ("/v1/%2A", "is not a segment"),  # which would be taken for any segment
     ],
 )
-def test_what_is_wrong_with_a_template_is_told(template: str, wrong: str) -> None:
+def test_a_wrong_template_is_refused_with_its_fault(template: str, wrong: str) -> None:
     with pytest.raises(TemplateInvalid) as refusal:
         parse(template)
     assert wrong in str(refusal.value)
@@ -159,7 +159,7 @@ def value(template: str, path: str) -> str:
 @example("/")
 @example("%2F")
 @example("a/b:c")
-def test_one_segment_gives_back_what_was_encoded_slashes_included(text: str) -> None:
+def test_one_segment_is_decoded_slashes_included(text: str) -> None:
     path = f"/v1/{quote(text, safe=UNRESERVED)}"
     for template in ("/v1/{x}", "/v1/{x=*}"):
         assert value(template, path) == text
@@ -169,7 +169,7 @@ def test_one_segment_gives_back_what_was_encoded_slashes_included(text: str) -> 
 @example("a/b")
 @example("a%2Fb")
 @example("//")
-def test_several_segments_give_back_what_was_encoded(text: str) -> None:
+def test_several_segments_are_decoded(text: str) -> None:
     encoded = quote(text, safe=f"{UNRESERVED}/")
     assert value("/v1/{x=**}", f"/v1/{encoded}") == text
     assert value("/v1/{x=files/**}", f"/v1/files/{encoded}") == f"files/{text}"

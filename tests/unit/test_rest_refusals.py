@@ -1,4 +1,4 @@
-"""All that library-rest refuses by itself: told in the documentation, and complete in what it tells."""
+"""All that library-rest refuses by itself: documented, and complete in its details."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def example(kind: type[Refusal]) -> Refusal:
 
 
 def test_the_table_has_each_of_them_with_its_status() -> None:
-    told = re.findall(r"^\| `([A-Z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE)
+    documented = re.findall(r"^\| `([A-Z_]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE)
     made = {kind.reason: kind.http_status or HTTP_STATUS[kind.status] for kind in kinds()}
-    assert {reason: int(status) for reason, status in told} == made
-    assert len(told) == len(made)
+    assert {reason: int(status) for reason, status in documented} == made
+    assert len(documented) == len(made)
 
 
 @pytest.mark.parametrize("kind", list(kinds()), ids=lambda kind: kind.__name__)
-def test_each_is_told_as_aip_193_has_it(kind: type[Refusal]) -> None:
+def test_each_has_the_form_of_aip_193(kind: type[Refusal]) -> None:
     refusal = example(kind)
     http_status, body = refusal_answer(refusal, "some-request")
     error = json.loads(body)["error"]

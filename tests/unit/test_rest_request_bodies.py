@@ -14,7 +14,7 @@ from rest_server.guards.json_bodies import MOST_NESTING, MOST_VALUES
 from tests.support.made_requests import (
     POST,
     SECONDS,
-    assert_can_be_told,
+    assert_can_be_returned,
     made,
     nested,
     refused,
@@ -47,7 +47,7 @@ from tests.support.made_requests import (
         (f'{{"value": {"[" * 90}{"]" * 90}}}', "nested too deep"),
     ],
 )
-def test_what_is_no_body_is_refused(body: str, problem: str) -> None:
+def test_an_invalid_body_is_refused(body: str, problem: str) -> None:
     assert problem in refused_body(POST, body.encode())
 
 
@@ -62,7 +62,7 @@ def test_another_encoding_of_unicode_is_named(body: str, encoding: str) -> None:
     assert f"not UTF-8 but {encoding[:6].upper()}" in refused_body(POST, body.encode(encoding))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+def test_a_byte_order_mark_is_not_a_part_of_the_body() -> None:
     for body in (b'{"text": "a"}', b"{}", b" {}"):
         assert made(POST, body=b"\xef\xbb\xbf" + body) == made(POST, body=body)
     assert "it is not JSON" in refused_body(POST, b"\xef\xbb\xbf" * 2 + b"{}")
@@ -209,7 +209,7 @@ def test_no_body_takes_long_to_be_refused(body: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         made(POST, body=body)
     assert time.perf_counter() - begin < SECONDS
-    assert_can_be_told(refusal.value)
+    assert_can_be_returned(refusal.value)
 
 
 def test_the_messages_here_have_fields_of_all_kinds() -> None:

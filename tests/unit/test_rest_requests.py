@@ -1,4 +1,4 @@
-"""Requests made of whatever comes by HTTP: a message, or a refusal that names what is wrong, and nothing worse."""
+"""Requests made of what comes by HTTP: a message, or a refusal that names what is wrong, and nothing worse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.made_requests import (
     SEND_BY_PATH,
     SEND_STREAM,
     TEST,
-    assert_can_be_told,
+    assert_can_be_returned,
     made,
     refused,
 )
@@ -51,11 +51,11 @@ def test_any_bytes_are_a_body_or_are_refused(body: bytes) -> None:
         try:
             made(rule, *path, body=body)
         except Refusal as refusal:
-            assert_can_be_told(refusal)
+            assert_can_be_returned(refusal)
 
 
 def names_in(message: DescMessage, depth: int = 2) -> list[str]:
-    """The names that fields have in a message and in those that it holds."""
+    """The names that fields have in a message and in those inside it."""
     names = [name for field in message.fields for name in (field.name, field.json_name)]
     inner = [found for field in message.fields if (found := message_of(field)) is not None]
     return names + [name for found in inner if depth for name in names_in(found, depth - 1)]
@@ -89,7 +89,7 @@ def test_any_json_is_a_request_or_is_refused(operation: str, data: st.DataObject
         value = NO_BODY if body is None else json_of(body)
         request = serialized_request(rule, contract, [path] * 6, query, value, data.draw(st.sampled_from([None, "a"])))
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
     else:
         rule.method.input.type.from_binary(request)
 
@@ -104,7 +104,7 @@ def test_any_query_is_a_request_or_is_refused(query: bytes) -> None:
     try:
         made(GET, "get", query=query)
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
 
 
 @given(st.lists(st.tuples(st.sampled_from(names_in(GET.method.input)), st.text(max_size=5)), max_size=5))
@@ -112,7 +112,7 @@ def test_any_parameters_are_a_request_or_are_refused(query: list[tuple[str, str]
     try:
         serialized_request(GET, TEST, ["get"], query, NO_BODY, None)
     except Refusal as refusal:
-        assert_can_be_told(refusal)
+        assert_can_be_returned(refusal)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_may_be_in_a_query(query: str, expected: Any) -> None:
     assert made(GET, "get", query=query.encode()) == expected
 
 
-def test_a_list_may_be_given_under_both_names() -> None:
+def test_a_list_may_come_under_both_names() -> None:
     assert made(FIND, "find", query=b"many_words=a&manyWords=b&many_words=c") == {"manyWords": ["a", "b", "c"]}
     assert set(refused(FIND, "find", query=b"one_word=a&oneWord=a")) == {"one_word"}
 
@@ -204,7 +204,7 @@ def test_a_query_may_have_so_many_parameters() -> None:
         (b'{"revision": 5}', {"messageId": "a"}),
     ],
 )
-def test_what_the_path_says_holds(body: bytes, expected: Any) -> None:
+def test_the_values_of_the_path_are_kept(body: bytes, expected: Any) -> None:
     assert made(PUT, "put", "a", "5", body=body) == {"revision": "5", "chosenMessage": expected}
 
 
@@ -225,7 +225,7 @@ def test_what_contradicts_the_path_is_refused(body: bytes, fields: set[str]) -> 
     assert set(refused(PUT, "put", "a", "5", body=body)) == fields
 
 
-def test_a_path_that_is_no_value_of_its_field_is_named() -> None:
+def test_a_path_that_is_not_a_value_of_its_field_is_named() -> None:
     assert set(refused(PUT, "put", "a", "b", body=b"{}")) == {"revision"}
     assert set(refused(PUT, "put", "a", "9" * 30, body=b"{}")) == {"revision"}
 

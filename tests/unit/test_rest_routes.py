@@ -53,7 +53,7 @@ def found(rules: Sequence[str], request: str) -> str:
 @pytest.mark.parametrize(
     ("rules", "request_line", "expected"),
     [
-        # A literal before a variable, wherever it stands.
+        # A literal before a variable, in any place.
         (["GET /a/{x}", "GET /a/b"], "GET /a/b", "GET /a/b"),
         (["GET /{x}/b", "GET /a/{x}"], "GET /a/b", "GET /a/{x}"),
         (["GET /a/{x=**}", "GET /a/{x}"], "GET /a/b", "GET /a/{x}"),
@@ -76,7 +76,7 @@ def found(rules: Sequence[str], request: str) -> str:
         (["GET /a/{x=**}:c", "GET /a/{x}/{y}"], "GET /a/b/d:c", "GET /a/{x=**}:c"),
         (["GET /a:b:c"], "GET /a:b:c", "GET /a:b:c"),
         (["GET /a/{x}"], "GET /a/:c", "GET /a/{x}"),  # a verb of nothing: the segment is `:c`
-        # The first of two for the same paths stands, whatever its variables are called.
+        # The first of two for the same paths is kept, with any names of variables.
         (["GET /a/{x}", "GET /a/{y}"], "GET /a/b", "GET /a/{x}"),
         (["GET /a/{x}/{y}", "GET /a/{z=*/*}"], "GET /a/b/c", "GET /a/{x}/{y}"),
         (["GET /{x=a/*}", "GET /a/{x}"], "GET /a/b", "GET /{x=a/*}"),
@@ -127,10 +127,10 @@ def test_a_path_that_no_rule_has(rules: list[str], request_line: str) -> None:
         (["GET /a/b", "PUT /a/{x}", "PATCH /a/{x=**}", "POST /a/c"], "DELETE /a/b", "GET, PATCH, PUT"),
         (["GET /a/{x}", "POST /a/{x}:b"], "DELETE /a/c:b", "GET, POST"),
         (["GET /a/{x}", "POST /a/{x}:b"], "DELETE /a/c:d", "GET"),
-        (["GET /a"], "get /a", "GET"),  # HTTP's verbs are told apart by case
+        (["GET /a"], "get /a", "GET"),  # HTTP's verbs are distinguished by case
     ],
 )
-def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], request_line: str, allowed: str) -> None:
+def test_all_verbs_of_a_path_are_listed_when_it_is_another(rules: list[str], request_line: str, allowed: str) -> None:
     with pytest.raises(MethodNotAllowed) as refusal:
         found(rules, request_line)
     assert refusal.value.headers() == {"allow": allowed}
@@ -150,7 +150,7 @@ def test_all_verbs_of_a_path_are_told_when_it_is_another(rules: list[str], reque
         (["POST /a:b"], "GET /a%3Ab", "POST /a:b"),
     ],
 )
-def test_an_encoded_colon_before_a_verb_is_told(rules: list[str], request_line: str, meant: str) -> None:
+def test_an_encoded_colon_before_a_verb_is_reported(rules: list[str], request_line: str, meant: str) -> None:
     with pytest.raises(ColonEncoded, match=re.escape(f" {meant} was meant")):
         found(rules, request_line)
 
@@ -166,7 +166,7 @@ def test_an_encoded_colon_in_an_id_is_a_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("request_line", ["POST /a/:b", "GET /a/", "GET /a//c", "POST /a//c:b", "OPTIONS /a/:b"])
-def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
+def test_an_empty_part_of_a_path_is_reported(request_line: str) -> None:
     rules = ["GET /a/{x}", "POST /a/{x}:b", "GET /a/{x}/c", "POST /a/{x}/c:b"]
     verb, _, path = request_line.partition(" ")
     with pytest.raises(SegmentEmpty):
@@ -178,12 +178,12 @@ def test_an_empty_part_of_a_path_is_told(request_line: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a/%ff", "/%c3%28/a", "/a:%ff", "/x/%80/y"])
-def test_a_path_that_is_not_utf_8_is_told_from_one_that_is_not_there(path: str) -> None:
+def test_a_path_that_is_not_utf_8_is_distinguished_from_an_unknown_one(path: str) -> None:
     with pytest.raises(UnicodeDecodeError):
         routes_of("GET /a/{x}", "GET /{x=**}").find("GET", path)
 
 
-def test_a_rule_whose_paths_are_taken_is_told_whose_they_are() -> None:
+def test_a_rule_whose_paths_are_taken_is_refused_with_their_owner() -> None:
     routes: Routes[Rule] = Routes()
     first, second, other = Rule("GET /a/{x}"), Rule("GET /a/{y}"), Rule("PUT /a/{y}")
     assert routes.add(first) is first

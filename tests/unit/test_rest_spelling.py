@@ -33,7 +33,7 @@ RULES = {
 
 
 @pytest.mark.parametrize(
-    ("path", "query", "body", "named", "told"),
+    ("path", "query", "body", "named", "expected"),
     [
         ("/whole", "", b"", "page_token", "pageToken"),
         ("/whole", "", b'{"pageToken": 1}', "page_token", "pageToken"),
@@ -57,23 +57,23 @@ RULES = {
         ("/query", "inner_one.firstName", b"", "inner_one.first_name", "inner_one.firstName"),
     ],
 )
-def test_a_field_is_named_as_it_was_written(path: str, query: str, body: bytes, named: str, told: str) -> None:
+def test_a_field_is_named_as_it_was_written(path: str, query: str, body: bytes, named: str, expected: str) -> None:
     spelling = Spelling(RULES[path], [(query, "x")] if query else [], body)
 
-    assert spelling.of(named) == told
+    assert spelling.of(named) == expected
 
 
 def test_names_in_sentences_are_spelled_alike() -> None:
-    said = "must not be empty when last_name is; see docs/last_name.md"
+    text = "must not be empty when last_name is; see docs/last_name.md"
 
     assert (
-        Spelling(RULES["/part"], [], b"").in_text(said) == "must not be empty when lastName is; see docs/last_name.md"
+        Spelling(RULES["/part"], [], b"").in_text(text) == "must not be empty when lastName is; see docs/last_name.md"
     )
-    assert Spelling(RULES["/part"], [], b'{"first_name": ""}').in_text(said) == said
+    assert Spelling(RULES["/part"], [], b'{"first_name": ""}').in_text(text) == text
 
 
 @pytest.mark.parametrize(
-    ("query", "body", "told"),
+    ("query", "body", "expected"),
     [
         ("updateMask=firstName", b"{}", ("updateMask", "firstName is read-only, lastName is not")),
         ("update_mask=first_name", b'{"lastName": 1}', ("update_mask", "first_name is read-only, lastName is not")),
@@ -90,10 +90,10 @@ def test_names_in_sentences_are_spelled_alike() -> None:
         ),
     ],
 )
-def test_a_mask_has_its_own_spelling(query: str, body: bytes, told: tuple[str, str]) -> None:
+def test_a_mask_has_its_own_spelling(query: str, body: bytes, expected: tuple[str, str]) -> None:
     spelling = Spelling(RULES["/part"], parse_qsl(query), body)
 
-    assert spelling.problem("update_mask", "first_name is read-only, last_name is not") == told
+    assert spelling.problem("update_mask", "first_name is read-only, last_name is not") == expected
 
 
 def test_an_unknown_name_in_a_mask_is_as_it_was_written() -> None:
@@ -106,15 +106,15 @@ def test_an_unknown_name_in_a_mask_is_as_it_was_written() -> None:
 
 
 def test_names_of_the_answer_are_spelled_as_it_has_them() -> None:
-    said = "must be the next_page_token of a page"
+    text = "must be the next_page_token of a page"
 
     for parameter, name in (("pageToken", "nextPageToken"), ("page_token", "next_page_token")):
         spelling = Spelling(RULES["/query"], [(parameter, "x")], b"")
-        assert spelling.in_text(said) == f"must be the {name} of a page"
+        assert spelling.in_text(text) == f"must be the {name} of a page"
 
 
 @pytest.mark.parametrize(
-    ("body", "key", "told"),
+    ("body", "key", "expected"),
     [
         (b"{}", "x", "idempotency-key"),
         (b'{"page_token": ""}', "x", "idempotency-key"),
@@ -123,5 +123,5 @@ def test_names_of_the_answer_are_spelled_as_it_has_them() -> None:
         (b"{}", None, "requestId"),
     ],
 )
-def test_a_request_id_that_came_as_a_header_is_named_so(body: bytes, key: str | None, told: str) -> None:
-    assert Spelling(RULES["/whole"], [], body, key).of("request_id") == told
+def test_a_request_id_that_came_as_a_header_is_named_so(body: bytes, key: str | None, expected: str) -> None:
+    assert Spelling(RULES["/whole"], [], body, key).of("request_id") == expected

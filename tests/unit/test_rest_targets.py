@@ -1,4 +1,4 @@
-"""A target that is followed ends when it is told to, whatever happens in the same moment."""
+"""A target that is followed ends when it is stopped, also when it changes or fails in the same moment."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Work:
 
 
 def wait_until_joined(shared: SharedRun[int], waiting: int) -> None:
-    """Wait until so many threads wait in `join`."""
+    """Wait until this number of threads wait in `join`."""
     done = threading.Event()
     while len(shared._condition._waiters) < waiting:  # type: ignore[attr-defined]
         done.wait(0.001)

@@ -160,7 +160,7 @@ def serving(*, is_open: bool = True) -> Iterator[tuple[Server, grpc.Channel]]:
 
 
 def stub_of(channel: grpc.Channel, method: str) -> Any:
-    """A stub that sends and receives streams, whatever the method does: on the wire they are all the same."""
+    """A stub that sends and receives streams, for any method: on the wire they are all the same."""
     path = f"/{SERVICE.full_name}/{method}"
     return channel.stream_stream(path, GetBookRequest.SerializeToString, Book.FromString)
 
@@ -244,7 +244,7 @@ def test_an_error_is_translated_logged_and_sent(
     assert (refusal.code.name, refusal.reason, refusal.further_reasons) == (code, reason, further)
     assert refusal.request_id == f"{fails}-{method}"
     assert "secret" not in refusal.message
-    assert ORDER[1:] == [seen], "it stands inside the step that translates the error"
+    assert ORDER[1:] == [seen], "it is inside the step that translates the error"
     lines = logged(caplog, f"{fails}-{method}")
     assert [line["event"] for line in lines] == events
     assert (lines[-1]["reason"], lines[-1]["status"]) == (reason, code)

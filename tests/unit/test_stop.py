@@ -1,4 +1,4 @@
-"""A server told to stop stops, whatever the moment."""
+"""A server stops when it gets the signal, at any moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _handlers_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("step", range(1, 41))
-def test_a_signal_is_heard_at_whatever_step_of_the_wait_it_comes(step: int) -> None:
+def test_a_signal_is_handled_at_any_step_of_the_wait(step: int) -> None:
     """With an Event, a handler that ran while `wait` held the Event's lock waited for that lock for ever."""
     steps = 0
 

@@ -1,4 +1,4 @@
-"""What the frontend believes of the admin's outcomes."""
+"""Which of the admin's outcomes the frontend accepts."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_of_a_change_with_a_text_that_is_not_utf_8_the_rest_is_taken() -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xff\xff", b"\x0a\xff", b"\x12\x03\x0a\xff\xff"])
-def test_a_change_that_is_no_message_at_all_is_one_without_a_book(garbage: bytes) -> None:
+def test_a_change_that_is_not_a_message_is_one_without_a_book(garbage: bytes) -> None:
     good = page("A").SerializeToString()
     data = b"\x0a" + bytes([len(garbage)]) + garbage + good
     parsed = parse_page(data)
@@ -50,6 +50,6 @@ def test_a_change_that_is_no_message_at_all_is_one_without_a_book(garbage: bytes
     assert parsed.next_cursor == "here"
 
 
-def test_a_page_that_is_no_message_is_an_error() -> None:
+def test_a_page_that_is_not_a_message_is_an_error() -> None:
     with pytest.raises(DecodeError):
         parse_page(b"\x0a\xff")

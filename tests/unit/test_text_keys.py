@@ -103,7 +103,7 @@ def test_keys_are_the_same_in_any_form_and_of_bounded_length(text: str) -> None:
     assert len(key.encode()) <= 4 * SORTED_CHARACTERS + 1 + KEPT_BYTES
 
 
-def test_long_texts_are_told_apart() -> None:
+def test_long_texts_are_distinguished() -> None:
     keys = {text_key("ﷺ" * 199 + ending) for ending in "abc"}
     assert len(keys) == 3
     assert all(len(key.encode()) < 600 for key in keys)

@@ -13,7 +13,7 @@ from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STAT
 from library_domain.loans import loan_state
 from service_kit.clock import micros, system_clock, timestamp
 
-# From the year 1 to the year 9999, which is what a Timestamp can hold.
+# From the year 1 to the year 9999, which is the range of a Timestamp.
 MICROS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
 
 
@@ -27,7 +27,7 @@ def test_what_is_finer_than_a_microsecond_is_cut_off() -> None:
     assert micros(Timestamp(seconds=1, nanos=1_999)) == 1_000_001
 
 
-def test_the_system_clock_tells_the_time() -> None:
+def test_the_system_clock_shows_the_time() -> None:
     before = time.time()
     now = system_clock() / 1_000_000
     assert before - 0.001 <= now <= time.time() + 0.001
@@ -44,5 +44,5 @@ def test_the_system_clock_tells_the_time() -> None:
         (1_001, 0, LOAN_STATE_RETURNED),
     ],
 )
-def test_a_loan_stands_where_the_clock_says(due_time: int, return_time: int | None, state: LoanState.ValueType) -> None:
+def test_a_loan_has_the_state_of_the_time(due_time: int, return_time: int | None, state: LoanState.ValueType) -> None:
     assert loan_state(due_time, return_time, now=1_000) == state

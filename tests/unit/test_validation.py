@@ -118,7 +118,7 @@ def test_a_description_has_no_other_control_characters(char: str) -> None:
     ]
 
 
-def test_the_path_of_a_nested_field_is_given() -> None:
+def test_the_path_of_a_nested_field_is_returned() -> None:
     request = UpdateBookRequest(book=Book(id=str(uuid.UUID(int=1)), title="a\x00b", authors=["ok", "\x1b"]))
     request.update_mask.paths.append("tit\x00le")
     assert [field for field, _ in problems(request)] == ["book.title", "book.authors[1]", "update_mask.paths[0]"]

@@ -131,13 +131,13 @@ def test_authors_do_not_run_into_one_another() -> None:
     assert book_words("T", ["J", "A"], "") == ["t", "j", "a"]
 
 
-def holds(expression: Expression, words: set[str]) -> bool:
+def matches(expression: Expression, words: set[str]) -> bool:
     """Whether a row with these words matches: what the engines do, written out."""
     if isinstance(expression, Word):
         return any(word.startswith(expression.text) if expression.prefix else word == expression.text for word in words)
     if isinstance(expression, But):
-        return holds(expression.wanted, words) and not holds(expression.unwanted, words)
-    found = [holds(part, words) for part in expression.parts]
+        return matches(expression.wanted, words) and not matches(expression.unwanted, words)
+    found = [matches(part, words) for part in expression.parts]
     return all(found) if isinstance(expression, All) else any(found)
 
 
@@ -154,5 +154,5 @@ def test_any_text_is_found_by_itself_in_any_form_and_by_each_of_its_words(text: 
     forms = {text, text.upper(), text.lower(), text.casefold(), f"  {text}  ", "\u00ad".join(text)}
     forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")}
     for query in forms | words:
-        assert holds(exact(book_query(query)), words), query
-        assert holds(book_query(query), words), query
+        assert matches(exact(book_query(query)), words), query
+        assert matches(book_query(query), words), query

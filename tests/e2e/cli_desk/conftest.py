@@ -8,7 +8,7 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from service_kit.clock import SECOND
 from tests.support.clocks import SettableClock
 from tests.support.desk_command import Desk
-from tests.support.frontend import Branch, new_book
+from tests.support.frontend import LocalFrontend, new_book
 from tests.support.library_command import NOBODY
 from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases, bound_store
@@ -38,14 +38,14 @@ BOOKS = [
 def desk(module_servers: Servers, databases: FreshDatabases) -> Desk:
     url = databases.migrated("frontend", "sqlite")
     with bound_store("frontend", url) as store:
-        branch = Branch(store, SettableClock(LONG_AGO))
+        frontend = LocalFrontend(store, SettableClock(LONG_AGO))
         books = [
             new_book(title, copies=copies, authors=authors, isbn=isbn, language="en-GB" if isbn else "")
             for title, authors, isbn, copies in BOOKS
         ]
-        branch.receive(*books)
+        frontend.receive(*books)
         people = {
-            name: branch.enroll(EnrollUserRequest(email=email, first_name=first, last_name=last))
+            name: frontend.enroll(EnrollUserRequest(email=email, first_name=first, last_name=last))
             for name, email, first, last in [
                 ("ada", "ada@example.org", "Ada", "Lovelace"),
                 ("adam", "adam@example.org", "Adam", "Smith"),
@@ -58,8 +58,8 @@ def desk(module_servers: Servers, databases: FreshDatabases) -> Desk:
                 ("gone", "gone@example.org", "Gone", "Away"),
             ]
         }
-        branch.close(people["gone"].id)
+        frontend.close(people["gone"].id)
         lost = books[11].id
-        old = {name: branch.borrow(lost, people[name].id) for name in ("ada", "jose")}
+        old = {name: frontend.borrow(lost, people[name].id) for name in ("ada", "jose")}
     process = module_servers.start("frontend", url, ADMIN_TARGET=NOBODY)
     return Desk(process, process.frontend(), books, people, old)

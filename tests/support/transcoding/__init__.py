@@ -1,1 +1,1 @@
-"""A gRPC server that is no part of the library, to prove rest_server on: any methods, any rules, stock reflection."""
+"""A gRPC server that is not a part of the library, to test rest_server on: any methods, any rules, stock reflection."""

@@ -19,17 +19,19 @@ from tests.support.transcoding.server import Behaviour
 ECHO = Rule('get: "/v1/echo/{text}"', method="Echo")
 SEND = Rule('post: "/v1/messages" body: "*"', takes="SendRequest", method="Send")
 TAGGED = Rule('get: "/v1/tagged/{text}"', takes="Tagged", method="GetTagged")
-FAIL = Rule('post: "/v1/fail" body: "*"', takes="FailRequest", gives="Everything", method="Fail")
+FAIL = Rule('post: "/v1/fail" body: "*"', takes="FailRequest", returns="Everything", method="Fail")
 FAIL_IN_DETAIL = Rule(
-    'post: "/v1/fail:detailed" body: "*"', takes="FailRequest", gives="Everything", method="FailInDetail"
+    'post: "/v1/fail:detailed" body: "*"', takes="FailRequest", returns="Everything", method="FailInDetail"
 )
-FAIL_GARBLED = Rule('post: "/v1/fail:garbled" body: "*"', takes="FailRequest", gives="Everything", method="FailGarbled")
-BREAK_OFF = Rule('post: "/v1/break" body: "*"', takes="FailRequest", gives="stream Everything", method="BreakOff")
-SLEEP = Rule('get: "/v1/sleep"', takes="SleepRequest", gives="Everything", method="Sleep")
-BREAK_RAW = Rule('get: "/v1/raw:broken"', gives="stream google.api.HttpBody", method="BreakRaw")
-NOTHING = Rule('post: "/v1/nothing" body: "*"', gives="Everything", method="Nothing")
-LARGE = Rule('get: "/v1/large"', gives="Everything", method="Large")
-TICK = Rule('get: "/v1/ticks"', gives="stream Everything", method="Tick")
+FAIL_GARBLED = Rule(
+    'post: "/v1/fail:garbled" body: "*"', takes="FailRequest", returns="Everything", method="FailGarbled"
+)
+BREAK_OFF = Rule('post: "/v1/break" body: "*"', takes="FailRequest", returns="stream Everything", method="BreakOff")
+SLEEP = Rule('get: "/v1/sleep"', takes="SleepRequest", returns="Everything", method="Sleep")
+BREAK_RAW = Rule('get: "/v1/raw:broken"', returns="stream google.api.HttpBody", method="BreakRaw")
+NOTHING = Rule('post: "/v1/nothing" body: "*"', returns="Everything", method="Nothing")
+LARGE = Rule('get: "/v1/large"', returns="Everything", method="Large")
+TICK = Rule('get: "/v1/ticks"', returns="stream Everything", method="Tick")
 
 RULES = [ECHO, SEND, TAGGED, FAIL, FAIL_IN_DETAIL, FAIL_GARBLED, BREAK_OFF, SLEEP, BREAK_RAW, NOTHING, LARGE, TICK]
 

@@ -27,35 +27,35 @@ _FOREIGN = {
     "google.protobuf.Empty": "google/protobuf/empty.proto",
     "Older": "older.proto",
 }
-"""Messages that methods may take or give, and where they are when it is not messages.proto."""
+"""Messages that methods may take or return, and where they are when it is not messages.proto."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A method, as its author would write it: the rule in its option, what it takes and what it gives.
+    """A method, as its author would write it: the rule in its option, what it takes and what it returns.
 
     Both are messages of this folder or full names, after the word `stream` where they are streams.
     """
 
     text: str
-    """What stands in `option (google.api.http) = { … }`; empty for a method without the option."""
+    """The text of `option (google.api.http) = { … }`; empty for a method without the option."""
     takes: str = "Everything"
-    gives: str = ""
-    """The same as it takes, unless said."""
+    returns: str = ""
+    """By default the same as it takes."""
     method: str = ""
     """Its name; one is made where it does not matter."""
 
     def declaration(self, name: str) -> str:
         """The method in a .proto."""
         option = f"option (google.api.http) = {{ {self.text} }};" if self.text else ""
-        return f"  rpc {name}({self.takes}) returns ({self.gives or self.takes}) {{ {option} }}"
+        return f"  rpc {name}({self.takes}) returns ({self.returns or self.takes}) {{ {option} }}"
 
 
 class Contract:
     """One service with a method for each rule, in the order given."""
 
     def __init__(self, rules: Iterable[Rule], service: str = "Transcoding") -> None:
-        """Compile it. A rule that stands there twice is one method."""
+        """Compile it. A rule that is listed twice is one method."""
         self.service = f"{PACKAGE}.{service}"
         self._methods = {rule: rule.method or f"Method{number}" for number, rule in enumerate(dict.fromkeys(rules), 1)}
         self.pool = descriptor_pool.DescriptorPool()
@@ -94,7 +94,7 @@ class Contract:
 
 
 def _compiled(service: str) -> FileDescriptorSet:
-    """Give the files of a contract, each behind those that it imports."""
+    """Return the files of a contract, each behind those that it imports."""
     roots = [
         _MESSAGES.parent,
         importlib.resources.files(grpc_tools) / "_proto",  # google/protobuf

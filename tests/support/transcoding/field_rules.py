@@ -22,7 +22,7 @@ FIELD_BODIES = [
         Rule('post: "/field/message" body: "message"'),
         'POST /field/message?text=b&sub.subfield=c&words=d&words=e {"text": "a"}',
         'message { text: "a" } text: "b" sub { subfield: "c" } words: "d" words: "e"',
-        id="message, and parameters beside it",
+        id="message, and parameters next to it",
     ),
     pytest.param(
         Rule('post: "/field/messages" body: "messages"'),
@@ -133,12 +133,12 @@ RANKED_REST = Rule('get: "/rank/{name=**}"')
 RANKED_SAME = [Rule('get: "/rank/same/{text}"'), Rule('get: "/rank/same/{name}"')]
 
 PRECEDENCE = [
-    # The rules stand in the contract in this order, the least first.
+    # The rules are in the contract in this order, the least first.
     pytest.param(RANKED_REST, "GET /rank/a/b/c", 'name: "a/b/c"', id="** where nothing else is"),
     pytest.param(RANKED_LOW, "GET /rank/a", 'text: "a"', id="* before **"),
     pytest.param(Rule('get: "/rank/fixed"'), "GET /rank/fixed", "", id="a literal before a variable"),
     pytest.param(Rule('get: "/rank/{text}:check"'), "GET /rank/a:check", 'text: "a"', id="a verb before none"),
-    pytest.param(RANKED_LOW, "GET /rank/a:other", 'text: "a:other"', id="another verb is none"),
+    pytest.param(RANKED_LOW, "GET /rank/a:other", 'text: "a:other"', id="another verb is a part of the value"),
     pytest.param(RANKED_LOW, "GET /rank/fixed:other", 'text: "fixed:other"', id="another verb, behind the literal"),
     pytest.param(
         Rule('get: "/rank/fixed/{text}/left"'), "GET /rank/fixed/a/left", 'text: "a"', id="a literal further up"
@@ -162,10 +162,10 @@ NOT_ALLOWED = [
     pytest.param("LOCK /kinds/a", {"GET", "PUT", "POST", "DELETE", "PATCH", "PURGE", "REPORT"}, id="many"),
     pytest.param("GET /transcoding.test.v1.Transcoding/Unsaid", {"POST"}, id="without a rule"),
     pytest.param("PUT /rank/fixed", {"GET", "DELETE"}, id="of both rules that the path could be"),
-    pytest.param("GET /things/a:archive", {"POST"}, id="with a verb of the path"),
+    pytest.param("GET /resources/a:archive", {"POST"}, id="with a verb of the path"),
 ]
 
-# --- rules that are none: left out and told, while all others are served ---
+# --- invalid rules: left out and logged, while all others are served ---
 
 MALFORMED = [
     pytest.param(Rule('get: "/bad/**/{name=**}"'), id="two **"),

@@ -1,4 +1,4 @@
-"""A gRPC server that says of itself whatever a test has it say, true or not."""
+"""A gRPC server whose reflection returns what a test sets, true or not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOP_SECONDS = 60.0
 
 
 class MisdescribedServer(reflection_pb2_grpc.ServerReflectionServicer):
-    """Has nothing but reflection, which gives files as they are. Only those of google are added to them."""
+    """Has nothing but reflection, which returns files as they are. Only those of google are added to them."""
 
     def __init__(self, files: Iterable[FileDescriptorProto] = (), *, answer_seconds: float = 0.0) -> None:
         """Start it. Each answer takes as long."""
@@ -43,7 +43,7 @@ class MisdescribedServer(reflection_pb2_grpc.ServerReflectionServicer):
         )
 
     def say_bytes(self, files: Mapping[str, bytes], services: Mapping[str, str]) -> None:
-        """The same, of files that may be none: by their names, and of services the names of their files."""
+        """The same, of files that may be invalid: by their names, and of services the names of their files."""
         self._files, self._services = dict(files), dict(services)
 
     def stop(self) -> None:

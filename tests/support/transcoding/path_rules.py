@@ -13,7 +13,7 @@ DEEP = Rule('get: "/deep/{name=**}"')
 FILES = Rule('get: "/files/{name=files/**}"')
 MESSAGE_BODY = Rule('patch: "/v3/messages/{message_id}" body: "message"')
 WHOLE_BODY = Rule('patch: "/v4/messages/{message_id}" body: "*"')
-VERB = Rule('post: "/things/{text}:archive" body: "*"')
+VERB = Rule('post: "/resources/{text}:archive" body: "*"')
 NESTED = Rule('get: "/v6/messages/{message_id}/{sub.subfield}"')
 NESTED_BODY = Rule('patch: "/nested/{chosen_message.message_id}" body: "chosen_message"')
 NESTED_WHOLE_BODY = Rule('patch: "/nested-whole/{chosen_message.message_id}" body: "*"')
@@ -93,7 +93,7 @@ TEMPLATES = [
         id="custom kind with a body",
     ),
     pytest.param(
-        Rule('delete: "/boxes/{text}"', gives="google.protobuf.Empty"), "DELETE /boxes/a", 'text: "a"', id="no answer"
+        Rule('delete: "/boxes/{text}"', returns="google.protobuf.Empty"), "DELETE /boxes/a", 'text: "a"', id="no answer"
     ),
     # Segments.
     pytest.param(SIMPLE, "GET /simple/a", 'text: "a"', id="{var}"),
@@ -110,7 +110,7 @@ TEMPLATES = [
         'name: "shelves/1" text: "boxes/2"',
         id="two variables of two segments",
     ),
-    pytest.param(Rule('get: "/unnamed/*/end"'), "GET /unnamed/whatever/end", "", id="* outside of a variable"),
+    pytest.param(Rule('get: "/unnamed/*/end"'), "GET /unnamed/anything/end", "", id="* outside of a variable"),
     pytest.param(DEEP, "GET /deep/a", 'name: "a"', id="{var=**} with one segment"),
     pytest.param(DEEP, "GET /deep/a/b/c", 'name: "a/b/c"', id="{var=**} with three segments"),
     pytest.param(DEEP, "GET /deep", "", id="{var=**} with no segment"),
@@ -137,10 +137,13 @@ TEMPLATES = [
         id="nested field paths, and a sibling as a parameter",
     ),
     # Verbs of the path.
-    pytest.param(VERB, "POST /things/a:archive {}", 'text: "a"', id="verb behind {var}"),
-    pytest.param(VERB, "POST /things/a:b:archive {}", 'text: "a:b"', id="verb behind a value with a colon"),
+    pytest.param(VERB, "POST /resources/a:archive {}", 'text: "a"', id="verb behind {var}"),
+    pytest.param(VERB, "POST /resources/a:b:archive {}", 'text: "a:b"', id="verb behind a value with a colon"),
     pytest.param(
-        Rule('post: "/things:count" body: "*"'), 'POST /things:count {"text": "a"}', 'text: "a"', id="verb of a literal"
+        Rule('post: "/resources:count" body: "*"'),
+        'POST /resources:count {"text": "a"}',
+        'text: "a"',
+        id="verb of a literal",
     ),
     pytest.param(
         Rule('get: "/v7/{name=shelves/*/books/*}:read"'),
@@ -152,7 +155,7 @@ TEMPLATES = [
     pytest.param(Rule('get: "/deep/{name=**}:read"'), "GET /deep/a:read", 'name: "a"', id="verb behind one segment"),
     pytest.param(Rule('get: "/tail/**:read"'), "GET /tail/a/b:read", "", id="verb behind **"),
     pytest.param(SIMPLE, "GET /simple/a:b", 'text: "a:b"', id="no rule has this verb: it is a part of the value"),
-    pytest.param(VERB, "POST /things/a%3Ab:archive {}", 'text: "a:b"', id="an encoded colon is a part of the value"),
+    pytest.param(VERB, "POST /resources/a%3Ab:archive {}", 'text: "a:b"', id="an encoded colon is a part of the value"),
     # Literals with characters that paths reserve or cannot have.
     pytest.param(Rule('get: "/words/a%2Fb"'), "GET /words/a%2Fb", "", id="literal with %2F"),
     pytest.param(Rule('get: "/words/a%2Fb"'), "GET /words/a%2fb", "", id="literal with %2F, asked in lower case"),
@@ -248,7 +251,7 @@ TEMPLATES = [
 DECODING = [
     pytest.param(SIMPLE, "/simple/a%2Fb", 'text: "a/b"', id="one segment: %2F"),
     pytest.param(SIMPLE, "/simple/a%2fb", 'text: "a/b"', id="one segment: %2f"),
-    pytest.param(SIMPLE, "/simple/a%20b+c", 'text: "a b+c"', id="one segment: a plus is no space"),
+    pytest.param(SIMPLE, "/simple/a%20b+c", 'text: "a b+c"', id="one segment: a plus is not a space"),
     pytest.param(SIMPLE, "/simple/%E2%82%AC", 'text: "€"', id="one segment: UTF-8"),
     pytest.param(SIMPLE, "/simple/100%25", 'text: "100%"', id="one segment: %25"),
     pytest.param(SIMPLE, "/simple/%252F", 'text: "%2F"', id="one segment: decoded once"),

@@ -34,8 +34,8 @@ class ServerInAProcess:
         self._process.close()
 
 
-def _serve(told: Connection, more: Sequence[Rule]) -> None:
+def _serve(parent: Connection, more: Sequence[Rule]) -> None:
     contract = Contract([*RULES, *more])
     server = TranscodedServer(contract, behaviours=Behaviours(contract).by_method())
-    told.send(server.address)
+    parent.send(server.address)
     server.wait()

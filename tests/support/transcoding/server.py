@@ -36,7 +36,7 @@ class TranscodedServer:
     """A server with grpcio-reflection's own servicer, as anybody's server has it.
 
     Methods echo what they get: a request of the answer's type is the answer, one that has a field of the answer's type
-    is answered with that field, and where the answer has a field of the request's type, it holds all the requests.
+    is answered with that field, and where the answer has a field of the request's type, it contains all the requests.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class TranscodedServer:
             self.calls.append(call)
             return behaviour(_noted(requests, call.requests), context)
 
-        # A method that takes or gives one message is, on the wire, a stream of one.
+        # A method that takes or returns one message is, on the wire, a stream of one.
         return grpc.stream_stream_rpc_method_handler(
             answer,
             request_deserializer=message_factory.GetMessageClass(descriptor.input_type).FromString,
@@ -117,7 +117,7 @@ def only_call(server: TranscodedServer) -> Call:
 
 
 def echo(method: MethodDescriptor) -> Behaviour:
-    """What a method does that nothing else was said of."""
+    """What a method does by default."""
     given = message_factory.GetMessageClass(method.output_type)
     if method.input_type.full_name == method.output_type.full_name:
         return lambda requests, context: requests

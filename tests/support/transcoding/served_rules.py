@@ -1,4 +1,4 @@
-"""The test server with library-rest before it: ask over HTTP, and see what came to the server."""
+"""The test server behind library-rest: ask over HTTP, and see what came to the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SeenCall = tuple[str, list[str]]
 """A method, as calls name it, and its requests in protobuf's text format, to be compared and read where they differ."""
 
 
-class Stand:
+class ServedRules:
     """One server and one library-rest, for all the rows of a module."""
 
     def __init__(self, server: TranscodedServer, rest: RestProcess) -> None:
@@ -31,7 +31,7 @@ class Stand:
     def ask(self, http: str, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Make a request that is written as in google/api/http.proto: `PATCH /v1/messages/123456 { "text": "Hi!" }`.
 
-        A body that is no text is given by itself.
+        Pass a body that is not a text as `body`.
         """
         parts = re.fullmatch(r"(\S+) (\S+)(?: (.*))?", http, re.DOTALL)
         assert parts is not None, http
@@ -55,17 +55,17 @@ class Stand:
         return self.contract.method(rule), _texts([self.contract.parsed(takes, request) for request in requests])
 
     def echo(self) -> Any:
-        """The JSON of the only request that was seen, which is what a method answers that gives what it takes."""
+        """The JSON of the only request that was seen, which is what a method answers that returns its request."""
         ((request,),) = (call.requests for call in self.calls())
         return self.contract.json_of(request)
 
 
 @contextmanager
-def standing(rest_servers: RestServers, rules: Sequence[Rule]) -> Iterator[Stand]:
+def serving_rules(rest_servers: RestServers, rules: Sequence[Rule]) -> Iterator[ServedRules]:
     """Start both, with a method for each rule."""
     server = TranscodedServer(Contract(rules))
     try:
-        yield Stand(server, rest_servers.start([server.address]))
+        yield ServedRules(server, rest_servers.start([server.address]))
     finally:
         server.stop()
 
