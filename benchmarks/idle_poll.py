@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from admin_server.sync.epochs import position_token
+from admin_server.sync.epochs import encode_cursor
 from benchmarks.callers import PROCESSES, GrpcWorkload, Round
 from benchmarks.environment import FEW_BOOKS, Environment
 from benchmarks.results import Result, compared, in_turns
@@ -37,7 +37,7 @@ def _poll(server: ServerProcess) -> GrpcWorkload:
     """Return the poll of a frontend that has all changes."""
     admin = server.admin()
     status = admin.status.GetStatus(GetStatusRequest())
-    request = ListCatalogChangesRequest(cursor=position_token(status.epoch, status.revision), page_size=1_000)
+    request = ListCatalogChangesRequest(cursor=encode_cursor(status.epoch, status.revision), page_size=1_000)
     assert not admin.sync.ListCatalogChanges(request).changes
     requests = [request.SerializeToString()] * PROCESSES
     return GrpcWorkload(METHOD, requests, ListCatalogChangesResponse, CREDENTIALS.metadata())

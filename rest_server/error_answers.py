@@ -112,10 +112,6 @@ def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
     return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
-def _in_order(detail: dict[str, Any]) -> dict[str, Any]:
-    return {name: dict(sorted(part.items())) if isinstance(part, dict) else part for name, part in detail.items()}
-
-
 def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:
     """Rename the invalid fields as the client wrote them, in the details and in the message; return the message."""
     violations = [
@@ -154,9 +150,8 @@ def _sentence(problems: Iterable[tuple[str, str]]) -> str:
 
 
 def _body(http_status: int, code: grpc.StatusCode, message: str, details: Iterable[Detail], request_id: str) -> bytes:
-    # A protobuf map has no order; with its keys sorted, the same error has the same bytes each time.
-    ordered = [_in_order(detail) for detail in details]
-    if not any(detail.get("@type") == _REQUEST_INFO for detail in ordered):
-        ordered.append({"@type": _REQUEST_INFO, "requestId": request_id})
-    error = {"code": http_status, "message": message, "status": code.name, "details": ordered}
+    details = list(details)
+    if not any(detail.get("@type") == _REQUEST_INFO for detail in details):
+        details.append({"@type": _REQUEST_INFO, "requestId": request_id})
+    error = {"code": http_status, "message": message, "status": code.name, "details": details}
     return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()

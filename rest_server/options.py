@@ -50,8 +50,8 @@ def origin(text: str) -> str:
     if not is_origin:
         raise click.BadParameter(
             f"{text!r} is not an origin. Write it as browsers do: https://library.example or http://localhost:3000, in "
-            "lower case, without a path, without a slash at the end, and without the default port of its scheme. "
-            "No value allows all origins."
+            "lower case, without a path, without a slash at the end, and without the port that is the default of its "
+            "scheme. No value allows all origins."
         )
     return text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from admin_server.sync.epochs import check_positions, current_epoch, position_revision, position_token
+from admin_server.sync.epochs import check_positions, current_epoch, decode_cursor, encode_cursor
 from admin_server.sync.listed_kind import ListedKinds, Page
 from admin_server.sync.listed_kinds import LISTED_KINDS
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
@@ -34,8 +34,8 @@ def page_of_changes(store: Store, request: ListCatalogChangesRequest, kinds: Lis
     check_positions(request)
     size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     with store.snapshot():  # one moment for the rows and the head, so that no row below the cursor is missed
-        after = position_revision(request.cursor, "cursor")
-        position_revision(request.receipt, "receipt")
+        after = decode_cursor(request.cursor, "cursor")
+        decode_cursor(request.receipt, "receipt")
         head, epoch = head_revision(), current_epoch()
         rows = kinds.changed(store, after, size + 1)
     response: Any = kinds.page_type()
@@ -48,6 +48,6 @@ def page_of_changes(store: Store, request: ListCatalogChangesRequest, kinds: Lis
             break
     response.has_more = len(response.changes) < len(rows)
     reached = response.changes[-1].revision if response.has_more else head
-    response.next_cursor = position_token(epoch.id, reached)
+    response.next_cursor = encode_cursor(epoch.id, reached)
     page: Page = response
     return page

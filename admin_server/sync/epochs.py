@@ -1,9 +1,9 @@
 """Epochs: how a store that was restored from a backup is noticed, even when it has moved on since.
 
 Every start of the service begins an epoch, and so does a PostgreSQL that was replaced while the service ran: restored,
-or failed over to a server that was behind. A cursor or receipt names the epoch it was made in and a revision. It holds
-if this store knows the epoch, and the epoch reached the revision: then this store had the same history up to there. A
-backup does not know what came after it: neither the epochs, nor the later revisions of its last epoch.
+or failed over to a server that was behind. A cursor or receipt has the epoch it was made in and a revision. It is
+valid if this store contains the epoch, and the epoch reached the revision: then this store had the same history up to
+there. A backup does not contain what came after it: neither the epochs, nor the later revisions of its last epoch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from service_kit.ids import UUID, new_id
 from service_kit.revisions import head_revision, is_revision, take_revisions
 from service_kit.store import Store
 from service_kit.unreadable import readable
+
+NOT_RETURNED = "must be one that this service returned"
 
 _POSITION = re.compile("(?P<epoch_id>[0-9a-f-]{36}):(?P<revision>[0-9]{1,18})")
 
@@ -68,7 +70,7 @@ def _newest_epoch() -> Epoch | None:
     return epoch
 
 
-def position_token(epoch_id: str, revision: int) -> str:
+def encode_cursor(epoch_id: str, revision: int) -> str:
     """Write a position in this store's history as a cursor or receipt."""
     return base64.urlsafe_b64encode(f"{epoch_id}:{revision}".encode()).decode()
 
@@ -76,21 +78,23 @@ def position_token(epoch_id: str, revision: int) -> str:
 def check_positions(request: Message) -> None:
     """Raise `FieldInvalid` for a cursor or receipt in the request that this service cannot have made."""
     positions = {field.name: value for field, value in request.ListFields() if field.name in ("cursor", "receipt")}
-    wrong = [(name, "must be what this service gave") for name, token in positions.items() if _read(token) is None]
+    wrong = [name for name, token in positions.items() if _read(token) is None]
     if wrong:
-        raise FieldInvalid(*wrong)
+        raise FieldInvalid(*((name, NOT_RETURNED) for name in wrong))
 
 
-def position_revision(token: str, field: str) -> int:
+def decode_cursor(token: str, field: str) -> int:
     """Read the revision of a cursor or receipt, 0 for an empty one.
 
-    Raises `FieldInvalid` for anything that is not one, and `CursorExpired` for one of a past that this store lacks.
+    Raises:
+        FieldInvalid: The token is not a cursor or receipt.
+        CursorExpired: It is not valid for this store, which may have been restored from an older backup.
     """
     if not token:
         return 0
     position = _read(token)
     if position is None:
-        raise FieldInvalid((field, "must be what this service gave"))
+        raise FieldInvalid((field, NOT_RETURNED))
     revision = int(position["revision"])
     epoch = Epoch.select(Epoch.number).where(Epoch.id == position["epoch_id"]).first()
     if epoch is None or revision > _last_revision(epoch):

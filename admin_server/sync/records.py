@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from admin_server.store.models import Frontend
-from admin_server.sync.epochs import check_positions, current_epoch, position_revision, position_token
+from admin_server.sync.epochs import check_positions, current_epoch, decode_cursor, encode_cursor
 from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
@@ -61,7 +61,7 @@ def record_states(
     kind_by_name = {kind.name: kind for kind in kinds}
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
-        position_revision(request.receipt, "receipt")
+        decode_cursor(request.receipt, "receipt")
         rows = [_record(state, kind_by_name) for state in request.states]
         for kind in kinds:
             if messages := [row.message for row in rows if row.kind == kind.name]:
@@ -97,7 +97,7 @@ def _record(state: State, kinds: Mapping[str, RecordedKind]) -> _Recorded:
 
 
 def _outcome_without_kind(state: State) -> RecordOutcome:
-    """Tell a row of a newer frontend, which is an unknown field, from one of a broken frontend, which has nothing."""
+    """Distinguish a row of a newer frontend, which is an unknown field, from the empty one of a broken frontend."""
     if len(UnknownFieldSet(state)) or state.WhichOneof("state"):
         return RecordOutcome(result=RECORD_RESULT_UNKNOWN_KIND)
     return RecordOutcome(result=RECORD_RESULT_REFUSED, reason="state is not set")
@@ -158,4 +158,4 @@ def _receipt(outcomes: Sequence[RecordOutcome]) -> str:
     recorded = any(outcome.result == RECORD_RESULT_RECORDED for outcome in outcomes)
     revision = take_revisions() if recorded else head_revision()
     # After the revision: a process that starts alongside this one may just have begun an epoch.
-    return position_token(current_epoch().id, revision)
+    return encode_cursor(current_epoch().id, revision)

@@ -1,1 +1,1 @@
-"""Keeping in step with the admin: the catalogue is pulled, users and loans are pushed. docs/sync.md tells the whole."""
+"""The sync with the admin: the catalogue is pulled, users and loans are pushed. See docs/sync.md."""

@@ -1,7 +1,7 @@
-"""What the admin answers is checked before it is believed: it may be broken, or not be the admin at all.
+"""Checks of the admin's answers before they are used: the admin may be faulty, or another program at its address.
 
-An answer that is refused changes nothing here. The sync reports it in its status, backs off and asks again, and
-lending goes on.
+An answer that is refused changes nothing here. The sync reports it in its status, waits and calls again, and
+lending continues.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RESULTS = frozenset(
 
 
 class AnswerRefused(Exception):
-    """An answer of the admin that cannot be right. The message says why, for people; it holds nothing of the answer."""
+    """An answer of the admin that cannot be right. The message has the reason, and no part of the answer."""
 
 
 class Row(Protocol):
@@ -51,7 +51,7 @@ class Row(Protocol):
 
 
 def is_position(text: object) -> bool:
-    """Return whether this can be a cursor or a receipt, or is empty; whether it is one only the admin can tell."""
+    """Return whether this can be a cursor or a receipt, or is empty. Only the admin knows whether it is valid."""
     return isinstance(text, str) and len(text) <= LONGEST_POSITION and text.isascii() and (text + "x").isprintable()
 
 

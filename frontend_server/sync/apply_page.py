@@ -96,7 +96,7 @@ def _apply(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> _O
         write = functools.partial(write_row_by_row, trials=trials) if row_by_row else _write_at_once
         written, failed = write(store, kinds, fit, after_commit)
         refused = [*unfit, *failed]
-        hold_back(kinds, [change for change, _ in refused], trials)
+        restrict_older(kinds, [change for change, _ in refused], trials)
         if SetAside.select().exists():
             for kind, group in _by_kind(kinds, written):
                 forget_applied(kind.name, [each.row["id"] for each in group])
@@ -148,13 +148,13 @@ def write_row(store: Store, fit: Fit, after_commit: list[AfterCommit]) -> None:
     after_commit.append(fit.kind.write_derived(store, [fit.row]))
 
 
-def hold_back(kinds: PulledKinds, changes: Iterable[Any], trials: Trials) -> None:
+def restrict_older(kinds: PulledKinds, changes: Iterable[Any], trials: Trials) -> None:
     """Stop the use of older versions of rows whose newest version cannot be applied."""
     for change in changes:
         kind = kinds.kind_of(change)
         if kind is not None:
             message = getattr(change, kind.name)
-            kind.hold_back(message, trials, f"hold back {kind.name} {kind.id_of(message)} {change.revision}")
+            kind.restrict_older(message, trials, f"restrict older {kind.name} {kind.id_of(message)} {change.revision}")
 
 
 def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) -> tuple[int, list[Refused]]:
@@ -175,7 +175,7 @@ def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) 
                 else:
                     refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))
         kind.write_all_derived()
-    hold_back(work.kinds, [change for change, _ in refused], trials)
+    restrict_older(work.kinds, [change for change, _ in refused], trials)
     return swept, refused
 
 

@@ -18,7 +18,7 @@ from frontend_server.sync.apply_page import apply_page
 from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
-from frontend_server.sync.resync import begin_resync, lost_its_past
+from frontend_server.sync.resync import begin_resync, refuses_position
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from service_kit.clock import Clock, system_clock
 from service_kit.errors import RowUnreadable
@@ -63,7 +63,7 @@ def pull(
             page = fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=page_size, receipt=state.receipt))
         except grpc.RpcError as error:
             # Once in a pull: an admin that refuses its own cursors must not make this store resync in a loop.
-            if has_resynced or not lost_its_past(error, state):
+            if has_resynced or not refuses_position(error, state):
                 raise
             begin_resync(store, state, pushed_kinds)
             has_resynced, progress = True, None

@@ -77,7 +77,7 @@ class PulledBooks(PulledKind):
     def write_all_derived(self) -> None:
         """Do nothing: the vocabulary keeps the words of removed books."""
 
-    def hold_back(self, newest: book_pb2.Book, trials: Trials, trial: str) -> None:
+    def restrict_older(self, newest: book_pb2.Book, trials: Trials, trial: str) -> None:
         """Write the state and the number of copies of the newest version, or one of them, if the store takes them."""
         if not UUID.fullmatch(newest.id):
             return  # not an id of this store's rows

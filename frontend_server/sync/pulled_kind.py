@@ -63,7 +63,7 @@ class PulledKind(ABC):
 
     @abstractmethod
     def columns(self, message: Any) -> Row:
-        """Return the columns of a row beside those that all kinds have."""
+        """Return the columns of a row in addition to those that all kinds have."""
 
     def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
         """Write what is derived from these rows, which have just been written, such as counts.
@@ -77,7 +77,7 @@ class PulledKind(ABC):
         """Write what is derived from all rows again: the end of a resync has removed some."""
 
     @abstractmethod
-    def hold_back(self, message: Any, trials: Trials, trial: str) -> None:
+    def restrict_older(self, message: Any, trials: Trials, trial: str) -> None:
         """Stop the use of an older version of a row, whose newest version is `message` and cannot be applied.
 
         Run each statement in `trials`, under a name that begins with `trial`.

@@ -15,7 +15,7 @@ from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, loc
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
 from frontend_server.sync.parking import UNKNOWN_KIND, park, park_damaged, probe_unknown_kinds, unpark
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
-from frontend_server.sync.resync import begin_resync, lost_its_past
+from frontend_server.sync.resync import begin_resync, refuses_position
 from frontend_server.sync.schedule import describe
 from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
@@ -119,7 +119,7 @@ class _Push:
                 continue
             except grpc.RpcError as error:
                 # Once in a push: an admin that refuses its own receipts must not make this store resync in a loop.
-                if self._has_resynced or not lost_its_past(error, state):
+                if self._has_resynced or not refuses_position(error, state):
                     raise
                 self._resync(state)
                 continue
@@ -208,7 +208,7 @@ class _Push:
         return 0
 
     def _move_past(self, newest_revision: int) -> None:
-        """Give all rows a revision that the admin has not seen, and make them due.
+        """Set a revision in all rows that the admin has not seen, and make them due.
 
         The admin has recorded a revision that this store never used, so this store was restored from an old backup.
         Without this the admin would take its changes for old ones.
@@ -298,7 +298,7 @@ class _Push:
             if answer.newest_revision > head_revision():
                 if self._has_moved:
                     raise AnswerRefused(
-                        "the admin service says again and again that it knows newer rows than this frontend"
+                        "the admin service names a revision again and again that is newer than those of this frontend"
                     )
                 self._has_moved = True
                 self._move_past(answer.newest_revision)  # and so these rows go again, too
@@ -338,8 +338,8 @@ class _Push:
                 raise error from another
         reason = plain(describe(error))[:REASON_LENGTH]
         with self._store.writing():
-            # After a resync has begun, the admin that failed has lost its past, and the row is due again. Locked, so
-            # that no resync begins between this look and the update.
+            # After a resync has begun, the failure came from before the admin's restore, and the row is due again.
+            # The lock keeps a resync from beginning between this check and the update.
             locked = lock_sync_state(self._store)
             if locked is None or locked.generation != state.generation:
                 return

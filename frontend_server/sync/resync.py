@@ -21,7 +21,7 @@ POSITIONS = frozenset({"cursor", "receipt"})
 log = logger(__name__)
 
 
-def lost_its_past(error: grpc.RpcError, state: SyncState) -> bool:
+def refuses_position(error: grpc.RpcError, state: SyncState) -> bool:
     """Return whether the admin refuses the cursor or the receipt of `state`.
 
     It may have been restored from an older backup. A cursor or receipt that it never made is a damaged one, and is not
@@ -55,4 +55,4 @@ def begin_resync(store: Store, state: SyncState, pushed_kinds: Sequence[PushedKi
                 kind.model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
         forget_learnt_words(store)
-        log.warning("the admin lost its past; reading the catalogue and telling users and loans anew")
+        log.warning("the admin was restored from a backup; reading the catalogue and sending all rows again")

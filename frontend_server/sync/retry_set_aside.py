@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from frontend_server.store.models import SetAside, lock_sync_state
-from frontend_server.sync.apply_page import AfterCommit, hold_back, write_row
+from frontend_server.sync.apply_page import AfterCommit, restrict_older, write_row
 from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKind, PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.set_aside import name_and_row_id
@@ -76,7 +76,7 @@ def _retry_row(store: Store, kinds: PulledKinds, key: int, trials: Trials, after
         change = _change(kinds, row)
     except DAMAGE:
         return reason
-    hold_back(kinds, [change], trials)
+    restrict_older(kinds, [change], trials)
     return reason
 
 
@@ -98,7 +98,7 @@ def _apply(store: Store, kinds: PulledKinds, row: SetAside, after_commit: list[A
 
 
 def _file(kinds: PulledKinds, row: SetAside) -> None:
-    """Give a row of a kind that was unknown before its kind and id; delete it if a newer version of it is known."""
+    """Set the kind and id of a row whose kind was unknown before; delete it if there is a newer version of it."""
     change = _change(kinds, row)
     name, row_id = name_and_row_id(kinds, change)
     model: Any = cast("PulledKind", kinds.kind_of(change)).model

@@ -38,7 +38,7 @@ class AdvisoryLocks:
                 self._unlock(name, key)
 
     def _unlock(self, name: str, key: int) -> None:
-        """Release the lock; where that fails, end the session, which releases whatever it has."""
+        """Release the lock; if that fails, end the session, which releases all its locks."""
         try:
             (released,) = self._pool.execute_sql("SELECT pg_advisory_unlock(%s)", (key,)).fetchone()
         except (peewee.DatabaseError, peewee.InterfaceError):  # not raised, as it would hide an earlier error

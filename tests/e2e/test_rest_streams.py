@@ -127,6 +127,14 @@ def test_a_raw_body_is_a_field_of_the_request(served: ServedRules) -> None:
 def test_a_raw_answer_is_as_it_is(served: ServedRules, path: str) -> None:
     answer = served.ask(f"GET {path}?raw.content_type=text/html&raw.data=PGI%2B/zwvYj4%3D")
     assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "text/html", b"<b>\xff</b>")
+    # A browser that opens it runs no script of it as a page of this server.
+    assert answer.headers["Content-Security-Policy"] == "sandbox"
+
+
+def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(served: ServedRules) -> None:
+    answer = served.ask("GET /raw/out?raw.content_type=text/html%0D%0AX-More:%201&raw.data=PGI%2B/zwvYj4%3D")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
+    assert "X-More" not in answer.headers
 
 
 def test_a_raw_body_comes_back_as_it_went(served: ServedRules) -> None:

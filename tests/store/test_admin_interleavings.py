@@ -8,7 +8,7 @@ import pytest
 
 from admin_server.store.models import Frontend
 from admin_server.sync import records
-from admin_server.sync.epochs import position_revision
+from admin_server.sync.epochs import decode_cursor
 from library.admin.v1.catalog_service_pb2 import IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, AddBookRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
@@ -28,14 +28,14 @@ def test_of_two_calls_at_a_time_the_older_one_does_not_lower_the_newest_revision
     with ThreadPoolExecutor(1) as thread:
         calls: list[Future[RecordStatesResponse]] = []
 
-        def position_revision_meanwhile(token: str, field: str) -> int:
+        def decode_cursor_meanwhile(token: str, field: str) -> int:
             """When the first call has read the newest revision, and not recorded its rows yet, begin the second."""
             if not calls:
                 monkeypatch.undo()
                 calls.append(begin_beside(admin.store, thread, lambda: admin.record(newer)))
-            return position_revision(token, field)
+            return decode_cursor(token, field)
 
-        monkeypatch.setattr(records, "position_revision", position_revision_meanwhile)
+        monkeypatch.setattr(records, "decode_cursor", decode_cursor_meanwhile)
         admin.record(older)
         assert calls[0].result(WAIT_SECONDS).newest_revision == 10
     with admin.store.reading():

@@ -17,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from admin_server.sync.epochs import position_revision
+from admin_server.sync.epochs import decode_cursor
 from admin_server.sync.listed_kind import ListedKind, ListedKinds
 from admin_server.sync.listed_kinds import LISTED_KINDS
 from frontend_server.store.models import SetAside, SyncState
@@ -152,7 +152,7 @@ class PulledPosters(PulledKind):
         for row in PosterTopic.select():
             _count(row.topic)
 
-    def hold_back(self, newest: Any, trials: Trials, trial: str) -> None:
+    def restrict_older(self, newest: Any, trials: Trials, trial: str) -> None:
         trials.run(trial, lambda: _hide(newest))
 
 
@@ -234,7 +234,7 @@ class PosterRules:
             replica = {row.id: row for row in FrontendPoster.select()}
         with self.library.admin.at_work():
             try:
-                reached = position_revision(state.cursor, "cursor")
+                reached = decode_cursor(state.cursor, "cursor")
             except CursorExpired:
                 return
             seen = list(AdminPoster.select().where(AdminPoster.revision <= reached))

@@ -133,6 +133,23 @@ def test_a_resync_forgets_changes_of_an_unknown_kind_that_the_admin_lost(library
     assert _texts(library) == {old: "old"}
 
 
+def test_the_end_of_a_resync_removes_rows_of_all_kinds_and_counts_again(library: Library) -> None:
+    kept = _put_up(library, "kept")
+    backup = library.admin.backup()
+    _put_up(library, "lost")
+    _add_book(library)
+    library.pull()
+    library.admin.restore(backup)
+    library.start_admin()
+
+    library.pull()
+
+    assert not library.replica()
+    with library.frontend.at_work():
+        assert [row.id for row in FrontendPoster.select() if row.state == posters.SHOWN] == [kept]
+        assert [row.shown for row in posters.PosterTopic.select()] == [1]
+
+
 def test_a_field_that_is_unknown_here_is_stored_and_reported_once(
     library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
-from admin_server.sync.epochs import position_revision
+from admin_server.sync.epochs import decode_cursor
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user, update_user
@@ -53,9 +53,9 @@ def test_the_receipt_alone_tells_that_loans_were_forgotten(library: Library, fir
     library.admin.restore(backup)
     library.start_admin()
     with library.admin.at_work():
-        position_revision(state.cursor, "cursor")
+        decode_cursor(state.cursor, "cursor")
         with pytest.raises(CursorExpired):
-            position_revision(state.receipt, "receipt")
+            decode_cursor(state.receipt, "receipt")
 
     if first == "push":  # a loan made while the admin was away goes to the restored one before any pull
         _lend(library, books[0], user)

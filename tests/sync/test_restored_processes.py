@@ -158,8 +158,9 @@ def _backup(databases: FreshDatabases, server: ServerProcess) -> str:
 
 
 def _resyncs(frontend: ServerProcess) -> int:
-    """How often the catalogue was read anew because the admin had lost its past."""
-    return sum(str(event["event"]).startswith("the admin lost its past") for event in frontend.log_events())
+    """How often the catalogue was read again because the admin was restored from a backup."""
+    beginning = "the admin was restored from a backup"
+    return sum(str(event["event"]).startswith(beginning) for event in frontend.log_events())
 
 
 def _revision(librarian: AdminClient) -> int:

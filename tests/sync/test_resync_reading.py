@@ -126,6 +126,6 @@ def _resyncs(frontend: ServerProcess) -> list[tuple[float, float]]:
             for event in frontend.log_events()
             if event["event"].startswith(words)
         ]
-        for words in ("the admin lost its past", "catalogue read completely")
+        for words in ("the admin was restored from a backup", "catalogue read completely")
     )
     return list(zip(began, ended[1:], strict=False))

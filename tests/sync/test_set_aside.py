@@ -280,9 +280,9 @@ def _resync_from(library: Library, backup: str) -> None:
 
 
 def _cursor_of_another_past() -> str:
-    from admin_server.sync.epochs import position_token  # noqa: PLC0415
+    from admin_server.sync.epochs import encode_cursor  # noqa: PLC0415
 
-    return position_token(new_id(), 1)
+    return encode_cursor(new_id(), 1)
 
 
 def _revision(library: Library, book: Book) -> int:

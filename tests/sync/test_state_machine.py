@@ -32,7 +32,7 @@ import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
 from admin_server.books.catalog import add_book, remove_book, update_book
 from admin_server.intake.imports import import_books
-from admin_server.sync.epochs import position_revision
+from admin_server.sync.epochs import decode_cursor
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.renewal import renew_loan
@@ -402,7 +402,7 @@ class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
             rows = {row.id: (row.generation, bytes(row.message)) for row in frontend_models.Book.select()}
         with self.library.admin.at_work():
             try:
-                reached = position_revision(state.cursor, "cursor")
+                reached = decode_cursor(state.cursor, "cursor")
             except CursorExpired:
                 return
             book = admin_models.Book

@@ -167,6 +167,8 @@ def test_an_invalid_target_is_logged_once_and_read_again(
             await followed.until(server.asked.is_set)
         (problem,) = followed.problems()
         assert words in problem
+        # Each attempt would leave classes in memory, which protobuf-py never frees.
+        assert followed.target._compiled.cache_info().misses <= 1
         assert followed.target.contract is None
         server.say([described("/v1/b")])
         await followed.until(lambda: followed.changes == 1)
@@ -264,6 +266,24 @@ def test_a_file_that_is_sent_several_times_counts_once(server: MisdescribedServe
     server.sends_imports = True
     with open_channel(server.address) as channel:
         assert len(FileDescriptorSet.FromString(describe(channel, Learning(most_files=13)).files).file) == 13
+
+
+def test_fields_may_come_without_their_names_in_json(server: MisdescribedServer) -> None:
+    file = described("/v1/a")
+    file.message_type.add(name="Page").field.add(name="page_size", number=1)
+    server.say([file])
+    with open_channel(server.address) as channel:
+        files = FileDescriptorSet.FromString(describe(channel, Learning()).files).file
+    (field,) = next(message for message in files[-1].message_type if message.name == "Page").field
+    assert field.json_name == "pageSize"
+
+
+def test_a_file_of_protobuf_itself_may_be_left_out(server: MisdescribedServer) -> None:
+    server.left_out = "google/protobuf/timestamp.proto"
+    server.say([described("/v1/a", imports=[server.left_out])])
+    with open_channel(server.address) as channel:
+        files = FileDescriptorSet.FromString(describe(channel, Learning()).files).file
+    assert server.left_out in [file.name for file in files]
 
 
 # --- rules ---

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from signal import SIGINT
 
 import pytest
 
@@ -40,6 +41,12 @@ def test_a_call_that_runs_comes_to_its_end_and_no_other_begins(start: Start, beh
         assert running.result().status == 200
         assert status.result() == 0
         assert 1 < time.monotonic() - begin < 1 + SOON
+
+
+def test_ctrl_c_stops_it_in_order(start: Start) -> None:
+    rest = start()
+    rest.send(SIGINT)
+    assert rest.wait() == 0
 
 
 def test_a_call_that_outlives_the_grace_is_refused_with_the_reason(start: Start, behaviours: Behaviours) -> None:

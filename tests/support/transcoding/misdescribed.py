@@ -21,6 +21,8 @@ class MisdescribedServer(reflection_pb2_grpc.ServerReflectionServicer):
 
     def __init__(self, files: Iterable[FileDescriptorProto] = (), *, answer_seconds: float = 0.0) -> None:
         """Start it. Each answer takes as long."""
+        self.left_out = ""
+        """A file that it does not have."""
         self.answer_seconds = answer_seconds
         self.sends_imports = False
         """Whether an answer has the files that its file imports, as some servers' have each time."""
@@ -72,6 +74,8 @@ class MisdescribedServer(reflection_pb2_grpc.ServerReflectionServicer):
             yield answer
 
     def _found(self, name: str) -> Sequence[bytes]:
+        if name == self.left_out:
+            return []
         if name in self._files:
             own = self._files[name]
             imported = FileDescriptorProto.FromString(own).dependency if self.sends_imports else ()

@@ -199,8 +199,8 @@ Global___SyncStatus: _TypeAlias = SyncStatus  # noqa: Y015
 
 @_typing.final
 class ParkedRow(_message.Message):
-    """A user or a loan that the admin service refused. It is not sent again until it changes, or until
-    SyncNow(retry_parked).
+    """A user or a loan that the admin service did not record. It is not sent again until it changes, or until
+    SyncNow(retry_parked). A row with the reason UNKNOWN_KIND is also sent again after an upgrade of the admin service.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -213,7 +213,7 @@ class ParkedRow(_message.Message):
     id: _builtins.str
     """The user's or loan's id."""
     reason: _builtins.str
-    """Why it was refused."""
+    """Why it was not recorded."""
     def __init__(
         self,
         *,
@@ -244,9 +244,11 @@ class SetAsideRow(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     SET_ASIDE_TIME_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """`book`."""
+    """`book`; or `field 7`, the number of its field in the sync, for a kind of rows that this frontend does not know. Such a
+    row is applied after an upgrade of the frontend.
+    """
     id: _builtins.str
-    """The book's id. Cut after 100 characters; other characters than ASCII are escaped."""
+    """The book's id. Cut after 100 characters; other characters than ASCII are escaped. Of an unknown kind the revision."""
     reason: _builtins.str
     """Why it could not be applied; at most 500 characters."""
     revision: _builtins.int
