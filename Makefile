@@ -92,7 +92,10 @@ WORDS_EXEMPT += \
 	frontend_server/sync \
 	protos/library/sync \
 	service_kit \
-	tests
+	tests/mutants \
+	tests/store \
+	tests/support \
+	tests/unit
 
 .PHONY: check-words
 # The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in .vale/Library.

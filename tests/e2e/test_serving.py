@@ -89,7 +89,7 @@ def test_the_health_of_all_services_is_listed(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_versions_of_reflection_tell_services_and_comments(server: ServerProcess, version: str) -> None:
+def test_both_versions_of_reflection_list_services_and_comments(server: ServerProcess, version: str) -> None:
     reflection = Reflection(server.channel(), version)
     names = reflection.services()
     assert f"grpc.reflection.{version}.ServerReflection" in names

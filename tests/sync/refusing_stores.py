@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server.books.catalog import add_book, update_book
+from admin_server.books.catalog import update_book
 from frontend_server.store.models import SetAside
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, UpdateBookRequest
+from library.admin.v1.catalog_service_pb2 import UpdateBookRequest
 from library.v1.book_pb2 import Book
 from tests.support.stores import Engine
 from tests.sync.libraries import Library
@@ -80,11 +80,6 @@ def aside(library: Library) -> list[SetAside]:
     """What is set aside, in the order in which it was."""
     with library.frontend.at_work() as store, store.reading():
         return list(SetAside.select().order_by(SetAside.key))
-
-
-def add(library: Library, title: str) -> Book:
-    with library.admin.at_work() as store:
-        return add_book(store, AddBookRequest(title=title, copies=1), library.clock)
 
 
 def change(library: Library, book: Book, title: str = "", copies: int = 0) -> None:

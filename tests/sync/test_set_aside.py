@@ -21,7 +21,7 @@ from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, replica, status
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import Fault, Library, WireError
-from tests.sync.refusing_stores import BAD, HARDEST, TRIGGERS, add, allow, aside, change, permissions, refusals, refuse
+from tests.sync.refusing_stores import BAD, HARDEST, TRIGGERS, allow, aside, change, permissions, refusals, refuse
 
 PAGE = 4
 
@@ -41,14 +41,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("engine", "trigger"), pairs, ids=[f"{engine}-{name}" for engine, name in pairs])
 
 
-# --- whatever the store does ---
+# --- rows that the store refuses ---
 
 
 def test_a_row_that_the_store_refuses_is_set_aside_and_all_others_are_applied(
     library: Library, engine: Engine, trigger: str
 ) -> None:
     refuse(library, engine, trigger)
-    books = [add(library, title) for title in ("A", "B", BAD, "C", "D", "E")]
+    books = [library.add_book(title) for title in ("A", "B", BAD, "C", "D", "E")]
 
     assert library.pull() == len(books)
 
@@ -62,14 +62,14 @@ def test_a_row_that_the_store_refuses_is_set_aside_and_all_others_are_applied(
     assert row.time == library.clock()
     assert library.pull() == 0, "the cursor has moved past it"
 
-    add(library, "F")
+    library.add_book("F")
     assert library.pull() == 1
     assert len(library.replica()) == len(good) + 1
 
 
 def test_a_version_that_the_store_takes_clears_the_row(library: Library, engine: Engine, trigger: str) -> None:
     refuse(library, engine, trigger)
-    book = add(library, BAD)
+    book = library.add_book(BAD)
     library.pull()
     first = aside(library)[0].revision
     change(library, book, copies=3)  # its title is as bad as before
@@ -87,7 +87,7 @@ def test_a_version_that_the_store_takes_clears_the_row(library: Library, engine:
 
 def test_a_row_set_aside_is_tried_again_when_asked(library: Library, engine: Engine, trigger: str) -> None:
     refuse(library, engine, trigger)
-    books = [add(library, title) for title in ("A", BAD, "B")]
+    books = [library.add_book(title) for title in ("A", BAD, "B")]
     library.pull()
     with library.frontend.at_work() as store:
         retry_set_aside(store)
@@ -104,16 +104,16 @@ def test_a_row_set_aside_is_tried_again_when_asked(library: Library, engine: Eng
 def test_every_row_of_a_page_may_be_bad(library: Library, engine: Engine, trigger: str) -> None:
     refuse(library, engine, trigger)
     for _ in range(2 * PAGE):
-        add(library, BAD)
-    good = add(library, "Good")
+        library.add_book(BAD)
+    good = library.add_book("Good")
     library.pull()
     assert len(aside(library)) == 2 * PAGE
     assert library.replica().keys() == {good.id}
 
 
-def test_a_resync_keeps_what_is_set_aside_and_still_there(library: Library, engine: Engine, trigger: str) -> None:
+def test_a_resync_keeps_rows_set_aside_that_still_exist(library: Library, engine: Engine, trigger: str) -> None:
     """The older version of a book stays, though the sweep has not seen its newest one; other books that are gone go."""
-    kept, gone = add(library, "Kept"), add(library, "Gone")
+    kept, gone = library.add_book("Kept"), library.add_book("Gone")
     library.pull()
     backup = library.admin.backup()
     with library.admin.at_work() as store:
@@ -129,17 +129,17 @@ def test_a_resync_keeps_what_is_set_aside_and_still_there(library: Library, engi
     assert [(row.id, row.generation) for row in aside(library)] == [(kept.id, 2)]
     assert {book.title for book in library.replica().values()} == {"Kept"}
 
-    _resync_from(library, backup)  # a past in which it has its good title
+    _resync_from(library, backup)  # in which it has its good title
     assert not aside(library)
     assert library.replica() == library.catalogue()
 
 
 def test_a_resync_forgets_what_the_admin_no_longer_has(library: Library, engine: Engine, trigger: str) -> None:
-    old = add(library, "Old")
+    old = library.add_book("Old")
     library.pull()
     backup = library.admin.backup()
     refuse(library, engine, trigger)
-    bad = add(library, BAD)
+    bad = library.add_book(BAD)
     library.pull()
     assert [row.id for row in aside(library)] == [bad.id]
 
@@ -151,7 +151,7 @@ def test_a_resync_forgets_what_the_admin_no_longer_has(library: Library, engine:
 
 def test_a_removal_that_the_sweep_cannot_make_is_set_aside(library: Library, engine: Engine, trigger: str) -> None:
     backup = library.admin.backup()
-    books = [add(library, title) for title in (BAD, "A", "B")]
+    books = [library.add_book(title) for title in (BAD, "A", "B")]
     library.pull()
     assert len(library.replica()) == 3
     refuse(library, engine, trigger)
@@ -169,11 +169,11 @@ def test_a_removal_that_the_sweep_cannot_make_is_set_aside(library: Library, eng
 
 
 @pytest.mark.parametrize("changed", [0, -1], ids=["read again", "not read again yet"])
-def test_during_a_resync_no_row_of_the_lost_past_is_tried_again(
+def test_during_a_resync_no_row_of_the_lost_database_is_tried_again(
     library: Library, engine: Engine, trigger: str, changed: int
 ) -> None:
-    """Its revision is of the past that the admin has lost, and may be greater than that of the newest state."""
-    books = [add(library, f"Book {number}") for number in range(2 * PAGE)]
+    """Its revision is from the database that was lost, and may be greater than that of the newest state."""
+    books = [library.add_book(f"Book {number}") for number in range(2 * PAGE)]
     library.pull()
     backup = library.admin.backup()
     refuse(library, engine, trigger)
@@ -214,12 +214,13 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
     eventually(lambda: replica(patron).keys() == {added[1].id}, "the good book is there")
     eventually(lambda: status(patron).set_aside_count == 2, "the bad ones are counted")
 
-    told = patron.sync.SyncNow(SyncNowRequest(), timeout=30)
-    assert [(row.kind, row.id) for row in told.set_aside_rows] == [("book", added[0].id), ("book", added[2].id)]
+    seen = patron.sync.SyncNow(SyncNowRequest(), timeout=30)
+    assert [(row.kind, row.id) for row in seen.set_aside_rows] == [("book", added[0].id), ("book", added[2].id)]
     assert all(
-        "not here" in row.reason and row.revision and row.HasField("set_aside_time") for row in told.set_aside_rows
+        "not here" in row.reason and row.revision and row.HasField("set_aside_time")
+        for row in seen.set_aside_rows
     )
-    assert not told.last_pull_error
+    assert not seen.last_pull_error
     shown = library_command("status", "--all", admin=admin.address, frontend=frontend.address)
     assert shown.returncode == 1
     assert "frontend.set_aside_count: 2" in shown.stdout.splitlines()
@@ -246,7 +247,7 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
 def test_of_two_processes_one_sets_the_row_aside(library: Library, engine: Engine) -> None:
     refuse(library, engine, HARDEST[engine])
     for title in ("A", BAD, "B"):
-        add(library, title)
+        library.add_book(title)
     library.wire.meanwhile = library.pull
     library.wire.faults.append(Fault.MEANWHILE)
     library.pull()
@@ -269,9 +270,9 @@ def _resync_from(library: Library, backup: str) -> None:
     with library.frontend.at_work():
         generation = SyncState.get().generation
     library.admin.restore(backup)
-    # A cursor that this admin never gave, also where the backup is its newest: so the past is a lost one in any case.
+    # A cursor that this admin never returned: the resync then begins even if the backup is its newest.
     with library.frontend.at_work() as store, store.writing():
-        SyncState.update(cursor=_cursor_of_another_past()).execute()
+        SyncState.update(cursor=_cursor_of_another_database()).execute()
     library.start_admin()
     library.pull()
     with library.frontend.at_work():
@@ -279,7 +280,7 @@ def _resync_from(library: Library, backup: str) -> None:
     assert (state.generation, state.resyncing) == (generation + 1, False)
 
 
-def _cursor_of_another_past() -> str:
+def _cursor_of_another_database() -> str:
     from admin_server.sync.epochs import encode_cursor  # noqa: PLC0415
 
     return encode_cursor(new_id(), 1)

@@ -1,4 +1,4 @@
-"""A change that cannot be applied is set aside, and what it says of lending is applied."""
+"""A change that cannot be applied is set aside, but for its state: what stops lending is applied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service_kit.store import Store
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import Engine, FreshDatabases, migrations_of
 from tests.sync.libraries import RULES, Library
-from tests.sync.refusing_stores import add, aside, change
+from tests.sync.refusing_stores import aside, change
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library.close()
 
 
-# --- whatever the change is ---
+# --- changes that cannot be applied ---
 
 
 FAULTS: dict[str, Callable[[Book], object]] = {
     "an id too long": lambda book: setattr(book, "id", "x" * 1_000),
-    "an id that is no UUID": lambda book: setattr(book, "id", "戦争\x00\n"),
+    "an id that is not a UUID": lambda book: setattr(book, "id", "戦争\x00\n"),
     "no book at all": lambda book: book.Clear(),
     "a NUL in the title": lambda book: setattr(book, "title", "a\0b"),
     "a NUL in the publisher": lambda book: setattr(book, "publisher", "a\0b"),
@@ -51,7 +51,7 @@ FAULTS: dict[str, Callable[[Book], object]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_change_that_makes_no_sense_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
-    books = [add(library, title) for title in ("A", "B", "C", "D", "E", "F")]
+    books = [library.add_book(title) for title in ("A", "B", "C", "D", "E", "F")]
 
     _pull(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
 
@@ -64,7 +64,7 @@ def test_a_change_that_makes_no_sense_is_set_aside_on_both_engines(library: Libr
 
 
 def test_a_book_that_the_admin_cannot_read_is_set_aside_until_it_can(library: Library) -> None:
-    books = [add(library, title) for title in ("A", "B", "C")]
+    books = [library.add_book(title) for title in ("A", "B", "C")]
     library.pull()
     change(library, books[1], copies=4)
     with library.admin.at_work() as store, store.writing():
@@ -86,7 +86,7 @@ def test_a_book_that_the_admin_cannot_read_is_set_aside_until_it_can(library: Li
 
 def test_two_long_ids_that_begin_alike_are_two_rows(library: Library) -> None:
     for title in ("A", "B"):
-        add(library, title)
+        library.add_book(title)
 
     def lengthen(change: CatalogChange) -> None:
         change.book.id = "x" * 500 + change.book.title
@@ -100,7 +100,7 @@ def test_a_publisher_too_large_for_an_index_is_applied(databases: FreshDatabases
     library = Library(databases, "postgresql")
     noise = random.Random(1)
     publisher = "".join(chr(noise.randrange(0x4E00, 0x9FFF)) for _ in range(3_000))
-    books = [add(library, title) for title in ("A", "B")]
+    books = [library.add_book(title) for title in ("A", "B")]
 
     def lengthen(change: CatalogChange) -> None:
         if change.book.id == books[1].id:
@@ -123,7 +123,7 @@ def test_a_title_outside_the_encoding_of_the_database_is_set_aside(
     library.frontend.store = library.frontend.opened()
     migrate(library.frontend.store, migrations_of("frontend"))
     library.start_frontend()
-    books = [add(library, title) for title in ("Ågrén", "戦争と平和", "Łódź", "B")]
+    books = [library.add_book(title) for title in ("Ågrén", "戦争と平和", "Łódź", "B")]
 
     library.pull()
 
@@ -144,8 +144,8 @@ def test_a_title_outside_the_encoding_of_the_database_is_set_aside(
 def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
     library: Library, engine: Engine, newest: str, why: str
 ) -> None:
-    """Though that version cannot be applied: of it, what stops lending is."""
-    book = add(library, "A book")
+    """That version cannot be applied, but its state, which stops lending, is."""
+    book = library.add_book("A book")
     library.sync()
     with library.frontend.at_work() as store:
         request = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
