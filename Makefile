@@ -91,11 +91,7 @@ WORDS_EXEMPT += \
 	admin_server/sync \
 	frontend_server/sync \
 	protos/library/sync \
-	service_kit \
-	tests/mutants \
-	tests/store \
-	tests/support \
-	tests/unit
+	service_kit
 
 .PHONY: check-words
 # The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in .vale/Library.

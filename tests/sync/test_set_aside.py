@@ -217,8 +217,7 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
     seen = patron.sync.SyncNow(SyncNowRequest(), timeout=30)
     assert [(row.kind, row.id) for row in seen.set_aside_rows] == [("book", added[0].id), ("book", added[2].id)]
     assert all(
-        "not here" in row.reason and row.revision and row.HasField("set_aside_time")
-        for row in seen.set_aside_rows
+        "not here" in row.reason and row.revision and row.HasField("set_aside_time") for row in seen.set_aside_rows
     )
     assert not seen.last_pull_error
     shown = library_command("status", "--all", admin=admin.address, frontend=frontend.address)
