@@ -6,7 +6,7 @@ from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import LENDING_SERVICE_NAME, WRITING_SERVICES, services
 from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_frontend_id, restart_in_replaced_database
-from frontend_server.sync.pulled_books import forget_learnt_words
+from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library_domain.contract import contract_descriptors
@@ -58,4 +58,4 @@ def take_up_replaced_database(store: Store) -> None:
     """Continue with a database that was replaced while this server runs. It may lack the last migrations."""
     migrate_restored(store, MIGRATIONS)
     restart_in_replaced_database(store)
-    forget_learnt_words(store)
+    forget_learned_words(store)

@@ -84,7 +84,7 @@ def learnable(words: Iterable[str]) -> set[str]:
     return {word for word in words if SHORTEST <= len(word) <= LONGEST and is_guessable(word)}
 
 
-class Learnt:
+class LearnedWords:
     """The words that this process knows to be in the vocabulary, so that it need not write them again.
 
     `new` comes before the transaction that writes words, and `remember` after it, when they are sure to be there.

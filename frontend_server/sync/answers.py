@@ -74,7 +74,7 @@ class PullProgress:
 
     def _check_leads_on(self, page: ListCatalogChangesResponse, page_size: int) -> None:
         if not page.changes or page.next_cursor in self._cursors:
-            raise AnswerRefused("the admin service says that more changes wait, but its pages do not lead to them")
+            raise AnswerRefused("the admin service reported further changes, but its pages do not lead to them")
         self._cursors.add(page.next_cursor)
         is_full = len(page.changes) >= page_size or page.ByteSize() >= FULL_PAGE_BYTES
         self._small_pages = 0 if is_full else self._small_pages + 1
@@ -93,7 +93,7 @@ def check_outcomes(rows: Sequence[Row], answer: RecordStatesResponse, head: int)
     newest = answer.newest_revision
     if newest < 0 or newest > max(GREATEST_BELIEVED, head):
         raise AnswerRefused(
-            f"the admin service says that the newest revision of this frontend is {newest}, which cannot be; "
+            f"the admin service returned {newest} as the newest revision of this frontend, which cannot be; "
             "if that does not pass, run: library doctor"
         )
 

@@ -18,7 +18,7 @@ from library_domain.search import book_words
 from service_kit.ids import UUID
 from service_kit.store import Store
 from service_kit.text.keys import text_key
-from service_kit.vocabulary import Learnt, learn
+from service_kit.vocabulary import LearnedWords, learn
 
 INDEXED_TEXTS = ("title", "publisher", "category")
 KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
@@ -27,7 +27,7 @@ TITLE_MISSING = "the title is missing; the admin service could not read this boo
 
 COLUMNS = ("title", "publisher", "publisher_key", "category", "category_key", "total_copies", "state", "words")
 
-_learnt: weakref.WeakKeyDictionary[peewee.Database, Learnt] = weakref.WeakKeyDictionary()
+_learned: weakref.WeakKeyDictionary[peewee.Database, LearnedWords] = weakref.WeakKeyDictionary()
 """The words that this process has put into the vocabulary of a store."""
 
 
@@ -69,10 +69,10 @@ class PulledBooks(PulledKind):
     def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
         """Put the words of the books into the vocabulary."""
         # Looked up within the transaction: when it began, the database may have turned out to be another one.
-        learnt = _learnt.setdefault(store.database, Learnt())
-        words = learnt.new(word for row in rows for word in row["words"].split(" "))
+        learned = _learned.setdefault(store.database, LearnedWords())
+        words = learned.new(word for row in rows for word in row["words"].split(" "))
         learn(words)
-        return functools.partial(learnt.remember, words)
+        return functools.partial(learned.remember, words)
 
     def write_all_derived(self) -> None:
         """Do nothing: the vocabulary keeps the words of removed books."""
@@ -90,9 +90,9 @@ class PulledBooks(PulledKind):
         )
 
 
-def forget_learnt_words(store: Store) -> None:
+def forget_learned_words(store: Store) -> None:
     """Forget which words this process has put into the vocabulary: the store may have lost some."""
-    _learnt.pop(store.database, None)
+    _learned.pop(store.database, None)
 
 
 def _correct(newest: book_pb2.Book, state: BookState.ValueType) -> None:

@@ -91,7 +91,7 @@ def _do_nothing() -> None:
 def upsert_newest(model: Any, columns: Iterable[str], **own: object) -> Statement:
     """Return the statement that writes a row of a replica with these columns, unless a newer version is stored.
 
-    So a change that comes twice or late has no effect. A greater generation is newer whatever the revision: the admin
+    So a change that comes twice or late has no effect. A greater generation is newer with any revision: the admin
     was restored from a backup, and its revisions went back. A stored revision beyond the bound was written by a
     version of this program that did not check it. `own` has values of a new row for columns that are not pulled.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import grpc
 
 from frontend_server.store.models import NOTHING_IS_SURE, SyncState
-from frontend_server.sync.pulled_books import forget_learnt_words
+from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
 from library_domain.errors import CursorExpired
 from service_kit.channel import error_info
@@ -54,5 +54,5 @@ def begin_resync(store: Store, state: SyncState, pushed_kinds: Sequence[PushedKi
             for kind in reversed(pushed_kinds):  # in the order of lending, so that the two do not wait for each other
                 kind.model.update(pushed_revision=0, park_reason="").execute()
     if has_begun:
-        forget_learnt_words(store)
+        forget_learned_words(store)
         log.warning("the admin was restored from a backup; reading the catalogue and sending all rows again")

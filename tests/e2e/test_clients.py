@@ -103,10 +103,10 @@ def test_lists_services_and_methods(library: Library, client: ThirdPartyClient, 
 
 DESCRIBED = [
     ("admin", "library.admin.v1.CatalogService", "// Adds a book to the catalogue.\n"),
-    ("admin", "library.admin.v1.CatalogService.RemoveBook", "// Removes a book from the catalogue. It is kept"),
-    ("admin", "library.admin.v1.RemoveBookRequest", "  // Remove it though copies are out"),
+    ("admin", "library.admin.v1.CatalogService.RemoveBook", "// Removes a book from the catalogue. The book stays"),
+    ("admin", "library.admin.v1.RemoveBookRequest", "  // Remove the book even if copies are on loan"),
     ("admin", "library.sync.v1.SyncService.RecordStates", "rpc RecordStates ( .library.sync.v1.RecordStatesRequest )"),
-    ("frontend", "library.frontend.v1.LendingService", "// Borrowing and returning. It goes on whether or not"),
+    ("frontend", "library.frontend.v1.LendingService", "// Borrowing and returning. It does not need"),
     ("frontend", "library.frontend.v1.LendingService.BorrowBook", "// Lends a copy of a book to a user for some days."),
     (
         "frontend",
@@ -128,9 +128,9 @@ def test_describes_with_comments(library: Library, name: str, server: str, symbo
 @pytest.mark.parametrize(
     ("symbol", "comment"),
     [
-        ("library.v1.Book", "// A title in the catalogue, with the copies"),
+        ("library.v1.Book", "// A title in the catalogue, with the number of copies"),
         ("library.v1.BookState", "// In the catalogue; its free copies can be borrowed."),
-        ("library.v1.ErrorReason", "// FAILED_PRECONDITION. The loan has come back already"),
+        ("library.v1.ErrorReason", "// FAILED_PRECONDITION. The loan was returned before"),
     ],
 )
 def test_grpcurl_describes_the_resources_and_reasons(library: Library, server: str, symbol: str, comment: str) -> None:

@@ -113,7 +113,7 @@ def up(migrator: object, db: Database) -> None:
         Counter.create(id=1, revision=0)
     create_word_index(db, "book", "key", "words")
     for statement in (
-        # An ISBN belongs to one book of the catalogue; a removed one gives it free.
+        # An ISBN belongs to one book of the catalogue; that of a removed one can be used again.
         "CREATE UNIQUE INDEX book_isbn ON book (isbn) WHERE isbn <> '' AND state <> 3",
         "CREATE INDEX book_not_borrowable ON book (key) WHERE (state = 2 OR on_loan >= total_copies) AND state <> 3",
         "CREATE INDEX loan_open ON loan (key) WHERE return_time IS NULL",

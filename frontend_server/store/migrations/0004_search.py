@@ -15,7 +15,7 @@ from library.v1.book_pb2 import Book
 from library_domain.search import book_words
 from service_kit.full_text import create_word_index, drop_word_index
 from service_kit.text.keys import text_key
-from service_kit.vocabulary import Learnt, create_vocabulary
+from service_kit.vocabulary import LearnedWords, create_vocabulary
 
 BATCH = 1_000
 
@@ -57,7 +57,7 @@ def fill(db: peewee.Database) -> None:
     mark = db.param
     update = f"UPDATE book SET words = {mark}, publisher_key = {mark}, category_key = {mark} WHERE key = {mark}"
     learn = f"INSERT INTO vocabulary (word, mirrored) VALUES ({mark}, {mark}) ON CONFLICT DO NOTHING"
-    learnt = Learnt()
+    learned = LearnedWords()
     for batch in batches(db):
         words = [book_words(title, authors, isbn) for _, title, authors, isbn, _, _ in batch]
         rows = [
@@ -65,9 +65,9 @@ def fill(db: peewee.Database) -> None:
             for found, (key, _, _, _, publisher, category) in zip(words, batch, strict=True)
         ]
         db.cursor().executemany(update, rows)
-        new = learnt.new(word for found in words for word in found)
+        new = learned.new(word for found in words for word in found)
         db.cursor().executemany(learn, [(word, word[::-1]) for word in sorted(new)])
-        learnt.remember(new)
+        learned.remember(new)
 
 
 def batches(db: peewee.Database) -> Iterator[list[Any]]:

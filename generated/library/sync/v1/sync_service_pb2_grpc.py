@@ -63,7 +63,7 @@ class SyncServiceServicer:
         """Returns the newest state of each row of the catalogue that changed after the cursor, in the order of the changes.
 
         The cost depends on the number of rows that changed, not on the size of the catalogue. The rows and the next cursor
-        are read in one snapshot. A page is limited to about 1 MB, whatever its page size.
+        are read in one snapshot. A page is limited to about 1 MB with any page size.
 
         Errors: INVALID_ARGUMENT for a cursor or receipt that this service never made, or a negative page size;
         OUT_OF_RANGE, `CURSOR_EXPIRED`, for a cursor or receipt that is not valid for this store, because it was restored
