@@ -61,13 +61,13 @@ def test_books_that_are_there_are_shown_updated_or_get_copies(admin: str) -> Non
     )
     assert catalogue(admin) == [dune]
     for dry in (("--dry-run",), ()):
-        said, lines = run("--on-duplicate", "add-copies", *dry)
+        summary, lines = run("--on-duplicate", "add-copies", *dry)
         add, refuse = ("would add", "would refuse") if dry else ("added", "refused")
-        assert said == f"{add.capitalize()} 0, {add} copies to 2, already there 0, {refuse} 0\n"
+        assert summary == f"{add.capitalize()} 0, {add} copies to 2, already there 0, {refuse} 0\n"
         assert lines[0] == f"line 2: {add} copies to book {dune.id}: {more}"
     assert catalogue(admin)[0].total_copies == 6
-    said, lines = run("--on-duplicate", "update")
-    assert said == "Added 0, updated 2, already there 0, refused 0\n"
+    summary, lines = run("--on-duplicate", "update")
+    assert summary == "Added 0, updated 2, already there 0, refused 0\n"
     assert lines[0] == f"line 2: updated book {dune.id}: {title}, {publisher}"
     [now] = catalogue(admin)
     assert (now.title, now.publisher, list(now.authors), now.total_copies) == (

@@ -1,4 +1,4 @@
-"""Clients that others made meet both servers: list, describe with comments, call, and be told why a call is refused."""
+"""Clients that others made meet both servers: list, describe with comments, call, and show why a call is refused."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_patron_is_served(library: Library, client: ThirdPartyClient, request:
     refusal = client.call(frontend, "library.frontend.v1.LendingService/BorrowBook", again).refusal
     assert "NO_COPY_AVAILABLE" in refusal
     assert "lending-library" in refusal
-    assert loan["dueTime"][:19] in refusal  # it tells the second
+    assert loan["dueTime"][:19] in refusal  # in UTC, to the second
     returned = client.call(frontend, "library.frontend.v1.LendingService/ReturnBook", {"loan_id": loan["id"]}).reply
     assert returned["state"] == "LOAN_STATE_RETURNED"
     assert client.call(frontend, *listing).reply["books"][0]["id"] == book.id
@@ -214,12 +214,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("server", "method", "arguments", "told"), REFUSED)
+@pytest.mark.parametrize(("server", "method", "arguments", "expected"), REFUSED)
 def test_a_refusal_is_readable(
-    library: Library, client: ThirdPartyClient, server: str, method: str, arguments: dict[str, Any], told: list[str]
+    library: Library, client: ThirdPartyClient, server: str, method: str, arguments: dict[str, Any], expected: list[str]
 ) -> None:
     refusal = client.call(library.address[server], method, arguments).refusal
-    for words in ["lending-library", "google.rpc.ErrorInfo", "google.rpc.RequestInfo", *told]:
+    for words in ["lending-library", "google.rpc.ErrorInfo", "google.rpc.RequestInfo", *expected]:
         assert words in refusal
 
 

@@ -51,7 +51,7 @@ class BothServices:
         server.environment = self.clock.variables
         server.launch()
         server.wait_until_listening()
-        # Not until it says SERVING: a frontend in 1970 does not.
+        # Not until it reports SERVING: a frontend in 1970 does not.
         eventually(lambda: any(event["event"] == "serving" for event in server.log_events()), "it is open", seconds=30)
         return server
 

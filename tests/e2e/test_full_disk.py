@@ -1,4 +1,4 @@
-"""A full disk: changes are refused UNAVAILABLE, reading goes on, health says so, and it heals by itself."""
+"""A full disk: changes are refused UNAVAILABLE, reading goes on, health reports it, and the server recovers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Store:
         self._health: Any = health_pb2_grpc.HealthStub(server.channel())
 
     def write(self, name: str, request_id: str = "") -> None:
-        """Add a book or user of this name. Only a refusal for the reason of the disk is no failure."""
+        """Add a book or user of this name. Any other refusal than one for the full disk fails the test."""
         request_id = request_id or str(uuid4())
         try:
             self._write(self._request(name, request_id), timeout=WAIT_SECONDS)
@@ -177,7 +177,7 @@ def test_a_full_disk_of_postgresql_is_reported_and_heals_by_itself(servers: Serv
     store = Store(server)
     store.write("first")
     with psycopg.connect(server.database_url, autocommit=True) as connection:
-        # A disk of the server cannot be filled here. This is how it says so; every change has to take a revision.
+        # The disk of the server cannot be filled here, so a trigger raises its error. Every change takes a revision.
         connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$"
@@ -252,7 +252,7 @@ def test_a_restore_that_does_not_fit_keeps_the_old_store(databases: FreshDatabas
 
 
 @pytest.mark.parametrize("size", [300, pytest.param(9_000, marks=pytest.mark.slow)])
-def test_an_import_into_a_full_store_says_how_far_it_came_and_where_to_go_on(
+def test_an_import_into_a_full_store_prints_how_to_continue(
     servers: Servers, databases: FreshDatabases, tmp_path: Path, size: int
 ) -> None:
     (tmp_path / "disk").mkdir()

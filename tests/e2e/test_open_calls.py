@@ -48,7 +48,7 @@ REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 class Desk:
-    """A frontend, and a patron at it who must be served whatever the other clients do."""
+    """A frontend, and a patron at it who must be served no matter what the other clients do."""
 
     def __init__(self, server: ServerProcess, books: list[str], user: str) -> None:
         self.server = server

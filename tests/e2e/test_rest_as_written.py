@@ -1,4 +1,4 @@
-"""What a client of the library is told of its mistakes: in its own words, and with what to do instead."""
+"""Messages about a client's mistakes use the client's own spelling, and name what to do instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams as lines of JSON, and content that is no JSON: google.api.HttpBody, alone and in streams."""
+"""Streams as lines of JSON, and content that is not JSON: google.api.HttpBody, alone and in streams."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ STREAMS = [
     ),
 ]
 
-# --- content that is no JSON ---
+# --- content that is not JSON ---
 
 RAW_IN = Rule('post: "/raw/in" body: "*"', takes="google.api.HttpBody", returns="Everything")
 RAW_FIELD_IN = Rule('put: "/raw/in/{name}" body: "raw"')
@@ -106,7 +106,7 @@ def test_streams_are_lines_of_json(
     assert answer.lines() == [served.contract.json_of(served.contract.parsed(returned, text)) for text in answered]
 
 
-# All bytes that there are, line ends and what is no UTF-8 among them.
+# All 256 bytes: line ends, and sequences that are not UTF-8.
 BYTES = bytes(range(256))
 
 
@@ -131,8 +131,8 @@ def test_a_raw_answer_is_as_it_is(served: ServedRules, path: str) -> None:
     assert answer.headers["Content-Security-Policy"] == "sandbox"
 
 
-def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(stand: Stand) -> None:
-    answer = stand.ask("GET /raw/out?raw.content_type=text/html%0D%0AX-More:%201&raw.data=PGI%2B/zwvYj4%3D")
+def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(served: ServedRules) -> None:
+    answer = served.ask("GET /raw/out?raw.content_type=text/html%0D%0AX-More:%201&raw.data=PGI%2B/zwvYj4%3D")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
     assert "X-More" not in answer.headers
 

@@ -35,8 +35,8 @@ STEADY = [100.0 + number % 3 for number in range(90)]
 
 def test_what_stays_is_flat_and_what_rises_is_not() -> None:
     assert trend("admin 1", "memory", STEADY).is_flat
-    assert trend("admin 1", "memory", [10.0, 50.0, *STEADY]).is_flat, "a start is no leak"
-    assert trend("admin 1", "memory", [*STEADY, 900.0, 900.0]).is_flat, "a peak is no leak"
+    assert trend("admin 1", "memory", [10.0, 50.0, *STEADY]).is_flat, "a start is not a leak"
+    assert trend("admin 1", "memory", [*STEADY, 900.0, 900.0]).is_flat, "a peak is not a leak"
     assert not trend("admin 1", "memory", [100.0 + 2 * number for number in range(90)]).is_flat
     assert not trend("admin 1", "files", [float(number) for number in range(90)]).is_flat
     assert not trend("admin 1", "threads", [20.0 + number / 2 for number in range(90)]).is_flat

@@ -121,7 +121,7 @@ def asleep(server: ServerProcess) -> Iterator[None]:
         server.send(signal.SIGCONT)
 
 
-# --- what is done to each side, whatever makes its database go back ---
+# --- steps at each side, for every way to restore an older database ---
 
 
 def admin_goes_back(services: Services, remember: Step, go_back: Step) -> None:

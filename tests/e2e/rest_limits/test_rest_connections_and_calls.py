@@ -32,7 +32,7 @@ def test_a_call_too_many_is_refused_at_once(start: Start, behaviours: Behaviours
         eventually(lambda: len(behaviours.seconds_given) >= 2, "both calls run")
         answer = rest.request("GET", "/v1/echo/a")  # had it waited for a place, it would have got one
         assert (answer.status, answer.refusal.reason, answer.headers["Retry-After"]) == (429, "TOO_MANY_CALLS", "1")
-        # What it says of itself is not a call.
+        # A request for the health of library-rest itself is not a call.
         assert rest.request("GET", "/healthz").status == 200
         assert [call.result().status for call in running] == [200, 200]
     assert serves(rest)
@@ -116,7 +116,7 @@ def test_a_client_that_is_slow_is_not_let_go(start: Start) -> None:
         assert b"DEADLINE_EXCEEDED" in last
 
 
-def test_a_connection_is_kept_whatever_the_answer(rest: RestProcess) -> None:
+def test_a_connection_is_kept_after_every_kind_of_answer(rest: RestProcess) -> None:
     with Connection(rest) as connection:
         for request, status in [
             ("GET /v1/echo/a", 200),
@@ -171,7 +171,7 @@ def test_head_is_get_without_the_body(rest: RestProcess) -> None:
     assert rest.request("HEAD", "/v1/messages").status == 405
 
 
-def test_options_is_told_which_verbs_there_are(rest: RestProcess) -> None:
+def test_options_returns_the_allowed_verbs(rest: RestProcess) -> None:
     answer = rest.request("OPTIONS", "/v1/messages")
     assert (answer.status, answer.body, answer.headers["Allow"]) == (204, b"", "OPTIONS, POST")
     assert answer.headers["Accept-Post"] == "application/json"
