@@ -88,7 +88,13 @@ check-contract: $(VENV)/develop.stamp
 WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-client/library_client/status_pb2.pyi \
 	admin_server/store/migrations frontend_server/store/migrations
 WORDS_EXEMPT += \
-	tests
+	tests/clients \
+	tests/conftest.py \
+	tests/e2e \
+	tests/fuzz \
+	tests/generators \
+	tests/soak \
+	tests/sync
 
 .PHONY: check-words
 # The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in .vale/Library.
