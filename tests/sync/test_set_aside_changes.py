@@ -50,7 +50,7 @@ FAULTS: dict[str, Callable[[Book], object]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_change_that_makes_no_sense_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
+def test_an_invalid_change_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
     books = [library.add_book(title) for title in ("A", "B", "C", "D", "E", "F")]
 
     _pull(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
