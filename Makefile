@@ -88,11 +88,11 @@ WORDS_EXEMPT := generated library-client/stubs protos/buf protos/google library-
 	admin_server/store/migrations frontend_server/store/migrations
 
 .PHONY: check-words
-# The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in .vale/Library.
-# Without Go (1.25 or newer, and a C compiler) only the spelling is checked; `.ci/run` requires Vale.
-check-words: $(VENV)/develop.stamp $(if $(shell command -v go),$(CLIENTS)/vale)
+# The prose of docs, of comments in the contract, and of comments, strings and names in Python, by the rules in
+# .vale/Library. Without Go or without a C compiler only the spelling is checked; `.ci/run` requires Vale.
+check-words: $(VENV)/develop.stamp $(if $(and $(shell command -v go),$(shell command -v cc)),$(CLIENTS)/vale)
 	$(BIN)/typos --format=brief
-	[ -x $(CLIENTS)/vale ] || { echo "Go is missing: Vale did not check the choice of words."; exit $${LIBRARY_REQUIRE_CLIENTS:-0}; }
+	[ -x $(CLIENTS)/vale ] || { echo "Go or a C compiler is missing: Vale did not check the choice of words."; exit $${LIBRARY_REQUIRE_CLIENTS:-0}; }
 	$(CLIENTS)/vale test .vale
 	git ls-files -z -- '*.md' '*.proto' '*.py' $(WORDS_EXEMPT:%=':!%') | xargs -0 $(CLIENTS)/vale --output=line
 	echo "Words: no finding."

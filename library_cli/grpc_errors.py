@@ -74,11 +74,6 @@ def reason_of(error: grpc.RpcError) -> str:
     return refused.reason if refused else ""
 
 
-def refusal_in(failure: CallFailed) -> ServiceRefusal | None:
-    """Return the details of a failed call; None if the error does not come from a service of the library."""
-    return service_refusal(failure.__cause__) if isinstance(failure.__cause__, grpc.RpcError) else None
-
-
 def explain(error: grpc.RpcError, target: str) -> str:
     """Return a sentence with the status, the message, the invalid fields, and the request id for the server's log."""
     message = message_of(error)

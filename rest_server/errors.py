@@ -5,7 +5,7 @@ docs/errors.md lists their reasons for clients.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import grpc
@@ -79,7 +79,8 @@ class FieldsInvalid(Refusal):
 
     def __init__(self, *problems: tuple[str, str]) -> None:
         super().__init__()
-        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in problems[: self.MOST_PROBLEMS]]
+        kept = _firsts_and_others(problems, self.MOST_PROBLEMS)
+        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in kept]
         self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
         self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
 
@@ -87,6 +88,18 @@ class FieldsInvalid(Refusal):
         """Add a BadRequest with each problem."""
         violations = [{"field": field, "description": problem} for field, problem in self.problems]
         return [*super().details(), {"@type": BAD_REQUEST, "fieldViolations": violations}]
+
+
+def _firsts_and_others(problems: Sequence[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """Return at most `most` problems in their order.
+
+    The first problem of each field is preferred to its others, so that one long list leaves room for other fields.
+    """
+    firsts: dict[str, int] = {}
+    for place, (field, _) in enumerate(problems):
+        firsts.setdefault(field.partition("[")[0], place)
+    others = sorted(set(range(len(problems))).difference(firsts.values()))
+    return [problems[place] for place in sorted([*firsts.values(), *others][:most])]
 
 
 def _cut(text: str, most_bytes: int) -> str:

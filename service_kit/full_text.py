@@ -14,15 +14,9 @@ import peewee
 
 from service_kit.text import expressions
 from service_kit.text.expressions import Expression, Word, all_of
-from service_kit.text.words import index_words
 
 SHORT_PREFIXES = "1 2 3"
 """The lengths of prefixes that FTS5 keeps an index of. Longer ones have few words, which a search can merge."""
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words by which a text is found, each once. Joined by blanks, they are the value of the column."""
-    return index_words(text)
 
 
 def create_word_index(database: peewee.Database, table: str, key: str, column: str) -> None:

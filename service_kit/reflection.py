@@ -21,7 +21,7 @@ from service_kit.servicer import with_steps
 
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
-_METHOD = Method("ServerReflectionInfo", request_streaming=True, response_streaming=True)
+_METHOD = Method("ServerReflectionInfo", request_streaming=True, response_streaming=True, is_read=True)
 _STEPS = (send_errors, log_outcomes, translate_faults, read_streams_to_their_end)
 """Without readiness: the contract can be read while the store is migrated."""
 

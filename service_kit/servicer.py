@@ -24,6 +24,9 @@ IS_LONG_CALL = "is_long_call"
 IS_READ = "is_read"
 """Attribute of a method that changes nothing; the server lets it run while those that write wait for one another."""
 
+_READS = ("Get", "List")
+"""How the names of methods that change nothing begin (AIP-131, AIP-132)."""
+
 Servicer = TypeVar("Servicer")
 Behavior = Callable[..., Any]
 
@@ -62,6 +65,7 @@ def instrument_servicer(
                 f"{service.full_name}/{descriptor.name}",
                 descriptor.client_streaming,
                 descriptor.server_streaming,
+                descriptor.name.startswith(_READS),
                 (rules or {}).get(descriptor.name, ()),
                 descriptor.name in checks_its_messages,
                 authenticate,

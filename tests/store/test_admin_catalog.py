@@ -12,7 +12,7 @@ import pytest
 from admin_server.books import catalog, writing
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
-from library_domain.errors import BookNotFound, BookOnLoan, BookRemoved, EtagMismatch, IsbnTaken
+from library_domain.errors import BookNotFound, EtagMismatch, IsbnTaken
 from service_kit.clock import timestamp
 from service_kit.errors import FieldInvalid, RequestIdReused, ServiceError
 from service_kit.revisions import Counter, head_revision, take_revisions
@@ -32,6 +32,8 @@ EMMA = {
     "cover_uri": "https://example.org/emma.png",
     "copies": 2,
 }
+
+
 NOBODY = str(uuid.UUID(int=1))
 
 
@@ -226,6 +228,8 @@ WRONG_MASKS: list[tuple[list[str], str]] = [
     (["title.first"], "no field"),
     ([""], "no field"),
 ]
+
+
 WRONG_VALUES: list[tuple[dict[str, Any], str, str]] = [
     ({}, "title", "book.title"),
     ({"title": "x" * 501}, "title", "book.title"),
@@ -342,61 +346,3 @@ def test_an_update_changes_by_what_words_a_book_is_found(admin: Admin) -> None:
     admin.update(Book(id=book.id, title="Persuasion", isbn="9780306406157"))
     assert admin.titles(query="emma") == admin.titles(query="9780141439587") == []
     assert admin.titles(query="persuasion austen 0-306-40615-2") == ["Persuasion"]
-
-
-# --- removing ---
-
-
-def test_a_removed_book_is_kept_but_listed_only_when_asked_for(admin: Admin) -> None:
-    kept, gone = admin.add("Kept"), admin.add("Gone")
-    admin.clock.advance(days=1)
-    removed = admin.remove(gone.id)
-    assert (removed.state, removed.available_copies) == (BOOK_STATE_REMOVED, 0)
-    assert removed.update_time == timestamp(admin.clock())
-    assert admin.get(gone.id) == removed
-    assert admin.titles() == admin.titles(state=BOOK_STATE_ACTIVE) == ["Kept"]
-    assert admin.titles(state=BOOK_STATE_REMOVED) == ["Gone"]
-    assert admin.titles(query="gone") == []
-    assert admin.get(kept.id) == kept
-
-
-def test_removing_again_changes_nothing(admin: Admin) -> None:
-    removed = admin.remove(admin.add("Emma").id)
-    admin.clock.advance(days=1)
-    assert admin.remove(removed.id) == removed
-
-
-def test_a_removed_book_cannot_be_changed(admin: Admin) -> None:
-    removed = admin.remove(admin.add("Emma").id)
-    with pytest.raises(BookRemoved):
-        admin.update(Book(id=removed.id, title="Back again"))
-    with pytest.raises(BookRemoved):
-        admin.update(Book(id=removed.id, state=BOOK_STATE_ACTIVE))
-
-
-def test_a_book_with_copies_out_is_removed_only_when_it_is_withdrawn(admin: Admin) -> None:
-    book = admin.add("Emma", copies=3)
-    admin.record(admin.loan_record(1, book_id=book.id), admin.loan_record(2, book_id=book.id))
-    before = admin.get(book.id)
-    with pytest.raises(BookOnLoan) as refused:
-        admin.remove(book.id)
-    assert refused.value.metadata == {"book_id": book.id, "copies_out": "2"}
-    assert admin.get(book.id) == before
-    assert admin.remove(book.id, withdraw=True).state == BOOK_STATE_REMOVED
-    assert len(admin.loans(book_id=book.id)) == 2
-
-
-def test_a_book_whose_loans_came_back_is_removed(admin: Admin) -> None:
-    book = admin.add("Emma")
-    admin.record(loan := admin.loan_record(1, book_id=book.id))
-    loan.revision = 2
-    loan.loan.return_time.CopyFrom(timestamp(admin.clock()))
-    admin.record(loan)
-    assert admin.remove(book.id).state == BOOK_STATE_REMOVED
-
-
-def test_a_change_of_the_entry_keeps_the_count_of_what_is_out(admin: Admin) -> None:
-    book = admin.add("Emma", copies=2)
-    admin.record(admin.loan_record(1, book_id=book.id))
-    assert admin.update(Book(id=book.id, title="Emma!")).available_copies == 1
-    assert admin.update(Book(id=book.id, total_copies=1)).available_copies == 0

@@ -20,16 +20,12 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library_domain.errors import ImportTooLong
 from tests.support.admin import Admin
+from tests.support.isbns import isbn13
 
 ADDED, THERE, REFUSED = IMPORT_RESULT_ADDED, IMPORT_RESULT_ALREADY_THERE, IMPORT_RESULT_REFUSED
 
+
 EMMA = AddBookRequest(title="Emma", isbn="978-0-14-143958-7", copies=3)
-
-
-def isbn13(number: int) -> str:
-    """The `number`th ISBN of some publisher, with its check digit by ISO 2108."""
-    twelve = f"978{number:09}"
-    return twelve + str(-sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(twelve)) % 10)
 
 
 def test_good_rows_are_imported_and_each_bad_one_is_reported_with_its_reason(admin: Admin) -> None:

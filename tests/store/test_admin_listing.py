@@ -21,8 +21,8 @@ from library.v1.book_pb2 import (
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.full_text import words_of
 from service_kit.text.keys import tidied
+from service_kit.text.words import index_words
 from tests.support.admin import Admin
 
 PUBLISHERS = ("Penguin", "penguin", "Faber & Faber")
@@ -99,7 +99,7 @@ TITLES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_si
 def test_a_book_is_found_by_every_word_of_any_title(admin: Admin, title: str, author: str) -> None:
     assume(tidied(title) and tidied(author))
     book = admin.add(title, authors=[author])
-    for word in words_of(title) + words_of(author):
+    for word in index_words(title) + index_words(author):
         assert book.id in {found.id for found in admin.books(query=word, page_size=1_000)}, word
     admin.remove(book.id)
 

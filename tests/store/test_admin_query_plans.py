@@ -33,9 +33,9 @@ from library_domain.users import user_words
 from service_kit.clock import DAY
 from service_kit.ids import new_id
 from service_kit.store import Store
-from tests.store.test_admin_imports import isbn13
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
+from tests.support.isbns import isbn13
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
 ROWS = 4_000

@@ -20,22 +20,10 @@ from library.frontend.v1.catalog_service_pb2 import (
 )
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from service_kit.errors import FieldInvalid
-from service_kit.store import Store
 from service_kit.text.keys import text_key
 from service_kit.validation import check
 from tests.support.admin import Admin
-from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, new_book
-
-
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
-
-
-@pytest.fixture
-def admin(admin_store: Store, clock: SettableClock) -> Admin:
-    return Admin(admin_store, clock)
 
 
 def listed(frontend: LocalFrontend, page_size: int = 1_000, **filters: Any) -> list[str]:

@@ -22,11 +22,6 @@ NEWER_STATE = 77
 """Of a version that is not written yet."""
 
 
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
-
-
 def test_a_borrow_at_the_limit_waits_for_a_return_and_is_counted(frontend_store: Store, clock: SettableClock) -> None:
     frontend = LocalFrontend(frontend_store, clock, LendingRules(loan_limit=1, daily_fine=DailyFine("EUR", 0)))
     user, books = frontend.user(), [frontend.book(), frontend.book()]

@@ -24,11 +24,6 @@ from tests.support.frontend import LocalFrontend, at_once, new_book
 THREADS = 16
 
 
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
-
-
 def race(frontends: list[LocalFrontend], rounds: int, *, with_request_ids: bool) -> list[list[object]]:
     """Each frontend tries for the last copy of a book a round, all at the same moment; the outcomes by round."""
     books = [new_book(f"Round {number}") for number in range(rounds)]

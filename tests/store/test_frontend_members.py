@@ -15,14 +15,8 @@ from library_domain.errors import EmailTaken, UserNotFound
 from service_kit.clock import timestamp
 from service_kit.errors import RequestIdReused
 from service_kit.ids import new_id
-from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
-
-
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
 
 
 def enroll(frontend: LocalFrontend, email: str = "ada@example.org", **fields: str) -> user_pb2.User:

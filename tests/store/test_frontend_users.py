@@ -23,17 +23,11 @@ from service_kit.clock import timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.revisions import Counter
-from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
 
 NEWER_STATE = 77
 """Of a version that is not written yet."""
-
-
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
 
 
 def enroll(frontend: LocalFrontend, email: str, first_name: str = "Ada", last_name: str = "Lovelace") -> user_pb2.User:

@@ -27,11 +27,6 @@ WRONG = Credentials(OWN.frontend_id, new_secret())
 PULL = ListCatalogChangesRequest()
 
 
-@pytest.fixture
-def admin(admin_store: Store, clock: SettableClock) -> Admin:
-    return Admin(admin_store, clock)
-
-
 def call(admin: Admin, caller: Credentials, request: Message = PULL) -> None:
     check_caller(admin.store, caller.metadata(), request)
 

@@ -32,11 +32,6 @@ from tests.support.frontend import LocalFrontend
 from tests.support.stores import Engine, FreshDatabases, ServerName, bound_store, migrations_of
 
 
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
-
-
 def remember(store: Store, *times: int) -> None:
     """Put answers that were given at these times into the table."""
     with store.writing():

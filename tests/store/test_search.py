@@ -19,18 +19,11 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.paging import page_rows
-from service_kit.store import Store
 from service_kit.text.words import index_words
 from service_kit.vocabulary import VocabularyWord
-from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, new_book
 from tests.support.search_cases import CASES, filled
 from tests.support.stores import ENGINES, FreshDatabases, bound_store
-
-
-@pytest.fixture
-def frontend(frontend_store: Store, clock: SettableClock) -> LocalFrontend:
-    return LocalFrontend(frontend_store, clock)
 
 
 def listed(frontend: LocalFrontend, query: str, page_size: int = 1_000, **filters: Any) -> list[book_pb2.Book]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server.circulation import checkin, checkout, loans, renewal
@@ -26,6 +27,7 @@ from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRe
 from library.v1 import book_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from service_kit.clock import Clock
+from service_kit.errors import ServiceError
 from service_kit.ids import new_id
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -164,3 +166,14 @@ def at_once(store: Store, calls: Sequence[Callable[[], Result]]) -> list[Result 
     for thread in threads:
         thread.join()
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def refused(
+    frontend: LocalFrontend, reason: type[ServiceError], call: Callable[..., object], *args: object
+) -> dict[str, str]:
+    """Make a call that is to be refused for this reason and to change nothing; return the error's metadata."""
+    before = frontend.contents()
+    with pytest.raises(reason) as error:
+        call(*args)
+    assert frontend.contents() == before
+    return dict(error.value.metadata)

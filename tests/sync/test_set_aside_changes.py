@@ -10,11 +10,10 @@ import pytest
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
-from frontend_server.sync.pull import pull
 from frontend_server.sync.set_aside import ID_LENGTH
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRequest, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import BookRemoved, BookUnavailable
 from service_kit.migrations import migrate
@@ -22,7 +21,7 @@ from service_kit.store import Store
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import Engine, FreshDatabases, migrations_of
 from tests.sync.libraries import RULES, Library
-from tests.sync.refusing_stores import aside, change
+from tests.sync.refusing_stores import BAD, HARDEST, aside, change, pull_altered, refuse
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ FAULTS: dict[str, Callable[[Book], object]] = {
 def test_an_invalid_change_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
     books = [library.add_book(title) for title in ("A", "B", "C", "D", "E", "F")]
 
-    _pull(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
+    pull_altered(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
 
     assert library.replica().keys() == {book.id for book in books} - {books[1].id}
     [row] = aside(library)
@@ -91,7 +90,7 @@ def test_two_long_ids_that_begin_alike_are_two_rows(library: Library) -> None:
     def lengthen(change: CatalogChange) -> None:
         change.book.id = "x" * 500 + change.book.title
 
-    _pull(library, lengthen)
+    pull_altered(library, lengthen)
     assert len(aside(library)) == 2
 
 
@@ -106,7 +105,7 @@ def test_a_publisher_too_large_for_an_index_is_applied(databases: FreshDatabases
         if change.book.id == books[1].id:
             change.book.publisher = publisher
 
-    _pull(library, lengthen)
+    pull_altered(library, lengthen)
     assert library.replica().keys() == {book.id for book in books}
     assert aside(library) == []
     library.close()
@@ -164,7 +163,7 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
             new.book.title = "\0"
 
     change(library, book, copies=5)
-    _pull(library, newer)
+    pull_altered(library, newer)
 
     assert len(aside(library)) == 1
     with library.frontend.at_work() as store:
@@ -176,6 +175,25 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
             assert shown.title == "A book"
             assert shown.total_copies == 5
             assert shown.state == {"removed": BOOK_STATE_REMOVED}.get(newest, BOOK_STATE_UNAVAILABLE)
+
+
+def test_a_book_is_not_lent_though_another_one_fails_the_page_at_its_end(library: Library, engine: Engine) -> None:
+    book = library.add_book("A book")
+    library.sync()
+    user = library.enroll("rita")
+    refuse(library, engine, HARDEST[engine])
+    change(library, book, copies=5)
+    library.add_book(BAD)
+
+    def withdraw(new: CatalogChange) -> None:
+        if new.book.id == book.id:
+            new.book.title, new.book.state = "\0", BOOK_STATE_UNAVAILABLE
+
+    pull_altered(library, withdraw)
+
+    assert len(aside(library)) == 2
+    with pytest.raises(BookUnavailable):
+        library.lend(book, user.id)
 
 
 # --- steps ---
@@ -194,16 +212,3 @@ def _refuse_updates(library: Library, engine: Engine, of: str) -> None:
     with library.frontend.at_work() as store, store.reading():
         for statement in statements:
             store.database.execute_sql(statement)
-
-
-def _pull(library: Library, alter: Callable[[CatalogChange], object]) -> None:
-    """Pull from an admin whose changes are altered on the way."""
-
-    def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        page: ListCatalogChangesResponse = library.fetch(request)
-        for each in page.changes:
-            alter(each)
-        return page
-
-    with library.frontend.at_work() as store:
-        pull(store, fetch, library.clock)

@@ -16,7 +16,7 @@ from library.admin.v1.status_service_pb2 import GetStatusRequest, Status
 from library.admin.v1.status_service_pb2_grpc import StatusServiceServicer, StatusServiceStub
 from library.admin.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server as add_to_server
 from library_cli.channel import connected
-from library_cli.grpc_errors import CallFailed, ServiceRefusal, nothing_answers, refusal_in
+from library_cli.grpc_errors import CallFailed, ServiceRefusal, nothing_answers, service_refusal
 from library_domain.errors import BookRemoved, LoanLimitReached
 from service_kit.errors import FieldInvalid, NotServing, ServiceError, combined
 from service_kit.servicer import refuse
@@ -78,8 +78,10 @@ def test_the_first_of_several_reasons_is_the_one() -> None:
     error = combined([BookRemoved(book_id="b-1"), LoanLimitReached(user_id="u-1", loan_limit=5)])
     with serving(refusing(error)) as target, pytest.raises(CallFailed) as failed, connected(target) as channel:
         StatusServiceStub(channel).GetStatus(GetStatusRequest(), timeout=10)
-    refused = refusal_in(failed.value)
-    assert refused == ServiceRefusal("BOOK_REMOVED", "The book b-1 has left the catalogue.", {"book_id": "b-1"})
+    assert isinstance(failed.value.__cause__, grpc.RpcError)
+    assert service_refusal(failed.value.__cause__) == ServiceRefusal(
+        "BOOK_REMOVED", "The book b-1 has left the catalogue.", {"book_id": "b-1"}
+    )
 
 
 def test_a_service_that_is_starting_is_not_taken_for_one_that_is_not_there() -> None:

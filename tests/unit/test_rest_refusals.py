@@ -50,3 +50,9 @@ def test_each_has_the_form_of_aip_193(kind: type[Refusal]) -> None:
     )
     assert others[-1] == {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "some-request"}
     assert "{" not in error["message"]
+
+
+def test_a_long_list_with_problems_leaves_room_for_those_of_other_fields() -> None:
+    in_list = [(f"tags[{number}]", "must be a string") for number in range(FieldsInvalid.MOST_PROBLEMS + 10)]
+    refusal = FieldsInvalid(*in_list, ("page_size", "must be a whole number"))
+    assert refusal.problems == [*in_list[: FieldsInvalid.MOST_PROBLEMS - 1], ("page_size", "must be a whole number")]

@@ -284,6 +284,16 @@ def test_calls_are_refused_until_the_server_is_open() -> None:
         assert call_over(channel, "Unary", [GetBookRequest(id=ID)]) == [Book(id=ID)]
 
 
+def test_an_answer_of_reflection_is_logged_at_debug_like_a_read(caplog: pytest.LogCaptureFixture) -> None:
+    """`library-rest` reads the contract of each server every few seconds."""
+    caplog.set_level(logging.DEBUG)
+    with serving() as (_, channel):
+        read: Any = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        assert list(read(iter([b"\x3a\x00"]), timeout=SECONDS, metadata=(("x-request-id", "reflection"),)))
+    (line,) = logged(caplog, "reflection")
+    assert (line["event"], line["level"]) == ("answered", "debug")
+
+
 @pytest.mark.parametrize("method", ["Sent", "Received", "Both"])
 def test_a_stream_that_its_client_cancels_is_logged_as_cancelled(method: str, caplog: pytest.LogCaptureFixture) -> None:
     ORDER.clear()

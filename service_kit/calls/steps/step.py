@@ -12,8 +12,6 @@ import grpc
 from service_kit.ids import request_id_in
 from service_kit.validation import Rule
 
-_READS = ("Get", "List")
-
 
 @dataclass(frozen=True)
 class Method:
@@ -23,17 +21,14 @@ class Method:
     """Its full name, such as `library.admin.v1.CatalogService/GetBook`."""
     request_streaming: bool = False
     response_streaming: bool = False
+    is_read: bool = False
+    """Whether it changes nothing, so that its answers are logged at debug."""
     rules: Sequence[Rule] = ()
     """What it asks of its request in addition to the rules of the contract. It applies them itself."""
     checks_its_messages: bool = False
     """Whether it checks the messages of its stream itself, to answer a bad one without ending the call."""
     authenticate: Callable[[Any, Any, grpc.ServicerContext], object] | None = None
     """Raises a `ServiceError` for a caller who may not call it. Takes the servicer, the request and the context."""
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it changes nothing."""
-        return self.name.rpartition("/")[2].startswith(_READS)
 
 
 class MethodCall:
