@@ -166,7 +166,7 @@ def test_users_and_loans_are_private(frontend: ServerProcess, admin: ServerProce
     assert active["book_title"] == BOOKS[1].title
 
 
-def test_an_export_that_fails_leaves_what_was_there(admin: ServerProcess, tmp_path: Path) -> None:
+def test_an_export_that_fails_keeps_the_old_file(admin: ServerProcess, tmp_path: Path) -> None:
     file, link = tmp_path / "books.csv", tmp_path / "link.csv"
     file.write_text("old")
     link.symlink_to(file)

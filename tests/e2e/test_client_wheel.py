@@ -186,7 +186,7 @@ def test_a_client_works_alongside_the_packages_of_google(
         assert printed == "FIELD_INVALID FIELD_INVALID\n"
 
 
-def test_mypy_is_content_with_programs_where_grpcio_has_no_types(wheel: Path, tmp_path: Path) -> None:
+def test_mypy_accepts_programs_where_grpcio_has_no_types(wheel: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "venv", NEEDED)
     environment.install(wheel)
     check_types(environment.python, tmp_path, "borrow.py", "mary.py")
@@ -200,7 +200,7 @@ def test_mypy_sees_the_types_of_calls(wheel: Path, tmp_path: Path) -> None:
     assert "Incompatible types in assignment" in refused.stdout, refused
 
 
-def test_mypy_is_content_with_programs_where_the_library_is_installed(tmp_path: Path) -> None:
+def test_mypy_accepts_programs_where_the_library_is_installed(tmp_path: Path) -> None:
     check_types(Path(sys.executable), tmp_path, "borrow.py", "mary.py", "excerpts.py", "with_asyncio.py")
 
 

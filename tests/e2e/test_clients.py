@@ -238,7 +238,7 @@ def test_grpcui_shows_the_details_of_a_refusal_in_words(library: Library) -> Non
     assert request.keys() == {"@type", "request_id"}
 
 
-def test_tools_are_called_as_the_page_of_clients_says(library: Library) -> None:
+def test_tools_are_called_as_the_page_of_clients_describes(library: Library) -> None:
     (tools,) = re.findall(r"^## Tools\n(.*?)^## ", (ROOT / "docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
     commands = re.findall(r"^```sh\n(.*?)^```$", tools, re.MULTILINE | re.DOTALL)
     assert [command.partition(" ")[0] for command in commands] == ["grpcui", "buf", "grpcurl"]

@@ -85,7 +85,7 @@ class BothServices:
 
 
 @pytest.mark.slow
-def test_the_services_keep_in_step_whatever_the_clock_does(
+def test_the_services_keep_in_step_while_the_clock_jumps(
     servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:
     clock = FakeTime(tmp_path)

@@ -133,7 +133,7 @@ def on_disk(databases: FreshDatabases, server: ServerName, folder: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["admin", "frontend"])
-def test_on_a_full_disk_changes_are_refused_reading_goes_on_and_it_heals_by_itself(
+def test_on_a_full_disk_changes_are_refused_reads_go_on_and_the_server_recovers(
     servers: Servers, databases: FreshDatabases, disk: FileSizeLimit | SmallFileSystem, name: ServerName
 ) -> None:
     began = time.monotonic()
@@ -172,7 +172,9 @@ def test_on_a_full_disk_changes_are_refused_reading_goes_on_and_it_heals_by_itse
     assert integrity(Path(server.database_url.removeprefix("sqlite:///"))) == "ok"
 
 
-def test_a_full_disk_of_postgresql_is_reported_and_heals_by_itself(servers: Servers, databases: FreshDatabases) -> None:
+def test_a_full_disk_of_postgresql_is_reported_and_the_server_recovers(
+    servers: Servers, databases: FreshDatabases
+) -> None:
     server = servers.start("frontend", databases.migrated("frontend", "postgresql"))
     store = Store(server)
     store.write("first")
@@ -207,7 +209,7 @@ def integrity(file: Path) -> str:
 @pytest.mark.parametrize("program", ["admin_server", "frontend_server"])
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 @pytest.mark.parametrize("most_bytes", [5_000, 60_000])
-def test_a_store_that_cannot_be_made_is_one_sentence_and_can_be_made_later(
+def test_a_store_that_cannot_be_created_is_one_sentence_and_can_be_created_later(
     tmp_path: Path, program: str, command: str, most_bytes: int
 ) -> None:
     arguments = [program, command, "--database-url", f"sqlite:///{tmp_path}/library.db"]

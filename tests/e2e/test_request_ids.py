@@ -94,7 +94,7 @@ def test_calls_sent_at_once_under_one_id_are_done_once_and_answered_alike(desk: 
 
 
 @every_method
-def test_a_refused_id_is_free_and_an_id_that_is_no_uuid_is_refused(desk: Desk, method: str) -> None:
+def test_a_refused_id_stays_free_and_an_id_that_is_not_a_uuid_is_refused(desk: Desk, method: str) -> None:
     case, request_id = CASES[method](desk), str(uuid.uuid4())
     for wrong in ("7", f"{request_id} ", f"{{{request_id}}}", request_id.replace("-", "")):
         assert desk.reason(method, with_id(case.request, wrong)) == "FIELD_INVALID"

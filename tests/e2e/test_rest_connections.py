@@ -50,7 +50,7 @@ def answers_to(rest: RestProcess, segments: Sequence[str]) -> str:
         pytest.param([HEAD[:70], HEAD[70:] + BODY[:5], BODY[5:] + NEXT], id="in pieces"),
     ],
 )
-def test_the_body_of_a_request_that_would_speak_http_2_is_its_own(
+def test_the_body_of_an_upgrade_to_http_2_is_read_as_a_body(
     server: TranscodedServer, rest: RestProcess, segments: list[str]
 ) -> None:
     server.take_calls()
@@ -60,7 +60,7 @@ def test_the_body_of_a_request_that_would_speak_http_2_is_its_own(
     assert texts == ["all of it", "next"]
 
 
-def test_a_body_that_looks_like_a_request_is_none(server: TranscodedServer, rest: RestProcess) -> None:
+def test_a_body_that_looks_like_a_request_is_not_one(server: TranscodedServer, rest: RestProcess) -> None:
     inner = "GET /v1/echo/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
     server.take_calls()
     head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{WISH}Content-Length: {len(inner)}\r\n\r\n"

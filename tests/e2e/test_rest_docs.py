@@ -164,7 +164,7 @@ ENROL, ADD, BORROW = ("/v1/users", "/admin/v1/books", "/v1/books/{bookId}:borrow
 
 
 @pytest.mark.slow
-def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
+def test_visitors_enrol_add_and_borrow_with_the_samples_unchanged(
     browser: Browser, opened_library: OpenLibrary
 ) -> None:
     """Each visitor only clicks, one after the other against the same library.
@@ -200,7 +200,7 @@ def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
 
 
 @pytest.mark.slow
-def test_a_book_that_has_not_come_to_the_other_service_yet_is_waited_for(
+def test_the_page_waits_for_a_book_that_is_not_synced_yet(
     browser: Browser, module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases
 ) -> None:
     admin = module_servers.start("admin", databases.migrated("admin", "sqlite"))
@@ -298,7 +298,7 @@ def test_pages_fit_the_screen(
         here.page.screenshot(path=tmp_path / "page.png", full_page=True)
 
 
-def test_the_start_page_is_true(browser: Browser, opened_library: OpenLibrary) -> None:
+def test_the_start_page_matches_the_contract(browser: Browser, opened_library: OpenLibrary) -> None:
     rest = opened_library.rest
     with opened(browser, rest, "/") as here:
         rows = here.page.locator("tbody tr").all()

@@ -163,7 +163,7 @@ def test_a_target_that_dies_in_the_middle_of_a_stream_is_unavailable(rest_server
     )
 
 
-def test_nothing_of_this_is_a_fault_of_ours(rest: RestProcess) -> None:
+def test_none_of_these_is_logged_as_a_fault(rest: RestProcess) -> None:
     assert [event for event in rest.log_events() if event["level"] in ("error", "critical")] == []
 
 

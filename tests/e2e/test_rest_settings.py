@@ -267,7 +267,7 @@ def test_a_path_may_be_its_own_and_a_targets(rest: RestProcess, server: Transcod
     assert rest.request("GET", "/docs").headers.get_content_type() == "text/html"
 
 
-def test_what_the_server_can_may_be_asked(rest: RestProcess) -> None:
+def test_options_of_the_server_returns_its_verbs(rest: RestProcess) -> None:
     answer = asked(rest, "OPTIONS * HTTP/1.1", "Host: localhost")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -278,7 +278,7 @@ def test_what_the_server_can_may_be_asked(rest: RestProcess) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/raw", "/v1/gathered"])
-def test_a_body_that_is_compressed_is_refused_as_that(rest: RestProcess, server: TranscodedServer, path: str) -> None:
+def test_a_compressed_body_is_refused(rest: RestProcess, server: TranscodedServer, path: str) -> None:
     server.take_calls()
     for encoding in ("gzip", "GZIP", "br", "identity, gzip"):
         answer = rest.request("POST", path, gzip.compress(b"{}"), {"Content-Encoding": encoding})
@@ -290,5 +290,5 @@ def test_a_body_that_is_compressed_is_refused_as_that(rest: RestProcess, server:
         assert rest.request("POST", path, b"{}", {"Content-Encoding": encoding}).status == 200
 
 
-def test_of_no_body_the_encoding_does_not_matter(rest: RestProcess) -> None:
+def test_the_encoding_of_an_empty_body_does_not_matter(rest: RestProcess) -> None:
     assert rest.request("GET", "/v1/echo/a", headers={"Content-Encoding": "gzip"}).status == 200

@@ -87,7 +87,7 @@ IN_CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
         pytest.param(post(CHUNKED, body=b"10000000000000000\r\n\r\n" + SMUGGLED), id="a chunk past 64 bits"),
     ],
 )
-def test_a_request_with_two_ends_is_refused_and_what_is_behind_it_is_left(
+def test_a_request_with_two_ends_is_refused_and_the_bytes_after_it_are_ignored(
     server: TranscodedServer, rest: RestProcess, sent: bytes
 ) -> None:
     server.take_calls()

@@ -79,7 +79,7 @@ def test_the_frontend_and_migrate_report_it_too(tmp_path: Path, command: str) ->
     assert PASSWORD not in done.stderr
 
 
-def test_a_database_that_is_not_there(tmp_path: Path, postgresql: PostgresqlServer) -> None:
+def test_a_missing_database(tmp_path: Path, postgresql: PostgresqlServer) -> None:
     done = run(tmp_path, "admin", "serve", "--listen", "127.0.0.1:0", "--database-url", postgresql.url("nowhere"))
     assert 'database "nowhere" does not exist' in complaint(done, "admin")
 

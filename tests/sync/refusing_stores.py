@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server.books.catalog import update_book
 from frontend_server.store.models import SetAside
+from frontend_server.sync.pull import pull
 from library.admin.v1.catalog_service_pb2 import UpdateBookRequest
+from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRequest, ListCatalogChangesResponse
 from library.v1.book_pb2 import Book
 from tests.support.stores import Engine
 from tests.sync.libraries import Library
@@ -87,3 +91,16 @@ def change(library: Library, book: Book, title: str = "", copies: int = 0) -> No
     changed = Book(id=book.id, title=title, total_copies=copies)
     with library.admin.at_work() as store:
         update_book(store, UpdateBookRequest(book=changed, update_mask=FieldMask(paths=paths)), library.clock)
+
+
+def pull_altered(library: Library, alter: Callable[[CatalogChange], object]) -> None:
+    """Pull from an admin whose changes are altered on the way."""
+
+    def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
+        page: ListCatalogChangesResponse = library.fetch(request)
+        for each in page.changes:
+            alter(each)
+        return page
+
+    with library.frontend.at_work() as store:
+        pull(store, fetch, library.clock)

@@ -93,7 +93,7 @@ def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
-def test_lending_goes_on_without_the_admin_which_is_sent_all_of_it_later(
+def test_lending_goes_on_without_the_admin_which_is_sent_all_rows_later(
     servers: ForkedServers, databases: FreshDatabases, chance: random.Random, how: str
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))

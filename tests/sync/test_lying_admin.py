@@ -336,7 +336,7 @@ def fails(_: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_patrons_borrow_while_the_admin_lies_and_all_is_in_step_when_it_is_honest(
+def test_patrons_borrow_while_the_admin_lies_and_both_agree_when_it_is_honest(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine, liar: tuple[LyingAdmin, str, grpc.Server]
 ) -> None:
     admin, address, server = liar

@@ -79,7 +79,7 @@ def test_a_second_frontend_is_refused_until_an_operator_accepts_it(
     assert recorded_users(librarian).keys() == {rita, luke}
 
 
-def test_a_row_that_is_refused_is_parked_and_delays_nobody(library: Library) -> None:
+def test_a_refused_row_is_parked_and_does_not_delay_others(library: Library) -> None:
     with library.admin.at_work() as store:
         book = add_book(store, AddBookRequest(title="A book", copies=5), library.clock)
     library.sync()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -14,15 +14,28 @@ from frontend_server.sync.retry_set_aside import retry_set_aside
 from frontend_server.sync.trials import REASON_LENGTH
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
+from library.sync.v1.sync_service_pb2 import CatalogChange
 from library.v1.book_pb2 import Book
 from service_kit.ids import new_id
 from service_kit.store import open_store
+from service_kit.vocabulary import VocabularyWord
 from tests.support.library_command import library as library_command
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, replica, status
 from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import Fault, Library, WireError
-from tests.sync.refusing_stores import BAD, HARDEST, TRIGGERS, allow, aside, change, permissions, refusals, refuse
+from tests.sync.refusing_stores import (
+    BAD,
+    HARDEST,
+    TRIGGERS,
+    allow,
+    aside,
+    change,
+    permissions,
+    pull_altered,
+    refusals,
+    refuse,
+)
 
 PAGE = 4
 
@@ -167,6 +180,26 @@ def test_a_removal_that_the_sweep_cannot_make_is_set_aside(library: Library, eng
         retry_set_aside(store)
     assert not aside(library)
     assert not library.replica()
+
+
+def test_the_words_of_a_row_that_was_refused_are_learned_with_the_next_one(
+    library: Library, engine: Engine, trigger: str
+) -> None:
+    def rename(title: str) -> Callable[[CatalogChange], object]:
+        return lambda new: setattr(new.book, "title", title)
+
+    refuse(library, engine, trigger)
+    library.add_book("1")  # both sides learn words in one table here, and the admin learns none of this title
+    pull_altered(library, rename(BAD))
+    with library.frontend.at_work() as store, store.reading():
+        assert not VocabularyWord.select().exists()
+    allow(library, engine)
+
+    library.add_book("2")
+    pull_altered(library, rename(f"Not {BAD}"))
+
+    with library.frontend.at_work() as store, store.reading():
+        assert {row.word for row in VocabularyWord.select()} == {"not", "bad"}
 
 
 def test_the_sweep_removes_a_row_that_is_damaged_in_this_store(databases: FreshDatabases) -> None:

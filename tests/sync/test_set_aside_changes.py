@@ -10,20 +10,18 @@ import pytest
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
-from frontend_server.sync.pull import pull
 from frontend_server.sync.set_aside import ID_LENGTH
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
-from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRequest, ListCatalogChangesResponse
+from library.sync.v1.sync_service_pb2 import CatalogChange
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, Book
 from library_domain.errors import BookRemoved, BookUnavailable
 from service_kit.migrations import migrate
 from service_kit.store import Store
-from service_kit.vocabulary import VocabularyWord
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import Engine, FreshDatabases, migrations_of
 from tests.sync.libraries import RULES, Library
-from tests.sync.refusing_stores import BAD, HARDEST, allow, aside, change, refuse
+from tests.sync.refusing_stores import BAD, HARDEST, aside, change, pull_altered, refuse
 
 
 @pytest.fixture
@@ -51,10 +49,10 @@ FAULTS: dict[str, Callable[[Book], object]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_change_that_makes_no_sense_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
+def test_an_invalid_change_is_set_aside_on_both_engines(library: Library, fault: str) -> None:
     books = [library.add_book(title) for title in ("A", "B", "C", "D", "E", "F")]
 
-    _pull(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
+    pull_altered(library, lambda change: change.book.id == books[1].id and FAULTS[fault](change.book))
 
     assert library.replica().keys() == {book.id for book in books} - {books[1].id}
     [row] = aside(library)
@@ -92,7 +90,7 @@ def test_two_long_ids_that_begin_alike_are_two_rows(library: Library) -> None:
     def lengthen(change: CatalogChange) -> None:
         change.book.id = "x" * 500 + change.book.title
 
-    _pull(library, lengthen)
+    pull_altered(library, lengthen)
     assert len(aside(library)) == 2
 
 
@@ -107,7 +105,7 @@ def test_a_publisher_too_large_for_an_index_is_applied(databases: FreshDatabases
         if change.book.id == books[1].id:
             change.book.publisher = publisher
 
-    _pull(library, lengthen)
+    pull_altered(library, lengthen)
     assert library.replica().keys() == {book.id for book in books}
     assert aside(library) == []
     library.close()
@@ -165,7 +163,7 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
             new.book.title = "\0"
 
     change(library, book, copies=5)
-    _pull(library, newer)
+    pull_altered(library, newer)
 
     assert len(aside(library)) == 1
     with library.frontend.at_work() as store:
@@ -179,33 +177,10 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
             assert shown.state == {"removed": BOOK_STATE_REMOVED}.get(newest, BOOK_STATE_UNAVAILABLE)
 
 
-# --- steps ---
-
-
-def test_the_words_of_a_refused_row_are_learned_with_the_next_one(library: Library, engine: Engine) -> None:
-    def rename(title: str) -> Callable[[CatalogChange], object]:
-        return lambda change: setattr(change.book, "title", title)
-
-    refuse(library, engine, HARDEST[engine])
-    library.add_book("1")  # both sides share a vocabulary here, and the admin learns no word of this title
-    _pull(library, rename(BAD))
-    with library.frontend.at_work() as store, store.reading():
-        assert not VocabularyWord.select().exists()
-    allow(library, engine)
-
-    library.add_book("2")
-    _pull(library, rename(f"Not {BAD}"))
-
-    with library.frontend.at_work() as store, store.reading():
-        assert {row.word for row in VocabularyWord.select()} == {"not", "bad"}
-
-
 def test_a_book_is_not_lent_though_another_one_fails_the_page_at_its_end(library: Library, engine: Engine) -> None:
     book = library.add_book("A book")
     library.sync()
-    with library.frontend.at_work() as store:
-        request = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
-        user = enroll_user(store, request, library.clock)
+    user = library.enroll("rita")
     refuse(library, engine, HARDEST[engine])
     change(library, book, copies=5)
     library.add_book(BAD)
@@ -214,11 +189,14 @@ def test_a_book_is_not_lent_though_another_one_fails_the_page_at_its_end(library
         if new.book.id == book.id:
             new.book.title, new.book.state = "\0", BOOK_STATE_UNAVAILABLE
 
-    _pull(library, withdraw)
+    pull_altered(library, withdraw)
 
     assert len(aside(library)) == 2
-    with library.frontend.at_work() as store, pytest.raises(BookUnavailable):
-        borrow_book(store, BorrowBookRequest(book_id=book.id, user_id=user.id, days=7), RULES, library.clock)
+    with pytest.raises(BookUnavailable):
+        library.lend(book, user.id)
+
+
+# --- steps ---
 
 
 def _refuse_updates(library: Library, engine: Engine, of: str) -> None:
@@ -234,16 +212,3 @@ def _refuse_updates(library: Library, engine: Engine, of: str) -> None:
     with library.frontend.at_work() as store, store.reading():
         for statement in statements:
             store.database.execute_sql(statement)
-
-
-def _pull(library: Library, alter: Callable[[CatalogChange], object]) -> None:
-    """Pull from an admin whose changes are altered on the way."""
-
-    def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
-        page: ListCatalogChangesResponse = library.fetch(request)
-        for each in page.changes:
-            alter(each)
-        return page
-
-    with library.frontend.at_work() as store:
-        pull(store, fetch, library.clock)

@@ -120,7 +120,7 @@ def test_an_error_in_the_middle_of_a_stream_is_its_last_line(rest: RestProcess) 
     assert (refusal_in(last).code, refusal_in(last).message) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "enough")
 
 
-def test_content_that_breaks_off_is_not_taken_for_whole(rest: RestProcess) -> None:
+def test_content_that_breaks_off_does_not_look_complete(rest: RestProcess) -> None:
     with pytest.raises(http.client.IncompleteRead) as broken:
         rest.request("GET", "/v1/raw:broken")
     assert broken.value.partial == b"a,b\n"
@@ -208,7 +208,9 @@ def test_answers_are_compressed_for_clients_that_accept_it(rest: RestProcess) ->
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "gzip"}], ids=["plain", "gzip accepted"])
-def test_a_message_is_sent_when_it_is_there(rest: RestProcess, behaviours: Behaviours, headers: dict[str, str]) -> None:
+def test_a_message_of_a_stream_is_sent_at_once(
+    rest: RestProcess, behaviours: Behaviours, headers: dict[str, str]
+) -> None:
     behaviours.tick.set()
     with rest.answering("GET", "/v1/ticks", headers=headers) as answer:
         for tick in (1, 2, 3):

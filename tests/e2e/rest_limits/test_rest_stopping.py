@@ -24,7 +24,7 @@ from tests.support.transcoding.server import TranscodedServer
 from tests.sync.agreement import eventually
 
 
-def test_a_call_that_runs_comes_to_its_end_and_no_other_begins(start: Start, behaviours: Behaviours) -> None:
+def test_running_calls_end_and_no_other_begins(start: Start, behaviours: Behaviours) -> None:
     rest = start()
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool, Connection(rest) as idle:

@@ -31,7 +31,7 @@ def asked_for(rest: RestProcess, host: str, request: str, *headers: str) -> Answ
         ("[::2]", 403),
     ],
 )
-def test_on_a_loopback_address_a_loopback_name_has_to_be_asked_for(rest: RestProcess, host: str, status: int) -> None:
+def test_on_a_loopback_address_only_loopback_names_are_served(rest: RestProcess, host: str, status: int) -> None:
     for path in ("/v1/echo/a", "/healthz", "/", "/nowhere"):
         answer = asked_for(rest, host, f"GET {path}")
         if status == 403:
@@ -40,7 +40,7 @@ def test_on_a_loopback_address_a_loopback_name_has_to_be_asked_for(rest: RestPro
             assert answer.status == (404 if path == "/nowhere" else 200)
 
 
-def test_a_name_that_is_allowed_may_be_asked_for(start: Start) -> None:
+def test_a_name_that_is_allowed_is_served(start: Start) -> None:
     rest = start(ALLOWED_HOST="Library.Example other.example")
     for host, status in [
         ("library.example", 200),
