@@ -8,18 +8,18 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from admin_server.books.entries import derived_columns
 from admin_server.store import models as admin_models
 from frontend_server.store import models as frontend_models
 from frontend_server.sync.apply_page import apply_page
 from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
-from library_domain.search import book_words
+from library_domain.book_fields import FIELD_NAMES
 from service_kit.clock import micros, timestamp
 from service_kit.ids import new_id
 from service_kit.migrations import migrate
 from service_kit.revisions import take_revisions
 from service_kit.store import Store
-from service_kit.text.keys import text_key
 
 SEED = 20261122
 CHUNK = 1_000
@@ -103,17 +103,16 @@ def _hurry(store: Store) -> None:
 
 
 def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...]:
-    values = {
+    columns = {
+        **{name: getattr(book, name) for name in ("id", "state", *FIELD_NAMES)},
         "authors": json.dumps(list(book.authors), ensure_ascii=False),
         "create_time": micros(book.create_time),
         "update_time": micros(book.update_time),
         "revision": revision,
-        "words": " ".join(book_words(book.title, book.authors, book.isbn)),
-        "publisher_key": text_key(book.publisher),
-        "category_key": text_key(book.category),
         "on_loan": 0,
     }
-    return tuple([values[name] if name in values else getattr(book, name) for name in names])
+    columns |= derived_columns(columns)
+    return tuple(columns[name] for name in names)
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -40,3 +40,4 @@ class Books(Answer):
 
     books: list[Book]
     next_page_token: str
+    left_out_count: int

@@ -49,7 +49,11 @@ def application(target: str) -> FastAPI:
     async def list_books(page_size: Annotated[int, Query(ge=0)] = 0, page_token: str = "") -> Books:
         request = ListBooksRequest(page_size=page_size, page_token=page_token)
         reply = await stubs[0].ListBooks(request, timeout=SECONDS)
-        return Books(books=[_answer(book) for book in reply.books], next_page_token=reply.next_page_token)
+        return Books(
+            books=[_answer(book) for book in reply.books],
+            next_page_token=reply.next_page_token,
+            left_out_count=reply.left_out_count,
+        )
 
     return app
 

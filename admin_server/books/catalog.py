@@ -6,11 +6,7 @@ from admin_server.books.entries import book_columns, changed_columns, check_upda
 from admin_server.books.messages import book_message, etag, expected_back_times
 from admin_server.books.writing import insert_books, isbn_taken_meanwhile, locked_book, refuse_taken_isbn, save_book
 from admin_server.store.models import Book
-from library.admin.v1.catalog_service_pb2 import (
-    AddBookRequest,
-    RemoveBookRequest,
-    UpdateBookRequest,
-)
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library_domain.book_fields import CHANGEABLE_FIELDS

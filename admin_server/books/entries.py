@@ -7,10 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from admin_server.store.models import Book
-from library.admin.v1.catalog_service_pb2 import (
-    AddBookRequest,
-    UpdateBookRequest,
-)
+from library.admin.v1.catalog_service_pb2 import AddBookRequest, UpdateBookRequest
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE
 from library_domain.book_fields import BOOK_FIELDS, CHANGEABLE_FIELDS, FIELD_NAMES, FieldKind, limits

@@ -7,9 +7,7 @@ from typing import Any
 
 from admin_server.books.messages import book_message, expected_back_times
 from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book
-from library.admin.v1.catalog_service_pb2 import (
-    ListBooksRequest,
-)
+from library.admin.v1.catalog_service_pb2 import ListBooksRequest
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.v1 import book_pb2
 from library_domain.errors import BookNotFound

@@ -101,9 +101,8 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
             return _message(row)
         columns = {**own, **search_columns(**own)}
         if own["email"] == row.email:
-            columns["email_key"] = (
-                row.email_key
-            )  # an earlier version may have computed it by other rules: see 0003_users
+            # Kept, because an earlier version may have computed it by other rules: see 0003_users.
+            columns["email_key"] = row.email_key
         elif columns["email_key"] != row.email_key:
             _refuse_taken_email(columns["email_key"])
         return _message(_update_row(row, columns, clock))

@@ -35,12 +35,14 @@ def apply_page(
     if not page.changes and not ends_resync and page.next_cursor == state.cursor:
         return True  # an idle poll writes nothing
     work = _Work(kinds, state, page, *_fit_and_unfit(kinds, page.changes, state.generation), clock())
-    trials = Trials(store)
     try:
-        outcome = _apply(store, work, trials, row_by_row=False)
+        outcome = _apply(store, work, Trials(store), row_by_row=False)
     except Exception as error:
         if not blames_the_row(error):
             raise
+        # Not the trials of the first attempt: on PostgreSQL, any part of it can fail with a deferred constraint that
+        # another row violates.
+        trials = Trials(store)
         outcome = trials.repeat(lambda: _apply(store, work, trials, row_by_row=True))
     if outcome is None:
         return False
@@ -135,17 +137,26 @@ def write_row_by_row(
     numbered = enumerate(each for _, group in _by_kind(kinds, fit) for each in group)
     for number, each in numbered:
         name = f"write {number}"
-        if trials.run(name, functools.partial(write_row, store, each, after_commit)):
+        if try_write(functools.partial(write_row, store, each), name, trials, after_commit):
             written.append(each)
         else:
             refused.append(Refused(each.change, trials.reasons[name]))
     return written, refused
 
 
-def write_row(store: Store, fit: Fit, after_commit: list[AfterCommit]) -> None:
-    """Write one row, and what is derived from it."""
+def write_row(store: Store, fit: Fit) -> AfterCommit:
+    """Write one row, and what is derived from it; return what is to be done after the commit."""
     fit.kind.upsert.rows(**fit.row)
-    after_commit.append(fit.kind.write_derived(store, [fit.row]))
+    return fit.kind.write_derived(store, [fit.row])
+
+
+def try_write(write: Callable[[], AfterCommit], name: str, trials: Trials, after_commit: list[AfterCommit]) -> bool:
+    """Run `write` as the trial `name`; return whether it succeeded. Only then add to `after_commit`."""
+    done: list[AfterCommit] = []
+    has_succeeded = trials.run(name, lambda: done.append(write()))
+    if has_succeeded:  # on PostgreSQL, a trial can fail after `write`, because of a deferred constraint
+        after_commit += done
+    return has_succeeded
 
 
 def restrict_older(kinds: PulledKinds, changes: Iterable[Any], trials: Trials) -> None:
@@ -168,9 +179,12 @@ def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) 
         if not row_by_row:
             swept += _removal(kind, generation).where(_unseen(kind, generation)).execute()
         else:
-            for row in list(kind.model.select().where(_unseen(kind, generation))):
+            model = kind.model
+            # No other columns, which may be damaged: the removal needs only these.
+            removed = model.select(model.key, model.id, model.message, model.revision)
+            for row in list(removed.where(_unseen(kind, generation))):
                 name = f"sweep {kind.name} {row.key}"
-                if trials.run(name, _removal(kind, generation).where(kind.model.key == row.key).execute):
+                if trials.run(name, _removal(kind, generation).where(model.key == row.key).execute):
                     swept += 1
                 else:
                     refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))

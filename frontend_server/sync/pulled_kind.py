@@ -40,7 +40,7 @@ class PulledKind(ABC):
     """A kind of rows. Its table has the columns `key`, `id`, `message`, `revision` and `generation`."""
 
     name: ClassVar[str]
-    """The field of CatalogChange that contains its message; rows are set aside under it."""
+    """The field of CatalogChange that contains its message. Rows are set aside under it; it has at most 20 letters."""
 
     model: ClassVar[Any]
     upsert: ClassVar[Statement]
@@ -53,7 +53,10 @@ class PulledKind(ABC):
     """Strings and numbers that are read of a message that protobuf cannot parse."""
 
     def id_of(self, message: Any) -> str:
-        """Return the id of the row, which is the key of the kind."""
+        """Return the id of the row, which is unique in the kind.
+
+        A valid one has at most 100 characters, all printable ASCII, as the row is set aside under it.
+        """
         row_id: str = message.id
         return row_id
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from frontend_server.store.models import SetAside, lock_sync_state
-from frontend_server.sync.apply_page import AfterCommit, restrict_older, write_row
+from frontend_server.sync.apply_page import AfterCommit, restrict_older, try_write, write_row
 from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKind, PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.set_aside import name_and_row_id
@@ -65,7 +65,7 @@ def _retry_row(store: Store, kinds: PulledKinds, key: int, trials: Trials, after
     if row is None:
         return ""
     name = f"retry {key}"
-    if trials.run(name, functools.partial(_apply, store, kinds, row, after_commit)):
+    if try_write(functools.partial(_apply, store, kinds, row), name, trials, after_commit):
         row.delete_instance()
         return ""
     reason = trials.reasons[name]
@@ -93,8 +93,8 @@ def _change(kinds: PulledKinds, row: SetAside) -> Any:
     return kinds.change_type.FromString(row.change)
 
 
-def _apply(store: Store, kinds: PulledKinds, row: SetAside, after_commit: list[AfterCommit]) -> None:
-    write_row(store, kinds.fit(_change(kinds, row), row.generation), after_commit)
+def _apply(store: Store, kinds: PulledKinds, row: SetAside) -> AfterCommit:
+    return write_row(store, kinds.fit(_change(kinds, row), row.generation))
 
 
 def _file(kinds: PulledKinds, row: SetAside) -> None:

@@ -41,9 +41,8 @@ class Trials:
             with self._store.database.atomic():
                 try:
                     part()
-                    if (
-                        self._store.is_postgresql
-                    ):  # deferred constraints are otherwise checked at the commit, for all rows
+                    if self._store.is_postgresql:
+                        # Otherwise deferred constraints are checked at the commit, for all rows.
                         self._store.database.execute_sql("SET CONSTRAINTS ALL IMMEDIATE")
                 except Exception as error:  # of any kind: one bad row must not stop the others
                     failure = error

@@ -12,7 +12,8 @@ from admin_server.books.catalog import add_book, remove_book, update_book
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
-from frontend_server.store.models import SetAside, SyncState
+from frontend_server.store.models import IN_CATALOGUE, SetAside, SyncState
+from frontend_server.store.models import Book as FrontendBook
 from frontend_server.sync.pull import pull
 from frontend_server.sync.retry_set_aside import retry_set_aside
 from frontend_server.sync.set_aside import ID_LENGTH
@@ -27,6 +28,7 @@ from library_domain.errors import BookRemoved, BookUnavailable
 from service_kit.ids import new_id
 from service_kit.migrations import migrate
 from service_kit.store import Store, open_store
+from service_kit.vocabulary import VocabularyWord
 from tests.support.library_command import library as library_command
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import Engine, FreshDatabases, migrations_of
@@ -204,6 +206,43 @@ def test_a_removal_that_the_sweep_cannot_make_is_set_aside(library: Library, eng
     assert not library.replica()
 
 
+def test_the_words_of_a_row_that_was_refused_are_learnt_with_the_next_one(
+    library: Library, engine: Engine, trigger: str
+) -> None:
+    def rename(title: str) -> Callable[[CatalogChange], object]:
+        return lambda change: setattr(change.book, "title", title)
+
+    refuse(library, engine, trigger)
+    _add(library, "1")  # both sides learn words in one table here, and the admin learns none of this title
+    _pull(library, rename(BAD))
+    with library.frontend.at_work() as store, store.reading():
+        assert not VocabularyWord.select().exists()
+    allow(library, engine)
+
+    _add(library, "2")
+    _pull(library, rename(f"Not {BAD}"))
+
+    with library.frontend.at_work() as store, store.reading():
+        assert {row.word for row in VocabularyWord.select()} == {"not", "bad"}
+
+
+def test_the_sweep_removes_a_row_that_is_damaged_in_this_store(databases: FreshDatabases) -> None:
+    library = Library(databases, "sqlite")  # PostgreSQL stores valid texts only
+    backup = library.admin.backup()
+    torn, kept = _add(library, "Torn"), _add(library, BAD)
+    library.pull()
+    with library.frontend.at_work() as store, store.writing():
+        store.database.execute_sql(f"UPDATE book SET publisher = CAST(x'ff' AS TEXT) WHERE id = '{torn.id}'")
+    refuse(library, "sqlite", HARDEST["sqlite"])
+
+    _resync_from(library, backup)
+
+    assert [row.id for row in aside(library)] == [kept.id]
+    with library.frontend.at_work() as store, store.reading():
+        assert [row.id for row in FrontendBook.select(FrontendBook.id).where(IN_CATALOGUE)] == [kept.id]
+    library.close()
+
+
 @pytest.mark.parametrize("changed", [0, -1], ids=["read again", "not read again yet"])
 def test_during_a_resync_no_row_of_the_lost_past_is_tried_again(
     library: Library, engine: Engine, trigger: str, changed: int
@@ -376,6 +415,27 @@ def test_a_book_whose_newest_version_may_not_be_lent_is_not_lent(
             assert shown.title == "A book"
             assert shown.total_copies == 5
             assert shown.state == {"removed": BOOK_STATE_REMOVED}.get(newest, BOOK_STATE_UNAVAILABLE)
+
+
+def test_a_book_is_not_lent_though_another_one_fails_the_page_at_its_end(library: Library, engine: Engine) -> None:
+    book = _add(library, "A book")
+    library.sync()
+    with library.frontend.at_work() as store:
+        request = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
+        user = enroll_user(store, request, library.clock)
+    refuse(library, engine, HARDEST[engine])
+    _change(library, book, copies=5)
+    _add(library, BAD)
+
+    def withdraw(change: CatalogChange) -> None:
+        if change.book.id == book.id:
+            change.book.title, change.book.state = "\0", BOOK_STATE_UNAVAILABLE
+
+    _pull(library, withdraw)
+
+    assert len(aside(library)) == 2
+    with library.frontend.at_work() as store, pytest.raises(BookUnavailable):
+        borrow_book(store, BorrowBookRequest(book_id=book.id, user_id=user.id, days=7), RULES, library.clock)
 
 
 # --- as operators see it ---
