@@ -131,8 +131,8 @@ def test_a_raw_answer_is_as_it_is(served: ServedRules, path: str) -> None:
     assert answer.headers["Content-Security-Policy"] == "sandbox"
 
 
-def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(stand: Stand) -> None:
-    answer = stand.ask("GET /raw/out?raw.content_type=text/html%0D%0AX-More:%201&raw.data=PGI%2B/zwvYj4%3D")
+def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(served: ServedRules) -> None:
+    answer = served.ask("GET /raw/out?raw.content_type=text/html%0D%0AX-More:%201&raw.data=PGI%2B/zwvYj4%3D")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
     assert "X-More" not in answer.headers
 
