@@ -19,8 +19,10 @@ from service_kit.logs import logger
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
 
-UNKNOWN_KIND = "UNKNOWN_KIND: the admin service is older than this frontend; the row is sent again after its upgrade"
-"""Why a row is parked whose kind the admin does not know."""
+UNKNOWN_KIND = "UNKNOWN_KIND:"
+"""How the reason begins if the admin does not know the kind of a row. Stores contain it, so it must not change."""
+
+UNKNOWN_KIND_REASON = f"{UNKNOWN_KIND} the admin service is older than this frontend; the row is sent after its upgrade"
 
 log = logger(__name__)
 
@@ -44,12 +46,12 @@ def park_damaged(store: Store, kind: PushedKind, row: Any, error: Exception) -> 
 
 
 def unpark(store: Store, kinds: Sequence[PushedKind] = PUSHED_KINDS, reason: str = "") -> None:
-    """Make parked rows due again: those parked for `reason`, or all."""
+    """Make parked rows due again: those whose reason begins with `reason`."""
     with store.writing():
         lock_sync_state(store)  # otherwise it could lock the rows in another order than an answer that is being settled
         for kind in reversed(kinds):
-            which = kind.model.park_reason == reason if reason else IS_PARKED
-            kind.model.update(park_reason="").where(which).execute()
+            which = kind.model.park_reason.startswith(reason)
+            kind.model.update(park_reason="").where(IS_PARKED, which).execute()
 
 
 def probe_unknown_kinds(store: Store, kinds: Sequence[PushedKind]) -> list[PushedKind]:
@@ -64,5 +66,5 @@ def probe_unknown_kinds(store: Store, kinds: Sequence[PushedKind]) -> list[Pushe
 
 
 def _oldest_of_unknown_kind(kind: PushedKind) -> Any:
-    parked = kind.model.select(kind.model.key).where(IS_PARKED, kind.model.park_reason == UNKNOWN_KIND)
+    parked = kind.model.select(kind.model.key).where(IS_PARKED, kind.model.park_reason.startswith(UNKNOWN_KIND))
     return parked.order_by(kind.model.key).first()

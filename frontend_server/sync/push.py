@@ -13,7 +13,14 @@ import grpc
 
 from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, lock_sync_state, sync_state
 from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
-from frontend_server.sync.parking import UNKNOWN_KIND, park, park_damaged, probe_unknown_kinds, unpark
+from frontend_server.sync.parking import (
+    UNKNOWN_KIND,
+    UNKNOWN_KIND_REASON,
+    park,
+    park_damaged,
+    probe_unknown_kinds,
+    unpark,
+)
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
 from frontend_server.sync.resync import begin_resync, refuses_position
 from frontend_server.sync.schedule import describe
@@ -309,7 +316,7 @@ class _Push:
     def _settle_row(self, each: Outgoing, outcome: RecordOutcome) -> None:
         model, row = each.kind.model, each.row
         if outcome.result == RECORD_RESULT_UNKNOWN_KIND:
-            park(each, UNKNOWN_KIND)
+            park(each, UNKNOWN_KIND_REASON)
             if each.kind not in self._probed:
                 log.warning("row of a kind that the admin does not know", kind=each.kind.name, id=row.id)
         elif outcome.result == RECORD_RESULT_REFUSED:

@@ -50,6 +50,20 @@ def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library) -> Non
     assert not _states_sent(library)
 
 
+def test_rows_that_wait_are_sent_also_by_a_version_that_words_their_reason_differently(library: Library) -> None:
+    visits.upgrade_frontend(library)
+    user = _enroll(library, "rita")
+    noted = {_visit(library, user) for _ in range(2)}
+    library.push()
+    with library.frontend.at_work() as store, store.writing():
+        FrontendVisit.update(park_reason="UNKNOWN_KIND: in other words").execute()
+
+    visits.upgrade_admin(library)
+    library.push()
+
+    assert _recorded(library) == noted
+
+
 def test_a_frontend_may_be_older_than_the_admin(library: Library) -> None:
     visits.upgrade_admin(library)
     user = library.enroll("rita").id
