@@ -25,41 +25,41 @@ HAS_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Log as the servers do, but to pytest, which shows it when a test fails; and have all ended that tests start."""
+    """Log as the servers do, but to pytest, which shows it when a test fails. Start the watchdog."""
     remove_abandoned_folders()
     config.stash[WATCHDOG] = Watchdog()
     set_up_logs("info", as_json=True)
     logging.root.handlers.clear()
-    # A shell ignores it for what it starts in the background, and so would every process that a test interrupts.
+    # A shell starts background processes with SIGINT ignored. Child processes inherit that, and tests interrupt some.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Have the folders of the tests removed at the end, unless it is one with failures."""
+    """Have the folders of the tests removed at the end of the run, unless tests fail."""
     factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
     session.config.stash[WATCHDOG].remove_unless_kept(factory.getbasetemp())
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Note whether there were failures; a worker's folders are in those of the process that knows."""
+    """Note whether tests failed. The folders of a worker are inside those of the main process, which decides."""
     session.config.stash[HAS_PASSED] = exitstatus == 0 and not hasattr(session.config, "workerinput")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what is left of all that the run started."""
+    """End the processes that the run started and that still run."""
     watchdog = config.stash.get(WATCHDOG, None)
     if watchdog is not None:
         watchdog.close(keep=not config.stash.get(HAS_PASSED, False))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which clients are missing, so that a green run does not pass for one that tried them."""
+    """Name the clients that are missing: a green run did not test with them."""
     skips = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     untried = sorted({skip[skip.index(NOT_TRIED) :].strip("')\"") for skip in skips if NOT_TRIED in skip})
     if untried:
         terminalreporter.section("NOT TRIED: third-party clients are missing", sep="!", yellow=True, bold=True)
-    for told in untried:
-        terminalreporter.line(f"WARNING: {told}", yellow=True)
+    for warning in untried:
+        terminalreporter.line(f"WARNING: {warning}", yellow=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -70,21 +70,21 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> Iterator[PostgresqlServer]:
-    """A PostgreSQL server, started for the first test that wants it."""
+    """A PostgreSQL server, started for the first test that needs it."""
     with running_postgresql(pytestconfig.stash[WATCHDOG].new_folder()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FreshDatabases:
-    """Fresh databases: `databases.migrated("admin", engine)` gives a URL."""
+    """Fresh databases: `databases.migrated("admin", engine)` is a URL."""
     folder = tmp_path_factory.mktemp("databases")
     return FreshDatabases(folder, lambda: request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine in turn: who asks for it runs on both. A module's tests on SQLite go first, all of them."""
+    """Each engine in turn. Tests that use this run on both; all tests of a module on SQLite come first."""
     engine: Engine = request.param
     if engine == "postgresql":
         request.getfixturevalue("postgresql")
@@ -119,14 +119,14 @@ def frontend_store(frontend_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def complaints_stay_here() -> Iterator[None]:
-    """Let what cysqlite complains of be collected within the test: see `tests.support.damage`."""
+    """Collect garbage within the test, so that warnings of cysqlite belong to it: see `tests.support.damage`."""
     yield
     gc.collect()
 
 
 @pytest.fixture
 def clock() -> SettableClock:
-    """A clock that stands still until the test moves it."""
+    """A clock that shows the same time until the test sets it."""
     return SettableClock()
 
 

@@ -1,4 +1,4 @@
-"""Calls that their clients give up or spoil: nothing is taken for complete that is not, and the log does not complain.
+"""Calls that clients give up or spoil: no part of a stream is stored as the whole, and nothing is logged as a fault.
 
 Each call has a request id, by which its line is found in the server's log.
 """
@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -21,25 +21,18 @@ import pytest
 from library.admin.v1.catalog_service_pb2 import (
     AddBookRequest,
     GetBookRequest,
-    ImportBooksRequest,
     ImportBooksResponse,
     ListBooksRequest,
     RemoveBookRequest,
 )
 from library.admin.v1.status_service_pb2 import GetStatusRequest
-from service_kit.store import open_store
+from tests.support.cancelled_calls import NUMBERS, SECONDS, Stream, count, end_of, locked, without_complaints
 from tests.support.clients import AdminClient, open_channel, refusal_of
-from tests.support.processes import ServerProcess, Servers, ServingProcess
+from tests.support.processes import ServerProcess, Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.stores import Engine, FreshDatabases
 
-SECONDS = 30.0
 BATCH = 500
-IMPORT = "/library.admin.v1.CatalogService/ImportBooks"
-NUMBERS = itertools.count(1)
-
-ENDED = ("call cancelled", "refused", "answered", "done, but the call was cancelled", "internal error")
-"""What the log says of a call that has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -58,82 +51,9 @@ def rest(server: ServerProcess, module_rest_servers: RestServers) -> RestProcess
     return module_rest_servers.start([server.address])
 
 
-def row(title: str) -> ImportBooksRequest:
-    return ImportBooksRequest(line=1, book=AddBookRequest(title=title))
-
-
-def count(server: ServerProcess, title: str) -> int:
-    """How many books have this word in the title."""
-    found, token = 0, ""
-    while True:
-        request = ListBooksRequest(query=title, page_size=1_000, page_token=token)
-        page = server.admin().catalog.ListBooks(request, timeout=SECONDS)
-        found, token = found + len(page.books), page.next_page_token
-        if not token:
-            return found
-
-
-def end_of(server: ServingProcess, request_id: str) -> dict[str, Any]:
-    """Wait until the server has logged the end of a call; return that line."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        for event in server.log_events():
-            if event.get("request_id") == request_id and event["event"] in ENDED:
-                return event
-        assert time.monotonic() < deadline, f"no end of {request_id} in the log: {server.log_tail()}"
-        time.sleep(0.02)
-
-
-@contextmanager
-def without_complaints(*servers: ServingProcess) -> Iterator[None]:
-    """See that nothing goes into the logs but events, at info at most."""
-    sizes = [server.log.stat().st_size for server in servers]
-    yield
-    for server, size in zip(servers, sizes, strict=True):
-        written = server.log.read_bytes()[size:].decode()
-        for line in written.splitlines():
-            assert line.startswith("{"), written
-            assert json.loads(line)["level"] in ("debug", "info"), line
-            assert "Traceback" not in line
-
-
-class Stream:
-    """An import whose rows are sent one by one, with a request id for the log."""
-
-    def __init__(self, server: ServerProcess, timeout: float = SECONDS) -> None:
-        self.request_id = str(uuid.uuid4())
-        self.title = f"Stream{next(NUMBERS)}x"
-        self.channel = open_channel(server.address)
-        self.admin = AdminClient(self.channel)
-        # Before there is a connection, gRPC queues calls and sends them in any order. The server must not see the call
-        # of `send` before the stream: a stream that ends before the server has accepted it leaves no line in its log.
-        self.admin.status.GetStatus(GetStatusRequest(), timeout=SECONDS)
-        self._rows: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        call: Any = self.channel.stream_unary(IMPORT)
-        metadata = (("x-request-id", self.request_id),)
-        self.call = call.future(iter(self._rows.get, None), timeout=timeout, metadata=metadata)
-
-    def send(self, rows: int) -> None:
-        """Send rows, and wait until the server has got them or most of them."""
-        for _ in range(rows):
-            self.send_bytes(row(self.title).SerializeToString())
-        # Sent later on the same connection: when it is answered, the import has begun.
-        self.admin.status.GetStatus(GetStatusRequest(), timeout=SECONDS)
-
-    def send_bytes(self, message: bytes) -> None:
-        self._rows.put(message)
-
-    def half_close(self) -> None:
-        self._rows.put(None)
-
-    def close(self) -> None:
-        self._rows.put(None)
-        self.channel.close()
-
-
 @pytest.mark.parametrize("rows", [0, 1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 7])
-def test_of_a_cancelled_stream_only_full_batches_are_in(server: ServerProcess, rows: int) -> None:
-    """Several times, as grpcio says of one in six only that the stream has ended."""
+def test_only_full_batches_of_a_cancelled_stream_are_stored(server: ServerProcess, rows: int) -> None:
+    """Several times: of one cancelled stream in six, grpcio reports only that it has ended."""
     with without_complaints(server):
         for _ in range(12 if rows < BATCH else 3):
             stream = Stream(server)
@@ -178,7 +98,7 @@ WAYS: dict[str, Callable[[Stream], None]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_stream_that_breaks_off_is_the_clients_doing(server: ServerProcess, way: str) -> None:
+def test_a_stream_that_breaks_off_is_logged_as_cancelled(server: ServerProcess, way: str) -> None:
     with without_complaints(server):
         for _ in range(6):
             stream = Stream(server, timeout=0.5 if way == "deadline" else SECONDS)
@@ -189,7 +109,7 @@ def test_a_stream_that_breaks_off_is_the_clients_doing(server: ServerProcess, wa
             stream.close()
 
 
-def test_a_stream_that_is_ended_and_cancelled_is_in_or_not_but_never_in_part(server: ServerProcess) -> None:
+def test_a_stream_that_is_ended_and_cancelled_is_never_stored_in_part(server: ServerProcess) -> None:
     with without_complaints(server):
         for _ in range(10):
             stream = Stream(server)
@@ -231,7 +151,7 @@ NOT_UTF8 = b"\x12\x03\x0a\x01\xff"
 
 
 @pytest.mark.parametrize("garbage", [*GARBAGE, NOT_UTF8])
-def test_bytes_in_a_stream_that_are_no_message_are_refused(server: ServerProcess, garbage: bytes) -> None:
+def test_bytes_in_a_stream_that_are_not_a_message_are_refused(server: ServerProcess, garbage: bytes) -> None:
     with without_complaints(server):
         stream = Stream(server)
         stream.send(3)
@@ -256,7 +176,7 @@ def test_bytes_in_a_stream_that_are_no_message_are_refused(server: ServerProcess
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     ],
 )
-def test_bytes_that_are_no_message_are_refused(server: ServerProcess, method: str, garbage: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_refused(server: ServerProcess, method: str, garbage: bytes) -> None:
     with without_complaints(server), open_channel(server.address) as channel:
         call: Any = channel.stream_stream(method)
         with pytest.raises(grpc.RpcError) as refused:
@@ -267,7 +187,7 @@ def test_bytes_that_are_no_message_are_refused(server: ServerProcess, method: st
 
 @pytest.mark.parametrize("way", ["cancel", "lost connection", "deadline"])
 @pytest.mark.parametrize("kind", ["right", "refused"])
-def test_a_call_whose_client_goes_while_it_runs_is_ended_quietly(server: ServerProcess, way: str, kind: str) -> None:
+def test_a_call_that_its_client_abandons_ends_without_complaints(server: ServerProcess, way: str, kind: str) -> None:
     title, request_id = f"Unary{next(NUMBERS)}x", str(uuid.uuid4())
     metadata = (("x-request-id", request_id),)
     with without_complaints(server), open_channel(server.address) as channel:
@@ -294,21 +214,7 @@ def test_a_call_whose_client_goes_while_it_runs_is_ended_quietly(server: ServerP
     assert count(server, title) == 0
 
 
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Let nobody write to an admin's store."""
-    store = open_store(url)
-    try:
-        with store.writing():
-            store.database.execute_sql("UPDATE counter SET revision = revision")
-            if store.is_postgresql:
-                store.database.execute_sql("LOCK TABLE book IN EXCLUSIVE MODE")  # reading goes on
-            yield
-    finally:
-        store.close()
-
-
-def test_reflection_that_is_left_open_or_cancelled_says_nothing(server: ServerProcess) -> None:
+def test_reflection_that_is_left_open_or_cancelled_logs_nothing(server: ServerProcess) -> None:
     with without_complaints(server):
         for version, way in itertools.product(("v1", "v1alpha"), ("cancel", "close", "deadline")):
             with open_channel(server.address) as channel:
@@ -340,7 +246,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
-def test_a_bad_line_of_a_stream_is_the_clients_in_both_logs(
+def test_a_bad_line_of_a_stream_is_logged_as_the_clients_mistake(
     server: ServerProcess, rest: RestProcess, line: str
 ) -> None:
     with without_complaints(server, rest):

@@ -58,7 +58,7 @@ x,,Nobody,,MCM,,
 """
 
 
-def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin: str, tmp_path: Path) -> None:
+def test_bad_rows_are_reported_with_line_field_and_reason_and_the_others_added(admin: str, tmp_path: Path) -> None:
     file = tmp_path / "mixed.csv"
     file.write_text(MIXED, encoding="utf-8-sig")
 
@@ -66,12 +66,12 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
 
     assert done.returncode == 1
     assert done.stdout == "Added 3, already there 1, refused 5\n"
-    told = [line.partition(": ")[0::2] for line in done.stderr.splitlines()]
-    assert told.pop()[0] == "To undo this import"
-    assert [line for line, _ in told] == [
+    reported = [line.partition(": ")[0::2] for line in done.stderr.splitlines()]
+    assert reported.pop()[0] == "To undo this import"
+    assert [line for line, _ in reported] == [
         "line 4", "line 5", "line 7", "line 8", "line 8", "line 8", "line 9", "line 10", "up to line 11",
     ]  # fmt: skip
-    reasons = [reason for _, reason in told]
+    reasons = [reason for _, reason in reported]
     assert reasons[0].startswith("copies: ")
     assert reasons[1].startswith("isbn: '9780441013594': the check digit does not fit")
     changes = "title 'Dune' → 'Dune again', copies '2' → '1'"
@@ -86,7 +86,7 @@ def test_bad_rows_are_told_with_line_field_and_reason_and_the_rest_goes_in(admin
     assert hofstadter.title == "Gödel, Escher, Bach"
 
 
-def test_a_second_import_adds_nothing_and_is_no_failure(admin: str, tmp_path: Path) -> None:
+def test_a_second_import_adds_nothing_and_does_not_fail(admin: str, tmp_path: Path) -> None:
     file = tmp_path / "books.csv"
     file.write_text("title,isbn\nDune,9780441013593\nFoundation,0553293354\n")
     first = library("import", str(file), admin=admin)
@@ -100,7 +100,7 @@ def test_a_second_import_adds_nothing_and_is_no_failure(admin: str, tmp_path: Pa
     assert catalogue(admin) == before
 
 
-def test_a_dry_run_says_what_an_import_then_does_and_adds_nothing(admin: str) -> None:
+def test_a_dry_run_shows_the_counts_of_the_import_and_adds_nothing(admin: str) -> None:
     rows = [f"Book {number},{isbn(number)}," for number in range(2500)]
     rows[2200] = f"Again,{isbn(7)},"  # two batches after the first one with this ISBN
     rows[2300] = f"Bad,{isbn(2300)},0"
@@ -117,7 +117,7 @@ def test_a_dry_run_says_what_an_import_then_does_and_adds_nothing(admin: str) ->
     assert len(catalogue(admin)) == 2498
 
 
-def test_an_import_that_reached_no_catalogue_does_not_say_that_rows_may_be_in() -> None:
+def test_an_import_that_reached_no_catalogue_reports_no_unanswered_rows() -> None:
     with ThreadPoolExecutor(1) as pool:
         other_service = grpc.server(pool)
         port = other_service.add_insecure_port("127.0.0.1:0")
@@ -129,7 +129,7 @@ def test_an_import_that_reached_no_catalogue_does_not_say_that_rows_may_be_in() 
         other_service.stop(None).wait()
 
 
-def test_progress_is_a_line_for_the_first_batch_and_the_end_where_no_terminal_is(used_admin: str) -> None:
+def test_progress_without_a_terminal_is_a_line_for_the_first_batch_and_the_end(used_admin: str) -> None:
     content = "\n".join(["title,isbn", *(f"Book,{isbn(number)}" for number in range(10_000, 12_001))]).encode()
     done = library("import", "-", stdin=content, admin=used_admin)
     first, *others, last, undo = done.stderr.splitlines()  # others on a slow machine: one every few seconds
@@ -234,31 +234,31 @@ def feed(admin: str, first: int) -> subprocess.Popen[bytes]:
     return running
 
 
-def test_an_import_that_is_interrupted_says_how_far_it_came(admin: str) -> None:
+def test_an_interrupted_import_prints_how_to_continue(admin: str) -> None:
     running = feed(admin, first=500)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=100)
+    _, errors = running.communicate(timeout=100)
     assert running.returncode == 130
-    said = "Interrupted.\nUp to line 501: added 500, already there 0, refused 0. Go on with the command below"
-    assert said.encode() in told
-    assert re.search(rb"\nlibrary import --run [0-9a-f-]{36} --from-line 502 -\n", told)
+    expected = "Interrupted.\nUp to line 501: added 500, already there 0, refused 0. Go on with the command below"
+    assert expected.encode() in errors
+    assert re.search(rb"\nlibrary import --run [0-9a-f-]{36} --from-line 502 -\n", errors)
     assert len(catalogue(admin)) == 500
 
 
-def test_a_service_that_goes_away_during_an_import_is_told_with_how_far_it_came(
+def test_an_import_whose_service_stops_prints_how_to_continue(
     admin_process: ServerProcess,
 ) -> None:
     running = feed(admin_process.address, first=500)
     assert admin_process.stop() == 0
-    _, told = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
+    _, errors = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
     assert running.returncode == 2
-    assert f"Error: Nothing answers at {admin_process.address}".encode() in told
-    assert b"Up to line 501: added 500" in told
-    assert b" --from-line 502 -\n" in told
+    assert f"Error: Nothing answers at {admin_process.address}".encode() in errors
+    assert b"Up to line 501: added 500" in errors
+    assert b" --from-line 502 -\n" in errors
 
 
 @pytest.mark.parametrize("size", [20, pytest.param(9_000, marks=pytest.mark.slow)])
-def test_an_import_whose_service_is_killed_says_what_is_in_and_goes_on_from_there(
+def test_an_import_whose_service_is_killed_reports_what_was_added_and_continues(
     admin_process: ServerProcess, tmp_path: Path, size: int
 ) -> None:
     """The rows have no ISBN, so nothing but the run and the line keeps them from being added twice."""
@@ -272,24 +272,24 @@ def test_an_import_whose_service_is_killed_says_what_is_in_and_goes_on_from_ther
     assert running.stderr is not None
     running.stderr.readline()
     admin_process.kill()
-    _, told = running.communicate(timeout=100)
-    assert running.returncode == 2, told
-    said = told.decode()
-    match = re.search(r"^Up to line (\d+): added (\d+), already there 0, refused 0\.", said, re.MULTILINE)
-    assert match, said
+    _, errors = running.communicate(timeout=100)
+    assert running.returncode == 2, errors
+    printed = errors.decode()
+    match = re.search(r"^Up to line (\d+): added (\d+), already there 0, refused 0\.", printed, re.MULTILINE)
+    assert match, printed
     line, added = map(int, match.groups())
     assert line == added + 1
     admin_process.start()
     is_in = sorted(book.title for book in catalogue(admin_process.address))
     go_on = line + 1
-    if sent := re.search(r"Lines (\d+) to (\d+) were sent, but not answered", said):
+    if sent := re.search(r"Lines (\d+) to (\d+) were sent, but not answered", printed):
         first, last = map(int, sent.groups())
         assert first == go_on
         assert is_in in (sorted(titles[: first - 2]), sorted(titles[: last - 1]))
     else:
         assert is_in == sorted(titles[: go_on - 2])
-    command = re.search(r"^library (import --run \S+ --from-line .*)$", said, re.MULTILINE)
-    assert command, said
+    command = re.search(r"^library (import --run \S+ --from-line .*)$", printed, re.MULTILINE)
+    assert command, printed
     arguments = shlex.split(command[1])
     assert arguments[-3:] == ["--from-line", str(go_on), str(file)]
     # Once as printed, and once from the beginning: whether the batch without an answer is in or not, no row is doubled.
@@ -313,7 +313,7 @@ def test_health_of_the_rest_service_is_an_exit_status(used_admin: str, rest_serv
     for url in (rest.url, f"{rest.url}/healthz"):
         done = subprocess.run(
             [*COMMAND, "health", url],
-            env=environment(http_proxy=f"http://{NOBODY}"),  # which is for the web, and not to be asked
+            env=environment(http_proxy=f"http://{NOBODY}"),  # which is for the web, and must not be used
             capture_output=True,
             text=True,
             timeout=100,
@@ -334,27 +334,30 @@ def test_health_of_a_rest_service_that_waits_for_its_target(used_admin: str, res
     rest.wait_until_listening()
     done = library("health", rest.url)
     assert (done.returncode, done.stdout) == (1, "NOT_SERVING\n")
-    told = json.loads(library("status", "--json", "--rest-url", rest.url).stdout)["rest"]
-    assert told["health"] == "NOT_SERVING"
-    assert told["targets"] == [{"target": used_admin, "health": "SERVING"}, {"target": NOBODY, "health": "NOT_SERVING"}]
+    status = json.loads(library("status", "--json", "--rest-url", rest.url).stdout)["rest"]
+    assert status["health"] == "NOT_SERVING"
+    assert status["targets"] == [
+        {"target": used_admin, "health": "SERVING"},
+        {"target": NOBODY, "health": "NOT_SERVING"},
+    ]
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://[::1"])
-def test_status_wants_a_url_for_the_rest_service(url: str) -> None:
+def test_status_requires_a_url_for_the_rest_service(url: str) -> None:
     done = library("status", "--rest-url", url)
     assert done.returncode == 2
     assert "is not a URL such as http://127.0.0.1:8080" in done.stderr
 
 
-def test_status_of_a_service_that_does_not_answer_is_told_beside_the_other(used_admin: str) -> None:
+def test_status_shows_services_that_answer_and_those_that_do_not(used_admin: str) -> None:
     library("import", "-", stdin=b"title\nDune\n", admin=used_admin)
     done = library("status", "--json", "--rest-url", f"http://{NOBODY}", admin=used_admin)
     assert done.returncode == 1
-    told = json.loads(done.stdout)
-    assert told["admin"]["health"] == "SERVING"
-    assert told["admin"]["book_count"] >= 1
-    assert told["admin"]["store_size_bytes"] > 0
-    assert told["frontend"]["health"] == "NO_ANSWER"
-    assert NOBODY in told["frontend"]["error"]
-    assert told["rest"]["health"] == "NO_ANSWER"
-    assert NOBODY in told["rest"]["error"]
+    status = json.loads(done.stdout)
+    assert status["admin"]["health"] == "SERVING"
+    assert status["admin"]["book_count"] >= 1
+    assert status["admin"]["store_size_bytes"] > 0
+    assert status["frontend"]["health"] == "NO_ANSWER"
+    assert NOBODY in status["frontend"]["error"]
+    assert status["rest"]["health"] == "NO_ANSWER"
+    assert NOBODY in status["rest"]["error"]

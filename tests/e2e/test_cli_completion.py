@@ -22,11 +22,11 @@ def test_the_script_asks_the_command_itself(shell: str) -> None:
     assert f"_LIBRARY_COMPLETE={shell}_complete" in done.stdout
 
 
-def test_what_the_help_says_to_type_is_whole_and_installs_the_script(tmp_path: Path) -> None:
-    said = CliRunner().invoke(main, ["completion", "--help"], env={"COLUMNS": "60"}).stdout
-    assert "\\b" not in said
-    assert "\b" not in said
-    lines = [line.strip() for line in said.splitlines()]
+def test_the_commands_in_the_help_are_complete_and_install_the_script(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(main, ["completion", "--help"], env={"COLUMNS": "60"}).stdout
+    assert "\\b" not in printed
+    assert "\b" not in printed
+    lines = [line.strip() for line in printed.splitlines()]
     typed = [line for line in lines if line.startswith(("mkdir", "library ", "echo"))]
     assert len(typed) == 7
     document = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")

@@ -139,8 +139,8 @@ def test_both_formats_have_all_values(admin: ServerProcess, tmp_path: Path) -> N
     assert rows[1][header.index("authors")].startswith('["Smith; Jones Ltd", "A & B"')
     assert rows[3][header.index("published_year")] == "0007"
     assert rows[3][header.index("authors")] == "Last, First"
-    said = library("export", "-", "--format", "jsonl", admin=admin.address)
-    assert said.stdout.encode() == lines.read_bytes()
+    printed = library("export", "-", "--format", "jsonl", admin=admin.address)
+    assert printed.stdout.encode() == lines.read_bytes()
 
 
 def test_users_and_loans_are_private(frontend: ServerProcess, admin: ServerProcess, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_users_and_loans_are_private(frontend: ServerProcess, admin: ServerProce
     assert active["book_title"] == BOOKS[1].title
 
 
-def test_an_export_that_fails_leaves_what_was_there(admin: ServerProcess, tmp_path: Path) -> None:
+def test_an_export_that_fails_keeps_the_old_file(admin: ServerProcess, tmp_path: Path) -> None:
     file, link = tmp_path / "books.csv", tmp_path / "link.csv"
     file.write_text("old")
     link.symlink_to(file)
@@ -198,7 +198,7 @@ def test_an_export_into_a_pipe_is_whole_and_ends_quietly_when_nobody_reads(admin
     assert b"Exception" not in done.stderr
 
 
-def test_what_cannot_be_exported_is_said_before_anything_is_written(admin: ServerProcess, tmp_path: Path) -> None:
+def test_an_export_that_cannot_work_is_refused_before_anything_is_written(admin: ServerProcess, tmp_path: Path) -> None:
     nowhere = library("export", "-", admin="127.0.0.1:1")
     assert (nowhere.exit_code, nowhere.stdout) == (2, "")
     done = library("export", str(tmp_path / "no" / "folder.csv"), admin=admin.address)

@@ -24,7 +24,7 @@ def titles(admin: str) -> list[str]:
     return [book.title for book in catalogue(admin)]
 
 
-def test_guesses_are_shown_and_need_a_yes_before_anything_is_written(admin: str, tmp_path: Path) -> None:
+def test_guesses_are_shown_and_must_be_confirmed_before_anything_is_written(admin: str, tmp_path: Path) -> None:
     file = tmp_path / "books.csv"
     file.write_bytes("Title;Author\nL’Étranger;Albert Camus\n".encode("cp1252"))
     before = titles(admin)
@@ -45,7 +45,7 @@ def test_guesses_are_shown_and_need_a_yes_before_anything_is_written(admin: str,
 
 
 def answered(file: Path, answer: bytes, admin: str) -> int:
-    """Import a file on a terminal, and give this answer to the question; return the exit status."""
+    """Import a file on a terminal, and answer the question; return the exit status."""
     terminal, its_end = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, "import", str(file)],

@@ -1,4 +1,4 @@
-"""`library import` with books that are there already, runs that go on and runs that are taken back."""
+"""`library import` with books that exist already, runs that go on and runs that are undone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def undo_of(stderr: str) -> str:
     return found[1]
 
 
-def test_books_that_are_there_are_shown_updated_or_get_copies(admin: str) -> None:
+def test_existing_books_are_shown_updated_or_get_copies(admin: str) -> None:
     [dune] = catalogue(admin)
     content = b"title,authors,isbn,publisher,copies\ndune,Frank Herbert,,Ace Books,\nDune,,9780441013593,,3\n"
 
@@ -61,13 +61,13 @@ def test_books_that_are_there_are_shown_updated_or_get_copies(admin: str) -> Non
     )
     assert catalogue(admin) == [dune]
     for dry in (("--dry-run",), ()):
-        said, lines = run("--on-duplicate", "add-copies", *dry)
+        summary, lines = run("--on-duplicate", "add-copies", *dry)
         add, refuse = ("would add", "would refuse") if dry else ("added", "refused")
-        assert said == f"{add.capitalize()} 0, {add} copies to 2, already there 0, {refuse} 0\n"
+        assert summary == f"{add.capitalize()} 0, {add} copies to 2, already there 0, {refuse} 0\n"
         assert lines[0] == f"line 2: {add} copies to book {dune.id}: {more}"
     assert catalogue(admin)[0].total_copies == 6
-    said, lines = run("--on-duplicate", "update")
-    assert said == "Added 0, updated 2, already there 0, refused 0\n"
+    summary, lines = run("--on-duplicate", "update")
+    assert summary == "Added 0, updated 2, already there 0, refused 0\n"
     assert lines[0] == f"line 2: updated book {dune.id}: {title}, {publisher}"
     [now] = catalogue(admin)
     assert (now.title, now.publisher, list(now.authors), now.total_copies) == (
@@ -78,7 +78,7 @@ def test_books_that_are_there_are_shown_updated_or_get_copies(admin: str) -> Non
     )
 
 
-def test_a_run_is_listed_and_taken_back_but_for_what_was_changed(admin: str, tmp_path: Path) -> None:
+def test_a_run_is_listed_and_undone_but_for_changed_books(admin: str, tmp_path: Path) -> None:
     [dune] = catalogue(admin)
     file = tmp_path / "new books.csv"
     rows = "".join(f"Book {number},,\n" for number in range(600))
@@ -103,7 +103,7 @@ def test_a_run_is_listed_and_taken_back_but_for_what_was_changed(admin: str, tmp
     assert [(book.id, book.total_copies) for book in left] == [(dune.id, 2), (books[7].id, 1)]
     again = library("import", str(file), "--run", run_id, "--on-duplicate", "update", admin=admin)
     assert again.exit_code == 2
-    assert f"The import {run_id} was taken back" in again.stderr
+    assert f"The import {run_id} was undone" in again.stderr
     results = json.loads(library("import", "--undo", run_id, "--json", admin=admin).stdout)
     assert len(results) == 601
     assert catalogue(admin) == left

@@ -48,21 +48,21 @@ class Up:
         self.admin = self.frontend = self.rest = ""
 
     def wait_until_open(self) -> str:
-        """Wait until all serve; give what it says, up to the lines to try."""
+        """Wait until all serve; return its output, up to the lines to try."""
         assert self.process.stdout is not None
-        said = ""
-        while "  curl " not in said:
+        output = ""
+        while "  curl " not in output:
             line = self.process.stdout.readline()
             assert line, self.process.communicate()
-            said += line
-        found = re.search(r"patrons at (\S+), librarians at (\S+)\.\n", said)
+            output += line
+        found = re.search(r"patrons at (\S+), librarians at (\S+)\.\n", output)
         assert found is not None
         self.frontend, self.admin = found.groups()
-        found = re.search(r"HTTP and JSON for both: (\S+), with a page to try it at (\S+)\.\n", said)
+        found = re.search(r"HTTP and JSON for both: (\S+), with a page to try it at (\S+)\.\n", output)
         assert found is not None
         self.rest = found[1]
         assert found[2] == f"{self.rest}/docs"
-        return said
+        return output
 
     def get(self, path: str, host: str = "localhost") -> bytes:
         """Fetch what is at a path of the REST service, asked for by that name."""
@@ -72,11 +72,11 @@ class Up:
             return body
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str]:
-        """Wait for its end, after a signal to all of its session if one is given; its status and what it says."""
+        """Wait for its end, after a signal to its session if one is given; return its exit status and output."""
         if number is not None:
             os.killpg(self.process.pid, number)
-        said, told = self.process.communicate(timeout=100)
-        return self.process.returncode, said + told
+        output, errors = self.process.communicate(timeout=100)
+        return self.process.returncode, output + errors
 
     def services(self) -> list[psutil.Process]:
         """The processes of the services, those of the admin, the frontend and REST."""
@@ -97,9 +97,9 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     data_dir = tmp_path / "new" / "data"
     up = Up(data_dir)
     started.append(up)
-    said = up.wait_until_open()
+    output = up.wait_until_open()
     variables: dict[str, str] = {}
-    for typed in re.findall(r"^  (?:export|library) .*$", said, re.MULTILINE):
+    for typed in re.findall(r"^  (?:export|library) .*$", output, re.MULTILINE):
         # As in a terminal of its own, where what is exported stays.
         variables = dict(pair.split("=") for pair in typed.split()[1:]) if "export" in typed else variables
         if "export" not in typed:
@@ -112,10 +112,10 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
                 check=False,
             )
             assert done.returncode == 0, (typed, done)
-    assert "library lend dune" in said
-    assert f"Logs are in {data_dir}." in said
-    assert f"grpcurl -plaintext {up.frontend} list\n" in said
-    assert f"curl '{up.rest}/v1/books?page_size=3'\n" in said
+    assert "library lend dune" in output
+    assert f"Logs are in {data_dir}." in output
+    assert f"grpcurl -plaintext {up.frontend} list\n" in output
+    assert f"curl '{up.rest}/v1/books?page_size=3'\n" in output
     assert len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3
     assert json.loads(up.get("/admin/v1/status"))["bookCount"] == str(len(catalogue(up.admin)))
     assert b"<html" in up.get("/docs")
@@ -134,24 +134,24 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     assert f"frontend.book_count: {books}\n" in table.stdout
     assert "frontend.parked_row_count: 0\n" in table.stdout
     by_default = library("status", "--json", admin=up.admin, frontend=up.frontend)
-    told = json.loads(by_default.stdout)
-    # Whatever has port 8080 of this machine: only a REST service that says that it does not serve is not well.
-    assert by_default.returncode == (told["rest"]["health"] not in ("SERVING", "NO_ANSWER")), told["rest"]
-    assert told["frontend"]["admin_target"] == up.admin
-    assert 0 <= told["frontend"]["cursor_age_seconds"] < 60
-    assert told["frontend"]["parked_rows"] == []
+    shown = json.loads(by_default.stdout)
+    # Any program may use port 8080 of this machine. Only a REST service that reports NOT_SERVING makes the status fail.
+    assert by_default.returncode == (shown["rest"]["health"] not in ("SERVING", "NO_ANSWER")), shown["rest"]
+    assert shown["frontend"]["admin_target"] == up.admin
+    assert 0 <= shown["frontend"]["cursor_age_seconds"] < 60
+    assert shown["frontend"]["parked_rows"] == []
 
     services = up.services()
-    status, said = up.end(signal.SIGTERM)
-    assert status == 0, said
+    status, output = up.end(signal.SIGTERM)
+    assert status == 0, output
     assert not any(service.is_running() for service in services)
 
     again = Up(data_dir)
     started.append(again)
     again.wait_until_open()
     assert len(catalogue(again.admin)) == books
-    status, said = again.end(signal.SIGINT)
-    assert status == 0, said
+    status, output = again.end(signal.SIGINT)
+    assert status == 0, output
     stopped = []
     for name in ("rest", "frontend", "admin"):
         events = [json.loads(line) for line in (data_dir / f"{name}.log").read_text().splitlines()]
@@ -231,20 +231,20 @@ WRONG_STORES: dict[str, tuple[str, Callable[[Path, Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG_STORES)
-def test_up_never_opens_a_library_on_a_store_that_is_not_right(
+def test_up_does_not_open_a_library_with_a_wrong_store(
     tmp_path: Path, started: list[Up], databases: FreshDatabases, killed: Path, kind: str
 ) -> None:
-    name, spoil, told = WRONG_STORES[kind]
+    name, spoil, reason = WRONG_STORES[kind]
     data = copy_folder(killed, tmp_path / "data")
     file = data / f"{name}.db"
     spoil(file, Path(databases.migrated("admin", "sqlite").removeprefix("sqlite:///")))
     before = file.read_bytes() if file.exists() else None
     up = Up(data)
     started.append(up)
-    status, said = up.end()
+    status, output = up.end()
     assert status == 1
-    assert "is open" not in said
-    assert f"The {name} service ended with exit status 1: cannot open the store sqlite:///{file}: {told}" in said
+    assert "is open" not in output
+    assert f"The {name} service ended with exit status 1: cannot open the store sqlite:///{file}: {reason}" in output
     assert (file.read_bytes() if file.exists() else None) == before
 
 
@@ -261,7 +261,7 @@ def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: 
         up.get("/admin/v1/status", "elsewhere.example")
 
 
-def test_up_opens_and_says_so_when_nothing_can_be_lent(tmp_path: Path, started: list[Up]) -> None:
+def test_up_opens_and_warns_when_nothing_can_be_lent(tmp_path: Path, started: list[Up]) -> None:
     store = open_store(f"sqlite:///{tmp_path}/frontend.db")
     migrate(store, MIGRATIONS)
     store.database.execute_sql("UPDATE clock_mark SET newest_time = 3600000000000000")  # in 2084
@@ -270,13 +270,14 @@ def test_up_opens_and_says_so_when_nothing_can_be_lent(tmp_path: Path, started: 
     started.append(up)
     up.wait_until_open()
     assert library("health", up.frontend).stdout == "NOT_SERVING\n"
-    status, said = up.end(signal.SIGTERM)
+    status, output = up.end(signal.SIGTERM)
     assert status == 0
-    assert "Warning: The clock is " in said
+    assert "Warning: The clock is " in output
     assert (
-        f"days behind {zoned_time(Timestamp(seconds=3_600_000_000))}, the newest time in the frontend's store." in said
+        f"days behind {zoned_time(Timestamp(seconds=3_600_000_000))}, the newest time in the frontend's store."
+        in output
     )
-    assert "library-frontend accept-clock" in said
+    assert "library-frontend accept-clock" in output
 
 
 @pytest.mark.parametrize(
@@ -287,30 +288,30 @@ def test_up_opens_and_says_so_when_nothing_can_be_lent(tmp_path: Path, started: 
         pytest.param(2, "rest", marks=pytest.mark.slow),
     ],
 )
-def test_up_ends_when_a_service_dies_and_says_which(tmp_path: Path, started: list[Up], killed: int, name: str) -> None:
+def test_up_ends_when_a_service_dies_and_names_it(tmp_path: Path, started: list[Up], killed: int, name: str) -> None:
     up = Up(tmp_path)
     started.append(up)
     up.wait_until_open()
     services = up.services()
     services[killed].kill()
-    status, said = up.end()
+    status, output = up.end()
     assert status == 1
-    assert f"Error: The {name} service was killed by SIGKILL" in said
-    assert f"Its log is {tmp_path}/{name}.log" in said
+    assert f"Error: The {name} service was killed by SIGKILL" in output
+    assert f"Its log is {tmp_path}/{name}.log" in output
     assert not any(service.is_running() for service in services)
 
 
 @pytest.mark.parametrize("name", ["admin", "frontend", "rest"])
-def test_up_says_that_a_port_is_taken(tmp_path: Path, started: list[Up], name: str) -> None:
+def test_up_reports_a_taken_port(tmp_path: Path, started: list[Up], name: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         up = Up(tmp_path, **{f"LIBRARY_{name.upper()}_LISTEN": address})
         started.append(up)
-        status, said = up.end()
+        status, output = up.end()
     assert status == 1
-    assert f"The {name} service ended with exit status 1: cannot listen on {address}: another program has" in said
-    assert "Is the library running here already? `library status` shows it." in said
-    assert f"LIBRARY_{name.upper()}_LISTEN=HOST:PORT" in said
-    assert "--listen" not in said, "up has no such option"
+    assert f"The {name} service ended with exit status 1: cannot listen on {address}: another program has" in output
+    assert "Is the library running here already? `library status` shows it." in output
+    assert f"LIBRARY_{name.upper()}_LISTEN=HOST:PORT" in output
+    assert "--listen" not in output, "up has no such option"

@@ -1,6 +1,6 @@
 """`library-client` as others install it: its wheel with grpcio and protobuf alone, or together with packages of Google.
 
-And what mypy says about programs that use it, such as the README's.
+And whether mypy accepts programs that use it, such as the README's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 NEEDED = ("grpcio", "protobuf", "typing_extensions")
 """What pip installs for the dependencies of the wheel: typing_extensions is grpcio's."""
-BESIDE = ("googleapis-common-protos", "grpcio-status")
+EXTRAS = ("googleapis-common-protos", "grpcio-status")
 """With messages of google.rpc and google.type, which must not clash with those of the client."""
 TYPES = ("types-grpcio", "types-protobuf")
 
@@ -92,7 +92,7 @@ except errors.FieldInvalid as error:
 """
 """What the excerpts in the README of the client need around them; `request` has three wrong fields."""
 
-GOOGLE_BESIDE = """
+WITH_GOOGLE = """
 import importlib
 import sys
 
@@ -163,7 +163,7 @@ def test_the_wheel_needs_grpcio_and_protobuf_only(wheel: Path) -> None:
     assert not any("sync/v1" in name and "frontend" not in name for name in names), "not for clients"
 
 
-def test_a_client_with_nothing_else_borrows(wheel: Path, addresses: dict[str, str], tmp_path: Path) -> None:
+def test_a_client_without_other_packages_borrows(wheel: Path, addresses: dict[str, str], tmp_path: Path) -> None:
     environment = Environment(tmp_path / "venv", NEEDED)
     environment.install(wheel)
     program = at(addresses, program_of(ROOT / "library-client" / "README.md"))
@@ -176,15 +176,17 @@ def test_a_client_with_nothing_else_borrows(wheel: Path, addresses: dict[str, st
     assert printed.endswith("\n3\n")
 
 
-def test_a_client_works_beside_the_packages_of_google(wheel: Path, addresses: dict[str, str], tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "venv", (*NEEDED, *BESIDE))
+def test_a_client_works_alongside_the_packages_of_google(
+    wheel: Path, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    environment = Environment(tmp_path / "venv", (*NEEDED, *EXTRAS))
     environment.install(wheel)
     for first in ("google.type.money_pb2", "library.v1.loan_pb2", "library_client", "grpc_status.rpc_status"):
-        said = environment.run(at(addresses, GOOGLE_BESIDE), tmp_path, first)
-        assert said == "FIELD_INVALID FIELD_INVALID\n"
+        printed = environment.run(at(addresses, WITH_GOOGLE), tmp_path, first)
+        assert printed == "FIELD_INVALID FIELD_INVALID\n"
 
 
-def test_mypy_is_content_with_programs_where_grpcio_has_no_types(wheel: Path, tmp_path: Path) -> None:
+def test_mypy_accepts_programs_where_grpcio_has_no_types(wheel: Path, tmp_path: Path) -> None:
     environment = Environment(tmp_path / "venv", NEEDED)
     environment.install(wheel)
     check_types(environment.python, tmp_path, "borrow.py", "mary.py")
@@ -198,7 +200,7 @@ def test_mypy_sees_the_types_of_calls(wheel: Path, tmp_path: Path) -> None:
     assert "Incompatible types in assignment" in refused.stdout, refused
 
 
-def test_mypy_is_content_with_programs_where_the_library_is_installed(tmp_path: Path) -> None:
+def test_mypy_accepts_programs_where_the_library_is_installed(tmp_path: Path) -> None:
     check_types(Path(sys.executable), tmp_path, "borrow.py", "mary.py", "excerpts.py", "with_asyncio.py")
 
 

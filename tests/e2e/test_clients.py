@@ -1,4 +1,4 @@
-"""Clients that others made meet both servers: list, describe with comments, call, and be told why a call is refused."""
+"""Clients that others made meet both servers: list, describe with comments, call, and show why a call is refused."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_patron_is_served(library: Library, client: ThirdPartyClient, request:
     refusal = client.call(frontend, "library.frontend.v1.LendingService/BorrowBook", again).refusal
     assert "NO_COPY_AVAILABLE" in refusal
     assert "lending-library" in refusal
-    assert loan["dueTime"][:19] in refusal  # it tells the second
+    assert loan["dueTime"][:19] in refusal  # in UTC, to the second
     returned = client.call(frontend, "library.frontend.v1.LendingService/ReturnBook", {"loan_id": loan["id"]}).reply
     assert returned["state"] == "LOAN_STATE_RETURNED"
     assert client.call(frontend, *listing).reply["books"][0]["id"] == book.id
@@ -214,12 +214,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("server", "method", "arguments", "told"), REFUSED)
+@pytest.mark.parametrize(("server", "method", "arguments", "expected"), REFUSED)
 def test_a_refusal_is_readable(
-    library: Library, client: ThirdPartyClient, server: str, method: str, arguments: dict[str, Any], told: list[str]
+    library: Library, client: ThirdPartyClient, server: str, method: str, arguments: dict[str, Any], expected: list[str]
 ) -> None:
     refusal = client.call(library.address[server], method, arguments).refusal
-    for words in ["lending-library", "google.rpc.ErrorInfo", "google.rpc.RequestInfo", *told]:
+    for words in ["lending-library", "google.rpc.ErrorInfo", "google.rpc.RequestInfo", *expected]:
         assert words in refusal
 
 
@@ -238,7 +238,7 @@ def test_grpcui_shows_the_details_of_a_refusal_in_words(library: Library) -> Non
     assert request.keys() == {"@type", "request_id"}
 
 
-def test_tools_are_called_as_the_page_of_clients_says(library: Library) -> None:
+def test_tools_are_called_as_the_page_of_clients_describes(library: Library) -> None:
     (tools,) = re.findall(r"^## Tools\n(.*?)^## ", (ROOT / "docs/clients.md").read_text(), re.MULTILINE | re.DOTALL)
     commands = re.findall(r"^```sh\n(.*?)^```$", tools, re.MULTILINE | re.DOTALL)
     assert [command.partition(" ")[0] for command in commands] == ["grpcui", "buf", "grpcurl"]

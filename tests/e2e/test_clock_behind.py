@@ -1,4 +1,4 @@
-"""A frontend whose clock is more than a day behind its store lends nothing, says so, and recovers by itself."""
+"""A frontend whose clock is more than a day behind its store lends nothing, reports it, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Frontend:
         return status
 
     def lends(self, is_serving: bool) -> bool:
-        """Whether health says so, of lending and of the server as a whole."""
+        """Whether health reports this, of lending and of the server as a whole."""
         return {self.health(name) for name in ("", LENDING)} == {SERVING if is_serving else NOT_SERVING}
 
     def enroll(self, name: str) -> str:
@@ -100,7 +100,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     refusal = frontend.refusal(book.id, user_id)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CLOCK_BEHIND")
     assert refusal.metadata["now"] < refusal.metadata["newest_time"]
-    eventually(lambda: frontend.lends(False), "health says that it does not lend")
+    eventually(lambda: frontend.lends(False), "health reports that it does not lend")
     assert frontend.health(MEMBERS) == SERVING
     shown = library("status", "--all", admin=admin.address, frontend=frontend.process.address)
     assert shown.returncode == 1
@@ -123,7 +123,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
 
     clock.set_offset(-23 * HOUR)
     frontend.borrow(book.id, user_id)
-    eventually(lambda: frontend.lends(True), "health says that it lends, without a restart")
+    eventually(lambda: frontend.lends(True), "health reports that it lends, without a restart")
     clock.set_offset(NOW)
     returned = frontend.client.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=20)
     assert not returned.HasField("fine")
@@ -135,7 +135,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     accepted = accept_clock(url)
     assert accepted.returncode == 0, accepted.stderr
     assert "The newest time in the store: 208" in accepted.stdout
-    eventually(lambda: frontend.lends(True), "health says that it lends")
+    eventually(lambda: frontend.lends(True), "health reports that it lends")
     frontend.borrow(book.id, user_id)
     assert "there is nothing to accept" in accept_clock(url).stdout
     warnings = [event for event in frontend.process.log_events() if event["event"].startswith("the clock is behind")]
@@ -165,4 +165,4 @@ def test_of_two_processes_on_a_store_the_one_with_the_wrong_clock_does_not_lend(
     right.borrow(book.id, user_id)
     wrong.clock.set_offset(NOW)
     wrong.borrow(book.id, user_id)
-    eventually(lambda: wrong.lends(True), "health says that it lends")
+    eventually(lambda: wrong.lends(True), "health reports that it lends")

@@ -51,7 +51,7 @@ class BothServices:
         server.environment = self.clock.variables
         server.launch()
         server.wait_until_listening()
-        # Not until it says SERVING: a frontend in 1970 does not.
+        # Not until it reports SERVING: a frontend in 1970 does not.
         eventually(lambda: any(event["event"] == "serving" for event in server.log_events()), "it is open", seconds=30)
         return server
 
@@ -85,7 +85,7 @@ class BothServices:
 
 
 @pytest.mark.slow
-def test_the_services_keep_in_step_whatever_the_clock_does(
+def test_the_services_keep_in_step_while_the_clock_jumps(
     servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:
     clock = FakeTime(tmp_path)

@@ -1,4 +1,4 @@
-"""What the README and the pages in docs/ say of settings, targets, links and folders is held to what there is."""
+"""The settings, targets, links and folders in the README and in docs/ are compared with the real ones."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def settings_of(server: str) -> dict[str, str]:
         assert option.envvar == f"LIBRARY_{server.upper()}_{flag[2:].replace('-', '_').upper()}"
         default = " ".join(option.default) if isinstance(option.default, tuple) else option.default
         if not isinstance(default, (str, int, float)):
-            said = re.search(r"\[default: (.*)\]", option.help or "")
-            assert said is not None
-            found[flag] = said[1]
+            shown = re.search(r"\[default: (.*)\]", option.help or "")
+            assert shown is not None
+            found[flag] = shown[1]
         else:
             found[flag] = f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
     return found
@@ -43,14 +43,14 @@ def settings_of(server: str) -> dict[str, str]:
 
 def test_the_settings_of_the_servers_are_those_in_the_table() -> None:
     rows = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| (.*?) \| (.*?) \| .+ \|$", SETTINGS, re.MULTILINE)
-    told = {
+    documented = {
         server: {flag: defaults[place] for flag, *defaults in rows if defaults[place] != "-"}
         for place, server in enumerate(SERVERS)
     }
-    assert told == {server: settings_of(server) for server in SERVERS}
+    assert documented == {server: settings_of(server) for server in SERVERS}
 
 
-def test_the_settings_of_the_command_are_told() -> None:
+def test_the_settings_of_the_command_are_documented() -> None:
     variables = {
         (option.opts[0], option.envvar, option.default)
         for command in library_cli.__main__.every_command().values()
@@ -61,7 +61,7 @@ def test_the_settings_of_the_command_are_told() -> None:
         assert f"`{flag}` or `{variable}` (`{default}`)" in SETTINGS
 
 
-def test_every_make_target_and_every_link_is_there() -> None:
+def test_every_make_target_and_every_link_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     documents = [ROOT / "README.md", ROOT / "library-client" / "README.md", *(ROOT / "docs").glob("*.md")]
     for document in documents:
@@ -83,7 +83,7 @@ PACKAGES = [
 
 
 @pytest.mark.parametrize("folder", PACKAGES)
-def test_the_tree_is_told(folder: str) -> None:
+def test_each_package_is_in_the_readme(folder: str) -> None:
     assert f"\n{folder}/" in README
 
 

@@ -1,6 +1,6 @@
 """The documents with commands are run as they are printed, each twice in a row, against one library for all of them.
 
-Whoever comes second finds a library in which all of it has been done before, and types the same.
+The second run types the same commands in a library in which they have all been run before.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def missing_of(programs: set[str]) -> set[str]:
         except pytest.skip.Exception:
             missing.add(program)
     if "curl" in programs - missing:
-        told = subprocess.run(["curl", "--help", "all"], capture_output=True, text=True, check=True).stdout
-        missing |= set() if "--json" in told else {"curl"}  # it came with 7.82, of March 2022
+        options = subprocess.run(["curl", "--help", "all"], capture_output=True, text=True, check=True).stdout
+        missing |= set() if "--json" in options else {"curl"}  # it came with 7.82, of March 2022
     return missing
 
 

@@ -21,7 +21,7 @@ from library_domain.contract import contract_descriptors
 from service_kit.calls.handlers import Handler
 from service_kit.server import Limits, Server
 from service_kit.servicer import IS_LONG_CALL
-from service_kit.store import open_store
+from tests.support.cancelled_calls import locked
 from tests.support.clients import open_channel
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases, bound_store
@@ -142,18 +142,6 @@ def check_log(server: ServerProcess) -> list[dict[str, Any]]:
     assert [event for event in events if event["level"] in ("error", "critical")] == []
     assert events[-1]["event"] == "stopped"
     return events
-
-
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Let nobody write to an admin's store."""
-    store = open_store(url)
-    try:
-        with store.writing():
-            store.database.execute_sql("UPDATE counter SET revision = revision")
-            yield
-    finally:
-        store.close()
 
 
 @pytest.mark.parametrize("rows", [200, 700])

@@ -1,4 +1,4 @@
-"""What errors tell: the client a request id and no more than it may know, the log the rest, and nobody a password."""
+"""Errors show the client a request id and no more than it may know. The log has the rest. Neither has a password."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSWORD = "open-sesame-7"
 
 
 def started(servers: Servers, databases: FreshDatabases, name: ServerName, engine: Engine) -> ServerProcess:
-    """A server of its own store; its URL has a password, which our PostgreSQL takes whatever it is."""
+    """A server of its own store; its URL has a password, and the PostgreSQL of the tests accepts any."""
     url = databases.migrated(name, engine)
     if engine == "postgresql":
         scheme, _, rest = url.partition("://")
@@ -51,7 +51,7 @@ def fresh_admin(request: pytest.FixtureRequest, servers: Servers, databases: Fre
 
 
 def refused(call: Callable[..., Any], request: Any, *metadata: tuple[str, str]) -> tuple[Refusal, dict[str, Any]]:
-    """Make a call that is to be refused; what it tells, and the trailing metadata."""
+    """Make a call that must be refused; return the refusal and the trailing metadata."""
     with pytest.raises(grpc.RpcError) as error:
         call(request, timeout=10, metadata=metadata)
     call_ended: Any = error.value
@@ -63,7 +63,7 @@ def logged(server: ServerProcess, request_id: str) -> list[dict[str, Any]]:
 
 
 def run_sql(server: ServerProcess, statement: str) -> None:
-    """Do something to a store behind the back of its server."""
+    """Execute a statement in a store while its server runs, without the server."""
     if server.database_url.startswith("sqlite"):
         sqlite = CySqliteDatabase(server.database_url.removeprefix("sqlite:///"))
         sqlite.execute_sql(statement)
@@ -85,9 +85,7 @@ def test_a_clients_own_request_id_is_in_the_error_and_in_the_log(frontend: Serve
 
 
 @pytest.mark.parametrize("sent", [[], [""], ["x" * 65], ["two words"], ['"}']])
-def test_a_request_id_is_made_where_none_is_sent_that_may_stand_in_a_log(
-    frontend: ServerProcess, sent: list[str]
-) -> None:
+def test_a_request_id_is_generated_if_none_that_can_be_logged_is_sent(frontend: ServerProcess, sent: list[str]) -> None:
     call = frontend.frontend().members.GetUser
     refusal, trailing = refused(call, GetUserRequest(id="no id"), *(("x-request-id", value) for value in sent))
     assert refusal.request_id == trailing["x-request-id"] == uuid.UUID(refusal.request_id).hex
@@ -101,7 +99,7 @@ def test_an_answered_call_is_in_the_log_by_its_request_id(frontend: ServerProces
     assert "grace@" not in frontend.log_tail(1_000_000)
 
 
-def test_an_internal_error_tells_the_client_only_the_request_id(fresh_frontend: ServerProcess) -> None:
+def test_an_internal_error_shows_the_client_only_the_request_id(fresh_frontend: ServerProcess) -> None:
     server, client = fresh_frontend, fresh_frontend.frontend()
     run_sql(server, "ALTER TABLE user_account RENAME COLUMN last_name TO moved_away")
 
@@ -123,7 +121,7 @@ def test_an_internal_error_tells_the_client_only_the_request_id(fresh_frontend: 
     assert client.members.EnrollUser(person, timeout=10).email == "ada@example.org"
 
 
-def test_the_admin_is_as_discreet(fresh_admin: ServerProcess) -> None:
+def test_the_admin_shows_no_more_than_the_frontend(fresh_admin: ServerProcess) -> None:
     client = fresh_admin.admin()
     run_sql(fresh_admin, "ALTER TABLE book RENAME COLUMN language TO moved_away")
     refusal, _ = refused(client.catalog.AddBook, AddBookRequest(title="A secret garden"))
@@ -142,7 +140,7 @@ def until_open(server: ServerProcess) -> None:
 
 def test_a_traceback_as_text_has_no_values_either(servers: Servers, databases: FreshDatabases) -> None:
     server = servers.start("frontend", databases.migrated("frontend", "sqlite"))
-    # What `make run` and a terminal show; only its address is first learnt from a log in JSON.
+    # What `make run` and a terminal show; the first start logs in JSON, from which the test reads the address.
     server.stop()
     server.settings["LOG_FORMAT"] = "text"
     server.launch()
@@ -160,7 +158,7 @@ def test_a_traceback_as_text_has_no_values_either(servers: Servers, databases: F
     assert "\x1b[" not in log
 
 
-def test_a_store_that_is_gone_is_said_to_be_unavailable(
+def test_calls_are_refused_as_unavailable_while_the_store_is_gone(
     servers: Servers, databases: FreshDatabases, postgresql: PostgresqlServer
 ) -> None:
     server = started(servers, databases, "frontend", "postgresql")

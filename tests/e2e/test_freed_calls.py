@@ -270,7 +270,7 @@ def admin_import_is_cut_off(client: AdminClient) -> None:
 
 
 @pytest.mark.parametrize("make", [admin_answers, admin_refuses, admin_import_is_cut_off])
-def test_calls_of_the_admin_are_freed_likewise(databases: FreshDatabases, make: Callable[[AdminClient], None]) -> None:
+def test_calls_of_the_admin_are_freed_too(databases: FreshDatabases, make: Callable[[AdminClient], None]) -> None:
     with bound_store("admin", databases.migrated("admin", "sqlite")) as store:
         handlers = Handlers()
         with serving(handlers, services(store, system_clock)) as address, open_channel(address) as channel:

@@ -1,4 +1,4 @@
-"""More than a frontend takes: of one message, of calls at a time, and when it is told to stop in the middle of it."""
+"""More than a frontend takes: of one message, of calls at a time, and when it is stopped in the middle of it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Flood:
     def __init__(self, desk: FrontendClient, books: list[str], user: str) -> None:
         self._desk, self._books, self._user = desk, books, user
         self.acknowledged: dict[str, str] = {}
-        """The loans that the server told of, by the ids of their requests."""
+        """The loans that the server acknowledged, by the ids of their requests."""
         self.unanswered: list[BorrowBookRequest] = []
         self._lock = threading.Lock()
 

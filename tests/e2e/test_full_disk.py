@@ -1,4 +1,4 @@
-"""A full disk: changes are refused UNAVAILABLE, reading goes on, health says so, and it heals by itself."""
+"""A full disk: changes are refused UNAVAILABLE, reading goes on, health reports it, and the server recovers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Store:
         self._health: Any = health_pb2_grpc.HealthStub(server.channel())
 
     def write(self, name: str, request_id: str = "") -> None:
-        """Add a book or user of this name. Only a refusal for the reason of the disk is no failure."""
+        """Add a book or user of this name. Any other refusal than one for the full disk fails the test."""
         request_id = request_id or str(uuid4())
         try:
             self._write(self._request(name, request_id), timeout=WAIT_SECONDS)
@@ -133,7 +133,7 @@ def on_disk(databases: FreshDatabases, server: ServerName, folder: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["admin", "frontend"])
-def test_on_a_full_disk_changes_are_refused_reading_goes_on_and_it_heals_by_itself(
+def test_on_a_full_disk_changes_are_refused_reads_go_on_and_the_server_recovers(
     servers: Servers, databases: FreshDatabases, disk: FileSizeLimit | SmallFileSystem, name: ServerName
 ) -> None:
     began = time.monotonic()
@@ -172,12 +172,14 @@ def test_on_a_full_disk_changes_are_refused_reading_goes_on_and_it_heals_by_itse
     assert integrity(Path(server.database_url.removeprefix("sqlite:///"))) == "ok"
 
 
-def test_a_full_disk_of_postgresql_is_reported_and_heals_by_itself(servers: Servers, databases: FreshDatabases) -> None:
+def test_a_full_disk_of_postgresql_is_reported_and_the_server_recovers(
+    servers: Servers, databases: FreshDatabases
+) -> None:
     server = servers.start("frontend", databases.migrated("frontend", "postgresql"))
     store = Store(server)
     store.write("first")
     with psycopg.connect(server.database_url, autocommit=True) as connection:
-        # A disk of the server cannot be filled here. This is how it says so; every change has to take a revision.
+        # The disk of the server cannot be filled here, so a trigger raises its error. Every change takes a revision.
         connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$"
@@ -207,7 +209,7 @@ def integrity(file: Path) -> str:
 @pytest.mark.parametrize("program", ["admin_server", "frontend_server"])
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 @pytest.mark.parametrize("most_bytes", [5_000, 60_000])
-def test_a_store_that_cannot_be_made_is_one_sentence_and_can_be_made_later(
+def test_a_store_that_cannot_be_created_is_one_sentence_and_can_be_created_later(
     tmp_path: Path, program: str, command: str, most_bytes: int
 ) -> None:
     arguments = [program, command, "--database-url", f"sqlite:///{tmp_path}/library.db"]
@@ -252,7 +254,7 @@ def test_a_restore_that_does_not_fit_keeps_the_old_store(databases: FreshDatabas
 
 
 @pytest.mark.parametrize("size", [300, pytest.param(9_000, marks=pytest.mark.slow)])
-def test_an_import_into_a_full_store_says_how_far_it_came_and_where_to_go_on(
+def test_an_import_into_a_full_store_prints_how_to_continue(
     servers: Servers, databases: FreshDatabases, tmp_path: Path, size: int
 ) -> None:
     (tmp_path / "disk").mkdir()

@@ -49,10 +49,15 @@ def run_of_tests(tmp_path: Path, *arguments: str) -> Iterator[Run]:
         )
     try:
         wait_until(lambda: report.exists() and report.read_text().endswith("}"), tmp_path / "output.txt", process)
-        told = json.loads(report.read_text())
-        assert {"postgres", "sleep"} & set(told["names"]), told
-        started = [psutil.Process(pid) for pid in told["started"]]
-        yield Run(process, psutil.Process(told["worker"]), started, [Path(folder) for folder in told["folders"]])
+        report_of_run = json.loads(report.read_text())
+        assert {"postgres", "sleep"} & set(report_of_run["names"]), report_of_run
+        started = [psutil.Process(pid) for pid in report_of_run["started"]]
+        yield Run(
+            process,
+            psutil.Process(report_of_run["worker"]),
+            started,
+            [Path(folder) for folder in report_of_run["folders"]],
+        )
     finally:
         process.kill()
         process.wait()
@@ -85,7 +90,7 @@ def is_gone(process: psutil.Process) -> bool:
     ],
     ids=["the run", "a worker", "the run, by SIGTERM", "a run without workers", "the run, by Ctrl-C twice"],
 )
-def test_whatever_a_killed_run_started_ends_with_it(
+def test_all_processes_of_a_killed_run_end_with_it(
     tmp_path: Path, arguments: list[str], who: str, how: signal.Signals
 ) -> None:
     with run_of_tests(tmp_path, *arguments) as run:
@@ -99,7 +104,7 @@ def test_whatever_a_killed_run_started_ends_with_it(
         wait_until(lambda: not run.folders[0].exists(), output)
 
 
-def test_a_folder_of_a_run_that_is_no_more_is_removed_at_the_next_start(
+def test_the_folder_of_a_run_that_has_ended_is_removed_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when all processes were killed at once, the watchdog with them."""

@@ -34,7 +34,7 @@ GREETING = PREFACE + frame(SETTINGS) + frame(SETTINGS, ACK)
 
 @contextmanager
 def file_limit(soft: int) -> Iterator[None]:
-    """Let this process, and those that it starts, open so many files at the most before they ask for more."""
+    """Let this process, and those that it starts, open at most `soft` files until they raise the limit."""
     before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:
@@ -90,7 +90,7 @@ GREETINGS = pytest.mark.parametrize("greeting", [b"", GREETING], ids=["silent", 
 
 
 @GREETINGS
-def test_the_frontend_lends_beside_many_connections(
+def test_the_frontend_lends_despite_many_connections(
     frontend: tuple[ServerProcess, Callable[[], None]], greeting: bytes
 ) -> None:
     server, borrow = frontend
@@ -103,7 +103,7 @@ def test_the_frontend_lends_beside_many_connections(
 
 
 @GREETINGS
-def test_the_admin_serves_beside_many_connections(admin: ServerProcess, greeting: bytes) -> None:
+def test_the_admin_serves_despite_many_connections(admin: ServerProcess, greeting: bytes) -> None:
     with many_connections(admin, greeting), open_channel(admin.address) as channel:
         client = AdminClient(channel)
         book = client.catalog.AddBook(AddBookRequest(title="Emma"), timeout=SECONDS)
@@ -112,7 +112,7 @@ def test_the_admin_serves_beside_many_connections(admin: ServerProcess, greeting
 
 
 @pytest.mark.parametrize("greeting", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["silent", "idle"])
-def test_library_rest_serves_beside_many_connections(
+def test_library_rest_serves_despite_many_connections(
     admin: ServerProcess, rest_servers: RestServers, greeting: bytes
 ) -> None:
     with file_limit(FIRST_LIMIT):

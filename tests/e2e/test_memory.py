@@ -44,7 +44,7 @@ def peak_bytes(process: ServingProcess) -> int:
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    raise AssertionError("the system does not say how much memory a process has had")
+    raise AssertionError("the system does not report how much memory a process has had")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 class Desk:
-    """A frontend, and a patron at it who must be served whatever the other clients do."""
+    """A frontend, and a patron at it who must be served no matter what the other clients do."""
 
     def __init__(self, server: ServerProcess, books: list[str], user: str) -> None:
         self.server = server
@@ -110,7 +110,7 @@ Connect = Callable[[ServerProcess | Desk], StubbornClient]
 
 
 @pytest.mark.parametrize("path", [GET_BOOK, BORROW_BOOK, LIST_BOOKS, SYNC_NOW, CHECK, WATCH])
-def test_calls_of_headers_only_keep_nobody_out(desk: Desk, connect: Connect, path: str) -> None:
+def test_calls_of_headers_only_do_not_block_others(desk: Desk, connect: Connect, path: str) -> None:
     for _ in range(5):
         client = connect(desk)
         for _ in range(120):
@@ -119,7 +119,7 @@ def test_calls_of_headers_only_keep_nobody_out(desk: Desk, connect: Connect, pat
     desk.serve()
 
 
-def test_answers_that_nobody_reads_keep_nobody_out(desk: Desk, connect: Connect) -> None:
+def test_answers_that_nobody_reads_do_not_block_others(desk: Desk, connect: Connect) -> None:
     """Small ones: without bytes to speak of, each call is what is held."""
     for _ in range(5):
         client = connect(desk)
@@ -130,7 +130,7 @@ def test_answers_that_nobody_reads_keep_nobody_out(desk: Desk, connect: Connect)
     desk.serve()
 
 
-def test_watches_that_nobody_reads_stop_no_health_check(desk: Desk, connect: Connect) -> None:
+def test_watches_that_nobody_reads_do_not_block_health_checks(desk: Desk, connect: Connect) -> None:
     for _ in range(5):
         client = connect(desk)
         for _ in range(100):
@@ -149,7 +149,7 @@ def test_watches_that_nobody_reads_stop_no_health_check(desk: Desk, connect: Con
 
 
 @pytest.mark.parametrize("path", [IMPORT_BOOKS, REFLECTION])
-def test_streams_that_do_not_move_keep_nobody_out(admin: ServerProcess, connect: Connect, path: str) -> None:
+def test_streams_that_do_not_move_do_not_block_others(admin: ServerProcess, connect: Connect, path: str) -> None:
     for _ in range(4):
         client = connect(admin)
         for _ in range(80):
@@ -171,7 +171,7 @@ def test_streams_that_do_not_move_keep_nobody_out(admin: ServerProcess, connect:
                 break
 
 
-def test_calls_that_are_reset_at_once_keep_nobody_out(desk: Desk, connect: Connect) -> None:
+def test_calls_that_are_reset_at_once_do_not_block_others(desk: Desk, connect: Connect) -> None:
     message = ListBooksRequest(page_size=100).SerializeToString()
     client = connect(desk)
     for _ in range(1_000):
@@ -268,7 +268,7 @@ def test_calls_that_do_not_move_are_ended(desk: Desk, admin: ServerProcess, conn
     assert not importing.has_ended.is_set()
 
 
-def test_many_sync_now_while_the_admin_is_down_keep_nobody_out(desk: Desk) -> None:
+def test_many_sync_now_while_the_admin_is_down_do_not_block_others(desk: Desk) -> None:
     """300 of them took 10.4 seconds, one after the other."""
     with ExitStack() as stack:
         channels = [stack.enter_context(open_channel(desk.address)) for _ in range(3)]
@@ -286,7 +286,7 @@ def test_many_sync_now_while_the_admin_is_down_keep_nobody_out(desk: Desk) -> No
 
 
 @pytest.mark.slow
-def test_many_sync_now_while_the_admin_hangs_keep_nobody_out(servers: Servers, databases: FreshDatabases) -> None:
+def test_many_sync_now_while_the_admin_hangs_do_not_block_others(servers: Servers, databases: FreshDatabases) -> None:
     """It takes connections and never answers. Each caller has an answer as soon as the run under way has failed."""
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     url = databases.migrated("frontend", "sqlite")
@@ -349,7 +349,7 @@ sys.stdin.read()
 
 
 @pytest.mark.slow
-def test_a_client_that_is_frozen_keeps_nobody_out_and_is_disconnected(desk: Desk) -> None:
+def test_a_frozen_client_does_not_block_others_and_is_disconnected(desk: Desk) -> None:
     """By the server's keepalive: its system still acknowledges all that is sent."""
     command = [sys.executable, "-c", FROZEN_CLIENT, desk.address, GET_BOOK]
     client = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ))

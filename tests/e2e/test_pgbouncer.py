@@ -25,7 +25,7 @@ from tests.support.stores import FreshDatabases, ServerName
 from tests.sync.agreement import (
     assert_no_copy_was_lent_twice,
     eventually,
-    holds,
+    has_books,
     recorded_loans,
     wait_until_they_agree,
 )
@@ -51,7 +51,7 @@ def test_lending_races_and_sync_in_session_mode(
         ]
         desks = [frontends[number % 2].frontend() for number in range(PATRONS)]
         for desk in desks[:2]:
-            eventually(holds(desk, BOOKS), "the books are there")
+            eventually(has_books(desk, BOOKS), "the books are there")
         users = [
             desk.members.EnrollUser(
                 EnrollUserRequest(email=f"{number}@example.org", first_name="Ada", last_name="King"),

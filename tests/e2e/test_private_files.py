@@ -1,4 +1,4 @@
-"""Stores, logs and back-ups can be read by their user only, whatever the umask is, from their first moment."""
+"""Stores, logs and back-ups can be read by their user only, with any umask, from their first moment."""
 
 from __future__ import annotations
 
@@ -117,11 +117,11 @@ def test_library_up_makes_private_files_and_closes_those_of_an_earlier_version(t
         up = Up(data)
         up.wait_until_open()
         assert open_to_others(data) == []
-        status, said = up.end(signal.SIGINT)
+        status, output = up.end(signal.SIGINT)
     finally:
         os.umask(before)
     assert status == 0
-    assert sum("Other users could read these files until now" in line for line in said.splitlines()) == 1
+    assert sum("Other users could read these files until now" in line for line in output.splitlines()) == 1
     assert open_to_others(data) == []
 
 

@@ -64,11 +64,11 @@ def test_12_patrons_race_for_each_of_20_single_copies(
     assert len(loans) == BOOKS
 
     for frontend in frontends:
-        wait_until_told(frontend.frontend())
-    told = admin.admin().loans.ListLoans(ListLoansRequest(page_size=1_000)).loans
-    assert {loan.id: loan for loan in told} == loans
-    assert len(told) == BOOKS
-    assert {loan.state for loan in told} == {LOAN_STATE_ACTIVE}
+        wait_until_all_is_pushed(frontend.frontend())
+    recorded = admin.admin().loans.ListLoans(ListLoansRequest(page_size=1_000)).loans
+    assert {loan.id: loan for loan in recorded} == loans
+    assert len(recorded) == BOOKS
+    assert {loan.state for loan in recorded} == {LOAN_STATE_ACTIVE}
     assert not desks[0].catalog.ListBooks(ListBooksRequest()).books
 
 
@@ -102,13 +102,13 @@ def wait_for_books(desk: FrontendClient, books: list[str]) -> None:
         time.sleep(0.05)
 
 
-def wait_until_told(desk: FrontendClient) -> None:
-    """Wait until the admin knows all that this frontend's store has to tell."""
+def wait_until_all_is_pushed(desk: FrontendClient) -> None:
+    """Wait until the admin has recorded all users and loans of this frontend."""
     deadline = time.monotonic() + SYNC_SECONDS
     while True:
         status = desk.sync.GetSyncStatus(GetSyncStatusRequest())
         if not status.waiting_loan_count + status.waiting_user_count:
             assert not status.parked_rows
             return
-        assert time.monotonic() < deadline, f"the admin was not told: {status}"
+        assert time.monotonic() < deadline, f"the push did not end: {status}"
         time.sleep(0.05)

@@ -21,7 +21,7 @@ NO_ADMIN = "127.0.0.1:1"
 """A port where nothing listens: tcpmux, of 1988."""
 
 CONNECTIONS, RESETS = 4, 4_000
-"""Each of the connections resets so many calls."""
+"""The number of connections, and of calls that each of them resets."""
 
 MEGABYTE = 2**20
 

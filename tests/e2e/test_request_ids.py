@@ -1,292 +1,33 @@
 """Request ids, through real servers: each method that changes something is done once, and its first answer comes back.
 
-`CASES` has an entry for each method of the contract that changes something; one without an entry fails.
+Each has a case in `tests.support.request_id_cases`; a method without a case fails.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import grpc
 import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.protobuf import json_format
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
-from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2
-from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
-from library.v1.loan_pb2 import Loan
-from library.v1.user_pb2 import User
+from library.frontend.v1 import lending_service_pb2
 from tests.support.changing_methods import CHANGING_METHODS
-from tests.support.clients import refusal_of
 from tests.support.processes import Servers
+from tests.support.request_id_cases import CASES, Desk
 from tests.support.rest import Answer, RestServers
 from tests.support.stores import Engine, FreshDatabases
 
 THREADS = 12
-NUMBERS = itertools.count(1)
-
-
-class Desk:
-    """Both servers, in step with one another, and library-rest in front of them."""
-
-    def __init__(self, servers: Servers, rest_servers: RestServers, databases: FreshDatabases, engine: Engine) -> None:
-        admin = servers.start("admin", databases.migrated("admin", engine))
-        frontend = servers.start(
-            "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"
-        )
-        self.admin, self.frontend = admin.admin(), frontend.frontend()
-        self.rest = rest_servers.start([frontend.address, admin.address])
-        self._channels = {"library.admin.v1": admin.channel(), "library.frontend.v1": frontend.channel()}
-
-    def call(self, method: str, request: Message) -> bytes:
-        """Call `package.Service/Method`; return the answer's bytes as they came."""
-        channel = self._channels[method.rpartition(".")[0]]
-        call: Callable[..., bytes] = channel.unary_unary(
-            f"/{method}", request_serializer=type(request).SerializeToString
-        )
-        return call(request, timeout=30)
-
-    def reason(self, method: str, request: Message) -> str:
-        """Call a method that is to refuse; return its reason."""
-        with pytest.raises(grpc.RpcError) as refused:
-            self.call(method, request)
-        return refusal_of(refused.value).reason
-
-    def book(self, copies: int = 50) -> Book:
-        """Add a book and wait until it can be borrowed."""
-        book: Book = self.admin.catalog.AddBook(admin_catalog.AddBookRequest(title="Emma", copies=copies))
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                self.frontend.catalog.GetBook(catalog_service_pb2.GetBookRequest(id=book.id))
-                return book
-            except grpc.RpcError:
-                assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def user(self) -> User:
-        """Enrol a user."""
-        user: User = self.frontend.members.EnrollUser(
-            member_service_pb2.EnrollUserRequest(
-                email=f"ada{next(NUMBERS)}@example.org", first_name="Ada", last_name="Lovelace"
-            )
-        )
-        return user
-
-    def loan(self) -> Loan:
-        """Lend a book to a user."""
-        request = lending_service_pb2.BorrowBookRequest(book_id=self.book().id, user_id=self.user().id, days=14)
-        loan: Loan = self.frontend.lending.BorrowBook(request)
-        return loan
-
-    def user_now(self, user_id: str) -> User:
-        """Get a user."""
-        user: User = self.frontend.members.GetUser(member_service_pb2.GetUserRequest(id=user_id))
-        return user
-
-    def entry(self, book_id: str) -> Book:
-        """Get a book as the admin has it."""
-        book: Book = self.admin.catalog.GetBook(admin_catalog.GetBookRequest(id=book_id))
-        return book
-
-    def loan_now(self, loan_id: str) -> Loan:
-        """Get a loan."""
-        loan: Loan = self.frontend.lending.GetLoan(lending_service_pb2.GetLoanRequest(id=loan_id))
-        return loan
-
-
-@dataclass
-class Case:
-    """A call of a changing method."""
-
-    request: Any
-    """Acceptable, without a request id."""
-    other: Any
-    """Another request of the method, acceptable as well."""
-    change: Callable[[Any], object]
-    """Takes the answer, and changes what it was about by other calls."""
-    count: Callable[[Any], int]
-    """Takes the answer; returns how often the request was done."""
-
-
-def enrolling(desk: Desk) -> Case:
-    def request() -> Any:
-        return member_service_pb2.EnrollUserRequest(
-            email=f"grace{next(NUMBERS)}@example.org", first_name="Grace", last_name="Hopper"
-        )
-
-    def borrow(answer: bytes) -> None:
-        user = User.FromString(answer)
-        desk.frontend.lending.BorrowBook(
-            lending_service_pb2.BorrowBookRequest(book_id=desk.book().id, user_id=user.id, days=3)
-        )
-
-    return Case(request(), request(), borrow, lambda answer: 1)  # a second one would be refused for the e-mail
-
-
-def borrowing(desk: Desk) -> Case:
-    book, user = desk.book(), desk.user()
-
-    def change(answer: bytes) -> None:
-        loan = Loan.FromString(answer)
-        desk.frontend.lending.RenewLoan(lending_service_pb2.RenewLoanRequest(loan_id=loan.id, days=3))
-        desk.frontend.lending.ReturnBook(lending_service_pb2.ReturnBookRequest(loan_id=loan.id))
-
-    def count(answer: bytes) -> int:
-        request = lending_service_pb2.ListLoansRequest(user_id=user.id, book_id=book.id)
-        return len(desk.frontend.lending.ListLoans(request).loans)
-
-    return Case(
-        lending_service_pb2.BorrowBookRequest(book_id=book.id, user_id=user.id, days=14),
-        lending_service_pb2.BorrowBookRequest(book_id=book.id, user_id=user.id, days=15),
-        change,
-        count,
-    )
-
-
-def renewing(desk: Desk) -> Case:
-    loan = desk.loan()
-
-    def change(answer: bytes) -> None:
-        desk.frontend.lending.RenewLoan(lending_service_pb2.RenewLoanRequest(loan_id=loan.id, days=1))
-        desk.frontend.lending.ReturnBook(lending_service_pb2.ReturnBookRequest(loan_id=loan.id))
-
-    return Case(
-        lending_service_pb2.RenewLoanRequest(loan_id=loan.id, days=7),
-        lending_service_pb2.RenewLoanRequest(loan_id=loan.id, days=8),
-        change,
-        lambda answer: desk.loan_now(loan.id).renewal_count,
-    )
-
-
-def returning(desk: Desk) -> Case:
-    loan = desk.loan()
-
-    def borrow_again(answer: bytes) -> None:
-        desk.frontend.lending.BorrowBook(
-            lending_service_pb2.BorrowBookRequest(book_id=loan.book_id, user_id=loan.user_id, days=3)
-        )
-
-    return Case(
-        lending_service_pb2.ReturnBookRequest(loan_id=loan.id),
-        lending_service_pb2.ReturnBookRequest(loan_id=desk.loan().id),
-        borrow_again,
-        lambda answer: int(desk.loan_now(loan.id) == Loan.FromString(answer)),
-    )
-
-
-def adding(desk: Desk) -> Case:
-    title = f"Persuasion {next(NUMBERS)}"
-
-    def count(answer: bytes) -> int:
-        return len(desk.admin.catalog.ListBooks(admin_catalog.ListBooksRequest(query=title)).books)
-
-    return Case(
-        admin_catalog.AddBookRequest(title=title),
-        admin_catalog.AddBookRequest(title=f"{title}, revised"),
-        lambda answer: desk.admin.catalog.RemoveBook(admin_catalog.RemoveBookRequest(id=Book.FromString(answer).id)),
-        count,
-    )
-
-
-def updating(desk: Desk) -> Case:
-    book = desk.book()
-
-    def request(title: str) -> Any:
-        mask = FieldMask(paths=["title"])
-        return admin_catalog.UpdateBookRequest(book=Book(id=book.id, title=title), update_mask=mask)
-
-    return Case(
-        request("Emma!"),
-        request("Emma?"),
-        lambda answer: desk.admin.catalog.UpdateBook(request("Emma, revised")),
-        lambda answer: int(desk.entry(book.id).etag == Book.FromString(answer).etag),
-    )
-
-
-def removing(desk: Desk) -> Case:
-    book = desk.book()
-    return Case(
-        admin_catalog.RemoveBookRequest(id=book.id),
-        admin_catalog.RemoveBookRequest(id=book.id, withdraw=True),
-        lambda answer: None,  # nothing changes a removed book
-        lambda answer: int(desk.entry(book.id).etag == Book.FromString(answer).etag),
-    )
-
-
-def undoing(desk: Desk) -> Case:
-    ids = [str(uuid.uuid4()) for _ in range(2)]
-    for run_id in ids:
-        row = admin_catalog.ImportBooksRequest(
-            line=1,
-            book=admin_catalog.AddBookRequest(title="Emma"),
-            options=admin_catalog.ImportOptions(run_id=run_id),
-        )
-        desk.admin.catalog.ImportBooks(iter([row]))
-
-    def count(answer: bytes) -> int:
-        [outcome] = admin_catalog.UndoImportResponse.FromString(answer).outcomes
-        return int(desk.entry(outcome.book_id).state == BOOK_STATE_REMOVED)
-
-    return Case(
-        admin_catalog.UndoImportRequest(run_id=ids[0]),
-        admin_catalog.UndoImportRequest(run_id=ids[1]),
-        lambda answer: None,  # nothing changes a removed book
-        count,
-    )
-
-
-def updating_a_user(desk: Desk) -> Case:
-    user = desk.user()
-
-    def request(first_name: str) -> Any:
-        mask = FieldMask(paths=["first_name"])
-        return member_service_pb2.UpdateUserRequest(user=User(id=user.id, first_name=first_name), update_mask=mask)
-
-    return Case(
-        request("Augusta"),
-        request("Adele"),
-        lambda answer: desk.frontend.members.UpdateUser(request("Annabella")),
-        lambda answer: int(desk.user_now(user.id).etag == User.FromString(answer).etag),
-    )
-
-
-def closing(desk: Desk) -> Case:
-    user, other = desk.user(), desk.user()
-    return Case(
-        member_service_pb2.CloseUserRequest(id=user.id),
-        member_service_pb2.CloseUserRequest(id=other.id),
-        lambda answer: None,  # nothing changes a closed account
-        lambda answer: int(desk.user_now(user.id).etag == User.FromString(answer).etag),
-    )
-
-
-CASES: dict[str, Callable[[Desk], Case]] = {
-    "library.admin.v1.CatalogService/AddBook": adding,
-    "library.admin.v1.CatalogService/RemoveBook": removing,
-    "library.admin.v1.CatalogService/UndoImport": undoing,
-    "library.admin.v1.CatalogService/UpdateBook": updating,
-    "library.frontend.v1.LendingService/BorrowBook": borrowing,
-    "library.frontend.v1.LendingService/RenewLoan": renewing,
-    "library.frontend.v1.LendingService/ReturnBook": returning,
-    "library.frontend.v1.MemberService/CloseUser": closing,
-    "library.frontend.v1.MemberService/EnrollUser": enrolling,
-    "library.frontend.v1.MemberService/UpdateUser": updating_a_user,
-}
 
 every_method = pytest.mark.parametrize("method", CASES)
 
@@ -353,7 +94,7 @@ def test_calls_sent_at_once_under_one_id_are_done_once_and_answered_alike(desk: 
 
 
 @every_method
-def test_a_refused_id_is_free_and_an_id_that_is_no_uuid_is_refused(desk: Desk, method: str) -> None:
+def test_a_refused_id_stays_free_and_an_id_that_is_not_a_uuid_is_refused(desk: Desk, method: str) -> None:
     case, request_id = CASES[method](desk), str(uuid.uuid4())
     for wrong in ("7", f"{request_id} ", f"{{{request_id}}}", request_id.replace("-", "")):
         assert desk.reason(method, with_id(case.request, wrong)) == "FIELD_INVALID"

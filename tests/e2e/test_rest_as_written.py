@@ -1,4 +1,4 @@
-"""What a client of the library is told of its mistakes: in its own words, and with what to do instead."""
+"""Messages about a client's mistakes use the client's own spelling, and name what to do instead."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def test_masks_keys_and_tokens_are_named_as_the_client_knows_them(rest: RestProc
         ("GET", "/admin/v1/books%3Aunavailable", "/admin/v1/books:unavailable"),
     ],
 )
-def test_an_encoded_colon_is_answered_with_what_was_meant(rest: RestProcess, verb: str, path: str, meant: str) -> None:
+def test_an_encoded_colon_is_refused_with_the_intended_path(
+    rest: RestProcess, verb: str, path: str, meant: str
+) -> None:
     answer = rest.request(verb, path, {"userId": ID, "days": 14} if verb == "POST" else None)
     assert (answer.status, answer.refusal.reason) == (404, "PATH_UNKNOWN")
     assert f"{verb} {meant} was meant" in answer.refusal.message
@@ -161,7 +163,7 @@ def test_json_may_have_a_byte_order_mark(rest: RestProcess) -> None:
         ("/openapi.json", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_options_says_which_verbs_a_path_takes(rest: RestProcess, path: str, allowed: str) -> None:
+def test_options_returns_the_verbs_of_a_path(rest: RestProcess, path: str, allowed: str) -> None:
     answer = rest.request("OPTIONS", path)
     assert (answer.status, answer.headers["Allow"]) == (204, allowed)
     for verb in ("POST", "PATCH"):

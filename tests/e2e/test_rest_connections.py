@@ -32,7 +32,7 @@ def rest(module_rest_servers: RestServers, server: TranscodedServer) -> RestProc
     return module_rest_servers.start([server.address])
 
 
-def said(rest: RestProcess, segments: Sequence[str]) -> str:
+def answers_to(rest: RestProcess, segments: Sequence[str]) -> str:
     """What is answered until the connection is closed, to segments that are sent one by one."""
     host, _, port = rest.address.rpartition(":")
     with closing(socket.create_connection((host, int(port)), timeout=20)) as connection:
@@ -50,21 +50,21 @@ def said(rest: RestProcess, segments: Sequence[str]) -> str:
         pytest.param([HEAD[:70], HEAD[70:] + BODY[:5], BODY[5:] + NEXT], id="in pieces"),
     ],
 )
-def test_the_body_of_a_request_that_would_speak_http_2_is_its_own(
+def test_the_body_of_an_upgrade_to_http_2_is_read_as_a_body(
     server: TranscodedServer, rest: RestProcess, segments: list[str]
 ) -> None:
     server.take_calls()
-    answers = said(rest, segments)
+    answers = answers_to(rest, segments)
     assert re.findall(r"HTTP/1\.1 (\d+)", answers) == ["200", "200"]
     texts = [request.text for call in server.take_calls() for request in call.requests]  # type: ignore[attr-defined]
     assert texts == ["all of it", "next"]
 
 
-def test_a_body_that_looks_like_a_request_is_none(server: TranscodedServer, rest: RestProcess) -> None:
+def test_a_body_that_looks_like_a_request_is_not_one(server: TranscodedServer, rest: RestProcess) -> None:
     inner = "GET /v1/echo/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
     server.take_calls()
     head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{WISH}Content-Length: {len(inner)}\r\n\r\n"
-    answers = said(rest, [head, inner, NEXT])
+    answers = answers_to(rest, [head, inner, NEXT])
     assert re.findall(r"HTTP/1\.1 (\d+)", answers) == ["400", "200"]
     assert [request.text for call in server.take_calls() for request in call.requests] == ["next"]  # type: ignore[attr-defined]
 
@@ -72,8 +72,8 @@ def test_a_body_that_looks_like_a_request_is_none(server: TranscodedServer, rest
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
 def test_a_request_without_a_body_is_answered(rest: RestProcess, protocol: str) -> None:
     head = f"GET /v1/echo/a HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: {protocol}\r\n\r\n"
-    assert said(rest, [head]).startswith("HTTP/1.1 200 OK\r\n")
+    assert answers_to(rest, [head]).startswith("HTTP/1.1 200 OK\r\n")
 
 
 def test_no_tunnel_is_made(rest: RestProcess) -> None:
-    assert said(rest, ["CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n"]).startswith("HTTP/1.1 400 ")
+    assert answers_to(rest, ["CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n"]).startswith("HTTP/1.1 400 ")

@@ -72,12 +72,12 @@ def rest(servers: Servers, rest_servers: RestServers, databases: FreshDatabases,
 
 @pytest.fixture
 def trial(tmp_path: Path) -> Path:
-    """Where the test and schemathesis leave what the other is to know."""
+    """The folder in which the test and schemathesis exchange files."""
     return tmp_path
 
 
 def lend(client: FrontendClient) -> dict[str, list[str]]:
-    """Enrol users and lend them books; gives values that are known from then on, by the fields that may have them."""
+    """Enrol users and lend them books; return the values that then exist, by the fields that can have them."""
     books = [book.id for book in client.catalog.ListBooks(ListBooksRequest(page_size=1000), timeout=10).books]
     users, loans = [], []
     for number in range(USERS):
@@ -93,7 +93,7 @@ def lend(client: FrontendClient) -> dict[str, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 60)
-def test_nothing_is_answered_that_is_not_described(rest: RestProcess, trial: Path) -> None:
+def test_every_answer_is_described(rest: RestProcess, trial: Path) -> None:
     seed = int(os.environ.get("LIBRARY_SEED", SEED))
     (trial / "schemathesis.toml").write_text(CONFIGURATION)
     command = [
@@ -107,12 +107,12 @@ def test_nothing_is_answered_that_is_not_described(rest: RestProcess, trial: Pat
         "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
         "LIBRARY_TRIAL": str(trial),
     }
-    with (trial / "told.txt").open("w+") as told:
+    with (trial / "output.txt").open("w+") as output:
         run = subprocess.run(
-            command, cwd=trial, env=environment, stdout=told, stderr=told, timeout=SECONDS, check=False
+            command, cwd=trial, env=environment, stdout=output, stderr=output, timeout=SECONDS, check=False
         )
-        told.seek(0)
-        assert run.returncode == 0, f"{told.read()}\nAgain: LIBRARY_SEED={seed}"
+        output.seek(0)
+        assert run.returncode == 0, f"{output.read()}\nAgain: LIBRARY_SEED={seed}"
 
     answered = json.loads((trial / "answered.json").read_text())
     operations = {label.rpartition(" ")[0] for label in answered}

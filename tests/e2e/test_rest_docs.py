@@ -70,7 +70,7 @@ def browser(chromium: str) -> Iterator[Browser]:
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",
-        # Only the server is to be reached, whoever asks: by that the browser's own requests stay here, too.
+        # Only the server can be reached, which keeps the browser's own requests on this machine, too.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ]
     if os.geteuid() == 0:
@@ -115,7 +115,7 @@ def operations_of_the_contract() -> set[tuple[str, str]]:
     files = FileDescriptorSet.FromString(contract_descriptors()).file
     services = [service for file in files if file.package != "library.sync.v1" for service in file.service]
     methods = [method for service in services for method in service.method]
-    # Its stub does not say which message the extension extends.
+    # Its stub does not declare which message the extension extends.
     rules: list[HttpRule] = [method.options.Extensions[http] for method in methods]  # type: ignore[index]
     rules += [further for rule in rules for further in rule.additional_bindings]
     verbs = [(rule.WhichOneof("pattern") or "", rule) for rule in rules]
@@ -126,7 +126,7 @@ def without_names(path: str) -> str:
     return re.sub(r"{[^}]*}", "{}", path)
 
 
-def test_docs_show_all_methods_and_ask_nobody_else(browser: Browser, opened_library: OpenLibrary) -> None:
+def test_docs_show_all_methods_and_load_nothing_from_elsewhere(browser: Browser, opened_library: OpenLibrary) -> None:
     with opened(browser, opened_library.rest, "/docs") as here:
         operations = here.page.locator(".opblock")
         operations.first.wait_for()
@@ -164,7 +164,7 @@ ENROL, ADD, BORROW = ("/v1/users", "/admin/v1/books", "/v1/books/{bookId}:borrow
 
 
 @pytest.mark.slow
-def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
+def test_visitors_enrol_add_and_borrow_with_the_samples_unchanged(
     browser: Browser, opened_library: OpenLibrary
 ) -> None:
     """Each visitor only clicks, one after the other against the same library.
@@ -200,7 +200,7 @@ def test_visitors_enrol_add_and_borrow_with_the_samples_as_they_stand(
 
 
 @pytest.mark.slow
-def test_a_book_that_has_not_come_to_the_other_service_yet_is_waited_for(
+def test_the_page_waits_for_a_book_that_is_not_synced_yet(
     browser: Browser, module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases
 ) -> None:
     admin = module_servers.start("admin", databases.migrated("admin", "sqlite"))
@@ -217,7 +217,7 @@ def test_a_book_that_has_not_come_to_the_other_service_yet_is_waited_for(
         book, loan = execute(add), execute(borrow)
         assert (book[0], loan[0]) == (200, 200), loan
         assert loan[1]["bookId"] == book[1]["id"]
-        # The browser itself tells of each question that was answered with 404.
+        # The browser itself logs each request that was answered with 404.
         here.complaints[:] = [words for words in here.complaints if "404" not in words]
 
 
@@ -251,20 +251,20 @@ def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLi
         borrow.locator("textarea.body-param__text").fill(json.dumps({"userId": user.id, "days": 0}))
         status, answer = execute(borrow)
         assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
-        # The browser itself tells of every answer of 400 and above.
+        # The browser itself logs every answer of 400 and above.
         assert [words for words in here.complaints if "400" not in words] == []
         here.complaints.clear()
     assert not opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
 
 
-def test_the_browser_holds_the_page_to_its_policy(browser: Browser, opened_library: OpenLibrary) -> None:
+def test_the_browser_applies_the_policy_to_the_page(browser: Browser, opened_library: OpenLibrary) -> None:
     """So that what a later Swagger UI may ask for is stopped where people use it, and not only noted here."""
     with opened(browser, opened_library.rest, "/docs") as here:
         here.page.locator(".opblock").first.wait_for()
         stopped = here.page.evaluate(
-            """() => new Promise(told => {
-                document.addEventListener("securitypolicyviolation", event => told(event.blockedURI));
-                fetch("http://elsewhere.example/").catch(() => setTimeout(told, 5000, "not by the policy"));
+            """() => new Promise(resolve => {
+                document.addEventListener("securitypolicyviolation", event => resolve(event.blockedURI));
+                fetch("http://elsewhere.example/").catch(() => setTimeout(resolve, 5000, "not by the policy"));
             })"""
         )
         assert stopped == "http://elsewhere.example/"
@@ -298,7 +298,7 @@ def test_pages_fit_the_screen(
         here.page.screenshot(path=tmp_path / "page.png", full_page=True)
 
 
-def test_the_start_page_is_true(browser: Browser, opened_library: OpenLibrary) -> None:
+def test_the_start_page_matches_the_contract(browser: Browser, opened_library: OpenLibrary) -> None:
     rest = opened_library.rest
     with opened(browser, rest, "/") as here:
         rows = here.page.locator("tbody tr").all()

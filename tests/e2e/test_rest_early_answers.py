@@ -1,4 +1,4 @@
-"""A target that answers before its stream has ended: that is the client's answer, whatever is still to be sent."""
+"""A target that answers before its stream has ended: the client gets that answer, even if it has more to send."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_body_that_goes_on_for_too_long_after_its_answer_loses_its_connection(
         assert 3_000_000 <= sent < 40_000_000
 
 
-def test_a_bad_line_behind_an_answer_changes_nothing(rest: RestProcess) -> None:
+def test_a_bad_line_after_an_answer_changes_nothing(rest: RestProcess) -> None:
     body = b'{"name": "RESOURCE_EXHAUSTED"}\n' + b'{"text": "a"}\n' * LINES + b"no JSON\n"
     for _ in range(5):
         answer = rest.request("POST", "/v1/early", body, NDJSON)
@@ -163,7 +163,7 @@ def test_a_target_that_dies_in_the_middle_of_a_stream_is_unavailable(rest_server
     )
 
 
-def test_nothing_of_this_is_a_fault_of_ours(rest: RestProcess) -> None:
+def test_none_of_these_is_logged_as_a_fault(rest: RestProcess) -> None:
     assert [event for event in rest.log_events() if event["level"] in ("error", "critical")] == []
 
 

@@ -1,4 +1,4 @@
-"""What the two services say to each other is not served over HTTP."""
+"""The methods between the two services are not served over HTTP."""
 
 from __future__ import annotations
 

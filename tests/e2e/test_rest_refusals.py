@@ -51,7 +51,9 @@ REFUSALS = [
     pytest.param(SHELVES, "GET /v7/shelves/1/boxes/2", "PATH_UNKNOWN", NO_FIELD, id="another literal in a variable"),
     pytest.param(SLASHED, "GET /words/a/b", "PATH_UNKNOWN", NO_FIELD, id="a slash is not the literal's %2F"),
     pytest.param(VERB, "POST /resources/a:restore {}", "PATH_UNKNOWN", NO_FIELD, id="another verb"),
-    pytest.param(VERB, "POST /resources/a%3Aarchive {}", "PATH_UNKNOWN", NO_FIELD, id="an encoded colon is no verb's"),
+    pytest.param(
+        VERB, "POST /resources/a%3Aarchive {}", "PATH_UNKNOWN", NO_FIELD, id="an encoded colon does not begin a verb"
+    ),
     pytest.param(VERB, "POST /resources/:archive {}", "PATH_UNKNOWN", NO_FIELD, id="a verb behind nothing"),
     pytest.param(SIMPLE, "GET /simple/%FF", "FIELD_INVALID", "path", id="path: not UTF-8"),
     pytest.param(NUMBERED, "PUT /numbered/seven {}", "FIELD_INVALID", "revision", id="path: no number"),
@@ -99,7 +101,9 @@ REFUSALS = [
     pytest.param(QUERY, "GET /query?timestamp=2026-01-31", "FIELD_INVALID", "timestamp", id="a date only"),
     pytest.param(QUERY, "GET /query?duration=1h", "FIELD_INVALID", "duration", id="no duration"),
     pytest.param(QUERY, "GET /query?int64_wrapper=a", "FIELD_INVALID", "int64_wrapper", id="no number in a wrapper"),
-    pytest.param(QUERY, "GET /query?numbers=1&numbers=b", "FIELD_INVALID", "numbers", id="one of more is no number"),
+    pytest.param(
+        QUERY, "GET /query?numbers=1&numbers=b", "FIELD_INVALID", "numbers", id="one of several is not a number"
+    ),
     pytest.param(QUERY, "GET /query?text=%FF", "FIELD_INVALID", "query", id="query: not UTF-8"),
     pytest.param(
         QUERY, "GET /query?chosen_text=a&chosen_number=1", "FIELD_INVALID", "chosen_number", id="query: two of a oneof"
@@ -154,7 +158,7 @@ REFUSALS = [
         "int32_value",
         id="body: a field under both its names",
     ),
-    pytest.param(BODY, 'POST /body {"doubleValue": NaN}', "BODY_INVALID", NO_FIELD, id="body: NaN is no JSON"),
+    pytest.param(BODY, 'POST /body {"doubleValue": NaN}', "BODY_INVALID", NO_FIELD, id="body: NaN is not JSON"),
     pytest.param(BODY, "POST /body " + "[" * 5000, "BODY_INVALID", NO_FIELD, id="body: nested without end"),
     pytest.param(
         BODY,
@@ -246,7 +250,7 @@ def served(module_rest_servers: RestServers) -> Iterator[ServedRules]:
 
 
 @pytest.mark.parametrize(("rule", "http", "reason", "named"), REFUSALS)
-def test_a_request_that_is_none_of_a_rules_is_refused(
+def test_a_request_that_matches_no_rule_is_refused(
     served: ServedRules, rule: Rule, http: str, reason: str, named: str
 ) -> None:
     answer = served.ask(http)
@@ -260,19 +264,19 @@ def test_a_request_that_is_none_of_a_rules_is_refused(
 
 
 @pytest.mark.parametrize("timeout", ["", "5", "S", "5s", "-5S", "5 S", "1.5S", "123456789S", "5S5S", "soon"])
-def test_a_timeout_that_is_none_is_refused(served: ServedRules, timeout: str) -> None:
+def test_an_invalid_timeout_is_refused(served: ServedRules, timeout: str) -> None:
     answer = served.ask("GET /simple/a", headers={"Grpc-Timeout": timeout})
     assert (answer.status, list(answer.refusal.fields)) == (400, ["grpc-timeout"])
     assert served.seen() == []
 
 
-TIMEOUTS_THAT_ARE_NONE = [
+OTHER_FORMS_OF_TIMEOUTS = [
     "H", "1", "1 S", "+1S", "-0n", "0", "0x1S", "1e3S", "000000001S", "1ms", "1s", "1h", "\u00b2S", "1S,1S", "1S;q=1",
     "inf", "NaN", "9" * 30_000,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("timeout", TIMEOUTS_THAT_ARE_NONE, ids=lambda timeout: timeout[:10])
+@pytest.mark.parametrize("timeout", OTHER_FORMS_OF_TIMEOUTS, ids=lambda timeout: timeout[:10])
 def test_another_form_of_a_timeout_is_refused(served: ServedRules, timeout: str) -> None:
     answer = served.ask("GET /simple/a", headers={"Grpc-Timeout": timeout})
     assert (answer.status, list(answer.refusal.fields)) == (400, ["grpc-timeout"])

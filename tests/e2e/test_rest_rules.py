@@ -1,7 +1,7 @@
-"""Every form that the comments in google/api/http.proto give, on a service that is no part of the library.
+"""Every form that the comments in google/api/http.proto describe, on a service outside the library.
 
-A row says: by this rule, this HTTP request is that request to the gRPC server. What is answered is compared with what
-Google's own implementation of protobuf's JSON makes of the server's answer, which is what it was asked.
+A row of a table is a rule, an HTTP request, and the request to the gRPC server that it must become. The server answers
+with its request. The HTTP answer is compared with the JSON that Google's own implementation makes of it.
 """
 
 from __future__ import annotations
@@ -80,21 +80,21 @@ def test_a_rule_for_head_answers_without_a_body(served: ServedRules) -> None:
 def test_another_verb_is_refused_with_those_that_are_allowed(served: ServedRules, http: str, allowed: set[str]) -> None:
     answer = served.ask(http)
     assert (answer.status, answer.refusal.reason) == (405, "METHOD_NOT_ALLOWED")
-    told = set(answer.headers["Allow"].split(", "))
-    assert told == allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
+    named = set(answer.headers["Allow"].split(", "))
+    assert named == allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
     assert served.seen() == []
 
 
 def left_out(served: ServedRules) -> dict[str, dict[str, Any]]:
-    """What the log tells of rules that are left out, by method."""
+    """The log lines about rules that are left out, by method."""
     return {f"/{event['method']}": event for event in served.rest.log_events() if event["event"] == "rule left out"}
 
 
 @pytest.mark.parametrize("rule", MALFORMED)
-def test_a_malformed_rule_is_told_in_the_log(served: ServedRules, rule: Rule) -> None:
-    told = left_out(served)[served.contract.method(rule)]
-    assert (told["level"], told["target"]) == ("warning", served.server.address)
-    assert told["problem"]
+def test_a_malformed_rule_is_logged(served: ServedRules, rule: Rule) -> None:
+    line = left_out(served)[served.contract.method(rule)]
+    assert (line["level"], line["target"]) == ("warning", served.server.address)
+    assert line["problem"]
 
 
 def test_no_other_rule_is_called_malformed(served: ServedRules) -> None:

@@ -82,11 +82,11 @@ def test_each_loopback_address_is_answered_under_its_own_names_only(
     "address", ["8080", ":8080", "127.0.0.1", "127.0.0.1:", "::1:80", "http://127.0.0.1:80", "a:65536"]
 )
 def test_an_address_that_lacks_a_host_or_a_port_is_not_listened_on(program: str, address: str) -> None:
-    told = complaint(program, "--listen", address)
-    assert f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051" in told
+    message = complaint(program, "--listen", address)
+    assert f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051" in message
 
 
-# --- what it says of itself ---
+# --- how it describes itself ---
 
 
 def test_the_document_and_the_pages_have_the_librarys_name_and_address(
@@ -109,20 +109,20 @@ def test_the_document_and_the_pages_have_the_librarys_name_and_address(
     assert by_name.json()["servers"] == [{"url": "http://localhost:1"}]
     again = asked(rest, *get, f"If-None-Match: {by_name.headers['ETag']}")
     assert again.status == 304
-    told = named.request("GET", "/openapi.json").json()
-    assert told["info"]["title"] == "Library of Example"
-    assert told["info"]["contact"] == {"name": "Library of Example", "email": "desk@library.example"}
-    assert told["servers"] == [{"url": "https://library.example/api"}]
+    changed = named.request("GET", "/openapi.json").json()
+    assert changed["info"]["title"] == "Library of Example"
+    assert changed["info"]["contact"] == {"name": "Library of Example", "email": "desk@library.example"}
+    assert changed["servers"] == [{"url": "https://library.example/api"}]
     for path in ("/", "/docs"):
         assert b"Library of Example" in named.request("GET", path).body
         assert b"Lending Library" in rest.request("GET", path).body
 
 
-# --- settings that would do nothing, or not what they say ---
+# --- settings that would have no effect, or another one ---
 
 
 def complaint(program: str, *arguments: str) -> str:
-    """What `serve` says of arguments. They are only read here: if it took them, it would serve."""
+    """The message of `serve` about invalid arguments. They are only parsed here; no server starts."""
     serve = COMMANDS[program].commands["serve"]
     with pytest.raises(click.BadParameter) as refused, serve.make_context("serve", list(arguments)):
         pass
@@ -132,7 +132,7 @@ def complaint(program: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("flag", "value", "told"),
+    ("flag", "value", "reason"),
     [
         ("--target", "http://127.0.0.1:50051", "is not HOST:PORT"),
         ("--target", "127.0.0.1", "is not HOST:PORT"),
@@ -163,17 +163,17 @@ def complaint(program: str, *arguments: str) -> str:
         ("--public-url", "https://library.example/?a=b", "is not a URL"),
     ],
 )
-def test_a_setting_that_would_not_do_what_it_says_is_refused(flag: str, value: str, told: str) -> None:
-    said = complaint("rest", flag, value)
-    assert repr(value) in said
-    assert told in said
+def test_a_setting_that_would_have_no_effect_is_refused(flag: str, value: str, reason: str) -> None:
+    message = complaint("rest", flag, value)
+    assert repr(value) in message
+    assert reason in message
 
 
-def test_a_target_is_given_once() -> None:
+def test_a_repeated_target_is_refused() -> None:
     assert "'a:1' is repeated" in complaint("rest", "--target", "a:1", "--target", "b:1", "--target", "a:1")
 
 
-def test_settings_in_the_form_that_is_wanted_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_in_the_right_form_are_accepted_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIBRARY_REST_TARGET", "admin:50052 [::1]:50051")
     origins = ["https://library.example", "http://localhost:3000", "http://[::1]:443", "chrome-extension://abcdef"]
     hosts = ["Library.example", "192.168.1.7", "[fd00::7]"]
@@ -187,14 +187,16 @@ def test_settings_in_the_form_that_is_wanted_are_taken_as_they_are(monkeypatch: 
         assert context.params["allowed_host"] == tuple(hosts)
 
 
-def test_the_manual_tells_the_form_of_addresses() -> None:
+def test_the_help_shows_the_form_of_addresses() -> None:
     for program, commands in COMMANDS.items():
         context = click.Context(commands.commands["serve"])
-        told = re.findall(r"--(\w+) HOST:PORT ", commands.commands["serve"].get_help(context))
-        assert told == ["listen", "target"] if program == "rest" else ["listen"]
+        shown = re.findall(r"--(\w+) HOST:PORT ", commands.commands["serve"].get_help(context))
+        assert shown == ["listen", "target"] if program == "rest" else ["listen"]
 
 
-def test_no_grace_is_none(rest_servers: RestServers, server: TranscodedServer, behaviours: Behaviours) -> None:
+def test_a_grace_of_zero_is_respected(
+    rest_servers: RestServers, server: TranscodedServer, behaviours: Behaviours
+) -> None:
     rest = rest_servers.start([server.address], GRACE="0")
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool:
@@ -238,7 +240,7 @@ def test_a_request_has_one_host(rest: RestProcess, headers: list[str], status: i
 def test_a_request_as_for_a_proxy_is_one_for_its_path(rest: RestProcess) -> None:
     answer = asked(rest, "GET http://localhost/v1/echo/a?int32_value=1 HTTP/1.1", "Host: localhost")
     assert (answer.status, answer.json()["text"], answer.json()["int32Value"]) == (200, "a", 1)
-    # As a client sends it that was told that this is a proxy (RFC 9112, 3.2.2: both name the same host).
+    # A client that is configured to use this as a proxy sends this (RFC 9112, 3.2.2: both name the same host).
     answer = asked(rest, "GET http://evil.example/v1/echo/a HTTP/1.1", "Host: evil.example")
     assert (answer.status, answer.refusal.reason) == (403, "HOST_REFUSED")
 
@@ -265,7 +267,7 @@ def test_a_path_may_be_its_own_and_a_targets(rest: RestProcess, server: Transcod
     assert rest.request("GET", "/docs").headers.get_content_type() == "text/html"
 
 
-def test_what_the_server_can_may_be_asked(rest: RestProcess) -> None:
+def test_options_of_the_server_returns_its_verbs(rest: RestProcess) -> None:
     answer = asked(rest, "OPTIONS * HTTP/1.1", "Host: localhost")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
@@ -276,7 +278,7 @@ def test_what_the_server_can_may_be_asked(rest: RestProcess) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/raw", "/v1/gathered"])
-def test_a_body_that_is_compressed_is_refused_as_that(rest: RestProcess, server: TranscodedServer, path: str) -> None:
+def test_a_compressed_body_is_refused(rest: RestProcess, server: TranscodedServer, path: str) -> None:
     server.take_calls()
     for encoding in ("gzip", "GZIP", "br", "identity, gzip"):
         answer = rest.request("POST", path, gzip.compress(b"{}"), {"Content-Encoding": encoding})
@@ -288,5 +290,5 @@ def test_a_body_that_is_compressed_is_refused_as_that(rest: RestProcess, server:
         assert rest.request("POST", path, b"{}", {"Content-Encoding": encoding}).status == 200
 
 
-def test_of_no_body_the_encoding_does_not_matter(rest: RestProcess) -> None:
+def test_the_encoding_of_an_empty_body_does_not_matter(rest: RestProcess) -> None:
     assert rest.request("GET", "/v1/echo/a", headers={"Content-Encoding": "gzip"}).status == 200

@@ -38,7 +38,7 @@ def connected(rest: RestProcess) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=SECONDS)
 
 
-def said(rest: RestProcess, sent: bytes) -> bytes:
+def answers_to(rest: RestProcess, sent: bytes) -> bytes:
     """What is answered until the connection is closed."""
     with closing(connected(rest)) as connection:
         connection.sendall(sent)
@@ -83,15 +83,15 @@ IN_CHUNKS = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
         pytest.param(post(CHUNKED, body=b"%x\n%s\n0\n\n" % (len(BODY), BODY) + SMUGGLED), id="chunks with line feeds"),
         pytest.param(post(CHUNKED, body=b"0x0\r\n\r\n" + SMUGGLED), id="a chunk of another base"),
         pytest.param(post(CHUNKED, body=b"-1\r\n\r\n" + SMUGGLED), id="a chunk below nothing"),
-        pytest.param(post(CHUNKED, body=b"2\r\n{}0\r\n\r\n" + SMUGGLED), id="a chunk that is longer than it says"),
+        pytest.param(post(CHUNKED, body=b"2\r\n{}0\r\n\r\n" + SMUGGLED), id="a chunk that is longer than announced"),
         pytest.param(post(CHUNKED, body=b"10000000000000000\r\n\r\n" + SMUGGLED), id="a chunk past 64 bits"),
     ],
 )
-def test_a_request_with_two_ends_is_refused_and_what_is_behind_it_is_left(
+def test_a_request_with_two_ends_is_refused_and_the_bytes_after_it_are_ignored(
     server: TranscodedServer, rest: RestProcess, sent: bytes
 ) -> None:
     server.take_calls()
-    answered = said(rest, sent)
+    answered = answers_to(rest, sent)
     assert [text for call in server.take_calls() for text in map(str, call.requests) if "smuggled" in text] == []
     assert re.findall(rb"HTTP/1\.1 (\d+)", answered) in ([b"400"], []), answered
     assert rest.request("GET", "/v1/echo/a").status == 200
@@ -116,7 +116,7 @@ def test_a_name_that_was_rebound_reaches_nothing(
 ) -> None:
     server.take_calls()
     lines = [request_line, *(f"Host: {host}" for host in hosts), "Content-Length: 0", "Connection: close", "", ""]
-    answered = said(rest, "\r\n".join(lines).encode())
+    answered = answers_to(rest, "\r\n".join(lines).encode())
     assert re.findall(rb"HTTP/1\.1 (\d+)", answered) in ([b"400"], [b"403"]), answered
     assert not server.take_calls()
 

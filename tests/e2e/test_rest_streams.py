@@ -1,4 +1,4 @@
-"""Streams as lines of JSON, and content that is no JSON: google.api.HttpBody, alone and in streams."""
+"""Streams as lines of JSON, and content that is not JSON: google.api.HttpBody, alone and in streams."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ STREAMS = [
     ),
 ]
 
-# --- content that is no JSON ---
+# --- content that is not JSON ---
 
 RAW_IN = Rule('post: "/raw/in" body: "*"', takes="google.api.HttpBody", returns="Everything")
 RAW_FIELD_IN = Rule('put: "/raw/in/{name}" body: "raw"')
@@ -106,7 +106,7 @@ def test_streams_are_lines_of_json(
     assert answer.lines() == [served.contract.json_of(served.contract.parsed(returned, text)) for text in answered]
 
 
-# All bytes that there are, line ends and what is no UTF-8 among them.
+# All 256 bytes: line ends, and sequences that are not UTF-8.
 BYTES = bytes(range(256))
 
 

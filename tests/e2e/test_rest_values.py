@@ -1,4 +1,4 @@
-"""What parameters and bodies may hold: every type of field, by protobuf's JSON, compared with Google's own of it."""
+"""Values in parameters and bodies: every type of field, in protobuf's JSON, compared with Google's implementation."""
 
 from __future__ import annotations
 
@@ -213,14 +213,14 @@ def test_the_body_is_the_request(served: ServedRules, body: str, seen: str) -> N
 
 
 @pytest.mark.parametrize(("rule", "http", "seen"), OLDER)
-def test_messages_of_proto2_are_as_good(served: ServedRules, rule: Rule, http: str, seen: str) -> None:
+def test_messages_of_proto2_are_transcoded_too(served: ServedRules, rule: Rule, http: str, seen: str) -> None:
     answer = served.ask(http)
     assert served.seen() == [served.call(rule, seen)], answer.body
     assert (answer.status, answer.json()) == (200, served.echo())
 
 
 @pytest.mark.parametrize(("http", "named"), OLDER_REFUSALS)
-def test_what_proto2_refuses_is_refused(served: ServedRules, http: str, named: str) -> None:
+def test_values_that_proto2_refuses_are_refused(served: ServedRules, http: str, named: str) -> None:
     answer = served.ask(http)
     assert (answer.status, list(answer.refusal.fields)) == (400, [named])
     assert served.seen() == []

@@ -179,7 +179,7 @@ def test_a_server_that_runs_shows_no_piece_of_its_password(
     assert not pieces_in(Path(f"/proc/{admin.pid}/cmdline").read_text())
     catalog = admin.admin().catalog
     catalog.AddBook(AddBookRequest(title="Emma"))
-    postgresql.rename(name, f"{name}_away")  # so that the next call finds no database, and the log says so
+    postgresql.rename(name, f"{name}_away")  # so that the next call finds no database, which is logged
     with pytest.raises(grpc.RpcError) as failed:
         catalog.AddBook(AddBookRequest(title="Emma"))
     error: Any = failed.value

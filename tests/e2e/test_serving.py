@@ -1,4 +1,4 @@
-"""What both servers serve beside the library: health, reflection in both versions; and streams that nobody closes."""
+"""What both servers serve in addition to the library: health and reflection; and streams that nobody closes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def streams(server: ServerProcess) -> Iterator[list[Reflection]]:
         stream.close()
 
 
-def test_health_tells_of_the_server_and_of_each_service(server: ServerProcess) -> None:
+def test_health_covers_the_server_and_each_service(server: ServerProcess) -> None:
     channel = server.channel()
     check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]  # its stubs forget it
     services = [name for name in Reflection(channel, "v1").services() if name.startswith("library.")]
@@ -89,7 +89,7 @@ def test_the_health_of_all_services_is_listed(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_both_versions_of_reflection_tell_services_and_comments(server: ServerProcess, version: str) -> None:
+def test_both_versions_of_reflection_list_services_and_comments(server: ServerProcess, version: str) -> None:
     reflection = Reflection(server.channel(), version)
     names = reflection.services()
     assert f"grpc.reflection.{version}.ServerReflection" in names
@@ -132,7 +132,7 @@ def test_reflection_sends_the_types_of_error_details_with_each_service(server: S
     reflection.close()
 
 
-def test_open_reflection_streams_hold_nobody_up(server: ServerProcess, streams: list[Reflection]) -> None:
+def test_open_reflection_streams_do_not_block_other_calls(server: ServerProcess, streams: list[Reflection]) -> None:
     for stream in streams:
         assert stream.services()
     # All are open and answered, so none waits for another. Now the others:

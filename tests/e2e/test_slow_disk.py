@@ -105,12 +105,12 @@ class Desk:
             outcomes.note("GetBook", began)
 
     def check(self, outcomes: Outcomes) -> None:
-        """Stop the server, so that all has settled, and compare what it said with what it did."""
+        """Stop the server, so that all has settled, and compare its answers with its store."""
         longest = {kind: f"{seconds:.1f} s" for kind, seconds in outcomes.longest.items()}
         print(f"longest: {longest}, outcomes: {dict(outcomes.counts)}, reasons: {dict(outcomes.reasons)}")
         assert max(outcomes.longest["ListBooks"], outcomes.longest["GetBook"]) < MOST_READ_SECONDS
         assert outcomes.longest["BorrowBook"] < MOST_BORROW_SECONDS
-        assert outcomes.reasons.keys() <= {"SERVER_BUSY", "STORE_UNAVAILABLE"}, "which say to try again"
+        assert outcomes.reasons.keys() <= {"SERVER_BUSY", "STORE_UNAVAILABLE"}, "which mean: try again"
         self.server.stop()
         with bound_store("frontend", self.server.database_url):
             borrowed = {loan.book_id: loan.borrow_time / 1_000_000 for loan in Loan.select()}

@@ -95,8 +95,8 @@ def test_a_call_whose_client_has_given_up_changes_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_nobody_waits_for_long_where_nothing_can_be_written(desk: Desk) -> None:
-    """A loan waited for 32 seconds. Each is refused in a way that says to try again, and reads go on."""
+def test_no_call_waits_for_long_while_the_store_is_locked(desk: Desk) -> None:
+    """A loan waited for 32 seconds. Each is refused with a reason to try again, and reads go on."""
     with open_channel(desk.server.address) as channel:
         client = FrontendClient(channel)
         with desk.locked():

@@ -1,4 +1,4 @@
-"""What keeps a server from starting is told in a plain sentence and by exit status 1; the password is told nowhere."""
+"""A server that cannot start prints the cause in one sentence, without the password, and ends with exit status 1."""
 
 from __future__ import annotations
 
@@ -62,24 +62,24 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("url", "told"), UNUSABLE)
-def test_an_unusable_database_url(tmp_path: Path, url: str, told: str) -> None:
+@pytest.mark.parametrize(("url", "expected"), UNUSABLE)
+def test_an_unusable_database_url(tmp_path: Path, url: str, expected: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_text("Not a database, but a text, and one that is longer than the header of one. " * 9)
     done = run(tmp_path, "admin", "serve", "--listen", "127.0.0.1:0", "--database-url", url)
-    assert told.replace("{here}", str(tmp_path)) in complaint(done, "admin")
+    assert expected.replace("{here}", str(tmp_path)) in complaint(done, "admin")
     assert PASSWORD not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-def test_the_frontend_and_migrate_say_so_too(tmp_path: Path, command: str) -> None:
+def test_the_frontend_and_migrate_report_it_too(tmp_path: Path, command: str) -> None:
     url = f"postgresql://library:{PASSWORD}@127.0.0.1:1/library"
     done = run(tmp_path, "frontend", command, "--database-url", url)
     assert "cannot open the store postgresql://library@127.0.0.1:1/library: " in complaint(done, "frontend")
     assert PASSWORD not in done.stderr
 
 
-def test_a_database_that_is_not_there(tmp_path: Path, postgresql: PostgresqlServer) -> None:
+def test_a_missing_database(tmp_path: Path, postgresql: PostgresqlServer) -> None:
     done = run(tmp_path, "admin", "serve", "--listen", "127.0.0.1:0", "--database-url", postgresql.url("nowhere"))
     assert 'database "nowhere" does not exist' in complaint(done, "admin")
 
@@ -92,9 +92,9 @@ def test_a_store_that_may_not_be_migrated(tmp_path: Path, databases: FreshDataba
         connection.execute(f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'")
     guests_url = with_user(url, f"guest:{PASSWORD}")
     done = run(tmp_path, "admin", "serve", "--listen", "127.0.0.1:0", "--database-url", guests_url)
-    told = complaint(done, "admin")
-    assert told.startswith("cannot bring the store postgresql://guest@")
-    assert "permission denied for schema public" in told
+    printed = complaint(done, "admin")
+    assert printed.startswith("cannot bring the store postgresql://guest@")
+    assert "permission denied for schema public" in printed
     assert PASSWORD not in done.stderr
 
 

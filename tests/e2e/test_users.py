@@ -136,7 +136,7 @@ def test_a_user_is_found_changed_and_closed_over_http_and_the_admin_follows(town
     assert several.refusal.further_reasons == ["USER_CLOSED"]
 
 
-def test_all_that_is_wrong_is_reported_at_once_over_http(town: Town) -> None:
+def test_all_problems_are_reported_at_once_over_http(town: Town) -> None:
     for method, path, body, fields in (
         ("POST", "/v1/users", {"email": "bad", "firstName": ""}, {"email", "firstName", "lastName"}),
         (

@@ -82,7 +82,7 @@ class HttpRequests:
         verb = rule.verb if rule.verb != "*" else "POST"
         in_body, bound_in_body = message, bound
         if rule.body not in ("", "*"):
-            # What the path says is seldom said again, since it then must be the same.
+            # A field of the path is seldom repeated in the body, where it must have the same value.
             inner = {path[1] for path in (one.field_path for one in rule.template.variables) if path[0] == rule.body}
             bound_in_body = inner if self._is_calm else set()
             in_body = message.fields_by_name[rule.body].message_type or message
@@ -129,8 +129,8 @@ class HttpRequests:
         if isinstance(value, dict | list):
             value = "title,copies"
         # A query of over 32 kB is refused as a whole.
-        told = str(value).lower() if isinstance(value, bool) else str(value)
-        return quote(told[:3_000].encode(errors="surrogatepass"), safe="")
+        written = str(value).lower() if isinstance(value, bool) else str(value)
+        return quote(written[:3_000].encode(errors="surrogatepass"), safe="")
 
     def _body(self, message: Descriptor, bound: set[str]) -> bytes:
         if not self._is_calm and self._chance.random() < 0.1:

@@ -22,7 +22,7 @@ OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id", "ImportRun": 
 
 
 class Known:
-    """Values by the names of the fields that may hold them."""
+    """Values by the names of the fields that may have them."""
 
     def __init__(self) -> None:
         self._values: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=KEPT))

@@ -30,7 +30,7 @@ def any_mode(chance: random.Random) -> Mode:
 
 
 class Places:
-    """Counts the places of a request that could be odd, and says of each whether it is the one that is."""
+    """Counts the places of a request that could be odd, and decides for each whether it is."""
 
     def __init__(self, target: int | None) -> None:
         """`target` is the number of the odd place; None makes all calm."""

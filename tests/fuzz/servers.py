@@ -35,10 +35,10 @@ from tests.support.processes import ROOT, ServerProcess, ServingProcess
 from tests.support.rest import RestProcess
 
 CALL_SECONDS = 100.0
-"""What only a hang takes."""
+"""Only a call that hangs takes longer."""
 
 MOST_REVISION = 2**45
-"""What the contract says of a row's revision."""
+"""The highest revision of a row that the contract allows."""
 
 FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "UNIMPLEMENTED")
 """Statuses that no request may cause while all is well around the services."""
@@ -62,7 +62,7 @@ class Method:
 
     @property
     def is_plumbing(self) -> bool:
-        """Whether it is of health or of reflection; two servers have these, so the address tells them apart."""
+        """Whether it is of health or of reflection; two servers have these, so the address distinguishes them."""
         full_name: str = self.descriptor.containing_service.full_name
         return full_name.startswith("grpc.")
 
@@ -74,7 +74,7 @@ class Method:
 
 @dataclass
 class Library:
-    """The processes, and what is known of what they hold."""
+    """The processes, and the known values in their stores."""
 
     admin: ServerProcess
     frontend: ServerProcess
@@ -118,13 +118,13 @@ class Library:
             answer = self._answer(method, requests, metadata)
         except grpc.RpcError as error:
             call: Any = error
-            status, told = call.code().name, str(call.details()).encode()
+            status, body = call.code().name, str(call.details()).encode()
         else:
-            status, told = "OK", answer
+            status, body = "OK", answer
             self.known.learn(self.parsed(method, answer))
         self.latest[-1]["status"] = status
         self.counts["gRPC", method.name, status] += 1
-        return status, told
+        return status, body
 
     def _answer(self, method: Method, requests: Sequence[bytes], metadata: Any) -> bytes:
         channel: Any = self._channels[method.service.name]
@@ -192,7 +192,7 @@ class Library:
             raise AssertionError(f"{method.name} answers what is not a message") from error
         try:
             json_format.MessageToJson(made)
-        except ValueError as error:  # as for a time that is none: other clients fail at it
+        except ValueError as error:  # for instance an invalid time: other clients fail at it
             raise AssertionError(f"{method.name} answers what cannot be shown: {made}") from error
         return made
 
@@ -209,9 +209,9 @@ class Library:
                 setattr(request, name, next(iter(self.known._values[name]), ""))
         rows = 0
         while True:
-            status, told = self.call(method, [request.SerializeToString()])
-            assert status == "OK", (method.name, request, told)
-            answer: Any = self.parsed(method, told)
+            status, body = self.call(method, [request.SerializeToString()])
+            assert status == "OK", (method.name, request, body)
+            answer: Any = self.parsed(method, body)
             rows += sum(len(value) for one, value in answer.ListFields() if one.is_repeated)
             if "cursor" in method.input.fields_by_name:
                 request.cursor = answer.next_cursor
@@ -223,18 +223,18 @@ class Library:
                 return rows
 
     def check_alive(self) -> None:
-        """See that all processes are those that were started."""
+        """Check that all processes are those that were started."""
         for process in self._processes():
             assert process.is_running, process.log_tail()
             assert process.pid == self._pids[process.name]
 
     def check_sync(self) -> None:
-        """See that the services still agree: whatever was pushed, new users reach the admin."""
-        status, told = self.call(self.methods["library.frontend.v1.SyncService/SyncNow"], [b""])
-        assert status == "OK", told
-        status, told = self.call(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], [b""])
-        assert status == "OK", told
-        answer: Any = self.parsed(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], told)
+        """Check that the services still agree: after any push, new users still reach the admin."""
+        status, body = self.call(self.methods["library.frontend.v1.SyncService/SyncNow"], [b""])
+        assert status == "OK", body
+        status, body = self.call(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], [b""])
+        assert status == "OK", body
+        answer: Any = self.parsed(self.methods["library.frontend.v1.SyncService/GetSyncStatus"], body)
         assert (answer.last_pull_error, answer.last_push_error, answer.resyncing) == ("", "", False), answer
         assert (answer.waiting_user_count, answer.waiting_loan_count) == (0, 0), answer
 

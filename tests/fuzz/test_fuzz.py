@@ -106,10 +106,10 @@ def test_no_request_over_grpc_breaks_a_service(library: Library, first_seed: int
         wire = Wire(library.known, chance, text.encode(errors="ignore").decode(), content)
         count = chance.choice([0, 1, 2, 5]) if method.descriptor.client_streaming else 1
         requests = [wire.request(method.input) for _ in range(count)]
-        status, told = library.call(method, requests, with_secret=chance.random() < 0.9)
-        assert status not in FAULTS, (method.name, status, told, requests)
+        status, body = library.call(method, requests, with_secret=chance.random() < 0.9)
+        assert status not in FAULTS, (method.name, status, body, requests)
         if status == "OK" and method.descriptor.name.startswith("Record"):
-            library.check_recorded(method, requests[0], told)
+            library.check_recorded(method, requests[0], body)
 
     in_rounds(library, first_seed, example)
     check_all(library)

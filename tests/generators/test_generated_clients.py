@@ -136,9 +136,9 @@ def test_python_by_openapi_generator(workshop: Workshop) -> None:
 def test_python_by_openapi_python_client(workshop: Workshop) -> None:
     interpreter = require_generator("python/bin/python")
     path = f"{interpreter.parent}{os.pathsep}{os.environ['PATH']}"
-    said = workshop.generate("Python by openapi-python-client", PATH=path)
-    # It does not know bodies of JSON in lines, as docs/rest.md says. Nothing else is left out.
-    assert re.findall(r"WARNING (.*)", said) == [
+    output = workshop.generate("Python by openapi-python-client", PATH=path)
+    # It does not know bodies of JSON in lines, see docs/rest.md. Nothing else is left out.
+    assert re.findall(r"WARNING (.*)", output) == [
         "parsing POST /admin/v1/books:import within admin_catalogue. Endpoint will not be generated."
     ]
     types_are_right(workshop, "library-client", "borrow_openapi_python_client.py")
@@ -184,7 +184,7 @@ def test_spectral_finds_nothing(workshop: Workshop) -> None:
 
 
 def linted(workshop: Workshop, *command: str) -> Any:
-    """Run a linter of npm with all rules on the document; return what it reports as JSON, whatever its exit status."""
+    """Run a linter of npm with all rules on the document; return its report as JSON, and ignore its exit status."""
     with_npm(workshop).copy(f"npm/{command[0]}.yaml")
     (workshop.folder / "openapi.json").write_bytes(workshop.rest.request("GET", "/openapi.json").body)
     report = workshop.folder / "report.json"

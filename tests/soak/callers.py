@@ -1,4 +1,4 @@
-"""One of the callers: it plans a call, makes it until its outcome is known or gives it up, and keeps a ledger."""
+"""One of the callers: it plans a call, makes it until its outcome is known or it stops trying, and keeps a ledger."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Caller(threading.Thread):
     def _keep(self, method: Method, plan: Plan, is_bad: bool, answer: Any) -> None:
         self._records.acknowledged[method.name] += 1
         if plan.makes and self.ledger.knows(answer):
-            self._fault(method.name, f"made what was there already: {answer}")
+            self._fault(method.name, f"made a row that existed already: {answer}")
         if not plan.makes and not self.ledger.knows(answer):
             self._fault(method.name, f"changed what was not asked for: {answer}, for {plan.request}")
         self.ledger.note(answer)

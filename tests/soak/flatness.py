@@ -15,7 +15,7 @@ from statistics import median
 from tests.soak.sampling import Sample
 
 FEWEST_SAMPLES = 15
-"""In all; fewer say nothing."""
+"""In all; with fewer, no trend is judged."""
 
 SLACK = {"memory": 16.0, "files": 24.0, "threads": 8.0, "log": 48.0}
 """By quantity, in MB or in numbers. PostgreSQL's log goes in steps of 16 MB. The stores are left out: they fill."""
@@ -50,7 +50,7 @@ class Trend:
         return self.last <= self.limit
 
     def __str__(self) -> str:
-        judgement = "too short to tell" if not self.is_judged else "flat" if self.is_flat else "RISES"
+        judgement = "too short to judge" if not self.is_judged else "flat" if self.is_flat else "RISES"
         return (
             f"{self.life:<16} {self.quantity:<8} {self.samples:>5} {self.middle:>9.1f} {self.last:>9.1f} "
             f"{self.limit:>9.1f} {self.highest:>9.1f}  {judgement}"

@@ -22,7 +22,7 @@ class Known:
     maybe: Any = None
     """The request of a change that may have been made. There is one at most: afterwards the caller leaves it alone."""
     is_exact: bool = True
-    """Whether the request changes just what it says; one with random values may be brought into another form."""
+    """Whether the request changes exactly the fields that it names. Random values may be normalized."""
     is_being_returned: bool = False
     """Whether a loan of unknown state may also have been returned since: see `tests.soak.recovery`."""
 
@@ -65,7 +65,7 @@ class Ledger:
         return answer.id in self._entries(answer)  # type: ignore[attr-defined]
 
     def can_have(self, book_id: str, copies: int) -> None:
-        """Keep that a book may have so many copies."""
+        """Keep `copies` as the number of copies of a book, if it is the highest so far."""
         self.most_copies[book_id] = max(copies, self.most_copies.get(book_id, 0))
 
     def open_loans_of(self, user_id: str) -> list[Known]:

@@ -26,7 +26,7 @@ _DESCRIBED = (health_pb2, reflection_pb2)
 
 
 LONGEST_PATH = 60_000
-"""Up to here library-rest says why it refuses a path that is too long; past 64 kB the parser of HTTP refuses it."""
+"""Up to here library-rest explains why it refuses a path that is too long; past 64 kB the parser of HTTP refuses it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Method:
         """The requests of a call by its first HTTP rule; None where that cannot be.
 
         It cannot without a rule, without a value for the path, with values that JSON has no form for, and with a path
-        that is no HTTP any more.
+        that is not valid HTTP.
         """
         rule: HttpRule = self.descriptor.GetOptions().Extensions[http]  # type: ignore[index]
         verb = rule.WhichOneof("pattern")

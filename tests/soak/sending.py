@@ -22,13 +22,13 @@ from tests.soak.records import Records
 from tests.support.clients import refusal_of
 
 HANG_SECONDS = 100.0
-"""Only a call that hangs takes so long, on the busiest machine."""
+"""Only a call that hangs takes longer, on the busiest machine."""
 
 UNKNOWN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 """What these calls came to is not known: they may have been done."""
 
 SLOW_SECONDS = 5.0
-"""The servers refuse a call that has waited for 10 seconds. After this time that says only that the machine is slow."""
+"""The servers refuse a call that has waited for 10 seconds. After this time it only shows that the machine is slow."""
 
 NEVER = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 """No call of the soak may ever come to this."""

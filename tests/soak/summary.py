@@ -39,7 +39,7 @@ def summary(
 
 def _methods(records: Records) -> list[str]:
     statuses = sorted({status for counts in records.statuses.values() for status in counts})
-    # Short enough to stand above their columns.
+    # Short enough for the heads of the columns.
     heads = [
         status.removesuffix("_EXCEEDED").removesuffix("_PRECONDITION").removesuffix("_ARGUMENT") for status in statuses
     ]

@@ -35,8 +35,8 @@ STEADY = [100.0 + number % 3 for number in range(90)]
 
 def test_what_stays_is_flat_and_what_rises_is_not() -> None:
     assert trend("admin 1", "memory", STEADY).is_flat
-    assert trend("admin 1", "memory", [10.0, 50.0, *STEADY]).is_flat, "a start is no leak"
-    assert trend("admin 1", "memory", [*STEADY, 900.0, 900.0]).is_flat, "a peak is no leak"
+    assert trend("admin 1", "memory", [10.0, 50.0, *STEADY]).is_flat, "a start is not a leak"
+    assert trend("admin 1", "memory", [*STEADY, 900.0, 900.0]).is_flat, "a peak is not a leak"
     assert not trend("admin 1", "memory", [100.0 + 2 * number for number in range(90)]).is_flat
     assert not trend("admin 1", "files", [float(number) for number in range(90)]).is_flat
     assert not trend("admin 1", "threads", [20.0 + number / 2 for number in range(90)]).is_flat
@@ -103,11 +103,11 @@ def books() -> Books:
     return Books()
 
 
-def test_what_is_as_it_was_acknowledged_is_right(books: Books) -> None:
+def test_rows_as_acknowledged_have_no_fault(books: Books) -> None:
     assert books.faults() == []
 
 
-def test_what_was_acknowledged_and_is_not_there_is_lost(books: Books) -> None:
+def test_an_acknowledged_row_that_is_missing_is_lost(books: Books) -> None:
     books.ledger.note(User(id=str(uuid.UUID(int=9)), email="lost@example.org"))
     assert [fault[:4] for fault in books.faults()] == ["lost"]
 
@@ -160,7 +160,7 @@ def test_a_wrong_count_is_found(books: Books, wrong: str) -> None:
     assert books.faults()
 
 
-def test_a_renewal_that_is_not_known_is_done_once_at_most(books: Books) -> None:
+def test_a_renewal_of_unknown_outcome_is_done_at_most_once(books: Books) -> None:
     books.ledger.loans[LOAN.id].maybe = RenewLoanRequest(loan_id=LOAN.id, days=5)
     assert books.faults() == []
     books.loan.days, books.loan.renewal_count = 12, 1
@@ -169,7 +169,7 @@ def test_a_renewal_that_is_not_known_is_done_once_at_most(books: Books) -> None:
     assert len(books.faults()) == 1
 
 
-def test_a_return_that_is_not_known_returns_and_does_nothing_else(books: Books) -> None:
+def test_a_return_of_unknown_outcome_only_returns(books: Books) -> None:
     books.ledger.loans[LOAN.id].maybe = ReturnBookRequest(loan_id=LOAN.id)
     books.loan.return_time.FromSeconds(2_000)
     books.user.active_loan_count, books.book.available_copies, books.counted = 0, 1, (1, 1, 1, 0)
@@ -178,7 +178,7 @@ def test_a_return_that_is_not_known_returns_and_does_nothing_else(books: Books) 
     assert len(books.faults()) == 1
 
 
-def test_a_change_of_a_user_that_is_not_known_is_that_change(books: Books) -> None:
+def test_a_user_change_of_unknown_outcome_is_that_change(books: Books) -> None:
     update = UpdateUserRequest(user=User(id=USER.id, first_name="Augusta"))
     update.update_mask.paths.append("first_name")
     books.ledger.users[USER.id].maybe = update

@@ -1,6 +1,6 @@
 """A soak: 16 callers of every method with good and bad input while each process is killed every 20 seconds.
 
-LIBRARY_SOAK_SECONDS and LIBRARY_SOAK_SEED set its length in all and its seed; docs/development.md says how to read it.
+LIBRARY_SOAK_SECONDS and LIBRARY_SOAK_SEED set its length in all and its seed; docs/development.md explains its output.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def library(
     return Library(servers, rest_servers, urls, cluster)
 
 
-def test_nothing_is_lost_doubled_or_leaked_whatever_is_called_and_killed(
+def test_nothing_is_lost_doubled_or_leaked_under_random_calls_and_kills(
     library: Library, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capsys.disabled():

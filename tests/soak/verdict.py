@@ -41,7 +41,7 @@ class Holdings:
         self.replica: dict[str, Book] = {}
 
     def wait_until_they_agree(self) -> tuple[str, list[str]]:
-        """Wait until both have the same, and keep it; say how long that took, or what is wrong."""
+        """Wait until both have the same, and keep it; return how long that took, or what is wrong."""
         try:
             seconds = agreement.eventually(self._agree, "both services agree", CONVERGENCE_SECONDS)
         except AssertionError as error:
@@ -55,7 +55,7 @@ class Holdings:
             return False
         try:
             self._read()
-        except AssertionError:  # rows were pushed between two pages; what is there twice stays so, and never agrees
+        except AssertionError:  # rows were pushed between two pages; a row that really exists twice never agrees
             return False
         in_catalogue = {key: book for key, book in self.books.items() if book.state != BOOK_STATE_REMOVED}
         return (
@@ -113,7 +113,7 @@ def _as_acknowledged(known: dict[str, Known], held: dict[str, Any]) -> Iterator[
 
 
 def _explains(entry: Known, now: Any) -> bool:
-    """Whether a change whose outcome is not known, made once, leads from what was acknowledged to what is there."""
+    """Whether a change whose outcome is not known, made once, leads from the acknowledged state to the present one."""
     request, before = entry.maybe, entry.last
     if entry.is_being_returned and can_be_returned_as(entry, now):
         return True
@@ -158,7 +158,7 @@ def _unexplained(ledger: Ledger, holdings: Holdings) -> Iterator[str]:
 
 
 def _key_of(message: Any) -> tuple[str, ...]:
-    """What a request and the thing that it makes have in common."""
+    """The values that a request and the message that it makes have in common."""
     match message:
         case User() | member_service_pb2.EnrollUserRequest():
             return ("user", message.email.strip().lower())
@@ -203,21 +203,21 @@ def _lent_twice(loans: Any, ledger: Ledger) -> Iterator[str]:
         yield str(error)
 
 
-def _without_counts(things: dict[str, Any], *others: str) -> dict[str, Any]:
+def _without_counts(messages: dict[str, Any], *others: str) -> dict[str, Any]:
     """Without the counts, which are checked by themselves, and without other fields that one service has only."""
     own = ("active_loan_count", "available_copies", "next_available_time", *others)
     found = {}
-    for key, thing in things.items():
-        copied = type(thing)()
-        copied.CopyFrom(thing)
+    for key, message in messages.items():
+        copied = type(message)()
+        copied.CopyFrom(message)
         for name in own:
-            if name in thing.DESCRIPTOR.fields_by_name:
+            if name in message.DESCRIPTOR.fields_by_name:
                 copied.ClearField(name)
         found[key] = copied
     return found
 
 
-def _by_id(things: list[Any]) -> dict[str, Any]:
-    by_id = {thing.id: thing for thing in things}
-    assert len(by_id) == len(things), "something is listed twice"
+def _by_id(messages: list[Any]) -> dict[str, Any]:
+    by_id = {message.id: message for message in messages}
+    assert len(by_id) == len(messages), "something is listed twice"
     return by_id

@@ -1,4 +1,4 @@
-"""What both services show of the same things, read through their own calls, and whether they agree."""
+"""The books, users and loans of both services, read through their own calls, and whether they agree."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.support.clients import AdminClient, FrontendClient
 CALL_SECONDS = 60.0
 
 HANG_SECONDS = 100.0
-"""Long enough on the busiest machine: only what never comes takes so long."""
+"""Long enough on the busiest machine: only an event that never comes takes longer."""
 
 
 def all_pages(method: Callable[..., Any], request: Any, field: str) -> list[Any]:
-    """Everything that a List method gives, page after page."""
+    """All rows that a List method returns, page after page."""
     found: list[Any] = []
     while True:
         page = method(request, timeout=CALL_SECONDS)
@@ -38,17 +38,17 @@ def all_pages(method: Callable[..., Any], request: Any, field: str) -> list[Any]
 def catalogue(admin: AdminClient) -> dict[str, Book]:
     """The admin's catalogue, by id."""
     request = admin_catalog_pb2.ListBooksRequest(page_size=1_000)
-    return _by_id(map(_told, all_pages(admin.catalog.ListBooks, request, "books")))
+    return _by_id(map(_without_own_fields, all_pages(admin.catalog.ListBooks, request, "books")))
 
 
 def replica(frontend: FrontendClient) -> dict[str, Book]:
     """The frontend's replica of it, by id."""
     request = catalog_service_pb2.ListBooksRequest(page_size=1_000, include_unavailable=True)
-    return _by_id(map(_told, all_pages(frontend.catalog.ListBooks, request, "books")))
+    return _by_id(map(_without_own_fields, all_pages(frontend.catalog.ListBooks, request, "books")))
 
 
 def recorded_loans(admin: AdminClient) -> dict[str, Loan]:
-    """The loans that the admin was told of, by id."""
+    """The loans that the admin recorded, by id."""
     return _by_id(all_pages(admin.loans.ListLoans, loan_service_pb2.ListLoansRequest(page_size=1_000), "loans"))
 
 
@@ -58,7 +58,7 @@ def loans(frontend: FrontendClient) -> dict[str, Loan]:
 
 
 def recorded_users(admin: AdminClient) -> dict[str, User]:
-    """The users that the admin was told of, by id, without the counts of their loans."""
+    """The users that the admin recorded, by id, without the counts of their loans."""
     users = all_pages(admin.users.ListUsers, user_service_pb2.ListUsersRequest(page_size=1_000), "users")
     for user in users:
         user.ClearField("active_loan_count")
@@ -66,7 +66,6 @@ def recorded_users(admin: AdminClient) -> dict[str, User]:
 
 
 def status(frontend: FrontendClient) -> sync_service_pb2.SyncStatus:
-    """How the frontend says that the sync stands."""
     reply: sync_service_pb2.SyncStatus = frontend.sync.GetSyncStatus(
         sync_service_pb2.GetSyncStatusRequest(), timeout=CALL_SECONDS
     )
@@ -74,7 +73,7 @@ def status(frontend: FrontendClient) -> sync_service_pb2.SyncStatus:
 
 
 def eventually(is_so: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> float:
-    """Wait until something is so; give the seconds that it took. A call that fails is one that is not so yet."""
+    """Wait until the condition is true; return the seconds that it took. A call that fails counts as false."""
     began = time.monotonic()
     while True:
         try:
@@ -88,8 +87,8 @@ def eventually(is_so: Callable[[], bool], what: str, seconds: float = HANG_SECON
         time.sleep(0.02)
 
 
-def holds(frontend: FrontendClient, count: int) -> Callable[[], bool]:
-    """Whether the frontend's replica has so many books."""
+def has_books(frontend: FrontendClient, count: int) -> Callable[[], bool]:
+    """Whether the frontend's replica has this number of books."""
     return lambda: len(replica(frontend)) == count
 
 
@@ -103,7 +102,7 @@ def wait_until_they_agree(
 ) -> float:
     """Wait, touching nothing, until both have the same books, loans and users; return the seconds that it took.
 
-    The users are those of the loans, and those whose ids are given.
+    The users are those of the loans, and those whose ids are passed.
     """
 
     def agree() -> bool:
@@ -118,7 +117,7 @@ def wait_until_they_agree(
 
 
 def assert_no_copy_was_lent_twice(all_loans: Iterable[Loan], copies: dict[str, int]) -> None:
-    """No book had at any time more copies out than it has."""
+    """Check that no book had more copies on loan at a time than it has."""
     moments: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for loan in all_loans:
         moments[loan.book_id].append((loan.borrow_time.ToMicroseconds(), +1))
@@ -132,7 +131,7 @@ def assert_no_copy_was_lent_twice(all_loans: Iterable[Loan], copies: dict[str, i
 
 
 def assert_copies_are_counted(admin: AdminClient, all_loans: Iterable[Loan]) -> None:
-    """What the admin counts as available is what its open loans leave."""
+    """Check that the available copies are the copies that are not in open loans."""
     out = Tally(loan.book_id for loan in all_loans if not loan.HasField("return_time"))
     request = admin_catalog_pb2.ListBooksRequest(page_size=1_000)
     for book in all_pages(admin.catalog.ListBooks, request, "books"):
@@ -140,8 +139,8 @@ def assert_copies_are_counted(admin: AdminClient, all_loans: Iterable[Loan]) -> 
 
 
 def _none_waits(frontend: FrontendClient) -> bool:
-    told = status(frontend)
-    return not (told.waiting_user_count or told.waiting_loan_count or told.resyncing)
+    now = status(frontend)
+    return not (now.waiting_user_count or now.waiting_loan_count or now.resyncing)
 
 
 def _user(frontend: FrontendClient, user_id: str) -> User:
@@ -151,16 +150,16 @@ def _user(frontend: FrontendClient, user_id: str) -> User:
     return user
 
 
-def _told(book: Book) -> Book:
-    """The book without what each service fills in for itself."""
+def _without_own_fields(book: Book) -> Book:
+    """The book without the fields that each service sets for itself."""
     book.ClearField("available_copies")
     book.ClearField("next_available_time")
     book.ClearField("etag")
     return book
 
 
-def _by_id(things: Iterable[Any]) -> dict[str, Any]:
-    things = list(things)
-    by_id: dict[str, Any] = {thing.id: thing for thing in things}
-    assert len(by_id) == len(things), "something is there twice"
+def _by_id(messages: Iterable[Any]) -> dict[str, Any]:
+    messages = list(messages)
+    by_id: dict[str, Any] = {message.id: message for message in messages}
+    assert len(by_id) == len(messages), "an id occurs twice"
     return by_id

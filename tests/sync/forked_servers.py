@@ -33,7 +33,7 @@ class Forkery:
         )
 
     def fork(self, name: str, environment: Mapping[str, str], log: Path) -> int:
-        """Start a server; give its process id."""
+        """Start a server; return its process id."""
         order = {"name": name, "environment": dict(environment), "log": str(log)}
         _pipe(self._process.stdin).write(json.dumps(order).encode() + b"\n")
         _pipe(self._process.stdin).flush()
@@ -86,7 +86,7 @@ class ForkedServer(ServerProcess):
         os.kill(self._pid, number)
 
     def wait(self) -> int:
-        """Wait for its end. Its exit status is the forkery's to know: this gives 0."""
+        """Wait for its end. Only the forkery gets its exit status: this returns 0."""
         deadline = time.monotonic() + STOP_SECONDS
         while self.is_running:
             if time.monotonic() > deadline:

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 import admin_server.store.models
 import frontend_server.store.models
+from admin_server.books.catalog import add_book
 from admin_server.books.messages import catalog_message
 from admin_server.sync.changes import page_of_changes
 from admin_server.sync.epochs import begin_epoch
@@ -28,8 +29,10 @@ from admin_server.sync.listed_kinds import LISTED_KINDS
 from admin_server.sync.pairing import check_caller
 from admin_server.sync.recorded_kinds import RECORDED_KINDS, RecordedKind
 from admin_server.sync.records import record_states
+from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.members.members import enroll_user
 from frontend_server.store.models import ensure_frontend_id, own_credentials
 from frontend_server.sync.messages import parse_page
 from frontend_server.sync.pull import PAGE_SIZE, pull
@@ -37,12 +40,17 @@ from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, PushedKind
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import (
     ListCatalogChangesRequest,
     RecordStatesRequest,
     RecordStatesResponse,
 )
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.loan_pb2 import Loan
+from library.v1.user_pb2 import User
 from service_kit.errors import ServiceError, rich_status
 from service_kit.revisions import Counter
 from service_kit.store import Store, is_unavailable, open_store
@@ -57,7 +65,7 @@ MODELS = {"admin": admin_server.store.models, "frontend": frontend_server.store.
 
 Rows = list[tuple[Any, ...]]
 Contents = dict[str, Rows]
-"""What a store holds: the rows of each table, by its name, in the order of their keys."""
+"""The contents of a store: the rows of each table, by its name, in the order of their keys."""
 
 Reply = TypeVar("Reply", bound=Message)
 
@@ -162,7 +170,7 @@ class Fault(enum.Enum):
     REPLY_LOST = "the request is served, the reply is lost"
     TWICE = "the request is served twice"
     LATE = "the caller gives up, the request is served later"
-    MEANWHILE = "the reply is on its way while other things happen"
+    MEANWHILE = "the reply is on its way while something else happens"
 
 
 class Wire:
@@ -303,10 +311,26 @@ class Library:
                 return
         raise AssertionError("the sync does not come to rest")
 
-    # --- what each side holds, for comparing ---
+    # --- changes, each in a transaction of its own ---
+
+    def add_book(self, title: str, copies: int = 1) -> Book:
+        with self.admin.at_work() as store:
+            return add_book(store, AddBookRequest(title=title, copies=copies), self.clock)
+
+    def enroll(self, name: str) -> User:
+        request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
+        with self.frontend.at_work() as store:
+            return enroll_user(store, request, self.clock)
+
+    def lend(self, book: Book, user_id: str) -> Loan:
+        request = BorrowBookRequest(book_id=book.id, user_id=user_id, days=7)
+        with self.frontend.at_work() as store:
+            return borrow_book(store, request, RULES, self.clock)
+
+    # --- the contents of each side, for comparing ---
 
     def catalogue(self) -> dict[str, Book]:
-        """The books in the admin's catalogue, removed ones left out, as it tells the frontend of them."""
+        """The books in the admin's catalogue, without removed ones, as it sends them to the frontend."""
         book = admin_server.store.models.Book
         with self.admin.at_work():
             return {row.id: catalog_message(row) for row in book.select() if row.state != BOOK_STATE_REMOVED}

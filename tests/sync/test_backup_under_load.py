@@ -1,7 +1,7 @@
 """Backups of a library in use: each is whole, and has every loan that was acknowledged before it was begun.
 
-LIBRARY_TEST_MANY says how many backups are made and killed, and LIBRARY_TEST_SEED makes a run the same as an earlier
-one. With `-s` it prints what it did.
+LIBRARY_TEST_MANY is the number of backups that are made and killed. LIBRARY_TEST_SEED repeats an earlier run. With `-s`
+it prints its steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.library_command import COMMAND, environment
 from tests.support.stores import ENGINES, Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, replica, wait_until_they_agree
 from tests.sync.forked_servers import ForkedServers
-from tests.sync.patrons import Librarian, Patron, at_work
+from tests.sync.retrying_clients import Librarian, Patron, at_work
 
 MANY = 50
 BORROWERS = 8
@@ -75,17 +75,17 @@ class LibraryInUse:
         )
 
     def run(self, *arguments: str | Path, **urls: str) -> str:
-        """Run `library` to its end, which has to be a good one."""
-        status, told = self.outcome(*arguments, **urls)
-        assert status == 0, told
-        return told
+        """Run `library` to its end, which must be exit status 0; return its output."""
+        status, output = self.outcome(*arguments, **urls)
+        assert status == 0, output
+        return output
 
     def outcome(self, *arguments: str | Path, **urls: str) -> tuple[int, str]:
-        """Run `library` to its end; return its exit status and what it says."""
+        """Run `library` to its end; return its exit status and its output."""
         with self.command(*arguments, **urls) as process:
-            told, _ = process.communicate(timeout=300)
-        assert "Traceback" not in told
-        return process.returncode, told
+            output, _ = process.communicate(timeout=300)
+        assert "Traceback" not in output
+        return process.returncode, output
 
 
 def copied(loan: Loan) -> Loan:
@@ -219,12 +219,12 @@ def killed_backup(in_use: LibraryInUse, folder: Path, chance: random.Random, wri
 
 
 def is_complete(in_use: LibraryInUse, unfinished: Path) -> bool:
-    """Whether all is in an unfinished folder, checked and on the disk, but for its name; else it is refused."""
+    """Whether an unfinished folder is complete and checked, but for its name. Otherwise it must be refused."""
     if (unfinished / "manifest.json").exists():
         return in_use.outcome("verify", unfinished)[0] == 0
     for command in ("verify", "restore"):
-        status, told = in_use.outcome(command, unfinished)
-        assert (status, "is not a backup" in told) == (1, True)
+        status, output = in_use.outcome(command, unfinished)
+        assert (status, "is not a backup" in output) == (1, True)
     return False
 
 

@@ -6,23 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from admin_server.books.catalog import add_book
 from admin_server.store.models import Loan as RecordedLoan
 from admin_server.store.models import User as RecordedUser
-from frontend_server.circulation.checkout import borrow_book
-from frontend_server.members.members import enroll_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
 from frontend_server.sync.parking import unpark
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest
-from library.v1.book_pb2 import Book
 from service_kit.store import open_store
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, recorded_loans, replica, status
 from tests.sync.forked_servers import ForkedServers
-from tests.sync.libraries import RULES, Fault, Library, WireError
+from tests.sync.libraries import Fault, Library, WireError
 
 BATCH = 8
 
@@ -39,11 +35,11 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 def test_a_row_at_which_the_admin_fails_is_parked_and_all_others_are_recorded(
     library: Library, engine: Engine, bad: list[int], known: int
 ) -> None:
-    """The admin answers INTERNAL for the whole batch, and does not say for which row."""
+    """The admin answers INTERNAL for the whole batch, and does not name the row."""
     for number in range(known):
-        _enroll(library, f"known{number}")
+        library.enroll(f"known{number}")
     library.push()
-    users = [_enroll(library, f"bad{number}" if number in bad else f"good{number}") for number in range(BATCH + 3)]
+    users = [library.enroll(f"bad{number}" if number in bad else f"good{number}").id for number in range(BATCH + 3)]
     _refuse(library, engine, "user_account", "email LIKE 'bad%'")
 
     library.push()
@@ -79,9 +75,9 @@ def test_a_bad_loan_delays_no_other(library: Library, engine: Engine) -> None:
 
 def test_an_admin_that_fails_at_every_row_parks_none(library: Library, engine: Engine) -> None:
     """It is not a row's fault, where a row fails too that was recorded before: they wait until it is put right."""
-    _enroll(library, "known")
+    library.enroll("known")
     library.push()
-    user = _enroll(library, "rita")
+    user = library.enroll("rita").id
     with library.admin.at_work() as store, store.reading():
         store.database.execute_sql("ALTER TABLE user_account RENAME COLUMN last_name TO nowhere")
 
@@ -95,13 +91,13 @@ def test_an_admin_that_fails_at_every_row_parks_none(library: Library, engine: E
     assert user in _recorded(library)
 
 
-def test_the_first_user_may_be_the_bad_one_after_a_start(library: Library, engine: Engine) -> None:
+def test_the_first_user_after_a_start_may_be_the_bad_one(library: Library, engine: Engine) -> None:
     """One user is sent again at a start, to see whether this store is an old copy; any user will do."""
-    users = [_enroll(library, name) for name in ("bad", "good")]
+    users = [library.enroll(name).id for name in ("bad", "good")]
     library.push()
     _refuse(library, engine, "user_account", "email LIKE 'bad%'")
     library.start_frontend()
-    users.append(_enroll(library, "late"))
+    users.append(library.enroll("late").id)
 
     library.push()
 
@@ -121,7 +117,9 @@ def test_loans_too_large_for_one_message_go_in_several(
     patron = frontend.frontend()
     eventually(lambda: len(replica(patron)) == 1, "the book is there")
     admin.stop()
-    user = patron.members.EnrollUser(_request("rita"), timeout=10)
+    user = patron.members.EnrollUser(
+        EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader"), timeout=10
+    )
     request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
     loans = [patron.lending.BorrowBook(request, timeout=10) for _ in range(50)]
     store = open_store(frontend.database_url)
@@ -174,25 +172,10 @@ def test_users_go_first_also_when_a_resync_begins_while_loans_are_sent(library: 
         assert {row.id for row in RecordedLoan.select()} == set(loans)
 
 
-def _request(name: str) -> EnrollUserRequest:
-    return EnrollUserRequest(email=f"{name}@example.org", first_name=name.title(), last_name="Reader")
-
-
-def _enroll(library: Library, name: str) -> str:
-    with library.frontend.at_work() as store:
-        return enroll_user(store, _request(name), library.clock).id
-
-
 def _lend_five(library: Library) -> list[str]:
-    with library.admin.at_work() as store:
-        book: Book = add_book(store, AddBookRequest(title="A book", copies=5), library.clock)
+    book = library.add_book("A book", copies=5)
     library.pull()
-    loans = []
-    for number in range(5):
-        request = BorrowBookRequest(book_id=book.id, user_id=_enroll(library, f"reader{number}"), days=7)
-        with library.frontend.at_work() as store:
-            loans.append(borrow_book(store, request, RULES, library.clock).id)
-    return loans
+    return [library.lend(book, library.enroll(f"reader{number}").id).id for number in range(5)]
 
 
 def _refuse(library: Library, engine: Engine, table: str, condition: str) -> None:

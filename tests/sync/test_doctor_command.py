@@ -1,4 +1,4 @@
-"""`library doctor` beside running servers, which it only reads, and on stores whose services refuse to start."""
+"""`library doctor` alongside running servers, which it only reads, and on stores whose services refuse to start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.sync.forked_servers import ForkedServers
 pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
 
 
-def test_the_doctor_reads_beside_servers_and_repairs_without_them(
+def test_the_doctor_reads_alongside_servers_and_repairs_without_them(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
@@ -105,7 +105,7 @@ def test_the_doctor_names_what_it_cannot_open(databases: FreshDatabases, engine:
 
 @pytest.mark.parametrize("pages", [1, 6], ids=["all but the first page", "all but some pages"])
 @pytest.mark.parametrize("arguments", [[], ["--repair"]], ids=["", "repair"])
-def test_of_a_file_that_a_disk_damaged_a_sentence_says_what_to_do(
+def test_a_damaged_file_is_reported_with_what_to_do(
     databases: FreshDatabases, arguments: list[str], pages: int
 ) -> None:
     healthy, damaged_url = (databases.migrated(name, "sqlite") for name in ("frontend", "admin"))
@@ -130,7 +130,7 @@ def test_no_service_starts_while_its_store_is_repaired(
         with alone_in(store):
             store.database.execute_sql("UPDATE counter SET revision = 1000")
             if engine == "sqlite":
-                assert "it is being restored or repaired" in said_at_start(server)
+                assert "it is being restored or repaired" in refusal_at_start(server)
             else:
                 watcher = open_store(server.database_url)
                 server.launch()
@@ -167,13 +167,13 @@ def change(server: ServerProcess, sql: str) -> None:
 
 def refusal(server: ServerProcess) -> str:
     """Start a server that must refuse to, as a process of its own; return its sentence."""
-    sentence = said_at_start(server)
+    sentence = refusal_at_start(server)
     assert sentence.endswith("): stop the services that use it and run: library doctor --repair")
     assert len(sentence) < 1_000
     return sentence
 
 
-def said_at_start(server: ServerProcess) -> str:
+def refusal_at_start(server: ServerProcess) -> str:
     done = subprocess.run(
         [sys.executable, "-m", f"{server.name}_server", "serve", "--listen", "127.0.0.1:0"],
         env={

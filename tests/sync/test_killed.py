@@ -25,7 +25,7 @@ from tests.sync.agreement import (
     wait_until_they_agree,
 )
 from tests.sync.forked_servers import ForkedServers
-from tests.sync.patrons import Librarian, Patron, at_work
+from tests.sync.retrying_clients import Librarian, Patron, at_work
 
 BOOKS = 30
 COPIES = 2
@@ -93,7 +93,7 @@ def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
-def test_lending_goes_on_without_the_admin_who_hears_of_all_of_it_later(
+def test_lending_goes_on_without_the_admin_which_is_sent_all_rows_later(
     servers: ForkedServers, databases: FreshDatabases, chance: random.Random, how: str
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
@@ -126,7 +126,7 @@ def test_lending_goes_on_without_the_admin_who_hears_of_all_of_it_later(
 
 
 def add_books(admin: AdminClient, count: int, copies: int) -> list[Book]:
-    """Add books of so many copies each."""
+    """Add `count` books with `copies` copies each."""
     return [
         admin.catalog.AddBook(AddBookRequest(title=f"Book {number}", copies=copies), timeout=10)
         for number in range(count)

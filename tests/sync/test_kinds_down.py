@@ -57,9 +57,9 @@ def test_a_frontend_that_is_upgraded_later_applies_what_it_kept(
 ) -> None:
     library.pulled_kinds = PULLED_KINDS
     book = _add_book(library)
-    changed, torn, mended = _put_up(library, "new"), _put_up(library, "new"), _put_up(library, TORN)
+    changed, torn, repaired = _put_up(library, "new"), _put_up(library, "new"), _put_up(library, TORN)
     assert library.pull() == 4
-    for poster_id, text in ((changed, "newer"), (torn, TORN), (mended, "whole")):
+    for poster_id, text in ((changed, "newer"), (torn, TORN), (repaired, "whole")):
         with library.admin.at_work() as store:
             posters.change(store, poster_id, text=text)
     assert library.pull() == 3
@@ -75,7 +75,7 @@ def test_a_frontend_that_is_upgraded_later_applies_what_it_kept(
     library.pulled_kinds = PULLED
     _retry(library)
 
-    assert _texts(library) == {changed: "newer", torn: "new", mended: "whole"}
+    assert _texts(library) == {changed: "newer", torn: "new", repaired: "whole"}
     [row] = _set_aside(library)
     assert (row.kind, row.id) == ("poster", torn)
     assert "CHECK" in row.reason.upper()

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontend_server.members.members import enroll_user
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.sync.status import add_parked_rows
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import SyncStatus
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest
 from tests.support.stores import Engine, FreshDatabases
@@ -29,7 +27,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library, caplog: pytest.LogCaptureFixture) -> None:
     visits.upgrade_frontend(library)
-    user = _enroll(library, "rita")
+    user = library.enroll("rita").id
     noted = {_visit(library, user) for _ in range(2 * BATCH)}
 
     library.push()
@@ -40,7 +38,7 @@ def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library, caplog
     assert caplog.text.count("the admin does not know") == 1, "they may be many"
     assert len(_states_sent(library)) == 1, "one row of the kind asks whether the admin knows it now"
 
-    late = _enroll(library, "luke")
+    late = library.enroll("luke").id
     assert [state.user.id for state in _states_sent(library)] == [late, ""], "and it goes along with what is due"
     assert _parked(library).parked_row_count == len(noted)
 
@@ -69,7 +67,7 @@ def test_rows_that_wait_are_sent_also_by_a_version_that_words_their_reason_diffe
 
 def test_a_frontend_may_be_older_than_the_admin(library: Library) -> None:
     visits.upgrade_admin(library)
-    user = _enroll(library, "rita")
+    user = library.enroll("rita").id
     library.push()
     assert library.pushed_kinds is PUSHED_KINDS
     assert not _states_sent(library)
@@ -82,7 +80,7 @@ def test_a_frontend_may_be_older_than_the_admin(library: Library) -> None:
 
 def test_a_row_at_which_the_upgraded_admin_fails_does_not_keep_the_others_waiting(library: Library) -> None:
     visits.upgrade_frontend(library)
-    user = _enroll(library, "rita")
+    user = library.enroll("rita").id
     bad = [_visit(library, user, note) for note in (visits.TORN, visits.UNFIT)]
     noted = {_visit(library, user) for _ in range(BATCH)}
     library.push()
@@ -94,12 +92,6 @@ def test_a_row_at_which_the_upgraded_admin_fails_does_not_keep_the_others_waitin
     assert _recorded(library) == noted
     reasons = {row.id: row.reason for row in _parked(library).parked_rows}
     assert reasons == {bad[0]: "INTERNAL: something went wrong on the server", bad[1]: "the note is unfit"}
-
-
-def _enroll(library: Library, name: str) -> str:
-    request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
-    with library.frontend.at_work() as store:
-        return enroll_user(store, request, library.clock).id
 
 
 def _visit(library: Library, user_id: str, note: str = "new") -> str:

@@ -81,7 +81,7 @@ WRONG: dict[str, Callable[[ListCatalogChangesRequest], ListCatalogChangesRespons
 
 
 @pytest.mark.parametrize("lie", [*ENDLESS, *WRONG])
-def test_pages_that_lead_nowhere_end_the_pull_after_a_few_calls(branch: LocalFrontend, lie: str) -> None:
+def test_pages_without_progress_end_the_pull_after_a_few_calls(branch: LocalFrontend, lie: str) -> None:
     calls = 0
 
     def fetch(request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
@@ -154,7 +154,7 @@ BAD_CHANGES: dict[str, Callable[[CatalogChange], object]] = {
 
 
 @pytest.mark.parametrize("lie", BAD_CHANGES)
-def test_a_change_that_cannot_be_is_set_aside_and_its_page_applied(branch: LocalFrontend, lie: str) -> None:
+def test_an_impossible_change_is_set_aside_and_its_page_applied(branch: LocalFrontend, lie: str) -> None:
     good, bad, last = change(1), change(2), change(3)
     book_id = bad.book.id
     BAD_CHANGES[lie](bad)
@@ -184,7 +184,7 @@ REFUSED_ANSWERS: dict[str, Callable[[Any], Any]] = {
     "an outcome of another row": lambda request: answer(
         request, outcomes=[RecordOutcome(id=MEGABYTE, result=RECORD_RESULT_RECORDED)]
     ),
-    "an outcome that says nothing": lambda request: answer(
+    "an outcome without a result": lambda request: answer(
         request, outcomes=[RecordOutcome(id=outcome.id) for outcome in answer(request).outcomes]
     ),
     "an unknown outcome": lambda request: answer(
@@ -203,7 +203,7 @@ REFUSED_ANSWERS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("lie", REFUSED_ANSWERS)
-def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: LocalFrontend, lie: str) -> None:
+def test_an_impossible_answer_settles_nothing_and_ends_the_push(branch: LocalFrontend, lie: str) -> None:
     user, book = branch.user(), branch.book(copies=2)
     branch.borrow(book.id, user.id)
     calls = 0
@@ -228,16 +228,16 @@ def test_an_answer_that_cannot_be_settles_nothing_and_ends_the_push(branch: Loca
     assert not Loan.select().where(IS_DUE).exists()
 
 
-def test_a_newest_revision_that_can_be_is_believed(branch: LocalFrontend) -> None:
+def test_a_plausible_newest_revision_is_accepted(branch: LocalFrontend) -> None:
     branch.user()
-    told: list[int] = []
+    sent: list[int] = []
 
     def record(request: Any) -> Any:
-        told.extend(row.revision for row in request.states)
-        return answer(request, newest_revision=max(told[-1], GREATEST_BELIEVED))
+        sent.extend(row.revision for row in request.states)
+        return answer(request, newest_revision=max(sent[-1], GREATEST_BELIEVED))
 
     push(branch.store, record, branch.clock)
-    assert told[-1] == GREATEST_BELIEVED + 1
+    assert sent[-1] == GREATEST_BELIEVED + 1
     user = branch.user()
     push(branch.store, record, branch.clock)
     assert User.get(User.id == user.id).pushed_revision > GREATEST_BELIEVED + 1
@@ -293,7 +293,7 @@ def test_an_admin_that_fails_at_every_row_is_asked_about_some_of_them_only(branc
 
 
 class LyingAdmin(SyncServiceServicer):
-    """Answers as it is told to, with the metadata and details of a broken server, and counts the calls."""
+    """Answers with the lie that is set, with the metadata and details of a broken server, and counts the calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -336,7 +336,7 @@ def fails(_: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_patrons_borrow_while_the_admin_lies_and_all_is_in_step_when_it_is_honest(
+def test_patrons_borrow_while_the_admin_lies_and_both_agree_when_it_is_honest(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine, liar: tuple[LyingAdmin, str, grpc.Server]
 ) -> None:
     admin, address, server = liar
@@ -373,7 +373,10 @@ def test_patrons_borrow_while_the_admin_lies_and_all_is_in_step_when_it_is_hones
 
     server.stop(None).wait()
     honest = servers.start("admin", databases.migrated("admin", engine), LISTEN=address)
-    eventually(lambda: not status(patron).waiting_loan_count and recorded_loans(honest.admin()) != {}, "it is told")
+    eventually(
+        lambda: not status(patron).waiting_loan_count and recorded_loans(honest.admin()) != {},
+        "the users and loans are recorded",
+    )
     eventually(
         lambda: (
             recorded_loans(honest.admin()).keys() == loans(patron).keys()

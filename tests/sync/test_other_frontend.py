@@ -66,20 +66,20 @@ def test_a_second_frontend_is_refused_until_an_operator_accepts_it(
     assert refusal.metadata == {"frontend_id": status(first).frontend_id, "other_frontend_id": seen.frontend_id}
     assert recorded_users(librarian).keys() == {rita}
 
-    told = CliRunner().invoke(
+    accepted = CliRunner().invoke(
         admin_server.__main__.commands, ["accept-frontend", seen.frontend_id, "--database-url", admin.database_url]
     )
-    assert (told.exit_code, told.exception) == (0, None), told.output
-    assert seen.frontend_id in told.output
+    assert (accepted.exit_code, accepted.exception) == (0, None), accepted.output
+    assert seen.frontend_id in accepted.output
 
     eventually(lambda: recorded_users(librarian).keys() == {rita, luke}, "the second frontend's user is let in")
-    eventually(lambda: status(second).last_push_error == "", "it says that all is well")
+    eventually(lambda: status(second).last_push_error == "", "its status has no error")
     _enroll(first, "anna")
     eventually(lambda: status(first).last_push_error != "", "now the first one is refused")
     assert recorded_users(librarian).keys() == {rita, luke}
 
 
-def test_a_row_that_is_refused_is_parked_and_delays_nobody(library: Library) -> None:
+def test_a_refused_row_is_parked_and_does_not_delay_others(library: Library) -> None:
     with library.admin.at_work() as store:
         book = add_book(store, AddBookRequest(title="A book", copies=5), library.clock)
     library.sync()
@@ -109,7 +109,7 @@ def test_a_row_that_is_refused_is_parked_and_delays_nobody(library: Library) -> 
     with library.frontend.at_work() as store:
         User.update(first_name="Luke").where(User.id == users[1].id).execute()
         Loan.update(book_title="A book").where(Loan.id == loans[0].id).execute()
-        assert _rows_sent(library) == 0, "that it has been mended nobody can see"
+        assert _rows_sent(library) == 0, "the push cannot see that the row was corrected"
         unpark(store)
     assert _rows_sent(library) == 2
     assert _recorded(library) == ({user.id for user in users}, {loan.id for loan in loans})

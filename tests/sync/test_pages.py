@@ -1,4 +1,4 @@
-"""A page and its cursor are applied together or not at all, whoever dies or meddles while it happens."""
+"""A page and its cursor are applied together or not at all, even if a process dies or interferes meanwhile."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from admin_server.books.catalog import add_book, remove_book
+from admin_server.books.catalog import remove_book
 from frontend_server.store.models import Book as Row
 from frontend_server.store.models import SyncState
 from frontend_server.sync.apply_page import apply_page
 from frontend_server.sync.pulled_books import PulledBooks
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest
+from library.admin.v1.catalog_service_pb2 import RemoveBookRequest
 from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from service_kit.statements import Statement
@@ -31,10 +31,10 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 @pytest.fixture
 def books(library: Library) -> list[Book]:
-    return [_add(library, f"Book {number}") for number in range(BOOKS)]
+    return [library.add_book(f"Book {number}") for number in range(BOOKS)]
 
 
-def test_who_dies_while_a_page_is_applied_has_not_moved_the_cursor(
+def test_a_process_that_dies_while_it_applies_a_page_does_not_move_the_cursor(
     library: Library, books: list[Book], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages = iter([True, False])
@@ -60,7 +60,7 @@ def test_who_dies_while_a_page_is_applied_has_not_moved_the_cursor(
 
 @pytest.mark.parametrize("fault", [Fault.REQUEST_LOST, Fault.REPLY_LOST])
 @pytest.mark.parametrize("page", [0, 1, 2])
-def test_who_loses_a_page_goes_on_from_the_one_before(
+def test_a_pull_that_loses_a_page_goes_on_from_the_one_before(
     library: Library, books: list[Book], fault: Fault, page: int
 ) -> None:
     library.wire.faults.extend([Fault.NONE] * page + [fault])
@@ -72,16 +72,14 @@ def test_who_loses_a_page_goes_on_from_the_one_before(
 
 
 @pytest.mark.parametrize("page", [0, 1, 2])
-def test_of_two_who_pull_at_a_time_the_slower_one_changes_nothing(
-    library: Library, books: list[Book], page: int
-) -> None:
+def test_of_two_pulls_at_a_time_the_slower_one_changes_nothing(library: Library, books: list[Book], page: int) -> None:
     """And it does not put the cursor back, nor bring an older state of a book back."""
 
     def the_other_is_quicker() -> None:
         with library.admin.at_work() as store:
             for book in books[:4]:
                 remove_book(store, RemoveBookRequest(id=book.id, withdraw=False), library.clock)
-        _add(library, "One more book")
+        library.add_book("One more book")
         library.pull()
 
     library.wire.meanwhile = the_other_is_quicker
@@ -108,14 +106,14 @@ def test_an_older_version_of_a_book_does_not_replace_the_newer_one(library: Libr
 
 def test_a_resync_removes_nothing_before_its_last_page(library: Library, books: list[Book]) -> None:
     backup = library.admin.backup()
-    later = _add(library, "A book that the backup does not know")
+    later = library.add_book("A book that the backup does not know")
     library.pull()
     library.admin.restore(backup)
     library.start_admin()
 
     library.wire.faults.extend([Fault.NONE, Fault.NONE, Fault.NONE, Fault.REQUEST_LOST])
     with pytest.raises(WireError):
-        library.pull()  # it is told to begin anew, and reads two of three pages
+        library.pull()  # its cursor is refused, so it starts again and reads two of three pages
     with library.frontend.at_work():
         state = SyncState.get()
     assert state.resyncing
@@ -128,8 +126,3 @@ def test_a_resync_removes_nothing_before_its_last_page(library: Library, books: 
     assert later.id not in library.replica()
     with library.frontend.at_work():
         assert not SyncState.get().resyncing
-
-
-def _add(library: Library, title: str) -> Book:
-    with library.admin.at_work() as store:
-        return add_book(store, AddBookRequest(title=title), library.clock)

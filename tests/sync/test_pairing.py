@@ -45,7 +45,7 @@ def request(name: str) -> EnrollUserRequest:
     return EnrollUserRequest(email=f"{name}@example.org", first_name=name.title(), last_name="Reader")
 
 
-def test_nobody_but_the_frontend_can_record_or_read_a_row(
+def test_only_the_frontend_can_record_or_read_a_row(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
@@ -92,7 +92,7 @@ def test_nobody_but_the_frontend_can_record_or_read_a_row(
         assert almost not in log
 
 
-def test_a_frontend_that_lost_its_secret_says_so_and_is_paired_again(
+def test_a_frontend_that_lost_its_secret_reports_it_and_is_paired_again(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
@@ -111,7 +111,7 @@ def test_a_frontend_that_lost_its_secret_says_so_and_is_paired_again(
     frontend.start()
     patron = frontend.frontend()
     luke = patron.members.EnrollUser(request("luke"), timeout=10)
-    eventually(lambda: "" not in errors(patron), "both directions say why they fail")
+    eventually(lambda: "" not in errors(patron), "both directions report why they fail")
     seen = status(patron)
     for error in errors(patron):
         assert error.startswith("UNAUTHENTICATED: ")
@@ -123,7 +123,7 @@ def test_a_frontend_that_lost_its_secret_says_so_and_is_paired_again(
     )
     assert (accepted.exit_code, accepted.exception) == (0, None), accepted.output
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id, luke.id}, "it is served again")
-    eventually(lambda: errors(patron) == {""}, "both directions say that all is well")
+    eventually(lambda: errors(patron) == {""}, "both directions report no error")
     admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
     eventually(lambda: len(replica(patron)) == 1, "it reads the catalogue again")
 

@@ -1,4 +1,4 @@
-"""The order in which the push sends rows, and what an answer may park, whatever changes while it is on its way."""
+"""The order in which the push sends rows, and which rows an answer may park if they change while it is on its way."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 from admin_server.books.catalog import add_book
 from admin_server.store.models import User as RecordedUser
 from admin_server.sync.pairing import accept_frontend
-from frontend_server.circulation.checkout import borrow_book
-from frontend_server.members.members import enroll_user, update_user
+from frontend_server.members.members import update_user
 from frontend_server.store.models import IS_DUE, IS_PARKED, Loan, SyncState, User
 from frontend_server.sync.parking import unpark
 from frontend_server.sync.push import push
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
-from library.frontend.v1.member_service_pb2 import EnrollUserRequest, UpdateUserRequest
+from library.frontend.v1.member_service_pb2 import UpdateUserRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest, RecordStatesResponse
 from library.v1 import user_pb2
 from library.v1.book_pb2 import Book
@@ -26,7 +24,7 @@ from service_kit.errors import ServerBusy, rich_status
 from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from tests.support.stores import Engine, FreshDatabases
-from tests.sync.libraries import RULES, Fault, Library, WireError
+from tests.sync.libraries import Fault, Library, WireError
 
 BATCH = 2
 
@@ -44,11 +42,11 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 def test_a_user_who_becomes_due_while_loans_are_sent_goes_before_the_other_loans(library: Library) -> None:
     """An operator asks for the parked rows to be tried again, just then."""
     book, rita = _begin(library)
-    luke = _enroll(library, "luke")
+    luke = library.enroll("luke").id
     with library.frontend.at_work():
         User.update(park_reason="refused before").where(User.id == luke).execute()
     for user in (rita, rita, luke):
-        _lend(library, book, user)
+        library.lend(book, user)
 
     _push_and_meanwhile(library, lambda: _unpark(library))
 
@@ -56,15 +54,15 @@ def test_a_user_who_becomes_due_while_loans_are_sent_goes_before_the_other_loans
 
 
 def test_a_loan_that_is_made_while_loans_are_sent_goes_after_its_user(library: Library) -> None:
-    """And the pass does not begin again for the new user: enrolments must not hold up the loans of before them."""
+    """And the pass does not begin again for the new user: enrolments must not delay the loans made before them."""
     book, rita = _begin(library)
     for _ in range(2 * BATCH):
-        _lend(library, book, rita)
+        library.lend(book, rita)
     new: list[str] = []
 
     def somebody_enrols_and_borrows() -> None:
-        new.append(_enroll(library, "luke"))
-        _lend(library, book, new[0])
+        new.append(library.enroll("luke").id)
+        library.lend(book, new[0])
 
     _push_and_meanwhile(library, somebody_enrols_and_borrows)
 
@@ -83,7 +81,7 @@ def test_a_pass_begins_again_with_the_proof_when_a_resync_begins_while_users_are
     with library.admin.at_work() as store:
         add_book(store, AddBookRequest(title="A book of the lost past"), library.clock)
     library.pull()
-    late = [_enroll(library, f"late{number}") for number in range(2 * BATCH)]
+    late = [library.enroll(f"late{number}").id for number in range(2 * BATCH)]
 
     def another_process_notices_the_loss() -> None:
         library.admin.restore(backup)
@@ -102,7 +100,7 @@ def test_a_pass_begins_again_with_the_proof_when_a_resync_begins_while_users_are
 
 def test_a_row_that_changes_while_the_admin_refuses_it_is_not_parked(library: Library) -> None:
     _begin(library)
-    luke = _enroll(library, "luke")
+    luke = library.enroll("luke").id
     with library.frontend.at_work():  # no client can make such a row; a fault of ours could
         User.update(first_name="Lu\x07ke").where(User.id == luke).execute()
 
@@ -114,7 +112,7 @@ def test_a_row_that_changes_while_the_admin_refuses_it_is_not_parked(library: Li
 
 def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: Library) -> None:
     _begin(library)
-    luke = _enroll(library, "luke")
+    luke = library.enroll("luke").id
 
     def record_states(request: RecordStatesRequest) -> RecordStatesResponse:
         if "luke" in [record.user.first_name for record in request.states]:
@@ -132,7 +130,7 @@ def test_a_row_that_changes_while_the_admin_fails_at_it_is_not_parked(library: L
 
 def test_an_admin_that_is_busy_now_and_then_parks_no_row(library: Library) -> None:
     _, rita = _begin(library)
-    luke = _enroll(library, "luke")
+    luke = library.enroll("luke").id
     busy = ServerBusy(limit="64 open calls")
     status = rich_status(busy, "request-1").SerializeToString()
     calls: list[int] = []
@@ -170,7 +168,7 @@ def test_a_frontend_that_is_not_accepted_parks_no_row(library: Library) -> None:
     assert _recorded_names(library) == {rita: "Margarita"}
 
 
-# --- the receipt, and revisions that this store never gave ---
+# --- the receipt, and revisions that this store never assigned ---
 
 
 def test_a_restored_admin_is_noticed_by_the_users_that_are_pushed(library: Library) -> None:
@@ -178,19 +176,19 @@ def test_a_restored_admin_is_noticed_by_the_users_that_are_pushed(library: Libra
     _begin(library)
     library.sync()
     backup = library.admin.backup()
-    forgotten = _enroll(library, "luke")
+    forgotten = library.enroll("luke").id
     library.push()
     library.admin.restore(backup)
     library.start_admin()
-    late = _enroll(library, "anna")
+    late = library.enroll("anna").id
 
     library.push()
 
     assert {forgotten, late} <= _recorded_names(library).keys()
 
 
-def test_a_receipt_of_a_lost_past_parks_no_row(library: Library) -> None:
-    """The only row there is: no other one shows that the admin fails at every row."""
+def test_a_receipt_of_the_lost_database_parks_no_row(library: Library) -> None:
+    """There is only one row, so no other one shows that the admin fails at every row."""
     _, rita = _begin(library)
     backup = library.admin.backup()
     _rename(library, rita, "Margarita")
@@ -205,7 +203,7 @@ def test_a_receipt_of_a_lost_past_parks_no_row(library: Library) -> None:
     assert _recorded_names(library) == {rita: "Greta"}
 
 
-def test_a_revision_that_this_store_never_gave_is_moved_past_whenever_it_is_named(library: Library) -> None:
+def test_a_store_moves_past_a_revision_that_it_never_assigned(library: Library) -> None:
     """The file of the store was put back while the process ran, so nothing was to be proved."""
     _, rita = _begin(library)
     library.sync()
@@ -230,7 +228,7 @@ def test_what_changes_after_a_store_moved_past_is_newer_to_the_admin(
     library.sync()
     backup = library.frontend.backup()
     for number in range(5):
-        _enroll(library, f"lost{number}")
+        library.enroll(f"lost{number}")
     library.push()
     library.frontend.restore(backup)
     library.start_frontend()
@@ -252,30 +250,17 @@ def test_what_changes_after_a_store_moved_past_is_newer_to_the_admin(
 
 def _begin(library: Library) -> tuple[Book, str]:
     """Have a book with many copies and a user, both known on both sides."""
-    with library.admin.at_work() as store:
-        book = add_book(store, AddBookRequest(title="A book", copies=20), library.clock)
+    book = library.add_book("A book", copies=20)
     library.pull()
-    rita = _enroll(library, "rita")
+    rita = library.enroll("rita").id
     library.push()
     return book, rita
-
-
-def _enroll(library: Library, name: str) -> str:
-    request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
-    with library.frontend.at_work() as store:
-        return enroll_user(store, request, library.clock).id
 
 
 def _rename(library: Library, user_id: str, name: str) -> None:
     request = UpdateUserRequest(user=user_pb2.User(id=user_id, first_name=name))
     with library.frontend.at_work() as store:
         update_user(store, request, library.clock)
-
-
-def _lend(library: Library, book: Book, user_id: str) -> None:
-    request = BorrowBookRequest(book_id=book.id, user_id=user_id, days=7)
-    with library.frontend.at_work() as store:
-        borrow_book(store, request, RULES, library.clock)
 
 
 def _unpark(library: Library) -> None:

@@ -10,14 +10,14 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from admin_server.books.catalog import add_book, remove_book, update_book
+from admin_server.books.catalog import remove_book, update_book
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.renewal import renew_loan
 from frontend_server.members.members import enroll_user
 from frontend_server.store.models import SyncState
 from frontend_server.sync.apply_page import apply_page
-from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
+from library.admin.v1.catalog_service_pb2 import RemoveBookRequest, UpdateBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import (
@@ -42,7 +42,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 
 def test_changes_delivered_five_times_over_and_shuffled_end_as_once(library: Library, chance: random.Random) -> None:
-    books = [_add(library, f"Book {number}") for number in range(12)]
+    books = [library.add_book(f"Book {number}") for number in range(12)]
     pages = [_page(library)]
     for book in books[:6]:
         _retitle(library, book)
@@ -92,18 +92,18 @@ def test_users_and_loans_may_come_in_any_order_from_the_first_time_on(library: L
     again = sent * TIMES
     chance.shuffle(again)
     for request in again:
-        request.ClearField("receipt")  # that of an admin which is to be told for the first time
+        request.ClearField("receipt")  # as if nothing had been sent to this admin yet
         _deliver(library, request)
 
     as_they_came = _without_counting(library.admin.contents())
-    for table in ("user_account", "loan"):  # the keys say in which order they came, and nothing else may
+    for table in ("user_account", "loan"):  # the keys show the order in which they came; no other column may
         assert sorted(row[1:] for row in as_they_came[table]) == sorted(row[1:] for row in once[table])
     assert as_they_came["book"] == once["book"]
 
 
 def _life(library: Library) -> list[Message]:
-    """Enrol, borrow, renew and return, told after each step; give all that was sent."""
-    books = [_add(library, f"Book {number}", copies=2) for number in range(4)]
+    """Enrol, borrow, renew and return, with a push after each step; return all requests that were sent."""
+    books = [library.add_book(f"Book {number}", copies=2) for number in range(4)]
     library.sync()
     library.wire.sent.clear()
     users: list[User] = []
@@ -138,7 +138,7 @@ def _deliver(library: Library, request: Message) -> None:
 
 
 def _without_counting(contents: Contents) -> Contents:
-    """The rows but for the head revision, which receipts take from: a position in the history is no part of it."""
+    """The rows without the counter: receipts take revisions from it, and they are not part of the state."""
     return {name: rows for name, rows in contents.items() if name != "counter"}
 
 
@@ -147,11 +147,6 @@ def _page(library: Library, size: int = 0) -> tuple[SyncState, ListCatalogChange
     with library.frontend.at_work():
         state = SyncState.get()
     return state, library.fetch(ListCatalogChangesRequest(cursor=state.cursor, page_size=size, receipt=state.receipt))
-
-
-def _add(library: Library, title: str, copies: int = 1) -> Book:
-    with library.admin.at_work() as store:
-        return add_book(store, AddBookRequest(title=title, copies=copies), library.clock)
 
 
 def _retitle(library: Library, book: Book) -> None:

@@ -11,7 +11,6 @@ from admin_server.books.listing import get_book, list_unavailable_books
 from admin_server.reports.users import list_borrowers
 from frontend_server.browse import catalog
 from frontend_server.circulation.checkin import return_book
-from frontend_server.circulation.checkout import borrow_book
 from frontend_server.circulation.loans import get_loan
 from frontend_server.circulation.renewal import renew_loan
 from frontend_server.members.members import enroll_user
@@ -19,7 +18,7 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookReque
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
-from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
+from library.frontend.v1.lending_service_pb2 import RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
@@ -52,11 +51,11 @@ def user(library: Library, book: Book) -> User:
 
 def test_a_removed_book_is_not_lent_after_its_sync(library: Library, book: Book, user: User) -> None:
     _remove(library, book)
-    loan = _lend(library, book, user)  # the frontend has not heard of it: the loan happened
+    loan = library.lend(book, user.id)  # the frontend has not heard of it: the loan happened
     library.pull()
 
     with pytest.raises(BookRemoved):
-        _lend(library, book, user)
+        library.lend(book, user.id)
     assert book.id not in library.replica()
     with library.frontend.at_work() as store:
         assert catalog.get_book(store, book.id).state == BOOK_STATE_REMOVED
@@ -73,7 +72,7 @@ def test_a_removed_book_is_not_lent_after_its_sync(library: Library, book: Book,
 
 
 def test_a_book_that_is_out_leaves_only_when_it_is_withdrawn(library: Library, book: Book, user: User) -> None:
-    loan = _lend(library, book, user)
+    loan = library.lend(book, user.id)
     library.push()
     with pytest.raises(BookOnLoan):
         _remove(library, book)
@@ -84,7 +83,7 @@ def test_a_book_that_is_out_leaves_only_when_it_is_withdrawn(library: Library, b
     library.sync()
 
     with pytest.raises(BookRemoved):
-        _lend(library, book, user)
+        library.lend(book, user.id)
     assert _borrowed(library) == {user.id: [loan]}, "its open loans run on"
     with library.frontend.at_work() as store:
         return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
@@ -94,18 +93,12 @@ def test_a_book_that_is_out_leaves_only_when_it_is_withdrawn(library: Library, b
         assert get_book(store, book.id).state == BOOK_STATE_REMOVED
         assert list_unavailable_books(store, ListUnavailableBooksRequest()) == ([], "")
     with pytest.raises(BookRemoved):
-        _lend(library, book, user)
+        library.lend(book, user.id)
 
 
 def _remove(library: Library, book: Book, *, withdraw: bool = False) -> None:
     with library.admin.at_work() as store:
         remove_book(store, RemoveBookRequest(id=book.id, withdraw=withdraw), library.clock)
-
-
-def _lend(library: Library, book: Book, user: User) -> Loan:
-    request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
-    with library.frontend.at_work() as store:
-        return borrow_book(store, request, RULES, library.clock)
 
 
 def _borrowed(library: Library) -> dict[str, list[Loan]]:

@@ -121,7 +121,7 @@ def asleep(server: ServerProcess) -> Iterator[None]:
         server.send(signal.SIGCONT)
 
 
-# --- what is done to each side, whatever makes its database go back ---
+# --- steps at each side, for every way to restore an older database ---
 
 
 def admin_goes_back(services: Services, remember: Step, go_back: Step) -> None:
@@ -201,7 +201,7 @@ def services_with(side: ServerName, url: str, servers: ForkedServers, databases:
 
 
 @pytest.mark.parametrize("side", ["admin", "frontend"])
-def test_a_database_that_is_dropped_and_made_again_from_an_older_copy(
+def test_a_database_that_is_dropped_and_created_again_from_an_older_copy(
     side: ServerName, postgresql: PostgresqlServer, servers: ForkedServers, databases: FreshDatabases
 ) -> None:
     url = databases.migrated(side, "postgresql")

@@ -1,4 +1,4 @@
-"""While the catalogue is read anew, patrons read and borrow on: no book that stays is missing for a moment."""
+"""While the catalogue is read again, patrons read and borrow on: no book that stays is missing for a moment."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.sync.agreement import (
     assert_no_copy_was_lent_twice,
     catalogue,
     eventually,
-    holds,
+    has_books,
     knows,
     replica,
     wait_until_they_agree,
 )
 from tests.sync.forked_servers import ForkedServers
-from tests.sync.patrons import Patron, at_work
+from tests.sync.retrying_clients import Patron, at_work
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def test_no_book_that_stays_is_missing_during_a_resync(
         "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
     client = frontend.frontend()
-    eventually(holds(client, BOOKS), "the catalogue is there")
+    eventually(has_books(client, BOOKS), "the catalogue is there")
     admin.stop()
     backup = databases.copy(admin.database_url)
     reader = Reader(frontend.frontend(), set(staying), random.Random(chance.random()))
@@ -98,7 +98,7 @@ def test_no_book_that_stays_is_missing_during_a_resync(
             admin.kill()
             admin.database_url = databases.copy(backup)
             admin.start()
-            eventually(holds(client, BOOKS), "it is swept")
+            eventually(has_books(client, BOOKS), "it is swept")
             assert len(_resyncs(frontend)) == resync
             admin.stop()
         admin.start()
@@ -119,7 +119,7 @@ def _was_read_during(reader: Reader, spans: list[tuple[float, float]]) -> bool:
 
 
 def _resyncs(frontend: ServerProcess) -> list[tuple[float, float]]:
-    """From when to when the catalogue was read anew, in seconds since 1970; not the first reading."""
+    """Begin and end of each resync in seconds since 1970, without the first reading of the catalogue."""
     began, ended = (
         [
             datetime.fromisoformat(event["timestamp"]).timestamp()

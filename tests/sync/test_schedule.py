@@ -1,4 +1,4 @@
-"""The sync runs when it should: whatever the wall clock does, soon after a change, and not too often after failures."""
+"""The sync runs when it should: with any wall clock, soon after a change, and not too often after failures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def wall_clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
 
 
 class Runs:
-    """A task's work, which notes when it was done and fails when told to."""
+    """A task's work, which notes when it ran, and fails if `fails` is set."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -123,8 +123,10 @@ def test_the_next_run_does_not_drift_by_the_time_that_it_takes_to_start_one() ->
         )
 
 
-def test_without_its_guard_it_would_not(wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the guard is for: set back an hour, the scheduler alone sleeps for an hour. Else the test above is void."""
+def test_without_the_guard_jobs_stop_when_the_wall_clock_is_set_back(
+    wall_clock: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the clock is set back an hour, the scheduler alone sleeps for an hour. This proves the test above."""
     monkeypatch.setattr(Schedule, "_keep_time", lambda schedule: None)
     work = Runs()
     with running(Task("pull", work, INTERVAL), interval=INTERVAL):
@@ -147,7 +149,7 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
             eventually(work.ran_since(then), "it runs when woken")
 
 
-def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
+def test_a_wake_while_it_runs_makes_it_run_again_once() -> None:
     began, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     def work() -> None:
@@ -166,7 +168,7 @@ def test_a_wake_while_it_runs_makes_it_run_once_more() -> None:
 
 
 def test_a_wake_at_the_very_end_of_a_run_is_not_lost() -> None:
-    """The run has just seen that nobody wants more, and does not yet say that it is over."""
+    """The run has just seen that no other run is requested, and is not marked as ended yet."""
     work = Runs()
     task = Task("push", work, 3600)
     with running(task, interval=3600) as schedule:
@@ -199,7 +201,7 @@ def test_it_never_runs_twice_at_a_time() -> None:
     assert not overlaps
 
 
-def test_failures_are_answered_with_patience_but_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_are_retried_with_a_limited_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     work = Runs()
@@ -222,12 +224,12 @@ def test_failures_are_answered_with_patience_but_not_too_much(monkeypatch: pytes
     last = len(work.times)
     task.reset_backoff()
     task.run()
-    assert len(work.times) == last + 1, "forgiven, it runs at once"
+    assert len(work.times) == last + 1, "after the reset, it runs at once"
     work.fails = False
     now[0] += BACKOFF_CAP_SECONDS
     task.run()
     task.run()
-    assert len(work.times) == last + 3, "after it went well, nothing is held against it"
+    assert len(work.times) == last + 3, "after a success, there is no backoff"
 
 
 def test_a_wake_waits_for_the_end_of_the_pause_and_no_longer() -> None:

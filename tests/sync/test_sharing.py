@@ -23,7 +23,7 @@ from tests.sync.agreement import (
     assert_no_copy_was_lent_twice,
     catalogue,
     eventually,
-    holds,
+    has_books,
     knows,
     loans,
     recorded_loans,
@@ -33,7 +33,7 @@ from tests.sync.agreement import (
     wait_until_they_agree,
 )
 from tests.sync.forked_servers import ForkedServers
-from tests.sync.patrons import Patron, at_work
+from tests.sync.retrying_clients import Patron, at_work
 
 PROCESSES: dict[Engine, int] = {"sqlite": 2, "postgresql": 4}
 COPIES = 2
@@ -57,7 +57,7 @@ def test_processes_that_share_a_store_lend_and_sync_as_one(
         frontend.wait_until_serving()
     clients = [frontend.frontend() for frontend in frontends]
     for client in clients:
-        eventually(holds(client, 300), "the catalogue is there")
+        eventually(has_books(client, 300), "the catalogue is there")
     books = list(catalogue(librarian).values())
     wanted = books[:10]  # few, so that patrons of different processes want the same copy
     patrons = [Patron(frontend.frontend(), wanted, random.Random(chance.random())) for frontend in frontends]
@@ -86,7 +86,7 @@ def test_processes_that_share_a_store_lend_and_sync_as_one(
 
 
 def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDatabases) -> None:
-    """While somebody else holds the lock for pulling, no process pulls; afterwards they do."""
+    """While another connection holds the lock for pulling, no process pulls; afterwards they do."""
     admin = servers.start("admin", databases.migrated("admin", "postgresql"))
     url = databases.migrated("frontend", "postgresql")
     clients = [
@@ -96,7 +96,7 @@ def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDat
     with contextlib.ExitStack() as held:
         while not held.enter_context(store.try_lock("pull")):
             held.close()
-        time.sleep(0.3)  # whatever ran has ended
+        time.sleep(0.3)  # any pull that ran has ended
         book = admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
         time.sleep(0.5)
         assert not any(replica(client) for client in clients)
@@ -119,7 +119,7 @@ def test_processes_that_start_at_the_same_moment_read_the_catalogue_once(
         frontend.wait_until_serving()
     for frontend in frontends:
         client = frontend.frontend()
-        eventually(holds(client, 2_500), "the catalogue is there")
+        eventually(has_books(client, 2_500), "the catalogue is there")
         frontend.stop()  # then its statistics are complete
     sql = "SELECT n_tup_ins, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'book'"
     with psycopg.connect(url, autocommit=True) as connection:

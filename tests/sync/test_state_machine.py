@@ -1,4 +1,4 @@
-"""Whatever is lost, doubled, late, restarted or restored: in the end both sides agree, and nothing is lent twice.
+"""After any losses, repeats, delays, restarts and restores both sides agree in the end, and nothing is lent twice.
 
 A failure prints the steps that lead to it and the seed that replays it. `LIBRARY_TEST_EXAMPLES=2000` looks longer, and
 takes the time to find the fewest steps.
@@ -75,7 +75,7 @@ STEPS = 40
 
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
 WHICH = st.integers(0, 30)
-"""Which of the things that there are, counted round."""
+"""An index into the existing rows, modulo their number."""
 
 
 @dataclass
@@ -375,7 +375,7 @@ class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
         self.promised = promised.copy()
         self.library.start_frontend()
 
-    # --- what always holds ---
+    # --- what is always true ---
 
     @invariant()
     def every_promise_is_kept(self) -> None:
@@ -452,8 +452,8 @@ class LibraryMachine(PosterRules, VisitRules, RuleBasedStateMachine):
         """The loans with the state that they have by now: one that was promised active may be overdue."""
         return {loan_id: _aged(loan, self.library.clock()) for loan_id, loan in loans.items()}
 
-    def _pick(self, which: int, things: Any) -> str | None:
-        names = sorted(things)
+    def _pick(self, which: int, ids: Any) -> str | None:
+        names = sorted(ids)
         return names[which % len(names)] if names else None
 
 
@@ -475,7 +475,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library.close()
 
 
-@pytest.mark.timeout(0)  # each example ends; how many there are is for who runs it to say
+@pytest.mark.timeout(0)  # each example ends; LIBRARY_TEST_EXAMPLES sets their number
 def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: random.Random) -> None:
     class Machine(LibraryMachine):
         pass

@@ -49,7 +49,7 @@ def test_each_code_has_its_http_status(rest: RestProcess, code: grpc.StatusCode,
     assert (answer.status, refusal.code) == (status, code)
     assert refusal.request_id == answer.headers["X-Request-Id"]
     if code is grpc.StatusCode.UNAVAILABLE:
-        # It is gRPC's own as often as the server's, whose words are then all that tells them apart.
+        # gRPC itself uses this code as often as the server. Only the message distinguishes the two.
         assert (refusal.reason, refusal.domain) == ("TARGET_UNAVAILABLE", "library-rest")
         assert "No “shelf” is free.\nAsk later." in refusal.message
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -63,7 +63,7 @@ def test_the_table_has_all_codes() -> None:
     assert {row.values[0] for row in CODES} == set(grpc.StatusCode) - {grpc.StatusCode.OK}
 
 
-def test_details_come_through_whoever_knows_their_types(rest: RestProcess) -> None:
+def test_details_of_all_types_are_passed_on(rest: RestProcess) -> None:
     asked = {"code": grpc.StatusCode.FAILED_PRECONDITION.value[0], "message": "too long"}
     answer = rest.request("POST", "/v1/fail:detailed", asked, {"X-Request-Id": "a-1"})
     assert answer.json() == {
@@ -83,7 +83,7 @@ def test_details_come_through_whoever_knows_their_types(rest: RestProcess) -> No
                     "fieldViolations": [{"field": "text", "description": "is too long"}],
                 },
                 {"@type": "type.googleapis.com/transcoding.test.v1.Message", "text": "a"},
-                # Nobody described this type: its bytes are what can be told.
+                # No target described this type, so its bytes are shown.
                 {"@type": "type.googleapis.com/transcoding.test.v1.Unheard", "value": "CgFh"},
                 {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "a-1"},
             ],
@@ -98,7 +98,7 @@ def test_details_that_nobody_can_read_do_not_hide_the_error(rest: RestProcess) -
     assert answer.refusal.message == "no such shelf"
 
 
-def test_ok_without_a_message_is_told(rest: RestProcess) -> None:
+def test_ok_without_a_message_is_an_internal_error(rest: RestProcess) -> None:
     answer = rest.request("POST", "/v1/nothing", {})
     assert (answer.status, answer.refusal.code) == (500, grpc.StatusCode.INTERNAL)
     assert answer.refusal.reason == "ANSWER_UNREADABLE"
@@ -120,7 +120,7 @@ def test_an_error_in_the_middle_of_a_stream_is_its_last_line(rest: RestProcess) 
     assert (refusal_in(last).code, refusal_in(last).message) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "enough")
 
 
-def test_content_that_breaks_off_is_not_taken_for_whole(rest: RestProcess) -> None:
+def test_content_that_breaks_off_does_not_look_complete(rest: RestProcess) -> None:
     with pytest.raises(http.client.IncompleteRead) as broken:
         rest.request("GET", "/v1/raw:broken")
     assert broken.value.partial == b"a,b\n"
@@ -159,25 +159,25 @@ def tag(rest: RestProcess) -> str:
 
 
 @pytest.mark.parametrize("asked", ["{}", '"a", {}', '{},"a"', "*"])
-def test_what_the_client_has_is_not_sent_again(rest: RestProcess, tag: str, asked: str) -> None:
+def test_an_answer_that_the_client_has_is_not_sent_again(rest: RestProcess, tag: str, asked: str) -> None:
     for known in (tag, tag.removeprefix("W/")):
         answer = rest.request("GET", "/v1/tagged/a?etag=b", headers={"If-None-Match": asked.format(known)})
         assert (answer.status, answer.body, answer.headers["ETag"]) == (304, b"", tag)
 
 
 @pytest.mark.parametrize("asked", ['"a"', "b", '"b"', '""'])
-def test_what_the_client_has_not_is_sent(rest: RestProcess, asked: str) -> None:
+def test_an_answer_that_the_client_does_not_have_is_sent(rest: RestProcess, asked: str) -> None:
     answer = rest.request("GET", "/v1/tagged/a?etag=b", headers={"If-None-Match": asked})
     assert (answer.status, answer.json()["text"]) == (200, "a")
 
 
 def test_an_answer_that_changes_without_its_resource_is_sent(rest: RestProcess, tag: str) -> None:
-    # As a book's available copies do, which are no part of the entry that its etag stands for.
+    # A book's available copies change like that: its etag does not cover them.
     answer = rest.request("GET", "/v1/tagged/c?etag=b", headers={"If-None-Match": tag})
     assert (answer.status, answer.json()) == (200, {"text": "c", "etag": "b"})
 
 
-def test_a_condition_that_cannot_be_held_is_refused(server: TranscodedServer, rest: RestProcess) -> None:
+def test_an_unsupported_condition_is_refused(server: TranscodedServer, rest: RestProcess) -> None:
     server.take_calls()
     answer = rest.request("POST", "/v1/messages", {"text": "a"}, {"If-Match": '"nonsense"'})
     assert (answer.status, answer.refusal.reason) == (400, "FIELD_INVALID")
@@ -192,7 +192,7 @@ def test_an_answer_without_an_etag_is_not_tagged(rest: RestProcess, path: str) -
     assert "ETag" not in answer.headers
 
 
-def test_answers_are_compressed_for_who_takes_that(rest: RestProcess) -> None:
+def test_answers_are_compressed_for_clients_that_accept_it(rest: RestProcess) -> None:
     path = f"/v1/echo/{'a' * 5_000}"
     plain = rest.request("GET", path)
     compressed = rest.request("GET", path, headers={"Accept-Encoding": "gzip"})
@@ -208,7 +208,9 @@ def test_answers_are_compressed_for_who_takes_that(rest: RestProcess) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "gzip"}], ids=["plain", "gzip accepted"])
-def test_a_message_is_sent_when_it_is_there(rest: RestProcess, behaviours: Behaviours, headers: dict[str, str]) -> None:
+def test_a_message_of_a_stream_is_sent_at_once(
+    rest: RestProcess, behaviours: Behaviours, headers: dict[str, str]
+) -> None:
     behaviours.tick.set()
     with rest.answering("GET", "/v1/ticks", headers=headers) as answer:
         for tick in (1, 2, 3):

@@ -16,9 +16,7 @@ from tests.support.transcoding.server import TranscodedServer, only_call
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [("200m", 0.2), ("200000u", 0.2), ("1S", 1.0)])
-def test_a_call_ends_when_its_time_is_over(
-    rest: RestProcess, behaviours: Behaviours, timeout: str, seconds: float
-) -> None:
+def test_a_call_ends_at_its_deadline(rest: RestProcess, behaviours: Behaviours, timeout: str, seconds: float) -> None:
     began = time.monotonic()
     answer = rest.request("GET", "/v1/sleep?seconds=30", headers={"Grpc-Timeout": timeout})
     assert seconds <= time.monotonic() - began < seconds + 20
@@ -30,8 +28,8 @@ def test_a_call_ends_when_its_time_is_over(
 
 @pytest.mark.parametrize("unit", "HMSmun")
 @pytest.mark.parametrize("number", ["0", "00000000"])
-def test_a_time_of_zero_has_passed(rest: RestProcess, server: TranscodedServer, number: str, unit: str) -> None:
-    """Whatever the request is; the target is not called. Many times, since it must not be a matter of chance."""
+def test_a_timeout_of_zero_has_passed(rest: RestProcess, server: TranscodedServer, number: str, unit: str) -> None:
+    """Every request is refused and no target is called. Several rounds: a race would not show every time."""
     headers = {"Grpc-Timeout": number + unit}
     asked = [("GET", "/v1/echo/a", None), ("POST", "/v1/messages", {"text": "a"}), ("GET", "/v1/ticks", None)]
     for _ in range(5):
@@ -41,24 +39,24 @@ def test_a_time_of_zero_has_passed(rest: RestProcess, server: TranscodedServer, 
     assert server.take_calls() == []
 
 
-def test_a_time_that_passes_before_the_target_is_called_has_passed(rest: RestProcess, server: TranscodedServer) -> None:
+def test_a_timeout_that_ends_before_the_call_has_passed(rest: RestProcess, server: TranscodedServer) -> None:
     for _ in range(20):
         assert rest.request("GET", "/v1/echo/a", headers={"Grpc-Timeout": "1n"}).status == 504
     assert server.take_calls() == []
 
 
 @pytest.mark.parametrize("values", [("1S", "2S"), ("1S", "1S"), ("0n", "1S")])
-def test_a_time_that_is_sent_twice_is_refused(
+def test_a_timeout_that_is_sent_twice_is_refused(
     rest: RestProcess, server: TranscodedServer, values: tuple[str, ...]
 ) -> None:
-    status, told = with_headers(rest, [("Grpc-Timeout", value) for value in values])
-    assert (status, list(refusal_in(told).fields)) == (400, ["grpc-timeout"])
+    status, body = with_headers(rest, [("Grpc-Timeout", value) for value in values])
+    assert (status, list(refusal_in(body).fields)) == (400, ["grpc-timeout"])
     assert server.take_calls() == []
 
 
 def test_credentials_that_contradict_each_other_are_refused(rest: RestProcess, server: TranscodedServer) -> None:
-    status, told = with_headers(rest, [("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
-    assert (status, list(refusal_in(told).fields)) == (400, ["authorization"])
+    status, body = with_headers(rest, [("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
+    assert (status, list(refusal_in(body).fields)) == (400, ["authorization"])
     assert server.take_calls() == []
 
 
@@ -105,7 +103,7 @@ def test_authorization_and_request_id_go_through(server: TranscodedServer, rest:
 
 
 @pytest.mark.parametrize("sent", [{}, {"X-Request-Id": ""}, {"X-Request-Id": "two words"}, {"X-Request-Id": "a" * 65}])
-def test_a_request_id_is_made_where_none_can_be_taken(
+def test_a_request_id_is_generated_if_the_client_sends_no_usable_one(
     server: TranscodedServer, rest: RestProcess, sent: dict[str, str]
 ) -> None:
     answer = rest.request("GET", "/v1/echo/a", headers=sent)

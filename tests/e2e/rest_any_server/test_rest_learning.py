@@ -33,9 +33,9 @@ def test_a_server_without_reflection_is_named(rest_servers: RestServers) -> None
     rest.launch()
     rest.wait_until_listening()
     eventually(lambda: any(event["event"] == "contract not read" for event in rest.log_events()), "it is in the log")
-    (told,) = (event for event in rest.log_events() if event["event"] == "contract not read")
-    assert (told["level"], told["target"]) == ("warning", server.address)
-    assert "UNIMPLEMENTED" in told["problem"]
+    (logged,) = (event for event in rest.log_events() if event["event"] == "contract not read")
+    assert (logged["level"], logged["target"]) == ("warning", server.address)
+    assert "UNIMPLEMENTED" in logged["problem"]
     assert rest.request("GET", "/healthz").status == 503
     server.stop()
 
@@ -44,8 +44,8 @@ def test_a_service_that_is_listed_and_not_described_hides_no_other(rest_servers:
     server = TranscodedServer(Contract([ECHO]), listed=["transcoding.test.v1.Ghost"])
     rest = rest_servers.start([server.address])
     assert serves(rest, "/v1/echo/a")
-    told = [event for event in rest.log_events() if event["event"] == "service listed and not described"]
-    assert told[0]["service"] == "transcoding.test.v1.Ghost"
+    logged = [event for event in rest.log_events() if event["event"] == "service listed and not described"]
+    assert logged[0]["service"] == "transcoding.test.v1.Ghost"
     server.stop()
 
 
@@ -92,7 +92,7 @@ def test_one_target_that_is_down_does_not_keep_another_from_serving(
     assert health.json()["targets"] == {unused_address: "NOT_SERVING", server.address: "SERVING"}
 
 
-def test_a_target_that_comes_back_as_another_is_learnt_anew(rest_servers: RestServers) -> None:
+def test_a_target_that_comes_back_changed_is_read_again(rest_servers: RestServers) -> None:
     before = TranscodedServer(Contract([ECHO, Rule('get: "/v1/shelves/{text}"', method="GetShelf")]))
     rest = rest_servers.start([before.address], CONTRACT_INTERVAL=NEVER)
     assert serves(rest, "/v1/shelves/a")
@@ -108,7 +108,7 @@ def test_a_target_that_comes_back_as_another_is_learnt_anew(rest_servers: RestSe
     after.stop()
 
 
-def test_a_method_that_appears_is_found_at_the_next_look(rest_servers: RestServers) -> None:
+def test_an_added_method_is_found_at_the_next_look(rest_servers: RestServers) -> None:
     server = TranscodedServer(Contract([ECHO]))
     rest = rest_servers.start([server.address], CONTRACT_INTERVAL="0.5")
     assert rest.request("GET", "/v1/boxes/a").status == 404
@@ -125,7 +125,7 @@ def wait_for_no_more_looks(server: TranscodedServer) -> None:
         time.sleep(2.0)
 
 
-def test_a_method_that_is_gone_is_noticed_when_it_is_called(rest_servers: RestServers) -> None:
+def test_a_removed_method_is_noticed_when_it_is_called(rest_servers: RestServers) -> None:
     server = TranscodedServer(Contract([ECHO, SEND]))
     rest = rest_servers.start([server.address], CONTRACT_INTERVAL=NEVER)
     wait_for_no_more_looks(server)
@@ -147,7 +147,7 @@ def test_of_two_targets_with_the_same_path_the_first_named_has_it(
     eventually(lambda: serves(rest, "/v1/echo/a"), "the second has the path while the first is down")
     second.take_calls()
 
-    # Which of them was learnt first must not matter.
+    # The order in which the contracts were read must not matter.
     first = TranscodedServer(Contract([ECHO], service="First"), address=unused_address)
     rest.wait_until_serving()
     assert serves(rest, "/v1/echo/a")
@@ -155,8 +155,8 @@ def test_of_two_targets_with_the_same_path_the_first_named_has_it(
     assert serves(rest, "/v1/second/a")
     assert only_call(second).method == "/transcoding.test.v1.Second/Method2"
 
-    told = [event for event in rest.log_events() if event.get("target") == second.address and "path" in event]
-    assert {(event["level"], event["path"], event["method"], event["by"]) for event in told} == {
+    logged = [event for event in rest.log_events() if event.get("target") == second.address and "path" in event]
+    assert {(event["level"], event["path"], event["method"], event["by"]) for event in logged} == {
         ("warning", "GET /v1/echo/{text}", "transcoding.test.v1.Second/Echo", "transcoding.test.v1.First/Echo")
     }
     first.stop()

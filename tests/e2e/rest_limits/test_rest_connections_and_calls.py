@@ -32,7 +32,7 @@ def test_a_call_too_many_is_refused_at_once(start: Start, behaviours: Behaviours
         eventually(lambda: len(behaviours.seconds_given) >= 2, "both calls run")
         answer = rest.request("GET", "/v1/echo/a")  # had it waited for a place, it would have got one
         assert (answer.status, answer.refusal.reason, answer.headers["Retry-After"]) == (429, "TOO_MANY_CALLS", "1")
-        # What it says of itself is not a call.
+        # A request for the health of library-rest itself is not a call.
         assert rest.request("GET", "/healthz").status == 200
         assert [call.result().status for call in running] == [200, 200]
     assert serves(rest)
@@ -54,7 +54,7 @@ def test_a_call_too_many_is_refused_at_once(start: Start, behaviours: Behaviours
     ],
     ids=["body", "stream in", "both ways", "both ways, no answer yet", "silent stream", "stream out", "call"],
 )
-def test_the_place_of_a_client_that_broke_off_is_given_back(start: Start, sent: bytes) -> None:
+def test_the_place_of_a_client_that_broke_off_is_released(start: Start, sent: bytes) -> None:
     rest = start(CONCURRENT_CALLS="1")
     for end in (Connection.reset, Connection.__exit__):
         connection = Connection(rest)
@@ -66,7 +66,7 @@ def test_the_place_of_a_client_that_broke_off_is_given_back(start: Start, sent: 
         assert time.monotonic() - begin < SOON
 
 
-def test_a_client_that_does_not_take_its_answer_is_let_go(start: Start, behaviours: Behaviours) -> None:
+def test_a_client_that_does_not_read_its_answer_is_disconnected(start: Start, behaviours: Behaviours) -> None:
     rest = start(CONCURRENT_CALLS="1", TIMEOUT="1")
     with Connection(rest, receive_buffer=4096) as connection:
         connection.send("GET /v1/flood HTTP/1.1")
@@ -75,7 +75,7 @@ def test_a_client_that_does_not_take_its_answer_is_let_go(start: Start, behaviou
         eventually(lambda: serves(rest), "its place is given back")
 
 
-def test_requests_behind_an_answer_that_is_not_taken_have_no_place(rest_servers: RestServers) -> None:
+def test_requests_behind_an_unread_answer_have_no_place(rest_servers: RestServers) -> None:
     contract = Contract([ECHO])
 
     def echo(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
@@ -99,7 +99,7 @@ def test_requests_behind_an_answer_that_is_not_taken_have_no_place(rest_servers:
     server.stop()
 
 
-def test_a_client_that_is_slow_is_not_let_go(start: Start) -> None:
+def test_a_slow_client_is_not_disconnected(start: Start) -> None:
     rest = start(TIMEOUT="1")
     with Connection(rest, receive_buffer=4096) as connection:
         connection.send("GET /v1/flood HTTP/1.1")
@@ -116,7 +116,7 @@ def test_a_client_that_is_slow_is_not_let_go(start: Start) -> None:
         assert b"DEADLINE_EXCEEDED" in last
 
 
-def test_a_connection_is_kept_whatever_the_answer(rest: RestProcess) -> None:
+def test_a_connection_is_kept_after_every_kind_of_answer(rest: RestProcess) -> None:
     with Connection(rest) as connection:
         for request, status in [
             ("GET /v1/echo/a", 200),
@@ -146,7 +146,7 @@ def test_requests_that_are_sent_ahead_are_answered_in_their_order(rest: RestProc
     assert [answer.json()["text"] for answer in answers] == ["" if number == 3 else str(number) for number in range(20)]
 
 
-def test_an_offer_of_another_protocol_is_not_taken(rest: RestProcess) -> None:
+def test_an_upgrade_to_another_protocol_is_ignored(rest: RestProcess) -> None:
     for offered in ("h2c", "websocket"):  # as `curl --http2` and a page would offer them
         with Connection(rest) as connection:
             connection.send("GET /v1/echo/a HTTP/1.1", f"Upgrade: {offered}", "Connection: Upgrade")
@@ -154,7 +154,7 @@ def test_an_offer_of_another_protocol_is_not_taken(rest: RestProcess) -> None:
             assert (answer.status, answer.json()["text"]) == (200, "a")
 
 
-def test_many_offers_of_another_protocol_are_not_taken_either(rest: RestProcess) -> None:
+def test_many_upgrades_to_another_protocol_are_ignored_too(rest: RestProcess) -> None:
     with Connection(rest) as connection, ThreadPoolExecutor() as pool:
         request = b"GET /v1/echo/a HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
         sending = pool.submit(connection.socket.sendall, request * 3_000)
@@ -171,7 +171,7 @@ def test_head_is_get_without_the_body(rest: RestProcess) -> None:
     assert rest.request("HEAD", "/v1/messages").status == 405
 
 
-def test_options_is_told_which_verbs_there_are(rest: RestProcess) -> None:
+def test_options_returns_the_allowed_verbs(rest: RestProcess) -> None:
     answer = rest.request("OPTIONS", "/v1/messages")
     assert (answer.status, answer.body, answer.headers["Allow"]) == (204, b"", "OPTIONS, POST")
     assert answer.headers["Accept-Post"] == "application/json"

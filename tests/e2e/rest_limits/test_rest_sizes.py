@@ -19,7 +19,7 @@ from tests.support.rest_limits import (
 from tests.support.transcoding.server import TranscodedServer
 
 
-def test_a_body_may_have_as_many_bytes_as_the_setting_says(rest: RestProcess) -> None:
+def test_a_body_may_be_as_large_as_the_setting(rest: RestProcess) -> None:
     assert rest.request("POST", "/v1/messages", text_of(1_000)).status == 200
     answer = rest.request("POST", "/v1/messages", text_of(1_001))
     assert (answer.status, answer.refusal.reason, answer.refusal.metadata["most_bytes"]) == (
@@ -166,7 +166,7 @@ def test_a_path_that_is_too_long_is_refused(rest: RestProcess, path: str) -> Non
         "trailer",
     ],
 )
-def test_what_has_no_end_is_cut_off(rest: RestProcess, begin: bytes, more: bytes) -> None:
+def test_a_request_without_an_end_is_cut_off(rest: RestProcess, begin: bytes, more: bytes) -> None:
     sent = 0
 
     def endlessly() -> bytes:
@@ -190,7 +190,7 @@ def test_headers_that_come_slowly_are_cut_off(rest: RestProcess) -> None:
         assert 1 <= seconds < 1 + SOON
 
 
-def test_a_trailer_is_no_header(rest: RestProcess, server: TranscodedServer) -> None:
+def test_a_trailer_is_not_a_header(rest: RestProcess, server: TranscodedServer) -> None:
     with Connection(rest) as connection:
         body = chunk(b"{}") + b"0\r\nAuthorization: Bearer later\r\nX-Request-Id: later\r\n\r\n"
         connection.send("POST /v1/messages HTTP/1.1", "Transfer-Encoding: chunked", body=body)
@@ -210,7 +210,7 @@ def test_a_trailer_is_no_header(rest: RestProcess, server: TranscodedServer) -> 
         "GET /a HTTP/9.9",
     ],
 )
-def test_what_is_no_http_is_refused(rest: RestProcess, request_line: str) -> None:
+def test_a_request_that_is_not_http_is_refused(rest: RestProcess, request_line: str) -> None:
     with Connection(rest) as connection:
         connection.send(request_line)
         assert connection.answer().status == 400

@@ -23,7 +23,7 @@ from tests.sync.agreement import eventually
 
 @contextmanager
 def frozen(server: Any) -> Iterator[None]:
-    """It has its connections, and says nothing on them."""
+    """It keeps its connections, and sends nothing on them."""
     server.send(SIGSTOP)
     try:
         yield
@@ -31,7 +31,7 @@ def frozen(server: Any) -> Iterator[None]:
         server.send(SIGCONT)
 
 
-def test_a_target_that_is_frozen_holds_up_nobody_else(
+def test_a_frozen_target_does_not_delay_calls_of_others(
     servers: Servers, rest_servers: RestServers, databases: FreshDatabases
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))

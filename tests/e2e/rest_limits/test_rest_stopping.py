@@ -24,7 +24,7 @@ from tests.support.transcoding.server import TranscodedServer
 from tests.sync.agreement import eventually
 
 
-def test_a_call_that_runs_comes_to_its_end_and_no_other_begins(start: Start, behaviours: Behaviours) -> None:
+def test_running_calls_end_and_no_other_begins(start: Start, behaviours: Behaviours) -> None:
     rest = start()
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool, Connection(rest) as idle:
@@ -49,7 +49,7 @@ def test_ctrl_c_stops_it_in_order(start: Start) -> None:
     assert rest.wait() == 0
 
 
-def test_a_call_that_outlives_the_grace_is_told_so(start: Start, behaviours: Behaviours) -> None:
+def test_a_call_that_outlives_the_grace_is_refused_with_the_reason(start: Start, behaviours: Behaviours) -> None:
     rest = start(GRACE="1")
     behaviours.seconds_given.clear()
     with ThreadPoolExecutor() as pool:
@@ -75,10 +75,10 @@ def test_a_stream_that_outlives_the_grace_ends_with_the_reason(start: Start, beh
     assert refusal_in(json.loads(last)).reason == "STOPPING"
 
 
-def test_a_port_that_is_taken_is_told_in_one_sentence(start: Start, server: TranscodedServer) -> None:
+def test_a_port_that_is_taken_is_reported_in_one_sentence(start: Start, server: TranscodedServer) -> None:
     taken = start().address
     command = [sys.executable, "-m", "rest_server", "serve", "--listen", taken, "--target", server.address]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
-    (told,) = ended.stderr.splitlines()
-    assert told.startswith(f"library-rest: cannot listen on {taken}: ")
+    (printed,) = ended.stderr.splitlines()
+    assert printed.startswith(f"library-rest: cannot listen on {taken}: ")

@@ -31,7 +31,7 @@ def asked_for(rest: RestProcess, host: str, request: str, *headers: str) -> Answ
         ("[::2]", 403),
     ],
 )
-def test_on_a_loopback_address_a_loopback_name_has_to_be_asked_for(rest: RestProcess, host: str, status: int) -> None:
+def test_on_a_loopback_address_only_loopback_names_are_served(rest: RestProcess, host: str, status: int) -> None:
     for path in ("/v1/echo/a", "/healthz", "/", "/nowhere"):
         answer = asked_for(rest, host, f"GET {path}")
         if status == 403:
@@ -40,7 +40,7 @@ def test_on_a_loopback_address_a_loopback_name_has_to_be_asked_for(rest: RestPro
             assert answer.status == (404 if path == "/nowhere" else 200)
 
 
-def test_a_name_that_is_allowed_may_be_asked_for(start: Start) -> None:
+def test_a_name_that_is_allowed_is_served(start: Start) -> None:
     rest = start(ALLOWED_HOST="Library.Example other.example")
     for host, status in [
         ("library.example", 200),
@@ -64,7 +64,7 @@ def test_a_name_that_is_allowed_may_be_asked_for(start: Start) -> None:
         ("", 403),
     ],
 )
-def test_no_page_of_another_origin_may_change_anything(
+def test_a_page_of_another_origin_cannot_change_anything(
     rest: RestProcess, server: TranscodedServer, origin: str | None, status: int
 ) -> None:
     headers = [] if origin is None else [f"Origin: {origin}"]
@@ -79,7 +79,7 @@ def test_no_page_of_another_origin_may_change_anything(
     assert not any(name.lower().startswith("access-control-") for name in answer.headers)
 
 
-def test_a_browser_is_told_nothing_about_other_origins_unless_set(rest: RestProcess) -> None:
+def test_no_cors_headers_are_sent_unless_set(rest: RestProcess) -> None:
     asked = {"Origin": "https://desk.example", "Access-Control-Request-Method": "POST"}
     answer = rest.request("OPTIONS", "/v1/messages", headers=asked)
     assert answer.status == 204
@@ -115,7 +115,7 @@ def test_an_origin_that_is_allowed_may_call(start: Start, server: TranscodedServ
 def test_a_secret_is_in_no_log_and_in_no_answer(start: Start, server: TranscodedServer) -> None:
     rest = start(LOG_LEVEL="debug", TIMEOUT="1")
     secret = "5ecret-of-a-client"
-    told = b""
+    answered = b""
     for request, status in [
         ("GET /v1/echo/a", 200),
         ("GET /v1/echo/a?nothing=1", 400),
@@ -128,12 +128,12 @@ def test_a_secret_is_in_no_log_and_in_no_answer(start: Start, server: Transcoded
     ]:
         answer = asked_for(rest, "localhost", request, f"Authorization: Bearer {secret}")
         assert answer.status == status
-        told += answer.body + answer.headers.as_bytes()
+        answered += answer.body + answer.headers.as_bytes()
     assert {call.metadata.get("authorization") for call in server.take_calls()} == {f"Bearer {secret}"}
     for unfit in (f"Bearer {secret}\xe9", f"Bearer\t{secret}"):
         answer = asked_for(rest, "localhost", "GET /v1/echo/a", f"Authorization: {unfit}")
         assert list(answer.refusal.fields) == ["authorization"]
-        told += answer.body
-    assert secret not in told.decode()
+        answered += answer.body
+    assert secret not in answered.decode()
     assert "answered" in rest.log_tail()
     assert secret not in rest.log_tail(1_000_000)

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 100.0
 
 
 def answer_to(call: Callable[[], Any]) -> tuple[Any, bool]:
-    """Call until there is an answer, for a dead server gives none; tell also whether it took more than one call."""
+    """Call until a server answers; return the answer, and whether it took more than one call."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     again = False
     while True:
@@ -39,7 +39,7 @@ def answer_to(call: Callable[[], Any]) -> tuple[Any, bool]:
 
 
 class Patron(threading.Thread):
-    """Enrols, borrows and returns until told to stop. `users` and `loans` are what was acknowledged, as it was last."""
+    """Enrols, borrows and returns until it is stopped. `users` and `loans` have the last acknowledged state."""
 
     def __init__(self, frontend: FrontendClient, books: Sequence[Book], chance: random.Random) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Patron(threading.Thread):
 
 
 class Librarian(threading.Thread):
-    """Imports books and adds some, until told to stop. `isbns` are those of all that were acknowledged."""
+    """Imports and adds books until it is stopped. `isbns` are those of all acknowledged books."""
 
     def __init__(self, admin: AdminClient, chance: random.Random, rows: int) -> None:
         super().__init__()
