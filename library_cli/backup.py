@@ -84,7 +84,7 @@ def verify_command(folder: Path, json_wanted: bool) -> None:
     report(manifest, folder, "is complete", json_wanted=json_wanted)
 
 
-@click.command("restore", short_help="Put the stores in a backup back.")
+@click.command("restore", short_help="Restore the stores from a backup.")
 @folder_argument
 @click.option("--only", type=click.Choice(SERVICES), help="Restore the store of this service and leave the other.")
 @store_options

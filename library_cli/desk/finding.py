@@ -16,7 +16,7 @@ from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_cli.desk import matching
 from library_cli.desk.calls import Desk
-from library_cli.desk.columns import BOOKS, USERS
+from library_cli.desk.columns import BOOKS, USERS, person
 from library_cli.desk.matching import BEGINNING_OF_ID, Matches
 from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
 from library_cli.tables import Form
@@ -45,6 +45,9 @@ def find_book(desk: Desk, text: str) -> Book:
 def find_user(desk: Desk, text: str) -> User:
     """Return the user that a text names. Raises Refusal unless it is exactly one, and grpc.RpcError."""
     matches = users_named(desk, text)
+    if not matches.best and (closed := _closed_user(desk, text)):
+        again = f"To enrol again: library enrol {closed.email} FIRST_NAME LAST_NAME"
+        raise Refusal("USER_NOT_FOUND", f"The account of {person(closed)} is closed. {again}")
     what_to_type = "Name the user by the e-mail address."
     return the_one(matches, text, "user", USERS, what_to_type, "library users")
 
@@ -59,7 +62,7 @@ def the_one(matches: Matches[Item], text: str, noun: str, form: Form[Item], what
         shown = f" Here are {MOST_SHOWN} of them." if len(best) > MOST_SHOWN else ""
         raise Refusal(AMBIGUOUS, f'{number} {noun}s match "{text}". {what_to_type}{shown}', best, form)
     wrong = f" {problem}" if (problem := matching.isbn_problem(text)) else ""
-    similar = " Did you mean one of these?" if matches.offers else f" To look for it, run: {command} WORDS"
+    similar = " Did you mean one of these?" if matches.offers else f" To look for the {noun}, run: {command} WORDS"
     message = f'No {noun} matches "{text}".{wrong if noun == "book" else ""}{similar}'
     raise Refusal(f"{noun.upper()}_NOT_FOUND", message, matches.offers, form)
 
@@ -104,6 +107,14 @@ def _with_address(desk: Desk, text: str, key: str) -> Matches[User]:
     begun = list(filter(matching.is_cut_short(text), found))
     offers = [] if exact or begun else found or _similar(desk, text)
     return Matches(exact, begun, offers, is_cut=is_cut and not exact)
+
+
+def _closed_user(desk: Desk, text: str) -> User | None:
+    """Return the last user who closed the account with this whole e-mail address."""
+    key = matching.address_key(text.strip())
+    found = desk.users(query=text.strip(), include_closed=True) if key else ()
+    closed = [user for user in found if matching.has_address(user, key)]
+    return closed[-1] if closed else None
 
 
 def wordy(text: str, noun: str) -> str:

@@ -66,24 +66,32 @@ def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool
 _SENTENCES = {
     "LOAN_OVERDUE": '"{title}" was due back {due}, so it cannot be renewed. When it comes back, run: '
     "library return {id}",
-    "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed for this long: a loan can be renewed {times} times, and can '
-    "last {days} days in total. It is due back {due}.",
+    "RENEWAL_LIMIT_REACHED": '"{title}" cannot be renewed for this long: a loan can last {days} days in total, and '
+    "this one has {days_so_far} already. It is due back {due}.",
     "USER_CLOSED": '"{title}" cannot be renewed, because the account of the user is closed. It is due back {due}.',
     "USER_NOT_ACTIVE": '"{title}" cannot be renewed, because the account of the user is in a state that is unknown '
     "to the frontend service. Upgrade it.",
 }
 """The desk's messages for refusals of the service, with titles instead of ids."""
 
+_NO_RENEWAL_LEFT = (
+    '"{title}" cannot be renewed again: it was renewed {times} times, which is the limit. It is due back {due}.'
+)
+
 
 def _in_words(refused: ServiceRefusal, listed: ListedLoan) -> Refusal:
     if refused.reason == LOAN_RETURNED:
         return returned_before(listed, refused.metadata)
-    message = _SENTENCES.get(refused.reason, "{message}").format(
+    sentence = _SENTENCES.get(refused.reason, "{message}")
+    if refused.metadata.get("renewal_limit") == str(listed.loan.renewal_count):
+        sentence = _NO_RENEWAL_LEFT
+    message = sentence.format(
         message=refused.message,
         title=listed.loan.book_title,
         id=listed.loan.id,
         due=local_time(listed.loan.due_time),
         times=refused.metadata.get("renewal_limit", ""),
         days=refused.metadata.get("day_limit", ""),
+        days_so_far=listed.loan.days,
     )
     return Refusal(refused.reason, message, [listed], LOANS)

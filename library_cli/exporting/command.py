@@ -31,11 +31,13 @@ SHOWN_EVERY = 1_000
     type=click.Choice(FORMATS),
     help="CSV or JSON Lines. Without it the suffix of FILE decides: .jsonl and .ndjson are JSON Lines, all others CSV.",
 )
-@click.option("--users", "kind", flag_value="users", help="Write the users, also closed ones, instead of the books.")
-@click.option("--loans", "kind", flag_value="loans", help="Write the loans, also returned ones, instead of the books.")
+@click.option("--users", is_flag=True, help="Write the users, also closed ones, instead of the books.")
+@click.option("--loans", is_flag=True, help="Write the loans, also returned ones, instead of the books.")
 @admin_target_option
 @frontend_target_option
-def export_command(file: Path, form: str | None, kind: str | None, admin_target: str, frontend_target: str) -> None:
+def export_command(
+    file: Path, form: str | None, users: bool, loans: bool, admin_target: str, frontend_target: str
+) -> None:
     """Write all books of the catalogue into FILE; `-` is standard output.
 
     The columns of books are those that `library import` reads, so an exported catalogue can be imported into an empty
@@ -46,7 +48,9 @@ def export_command(file: Path, form: str | None, kind: str | None, admin_target:
 
     Exit status: 0 when the file is complete, 2 when the export could not be done.
     """
-    chosen = {"users": USERS, "loans": LOANS}.get(kind or "", BOOKS)
+    if users and loans:
+        raise click.UsageError("--users and --loans cannot be used together: a file has rows of one kind.")
+    chosen = USERS if users else LOANS if loans else BOOKS
     form = form or SUFFIXES.get(file.suffix.lower(), "csv")
     target = admin_target if chosen is BOOKS else frontend_target
     count = 0

@@ -51,7 +51,7 @@ Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 w
 @click.command("import", help=HELP, short_help="Add the books in a CSV, Excel or JSON Lines file to the catalogue.")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
-@click.option("--only-if-empty", is_flag=True, help="Do nothing where the catalogue has books.")
+@click.option("--only-if-empty", is_flag=True, help="Do nothing if the catalogue has books.")
 @click.option("--dry-run", is_flag=True, help="Check every row and print what its outcome would be, but add nothing.")
 @click.option(
     "--from-line",
@@ -73,13 +73,13 @@ def import_command(
 ) -> None:
     """Import a file, as `HELP` explains."""
     if (file is None) is not sample:
-        raise click.UsageError("Name a FILE, or use --sample.")
+        raise click.UsageError("--sample cannot be used with a FILE." if sample else "Name a FILE, or use --sample.")
     path = SAMPLE if file is None else file
     tally = Tally(go_on=runs.go_on)
     try:
         with connected(admin_target) as channel:
             if only_if_empty and (books := book_count(channel)):
-                click.echo(f"Nothing was imported, as the catalogue has books: {books}.")
+                click.echo(f"Nothing was imported, because the catalogue has books: {books}.")
                 return
             with click.open_file(str(path), "rb") as source:
                 books_in = Books(source, reading.choices)

@@ -118,8 +118,8 @@ OPTIONS = [
         type=click.Choice(list(MODES)),
         default="skip",
         show_default=True,
-        help="What is done with a row whose book is there already: nothing, change the book to the values that the row "
-        "has, or add the row's copies to it.",
+        help="What is done with a row whose book is in the catalogue already: nothing, change the book to the values "
+        "that the row has, or add the row's copies to it.",
     ),
     click.option(
         "--match",

@@ -178,7 +178,7 @@ def test_the_sample_goes_in_whole_but_only_into_an_empty_catalogue(admin: str) -
     assert (first.returncode, first.stdout) == (0, f"Added {rows}, already there 0, refused 0\n")
     second = library("import", "--sample", "--only-if-empty", admin=admin)
     assert second.returncode == 0
-    assert second.stdout == f"Nothing was imported, as the catalogue has books: {rows}.\n"
+    assert second.stdout == f"Nothing was imported, because the catalogue has books: {rows}.\n"
     assert len(catalogue(admin)) == rows
 
 

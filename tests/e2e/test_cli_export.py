@@ -204,3 +204,7 @@ def test_an_export_that_cannot_work_is_refused_before_anything_is_written(admin:
     done = library("export", str(tmp_path / "no" / "folder.csv"), admin=admin.address)
     assert done.exit_code == 2
     assert done.stderr == f"Error: {tmp_path}/no/folder.csv cannot be written: No such file or directory\n"
+    two_kinds = library("export", str(tmp_path / "rows.csv"), "--users", "--loans", admin=admin.address)
+    assert two_kinds.exit_code == 2
+    assert "--users and --loans cannot be used together" in two_kinds.stderr
+    assert not (tmp_path / "rows.csv").exists()

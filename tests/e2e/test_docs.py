@@ -71,6 +71,25 @@ def test_every_make_target_and_every_link_exists() -> None:
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
 
 
+def anchors(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_to_a_part_of_a_page_names_a_heading() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    links = [
+        (page, target, anchor)
+        for page in pages
+        for target, anchor in re.findall(r"\]\(((?:[\w./-]+\.md)?)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 30
+    for page, target, anchor in links:
+        linked = page.parent / target if target else page
+        assert anchor in anchors(linked.read_text(encoding="utf-8")), f"{page.name} links to {target}#{anchor}"
+
+
 PACKAGES = [
     "admin_server",
     "frontend_server",
@@ -103,7 +122,7 @@ def test_the_files_that_the_pages_name_exist() -> None:
 
 def test_the_rules_are_in_the_files_that_the_architecture_names() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rules = re.findall(r"^\| .* \| `(\w+)` in `([\w./]+\.py)`", page, re.MULTILINE)
+    rules = re.findall(r"`(\w+)` in `(\w[\w./]*/[\w.]+\.py)`", page)
     assert len(rules) >= 5
     for name, path in rules:
         assert re.search(rf"^(def )?{name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), (name, path)

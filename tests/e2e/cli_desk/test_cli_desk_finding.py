@@ -241,6 +241,11 @@ def test_a_similar_text_is_offered_and_never_lent(desk: Desk) -> None:
     assert "is wrong" not in desk.refused("lend", "9780306406157", ada.email)[1]
     for arguments in (("?!", ada.email), ("dune", "@"), ("", ada.email), ("dune", " ")):
         assert "no letter or number" in desk.refused("lend", *arguments)[1]
+    assert desk.refused("lend", "dune", "GONE@example.org")[1] == (
+        "The account of Gone Away <gone@example.org> is closed. "
+        "To enrol again: library enrol gone@example.org FIRST_NAME LAST_NAME"
+    )
+    assert desk.refused("lend", "dune", "xyzzy")[1].endswith("To look for the user, run: library users WORDS")
     missing = "01a202a9-0a73-7513-b58f-304ad573e8b6"
     assert desk.refused("lend", missing, ada.email)[:2] == ("BOOK_NOT_FOUND", f"No book has the id {missing}.")
     assert desk.refused("lend", "dune", missing)[:2] == ("USER_NOT_FOUND", f"No user has the id {missing}.")

@@ -110,7 +110,7 @@ def test_a_loan_is_renewed_and_a_refusal_to_renew_is_a_sentence(desk: Desk) -> N
     assert (loan["days"], loan["renewal_count"]) == (33, 3)
     reason, message, ids = desk.refused("renew", "kindred")
     assert (reason, ids) == ("RENEWAL_LIMIT_REACHED", {lent["id"]})
-    assert "a loan can be renewed 3 times, and can last 365 days in total. It is due back 20" in message
+    assert '"Kindred" cannot be renewed again: it was renewed 3 times, which is the limit. It is due back 20' in message
     desk.json("return", "kindred")
     reason, message, _ = desk.refused("renew", lent["id"])
     assert (reason, "was returned already on" in message) == ("LOAN_RETURNED", True)
@@ -120,6 +120,9 @@ def test_a_loan_is_renewed_and_a_refusal_to_renew_is_a_sentence(desk: Desk) -> N
     assert message.startswith('"Lost at Sea" was due back 2023-11-28')
     assert message.endswith(f"run: library return {overdue.id}")
     assert desk.json("renew", desk.json("lend", "kindred", wanda.email)["id"])["user_email"] == wanda.email
+    reason, message, _ = desk.refused("renew", "kindred", "--days", "352")
+    assert reason == "RENEWAL_LIMIT_REACHED"
+    assert "a loan can last 365 days in total, and this one has 28 already. It is due back 20" in message
     desk.json("return", "kindred")
     assert desk.run("renew", "kindred", "--days", "366").exit_code == 2
 
