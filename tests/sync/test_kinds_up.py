@@ -52,7 +52,7 @@ def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library) -> Non
 
 def test_rows_that_wait_are_sent_also_by_a_version_that_words_their_reason_differently(library: Library) -> None:
     visits.upgrade_frontend(library)
-    user = _enroll(library, "rita")
+    user = library.enroll("rita").id
     noted = {_visit(library, user) for _ in range(2)}
     library.push()
     with library.frontend.at_work() as store, store.writing():
