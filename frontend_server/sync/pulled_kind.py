@@ -71,7 +71,8 @@ class PulledKind(ABC):
     def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
         """Write what is derived from these rows, which have just been written, such as counts.
 
-        Rows of other kinds may come earlier or later than these. Return what is to be done after the commit.
+        Rows of other kinds may come earlier or later than these. The older versions of these rows are overwritten: if a
+        row can move from one count to another, count all. Return what is to be done after the commit.
         """
         return _do_nothing
 

@@ -318,7 +318,8 @@ class _Push:
         if outcome.result == RECORD_RESULT_UNKNOWN_KIND:
             park(each, UNKNOWN_KIND_REASON)
             if each.kind not in self._probed:
-                log.warning("row of a kind that the admin does not know", kind=each.kind.name, id=row.id)
+                self._probed.append(each.kind)
+                log.warning("rows of a kind that the admin does not know wait for its upgrade", kind=each.kind.name)
         elif outcome.result == RECORD_RESULT_REFUSED:
             reason = plain(outcome.reason[:REASON_LENGTH])[:REASON_LENGTH] or "the admin service sent no reason"
             park(each, reason)

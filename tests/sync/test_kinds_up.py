@@ -25,7 +25,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library.close()
 
 
-def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library) -> None:
+def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library, caplog: pytest.LogCaptureFixture) -> None:
     visits.upgrade_frontend(library)
     user = library.enroll("rita").id
     noted = {_visit(library, user) for _ in range(2 * BATCH)}
@@ -35,6 +35,7 @@ def test_rows_of_a_kind_wait_for_an_admin_that_knows_it(library: Library) -> Non
     assert {(row.kind, row.id) for row in status.parked_rows} == {("visit", each) for each in noted}
     assert {row.reason.partition(":")[0] for row in status.parked_rows} == {"UNKNOWN_KIND"}
     assert _recorded(library) == set()
+    assert caplog.text.count("the admin does not know") == 1, "they may be many"
     assert len(_states_sent(library)) == 1, "one row of the kind asks whether the admin knows it now"
 
     late = library.enroll("luke").id
