@@ -56,19 +56,26 @@ class _Recorded(NamedTuple):
 def record_states(
     store: Store, request: RecordStatesRequest, kinds: Sequence[RecordedKind] = RECORDED_KINDS
 ) -> RecordStatesResponse:
-    """Record rows, each unless this or a newer version of it is recorded. Raises `OtherFrontend` or `CursorExpired`."""
+    """Record rows, each unless this or a newer version of it is recorded. Raises `OtherFrontend` or `CursorExpired`.
+
+    No row is recorded if another copy of the frontend's store has pushed rows since the starts that the request names.
+    """
     check_positions(request)
     kind_by_name = {kind.name: kind for kind in kinds}
     with store.writing():
         frontend = _admitted(store, request.frontend_id)
         decode_cursor(request.receipt, "receipt")
+        if not _continues(frontend, request.start_ids):
+            return RecordStatesResponse(receipt=_receipt([]), start_id=frontend.start_id)
         rows = [_record(state, kind_by_name) for state in request.states]
         for kind in kinds:
             if messages := [row.message for row in rows if row.kind == kind.name]:
                 kind.after_recording(messages)
         newest = _remember_newest(frontend, [row.revision for row in rows], kinds)
         outcomes = [row.outcome for row in rows]
-        return RecordStatesResponse(outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest)
+        return RecordStatesResponse(
+            outcomes=outcomes, receipt=_receipt(outcomes), newest_revision=newest, start_id=frontend.start_id
+        )
 
 
 def _record(state: State, kinds: Mapping[str, RecordedKind]) -> _Recorded:
@@ -137,6 +144,16 @@ def _admitted(store: Store, frontend_id: str) -> Frontend:
     if frontend.id != frontend_id:
         raise OtherFrontend(frontend_id=frontend.id, other_frontend_id=frontend_id)
     return frontend
+
+
+def _continues(frontend: Frontend, start_ids: Sequence[str]) -> bool:
+    """Return whether the recorded start is one of these, and record the last one. Older frontends send none."""
+    if start_ids and start_ids[-1] != frontend.start_id:
+        if frontend.start_id not in ("", *start_ids):
+            return False
+        frontend.start_id = start_ids[-1]
+        frontend.save()
+    return True
 
 
 def _remember_newest(frontend: Frontend, revisions: Iterable[int], kinds: Sequence[RecordedKind]) -> int:

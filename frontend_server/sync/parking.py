@@ -10,11 +10,16 @@ operator: each push sends one row of the kind again, and once the admin knows th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
+
+import grpc
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, lock_sync_state
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind
 from frontend_server.sync.trials import REASON_LENGTH, plain
+from library_domain.errors import CursorExpired, OtherFrontend
+from service_kit.channel import error_info
+from service_kit.errors import RowUnreadable, ServerBusy
 from service_kit.logs import logger
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
@@ -23,6 +28,28 @@ UNKNOWN_KIND = "UNKNOWN_KIND:"
 """How the reason begins if the admin does not know the kind of a row. Stores contain it, so it must not change."""
 
 UNKNOWN_KIND_REASON = f"{UNKNOWN_KIND} the admin service is older than this frontend; the row is sent after its upgrade"
+
+BLAMES_A_ROW = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.DATA_LOSS,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+"""The statuses of a call that may have failed because of a row. The others are about the connection or the caller.
+
+RESOURCE_EXHAUSTED without a reason is a message of more than 4 MB. Where it is an older admin that is too busy, a row
+that it has recorded before fails as well, and nothing is parked.
+"""
+
+OF_NO_ROW = frozenset({CursorExpired.reason, OtherFrontend.reason, ServerBusy.reason, RowUnreadable.reason})
+"""Reasons with such a status that are about the admin or this frontend as a whole."""
 
 log = logger(__name__)
 
@@ -68,3 +95,9 @@ def probe_unknown_kinds(store: Store, kinds: Sequence[PushedKind]) -> list[Pushe
 def _oldest_of_unknown_kind(kind: PushedKind) -> Any:
     parked = kind.model.select(kind.model.key).where(IS_PARKED, kind.model.park_reason.startswith(UNKNOWN_KIND))
     return parked.order_by(kind.model.key).first()
+
+
+def may_blame_a_row(error: grpc.RpcError) -> bool:
+    """Return whether a call may have failed because of a row in it, and would fail again."""
+    code = cast("grpc.Call", error).code()
+    return code in BLAMES_A_ROW and error_info(error).reason not in OF_NO_ROW

@@ -7,7 +7,7 @@ is parked: see `frontend_server.sync.parking`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NoReturn
 
 import grpc
 
@@ -16,6 +16,7 @@ from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_posit
 from frontend_server.sync.parking import (
     UNKNOWN_KIND,
     UNKNOWN_KIND_REASON,
+    may_blame_a_row,
     park,
     park_damaged,
     probe_unknown_kinds,
@@ -32,10 +33,9 @@ from library.sync.v1.sync_service_pb2 import (
     RecordStatesRequest,
     RecordStatesResponse,
 )
-from library_domain.errors import CursorExpired, OtherFrontend
-from service_kit.channel import error_info
 from service_kit.clock import Clock
-from service_kit.errors import RowUnreadable, ServerBusy
+from service_kit.errors import RowUnreadable
+from service_kit.ids import UUID
 from service_kit.logs import logger
 from service_kit.revisions import Counter, head_revision
 from service_kit.store import Store
@@ -48,28 +48,6 @@ FIRST_ROW_REVISION = 2
 PROOF_ROWS = 100
 MOST_PARKED = 50
 """Rows that one push parks because the admin fails at each of them alone; the next push goes on after a pause."""
-
-BLAMES_A_ROW = frozenset(
-    {
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.ALREADY_EXISTS,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.DATA_LOSS,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
-    }
-)
-"""The statuses of a call that may have failed because of a row. The others are about the connection or the caller.
-
-RESOURCE_EXHAUSTED without a reason is a message of more than 4 MB. Where it is an older admin that is too busy, a row
-that it has recorded before fails as well, and nothing is parked.
-"""
-
-OF_NO_ROW = frozenset({CursorExpired.reason, OtherFrontend.reason, ServerBusy.reason, RowUnreadable.reason})
-"""Reasons with such a status that are about the admin or this frontend as a whole."""
 
 Record = Callable[[RecordStatesRequest], RecordStatesResponse]
 
@@ -109,6 +87,7 @@ class _Push:
         self._kinds, self._batch_rows = kinds, batch_rows
         self._has_resynced = False
         self._has_moved = False
+        self._has_changed_start = False
         self._parked = 0
         self._probed: list[PushedKind] = []
 
@@ -150,10 +129,37 @@ class _Push:
         self._has_resynced = True
 
     def _send(self, state: SyncState, rows: Sequence[Outgoing]) -> RecordStatesResponse:
-        states = [each.state for each in rows]
-        return self._record(RecordStatesRequest(frontend_id=state.frontend_id, states=states, receipt=state.receipt))
+        """Send rows. Raises `_BeginAgain` if another copy of this store has pushed rows: then all have to be moved."""
+        request = RecordStatesRequest(
+            frontend_id=state.frontend_id,
+            states=[each.state for each in rows],
+            receipt=state.receipt,
+            start_ids=state.starts,
+        )
+        answer = self._record(request)
+        if request.start_ids and answer.start_id not in ("", *request.start_ids):
+            self._follow_other_copy(state, answer.start_id)
+        return answer
 
     # --- whether this store is an old copy ---
+
+    def _follow_other_copy(self, state: SyncState, start_id: str) -> NoReturn:
+        """Prepare to send all rows with new revisions, after the last start of another copy of this store.
+
+        The other copy was restored from a backup, or this one was. Both may have used the same revisions for different
+        changes, so revisions alone do not show it. If another process of this store has started meanwhile, there may be
+        no other copy: the next pass shows it.
+        """
+        if self._has_changed_start or not UUID.fullmatch(start_id):
+            raise AnswerRefused("the admin service returned a start of the frontend that cannot be right")
+        self._has_changed_start = True
+        with self._store.writing():
+            locked = lock_sync_state(self._store)
+            if locked is not None and locked.starts == state.starts:
+                starts = " ".join([start_id, *state.starts[-1:]])
+                SyncState.update(start_ids=starts, start_revision=NOTHING_IS_SURE).execute()
+                log.warning("another copy of this store has pushed rows; pushing all rows again")
+        raise _BeginAgain
 
     def _prove_current(self) -> None:
         """Find out whether this store was restored from an old backup, before changes since its start are sent.
@@ -175,8 +181,12 @@ class _Push:
             each.state.revision = min(each.row.revision, since_start - 1)
         newest = self._newest_revision(state, rows)
         with self._store.writing():
-            proved = SyncState.update(start_revision=0).where(SyncState.start_revision == state.start_revision)
-            if proved.execute() and (newest >= since_start or not is_sure):
+            locked = lock_sync_state(self._store)
+            if locked is None or (locked.start_revision, locked.starts) != (state.start_revision, state.starts):
+                return  # another process has started, or was quicker
+            starts = state.starts[-1:] if newest else state.starts  # without a row, the admin has not got them
+            SyncState.update(start_revision=0, start_ids=" ".join(starts)).execute()
+            if newest >= since_start or not is_sure:
                 self._move_past(newest)
 
     def _rows_for_proof(self) -> list[Outgoing]:
@@ -205,7 +215,7 @@ class _Push:
                 answer = self._send(state, [each])
                 self._check_answer([each], answer)
             except grpc.RpcError as error:
-                if not _may_blame_a_row(error):
+                if not may_blame_a_row(error):
                     raise
                 failure = failure or error  # this row may be a bad one: try the next
             else:
@@ -243,7 +253,7 @@ class _Push:
             try:
                 answer = self._send(state, rows)
             except grpc.RpcError as error:
-                if not _may_blame_a_row(error):
+                if not may_blame_a_row(error):
                     raise
                 limit = max(len(rows) // 2, 1)
                 if len(rows) == 1:
@@ -364,9 +374,3 @@ class _Push:
         if upgraded:
             unpark(self._store, upgraded, UNKNOWN_KIND)
             self._probed = [kind for kind in self._probed if kind not in upgraded]
-
-
-def _may_blame_a_row(error: grpc.RpcError) -> bool:
-    """Return whether a call may have failed because of a row in it, and would fail again."""
-    code = cast("grpc.Call", error).code()
-    return code in BLAMES_A_ROW and error_info(error).reason not in OF_NO_ROW

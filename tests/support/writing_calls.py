@@ -138,6 +138,7 @@ class FrontendCalls:
                 ),
                 "a push": lambda chance: self.push(newest=lambda: 0),
                 "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
+                "a push after another copy's": lambda chance: self.push(newest=lambda: 0, start_id=new_id()),
                 "a start": lambda chance: models.ensure_frontend_id(store),
                 "a replaced database": self.replace_database,
                 "the clock": self.see_time,
@@ -191,7 +192,7 @@ class FrontendCalls:
     def end_resync(self, chance: random.Random) -> object:
         return self._apply([self._change(book_id, chance) for book_id in BOOK_IDS], has_more=False)
 
-    def push(self, newest: Callable[[], int]) -> object:
+    def push(self, newest: Callable[[], int], start_id: str = "") -> object:
         """Push to an admin that refuses some rows, fails at others, and is away after some calls."""
         calls = itertools.count()
 
@@ -202,7 +203,9 @@ class FrontendCalls:
             if any(each.endswith(FAILS) for each in ids):
                 raise WireError(grpc.StatusCode.INTERNAL, "a bad row")
             outcomes = [RecordOutcome(id=each, result=_result(each)) for each in ids]
-            return RecordStatesResponse(outcomes=outcomes, receipt=new_id(), newest_revision=newest())
+            return RecordStatesResponse(
+                outcomes=outcomes, receipt=new_id(), newest_revision=newest(), start_id=start_id
+            )
 
         return push.push(self.store, record, self.clock)
 

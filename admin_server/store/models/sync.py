@@ -30,6 +30,8 @@ class Frontend(peewee.Model):
     newest_revision = peewee.BigIntegerField(default=0)
     # SHA-256 in hexadecimal; empty until the frontend is paired.
     secret_hash = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    # The last start of the frontend whose rows were recorded; empty if it has not sent one.
+    start_id = peewee.TextField(default="", constraints=[peewee.Default("''")])
 
     class Meta:
         table_name = "frontend"

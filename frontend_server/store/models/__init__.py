@@ -11,6 +11,7 @@ from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LE
 from frontend_server.store.models.clock import ClockMark
 from frontend_server.store.models.loans import Loan
 from frontend_server.store.models.sync import (
+    MOST_STARTS,
     NOTHING_IS_SURE,
     SetAside,
     SyncState,
@@ -38,6 +39,7 @@ __all__ = [
     "LOCK_ORDER",
     "MIGRATIONS",
     "MODELS",
+    "MOST_STARTS",
     "NOTHING_IS_SURE",
     "NOT_CLOSED",
     "SCHEMA",

@@ -9,7 +9,7 @@ import peewee
 from library_domain.pairing import Credentials, new_secret
 from service_kit.columns import ReplicaColumns
 from service_kit.errors import RowUnreadable
-from service_kit.ids import new_id
+from service_kit.ids import UUID, new_id
 from service_kit.revisions import take_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -20,6 +20,11 @@ UNREADABLE_POSITION = "\0"
 
 NOTHING_IS_SURE = -1
 """A `start_revision` that means: any row that the admin has recorded may be newer than this store, a restored copy."""
+
+
+MOST_STARTS = 20
+"""That are kept, as in the contract. Without the others the admin may take this store for another copy of itself: then
+all rows are sent again."""
 
 
 class PositionField(peewee.TextField):
@@ -41,6 +46,8 @@ class SyncState(peewee.Model):
     resyncing = peewee.BooleanField()  # whether the full reading of this generation is unfinished
     # The revision that the last start took, until the admin has shown that it recorded no revision after it.
     start_revision = peewee.BigIntegerField()
+    # The starts, oldest first, with blanks between them: the last one that the admin has acknowledged, and all since.
+    start_ids = peewee.TextField(default="", constraints=[peewee.Default("''")])
     # Of the database at that start: see Store.witness.
     witness = peewee.TextField(default="", constraints=[peewee.Default("''")])
     # Identifies this frontend to the admin. It must not get into a log or an error.
@@ -48,6 +55,11 @@ class SyncState(peewee.Model):
 
     class Meta:
         table_name = "sync_state"
+
+    @property
+    def starts(self) -> list[str]:
+        """The ids of the starts, oldest first, without damaged ones."""
+        return [start_id for start_id in str(self.start_ids).split() if UUID.fullmatch(start_id)]
 
 
 READABLE_STATE = (
@@ -119,7 +131,7 @@ def _read_sync_state(query: Any) -> SyncState | None:
             rows = list(query.select(*READABLE_STATE))
             for row in rows:
                 row.cursor = row.receipt = UNREADABLE_POSITION
-                row.witness = ""
+                row.witness = row.start_ids = ""
     return rows[0] if rows else None
 
 
@@ -128,7 +140,10 @@ def _start(store: Store) -> str:
         one=1, frontend_id=new_id(), cursor="", receipt="", generation=1, resyncing=True, start_revision=0
     ).on_conflict_ignore().execute()
     # The insert does not lock a row that exists, and this row has to be locked before the counter.
-    lock_sync_state(store)
+    state = lock_sync_state(store)
+    starts = state.starts if state else []
+    starts = [*starts[:1], *starts[1:][2 - MOST_STARTS :], new_id()]
+    SyncState.update(start_ids=" ".join(starts)).execute()
     # Keep the revision of an earlier start that the push has not checked: no row was pushed since, so it is the bound.
     SyncState.update(start_revision=take_revisions()).where(SyncState.start_revision == 0).execute()
     SyncState.update(witness=store.witness).execute()

@@ -163,6 +163,7 @@ class RecordStatesRequest(_message.Message):
     FRONTEND_ID_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    START_IDS_FIELD_NUMBER: _builtins.int
     frontend_id: _builtins.str
     """The id that the frontend's store got at its first start."""
     receipt: _builtins.str
@@ -173,16 +174,23 @@ class RecordStatesRequest(_message.Message):
     def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___State]:
         """The rows, of any kinds in any order; 1 to 100."""
 
+    @_builtins.property
+    def start_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The starts of the frontend on its store, oldest first: the last one that this service has acknowledged, and all
+        since. Each start has a new id, so two copies of one store differ from their first start on.
+        """
+
     def __init__(
         self,
         *,
         frontend_id: _builtins.str = ...,
         states: _abc.Iterable[Global___State] | None = ...,
         receipt: _builtins.str = ...,
+        start_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "receipt", b"receipt", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frontend_id", b"frontend_id", "receipt", b"receipt", "start_ids", b"start_ids", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,11 +241,17 @@ class RecordStatesResponse(_message.Message):
     OUTCOMES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     NEWEST_REVISION_FIELD_NUMBER: _builtins.int
+    START_ID_FIELD_NUMBER: _builtins.int
     receipt: _builtins.str
     """A position in this service's history that has all these rows. It goes into the next request of any method."""
     newest_revision: _builtins.int
     """The greatest version that was ever recorded of any row of this frontend. When it is greater than the frontend's
     own count, the frontend's store has been restored from an old backup.
+    """
+    start_id: _builtins.str
+    """The last start of the frontend that is recorded here. If it is not one of the request's, another copy of the
+    frontend's store has pushed rows since: then no row is recorded, and there are no outcomes. The frontend puts this id
+    before its own, and sends all its rows with revisions after `newest_revision`.
     """
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordOutcome]:
@@ -249,10 +263,11 @@ class RecordStatesResponse(_message.Message):
         outcomes: _abc.Iterable[Global___RecordOutcome] | None = ...,
         receipt: _builtins.str = ...,
         newest_revision: _builtins.int = ...,
+        start_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest_revision", b"newest_revision", "outcomes", b"outcomes", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest_revision", b"newest_revision", "outcomes", b"outcomes", "receipt", b"receipt", "start_id", b"start_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
