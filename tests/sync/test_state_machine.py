@@ -41,7 +41,10 @@ from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
 from tests.sync.visits import VisitRules
 
-EXAMPLES: dict[Engine, int] = {"sqlite": 40, "postgresql": 12}
+EXAMPLES: dict[Engine, int] = {"sqlite": 20, "postgresql": 6}
+TIMES_MORE = 10
+"""In the slow group."""
+
 STEPS = 40
 
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
@@ -266,7 +269,8 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 
 @pytest.mark.timeout(0)  # each example ends; LIBRARY_TEST_EXAMPLES sets their number
-def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: random.Random) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(TIMES_MORE, marks=pytest.mark.slow)])
+def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: random.Random, times: int) -> None:
     class Machine(LibraryMachine):
         pass
 
@@ -276,7 +280,7 @@ def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: r
     run_state_machine_as_test(
         seed(chance.getrandbits(64))(Machine),
         settings=settings(
-            max_examples=at_length or EXAMPLES[engine],
+            max_examples=at_length or times * EXAMPLES[engine],
             phases=[Phase.generate, Phase.shrink] if at_length else [Phase.generate],
             stateful_step_count=STEPS,
             deadline=None,
