@@ -171,9 +171,11 @@ class Library:
         """See that a call that pushes rows took none that cannot be shown: some client would fail at it for ever."""
         pushed: Any = message_factory.GetMessageClass(method.input)()
         pushed.ParseFromString(request)
-        rows = pushed.users if "users" in method.input.fields_by_name else pushed.loans
         answered: Any = self.parsed(method, answer)
-        for row, outcome in zip(rows, answered.outcomes, strict=True):
+        if pushed.start_ids and answered.start_id not in pushed.start_ids:
+            assert not answered.outcomes, "no row of another copy of the store is recorded"
+            return
+        for row, outcome in zip(pushed.states, answered.outcomes, strict=True):
             if outcome.result == RECORD_RESULT_REFUSED:
                 continue
             assert 1 <= row.revision <= MOST_REVISION, (row, outcome)
