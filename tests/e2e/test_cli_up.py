@@ -248,6 +248,7 @@ def test_up_does_not_open_a_library_with_a_wrong_store(
     assert (file.read_bytes() if file.exists() else None) == before
 
 
+@pytest.mark.slow
 def test_up_puts_the_rest_service_before_what_is_named(tmp_path: Path, started: list[Up], servers: Servers) -> None:
     other = servers.start("admin", f"sqlite:///{tmp_path}/other.db")
     up = Up(tmp_path, LIBRARY_REST_TARGET=other.address, LIBRARY_REST_ALLOWED_HOST="library.example")

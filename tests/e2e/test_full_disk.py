@@ -208,7 +208,7 @@ def integrity(file: Path) -> str:
 
 @pytest.mark.parametrize("program", ["admin_server", "frontend_server"])
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-@pytest.mark.parametrize("most_bytes", [5_000, 60_000])
+@pytest.mark.parametrize("most_bytes", [5_000, pytest.param(60_000, marks=pytest.mark.slow)])
 def test_a_store_that_cannot_be_created_is_one_sentence_and_can_be_created_later(
     tmp_path: Path, program: str, command: str, most_bytes: int
 ) -> None:

@@ -102,7 +102,9 @@ COMMANDS: list[tuple[ServerName, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize("ignored", ["", "options"], ids=["as-installed", "ignoring-options"])
+@pytest.mark.parametrize(
+    "ignored", ["", pytest.param("options", marks=pytest.mark.slow)], ids=["as-installed", "ignoring-options"]
+)
 @pytest.mark.parametrize("mode", ["transaction", pytest.param("statement", marks=pytest.mark.slow)])
 def test_a_start_in_another_mode_ends_with_a_sentence(
     postgresql: PostgresqlServer, databases: FreshDatabases, mode: str, ignored: str

@@ -242,6 +242,7 @@ def operation_opened(page: Page, path: str) -> Locator:
     return opened_one
 
 
+@pytest.mark.slow
 def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLibrary) -> None:
     book, user = opened_library.book_with_one_copy(), opened_library.patron("bob")
     with opened(browser, opened_library.rest, "/docs") as here:

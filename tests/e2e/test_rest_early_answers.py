@@ -174,6 +174,7 @@ def row(number: int, title: str = "A Title") -> Mapping[str, Any]:
     return {"line": number, "book": {"title": title, "copies": 1}}
 
 
+@pytest.mark.slow
 def test_an_import_of_too_many_lines_is_refused_as_over_grpc(
     servers: Servers, rest_servers: RestServers, databases: FreshDatabases
 ) -> None:

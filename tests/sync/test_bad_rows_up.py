@@ -104,7 +104,7 @@ def test_the_first_user_after_a_start_may_be_the_bad_one(library: Library, engin
     assert _recorded(library) == set(users)
 
 
-@pytest.mark.parametrize("names", [["title"], ["title", "title"]])
+@pytest.mark.parametrize("names", [["title"], pytest.param(["title", "title"], marks=pytest.mark.slow)])
 def test_loans_too_large_for_one_message_go_in_several(
     servers: ForkedServers, databases: FreshDatabases, names: list[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_requests_behind_an_unread_answer_have_no_place(rest_servers: RestServer
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_slow_client_is_not_disconnected(start: Start) -> None:
     rest = start(TIMEOUT="1")
     with Connection(rest, receive_buffer=4096) as connection:
