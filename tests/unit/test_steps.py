@@ -294,8 +294,8 @@ def test_an_answer_of_reflection_is_logged_at_debug_like_a_read(caplog: pytest.L
     assert (line["event"], line["level"]) == ("answered", "debug")
 
 
-# Not a method of two streams: once it has sent a message, a cancelled stream of requests can look like one that the client
-# has ended (https://github.com/grpc/grpc/issues/33038), and the call is then logged as answered. Only reflection is one.
+# Not a method of two streams: once it has sent a message, a cancelled stream of requests can look like one that the
+# client has ended (https://github.com/grpc/grpc/issues/33038). Then the call is logged as answered.
 @pytest.mark.parametrize("method", ["Sent", "Received"])
 def test_a_stream_that_its_client_cancels_is_logged_as_cancelled(method: str, caplog: pytest.LogCaptureFixture) -> None:
     ORDER.clear()
