@@ -50,7 +50,7 @@ class Http2Client:
     def _read(self) -> None:
         file = self._socket.makefile("rb")
         try:
-            while head := file.read(9):
+            while len(head := file.read(9)) == 9:  # the connection can end in the middle of a head
                 length, kind, flags, stream = int.from_bytes(head[:3]), head[3], head[4], int.from_bytes(head[5:])
                 self._take(kind, flags, stream, file.read(length))
         except OSError:
