@@ -27,7 +27,7 @@ from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import FreshDatabases, ServerName, bound_store
 from tests.support.writing_calls import AdminCalls, FrontendCalls, refused_or_done
 
-ROUNDS, MOST_ROUNDS = 10, 600
+ROUNDS, MOST_ROUNDS = 10, 100
 """How often each call is made, one after another, for the order: its parameters are drawn each time."""
 
 THREADS = 8

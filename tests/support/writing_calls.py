@@ -138,11 +138,8 @@ class FrontendCalls:
                 ),
                 "a push": lambda chance: self.push(newest=lambda: 0),
                 "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
-                # Seldom, as it makes all rows due: rows of an unknown kind wait only while no other row is due.
-                "a push after another copy's": lambda chance: (
-                    self.push(newest=lambda: 0, start_id=new_id()) if chance.random() < 0.05 else None
-                ),
-                "two pushes": lambda chance: [self.push(newest=lambda: 0) for _ in range(2)],
+                "a push after another copy's": lambda chance: self.push(newest=lambda: 0, start_id=new_id()),
+                "pushes to an older admin": self.push_to_older_admin,
                 "a start": lambda chance: models.ensure_frontend_id(store),
                 "a replaced database": self.replace_database,
                 "the clock": self.see_time,
@@ -212,6 +209,16 @@ class FrontendCalls:
             )
 
         return push.push(self.store, record, self.clock)
+
+    def push_to_older_admin(self, chance: random.Random) -> None:
+        """Push to an admin that knows no kind of rows: first all rows that are due, then one of each kind again."""
+
+        def record(request: RecordStatesRequest) -> RecordStatesResponse:
+            outcomes = [RecordOutcome(result=RECORD_RESULT_UNKNOWN_KIND) for _ in request.states]
+            return RecordStatesResponse(outcomes=outcomes, receipt=new_id())
+
+        for _ in range(2):
+            push.push(self.store, record, self.clock)
 
     def replace_database(self, chance: random.Random) -> None:
         models.restart_in_replaced_database(self.store)
