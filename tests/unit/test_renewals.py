@@ -1,6 +1,6 @@
 """Section 6 of the agreement: renewals, as far as they depend on the loan and its rule.
 
-R10 (holds of others) and R11 (a request id that is sent twice) need the store.
+R10 (a hold of another user) and R11 (a request id that is sent twice) need the store.
 """
 
 from __future__ import annotations
