@@ -7,8 +7,9 @@ import random
 import pytest
 
 from library_cli.labels.barcodes import QUIET_MODULES, CannotEncode, fit
+from library_cli.labels.contents import item_label, user_card
 from library_cli.labels.lettering import fitted, printable, width
-from library_cli.labels.pdf import LabelsRefused, item_label, sheets_of, user_card
+from library_cli.labels.pdf import LabelsRefused, sheets_of
 from library_cli.labels.sheets import MM, SHEETS, Sheet
 from library_cli.labels.symbologies import CODABAR, CODE128
 from tests.support.printed import scanned, texts, title_of
