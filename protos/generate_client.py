@@ -111,7 +111,7 @@ def move_common_stubs(stubs: Path, names: Iterable[str]) -> None:
             module.write_text(code.replace("from google.type import", "from library import"))
 
 
-COMMON_MODULE = '''"""`google/type/{name}.proto`: of googleapis-common-protos if that is installed, otherwise from here.
+COMMON_MODULE = '''"""`google/type/{name}.proto`: of googleapis-common-protos if that is installed, or from here.
 
 A process can load one file of this name only.
 """

@@ -1,4 +1,4 @@
-"""`google/type/dayofweek.proto`: of googleapis-common-protos where that is installed, otherwise from here.
+"""`google/type/dayofweek.proto`: of googleapis-common-protos if that is installed, or from here.
 
 A process can load one file of this name only.
 """
