@@ -112,11 +112,11 @@ def labels_command(
     admin_target: str,
     frontend_target: str,
 ) -> None:
-    """Make a PDF of barcode labels for the items with these barcodes, or with --cards of cards with these card numbers.
+    """Make a PDF of labels for the items with these barcodes, or with --cards of the cards with these numbers.
 
     A barcode can be a range, such as B00100..B00120, of which the items that exist get a label. Withdrawn items do not.
 
-    Each label has the barcode, its number, the call number, the shelf and the title; a card has the barcode, its number,
+    A label has the barcode, its number, the call number, the shelf and the title; a card has the barcode, its number,
     the name of the user and of the library. At most 10,000 labels are made at once. Print the file without scaling.
 
     Exit status: 0 when the file is complete; 1 when a number is unknown or cannot be printed, and when a service
@@ -201,7 +201,7 @@ def _write(
 ) -> None:
     """Make the PDF and write it, then print what was written, and what to consider when printing."""
     # Imported here, because reportlab takes longer to import than `library --help` takes.
-    from library_cli.labels.pdf import LabelsRefused, sheets_of
+    from library_cli.labels.pdf import LabelsRefused, sheets_of  # noqa: PLC0415
 
     title = "Barcode labels" if kind == ITEMS else "User cards"
     try:
