@@ -20,7 +20,7 @@ from library_cli.desk.refusals import REFUSED, ended_by_refusals
 from library_cli.labels import output
 from library_cli.labels.contents import Label, item_label, user_card
 from library_cli.labels.sheets import SHEETS, Sheet
-from library_cli.labels.sources import ItemSource, NotFound, Report, UserSource
+from library_cli.labels.sources import ItemSource, NotAName, NotFound, Report, UserSource
 from library_cli.labels.symbologies import CODE128, SYMBOLOGIES
 from library_cli.options import admin_target_option, frontend_target_option
 from library_cli.plain_text import one_line
@@ -122,7 +122,7 @@ def labels_command(
     Exit status: 0 when the file is complete; 1 when a number is unknown or cannot be printed, and when a service
     refused; 2 when the command line is invalid, no service answered, or the file cannot be written.
     """
-    chosen = Chosen(kind, numbers, books, since.astimezone() if since else None, query)
+    chosen = Chosen(kind, numbers, books, _in_local_time(since), query)
     sheet = SHEETS[sheet_name or DEFAULT_SHEETS[kind]]
     file = file or Path(f"{'labels' if kind == ITEMS else kind}.pdf")
     if problem := chosen.problem() or _sheet_problem(sheet, start):
@@ -136,6 +136,14 @@ def labels_command(
             _write(labels, sheet, start, symbology, kind, file, may_replace=force)
     except KeyboardInterrupt:
         raise CommandStopped("Interrupted.", INTERRUPTED) from None
+
+
+def _in_local_time(time: datetime | None) -> datetime | None:
+    """Return a time without a zone with the zone of this machine."""
+    try:
+        return time.astimezone() if time is not None else None
+    except (ValueError, OverflowError, OSError) as problem:  # near the ends of the calendar
+        raise click.UsageError(f"--since is out of range: {problem}.") from problem
 
 
 def _sheet_problem(sheet: Sheet, start: int) -> str | None:
@@ -176,7 +184,7 @@ def _labels(chosen: Chosen, target: str, library: str, report: Report) -> list[L
             labels = read(chosen, channel, library, report)
         except NotFound as not_found:
             _end(not_found.problems)
-        except ValueError as problem:
+        except NotAName as problem:
             raise click.UsageError(str(problem)) from problem
     if not labels:
         _end([f"No {'item' if chosen.kind == ITEMS else 'user'} was found, so no file was written."])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -90,5 +91,6 @@ def fitted(text: str, size: float, room: float) -> Fitted:
     size *= max(SMALLEST, room / whole)
     if width(text, size) <= room:
         return Fitted(text, size)
-    beginnings = (text[:length].rstrip() + ELLIPSIS for length in range(len(text) - 1, 0, -1))
-    return Fitted(next((each for each in beginnings if width(each, size) <= room), ELLIPSIS), size)
+    # Each beginning is at most as wide as a longer one.
+    length = bisect_right(range(len(text)), room, key=lambda each: width(text[:each] + ELLIPSIS, size)) - 1
+    return Fitted(text[: max(length, 0)].rstrip() + ELLIPSIS, size)

@@ -45,6 +45,10 @@ class NotFound(Exception):
         self.problems = problems
 
 
+class NotAName(Exception):
+    """A text cannot name an item or a book. The message is a sentence."""
+
+
 class ItemSource:
     """The items and titles of the admin service. All methods raise grpc.RpcError and NotFound."""
 
@@ -56,9 +60,9 @@ class ItemSource:
     def with_barcodes(self, texts: Sequence[str]) -> list[Item]:
         """Return the items with these barcodes, and those in the ranges, each once, in the order of the texts.
 
-        Withdrawn items are left out of a range. Raises ValueError for an invalid range.
+        Withdrawn items are left out of a range. Raises NotAName for an invalid range.
         """
-        ranges = [range_in(text) for text in texts]
+        ranges = [_range_in(text) for text in texts]
         single = [text.strip() for text, each in zip(texts, ranges, strict=True) if each is None]
         calls = (
             self._inventory.LookupItem.future(LookupItemRequest(barcode=text), timeout=ANSWER_SECONDS)
@@ -79,7 +83,7 @@ class ItemSource:
     def matching(self, books: Sequence[str], since: datetime | None) -> list[Item]:
         """Return the items of the books, each an id or an ISBN, that were created at `since` or later.
 
-        Without books all items that were created then. Raises ValueError for a text that is neither id nor ISBN.
+        Without books all items that were created then. Raises NotAName for a text that is neither id nor ISBN.
         """
         ids = [book_id for text in books for book_id in self._book_ids(text)] if books else [""]
         requests = [ListItemsRequest(page_size=PAGE_SIZE, book_id=book_id) for book_id in ids]
@@ -110,7 +114,7 @@ class ItemSource:
         try:
             isbn = normalized_isbn13(text)
         except ValueError as problem:
-            raise ValueError(f"{text} is neither the id of a book nor an ISBN: {problem}") from problem
+            raise NotAName(f"{text} is neither the id of a book nor an ISBN: {problem}") from problem
         found = self._catalog.ListBooks(ListBooksRequest(query=isbn), timeout=ANSWER_SECONDS).books
         ids = [book.id for book in found if book.isbn == isbn]
         if not ids:
@@ -149,6 +153,13 @@ class UserSource:
     def _users(self, **filters: Any) -> Iterator[User]:
         for page in pages(self._members.ListUsers, ListUsersRequest(page_size=PAGE_SIZE, **filters)):
             yield from page.users
+
+
+def _range_in(text: str) -> BarcodeRange | None:
+    try:
+        return range_in(text)
+    except ValueError as problem:
+        raise NotAName(str(problem)) from problem
 
 
 def _by_card(users: Iterable[User], wanted: Iterable[str]) -> dict[str, User]:

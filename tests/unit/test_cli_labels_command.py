@@ -202,6 +202,7 @@ def test_terminal_shows_what_is_read_and_gets_no_pdf(services: Lists, monkeypatc
         (["--query", "ada"], "--query chooses users"),
         (["B1", "--start", "22"], "The sheet L7160 has 21 labels: --start is 22."),
         (["--book", "dune"], "dune is neither the id of a book nor an ISBN"),
+        (["--since", "0001-01-01"], "--since is out of range"),
         (["B1..B10"], "B1..B10 is not a range: both ends must have the same length"),
     ],
 )
@@ -210,6 +211,10 @@ def test_command_lines_that_are_refused(services: Lists, arguments: list[str], m
     assert done.exit_code == 2
     assert message in done.stderr
     assert not list(Path().iterdir())
+
+
+def test_argument_in_another_encoding(services: Lists) -> None:
+    assert "bytes that are not UTF-8" in labels(services, "B\udcff").stderr
 
 
 def test_no_service() -> None:
