@@ -49,4 +49,4 @@ FREE_COPIES = peewee.Case(
     ],
     0,
 )
-"""The right value of `Book.free_copies`: the number of free items; of a book without items, of copies that are not out."""
+"""The right value of `Book.free_copies`: the number of free items; without items, of the copies that are not out."""
