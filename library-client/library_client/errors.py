@@ -18,6 +18,8 @@ __all__ = [
     "CallIdle",
     "ClockBehind",
     "CursorExpired",
+    "DueTimePassed",
+    "DueTimeUnchanged",
     "EmailTaken",
     "EtagMismatch",
     "FieldInvalid",
@@ -32,11 +34,15 @@ __all__ = [
     "LoanNotFound",
     "LoanOverdue",
     "LoanReturned",
+    "LoanTooLong",
+    "MembershipExpired",
     "MessageUnreadable",
+    "NeverOpen",
     "NoCopyAvailable",
     "NotServing",
     "OtherFrontend",
     "RenewalLimitReached",
+    "RenewalTooEarly",
     "RequestIdReused",
     "RowUnreadable",
     "ServerBusy",
@@ -374,6 +380,63 @@ class ImportRunUndone(LibraryError):
     reason = "IMPORT_RUN_UNDONE"
 
 
+class MembershipExpired(LibraryError):
+    """The user's membership has ended; the metadata has its last day.
+
+    Renew the membership.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "MEMBERSHIP_EXPIRED"
+
+
+class LoanTooLong(LibraryError):
+    """The borrower asks for more days than the circulation rule allows; the metadata has the most.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_TOO_LONG"
+
+
+class DueTimePassed(LibraryError):
+    """The loan would be due at a time that has passed, for example because the term has ended; the metadata has the due
+    time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_PASSED"
+
+
+class DueTimeUnchanged(LibraryError):
+    """The renewal would not make the loan due later than it is; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_UNCHANGED"
+
+
+class RenewalTooEarly(LibraryError):
+    """The loan cannot be renewed yet; the metadata has the earliest day.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RENEWAL_TOO_EARLY"
+
+
+class NeverOpen(LibraryError):
+    """The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "NEVER_OPEN"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -409,5 +472,11 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "ROW_UNREADABLE": RowUnreadable,
     "IMPORT_RUN_NOT_FOUND": ImportRunNotFound,
     "IMPORT_RUN_UNDONE": ImportRunUndone,
+    "MEMBERSHIP_EXPIRED": MembershipExpired,
+    "LOAN_TOO_LONG": LoanTooLong,
+    "DUE_TIME_PASSED": DueTimePassed,
+    "DUE_TIME_UNCHANGED": DueTimeUnchanged,
+    "RENEWAL_TOO_EARLY": RenewalTooEarly,
+    "NEVER_OPEN": NeverOpen,
 }
 """The exception of each reason."""
