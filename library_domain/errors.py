@@ -150,7 +150,7 @@ class ItemTypeLimitReached(FailedPrecondition):
     """The user has the most open loans of items of this type, `item_type_limit`, that the circulation rule allows."""
 
     reason = "ITEM_TYPE_LIMIT_REACHED"
-    message = "The user {user_id} has {item_type_limit} open loans of items of this type, the most that the rule allows."
+    message = "The user {user_id} has {item_type_limit} open loans of items of this type, the most by the rule."
 
 
 class CannotCancel(FailedPrecondition):
