@@ -49,4 +49,4 @@ FREE_COPIES = peewee.Case(
     ],
     0,
 )
-"""The right value of `Book.free_copies`: the number of free items; of a book without items, of copies that are not out."""
+"""What `Book.free_copies` has to be: the number of free items; of a book without items, of copies not out."""
