@@ -9,6 +9,7 @@ from pathlib import Path
 
 from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LEFT_OUT, Book
 from frontend_server.store.models.clock import ClockMark
+from frontend_server.store.models.history import HistoryEntry
 from frontend_server.store.models.items import FREE_COPIES, HAS_ITEMS, IS_FREE, Item
 from frontend_server.store.models.loans import Loan
 from frontend_server.store.models.policy import Branch, Calendar, CirculationRule, LibrarySettings, PolicyColumns
@@ -54,6 +55,7 @@ __all__ = [
     "Calendar",
     "CirculationRule",
     "ClockMark",
+    "HistoryEntry",
     "Item",
     "LibrarySettings",
     "Loan",
@@ -72,7 +74,7 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "loan", "book", "item", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "history", "loan", "book", "item", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
@@ -90,7 +92,7 @@ GUARDED_TABLES = {
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked."""
 
 MODELS = [
-    *(Counter, Book, Item, User, Loan),
+    *(Counter, Book, Item, User, Loan, HistoryEntry),
     *(Branch, Calendar, CirculationRule, LibrarySettings),
     *(SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest),
 ]
