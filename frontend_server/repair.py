@@ -101,7 +101,7 @@ def repair(store: Store) -> Identity:
     SetAside.delete().where(damaged(SetAside.revision) | damaged(SetAside.generation)).execute()
     correct_counts(COUNTS)
     _repair_clock_mark(store)
-    Counter.delete().execute()
+    Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
     return identity
 
