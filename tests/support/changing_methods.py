@@ -37,4 +37,4 @@ def _changing_methods() -> dict[str, MethodDescriptor]:
 
 
 CHANGING_METHODS = _changing_methods()
-"""By name, such as library.frontend.v1.LendingService/BorrowBook: all unary ones but Get…, List…, Lookup…, Explain… and SyncNow."""
+"""By name, such as library.frontend.v1.LendingService/BorrowBook: all unary ones but those that read, and SyncNow."""

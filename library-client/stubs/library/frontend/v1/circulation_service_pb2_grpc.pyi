@@ -47,16 +47,16 @@ class CirculationServiceStub:
     All gates are evaluated, and all that fail are reported, in this order: `ITEM_NOT_FOUND`, `BOOK_REMOVED`,
     `BOOK_UNAVAILABLE`, `ITEM_NOT_LENDABLE`, `ITEM_ON_LOAN`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`,
     `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`,
-    `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those of
-    unknown or closed things: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
+    `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those about
+    an unknown item or user, a removed book or a closed account: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
     override of `ITEM_ON_LOAN` checks the item in first.
 
     Errors: INVALID_ARGUMENT; NOT_FOUND, `ITEM_NOT_FOUND` or `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or
     `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     CheckIn: _grpc.UnaryUnaryMultiCallable[_circulation_service_pb2.CheckInRequest, _circulation_service_pb2.CheckInResponse]
-    """Takes an item back, in any state of the item, its book and its user. An item that was not out is no error: the answer
-    says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
+    """Takes an item back, in any state of the item, its book and its user. An item that was not out is not an error: the
+    answer says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
 
     Errors: INVALID_ARGUMENT, also for a return time in the future or before the loan; NOT_FOUND, `ITEM_NOT_FOUND`;
     FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -134,16 +134,16 @@ class CirculationServiceAsyncStub(CirculationServiceStub):
     All gates are evaluated, and all that fail are reported, in this order: `ITEM_NOT_FOUND`, `BOOK_REMOVED`,
     `BOOK_UNAVAILABLE`, `ITEM_NOT_LENDABLE`, `ITEM_ON_LOAN`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`,
     `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`,
-    `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those of
-    unknown or closed things: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
+    `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those about
+    an unknown item or user, a removed book or a closed account: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
     override of `ITEM_ON_LOAN` checks the item in first.
 
     Errors: INVALID_ARGUMENT; NOT_FOUND, `ITEM_NOT_FOUND` or `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or
     `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     CheckIn: _aio.UnaryUnaryMultiCallable[_circulation_service_pb2.CheckInRequest, _circulation_service_pb2.CheckInResponse]  # type: ignore[assignment]
-    """Takes an item back, in any state of the item, its book and its user. An item that was not out is no error: the answer
-    says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
+    """Takes an item back, in any state of the item, its book and its user. An item that was not out is not an error: the
+    answer says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
 
     Errors: INVALID_ARGUMENT, also for a return time in the future or before the loan; NOT_FOUND, `ITEM_NOT_FOUND`;
     FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -224,8 +224,8 @@ class CirculationServiceServicer(metaclass=_abc_1.ABCMeta):
         All gates are evaluated, and all that fail are reported, in this order: `ITEM_NOT_FOUND`, `BOOK_REMOVED`,
         `BOOK_UNAVAILABLE`, `ITEM_NOT_LENDABLE`, `ITEM_ON_LOAN`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`,
         `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`,
-        `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those of
-        unknown or closed things: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
+        `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those about
+        an unknown item or user, a removed book or a closed account: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
         override of `ITEM_ON_LOAN` checks the item in first.
 
         Errors: INVALID_ARGUMENT; NOT_FOUND, `ITEM_NOT_FOUND` or `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or
@@ -238,8 +238,8 @@ class CirculationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _circulation_service_pb2.CheckInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_circulation_service_pb2.CheckInResponse, _abc.Awaitable[_circulation_service_pb2.CheckInResponse]]:
-        """Takes an item back, in any state of the item, its book and its user. An item that was not out is no error: the answer
-        says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
+        """Takes an item back, in any state of the item, its book and its user. An item that was not out is not an error: the
+        answer says so, and what to do with it. Of two desks that check an item in at once, one ends the loan.
 
         Errors: INVALID_ARGUMENT, also for a return time in the future or before the loan; NOT_FOUND, `ITEM_NOT_FOUND`;
         FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
