@@ -11,7 +11,7 @@ from admin_server.reports.periods import of_period
 from admin_server.store.models import IN_CATALOGUE, Book, Loan
 from library.admin.v1.report_service_pb2 import LentBook, ListMostLentBooksRequest, ListNeverLentBooksRequest
 from library.v1 import book_pb2
-from service_kit.paging import page, page_size
+from service_kit.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, page
 from service_kit.row_lists import list_rows
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -28,7 +28,7 @@ def list_most_lent_books(store: Store, request: ListMostLentBooksRequest) -> lis
         .where(*of_period(request))
         .group_by(Loan.book_id)
         .order_by(loan_count.desc(), Loan.book_id)
-        .limit(page_size(request))
+        .limit(min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE))
     )
     with store.reading():
         counts = tuples(counted)

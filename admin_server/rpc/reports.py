@@ -11,10 +11,11 @@ from service_kit.clock import Clock
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
+from service_kit.validation import Rule
 
 SERVICE = report_service_pb2.DESCRIPTOR.services_by_name["ReportService"]
 
-RULES = {
+RULES: dict[str, list[Rule]] = {
     "ListOpenLoans": [open_loans.open_loans_position],
     "ListNeverLentBooks": [row_position],
     "ListLoanCounts": [position],

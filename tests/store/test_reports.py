@@ -61,7 +61,7 @@ class Town:
         return state.user
 
     def lend(self, book: Book, user: User, borrowed: str, due: str, returned: str = "", **fields: str) -> Loan:
-        terms = {"branch": "main", "time_zone": "Europe/Berlin", **fields}
+        terms: dict[str, Any] = {"branch": "main", "time_zone": "Europe/Berlin", **fields}
         state = self.admin.loan_record(self._next(), book_id=book.id, user_id=user.id, book_title=book.title, **terms)
         state.loan.borrow_time.CopyFrom(at(borrowed))
         state.loan.due_time.CopyFrom(at(due))
