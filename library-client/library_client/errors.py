@@ -11,11 +11,13 @@ from library_client.library_error import FieldViolation, LibraryError
 __all__ = [
     "AdminUnavailable",
     "BY_REASON",
+    "BlockNotFound",
     "BookNotFound",
     "BookOnLoan",
     "BookRemoved",
     "BookUnavailable",
     "CallIdle",
+    "CardNumberTaken",
     "ClockBehind",
     "CursorExpired",
     "EmailTaken",
@@ -374,6 +376,24 @@ class ImportRunUndone(LibraryError):
     reason = "IMPORT_RUN_UNDONE"
 
 
+class CardNumberTaken(LibraryError):
+    """Another user, possibly one whose account is closed, has this card number.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "CARD_NUMBER_TAKEN"
+
+
+class BlockNotFound(LibraryError):
+    """The user has no block with this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BLOCK_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -409,5 +429,7 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "ROW_UNREADABLE": RowUnreadable,
     "IMPORT_RUN_NOT_FOUND": ImportRunNotFound,
     "IMPORT_RUN_UNDONE": ImportRunUndone,
+    "CARD_NUMBER_TAKEN": CardNumberTaken,
+    "BLOCK_NOT_FOUND": BlockNotFound,
 }
 """The exception of each reason."""

@@ -21,7 +21,7 @@ from frontend_server.store.models.sync import (
     restart_in_replaced_database,
     sync_state,
 )
-from frontend_server.store.models.users import NOT_CLOSED, User
+from frontend_server.store.models.users import HAS_OWN_EMAIL, NOT_CLOSED, User
 from library_domain.stores import store_schema
 from service_kit.idempotency import AnsweredRequest
 from service_kit.outbox import IS_DUE, IS_PARKED
@@ -32,6 +32,7 @@ from service_kit.vocabulary import VocabularyWord
 __all__ = [
     "CAN_BE_BORROWED",
     "GUARDED_TABLES",
+    "HAS_OWN_EMAIL",
     "IN_CATALOGUE",
     "IS_DUE",
     "IS_PARKED",
@@ -61,11 +62,12 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "loan", "book", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "loan", "book", "series", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
-wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
+wait, such as one that writes a unique key. `series` is the row of the table `counter` with the last card number.
+docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
 """
 
 GUARDED_TABLES = {"set_aside": "sync_state", "vocabulary": "sync_state"}

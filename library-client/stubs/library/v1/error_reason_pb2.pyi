@@ -104,6 +104,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No import has this run id."""
     ERROR_REASON_IMPORT_RUN_UNDONE: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
+    ERROR_REASON_CARD_NUMBER_TAKEN: _ErrorReason.ValueType  # 57
+    """ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+    ERROR_REASON_BLOCK_NOT_FOUND: _ErrorReason.ValueType  # 58
+    """NOT_FOUND. The user has no block with this id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -193,4 +197,8 @@ ERROR_REASON_IMPORT_RUN_NOT_FOUND: ErrorReason.ValueType  # 31
 """NOT_FOUND. No import has this run id."""
 ERROR_REASON_IMPORT_RUN_UNDONE: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
+ERROR_REASON_CARD_NUMBER_TAKEN: ErrorReason.ValueType  # 57
+"""ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+ERROR_REASON_BLOCK_NOT_FOUND: ErrorReason.ValueType  # 58
+"""NOT_FOUND. The user has no block with this id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
