@@ -104,17 +104,19 @@ def frontend_url(databases: FreshDatabases, engine: Engine) -> str:
 
 
 @pytest.fixture
-def admin_store(admin_url: str) -> Iterator[Store]:
+def admin_store(databases: FreshDatabases, admin_url: str) -> Iterator[Store]:
     """A fresh admin's store, on each engine, with the models at work on it."""
     with bound_store("admin", admin_url) as store:
         yield store
+    databases.leave("admin", admin_url)
 
 
 @pytest.fixture
-def frontend_store(frontend_url: str) -> Iterator[Store]:
+def frontend_store(databases: FreshDatabases, frontend_url: str) -> Iterator[Store]:
     """A fresh frontend's store, on each engine, with the models at work on it."""
     with bound_store("frontend", frontend_url) as store:
         yield store
+    databases.leave("frontend", frontend_url)
 
 
 @pytest.fixture
