@@ -1,9 +1,9 @@
 """Generate what `library-client/` has of the contract: its stubs, and an exception for each reason of an error.
 
 The package depends on grpcio and protobuf alone. So its stubs are made from descriptors without custom options and
-without the imports that only carry these: google/api and buf/validate. `google/type/money.proto`, which a field has
-as its type, goes into a module of its own, which prefers that of googleapis-common-protos where this is installed: a
-process can load a file of this name once.
+without the imports that only carry these: google/api and buf/validate. The files of google/type/, which fields have as
+their types, go into modules of their own, which prefer those of googleapis-common-protos where this is installed: a
+process can load a file of such a name once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ CLIENT = Path(__file__).resolve().parents[1] / "library-client"
 PACKAGE = "library_client"
 STATUS = f"{PACKAGE}/status.proto"
 """What the client reads of an error, in messages of its own."""
-MONEY = "google/type/money.proto"
+COMMON = "google/type/"
+"""Types of fields that are defined outside the contract."""
 INTERNAL = "library/sync/"
 """The calls between the two services are not for clients."""
 REASONS = "library/v1/error_reason.proto"
@@ -51,8 +52,9 @@ def generate_client(image: Path, target: Path, protoc: Protoc) -> None:
     outputs = [f"--{kind}={stubs}" for kind in ("python_out", "grpc_python_out")]
     outputs += [f"--{kind}=quiet:{stubs}" for kind in ("mypy_out", "mypy_grpc_out")]
     protoc([f"--descriptor_set_in={stripped}", *outputs, *names])
-    protoc([f"--descriptor_set_in={stripped}", f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}", MONEY])
-    move_money_stubs(stubs)
+    common = [file.name for file in contract.file if file.name.startswith(COMMON)]
+    protoc([f"--descriptor_set_in={stripped}", f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}", *common])
+    move_common_stubs(stubs, [Path(name).stem for name in common])
     (stubs / "library" / "py.typed").touch()
     messages = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
     well_known = importlib.resources.files(grpc_tools) / "_proto"
@@ -68,7 +70,7 @@ def is_for_clients(name: str) -> bool:
 def without_options(contract: descriptor_pb2.FileDescriptorSet) -> descriptor_pb2.FileDescriptorSet:
     """Return the files for clients, and those that define types of their fields, without custom options."""
     kept = descriptor_pb2.FileDescriptorSet()
-    needed = ("google/protobuf/", MONEY)
+    needed = ("google/protobuf/", COMMON)
     for file in contract.file:
         if is_for_clients(file.name) or file.name.startswith(needed):
             kept.file.append(file)
@@ -94,31 +96,30 @@ def drop_defaults(described: Message) -> None:
                 drop_defaults(inner)
 
 
-def move_money_stubs(stubs: Path) -> None:
-    """Move the stubs of money.proto to `library/money_pb2.py`, and let the others import that."""
-    shutil.move(stubs / "google" / "type" / "money_pb2.pyi", stubs / "library" / "money_pb2.pyi")
-    own = stubs / "library" / "_money_pb2.py"
-    shutil.move(stubs / "google" / "type" / "money_pb2.py", own)
-    own.write_text(own.read_text().replace("'google.type.money_pb2'", "'library._money_pb2'"))
+def move_common_stubs(stubs: Path, names: Iterable[str]) -> None:
+    """Move the stubs of each `google/type/NAME.proto` to `library/NAME_pb2.py`, and let the others import that."""
+    for name in names:
+        shutil.move(stubs / "google" / "type" / f"{name}_pb2.pyi", stubs / "library" / f"{name}_pb2.pyi")
+        own = stubs / "library" / f"_{name}_pb2.py"
+        shutil.move(stubs / "google" / "type" / f"{name}_pb2.py", own)
+        own.write_text(own.read_text().replace(f"'google.type.{name}_pb2'", f"'library._{name}_pb2'"))
+        (stubs / "library" / f"{name}_pb2.py").write_text(COMMON_MODULE.format(name=name))
     shutil.rmtree(stubs / "google")
-    (stubs / "library" / "money_pb2.py").write_text(MONEY_MODULE)
     for module in (*stubs.rglob("*_pb2.py"), *stubs.rglob("*_pb2.pyi")):
         code = module.read_text()
-        if "from google.type import money_pb2" in code:
-            module.write_text(code.replace("from google.type import money_pb2", "from library import money_pb2"))
+        if "from google.type import" in code:
+            module.write_text(code.replace("from google.type import", "from library import"))
 
 
-MONEY_MODULE = '''"""`google.type.Money`: of googleapis-common-protos where that is installed, otherwise from here.
+COMMON_MODULE = '''"""`google/type/{name}.proto`: of googleapis-common-protos if that is installed, or from here.
 
-A process can load one `google/type/money.proto` only.
+A process can load one file of this name only.
 """
 
 try:
-    from google.type.money_pb2 import DESCRIPTOR, Money
+    from google.type.{name}_pb2 import *
 except ModuleNotFoundError:
-    from library._money_pb2 import DESCRIPTOR, Money
-
-__all__ = ["DESCRIPTOR", "Money"]
+    from library._{name}_pb2 import *
 '''
 
 

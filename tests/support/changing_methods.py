@@ -29,7 +29,7 @@ def _changing_methods() -> dict[str, MethodDescriptor]:
     for service in (service for file in files if file.package in PACKAGES for service in _services_of(file)):
         for method in service.methods:
             name = f"{service.full_name}/{method.name}"
-            reads = re.match(r"(Get|List)(?![a-z])", method.name)
+            reads = re.match(r"(Get|List|Lookup|Explain)(?![a-z])", method.name)
             streams = method.client_streaming or method.server_streaming
             if not (reads or streams or name == SYNC_NOW):
                 found[name] = method
@@ -37,4 +37,4 @@ def _changing_methods() -> dict[str, MethodDescriptor]:
 
 
 CHANGING_METHODS = _changing_methods()
-"""By name, such as library.frontend.v1.LendingService/BorrowBook: all unary ones but Get…, List… and SyncNow."""
+"""By name, such as library.frontend.v1.LendingService/BorrowBook: all unary ones but those that read, and SyncNow."""

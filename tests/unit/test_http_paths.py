@@ -26,8 +26,12 @@ METHODS = {
 MESSAGES = {f".{file.package}.{message.name}": message for file in FILES for message in file.message_type}
 
 # How a method's name begins, and what it does by that: what reads changes nothing, and may be asked again.
-VERBS = {"Get": "get", "List": "get", "Update": "patch", "Remove": "delete"}
-CREATES = ("Add", "Enroll")
+VERBS = {
+    **dict.fromkeys(("Get", "List", "Lookup", "Explain"), "get"),
+    "Update": "patch",
+    **dict.fromkeys(("Remove", "Delete"), "delete"),
+}
+CREATES = ("Add", "Create", "Enroll")
 
 
 def rules(method: str) -> list[HttpRule]:
@@ -97,8 +101,8 @@ def test_the_verb_is_what_the_method_does(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_body_is_what_is_written_and_what_reads_or_removes_has_none(method: str) -> None:
     for rule in rules(method):
-        if verb(rule) == "patch":
-            # The rest of the request, such as the update mask, are parameters (AIP-134).
+        if verb(rule) == "patch" or first_word(method) == "Create":
+            # The rest of the request, such as the update mask, are parameters (AIP-133, 134).
             assert field(request(method), rule.body).type_name == METHODS[method].output_type
         else:
             assert rule.body == ("*" if verb(rule) == "post" else "")
@@ -116,7 +120,8 @@ def test_a_variable_of_a_path_is_a_text_in_the_request(method: str) -> None:
 def test_what_is_changed_or_removed_is_the_resource_that_the_path_ends_with(method: str) -> None:
     for rule in rules(method):
         if verb(rule) in ("patch", "delete"):
-            assert re.search(r"/{(\w+\.)?id}$", path(rule))
+            # A resource of which there is one has no id, or that of what it belongs to.
+            assert re.search(r"/{(\w+\.)?(id|code)}$|/{calendar.branch}/calendar$|/librarySettings$", path(rule))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/loan.proto\x12\nlibrary.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf5\x02\n\x04Loan\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x18\n\nbook_title\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x35\n\x0b\x62orrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0breturn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12*\n\x05state\x18\t \x01(\x0e\x32\x15.library.v1.LoanStateB\x04\xe2\x41\x01\x03\x12\x1b\n\rrenewal_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12&\n\x04\x66ine\x18\x0b \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03*o\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11LOAN_STATE_ACTIVE\x10\x01\x12\x16\n\x12LOAN_STATE_OVERDUE\x10\x02\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/loan.proto\x12\nlibrary.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xb1\x04\n\x04Loan\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x18\n\nbook_title\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x35\n\x0b\x62orrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0breturn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12*\n\x05state\x18\t \x01(\x0e\x32\x15.library.v1.LoanStateB\x04\xe2\x41\x01\x03\x12\x1b\n\rrenewal_count\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03\x12&\n\x04\x66ine\x18\x0b \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x15\n\x07item_id\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x62\x61rcode\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x62ranch\x18\x0e \x01(\tB\x04\xe2\x41\x01\x03\x12-\n\x0b\x66ine_so_far\x18\x0f \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x15\n\x07rule_id\x18\x10 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttime_zone\x18\x11 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\titem_type\x18\x12 \x01(\tB\x04\xe2\x41\x01\x03*o\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11LOAN_STATE_ACTIVE\x10\x01\x12\x16\n\x12LOAN_STATE_OVERDUE\x10\x02\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,8 +50,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOAN'].fields_by_name['renewal_count']._serialized_options = b'\342A\001\003'
   _globals['_LOAN'].fields_by_name['fine']._loaded_options = None
   _globals['_LOAN'].fields_by_name['fine']._serialized_options = b'\342A\001\003'
-  _globals['_LOANSTATE']._serialized_start=504
-  _globals['_LOANSTATE']._serialized_end=615
+  _globals['_LOAN'].fields_by_name['item_id']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['item_id']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['barcode']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['barcode']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['branch']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['branch']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['fine_so_far']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['fine_so_far']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['rule_id']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['rule_id']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['time_zone']._serialized_options = b'\342A\001\003'
+  _globals['_LOAN'].fields_by_name['item_type']._loaded_options = None
+  _globals['_LOAN'].fields_by_name['item_type']._serialized_options = b'\342A\001\003'
+  _globals['_LOANSTATE']._serialized_start=692
+  _globals['_LOANSTATE']._serialized_end=803
   _globals['_LOAN']._serialized_start=129
-  _globals['_LOAN']._serialized_end=502
+  _globals['_LOAN']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,13 @@ class Loan(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     RENEWAL_COUNT_FIELD_NUMBER: _builtins.int
     FINE_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    BARCODE_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    FINE_SO_FAR_FIELD_NUMBER: _builtins.int
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ITEM_TYPE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Made by the frontend service: a UUIDv7.
     Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
@@ -83,7 +90,8 @@ class Loan(_message.Message):
     Example: Neuromancer
     """
     days: _builtins.int
-    """For how many days it was lent, including renewals.
+    """For how many days it was lent, including renewals: local dates from the one on which it was lent to the one on which
+    it is due. 0 for a loan by hours that is due on the same day.
     Example: 14
     """
     state: Global___LoanState.ValueType
@@ -94,6 +102,30 @@ class Loan(_message.Message):
     """How often it was renewed.
     Example: 0
     """
+    item_id: _builtins.str
+    """The item that was lent. Empty for a loan from before items existed whose item is not known yet.
+    Example: 0193d0a1-6a00-7c55-8b21-4d5e6f708192
+    """
+    barcode: _builtins.str
+    """The barcode of the item when it was lent.
+    Example: 30001000000010
+    """
+    branch: _builtins.str
+    """The code of the branch that lent it, whose calendar counts for its fine.
+    Example: main
+    """
+    rule_id: _builtins.str
+    """The circulation rule by which it was lent or last renewed; empty for the rule that applies before any is received.
+    Example: 0193cf10-4400-7d1c-9f00-a1b2c3d4e5f6
+    """
+    time_zone: _builtins.str
+    """The time zone (IANA) of the branch when it was lent.
+    Example: Europe/Berlin
+    """
+    item_type: _builtins.str
+    """The type of the item when it was lent.
+    Example: DVD
+    """
     @_builtins.property
     def borrow_time(self) -> _timestamp_pb2.Timestamp:
         """When it was lent.
@@ -102,8 +134,9 @@ class Loan(_message.Message):
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is due: `days` times 24 hours after it was lent.
-        Example: "2026-01-23T16:20:00Z"
+        """When it is due: the last second of a day in the time zone of the branch that lent it, by the circulation rule; or some
+        hours after it was lent, if the rule has hours.
+        Example: "2026-01-23T23:59:59Z"
         """
 
     @_builtins.property
@@ -115,6 +148,12 @@ class Loan(_message.Message):
     @_builtins.property
     def fine(self) -> _money_pb2.Money:
         """The fine if it was returned late. Not set if nothing is owed.
+        Example: null
+        """
+
+    @_builtins.property
+    def fine_so_far(self) -> _money_pb2.Money:
+        """The fine, if it came back now; for a returned loan the fine. Not set if nothing is owed.
         Example: null
         """
 
@@ -132,10 +171,17 @@ class Loan(_message.Message):
         state: Global___LoanState.ValueType = ...,
         renewal_count: _builtins.int = ...,
         fine: _money_pb2.Money | None = ...,
+        item_id: _builtins.str = ...,
+        barcode: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        fine_so_far: _money_pb2.Money | None = ...,
+        rule_id: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        item_type: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["borrow_time", b"borrow_time", "due_time", b"due_time", "fine", b"fine", "return_time", b"return_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["borrow_time", b"borrow_time", "due_time", b"due_time", "fine", b"fine", "fine_so_far", b"fine_so_far", "return_time", b"return_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "book_title", b"book_title", "borrow_time", b"borrow_time", "days", b"days", "due_time", b"due_time", "fine", b"fine", "id", b"id", "renewal_count", b"renewal_count", "return_time", b"return_time", "state", b"state", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barcode", b"barcode", "book_id", b"book_id", "book_title", b"book_title", "borrow_time", b"borrow_time", "branch", b"branch", "days", b"days", "due_time", b"due_time", "fine", b"fine", "fine_so_far", b"fine_so_far", "id", b"id", "item_id", b"item_id", "item_type", b"item_type", "renewal_count", b"renewal_count", "return_time", b"return_time", "rule_id", b"rule_id", "state", b"state", "time_zone", b"time_zone", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -61,13 +63,20 @@ class User(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    CARD_NUMBER_FIELD_NUMBER: _builtins.int
+    USER_CATEGORY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Made by the frontend service: a UUIDv7.
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     email: _builtins.str
-    """The e-mail address. Unique among the accounts that are not closed; EnrollUserRequest explains how addresses are
-    compared.
+    """The e-mail address; empty for a user without one. Unique among the accounts that are not closed; EnrollUserRequest
+    explains how addresses are compared.
     Example: ada.lovelace@example.org
     """
     first_name: _builtins.str
@@ -92,6 +101,28 @@ class User(_message.Message):
     version (AIP-154). Only the frontend service sets it.
     Example: k3Xw0Qa7
     """
+    card_number: _builtins.str
+    """What a desk scans: 1 to 40 characters without blanks; letters are stored in upper case. Unique among all users. If it
+    is not set, EnrollUser makes one: 14 digits that begin with 2 and end with a check digit (Luhn).
+    Example: 20001000000012
+    """
+    user_category: _builtins.str
+    """What the circulation rules call the user, such as `Student`; empty for an ordinary one. At most 40 characters. Rules
+    compare it without case.
+    Example: Student
+    """
+    group: _builtins.str
+    """A class, a household or another group, for reports. At most 100 characters.
+    Example: 4b
+    """
+    branch: _builtins.str
+    """The code of the user's home branch; empty if there is none.
+    Example: main
+    """
+    note: _builtins.str
+    """A note for the staff, at most 1,000 characters.
+    Example: Reads large print
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the user enrolled.
@@ -103,6 +134,16 @@ class User(_message.Message):
         """When the user's own fields last changed. A loan does not change them.
         Example: "2026-01-08T14:00:00Z"
         """
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the membership ends. Not set: it does not end.
+        Example: "2027-01-31T23:00:00Z"
+        """
+
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserBlock]:
+        """The blocks by hand that are in force or begin later. While one is in force, the user can neither borrow nor renew."""
 
     def __init__(
         self,
@@ -116,11 +157,58 @@ class User(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        card_number: _builtins.str = ...,
+        user_category: _builtins.str = ...,
+        group: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        blocks: _abc.Iterable[Global___UserBlock] | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_loan_count", b"active_loan_count", "create_time", b"create_time", "email", b"email", "etag", b"etag", "first_name", b"first_name", "id", b"id", "last_name", b"last_name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_loan_count", b"active_loan_count", "blocks", b"blocks", "branch", b"branch", "card_number", b"card_number", "create_time", b"create_time", "email", b"email", "etag", b"etag", "expire_time", b"expire_time", "first_name", b"first_name", "group", b"group", "id", b"id", "last_name", b"last_name", "note", b"note", "state", b"state", "update_time", b"update_time", "user_category", b"user_category"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___User: _TypeAlias = User  # noqa: Y015
+
+@_typing.final
+class UserBlock(_message.Message):
+    """A block of a user by hand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Made by the frontend service: a UUIDv7."""
+    reason: _builtins.str
+    """Why, for the staff and the user.
+    Example: Damaged book not paid
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is in force. Not set: until it is lifted."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "id", b"id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserBlock: _TypeAlias = UserBlock  # noqa: Y015

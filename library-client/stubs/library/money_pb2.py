@@ -1,11 +1,9 @@
-"""`google.type.Money`: of googleapis-common-protos where that is installed, otherwise from here.
+"""`google/type/money.proto`: of googleapis-common-protos if that is installed, or from here.
 
-A process can load one `google/type/money.proto` only.
+A process can load one file of this name only.
 """
 
 try:
-    from google.type.money_pb2 import DESCRIPTOR, Money
+    from google.type.money_pb2 import *
 except ModuleNotFoundError:
-    from library._money_pb2 import DESCRIPTOR, Money
-
-__all__ = ["DESCRIPTOR", "Money"]
+    from library._money_pb2 import *

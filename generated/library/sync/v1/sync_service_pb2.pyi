@@ -11,6 +11,12 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from library.v1 import book_pb2 as _book_pb2
+from library.v1 import branch_pb2 as _branch_pb2
+from library.v1 import calendar_pb2 as _calendar_pb2
+from library.v1 import circulation_rule_pb2 as _circulation_rule_pb2
+from library.v1 import history_pb2 as _history_pb2
+from library.v1 import item_pb2 as _item_pb2
+from library.v1 import library_settings_pb2 as _library_settings_pb2
 from library.v1 import loan_pb2 as _loan_pb2
 from library.v1 import user_pb2 as _user_pb2
 import builtins as _builtins
@@ -132,23 +138,53 @@ class CatalogChange(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     BOOK_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The number of the change. Revisions rise in the order in which changes were committed, over all kinds of rows."""
     @_builtins.property
     def book(self) -> _book_pb2.Book:
         """A book, without what the frontend itself adds (available_copies, next_available_time) and without an etag."""
 
+    @_builtins.property
+    def item(self) -> _item_pb2.Item:
+        """An item, without what the frontend itself adds (place, due_time) and without an etag."""
+
+    @_builtins.property
+    def branch(self) -> _branch_pb2.Branch:
+        """A branch."""
+
+    @_builtins.property
+    def calendar(self) -> _calendar_pb2.Calendar:
+        """The calendar of a branch."""
+
+    @_builtins.property
+    def rule(self) -> _circulation_rule_pb2.CirculationRule:
+        """A circulation rule. A deleted one is sent with `deleted`."""
+
+    @_builtins.property
+    def settings(self) -> _library_settings_pb2.LibrarySettings:
+        """The settings of the library: one row."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         book: _book_pb2.Book | None = ...,
+        item: _item_pb2.Item | None = ...,
+        branch: _branch_pb2.Branch | None = ...,
+        calendar: _calendar_pb2.Calendar | None = ...,
+        rule: _circulation_rule_pb2.CirculationRule | None = ...,
+        settings: _library_settings_pb2.LibrarySettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "change", b"change"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "rule", b"rule", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "change", b"change", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "revision", b"revision", "rule", b"rule", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["book"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["book", "item", "branch", "calendar", "rule", "settings"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
@@ -205,6 +241,7 @@ class State(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
     LOAN_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
     @_builtins.property
@@ -215,18 +252,23 @@ class State(_message.Message):
     def loan(self) -> _loan_pb2.Loan:
         """A loan."""
 
+    @_builtins.property
+    def history(self) -> _history_pb2.HistoryEntry:
+        """An entry of the history."""
+
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         user: _user_pb2.User | None = ...,
         loan: _loan_pb2.Loan | None = ...,
+        history: _history_pb2.HistoryEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan", "state", b"state", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loan", b"loan", "state", b"state", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan", "revision", b"revision", "state", b"state", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loan", b"loan", "revision", b"revision", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["user", "loan"]  # noqa: Y015
+    _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["user", "loan", "history"]  # noqa: Y015
     _WhichOneofArgType_state: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_state) -> _WhichOneofReturnType_state | None: ...
 

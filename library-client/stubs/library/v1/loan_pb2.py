@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from library import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/loan.proto\x12\nlibrary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc5\x02\n\x04Loan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nbook_title\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12/\n\x0b\x62orrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breturn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05state\x18\t \x01(\x0e\x32\x15.library.v1.LoanState\x12\x15\n\rrenewal_count\x18\n \x01(\x05\x12 \n\x04\x66ine\x18\x0b \x01(\x0b\x32\x12.google.type.Money*o\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11LOAN_STATE_ACTIVE\x10\x01\x12\x16\n\x12LOAN_STATE_OVERDUE\x10\x02\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/loan.proto\x12\nlibrary.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xd7\x03\n\x04Loan\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12\x0f\n\x07user_id\x18\x03 \x01(\t\x12\x12\n\nbook_title\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12/\n\x0b\x62orrow_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breturn_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05state\x18\t \x01(\x0e\x32\x15.library.v1.LoanState\x12\x15\n\rrenewal_count\x18\n \x01(\x05\x12 \n\x04\x66ine\x18\x0b \x01(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07item_id\x18\x0c \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\r \x01(\t\x12\x0e\n\x06\x62ranch\x18\x0e \x01(\t\x12\'\n\x0b\x66ine_so_far\x18\x0f \x01(\x0b\x32\x12.google.type.Money\x12\x0f\n\x07rule_id\x18\x10 \x01(\t\x12\x11\n\ttime_zone\x18\x11 \x01(\t\x12\x11\n\titem_type\x18\x12 \x01(\t*o\n\tLoanState\x12\x1a\n\x16LOAN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11LOAN_STATE_ACTIVE\x10\x01\x12\x16\n\x12LOAN_STATE_OVERDUE\x10\x02\x12\x17\n\x13LOAN_STATE_RETURNED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.v1.loan_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOANSTATE']._serialized_start=423
-  _globals['_LOANSTATE']._serialized_end=534
+  _globals['_LOANSTATE']._serialized_start=569
+  _globals['_LOANSTATE']._serialized_end=680
   _globals['_LOAN']._serialized_start=96
-  _globals['_LOAN']._serialized_end=421
+  _globals['_LOAN']._serialized_end=567
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,9 @@
+"""`google/type/date.proto`: of googleapis-common-protos if that is installed, or from here.
+
+A process can load one file of this name only.
+"""
+
+try:
+    from google.type.date_pb2 import *
+except ModuleNotFoundError:
+    from library._date_pb2 import *

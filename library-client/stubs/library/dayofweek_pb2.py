@@ -1,0 +1,9 @@
+"""`google/type/dayofweek.proto`: of googleapis-common-protos if that is installed, or from here.
+
+A process can load one file of this name only.
+"""
+
+try:
+    from google.type.dayofweek_pb2 import *
+except ModuleNotFoundError:
+    from library._dayofweek_pb2 import *
