@@ -24,8 +24,7 @@ def list_most_lent_books(store: Store, request: ListMostLentBooksRequest) -> lis
     """Return the books that were lent most often, the most popular first; of equal ones, the older id first."""
     loan_count = peewee.fn.COUNT(Loan.key)
     counted = (
-        Loan.select(Loan.book_id, loan_count, peewee.fn.MAX(Loan.book_title))
-        .where(*of_period(request))
+        of_period(Loan.select(Loan.book_id, loan_count, peewee.fn.MAX(Loan.book_title)), request)
         .group_by(Loan.book_id)
         .order_by(loan_count.desc(), Loan.book_id)
         .limit(min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE))

@@ -46,7 +46,7 @@ def _totals() -> tuple[Any, Any]:
 def _by_month(request: ListLoanCountsRequest) -> list[Group]:
     """Count by quarters of an hour in the database, and add them up by the month that each zone's clock shows."""
     quarter = peewee.SQL(f"borrow_time / {QUARTER}")  # both engines divide integers as integers
-    query = Loan.select(quarter, Loan.time_zone, *_totals()).where(*of_period(request))
+    query = of_period(Loan.select(quarter, Loan.time_zone, *_totals()), request)
     counted = tuples(query.group_by(quarter, Loan.time_zone))
     made: Counter[str] = Counter()
     still_open: Counter[str] = Counter()
@@ -59,7 +59,7 @@ def _by_month(request: ListLoanCountsRequest) -> list[Group]:
 
 def _by(column: Any, name: Any, of: Callable[[Any], Any], request: ListLoanCountsRequest) -> list[Group]:
     """Count by a column. Names that differ only in case, blanks or form are one, with the first spelling."""
-    query = of(Loan.select(peewee.fn.MIN(name), *_totals())).where(*of_period(request)).group_by(column)
+    query = of_period(of(Loan.select(peewee.fn.MIN(name), *_totals())), request).group_by(column)
     return _sorted((name or "", count, open_count) for name, count, open_count in tuples(query))
 
 

@@ -27,8 +27,8 @@ class PeriodRequest(Protocol):
         """Return whether a field is set."""
 
 
-def of_period(request: PeriodRequest) -> list[Any]:
-    """Return the conditions for the loans of a report; all loans if nothing is set."""
+def of_period(query: Any, request: PeriodRequest) -> Any:
+    """Narrow a query of loans to those of a report; to all loans if nothing is set."""
     conditions: list[Any] = []
     if request.HasField("start_time"):
         conditions.append(Loan.borrow_time >= micros(request.start_time))
@@ -36,4 +36,4 @@ def of_period(request: PeriodRequest) -> list[Any]:
         conditions.append(Loan.borrow_time < micros(request.end_time))
     if request.branch:
         conditions.append(Loan.branch == request.branch)
-    return conditions
+    return query.where(*conditions) if conditions else query
