@@ -179,7 +179,8 @@ def test_a_page_that_is_applied_row_by_row_gives_items_to_loans_too(frontend: Lo
     frontend.receive(frontend.new_item(book.id, item_type="Map"), *good)
     assert [row.item_id for row in Loan.select().order_by(Loan.key)] == [item.id for item in good]
     assert SetAside.select().count() == 1
-    assert len(loans) == 2 and free(frontend, book) == 0
+    assert len(loans) == 2
+    assert free(frontend, book) == 0
 
 
 def test_all_known_states_of_the_contract_are_known_here() -> None:
