@@ -114,7 +114,7 @@ def repair(store: Store) -> Identity:
     correct_counts(COUNTS)
     correct_counts(FREE_COPY_COUNTS)
     _repair_clock_mark(store)
-    Counter.delete().execute()
+    Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
     return identity
 
