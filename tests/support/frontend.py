@@ -36,7 +36,7 @@ from service_kit.store import Store
 
 RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
 
-KINDS = {field.message_type._concrete_class: field.name for field in CatalogChange.DESCRIPTOR.oneofs[0].fields}
+KINDS = {type(getattr(CatalogChange(), field.name)): field.name for field in CatalogChange.DESCRIPTOR.oneofs[0].fields}
 """The field of CatalogChange for each type of messages."""
 
 Result = TypeVar("Result")
@@ -54,7 +54,8 @@ class LocalFrontend:
 
     def receive(self, *rows: Message, has_more: bool = False) -> None:
         """Take these rows of the catalogue, new or changed, from the admin: a page."""
-        changes = [CatalogChange(revision=next(self._revisions), **{KINDS[type(row)]: row}) for row in rows]
+        fields: list[dict[str, Any]] = [{KINDS[type(row)]: row} for row in rows]
+        changes = [CatalogChange(revision=next(self._revisions), **field) for field in fields]
         page = ListCatalogChangesResponse(
             changes=changes, next_cursor=f"after {next(self._revisions)}", has_more=has_more
         )
