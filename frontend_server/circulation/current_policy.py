@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import peewee
-import tzlocal
 from google.type.money_pb2 import Money
 
 from frontend_server.circulation.circulation_rule import CirculationRule as Rule
@@ -20,13 +17,11 @@ from library.v1 import branch_pb2, calendar_pb2, circulation_rule_pb2, library_s
 from library_domain.calendars import Calendar as OpenDays
 from library_domain.default_policy import default_rule
 from library_domain.loans import set_amount
-from service_kit.logs import logger
+from service_kit.machine_zone import machine_zone
 from service_kit.statements import Statement, tuples
 from service_kit.unreadable import DAMAGE, report
 
 Message = TypeVar("Message")
-
-log = logger(__name__)
 
 
 class _Read(NamedTuple):
@@ -89,13 +84,3 @@ def _defaults(rules: LendingRules) -> PolicyDefaults:
     rate = Money()
     set_amount(rate, rules.daily_fine.currency, rules.daily_fine.nanos)
     return PolicyDefaults(Rule.from_message(default_rule(rate)), rules.loan_limit, machine_zone())
-
-
-def machine_zone() -> ZoneInfo:
-    """Return the time zone of this machine. UTC if it has none, or one that is not known."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # tzlocal warns of a machine without a time zone
-            return tzlocal.get_localzone()
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        log.warning("the time zone of this machine cannot be read: dates are those of UTC", error=str(error))
-        return ZoneInfo("UTC")
