@@ -10,6 +10,7 @@ from service_kit.errors import (
     Aborted,
     AlreadyExists,
     FailedPrecondition,
+    FieldInvalid,
     NotFound,
     OutOfRange,
     ResourceExhausted,
@@ -28,6 +29,10 @@ class UserNotFound(NotFound):
     reason = "USER_NOT_FOUND"
     resource_type = "library.v1.User"
     message = "No user has the id {user_id}."
+
+
+class CardNotFound(UserNotFound):
+    message = "No user has the card {card_number}."
 
 
 class LoanNotFound(NotFound):
@@ -96,6 +101,98 @@ class RenewalLimitReached(FailedPrecondition):
 
     reason = "RENEWAL_LIMIT_REACHED"
     message = "The loan {loan_id} can be renewed at most {renewal_limit} times, for at most {day_limit} days in total."
+
+
+class ItemNotFound(NotFound):
+    reason = "ITEM_NOT_FOUND"
+    resource_type = "library.v1.Item"
+    message = "No item has the id {item_id}."
+
+
+class BarcodeNotFound(ItemNotFound):
+    message = "No item has the barcode {barcode}."
+
+
+class ItemNotLendable(FailedPrecondition):
+    """The item does not circulate. `state` is its state in words, such as `set aside`."""
+
+    reason = "ITEM_NOT_LENDABLE"
+    message = "The item {barcode} is {state}, so it is not lent."
+
+
+class ItemOnLoan(FailedPrecondition):
+    """Another user has the item, until `due_time`, in RFC 3339."""
+
+    reason = "ITEM_ON_LOAN"
+    message = "Another user has the item {barcode}, until {due_time}; check it in first."
+
+
+class ItemNotOnLoan(FailedPrecondition):
+    reason = "ITEM_NOT_ON_LOAN"
+    message = "Nobody has the item {barcode}, so there is no loan to renew."
+
+
+class RuleNotLendable(FailedPrecondition):
+    """The circulation rule does not lend such an item to such a user."""
+
+    reason = "RULE_NOT_LENDABLE"
+    message = "The circulation rule {rule_id} does not lend such an item to such a user."
+
+
+class UserBlocked(FailedPrecondition):
+    """The user is blocked by hand: `until` a time in RFC 3339, or until somebody lifts the block."""
+
+    reason = "USER_BLOCKED"
+    message = "The user {user_id} is blocked until {until}."
+
+
+class ItemTypeLimitReached(FailedPrecondition):
+    """The user has the most open loans of items of this type, `item_type_limit`, that the circulation rule allows."""
+
+    reason = "ITEM_TYPE_LIMIT_REACHED"
+    message = "The user {user_id} has {item_type_limit} open loans of items of this type, the most by the rule."
+
+
+class CannotCancel(FailedPrecondition):
+    """A check-out or check-in cannot be cancelled any more. `problem` explains why."""
+
+    reason = "CANNOT_CANCEL"
+    message = "The loan {loan_id} cannot be put back: {problem}."
+
+
+class MembershipExpired(FailedPrecondition):
+    """The user's membership has ended. `last_date` was its last day, in ISO 8601."""
+
+    reason = "MEMBERSHIP_EXPIRED"
+    message = "The membership of the user {user_id} ended on {last_date}; renew it first."
+
+
+class LoanTooLong(FailedPrecondition):
+    """The borrower asks for more than `most_days`, the most days of the circulation rule."""
+
+    reason = "LOAN_TOO_LONG"
+    message = "{days} days are too long: this item is lent for at most {most_days} days."
+
+
+class DueTimePassed(FailedPrecondition):
+    """The loan would be due at `due_time`, in RFC 3339, which is not later than now."""
+
+    reason = "DUE_TIME_PASSED"
+    message = "The loan would be due at {due_time}, which has passed; choose a later due time."
+
+
+class DueTimeUnchanged(FailedPrecondition):
+    """The loan is due at `due_time`, in RFC 3339, and the renewal would not make it due later."""
+
+    reason = "DUE_TIME_UNCHANGED"
+    message = "The loan {loan_id} is due at {due_time}; a renewal now would not make it due later."
+
+
+class RenewalTooEarly(FailedPrecondition):
+    """The loan can be renewed from `earliest_date` on, in ISO 8601, a date of the branch that lent it."""
+
+    reason = "RENEWAL_TOO_EARLY"
+    message = "The loan {loan_id} can be renewed from {earliest_date} on."
 
 
 class ClockBehind(FailedPrecondition):
@@ -182,6 +279,12 @@ class SyncSecretWrong(Unauthenticated):
         "If that frontend has lost its secret, as after a restore of a backup from before the pairing, run: "
         "library-admin accept-frontend {frontend_id}"
     )
+
+
+class NeverOpen(FieldInvalid):
+    """The calendar has no open day in the 366 days from today on."""
+
+    reason = "NEVER_OPEN"
 
 
 class ImportTooLong(ResourceExhausted):

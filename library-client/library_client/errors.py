@@ -17,9 +17,12 @@ __all__ = [
     "BookRemoved",
     "BookUnavailable",
     "CallIdle",
+    "CannotCancel",
     "CardNumberTaken",
     "ClockBehind",
     "CursorExpired",
+    "DueTimePassed",
+    "DueTimeUnchanged",
     "EmailTaken",
     "EtagMismatch",
     "FieldInvalid",
@@ -29,21 +32,32 @@ __all__ = [
     "ImportTooLong",
     "Internal",
     "IsbnTaken",
+    "ItemNotFound",
+    "ItemNotLendable",
+    "ItemNotOnLoan",
+    "ItemOnLoan",
+    "ItemTypeLimitReached",
     "LibraryError",
     "LoanLimitReached",
     "LoanNotFound",
     "LoanOverdue",
     "LoanReturned",
+    "LoanTooLong",
+    "MembershipExpired",
     "MessageUnreadable",
+    "NeverOpen",
     "NoCopyAvailable",
     "NotServing",
     "OtherFrontend",
     "RenewalLimitReached",
+    "RenewalTooEarly",
     "RequestIdReused",
     "RowUnreadable",
+    "RuleNotLendable",
     "ServerBusy",
     "StoreUnavailable",
     "SyncSecretWrong",
+    "UserBlocked",
     "UserClosed",
     "UserHasLoans",
     "UserNotActive",
@@ -376,6 +390,135 @@ class ImportRunUndone(LibraryError):
     reason = "IMPORT_RUN_UNDONE"
 
 
+class MembershipExpired(LibraryError):
+    """The user's membership has ended; the metadata has its last day.
+
+    Renew the membership.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "MEMBERSHIP_EXPIRED"
+
+
+class LoanTooLong(LibraryError):
+    """The borrower asks for more days than the circulation rule allows; the metadata has the most.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_TOO_LONG"
+
+
+class DueTimePassed(LibraryError):
+    """The loan would be due at a time that has passed, for example because the term has ended; the metadata has the due
+    time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_PASSED"
+
+
+class DueTimeUnchanged(LibraryError):
+    """The renewal would not make the loan due later than it is; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_UNCHANGED"
+
+
+class RenewalTooEarly(LibraryError):
+    """The loan cannot be renewed yet; the metadata has the earliest day.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RENEWAL_TOO_EARLY"
+
+
+class NeverOpen(LibraryError):
+    """The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "NEVER_OPEN"
+
+
+class ItemNotFound(LibraryError):
+    """No item has this id or barcode.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "ITEM_NOT_FOUND"
+
+
+class ItemNotLendable(LibraryError):
+    """The item is set aside, on order, missing or withdrawn; the metadata has its `state`.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_LENDABLE"
+
+
+class ItemOnLoan(LibraryError):
+    """Another user has the item; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_ON_LOAN"
+
+
+class ItemNotOnLoan(LibraryError):
+    """Nobody has the item, so its loan cannot be renewed.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_ON_LOAN"
+
+
+class RuleNotLendable(LibraryError):
+    """The circulation rule does not lend such an item to such a user; the metadata has the rule.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RULE_NOT_LENDABLE"
+
+
+class UserBlocked(LibraryError):
+    """The user is blocked by hand and can neither borrow nor renew; the metadata has until when.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_BLOCKED"
+
+
+class ItemTypeLimitReached(LibraryError):
+    """The user has the most open loans of items of this type that the circulation rule allows.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_TYPE_LIMIT_REACHED"
+
+
+class CannotCancel(LibraryError):
+    """The check-out or check-in cannot be cancelled any more; the metadata has the problem.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CANNOT_CANCEL"
+
+
 class CardNumberTaken(LibraryError):
     """Another user, possibly one whose account is closed, has this card number.
 
@@ -429,6 +572,20 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "ROW_UNREADABLE": RowUnreadable,
     "IMPORT_RUN_NOT_FOUND": ImportRunNotFound,
     "IMPORT_RUN_UNDONE": ImportRunUndone,
+    "MEMBERSHIP_EXPIRED": MembershipExpired,
+    "LOAN_TOO_LONG": LoanTooLong,
+    "DUE_TIME_PASSED": DueTimePassed,
+    "DUE_TIME_UNCHANGED": DueTimeUnchanged,
+    "RENEWAL_TOO_EARLY": RenewalTooEarly,
+    "NEVER_OPEN": NeverOpen,
+    "ITEM_NOT_FOUND": ItemNotFound,
+    "ITEM_NOT_LENDABLE": ItemNotLendable,
+    "ITEM_ON_LOAN": ItemOnLoan,
+    "ITEM_NOT_ON_LOAN": ItemNotOnLoan,
+    "RULE_NOT_LENDABLE": RuleNotLendable,
+    "USER_BLOCKED": UserBlocked,
+    "ITEM_TYPE_LIMIT_REACHED": ItemTypeLimitReached,
+    "CANNOT_CANCEL": CannotCancel,
     "CARD_NUMBER_TAKEN": CardNumberTaken,
     "BLOCK_NOT_FOUND": BlockNotFound,
 }

@@ -22,8 +22,11 @@ MODULES = (errors.__name__, library_domain.errors.__name__)
 
 
 def groups_others(error: type[ServiceError]) -> bool:
-    """Whether it is there only for those of a status; what library-rest makes of it is another matter."""
-    return any(narrower.__module__ in MODULES for narrower in error.__subclasses__())
+    """Whether it is there only for those of a status or a reason; what library-rest makes of it is another matter."""
+    return any(
+        narrower.__module__ in MODULES and (narrower.reason == error.reason or "reason" not in vars(error))
+        for narrower in error.__subclasses__()
+    )
 
 
 ERRORS: list[type[ServiceError]] = [
