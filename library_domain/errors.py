@@ -10,6 +10,7 @@ from service_kit.errors import (
     Aborted,
     AlreadyExists,
     FailedPrecondition,
+    FieldInvalid,
     NotFound,
     OutOfRange,
     ResourceExhausted,
@@ -98,6 +99,41 @@ class RenewalLimitReached(FailedPrecondition):
     message = "The loan {loan_id} can be renewed at most {renewal_limit} times, for at most {day_limit} days in total."
 
 
+class MembershipExpired(FailedPrecondition):
+    """The user's membership has ended. `last_date` was its last day, in ISO 8601."""
+
+    reason = "MEMBERSHIP_EXPIRED"
+    message = "The membership of the user {user_id} ended on {last_date}; renew it first."
+
+
+class LoanTooLong(FailedPrecondition):
+    """The borrower asks for more than `most_days`, the most days of the circulation rule."""
+
+    reason = "LOAN_TOO_LONG"
+    message = "{days} days are too long: this item is lent for at most {most_days} days."
+
+
+class DueTimePassed(FailedPrecondition):
+    """The loan would be due at `due_time`, in RFC 3339, which is not later than now."""
+
+    reason = "DUE_TIME_PASSED"
+    message = "The loan would be due at {due_time}, which has passed; choose a later due time."
+
+
+class DueTimeUnchanged(FailedPrecondition):
+    """The loan is due at `due_time`, in RFC 3339, and the renewal would not make it due later."""
+
+    reason = "DUE_TIME_UNCHANGED"
+    message = "The loan {loan_id} is due at {due_time}; a renewal now would not make it due later."
+
+
+class RenewalTooEarly(FailedPrecondition):
+    """The loan can be renewed from `earliest_date` on, in ISO 8601, a date of the branch that lent it."""
+
+    reason = "RENEWAL_TOO_EARLY"
+    message = "The loan {loan_id} can be renewed from {earliest_date} on."
+
+
 class ClockBehind(FailedPrecondition):
     """The clock is more than a day behind the newest time in the store. `now` and `newest_time` are RFC 3339."""
 
@@ -140,6 +176,22 @@ class UserEtagMismatch(EtagMismatch):
     message = "The user {user_id} has changed since it was read; read it again and decide again."
 
 
+class BranchEtagMismatch(EtagMismatch):
+    message = "The branch {branch} has changed since it was read; read it again and decide again."
+
+
+class CalendarEtagMismatch(EtagMismatch):
+    message = "The calendar of the branch {branch} has changed since it was read; read it again and decide again."
+
+
+class RuleEtagMismatch(EtagMismatch):
+    message = "The circulation rule {rule_id} has changed since it was read; read it again and decide again."
+
+
+class SettingsEtagMismatch(EtagMismatch):
+    message = "The settings of the library have changed since they were read; read them again and decide again."
+
+
 class CursorExpired(OutOfRange):
     """The cursor or receipt is not valid for the admin's database, which was restored from an older backup, for one."""
 
@@ -169,6 +221,51 @@ class SyncSecretWrong(Unauthenticated):
         "If that frontend has lost its secret, as after a restore of a backup from before the pairing, run: "
         "library-admin accept-frontend {frontend_id}"
     )
+
+
+class NeverOpen(FieldInvalid):
+    """The calendar has no open day in the 366 days from today on."""
+
+    reason = "NEVER_OPEN"
+
+
+class ClosedDayPassed(FailedPrecondition):
+    """The calendar would open `date`, in ISO 8601: a day in the past on which the branch was closed."""
+
+    reason = "CLOSED_DAY_PASSED"
+    message = (
+        "The branch {branch} was closed on {date}, and fines may have been counted by that. "
+        "Keep this day closed, for example by an exception."
+    )
+
+
+class RuleNotFound(NotFound):
+    reason = "RULE_NOT_FOUND"
+    resource_type = "library.v1.CirculationRule"
+    message = "No circulation rule has the id {rule_id}."
+
+
+class RuleExists(AlreadyExists):
+    """A rule for the same branch, user category and item type exists."""
+
+    reason = "RULE_EXISTS"
+    message = "The circulation rule {rule_id} is for the same branch, user category and item type; change that rule."
+
+
+class RuleRequired(FailedPrecondition):
+    reason = "RULE_REQUIRED"
+    message = "The circulation rule {rule_id} is the one for everything and cannot be deleted; change it instead."
+
+
+class BranchNotFound(NotFound):
+    reason = "BRANCH_NOT_FOUND"
+    resource_type = "library.v1.Branch"
+    message = "No branch has the code {branch}."
+
+
+class BranchExists(AlreadyExists):
+    reason = "BRANCH_EXISTS"
+    message = "A branch with the code {branch} exists; choose another code."
 
 
 class ImportTooLong(ResourceExhausted):

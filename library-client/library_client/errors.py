@@ -15,9 +15,14 @@ __all__ = [
     "BookOnLoan",
     "BookRemoved",
     "BookUnavailable",
+    "BranchExists",
+    "BranchNotFound",
     "CallIdle",
     "ClockBehind",
+    "ClosedDayPassed",
     "CursorExpired",
+    "DueTimePassed",
+    "DueTimeUnchanged",
     "EmailTaken",
     "EtagMismatch",
     "FieldInvalid",
@@ -32,13 +37,20 @@ __all__ = [
     "LoanNotFound",
     "LoanOverdue",
     "LoanReturned",
+    "LoanTooLong",
+    "MembershipExpired",
     "MessageUnreadable",
+    "NeverOpen",
     "NoCopyAvailable",
     "NotServing",
     "OtherFrontend",
     "RenewalLimitReached",
+    "RenewalTooEarly",
     "RequestIdReused",
     "RowUnreadable",
+    "RuleExists",
+    "RuleNotFound",
+    "RuleRequired",
     "ServerBusy",
     "StoreUnavailable",
     "SyncSecretWrong",
@@ -374,6 +386,124 @@ class ImportRunUndone(LibraryError):
     reason = "IMPORT_RUN_UNDONE"
 
 
+class MembershipExpired(LibraryError):
+    """The user's membership has ended; the metadata has its last day.
+
+    Renew the membership.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "MEMBERSHIP_EXPIRED"
+
+
+class LoanTooLong(LibraryError):
+    """The borrower asks for more days than the circulation rule allows; the metadata has the most.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LOAN_TOO_LONG"
+
+
+class DueTimePassed(LibraryError):
+    """The loan would be due at a time that has passed, for example because the term has ended; the metadata has the due
+    time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_PASSED"
+
+
+class DueTimeUnchanged(LibraryError):
+    """The renewal would not make the loan due later than it is; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "DUE_TIME_UNCHANGED"
+
+
+class RenewalTooEarly(LibraryError):
+    """The loan cannot be renewed yet; the metadata has the earliest day.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RENEWAL_TOO_EARLY"
+
+
+class NeverOpen(LibraryError):
+    """The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "NEVER_OPEN"
+
+
+class RuleNotFound(LibraryError):
+    """No circulation rule has this id; it may have been deleted.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "RULE_NOT_FOUND"
+
+
+class RuleExists(LibraryError):
+    """A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+
+    Change that rule instead.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "RULE_EXISTS"
+
+
+class RuleRequired(LibraryError):
+    """The circulation rule for everything cannot be deleted.
+
+    Change it instead.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RULE_REQUIRED"
+
+
+class BranchNotFound(LibraryError):
+    """No branch has this code.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BRANCH_NOT_FOUND"
+
+
+class BranchExists(LibraryError):
+    """A branch with this code exists.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "BRANCH_EXISTS"
+
+
+class ClosedDayPassed(LibraryError):
+    """The calendar would open a day in the past on which the branch was closed, which fines may have been counted by; the
+    metadata has the date.
+
+    Keep that day closed, for example by an exception.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CLOSED_DAY_PASSED"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -409,5 +539,17 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "ROW_UNREADABLE": RowUnreadable,
     "IMPORT_RUN_NOT_FOUND": ImportRunNotFound,
     "IMPORT_RUN_UNDONE": ImportRunUndone,
+    "MEMBERSHIP_EXPIRED": MembershipExpired,
+    "LOAN_TOO_LONG": LoanTooLong,
+    "DUE_TIME_PASSED": DueTimePassed,
+    "DUE_TIME_UNCHANGED": DueTimeUnchanged,
+    "RENEWAL_TOO_EARLY": RenewalTooEarly,
+    "NEVER_OPEN": NeverOpen,
+    "RULE_NOT_FOUND": RuleNotFound,
+    "RULE_EXISTS": RuleExists,
+    "RULE_REQUIRED": RuleRequired,
+    "BRANCH_NOT_FOUND": BranchNotFound,
+    "BRANCH_EXISTS": BranchExists,
+    "CLOSED_DAY_PASSED": ClosedDayPassed,
 }
 """The exception of each reason."""

@@ -104,6 +104,36 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No import has this run id."""
     ERROR_REASON_IMPORT_RUN_UNDONE: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
+    ERROR_REASON_MEMBERSHIP_EXPIRED: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION. The user's membership has ended; the metadata has its last day. Renew the membership."""
+    ERROR_REASON_LOAN_TOO_LONG: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. The borrower asks for more days than the circulation rule allows; the metadata has the most."""
+    ERROR_REASON_DUE_TIME_PASSED: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION. The loan would be due at a time that has passed, for example because the term has ended; the
+    metadata has the due time.
+    """
+    ERROR_REASON_DUE_TIME_UNCHANGED: _ErrorReason.ValueType  # 47
+    """FAILED_PRECONDITION. The renewal would not make the loan due later than it is; the metadata has the due time."""
+    ERROR_REASON_RENEWAL_TOO_EARLY: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
+    ERROR_REASON_NEVER_OPEN: _ErrorReason.ValueType  # 55
+    """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+    ERROR_REASON_RULE_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+    ERROR_REASON_RULE_EXISTS: _ErrorReason.ValueType  # 51
+    """ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+    Change that rule instead.
+    """
+    ERROR_REASON_RULE_REQUIRED: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+    ERROR_REASON_BRANCH_NOT_FOUND: _ErrorReason.ValueType  # 53
+    """NOT_FOUND. No branch has this code."""
+    ERROR_REASON_BRANCH_EXISTS: _ErrorReason.ValueType  # 54
+    """ALREADY_EXISTS. A branch with this code exists."""
+    ERROR_REASON_CLOSED_DAY_PASSED: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+    been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -193,4 +223,34 @@ ERROR_REASON_IMPORT_RUN_NOT_FOUND: ErrorReason.ValueType  # 31
 """NOT_FOUND. No import has this run id."""
 ERROR_REASON_IMPORT_RUN_UNDONE: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION. This import run was undone, so it takes no more rows. Use a new run id."""
+ERROR_REASON_MEMBERSHIP_EXPIRED: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION. The user's membership has ended; the metadata has its last day. Renew the membership."""
+ERROR_REASON_LOAN_TOO_LONG: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. The borrower asks for more days than the circulation rule allows; the metadata has the most."""
+ERROR_REASON_DUE_TIME_PASSED: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION. The loan would be due at a time that has passed, for example because the term has ended; the
+metadata has the due time.
+"""
+ERROR_REASON_DUE_TIME_UNCHANGED: ErrorReason.ValueType  # 47
+"""FAILED_PRECONDITION. The renewal would not make the loan due later than it is; the metadata has the due time."""
+ERROR_REASON_RENEWAL_TOO_EARLY: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
+ERROR_REASON_NEVER_OPEN: ErrorReason.ValueType  # 55
+"""INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+ERROR_REASON_RULE_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+ERROR_REASON_RULE_EXISTS: ErrorReason.ValueType  # 51
+"""ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+Change that rule instead.
+"""
+ERROR_REASON_RULE_REQUIRED: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+ERROR_REASON_BRANCH_NOT_FOUND: ErrorReason.ValueType  # 53
+"""NOT_FOUND. No branch has this code."""
+ERROR_REASON_BRANCH_EXISTS: ErrorReason.ValueType  # 54
+"""ALREADY_EXISTS. A branch with this code exists."""
+ERROR_REASON_CLOSED_DAY_PASSED: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
