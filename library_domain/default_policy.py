@@ -1,4 +1,4 @@
-"""The policy of a new library: one branch, and one rule for everything. Both services have it from the start.
+"""The policy with which a new library lends: one branch, and one rule for everything. Both services start with it.
 
 It is not in the feed until it is changed: each service makes it from these values.
 """

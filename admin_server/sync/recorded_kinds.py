@@ -8,8 +8,9 @@ from typing import Any
 
 import peewee
 
-from admin_server.store.models import Book, Loan, User
+from admin_server.store.models import Book, HistoryEntry, Loan, User
 from library.v1 import loan_pb2
+from library_domain.history import history_columns
 from library_domain.loans import loan_columns
 from library_domain.users import user_columns
 
@@ -75,4 +76,5 @@ RECORDED_KINDS = (
         problems=_fine_problems,
         after_recording=_count_copies_out,
     ),
+    RecordedKind("history", HistoryEntry, history_columns, ids=("id",), required=("time", "event")),
 )

@@ -53,8 +53,9 @@ from library.sync.v1.sync_service_pb2 import (
     RecordStatesResponse,
     State,
 )
-from library.v1 import book_pb2, loan_pb2, user_pb2
+from library.v1 import book_pb2, history_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.pairing import Credentials
 from service_kit.clock import DAY, SECOND, Clock, timestamp
@@ -198,7 +199,7 @@ class FrontendCalls:
         calls = itertools.count()
 
         def record(request: RecordStatesRequest) -> RecordStatesResponse:
-            ids = [row.user.id or row.loan.id for row in request.states]
+            ids = [row.user.id or row.loan.id or row.history.id for row in request.states]
             if next(calls) == MOST_PUSHES:
                 raise WireError(grpc.StatusCode.UNAVAILABLE, "away")
             if any(each.endswith(FAILS) for each in ids):
@@ -338,7 +339,14 @@ class AdminCalls:
             )
             for loan_id in chance.sample(USER_IDS, 4)
         ]
-        states = chance.sample([*users, *loans], 6)
+        entries = [
+            State(
+                revision=next(self._revisions),
+                history=history_pb2.HistoryEntry(id=entry_id, time=now, event=HISTORY_EVENT_CHECK_OUT),
+            )
+            for entry_id in chance.sample(USER_IDS, 4)
+        ]
+        states = chance.sample([*users, *loans, *entries], 6)
         return records.record_states(self.store, RecordStatesRequest(frontend_id=FRONTEND, states=states))
 
     def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
+from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.loans import Loan
 from admin_server.store.models.sync import Epoch, Frontend
@@ -29,6 +30,7 @@ __all__ = [
     "Book",
     "Epoch",
     "Frontend",
+    "HistoryEntry",
     "ImportBook",
     "ImportRow",
     "ImportRun",
@@ -49,6 +51,7 @@ The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the orde
 GUARDED_TABLES = {
     "user_account": "frontend",
     "loan": "frontend",
+    "history": "frontend",
     "epoch": "counter",
     "vocabulary": "counter",
     "import_row": "import_run",
@@ -64,6 +67,7 @@ MODELS = [
     Book,
     User,
     Loan,
+    HistoryEntry,
     Epoch,
     Frontend,
     ImportRun,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LEFT_OUT, Book
 from frontend_server.store.models.clock import ClockMark
+from frontend_server.store.models.history import HistoryEntry
 from frontend_server.store.models.loans import Loan
 from frontend_server.store.models.sync import (
     MOST_STARTS,
@@ -46,6 +47,7 @@ __all__ = [
     "WORD_INDEXES",
     "Book",
     "ClockMark",
+    "HistoryEntry",
     "Loan",
     "SetAside",
     "SyncState",
@@ -61,7 +63,7 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "loan", "book", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "history", "loan", "book", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
@@ -71,7 +73,7 @@ wait, such as one that writes a unique key. docs/locks.md has the reasons, tests
 GUARDED_TABLES = {"set_aside": "sync_state", "vocabulary": "sync_state"}
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked."""
 
-MODELS = [Counter, Book, User, Loan, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
+MODELS = [Counter, Book, User, Loan, HistoryEntry, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
 
 WORD_INDEXES = [Book.words, User.words]
 """The columns with an index by word: see `service_kit.full_text`."""

@@ -1,0 +1,95 @@
+"""The history as both services keep it: the frontend adds the entries, the admin has those that were pushed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from library.v1 import history_pb2
+from service_kit.clock import micros, timestamp
+from service_kit.errors import FieldInvalid
+from service_kit.paging import ListRequest, page_size, row_position
+from service_kit.unreadable import Damaged, read_rows
+
+SUBJECTS = ("user_id", "loan_id", "item_id", "book_id")
+"""What an entry can be about. An empty id means that there is none."""
+
+FILTERS = ("user_id", "loan_id", "item_id")
+
+
+class HistoryRow(Protocol):
+    """A row with the columns that `history_columns` names. The time is in microseconds since 1970."""
+
+    id: str
+    time: int
+    event: int
+    user_id: str
+    loan_id: str
+    item_id: str
+    book_id: str
+    staff: str
+    detail: str
+    overridden: str
+
+
+class ListHistoryRequest(ListRequest, Protocol):
+    """The fields that both services' ListHistoryRequest have."""
+
+    user_id: str
+    loan_id: str
+    item_id: str
+
+
+def overridden_text(overridden: Mapping[str, str]) -> str:
+    """Return the column for refusals that were overridden, each with the reason: a JSON object, or ""."""
+    return json.dumps(dict(overridden), ensure_ascii=False) if overridden else ""
+
+
+def history_message(row: HistoryRow) -> history_pb2.HistoryEntry:
+    """Convert a row to the message."""
+    entry = history_pb2.HistoryEntry(
+        id=row.id,
+        time=timestamp(row.time),
+        event=history_pb2.HistoryEvent.ValueType(row.event),
+        user_id=row.user_id,
+        loan_id=row.loan_id,
+        item_id=row.item_id,
+        book_id=row.book_id,
+        staff=row.staff,
+        detail=row.detail,
+    )
+    if row.overridden:
+        for refusal, reason in json.loads(row.overridden).items():
+            entry.overridden.add(refusal=refusal, reason=reason)
+    return entry
+
+
+def history_columns(entry: history_pb2.HistoryEntry) -> dict[str, object]:
+    """Convert a message to the columns of its row."""
+    return {
+        "id": entry.id,
+        "time": micros(entry.time),
+        "event": entry.event,
+        **{name: getattr(entry, name) for name in SUBJECTS},
+        "staff": entry.staff,
+        "detail": entry.detail,
+        "overridden": overridden_text({each.refusal: each.reason for each in entry.overridden}),
+    }
+
+
+def check_one_filter(request: ListHistoryRequest) -> None:
+    """Raise `FieldInvalid` unless the request has exactly one filter."""
+    given = [name for name in FILTERS if getattr(request, name)]
+    if len(given) != 1:
+        problem = "set exactly one of user_id, loan_id and item_id"
+        raise FieldInvalid(*((name, problem) for name in given or FILTERS))
+
+
+def history_rows(model: Any, request: ListHistoryRequest) -> list[Any | Damaged]:
+    """Read the entries of a page, the newest first, and one more. Raises `FieldInvalid` for a page token of others."""
+    subject = next(name for name in FILTERS if getattr(request, name))
+    query = model.select().where(getattr(model, subject) == getattr(request, subject))
+    if before := row_position(request):
+        query = query.where(model.key < before)
+    return read_rows(query.order_by(model.key.desc()).limit(page_size(request) + 1), model)
