@@ -93,7 +93,7 @@ def repair(store: Store, clock: Clock) -> Identity:
     """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
     newest = max(newest_in(column) for column in (Counter.revision, *_counted_revisions()))
-    Counter.delete().execute()
+    Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
     for model, least in LISTED:
         for row in list(model.select(model.key).where(damaged(model.revision, least=least))):

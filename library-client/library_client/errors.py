@@ -18,6 +18,7 @@ __all__ = [
     "BranchExists",
     "BranchNotFound",
     "CallIdle",
+    "CannotCancel",
     "ClockBehind",
     "ClosedDayPassed",
     "CursorExpired",
@@ -32,6 +33,11 @@ __all__ = [
     "ImportTooLong",
     "Internal",
     "IsbnTaken",
+    "ItemNotFound",
+    "ItemNotLendable",
+    "ItemNotOnLoan",
+    "ItemOnLoan",
+    "ItemTypeLimitReached",
     "LibraryError",
     "LoanLimitReached",
     "LoanNotFound",
@@ -50,10 +56,12 @@ __all__ = [
     "RowUnreadable",
     "RuleExists",
     "RuleNotFound",
+    "RuleNotLendable",
     "RuleRequired",
     "ServerBusy",
     "StoreUnavailable",
     "SyncSecretWrong",
+    "UserBlocked",
     "UserClosed",
     "UserHasLoans",
     "UserNotActive",
@@ -504,6 +512,78 @@ class ClosedDayPassed(LibraryError):
     reason = "CLOSED_DAY_PASSED"
 
 
+class ItemNotFound(LibraryError):
+    """No item has this id or barcode.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "ITEM_NOT_FOUND"
+
+
+class ItemNotLendable(LibraryError):
+    """The item is set aside, on order, missing or withdrawn; the metadata has its `state`.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_LENDABLE"
+
+
+class ItemOnLoan(LibraryError):
+    """Another user has the item; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_ON_LOAN"
+
+
+class ItemNotOnLoan(LibraryError):
+    """Nobody has the item, so its loan cannot be renewed.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_ON_LOAN"
+
+
+class RuleNotLendable(LibraryError):
+    """The circulation rule does not lend such an item to such a user; the metadata has the rule.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RULE_NOT_LENDABLE"
+
+
+class UserBlocked(LibraryError):
+    """The user is blocked by hand and can neither borrow nor renew; the metadata has until when.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_BLOCKED"
+
+
+class ItemTypeLimitReached(LibraryError):
+    """The user has the most open loans of items of this type that the circulation rule allows.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_TYPE_LIMIT_REACHED"
+
+
+class CannotCancel(LibraryError):
+    """The check-out or check-in cannot be cancelled any more; the metadata has the problem.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CANNOT_CANCEL"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -551,5 +631,13 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "BRANCH_NOT_FOUND": BranchNotFound,
     "BRANCH_EXISTS": BranchExists,
     "CLOSED_DAY_PASSED": ClosedDayPassed,
+    "ITEM_NOT_FOUND": ItemNotFound,
+    "ITEM_NOT_LENDABLE": ItemNotLendable,
+    "ITEM_ON_LOAN": ItemOnLoan,
+    "ITEM_NOT_ON_LOAN": ItemNotOnLoan,
+    "RULE_NOT_LENDABLE": RuleNotLendable,
+    "USER_BLOCKED": UserBlocked,
+    "ITEM_TYPE_LIMIT_REACHED": ItemTypeLimitReached,
+    "CANNOT_CANCEL": CannotCancel,
 }
 """The exception of each reason."""

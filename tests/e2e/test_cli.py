@@ -250,7 +250,7 @@ def test_an_import_whose_service_stops_prints_how_to_continue(
 ) -> None:
     running = feed(admin_process.address, first=500)
     assert admin_process.stop() == 0
-    _, errors = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=30)
+    _, errors = running.communicate(b"Late," + isbn(1000).encode() + b"\n", timeout=100)
     assert running.returncode == 2
     assert f"Error: Nothing answers at {admin_process.address}".encode() in errors
     assert b"Up to line 501: added 500" in errors

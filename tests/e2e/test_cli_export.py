@@ -70,7 +70,7 @@ def admin(module_servers: Servers, folder: Path) -> ServerProcess:
     server = module_servers.start("admin", f"sqlite:///{folder}/admin.db")
     with open_channel(server.address) as channel:
         for book in BOOKS:
-            AdminClient(channel).catalog.AddBook(book, timeout=10)
+            AdminClient(channel).catalog.AddBook(book, timeout=100)
     return server
 
 
@@ -80,17 +80,17 @@ def frontend(module_servers: Servers, folder: Path, admin: ServerProcess) -> Ser
     server = module_servers.start("frontend", f"sqlite:///{folder}/frontend.db", ADMIN_TARGET=admin.address)
     clients = server.frontend()
     people = [
-        clients.members.EnrollUser(EnrollUserRequest(email=f"{name[0]}@example.org", last_name=name), timeout=30)
+        clients.members.EnrollUser(EnrollUserRequest(email=f"{name[0]}@example.org", last_name=name), timeout=100)
         for name in ("Ada", "Eve", "Bob, jr")
     ]
-    clients.members.CloseUser(CloseUserRequest(id=people[1].id), timeout=30)
+    clients.members.CloseUser(CloseUserRequest(id=people[1].id), timeout=100)
     book = catalogue(admin.address)[1]
 
-    clients.sync.SyncNow(SyncNowRequest(), timeout=30)
+    clients.sync.SyncNow(SyncNowRequest(), timeout=100)
     request = BorrowBookRequest(book_id=book.id, user_id=people[0].id, days=14)
-    first = clients.lending.BorrowBook(request, timeout=30)
-    clients.lending.ReturnBook(ReturnBookRequest(loan_id=first.id), timeout=30)
-    clients.lending.BorrowBook(request, timeout=30)
+    first = clients.lending.BorrowBook(request, timeout=100)
+    clients.lending.ReturnBook(ReturnBookRequest(loan_id=first.id), timeout=100)
+    clients.lending.BorrowBook(request, timeout=100)
     return server
 
 

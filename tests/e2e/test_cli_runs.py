@@ -89,7 +89,7 @@ def test_a_run_is_listed_and_undone_but_for_changed_books(admin: str, tmp_path: 
     books = catalogue(admin)
     with open_channel(admin) as channel:
         changed = Book(id=books[7].id, publisher="Mine")
-        AdminClient(channel).catalog.UpdateBook(UpdateBookRequest(book=changed), timeout=10)
+        AdminClient(channel).catalog.UpdateBook(UpdateBookRequest(book=changed), timeout=100)
 
     newest, _ = json.loads(library("import", "--runs", "--json", admin=admin).stdout)
     assert (newest["id"], newest["source"], newest["added_count"]) == (run_id, str(file), 600)

@@ -67,7 +67,7 @@ class Up:
     def get(self, path: str, host: str = "localhost") -> bytes:
         """Fetch what is at a path of the REST service, asked for by that name."""
         request = Request(self.rest + path, headers={"Host": host})
-        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+        with build_opener(ProxyHandler({})).open(request, timeout=100) as answer:
             body: bytes = answer.read()
             return body
 
@@ -121,9 +121,9 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     assert b"<html" in up.get("/docs")
     with open_channel(up.frontend) as channel:
         frontend = FrontendClient(channel)
-        assert frontend.catalog.ListBooks(ListBooksRequest(page_size=3), timeout=10).books
+        assert frontend.catalog.ListBooks(ListBooksRequest(page_size=3), timeout=100).books
         user = EnrollUserRequest(email="grace@example.org", first_name="Grace", last_name="Hopper")
-        frontend.members.EnrollUser(user, timeout=10)
+        frontend.members.EnrollUser(user, timeout=100)
     books = len(catalogue(up.admin))
 
     table = library("status", "--all", "--rest-url", up.rest, admin=up.admin, frontend=up.frontend)
@@ -175,7 +175,7 @@ def test_a_catalogue_that_was_emptied_stays_empty(
     assert len(books) > 50
     with open_channel(up.admin) as channel:
         for book in books:
-            AdminClient(channel).catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=10)
+            AdminClient(channel).catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=100)
     assert up.end(signal.SIGTERM)[0] == 0
     again = Up(tmp_path, **urls)
     started.append(again)

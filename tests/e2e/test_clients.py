@@ -65,11 +65,11 @@ class Library:
 
     def book(self, title: str) -> Book:
         """Add a book of which there is one copy, and wait until patrons see it."""
-        book = self.admin.catalog.AddBook(AddBookRequest(title=title, publisher=f"{title} Press"), timeout=10)
+        book = self.admin.catalog.AddBook(AddBookRequest(title=title, publisher=f"{title} Press"), timeout=100)
         deadline = time.monotonic() + 100
         while True:
             try:
-                return self.frontend.catalog.GetBook(GetBookRequest(id=book.id), timeout=10)
+                return self.frontend.catalog.GetBook(GetBookRequest(id=book.id), timeout=100)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.NOT_FOUND or time.monotonic() > deadline:
                     raise
@@ -261,19 +261,19 @@ def test_python_stubs_serve_a_patron_and_document_themselves(library: Library) -
     book = library.book("Book for Python")
     frontend = library.frontend
     listing = ListBooksRequest(publisher=[book.publisher])
-    assert [listed.title for listed in frontend.catalog.ListBooks(listing, timeout=10).books] == ["Book for Python"]
+    assert [listed.title for listed in frontend.catalog.ListBooks(listing, timeout=100).books] == ["Book for Python"]
     user = frontend.members.EnrollUser(
-        EnrollUserRequest(email="ada@python.example", first_name="Ada", last_name="L."), timeout=10
+        EnrollUserRequest(email="ada@python.example", first_name="Ada", last_name="L."), timeout=100
     )
     borrowing = BorrowBookRequest(book_id=book.id, user_id=user.id, days=14)
-    loan = frontend.lending.BorrowBook(borrowing, timeout=10)
-    assert frontend.lending.GetLoan(GetLoanRequest(id=loan.id), timeout=10) == loan
+    loan = frontend.lending.BorrowBook(borrowing, timeout=100)
+    assert frontend.lending.GetLoan(GetLoanRequest(id=loan.id), timeout=100) == loan
     with pytest.raises(grpc.RpcError) as refused:
-        frontend.lending.BorrowBook(borrowing, timeout=10)
+        frontend.lending.BorrowBook(borrowing, timeout=100)
     refusal = refusal_of(refused.value)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_COPY_AVAILABLE")
     assert refusal.metadata["next_available_time"][:19] == loan.due_time.ToJsonString()[:19]
-    frontend.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
+    frontend.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=100)
 
     assert "Lends a copy of a book to a user" in (inspect.getdoc(LendingServiceServicer.BorrowBook) or "")
     assert "Adds a book to the catalogue" in (inspect.getdoc(AdminCatalogServiceServicer.AddBook) or "")

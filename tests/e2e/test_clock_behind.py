@@ -52,7 +52,7 @@ class Frontend:
 
     def health(self, service: str) -> int:
         check = health_pb2_grpc.HealthStub(self.process.channel()).Check  # type: ignore[attr-defined]
-        status: int = check(health_pb2.HealthCheckRequest(service=service), timeout=10).status
+        status: int = check(health_pb2.HealthCheckRequest(service=service), timeout=100).status
         return status
 
     def lends(self, is_serving: bool) -> bool:
@@ -61,12 +61,12 @@ class Frontend:
 
     def enroll(self, name: str) -> str:
         request = EnrollUserRequest(email=f"{name}@example.org", first_name="Ada", last_name="Lovelace")
-        user_id: str = self.client.members.EnrollUser(request, timeout=20).id
+        user_id: str = self.client.members.EnrollUser(request, timeout=100).id
         return user_id
 
     def borrow(self, book_id: str, user_id: str) -> Loan:
         request = BorrowBookRequest(book_id=book_id, user_id=user_id, days=14)
-        loan: Loan = self.client.lending.BorrowBook(request, timeout=20)
+        loan: Loan = self.client.lending.BorrowBook(request, timeout=100)
         return loan
 
     def refusal(self, book_id: str, user_id: str) -> Refusal:
@@ -90,7 +90,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     settings = {"ADMIN_TARGET": admin.address, "SYNC_INTERVAL": "0.3"}
     url = databases.migrated("frontend", "sqlite")
     frontend = Frontend(servers.prepare("frontend", url, **settings), clock)
-    book = admin.admin().catalog.AddBook(AddBookRequest(title="Emma", copies=20), timeout=20)
+    book = admin.admin().catalog.AddBook(AddBookRequest(title="Emma", copies=20), timeout=100)
     eventually(knows(frontend.client, book), "the book is there")
     user_id = frontend.enroll("ada")
     loan = frontend.borrow(book.id, user_id)
@@ -116,7 +116,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     assert frontend.lends(False)
     assert frontend.refusal(book.id, user_id).metadata["now"].startswith("1970-01-01T")
     assert frontend.enroll("grace")
-    assert frontend.client.catalog.ListBooks(ListBooksRequest(), timeout=20).books
+    assert frontend.client.catalog.ListBooks(ListBooksRequest(), timeout=100).books
     too_early = accept_clock(url, clock)
     assert too_early.returncode == 1
     assert "before the release of this program: set the clock" in too_early.stderr
@@ -125,7 +125,7 @@ def test_a_frontend_with_a_clock_that_is_behind(servers: Servers, databases: Fre
     frontend.borrow(book.id, user_id)
     eventually(lambda: frontend.lends(True), "health reports that it lends, without a restart")
     clock.set_offset(NOW)
-    returned = frontend.client.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=20)
+    returned = frontend.client.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=100)
     assert not returned.HasField("fine")
 
     clock.set_offset(YEARS_60)
@@ -156,7 +156,7 @@ def test_of_two_processes_on_a_store_the_one_with_the_wrong_clock_does_not_lend(
         frontends.append(Frontend(process, FakeTime(tmp_path / name)))
     right, wrong = frontends
     wrong.clock.set_offset(-25 * HOUR)
-    book = admin.admin().catalog.AddBook(AddBookRequest(title="Emma", copies=20), timeout=20)
+    book = admin.admin().catalog.AddBook(AddBookRequest(title="Emma", copies=20), timeout=100)
     eventually(knows(right.client, book), "the book is there")
     user_id = right.enroll("ada")
     eventually(lambda: wrong.lends(False), "it knows what the other one wrote")

@@ -58,10 +58,10 @@ class BothServices:
     def sync(self) -> tuple[float, float]:
         """Add a book and enrol a user; return the seconds until each is known to the other service."""
         number = next(self._numbers)
-        book = self.librarian.catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=20)
+        book = self.librarian.catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=100)
         pulled = eventually(knows(self.patron, book), "the book is at the frontend", seconds=30)
         enroll = EnrollUserRequest(email=f"patron{number}@example.org", first_name="Ada", last_name="Lovelace")
-        user = self.patron.members.EnrollUser(enroll, timeout=20)
+        user = self.patron.members.EnrollUser(enroll, timeout=100)
         pushed = eventually(lambda: user.id in recorded_users(self.librarian), "the user is recorded", seconds=30)
         return pulled, pushed
 

@@ -45,7 +45,7 @@ def addresses_and_stores(
         "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
     sync = frontend.frontend().sync
-    eventually(lambda: sync.GetSyncStatus(GetSyncStatusRequest(), timeout=30).book_count >= 60, "the sample is there")
+    eventually(lambda: sync.GetSyncStatus(GetSyncStatusRequest(), timeout=100).book_count >= 60, "the sample is there")
     rest = module_rest_servers.start([frontend.address, admin.address])
     addresses = {
         "127.0.0.1:50051": frontend.address,

@@ -26,7 +26,7 @@ from tests.support.clients import open_channel
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
-SECONDS = 30.0
+SECONDS = 100.0
 """More than anything here takes."""
 
 

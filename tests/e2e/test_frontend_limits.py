@@ -44,7 +44,7 @@ def fill(database_url: str, books: int) -> tuple[list[str], str]:
 
 def code_of(call: Callable[..., Any], *arguments: Any) -> grpc.StatusCode:
     try:
-        call(*arguments, timeout=20)
+        call(*arguments, timeout=100)
     except grpc.RpcError as error:
         code = error.code()
         assert isinstance(code, grpc.StatusCode)
@@ -78,7 +78,7 @@ def test_a_flood_is_refused_at_once_and_the_server_lives_on(servers: Servers, fr
         with store.writing():
             Book.update(title=Book.title).execute()  # nobody can lend a book until this transaction ends
             calls = [
-                desk.lending.BorrowBook.future(BorrowBookRequest(book_id=book, user_id=user, days=1), timeout=20)
+                desk.lending.BorrowBook.future(BorrowBookRequest(book_id=book, user_id=user, days=1), timeout=100)
                 for book in books
             ]
             deadline = time.monotonic() + 3
@@ -120,7 +120,7 @@ def test_a_stop_in_a_flood_of_borrows_loses_no_acknowledged_loan(servers: Server
     # Who was cut off does not know what became of the request, and finds out by sending it again.
     server.start()
     for request in flood.unanswered:
-        loan = desk.lending.BorrowBook(request, timeout=20, wait_for_ready=True)
+        loan = desk.lending.BorrowBook(request, timeout=100, wait_for_ready=True)
         assert kept.get(request.request_id, loan.id) == loan.id
     with bound_store("frontend", frontend_url):
         assert Loan.select().count() == len(flood.acknowledged) + len(flood.unanswered)
@@ -140,7 +140,7 @@ class Flood:
         for book in self._books[number::8]:
             request = BorrowBookRequest(book_id=book, user_id=self._user, days=14, request_id=str(uuid4()))
             try:
-                loan = self._desk.lending.BorrowBook(request, timeout=20)
+                loan = self._desk.lending.BorrowBook(request, timeout=100)
             except grpc.RpcError as error:
                 assert error.code() in CUT_OFF, error
                 with self._lock:

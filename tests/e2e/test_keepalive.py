@@ -13,7 +13,7 @@ from tests.support.http2_pings import PingingClient
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import FreshDatabases
 
-SECONDS = 30.0
+SECONDS = 100.0
 INTERVAL = "grpc.http2.min_ping_interval_without_data_ms"
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -29,8 +31,9 @@ from tests.sync.agreement import (
     recorded_loans,
     wait_until_they_agree,
 )
+from tests.sync.retrying_clients import answer_to
 
-BOOKS, PATRONS, CALL_SECONDS = 12, 8, 30.0
+BOOKS, PATRONS, CALL_SECONDS = 12, 8, 100.0
 
 
 def test_lending_races_and_sync_in_session_mode(
@@ -81,10 +84,10 @@ def race_for(book: Book, desks: list[FrontendClient], users: list[str]) -> Loan:
     together = Barrier(len(desks), timeout=CALL_SECONDS)
 
     def borrow(number: int) -> Loan | None:
-        request = BorrowBookRequest(book_id=book.id, user_id=users[number], days=7)
+        request = BorrowBookRequest(book_id=book.id, user_id=users[number], days=7, request_id=str(uuid4()))
         together.wait()
         try:
-            loan: Loan = desks[number].lending.BorrowBook(request, timeout=CALL_SECONDS)
+            loan: Loan = answer_to(partial(desks[number].lending.BorrowBook, request, timeout=CALL_SECONDS))[0]
         except grpc.RpcError as error:
             assert refusal_of(error).reason == "NO_COPY_AVAILABLE"
             return None

@@ -35,7 +35,7 @@ def rest(module_rest_servers: RestServers, server: TranscodedServer) -> RestProc
 def answers_to(rest: RestProcess, segments: Sequence[str]) -> str:
     """What is answered until the connection is closed, to segments that are sent one by one."""
     host, _, port = rest.address.rpartition(":")
-    with closing(socket.create_connection((host, int(port)), timeout=20)) as connection:
+    with closing(socket.create_connection((host, int(port)), timeout=100)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for segment in segments:
             connection.sendall(segment.encode())

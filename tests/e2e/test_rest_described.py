@@ -63,7 +63,7 @@ def rest(servers: Servers, rest_servers: RestServers, databases: FreshDatabases,
     client = frontend.frontend()
     books = len(catalogue(admin.address))
     deadline = time.monotonic() + 100
-    while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).book_count < books:
+    while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=100).book_count < books:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     (trial / "known.json").write_text(json.dumps(lend(client)))
@@ -78,15 +78,15 @@ def trial(tmp_path: Path) -> Path:
 
 def lend(client: FrontendClient) -> dict[str, list[str]]:
     """Enrol users and lend them books; return the values that then exist, by the fields that can have them."""
-    books = [book.id for book in client.catalog.ListBooks(ListBooksRequest(page_size=1000), timeout=10).books]
+    books = [book.id for book in client.catalog.ListBooks(ListBooksRequest(page_size=1000), timeout=100).books]
     users, loans = [], []
     for number in range(USERS):
         enrolled = EnrollUserRequest(email=f"p{number}@example.org", first_name="P.", last_name=str(number))
-        users.append(client.members.EnrollUser(enrolled, timeout=10).id)
+        users.append(client.members.EnrollUser(enrolled, timeout=100).id)
     for number in range(LOANS):
         request = BorrowBookRequest(book_id=books[number % len(books)], user_id=users[number % BORROWERS], days=14)
-        loans.append(client.lending.BorrowBook(request, timeout=10).id)
-    frontend = client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).frontend_id
+        loans.append(client.lending.BorrowBook(request, timeout=100).id)
+    frontend = client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=100).frontend_id
     addresses = [f"q{number}@example.org" for number in range(1000)]
     return {"bookId": books, "userId": users, "loanId": loans, "frontendId": [frontend], "email": addresses}
 

@@ -48,10 +48,10 @@ class OpenLibrary:
 
     def patron(self, name: str) -> User:
         request = EnrollUserRequest(email=f"{name}@example.org", first_name=name.title(), last_name="L.")
-        return self.frontend.members.EnrollUser(request, timeout=10)
+        return self.frontend.members.EnrollUser(request, timeout=100)
 
     def book_with_one_copy(self) -> Book:
-        books = self.frontend.catalog.ListBooks(ListBooksRequest(page_size=100), timeout=10).books
+        books = self.frontend.catalog.ListBooks(ListBooksRequest(page_size=100), timeout=100).books
         return next(book for book in books if book.available_copies == book.total_copies == 1)
 
 
@@ -91,7 +91,7 @@ def opened_library(
     assert library("import", "--sample", admin=admin.address).returncode == 0
     client, books = frontend.frontend(), len(catalogue(admin.address))
     deadline = time.monotonic() + 100
-    while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).book_count < books:
+    while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=100).book_count < books:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return OpenLibrary(module_rest_servers.start([frontend.address, admin.address]), client)
@@ -102,7 +102,7 @@ def wait_for_book(frontend: FrontendClient, book_id: str) -> None:
     deadline = time.monotonic() + 100
     while True:
         try:
-            frontend.catalog.GetBook(GetBookRequest(id=book_id), timeout=10)
+            frontend.catalog.GetBook(GetBookRequest(id=book_id), timeout=100)
         except grpc.RpcError:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -156,7 +156,7 @@ def test_a_book_is_borrowed_from_the_page(browser: Browser, opened_library: Open
         screenshot = tmp_path / "borrowed.png"
         here.page.screenshot(path=screenshot)
         assert screenshot.stat().st_size > 10_000
-    loans = opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
+    loans = opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=100).loans
     assert [(lent.id, lent.book_id, lent.days) for lent in loans] == [(loan["id"], book.id, 21)]
 
 
@@ -210,7 +210,7 @@ def test_the_page_waits_for_a_book_that_is_not_synced_yet(
     with opened(browser, rest, "/docs") as here:
         assert execute(operation_opened(here.page, ENROL))[0] == 200
         client, deadline = frontend.frontend(), time.monotonic() + 100
-        while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=10).waiting_user_count:
+        while client.sync.GetSyncStatus(GetSyncStatusRequest(), timeout=100).waiting_user_count:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         add, borrow = (operation_opened(here.page, path) for path in (ADD, BORROW))
@@ -255,7 +255,7 @@ def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLi
         # The browser itself logs every answer of 400 and above.
         assert [words for words in here.complaints if "400" not in words] == []
         here.complaints.clear()
-    assert not opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=10).loans
+    assert not opened_library.frontend.lending.ListLoans(ListLoansRequest(user_id=user.id), timeout=100).loans
 
 
 def test_the_browser_applies_the_policy_to_the_page(browser: Browser, opened_library: OpenLibrary) -> None:

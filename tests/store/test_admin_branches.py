@@ -208,7 +208,7 @@ def test_a_calendar_without_an_open_day_is_refused(librarian: Librarian) -> None
     assert reason(librarian.close("exceptions")) == "NEVER_OPEN"
 
 
-OLD = {
+OLD: dict[str, Any] = {
     "weekly_closed_days": [SUNDAY],
     "yearly_closed_days": [YearlyDay(month=1, day=20)],
     "closed_ranges": [closed(day(2027, 1, 26), day(2027, 1, 28)), closed(day(2001, 1, 1), day(2001, 1, 1))],

@@ -302,7 +302,7 @@ def test_of_two_updates_at_the_same_time_with_one_etag_one_is_refused(admin: Adm
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.3)
         with pytest.raises(EtagMismatch):
-            second.result(timeout=10)
+            second.result(timeout=100)
     assert admin.titles() == ["First"]
 
 
@@ -328,7 +328,7 @@ def test_a_loan_that_is_recorded_during_an_update_is_not_overwritten(
 
         monkeypatch.setattr(writing, "take_revisions", take_revisions_meanwhile)
         admin.update(Book(id=book.id, title="Emma!"))
-        recording[0].result(timeout=10)
+        recording[0].result(timeout=100)
     assert (admin.get(book.id).title, admin.get(book.id).available_copies) == ("Emma!", 1)
 
 

@@ -77,7 +77,7 @@ def fill_pool(store: Store, connections: int) -> None:
 
     with ThreadPoolExecutor(connections) as threads:
         for used in [threads.submit(use) for _ in range(connections)]:
-            used.result(10)
+            used.result(100)
 
 
 def test_a_transaction_that_is_cut_in_the_middle_changes_nothing(

@@ -80,7 +80,7 @@ def test_a_snapshot_sees_one_moment(store: Store) -> None:
 
     with ThreadPoolExecutor(1) as thread, store.snapshot():
         assert numbers(store) == [1]
-        thread.submit(add_in_another_thread, 2).result(10)
+        thread.submit(add_in_another_thread, 2).result(100)
         assert numbers(store) == [1]
     assert numbers(store) == [1, 2]
 

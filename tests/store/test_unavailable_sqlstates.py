@@ -126,7 +126,7 @@ def transact_too_long(store: Store) -> None:
 def await_end(store: Store) -> None:
     """Wait until the server has ended this connection, and then use it."""
     connection: psycopg.Connection[Any] = store.database.connection()
-    for _ in connection.notifies(timeout=20):
+    for _ in connection.notifies(timeout=100):
         pass
     store.database.execute_sql("SELECT 1")
 

@@ -17,7 +17,7 @@ from service_kit.store import open_store
 from tests.support.clients import AdminClient, open_channel
 from tests.support.processes import ServerProcess, ServingProcess
 
-SECONDS = 30.0
+SECONDS = 100.0
 IMPORT = "/library.admin.v1.CatalogService/ImportBooks"
 NUMBERS = itertools.count(1)
 

@@ -66,5 +66,5 @@ class Desk:
 
     def enrol(self, name: str) -> User:
         return self.client.members.EnrollUser(
-            EnrollUserRequest(email=f"{name.lower()}@example.org", last_name=name), timeout=30
+            EnrollUserRequest(email=f"{name.lower()}@example.org", last_name=name), timeout=100
         )

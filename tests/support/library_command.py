@@ -50,7 +50,7 @@ def catalogue(admin: str) -> list[Book]:
         listed: list[Book] = []
         request = ListBooksRequest(page_size=1000)
         while True:
-            page = AdminClient(channel).catalog.ListBooks(request, timeout=10)
+            page = AdminClient(channel).catalog.ListBooks(request, timeout=100)
             listed += page.books
             if not page.next_page_token:
                 return listed

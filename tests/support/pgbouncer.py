@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support.third_party import require
 
-START_SECONDS = 20.0
+START_SECONDS = 100.0
 
 
 class Pgbouncer:

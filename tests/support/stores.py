@@ -18,6 +18,9 @@ Engine = Literal["sqlite", "postgresql"]
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
+PATIENT = StoreTimes(busy_seconds=100.0)
+"""For a store on which a test waits for other writers: on a machine that stalls, the 5 s of a service can run out."""
+
 
 class FreshDatabases:
     """Makes fresh databases of either engine, for the session."""
@@ -63,8 +66,8 @@ class FreshDatabases:
 
 
 @contextmanager
-def bound_store(server: ServerName, url: str, times: StoreTimes | None = None) -> Iterator[Store]:
-    """An open store that the server's models work on.
+def bound_store(server: ServerName, url: str, times: StoreTimes = PATIENT) -> Iterator[Store]:
+    """An open store that the server's models work on, with the patience of the tests unless a test is about that.
 
     They are bound for the whole process, and both servers count their revisions by the same model: one at a time.
     """

@@ -57,7 +57,7 @@ from service_kit.store import Store, is_unavailable, open_store
 from service_kit.validation import check
 from tests.support.clients import STATUS_DETAILS
 from tests.support.clocks import SettableClock
-from tests.support.stores import Engine, FreshDatabases, ServerName
+from tests.support.stores import PATIENT, Engine, FreshDatabases, ServerName
 
 RULES = LendingRules(loan_limit=6, daily_fine=DailyFine.parse("0.20 EUR"))
 
@@ -107,7 +107,7 @@ class Side:
 
     def opened(self) -> Store:
         """Open the store at `url`, and let the models work on it."""
-        store = open_store(self.url)
+        store = open_store(self.url, times=PATIENT)
         with self._counting(store):
             self._bind(store)
         store.database.bind(self._more_tables)

@@ -39,7 +39,7 @@ class LibraryInUse:
         self._servers, self._databases, self._chance = servers, databases, chance
         admin = servers.start("admin", databases.migrated("admin", engine))
         books = [
-            admin.admin().catalog.AddBook(AddBookRequest(title=f"Book {number}", copies=5), timeout=30)
+            admin.admin().catalog.AddBook(AddBookRequest(title=f"Book {number}", copies=5), timeout=100)
             for number in range(BOOKS)
         ]
         frontend = servers.start(

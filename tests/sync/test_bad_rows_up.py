@@ -110,7 +110,7 @@ def test_loans_too_large_for_one_message_go_in_several(
 ) -> None:
     """A message has at most 4 MB; the admin's gRPC answers RESOURCE_EXHAUSTED to a larger one."""
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
-    book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=50), timeout=10)
+    book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=50), timeout=100)
     frontend = servers.start(
         "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
@@ -118,10 +118,10 @@ def test_loans_too_large_for_one_message_go_in_several(
     eventually(lambda: len(replica(patron)) == 1, "the book is there")
     admin.stop()
     user = patron.members.EnrollUser(
-        EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader"), timeout=10
+        EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader"), timeout=100
     )
     request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
-    loans = [patron.lending.BorrowBook(request, timeout=10) for _ in range(50)]
+    loans = [patron.lending.BorrowBook(request, timeout=100) for _ in range(50)]
     store = open_store(frontend.database_url)
     long = "A book " * 20_000
     store.database.execute_sql("UPDATE loan SET book_title = ?", (long,))

@@ -128,7 +128,7 @@ def test_lending_goes_on_without_the_admin_which_is_sent_all_rows_later(
 def add_books(admin: AdminClient, count: int, copies: int) -> list[Book]:
     """Add `count` books with `copies` copies each."""
     return [
-        admin.catalog.AddBook(AddBookRequest(title=f"Book {number}", copies=copies), timeout=10)
+        admin.catalog.AddBook(AddBookRequest(title=f"Book {number}", copies=copies), timeout=100)
         for number in range(count)
     ]
 

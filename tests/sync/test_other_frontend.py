@@ -42,7 +42,7 @@ def test_a_second_frontend_is_refused_until_an_operator_accepts_it(
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     librarian = admin.admin()
-    librarian.catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
+    librarian.catalog.AddBook(AddBookRequest(title="A book"), timeout=100)
     first, second = (
         servers.start(
             "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
@@ -60,7 +60,7 @@ def test_a_second_frontend_is_refused_until_an_operator_accepts_it(
     assert (seen.waiting_user_count, seen.parked_row_count) == (1, 0)
     assert not replica(second), "the catalogue is for the paired frontend, too"
     with pytest.raises(grpc.RpcError) as refused:
-        second.sync.SyncNow(SyncNowRequest(), timeout=10)
+        second.sync.SyncNow(SyncNowRequest(), timeout=100)
     refusal = refusal_of(refused.value)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "OTHER_FRONTEND")
     assert refusal.metadata == {"frontend_id": status(first).frontend_id, "other_frontend_id": seen.frontend_id}
@@ -136,12 +136,12 @@ def test_parked_rows_are_shown_and_tried_again_when_asked(servers: ForkedServers
     assert (row.kind, row.id) == ("user", luke)
     assert row.reason == "user.first_name must not contain control characters"
     assert status(patron).waiting_user_count == 0
-    assert patron.sync.SyncNow(SyncNowRequest(), timeout=10).parked_rows == [row]
-    assert patron.sync.SyncNow(SyncNowRequest(retry_parked=True), timeout=10).parked_rows == [row]
+    assert patron.sync.SyncNow(SyncNowRequest(), timeout=100).parked_rows == [row]
+    assert patron.sync.SyncNow(SyncNowRequest(retry_parked=True), timeout=100).parked_rows == [row]
 
     store.database.execute_sql("UPDATE user_account SET first_name = 'Luke' WHERE id = ?", (luke,))
     store.close()
-    assert not patron.sync.SyncNow(SyncNowRequest(retry_parked=True), timeout=10).parked_row_count
+    assert not patron.sync.SyncNow(SyncNowRequest(retry_parked=True), timeout=100).parked_row_count
     assert recorded_users(admin.admin()).keys() == {luke, rita}
 
 
@@ -150,7 +150,7 @@ def _request(name: str) -> EnrollUserRequest:
 
 
 def _enroll(patron: FrontendClient, name: str) -> str:
-    return str(patron.members.EnrollUser(_request(name), timeout=10).id)
+    return str(patron.members.EnrollUser(_request(name), timeout=100).id)
 
 
 def _recorded(library: Library) -> tuple[set[str], set[str]]:

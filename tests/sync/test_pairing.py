@@ -49,12 +49,12 @@ def test_only_the_frontend_can_record_or_read_a_row(
     servers: ForkedServers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
-    admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
+    admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=100)
     frontend = servers.start(
         "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
     patron = frontend.frontend()
-    rita = patron.members.EnrollUser(request("rita"), timeout=10)
+    rita = patron.members.EnrollUser(request("rita"), timeout=100)
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id}, "the user is recorded")
     store = open_store(frontend.database_url)
     with store.reading():
@@ -80,11 +80,11 @@ def test_only_the_frontend_can_record_or_read_a_row(
             ]
             for method, message in calls:
                 with pytest.raises(grpc.RpcError) as refused:
-                    method(message, timeout=10, metadata=metadata)
+                    method(message, timeout=100, metadata=metadata)
                 refusal = refusal_of(refused.value)
                 assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "SYNC_SECRET_WRONG")
                 assert secret not in repr(refusal)
-    luke = patron.members.EnrollUser(request("luke"), timeout=10)
+    luke = patron.members.EnrollUser(request("luke"), timeout=100)
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id, luke.id}, "the frontend is served")
     for server in (admin, frontend):
         log = server.log.read_text()
@@ -100,7 +100,7 @@ def test_a_frontend_that_lost_its_secret_reports_it_and_is_paired_again(
         "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.1"
     )
     frontend.start()
-    rita = frontend.frontend().members.EnrollUser(request("rita"), timeout=10)
+    rita = frontend.frontend().members.EnrollUser(request("rita"), timeout=100)
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id}, "the user is recorded")
     eventually(lambda: status(frontend.frontend()).waiting_user_count == 0, "the frontend knows that she is")
     frontend.stop()
@@ -110,7 +110,7 @@ def test_a_frontend_that_lost_its_secret_reports_it_and_is_paired_again(
     store.close()
     frontend.start()
     patron = frontend.frontend()
-    luke = patron.members.EnrollUser(request("luke"), timeout=10)
+    luke = patron.members.EnrollUser(request("luke"), timeout=100)
     eventually(lambda: "" not in errors(patron), "both directions report why they fail")
     seen = status(patron)
     for error in errors(patron):
@@ -124,7 +124,7 @@ def test_a_frontend_that_lost_its_secret_reports_it_and_is_paired_again(
     assert (accepted.exit_code, accepted.exception) == (0, None), accepted.output
     eventually(lambda: recorded_users(admin.admin()).keys() == {rita.id, luke.id}, "it is served again")
     eventually(lambda: errors(patron) == {""}, "both directions report no error")
-    admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
+    admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=100)
     eventually(lambda: len(replica(patron)) == 1, "it reads the catalogue again")
 
 

@@ -53,12 +53,12 @@ def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
     for book in old_books[:15] + new_books[:15]:
         _retitle(librarian, book)
     for book in new_books[-10:]:
-        librarian.catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=10)
+        librarian.catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=100)
     eventually(lambda: catalogue(librarian) == replica(patron), "the changes are there")
     late_user = _enroll(patron, "luke")
     later = [_borrow(patron, book, late_user) for book in old_books[:10] + new_books[:10]]
     for loan in (first[0], later[0], later[19]):
-        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
+        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=100)
     wait_until_they_agree(librarian, patron)
     old_revision = _revision(librarian)
     generations = _resyncs(frontend)
@@ -79,7 +79,7 @@ def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
     assert recorded_users(librarian).keys() == {user.id, late_user.id}
     assert _resyncs(frontend) == generations + 1
     assert not status(patron).resyncing
-    gone = patron.catalog.GetBook(GetBookRequest(id=new_books[0].id), timeout=10)
+    gone = patron.catalog.GetBook(GetBookRequest(id=new_books[0].id), timeout=100)
     assert gone.state == BOOK_STATE_REMOVED
 
 
@@ -122,7 +122,7 @@ def test_a_frontend_process_restored_from_a_backup(
     wait_until_they_agree(librarian, patron)
     backup = _backup(databases, frontend)
     for loan in kept[:3]:
-        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=10)
+        patron.lending.ReturnBook(ReturnBookRequest(loan_id=loan.id), timeout=100)
     lost = [_borrow(patron, book, user) for book in books[5:]]
     wait_until_they_agree(librarian, patron)
     frontend.kill()
@@ -164,27 +164,27 @@ def _resyncs(frontend: ServerProcess) -> int:
 
 
 def _revision(librarian: AdminClient) -> int:
-    reply = librarian.status.GetStatus(GetStatusRequest(), timeout=10)
+    reply = librarian.status.GetStatus(GetStatusRequest(), timeout=100)
     return int(reply.revision)
 
 
 def _add(librarian: AdminClient, title: str, copies: int = 1) -> Book:
-    book: Book = librarian.catalog.AddBook(AddBookRequest(title=title, copies=copies), timeout=10)
+    book: Book = librarian.catalog.AddBook(AddBookRequest(title=title, copies=copies), timeout=100)
     return book
 
 
 def _retitle(librarian: AdminClient, book: Book) -> None:
     changed = Book(id=book.id, title=f"{book.title}, revised")
-    librarian.catalog.UpdateBook(UpdateBookRequest(book=changed, update_mask=FieldMask(paths=["title"])), timeout=10)
+    librarian.catalog.UpdateBook(UpdateBookRequest(book=changed, update_mask=FieldMask(paths=["title"])), timeout=100)
 
 
 def _enroll(patron: FrontendClient, name: str) -> User:
     request = EnrollUserRequest(email=f"{name}@example.org", first_name=name, last_name="Reader")
-    user: User = patron.members.EnrollUser(request, timeout=10)
+    user: User = patron.members.EnrollUser(request, timeout=100)
     return user
 
 
 def _borrow(patron: FrontendClient, book: Book, user: User) -> Loan:
     request = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
-    loan: Loan = patron.lending.BorrowBook(request, timeout=10)
+    loan: Loan = patron.lending.BorrowBook(request, timeout=100)
     return loan

@@ -51,7 +51,7 @@ class Reader(threading.Thread):
             try:
                 for book_id in self._chance.sample(self._expected, 40):
                     self.gets.append(time.time())
-                    book = self._frontend.catalog.GetBook(GetBookRequest(id=book_id), timeout=10)
+                    book = self._frontend.catalog.GetBook(GetBookRequest(id=book_id), timeout=100)
                     if book.state != BOOK_STATE_ACTIVE:
                         self.missing.append(book_id)
                 began = time.time()
@@ -93,7 +93,7 @@ def test_no_book_that_stays_is_missing_during_a_resync(
         while resync < RESYNCS or not _was_read_during(reader, _resyncs(frontend)):
             resync += 1
             admin.start()
-            later = admin.admin().catalog.AddBook(AddBookRequest(title=f"After the backup {resync}"), timeout=10)
+            later = admin.admin().catalog.AddBook(AddBookRequest(title=f"After the backup {resync}"), timeout=100)
             eventually(knows(client, later), "a book is added")
             admin.kill()
             admin.database_url = databases.copy(backup)

@@ -248,18 +248,18 @@ def test_a_loan_is_at_the_admin_long_before_the_next_interval(
     servers: ForkedServers, databases: FreshDatabases
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
-    book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=30), timeout=10)
+    book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=30), timeout=100)
     frontend = servers.start(
         "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="3600"
     )
     patron, librarian = frontend.frontend(), admin.admin()
     eventually(lambda: len(replica(patron)) == 1, "the first pull does not wait either")
     enroll = EnrollUserRequest(email="rita@example.org", first_name="Rita", last_name="Reader")
-    user = patron.members.EnrollUser(enroll, timeout=10)
+    user = patron.members.EnrollUser(enroll, timeout=100)
     eventually(lambda: user.id in recorded_users(librarian), "the user is recorded")
     for _ in range(20):
         borrow = BorrowBookRequest(book_id=book.id, user_id=user.id, days=7)
-        loan = patron.lending.BorrowBook(borrow, timeout=10)
+        loan = patron.lending.BorrowBook(borrow, timeout=100)
         eventually(functools.partial(_is_recorded, librarian, loan), "the loan is recorded")
     assert recorded_loans(librarian) == loans(patron)
 

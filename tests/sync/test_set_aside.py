@@ -260,12 +260,12 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
     patron, librarian = frontend.frontend(), admin.admin()
     eventually(lambda: status(patron).HasField("last_pull_time"), "the first pull has ended")
     _execute(frontend.database_url, *refusals(engine, HARDEST[engine]))
-    added = [librarian.catalog.AddBook(AddBookRequest(title=title), timeout=10) for title in (BAD, "A", BAD)]
+    added = [librarian.catalog.AddBook(AddBookRequest(title=title), timeout=100) for title in (BAD, "A", BAD)]
 
     eventually(lambda: replica(patron).keys() == {added[1].id}, "the good book is there")
     eventually(lambda: status(patron).set_aside_count == 2, "the bad ones are counted")
 
-    seen = patron.sync.SyncNow(SyncNowRequest(), timeout=30)
+    seen = patron.sync.SyncNow(SyncNowRequest(), timeout=100)
     assert [(row.kind, row.id) for row in seen.set_aside_rows] == [("book", added[0].id), ("book", added[2].id)]
     assert all(
         "not here" in row.reason and row.revision and row.HasField("set_aside_time") for row in seen.set_aside_rows
@@ -281,7 +281,7 @@ def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
 
     _execute(frontend.database_url, *permissions(engine))
     if engine == "sqlite":
-        patron.sync.SyncNow(SyncNowRequest(), timeout=30)
+        patron.sync.SyncNow(SyncNowRequest(), timeout=100)
     else:
         frontend.stop()
         frontend.start()  # perhaps as a newer version, which may take what this one could not

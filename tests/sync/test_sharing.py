@@ -66,9 +66,9 @@ def test_processes_that_share_a_store_lend_and_sync_as_one(
         for book in books[100:160]:
             changed = Book(id=book.id, title=f"{book.title}, revised")
             mask = FieldMask(paths=["title"])
-            librarian.catalog.UpdateBook(UpdateBookRequest(book=changed, update_mask=mask), timeout=10)
+            librarian.catalog.UpdateBook(UpdateBookRequest(book=changed, update_mask=mask), timeout=100)
         for book in books[160:180]:
-            librarian.catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=10)
+            librarian.catalog.RemoveBook(RemoveBookRequest(id=book.id), timeout=100)
         eventually(lambda: all(len(patron.loans) > 10 for patron in patrons), "books are borrowed everywhere")
 
     for client in clients:
@@ -97,7 +97,7 @@ def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDat
         while not held.enter_context(store.try_lock("pull")):
             held.close()
         time.sleep(0.3)  # any pull that ran has ended
-        book = admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=10)
+        book = admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=100)
         time.sleep(0.5)
         assert not any(replica(client) for client in clients)
     store.close()
@@ -132,7 +132,7 @@ def test_a_killed_process_leaves_its_turn_to_the_others(servers: ForkedServers, 
     first, second = (servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05") for _ in range(2))
     for number in range(5):
         first.kill()
-        book = admin.admin().catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=10)
+        book = admin.admin().catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=100)
         eventually(knows(second.frontend(), book), "the other one pulls")
         first.start()
         first, second = second, first

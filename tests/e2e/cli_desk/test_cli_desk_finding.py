@@ -234,7 +234,7 @@ def test_a_similar_text_is_offered_and_never_lent(desk: Desk) -> None:
         reason, _, ids = desk.refused("lend", "dune", text)
         assert reason == "USER_NOT_FOUND", text
         assert ids >= {desk.people[name].id for name in names}, text
-    kim = desk.client.members.EnrollUser(EnrollUserRequest(email="kim@example.org.uk", last_name="Kim"), timeout=30)
+    kim = desk.client.members.EnrollUser(EnrollUserRequest(email="kim@example.org.uk", last_name="Kim"), timeout=100)
     assert desk.refused("lend", "dune", "kim@example.org")[::2] == ("USER_NOT_FOUND", {kim.id}), "is somebody else"
     assert "this has 12. Did you mean" in desk.refused("lend", "978080708369", ada.email)[1]
     assert "the check digit does not fit" in desk.refused("lend", "978-0-441-01359-4", ada.email)[1]

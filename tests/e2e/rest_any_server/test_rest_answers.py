@@ -136,11 +136,11 @@ def test_a_target_that_dies_in_the_middle_of_a_call_is_unavailable(rest_servers:
     target = ServerInAProcess()
     rest = rest_servers.start([target.address])
     with ThreadPoolExecutor(1) as calling:
-        call = calling.submit(rest.request, "GET", "/v1/sleep?seconds=30")
+        call = calling.submit(rest.request, "GET", "/v1/sleep?seconds=300")
         # The call is on its way when another has gone there and back.
         assert serves(rest, "/v1/echo/a")
         target.kill()
-        died = call.result(10)
+        died = call.result(100)
     assert (died.status, died.refusal.code) == (503, grpc.StatusCode.UNAVAILABLE)
     after = rest.request("GET", "/v1/echo/a")
     assert (after.status, after.refusal.code) == (503, grpc.StatusCode.UNAVAILABLE)
@@ -216,7 +216,7 @@ def test_a_message_of_a_stream_is_sent_at_once(
         for tick in (1, 2, 3):
             assert json.loads(answer.readline())["int32Value"] == tick
             behaviours.tick.set()
-    assert behaviours.left.wait(5), "the server goes on although the client has gone"
+    assert behaviours.left.wait(100), "the server goes on although the client has gone"
 
 
 def test_a_stream_ends_with_the_deadline(rest: RestProcess, behaviours: Behaviours) -> None:
@@ -229,11 +229,11 @@ def test_a_stream_ends_with_the_deadline(rest: RestProcess, behaviours: Behaviou
 
 def test_a_client_that_goes_away_ends_its_call(rest: RestProcess, behaviours: Behaviours) -> None:
     host, _, port = rest.address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
-    connection.request("GET", "/v1/sleep?seconds=30")
+    connection = http.client.HTTPConnection(host, int(port), timeout=100)
+    connection.request("GET", "/v1/sleep?seconds=300")
     eventually(lambda: bool(behaviours.seconds_given), "the call has arrived")
     connection.close()
-    assert behaviours.left.wait(5), "the server goes on although the client has gone"
+    assert behaviours.left.wait(100), "the server goes on although the client has gone"
 
 
 def test_the_delay_of_a_busy_server_is_in_the_headers(rest_servers: RestServers) -> None:

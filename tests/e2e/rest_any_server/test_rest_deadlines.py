@@ -18,12 +18,12 @@ from tests.support.transcoding.server import TranscodedServer, only_call
 @pytest.mark.parametrize(("timeout", "seconds"), [("200m", 0.2), ("200000u", 0.2), ("1S", 1.0)])
 def test_a_call_ends_at_its_deadline(rest: RestProcess, behaviours: Behaviours, timeout: str, seconds: float) -> None:
     began = time.monotonic()
-    answer = rest.request("GET", "/v1/sleep?seconds=30", headers={"Grpc-Timeout": timeout})
+    answer = rest.request("GET", "/v1/sleep?seconds=300", headers={"Grpc-Timeout": timeout})
     assert seconds <= time.monotonic() - began < seconds + 20
     assert (answer.status, answer.refusal.code) == (504, grpc.StatusCode.DEADLINE_EXCEEDED)
     (given,) = behaviours.seconds_given
     assert 0 < given < seconds + 0.1  # gRPC rounds up on its way
-    assert behaviours.left.wait(5), "the server goes on although nobody waits for its answer"
+    assert behaviours.left.wait(100), "the server goes on although nobody waits for its answer"
 
 
 @pytest.mark.parametrize("unit", "HMSmun")
@@ -80,7 +80,7 @@ def test_no_call_takes_longer_than_the_setting(
 ) -> None:
     rest = rest_servers.start([server.address], TIMEOUT="0.3")
     began = time.monotonic()
-    answer = rest.request("GET", "/v1/sleep?seconds=30", headers=headers)
+    answer = rest.request("GET", "/v1/sleep?seconds=300", headers=headers)
     assert 0.3 <= time.monotonic() - began < 25
     assert (answer.status, answer.refusal.code) == (504, grpc.StatusCode.DEADLINE_EXCEEDED)
 

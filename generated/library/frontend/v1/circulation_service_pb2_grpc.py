@@ -133,7 +133,8 @@ class CirculationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Renew(self, request, context):
-        """Renews the loan of an item by the rule with which it was lent.
+        """Renews the loan of an item, by the rule that applies now. The loan keeps the values of that rule from then on. The fine
+        of an overdue loan is assessed to today, by the rule with which it was lent, and stays.
 
         All reasons for a refusal are reported, in this order: `ITEM_NOT_FOUND`, `ITEM_NOT_ON_LOAN`, `LOAN_OVERDUE`,
         `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`,

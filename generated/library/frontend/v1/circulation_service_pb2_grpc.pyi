@@ -62,7 +62,8 @@ class CirculationServiceStub:
     FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     Renew: _grpc.UnaryUnaryMultiCallable[_circulation_service_pb2.RenewRequest, _circulation_service_pb2.RenewResponse]
-    """Renews the loan of an item by the rule with which it was lent.
+    """Renews the loan of an item, by the rule that applies now. The loan keeps the values of that rule from then on. The fine
+    of an overdue loan is assessed to today, by the rule with which it was lent, and stays.
 
     All reasons for a refusal are reported, in this order: `ITEM_NOT_FOUND`, `ITEM_NOT_ON_LOAN`, `LOAN_OVERDUE`,
     `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`,
@@ -149,7 +150,8 @@ class CirculationServiceAsyncStub(CirculationServiceStub):
     FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     Renew: _aio.UnaryUnaryMultiCallable[_circulation_service_pb2.RenewRequest, _circulation_service_pb2.RenewResponse]  # type: ignore[assignment]
-    """Renews the loan of an item by the rule with which it was lent.
+    """Renews the loan of an item, by the rule that applies now. The loan keeps the values of that rule from then on. The fine
+    of an overdue loan is assessed to today, by the rule with which it was lent, and stays.
 
     All reasons for a refusal are reported, in this order: `ITEM_NOT_FOUND`, `ITEM_NOT_ON_LOAN`, `LOAN_OVERDUE`,
     `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`,
@@ -251,7 +253,8 @@ class CirculationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _circulation_service_pb2.RenewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_circulation_service_pb2.RenewResponse, _abc.Awaitable[_circulation_service_pb2.RenewResponse]]:
-        """Renews the loan of an item by the rule with which it was lent.
+        """Renews the loan of an item, by the rule that applies now. The loan keeps the values of that rule from then on. The fine
+        of an overdue loan is assessed to today, by the rule with which it was lent, and stays.
 
         All reasons for a refusal are reported, in this order: `ITEM_NOT_FOUND`, `ITEM_NOT_ON_LOAN`, `LOAN_OVERDUE`,
         `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`,

@@ -104,7 +104,7 @@ class User(_message.Message):
     card_number: _builtins.str
     """What a desk scans: 1 to 40 characters without blanks; letters are stored in upper case. Unique among all users. If it
     is not set, EnrollUser makes one: 14 digits that begin with 2 and end with a check digit (Luhn).
-    Example: 20001000000019
+    Example: 20001000000012
     """
     user_category: _builtins.str
     """What the circulation rules call the user, such as `Student`; empty for an ordinary one. At most 40 characters. Rules
