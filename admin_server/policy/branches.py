@@ -116,7 +116,7 @@ def stored_branch(code: str) -> Branch:
 
 
 def today_in(branch: str, now: int) -> date:
-    """Return the local date of a branch. Without a zone of its own it has that of `main`, or else of the machine."""
+    """Return the local date of a branch. One without a time zone has that of `main`, or otherwise of the machine."""
     zones = {row.code: row.time_zone for row in Branch.select().where(Branch.code.in_([branch, MAIN_BRANCH]))}
     zone = time_zone_or_none(zones.get(branch) or zones.get(MAIN_BRANCH) or "?")
     return local_date(now, zone) if zone else datetime.fromtimestamp(now // SECOND).date()  # noqa: DTZ006

@@ -1,6 +1,6 @@
 """Which days in the past a change of a calendar would open: pure functions of local dates.
 
-Fines were counted by the closed days of the past, so they stay closed. A day in the past may be closed later, for
+Fines were counted by closed days that have passed, so these stay closed. A day in the past may be closed later, for
 example after a day of snow: this makes no fine higher.
 """
 
