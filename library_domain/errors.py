@@ -223,6 +223,19 @@ class EmailTaken(AlreadyExists):
     message = "A user has enrolled with this e-mail address."
 
 
+class CardNumberTaken(AlreadyExists):
+    """A user has this card number. The error has neither the user nor the number, for the same reasons."""
+
+    reason = "CARD_NUMBER_TAKEN"
+    message = "A user has this card number."
+
+
+class BlockNotFound(NotFound):
+    reason = "BLOCK_NOT_FOUND"
+    resource_type = "library.v1.UserBlock"
+    message = "No block of the user {user_id} has the id {block_id}."
+
+
 class IsbnTaken(AlreadyExists):
     reason = "ISBN_TAKEN"
     message = "The book {book_id} has the ISBN {isbn}."

@@ -11,6 +11,7 @@ from library_client.library_error import FieldViolation, LibraryError
 __all__ = [
     "AdminUnavailable",
     "BY_REASON",
+    "BlockNotFound",
     "BookNotFound",
     "BookOnLoan",
     "BookRemoved",
@@ -19,6 +20,7 @@ __all__ = [
     "BranchNotFound",
     "CallIdle",
     "CannotCancel",
+    "CardNumberTaken",
     "ClockBehind",
     "ClosedDayPassed",
     "CursorExpired",
@@ -584,6 +586,24 @@ class CannotCancel(LibraryError):
     reason = "CANNOT_CANCEL"
 
 
+class CardNumberTaken(LibraryError):
+    """Another user, possibly one whose account is closed, has this card number.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "CARD_NUMBER_TAKEN"
+
+
+class BlockNotFound(LibraryError):
+    """The user has no block with this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BLOCK_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -639,5 +659,7 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "USER_BLOCKED": UserBlocked,
     "ITEM_TYPE_LIMIT_REACHED": ItemTypeLimitReached,
     "CANNOT_CANCEL": CannotCancel,
+    "CARD_NUMBER_TAKEN": CardNumberTaken,
+    "BLOCK_NOT_FOUND": BlockNotFound,
 }
 """The exception of each reason."""

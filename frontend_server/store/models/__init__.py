@@ -24,7 +24,7 @@ from frontend_server.store.models.sync import (
     restart_in_replaced_database,
     sync_state,
 )
-from frontend_server.store.models.users import NOT_CLOSED, User
+from frontend_server.store.models.users import HAS_OWN_EMAIL, NOT_CLOSED, User
 from library_domain.stores import store_schema
 from service_kit.idempotency import AnsweredRequest
 from service_kit.outbox import IS_DUE, IS_PARKED
@@ -37,6 +37,7 @@ __all__ = [
     "FREE_COPIES",
     "GUARDED_TABLES",
     "HAS_ITEMS",
+    "HAS_OWN_EMAIL",
     "IN_CATALOGUE",
     "IS_DUE",
     "IS_FREE",
@@ -74,11 +75,12 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "history", "loan", "book", "item", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "history", "loan", "book", "item", "series", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
-wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
+wait, such as one that writes a unique key. `series` is the row of the table `counter` with the last card number.
+docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
 """
 
 GUARDED_TABLES = {

@@ -150,6 +150,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The user has the most open loans of items of this type that the circulation rule allows."""
     ERROR_REASON_CANNOT_CANCEL: _ErrorReason.ValueType  # 49
     """FAILED_PRECONDITION. The check-out or check-in cannot be cancelled any more; the metadata has the problem."""
+    ERROR_REASON_CARD_NUMBER_TAKEN: _ErrorReason.ValueType  # 57
+    """ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+    ERROR_REASON_BLOCK_NOT_FOUND: _ErrorReason.ValueType  # 58
+    """NOT_FOUND. The user has no block with this id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -285,4 +289,8 @@ ERROR_REASON_ITEM_TYPE_LIMIT_REACHED: ErrorReason.ValueType  # 44
 """FAILED_PRECONDITION. The user has the most open loans of items of this type that the circulation rule allows."""
 ERROR_REASON_CANNOT_CANCEL: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION. The check-out or check-in cannot be cancelled any more; the metadata has the problem."""
+ERROR_REASON_CARD_NUMBER_TAKEN: ErrorReason.ValueType  # 57
+"""ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+ERROR_REASON_BLOCK_NOT_FOUND: ErrorReason.ValueType  # 58
+"""NOT_FOUND. The user has no block with this id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
