@@ -6,7 +6,6 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -21,7 +20,9 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import refusal_of
+from tests.support.policy_request_ids import POLICY_CASES
 from tests.support.processes import Servers
+from tests.support.request_id_case import Case
 from tests.support.rest import RestServers
 from tests.support.stores import Engine, FreshDatabases
 
@@ -95,20 +96,6 @@ class Desk:
         """Get a loan."""
         loan: Loan = self.frontend.lending.GetLoan(lending_service_pb2.GetLoanRequest(id=loan_id))
         return loan
-
-
-@dataclass
-class Case:
-    """A call of a changing method."""
-
-    request: Any
-    """Acceptable, without a request id."""
-    other: Any
-    """Another request of the method, acceptable as well."""
-    change: Callable[[Any], object]
-    """Takes the answer, and changes what it was about by other calls."""
-    count: Callable[[Any], int]
-    """Takes the answer; returns how often the request was done."""
 
 
 def enrolling(desk: Desk) -> Case:
@@ -318,6 +305,7 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/RemoveBook": removing,
     "library.admin.v1.CatalogService/UndoImport": undoing,
     "library.admin.v1.CatalogService/UpdateBook": updating,
+    **POLICY_CASES,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,
     "library.frontend.v1.LendingService/ReturnBook": returning,

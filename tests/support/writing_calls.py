@@ -85,6 +85,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
 Call = Callable[[random.Random], object]
@@ -360,6 +361,7 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/RemoveBook": self.remove,
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
+                **PolicyCalls(store, clock).by_name,
                 "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(
