@@ -23,6 +23,7 @@ from library.v1 import user_pb2
 from library.v1.history_pb2 import HISTORY_EVENT_USER_BLOCKED, HISTORY_EVENT_USER_ENROLLED
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import UserClosed, UserHasLoans, UserNotFound
+from library_domain.stores import FACTS
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.idempotency import AnsweredRequest
@@ -113,6 +114,8 @@ def test_an_erased_user_has_nothing_left_and_is_pushed(frontend: LocalFrontend, 
     assert Loan.select().where(IS_DUE).count() == 3
     assert [page.loans for page in exported(frontend, ada.id, 10)] == [[]]
     assert erase(frontend, ada.id) == erased
+    facts = {name: frontend.store.database.execute_sql(query).fetchall() for name, query in FACTS["frontend"].items()}
+    assert (facts["erased_users"], facts["last_erasure"]) == ([(1,)], [(frontend.clock(),)])
     with pytest.raises(UserClosed):
         frontend.change(ada.id, "first_name", first_name="Ada")
     assert (
