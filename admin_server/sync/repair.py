@@ -7,11 +7,14 @@ frontend reads the whole catalogue again, and sends every user and loan again. O
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID
 
 import peewee
 
-from admin_server.store.models import Book, Epoch, Frontend, Loan
+from admin_server.inventory.copies import KEPT_TOTAL, LENDABLE
+from admin_server.inventory.on_loan import IS_ON_LOAN
+from admin_server.store.models import Book, Epoch, Frontend, Item, Loan
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.recorded_kinds import RECORDED_KINDS
 from library_domain.pairing import is_frontend_id
@@ -31,14 +34,19 @@ from service_kit.damage import (
 )
 from service_kit.doctor import Identity
 from service_kit.revisions import Counter, damaged, newest_in, take_revisions
+from service_kit.series import repair_series, series_problems
+from service_kit.statements import tuples
 from service_kit.store import Store
 
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
     (Book.revision, 1),
+    (Item.revision, 1),
     *((kind.model.revision, 0) for kind in RECORDED_KINDS),
     (Epoch.first_revision, 0),
 )
 """Columns of revisions, and the least valid value of each."""
+
+LISTED: tuple[Any, ...] = (Book, Item)
 
 FRONTEND: Rules = {
     Frontend.id: text_like(is_frontend_id),
@@ -46,9 +54,12 @@ FRONTEND: Rules = {
     Frontend.newest_revision: number_in(0),
 }
 
-COUNTS = {
-    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
+LOANS_COUNTED = {
+    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
+    Item.on_loan: IS_ON_LOAN,
 }
+ITEMS_COUNTED = {Book.total_copies: KEPT_TOTAL, Book.lendable_copies: LENDABLE}
+"""Columns that count other rows, each with the query for the right value. Items are counted by their loans."""
 
 NO_FRONTEND = str(UUID(int=0))
 """Replaces an id that is lost. No frontend has this one, so an operator has to accept a frontend."""
@@ -56,13 +67,14 @@ NO_FRONTEND = str(UUID(int=0))
 
 def find_start_damage(store: Store) -> list[str]:
     """Return the damage with which the service cannot start, a clause each. Read only a few rows."""
-    found = [*counter_problems(store), *lag_problems((Book.revision, Epoch.first_revision))]
+    found = [*counter_problems(store), *lag_problems((Book.revision, Item.revision, Epoch.first_revision))]
     return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
 
 
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause each."""
-    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
+    found = [*find_start_damage(store), *series_problems(), *column_problems(COLUMNS)]
+    return [*found, *count_problems(LOANS_COUNTED), *count_problems(ITEMS_COUNTED, "items")]
 
 
 def frontend_id(store: Store) -> str:
@@ -73,14 +85,17 @@ def frontend_id(store: Store) -> str:
 def repair(store: Store, clock: Clock) -> Identity:
     """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
-    newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Epoch.first_revision))
+    newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Item.revision, Epoch.first_revision))
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
-    for book in list(Book.select(Book.key).where(damaged(Book.revision, least=1))):
-        Book.update(revision=take_revisions()).where(Book.key == book.key).execute()
+    repair_series()
+    for model in LISTED:
+        for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=1))):
+            model.update(revision=take_revisions()).where(model.key == key).execute()
     for kind in RECORDED_KINDS:
         kind.model.update(revision=0).where(damaged(kind.model.revision)).execute()  # the next version replaces it
-    correct_counts(COUNTS)
+    correct_counts(LOANS_COUNTED)
+    correct_counts(ITEMS_COUNTED)
     identity = _repair_frontend(store)
     Epoch.delete().execute()
     begin_epoch(store, clock)
