@@ -111,6 +111,17 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
         {"user_id", "reason", "end_time", "request_id"},
     ),
     (
+        "MemberService/ExportUser",
+        members.ExportUserRequest(user_id="7", **BAD_TOKEN),
+        {"user_id", "page_size", "page_token"},
+    ),
+    ("MemberService/EraseUser", members.EraseUserRequest(user_id="7", request_id="8"), {"user_id", "request_id"}),
+    (
+        "MemberService/AnonymizeLoans",
+        members.AnonymizeLoansRequest(page_size=-1, request_id="8"),
+        {"before", "page_size", "request_id"},
+    ),
+    (
         "MemberService/UnblockUser",
         members.UnblockUserRequest(user_id="7", block_id="8", request_id="9"),
         {"user_id", "block_id", "request_id"},
