@@ -68,6 +68,8 @@ def test_a_damaged_row_is_left_out_of_lists_and_set_aside_by_the_frontend(admin:
     assert unreadable == CirculationRule(id=bad.id, update_time=NO_TIME)
     assert message_problems(unreadable)
     assert sent.id == good.id
+    execute(admin, f"UPDATE circulation_rule SET deleted = 1 WHERE id = '{bad.id}'")
+    assert admin.changes()[0][0].rule == CirculationRule(id=bad.id, update_time=NO_TIME, deleted=True)
 
 
 def test_a_damaged_branch_is_sent_with_its_code_alone(admin: Admin) -> None:
