@@ -22,7 +22,7 @@ from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.members import blocks, members
+from frontend_server.members import blocks, members, privacy
 from frontend_server.store import models
 from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
@@ -41,9 +41,11 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
+    AnonymizeLoansRequest,
     BlockUserRequest,
     CloseUserRequest,
     EnrollUserRequest,
+    EraseUserRequest,
     UnblockUserRequest,
     UpdateUserRequest,
 )
@@ -83,6 +85,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
 Call = Callable[[random.Random], object]
@@ -149,6 +152,8 @@ class FrontendCalls:
                 "library.frontend.v1.MemberService/CloseUser": self.close,
                 "library.frontend.v1.MemberService/BlockUser": self.block,
                 "library.frontend.v1.MemberService/UnblockUser": self.unblock,
+                "library.frontend.v1.MemberService/EraseUser": self.erase,
+                "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
@@ -211,6 +216,16 @@ class FrontendCalls:
         block_id = chance.choice(found).id if found else new_id()
         request = UnblockUserRequest(user_id=user_id, block_id=block_id, request_id=some_request_id(chance))
         return blocks.unblock_user(self.store, request, self.clock)
+
+    def erase(self, chance: random.Random) -> object:
+        request = EraseUserRequest(user_id=self._some(models.User, chance), request_id=some_request_id(chance))
+        return privacy.erase_user(self.store, request, self.clock)
+
+    def anonymize(self, chance: random.Random) -> object:
+        request = AnonymizeLoansRequest(
+            before=timestamp(self.clock()), page_size=chance.randint(1, 20), request_id=some_request_id(chance)
+        )
+        return privacy.anonymize_loans(self.store, request, self.clock)
 
     def borrow(self, chance: random.Random) -> object:
         request = BorrowBookRequest(
@@ -346,6 +361,7 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/RemoveBook": self.remove,
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
+                **PolicyCalls(store, clock).by_name,
                 "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(
