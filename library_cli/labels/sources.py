@@ -19,6 +19,7 @@ from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from library_cli.channel import ANSWER_SECONDS, pages
 from library_cli.labels.ranges import BarcodeRange, range_in
+from library_domain.barcodes import normalized_barcode
 from library_domain.isbn import normalized_isbn13
 from service_kit.ids import UUID
 
@@ -130,8 +131,11 @@ class UserSource:
         self._report = report
 
     def with_cards(self, texts: Sequence[str]) -> list[User]:
-        """Return the users with these card numbers, each once, in the order of the texts."""
-        wanted = dict.fromkeys(text.strip().upper() for text in texts)
+        """Return the users with these card numbers, each once, in the order of the texts.
+
+        Raises NotAName for a text that cannot be a card number.
+        """
+        wanted = dict.fromkeys(map(_card_number, texts))
         if len(wanted) > MOST_LABELS:
             raise _too_many()
         found: dict[str, User] = {}
@@ -160,6 +164,13 @@ def _range_in(text: str) -> BarcodeRange | None:
         return range_in(text)
     except ValueError as problem:
         raise NotAName(str(problem)) from problem
+
+
+def _card_number(text: str) -> str:
+    try:
+        return normalized_barcode(text)
+    except ValueError as problem:
+        raise NotAName(f"{text!r} is not a card number: it {problem}.") from problem
 
 
 def _by_card(users: Iterable[User], wanted: Iterable[str]) -> dict[str, User]:

@@ -203,6 +203,8 @@ def test_terminal_shows_what_is_read_and_gets_no_pdf(services: Lists, monkeypatc
         (["B1", "--start", "22"], "The sheet L7160 has 21 labels: --start is 22."),
         (["--book", "dune"], "dune is neither the id of a book nor an ISBN"),
         (["--since", "0001-01-01"], "--since is out of range"),
+        (["--cards", "ada lovelace"], "'ada lovelace' is not a card number: it must not contain blanks"),
+        (["B1.."], "B1.. is not a range: each end must have a visible character."),
         (["B1..B10"], "B1..B10 is not a range: both ends must have the same length"),
     ],
 )

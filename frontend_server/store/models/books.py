@@ -33,7 +33,7 @@ class Book(ReplicaColumns):
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     on_loan = peewee.IntegerField(default=0)  # the number of its open loans
-    # The copies that can be lent now, whatever its state: see FREE_COPIES in frontend_server.store.models.items.
+    # The copies that can be lent now, in any state of the book: see FREE_COPIES in frontend_server.store.models.items.
     free_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
 
     class Meta:
