@@ -143,9 +143,9 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture(scope="session")
-def forkery() -> Iterator[Forkery]:
+def forkery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forkery]:
     """The process from which servers are forked."""
-    forkery = Forkery()
+    forkery = Forkery(tmp_path_factory.mktemp("forkery"))
     yield forkery
     forkery.close()
 

@@ -39,6 +39,11 @@ MOST_GROWTH = 500 * MB
 """Generous: some copies of one message, and what the allocators keep. What is kept of each row would be far more."""
 
 
+@pytest.fixture(scope="module")
+def forkery() -> None:
+    """Fork no servers: what is measured is the memory that they had from their start on."""
+
+
 def peak_bytes(process: ServingProcess) -> int:
     """Return the most memory that a process has ever had, its peak resident set."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
