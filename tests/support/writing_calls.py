@@ -59,9 +59,10 @@ from library.sync.v1.sync_service_pb2 import (
     RecordStatesResponse,
     State,
 )
-from library.v1 import book_pb2, history_pb2, loan_pb2, user_pb2
+from library.v1 import book_pb2, history_pb2, item_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.barcodes import card_number
 from library_domain.pairing import Credentials
@@ -72,6 +73,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.desk_calls import DeskCalls
 from tests.sync.libraries import WireError
 
 Call = Callable[[random.Random], object]
@@ -128,6 +130,7 @@ class FrontendCalls:
         models.ensure_frontend_id(store)
         chance = random.Random(0)
         self.apply_page(chance)
+        self.apply_items(chance)
         for _ in range(3):
             refused_or_done(self.enroll, chance)
         self.by_name: Mapping[str, Call] = MappingProxyType(
@@ -140,7 +143,9 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                **DeskCalls(store, clock, some_request_id).by_name,
                 "a page": self.apply_page,
+                "a page of items": self.apply_items,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
@@ -220,6 +225,10 @@ class FrontendCalls:
     def apply_page(self, chance: random.Random) -> object:
         return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)
 
+    def apply_items(self, chance: random.Random) -> object:
+        changes = [self._item(number, chance) for number in chance.sample(range(6), 4)]
+        return self._apply(changes, has_more=True)
+
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
         changes[0].book.title = ""
@@ -287,6 +296,18 @@ class FrontendCalls:
             id=book_id, title=" ".join(chance.sample(WORDS, 3)), total_copies=2, state=BOOK_STATE_ACTIVE
         )
         return CatalogChange(revision=next(self._revisions), book=book)
+
+    def _item(self, number: int, chance: random.Random) -> CatalogChange:
+        """An item of one of two books, which circulates most of the time."""
+        state = chance.choice([ITEM_STATE_IN_SERVICE, ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE])
+        item = item_pb2.Item(
+            id=str(UUID(int=201 + number)),
+            book_id=BOOK_IDS[number % 2],
+            barcode=f"B{number}",
+            branch="main",
+            state=state,
+        )
+        return CatalogChange(revision=next(self._revisions), item=item)
 
 
 def _result(row_id: str) -> RecordResult.ValueType:
