@@ -8,6 +8,7 @@ from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWAB
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.loans import Loan
+from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sync import Epoch, Frontend
 from admin_server.store.models.users import NOT_CLOSED, User
 from library_domain.stores import store_schema
@@ -20,6 +21,7 @@ __all__ = [
     "GUARDED_TABLES",
     "HAS_ISBN",
     "IN_CATALOGUE",
+    "IS_RULE",
     "LOCK_ORDER",
     "MIGRATIONS",
     "MODELS",
@@ -28,12 +30,16 @@ __all__ = [
     "SCHEMA",
     "WORD_INDEXES",
     "Book",
+    "Branch",
+    "Calendar",
+    "CirculationRule",
     "Epoch",
     "Frontend",
     "HistoryEntry",
     "ImportBook",
     "ImportRow",
     "ImportRun",
+    "LibrarySettings",
     "Loan",
     "User",
     "bind",
@@ -52,6 +58,10 @@ GUARDED_TABLES = {
     "user_account": "frontend",
     "loan": "frontend",
     "history": "frontend",
+    "branch": "counter",
+    "calendar": "counter",
+    "circulation_rule": "counter",
+    "library_settings": "counter",
     "epoch": "counter",
     "vocabulary": "counter",
     "import_row": "import_run",
@@ -68,6 +78,10 @@ MODELS = [
     User,
     Loan,
     HistoryEntry,
+    Branch,
+    Calendar,
+    CirculationRule,
+    LibrarySettings,
     Epoch,
     Frontend,
     ImportRun,
