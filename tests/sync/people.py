@@ -106,7 +106,12 @@ class PeopleRules:
             book.total_copies = copies
             paths.append("total_copies")
         with self.library.admin.at_work() as store:
-            update_book(store, UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths)), self.library.clock)
+            row = admin_models.Book.get(admin_models.Book.id == book_id)
+            try:
+                update_book(store, UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths)), self.library.clock)
+            except BookOnLoan:
+                assert copies
+                assert copies < min(row.on_loan, row.total_copies)
 
     @rule(which=WHICH, withdraw=st.booleans())
     def remove_book(self, which: int, withdraw: bool) -> None:
@@ -125,13 +130,14 @@ class PeopleRules:
 
     # --- patrons ---
 
-    @rule()
-    def enroll(self) -> None:
+    @rule(with_email=st.booleans(), with_card=st.booleans())
+    def enroll(self, with_email: bool = True, with_card: bool = False) -> None:
         number = self._number()
         request = EnrollUserRequest(
-            email=f"reader{number}@example.org",
+            email=f"reader{number}@example.org" if with_email else "",
             first_name="Rita",
             last_name="Reader",
+            card_number=f"card-{number}" if with_card else "",
             request_id=str(uuid.UUID(int=number)),
         )
         with self.library.frontend.at_work() as store:

@@ -29,7 +29,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "last_name": ("Last name", "Surname", "Family name", "Nachname", "Familienname", "Apellidos"),
     "card_number": ("Card", "Card no", "Library card", "Barcode", "Patron barcode", "Kartennummer", "Ausweisnummer"),
     "user_category": ("Category", "Patron category", "Patron type", "User type", "Kategorie", "Benutzergruppe"),
-    "group": ("Class", "Household", "Homeroom", "Klasse", "Gruppe", "Classe"),
+    "group": ("Class", "Household", "Homeroom", "Klasse", "Gruppe"),
     "branch": ("Home branch", "Library", "Zweigstelle", "Filiale"),
     "expires": ("Expiry", "Expiry date", "Expiration date", "Expire date", "Valid until", "Gültig bis", "Ablaufdatum"),
     "note": ("Notes", "Comment", "Comments", "Remarks", "Bemerkung", "Notiz"),
