@@ -54,6 +54,7 @@ def ada(frontend: LocalFrontend) -> user_pb2.User:
         loan = frontend.borrow(frontend.book(title).id, user.id, request_id=new_id())
         frontend.bring_back(loan.id)
     request = BlockUserRequest(user_id=user.id, reason="Damaged book", request_id=new_id())
+    request.end_time.CopyFrom(timestamp(frontend.clock() + DAY))
     return blocks.block_user(frontend.store, request, frontend.clock)
 
 
@@ -135,7 +136,8 @@ def test_answers_about_other_users_are_kept(
     assert sorted(map(len, answers))[:-1] == [0] * 5, "those of Ada: enrolled, three loans, blocked"
 
 
-def test_a_user_with_a_loan_is_not_erased(frontend: LocalFrontend, ada: user_pb2.User) -> None:
+def test_a_user_with_a_loan_is_not_erased(frontend: LocalFrontend, clock: SettableClock, ada: user_pb2.User) -> None:
+    clock.advance(days=2)  # the block has ended
     loan = frontend.borrow(frontend.book("Shirley").id, ada.id)
     before = frontend.contents()
     with pytest.raises(UserHasLoans):
