@@ -50,7 +50,7 @@ def create_item(store: Store, request: CreateItemRequest, clock: Clock) -> item_
 
     Raises `FieldInvalid`, `BookNotFound`, `BookRemoved`, and `BarcodeTaken`.
     """
-    _check(check_creation, request)
+    _check(store, check_creation, request)
     columns = item_columns(request.item)
 
     def create() -> item_pb2.Item:
@@ -63,7 +63,7 @@ def create_item(store: Store, request: CreateItemRequest, clock: Clock) -> item_
 
 def batch_create_items(store: Store, request: BatchCreateItemsRequest, clock: Clock) -> BatchCreateItemsResponse:
     """Create the items of a request, all or none. Raises the errors of `create_item`."""
-    _check(check_batch, request)
+    _check(store, check_batch, request)
     columns = item_columns(request.item)
     items = [{**columns, "barcode": barcode} for barcode in batch_barcodes(request)]
 
@@ -80,7 +80,7 @@ def update_item(store: Store, request: UpdateItemRequest, clock: Clock) -> item_
     Raises `FieldInvalid`, `ItemNotFound`, `ItemWithdrawn`, `BarcodeTaken`, and `ItemEtagMismatch` for an item that has
     changed since the request's etag.
     """
-    _check(check_update, request)
+    _check(store, check_update, request)
     fields, _ = masked_fields(request.item, request.update_mask, FIELDS)
     changed = item_columns(request.item, fields)
 
@@ -119,11 +119,12 @@ def withdraw_item(store: Store, request: WithdrawItemRequest, clock: Clock) -> i
         return once(store, request, item_pb2.Item, withdraw, clock)
 
 
-def _check(rule: Rule, request: Any) -> None:
+def _check(store: Store, rule: Rule, request: Any) -> None:
     """Raise `FieldInvalid` with what is wrong by a rule, and for a branch that the library does not have."""
     found = problems_by([rule], request)
     mask = getattr(request, "update_mask", FieldMask(paths=["*"]))
-    found = joined(found, unknown_branch(request.item, masked_fields(request.item, mask, FIELDS)[0]))
+    with store.reading():
+        found = joined(found, unknown_branch(request.item, masked_fields(request.item, mask, FIELDS)[0]))
     if found:
         raise FieldInvalid(*found)
 
