@@ -7,7 +7,6 @@ from typing import Any
 
 from google.type.money_pb2 import Money
 
-from admin_server.store.models import Branch
 from library.admin.v1.inventory_service_pb2 import BatchCreateItemsRequest, CreateItemRequest, UpdateItemRequest
 from library.v1 import item_pb2
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN
@@ -56,14 +55,6 @@ CHANGEABLE_FIELDS = tuple(_COLUMNS_OF)
 def item_columns(item: item_pb2.Item, fields: Collection[str] = CHANGEABLE_FIELDS) -> dict[str, Any]:
     """Return the columns of these fields of an item that was checked, its texts tidied."""
     return {name: value for field in fields for name, value in _COLUMNS_OF[field](item).items()}
-
-
-def unknown_branch(item: item_pb2.Item, fields: Collection[str] = CHANGEABLE_FIELDS) -> list[Problem]:
-    """Return a problem if the item has a branch that the library does not have. Call it within `reading`."""
-    code = tidied(item.branch) or MAIN_BRANCH
-    if "branch" not in fields or code == MAIN_BRANCH or Branch.select(Branch.key).where(Branch.code == code).exists():
-        return []
-    return [("item.branch", "is not the code of a branch of the library")]
 
 
 def check_creation(request: CreateItemRequest) -> None:
