@@ -1,0 +1,381 @@
+"""A plain model of the desk, written from the rules and not from the code: lists, dates, and one step at a time.
+
+It knows no database and is as slow as it is simple. `test_desk_model.py` compares what the frontend does with it.
+Times are microseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+SECOND = 1_000_000
+DAY = dt.timedelta(days=1)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MOST_DAYS = 365
+
+
+def local(time: int, zone: str) -> dt.datetime:
+    """Return a time as a clock in the zone shows it."""
+    return (EPOCH + dt.timedelta(microseconds=time)).astimezone(ZoneInfo(zone))
+
+
+def end_of(day: dt.date, zone: str) -> int:
+    """Return the last second of a date. Of a second that exists twice, the first."""
+    moment = dt.datetime.combine(day, dt.time(23, 59, 59), ZoneInfo(zone))
+    return (moment.astimezone(dt.UTC) - EPOCH) // dt.timedelta(microseconds=1)
+
+
+@dataclass
+class Calendar:
+    """The closed days of a branch."""
+
+    weekly: set[int] = field(default_factory=set)
+    """0 is Monday."""
+    yearly: set[tuple[int, int]] = field(default_factory=set)
+    ranges: list[tuple[dt.date, dt.date]] = field(default_factory=list)
+    exceptions: dict[dt.date, bool] = field(default_factory=dict)
+
+    def is_open(self, day: dt.date) -> bool:
+        """Return whether the branch is open: the first that names the day decides."""
+        if day in self.exceptions:
+            return self.exceptions[day]
+        if any(first <= day <= last for first, last in self.ranges):
+            return False
+        return (day.month, day.day) not in self.yearly and day.weekday() not in self.weekly
+
+    def search(self, day: dt.date, step: dt.timedelta) -> dt.date:
+        """Return the first open day from this one on, forward or back."""
+        while not self.is_open(day):
+            day += step
+        return day
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the rules."""
+
+    id: str
+    lendable: bool = True
+    days: int = 14
+    hours: int = 0
+    most_days: int = MOST_DAYS
+    """0 in a rule with hours."""
+    mode: str = "IGNORE"
+    renewals: int = 3
+    renewal_days: int | None = None
+    from_now: bool = False
+    renew_overdue: bool = False
+    window: int = 0
+    most_total: int = MOST_DAYS
+    ceiling: dt.date | None = None
+    floor: dt.date | None = None
+    fixed: dt.date | None = None
+    rate: int = 20
+    """Minor units a period."""
+    period: int = 1
+    at_end: bool = False
+    grace: int = 0
+    grace_excluded: bool = False
+    skip_closed: bool = False
+    cap: int | None = None
+    cap_at_price: bool = False
+    type_limit: int | None = None
+
+
+@dataclass
+class User:
+    """A user."""
+
+    id: str
+    category: str = ""
+    expires: int | None = None
+    blocked_until: list[int | None] = field(default_factory=list)
+    closed: bool = False
+
+
+@dataclass
+class Item:
+    """An item."""
+
+    id: str
+    book: str
+    type: str = ""
+    branch: str = "main"
+    state: str = "IN_SERVICE"
+    price: int | None = None
+
+
+@dataclass
+class Loan:
+    """A loan."""
+
+    id: str
+    user: str
+    item: str
+    borrowed: int
+    due: int
+    rule: Rule
+    branch: str
+    zone: str
+    type: str
+    returned: int | None = None
+    renewals: int = 0
+    assessed: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A call that is refused, with all reasons in their order."""
+
+    reasons: tuple[str, ...]
+
+
+Key = tuple[str, str, str]
+ANY = ""
+
+
+class Desk:
+    """The whole desk."""
+
+    def __init__(self, default: Rule, zone: str, loan_limit: int) -> None:
+        self.rules: dict[Key, Rule] = {(ANY, ANY, ANY): default}
+        self.calendars: dict[str, Calendar] = {"main": Calendar()}
+        self.zones: dict[str, str] = {"main": zone}
+        self.loan_limit = loan_limit
+        self.users: dict[str, User] = {}
+        self.items: dict[str, Item] = {}
+        self.removed_books: set[str] = set()
+        self.unavailable_books: set[str] = set()
+        self.out: dict[str, Loan] = {}
+        """The open loans, by item."""
+
+    # --- what is ---
+
+    def loan_of(self, item_id: str) -> Loan | None:
+        """Return the open loan of an item."""
+        return self.out.get(item_id)
+
+    def open_loans(self, user_id: str) -> list[Loan]:
+        """Return the open loans of a user."""
+        return [loan for loan in self.out.values() if loan.user == user_id]
+
+    def free_items(self, book_id: str) -> list[Item]:
+        """Return the items of a book that are in service and on the shelf."""
+        return [
+            item
+            for item in self.items.values()
+            if item.book == book_id and item.state == "IN_SERVICE" and self.loan_of(item.id) is None
+        ]
+
+    # --- rules ---
+
+    def rule_for(self, branch: str, category: str, item_type: str) -> tuple[Rule, list[Rule]]:
+        """Return the rule that applies, and all that match, the most specific first."""
+        b, c, t = branch, category.casefold(), item_type.casefold()
+        order = [(b, c, t), (b, c, ANY), (b, ANY, t), (b, ANY, ANY)]
+        order += [(ANY, c, t), (ANY, c, ANY), (ANY, ANY, t), (ANY, ANY, ANY)]
+        matching = [self.rules[key] for key in dict.fromkeys(order) if key in self.rules]
+        return matching[0], matching
+
+    def due(self, rule: Rule, branch: str, zone: str, base: dt.date, days: int, user: User) -> dt.date:
+        """Return the due date of a loan of so many days from a date."""
+        calendar, day = self.calendars[branch], base + days * DAY
+        if rule.mode == "NEXT_OPEN":
+            day = calendar.search(day, DAY)
+        elif rule.mode == "PREV_OPEN":
+            day = calendar.search(day, -DAY)
+        elif rule.mode == "COUNT_OPEN":
+            day = base
+            for _ in range(days):
+                day = calendar.search(day + DAY, DAY)
+        elif rule.mode == "SAME_WEEKDAY":
+            if days % 7 or day.weekday() in calendar.weekly:
+                day = calendar.search(day, DAY)
+            else:
+                day = calendar.search(day, 7 * DAY)
+        if rule.ceiling and day > rule.ceiling:
+            day = calendar.search(rule.ceiling, -DAY)
+        if rule.floor and day < rule.floor:
+            day = calendar.search(rule.floor, DAY)
+        if rule.fixed:
+            day = rule.fixed
+        if user.expires is not None:
+            last = self.last_day(user, zone)
+            if day > last:
+                day = calendar.search(last, -DAY)
+        return day
+
+    # --- gates ---
+
+    def user_refusals(self, user: User | None, zone: str, now: int) -> list[str]:
+        """Return why a user can neither borrow nor renew."""
+        if user is None:
+            return ["USER_NOT_FOUND"]
+        if user.closed:
+            return ["USER_CLOSED"]
+        refusals = []
+        if user.expires is not None and local(now, zone).date() > self.last_day(user, zone):
+            refusals.append("MEMBERSHIP_EXPIRED")
+        if any(until is None or until > now for until in user.blocked_until):
+            refusals.append("USER_BLOCKED")
+        return refusals
+
+    def item_refusals(self, item: Item | None) -> list[str]:
+        """Return why an item cannot be lent."""
+        if item is None:
+            return ["ITEM_NOT_FOUND"]
+        refusals = []
+        if item.book in self.removed_books:
+            refusals.append("BOOK_REMOVED")
+        elif item.book in self.unavailable_books:
+            refusals.append("BOOK_UNAVAILABLE")
+        if item.state != "IN_SERVICE":
+            refusals.append("ITEM_NOT_LENDABLE")
+        if self.loan_of(item.id):
+            refusals.append("ITEM_ON_LOAN")
+        return refusals
+
+    def limits(self, user: User, item: Item, rule: Rule) -> list[str]:
+        """Return which limits a user has reached, counted from the open loans."""
+        loans = self.open_loans(user.id)
+        refusals = ["LOAN_LIMIT_REACHED"] if len(loans) >= self.loan_limit else []
+        of_type = [loan for loan in loans if loan.type.casefold() == item.type.casefold()]
+        if rule.type_limit is not None and len(of_type) >= rule.type_limit:
+            refusals.append("ITEM_TYPE_LIMIT_REACHED")
+        return refusals
+
+    def due_time(self, rule: Rule, branch: str, now: int, days: int, user: User) -> int:
+        """Return when a loan that begins now is due."""
+        zone = self.zones[branch]
+        if rule.hours and not days:
+            return self.after_hours(now, rule.hours, zone, user)
+        return end_of(self.due(rule, branch, zone, local(now, zone).date(), days or rule.days, user), zone)
+
+    def after_hours(self, start: int, hours: int, zone: str, user: User) -> int:
+        """Return the end of hours that elapse, or of the membership."""
+        due = start + hours * 3600 * SECOND
+        if user.expires is not None and local(due, zone).date() > self.last_day(user, zone):
+            return end_of(self.last_day(user, zone), zone)
+        return due
+
+    def last_day(self, user: User, zone: str) -> dt.date:
+        """Return the last day of a membership that ends."""
+        assert user.expires is not None
+        return local(user.expires - 1, zone).date()
+
+    def check_out(self, loan_id: str, user_id: str, item_id: str, days: int, now: int) -> Loan | Refused:
+        """Lend an item to a user, or renew the loan if the user has it."""
+        user, item = self.users.get(user_id), self.items.get(item_id)
+        had = self.loan_of(item_id)
+        if had and user and had.user == user_id:
+            return self.renew(item_id, days, now)
+        refusals = self.item_refusals(item)
+        rule = None
+        if user and item:
+            rule, _ = self.rule_for(item.branch, user.category, item.type)
+            if not rule.lendable:
+                refusals.append("RULE_NOT_LENDABLE")
+        account = self.user_refusals(user, self.zones[item.branch if item else "main"], now)
+        refusals += account
+        if user and item and rule and not user.closed:
+            refusals += self.limits(user, item, rule)
+        if user and item and rule and rule.lendable:
+            if days > rule.most_days:
+                refusals.append("LOAN_TOO_LONG")
+            elif "MEMBERSHIP_EXPIRED" not in account and self.due_time(rule, item.branch, now, days, user) <= now:
+                refusals.append("DUE_TIME_PASSED")
+        if refusals or not (user and item and rule):
+            return Refused(tuple(refusals))
+        due = self.due_time(rule, item.branch, now, days, user)
+        zone = self.zones[item.branch]
+        loan = Loan(loan_id, user_id, item_id, now, due, rule, item.branch, zone, item.type)
+        self.out[item_id] = loan
+        return loan
+
+    # --- fines ---
+
+    def late_fine(self, loan: Loan, returned: int) -> int:
+        """Return the fine in minor units since the last due date, without what was assessed before."""
+        rule, calendar = loan.rule, self.calendars[loan.branch]
+        day, last = local(loan.due, loan.zone).date() + DAY, local(returned, loan.zone).date()
+        late = 0
+        while day <= last:
+            if calendar.is_open(day) or not rule.skip_closed:
+                late += 1
+            day += DAY
+        if late <= rule.grace:
+            return 0
+        units = Fraction(late - rule.grace if rule.grace_excluded else late, rule.period)
+        periods = units.numerator // units.denominator if rule.at_end else -(-units.numerator // units.denominator)
+        return periods * rule.rate
+
+    def fine(self, loan: Loan, returned: int) -> int:
+        """Return the whole fine of a loan."""
+        total = loan.assessed + self.late_fine(loan, returned)
+        caps = [] if loan.rule.cap is None else [loan.rule.cap]
+        price = self.items[loan.item].price
+        if loan.rule.cap_at_price and price is not None:
+            caps.append(price)
+        return max(min([total, *caps]), loan.assessed)
+
+    def check_in(self, item_id: str, returned: int) -> Loan | None:
+        """End the loan of an item, if it has one."""
+        loan = self.out.pop(item_id, None)
+        if loan:
+            loan.assessed = self.fine(loan, returned)
+            loan.returned = returned
+        return loan
+
+    # --- renewals ---
+
+    def renew(self, item_id: str, days: int, now: int) -> Loan | Refused:
+        """Renew the loan of an item."""
+        item, loan = self.items.get(item_id), self.loan_of(item_id)
+        if item is None:
+            return Refused(("ITEM_NOT_FOUND",))
+        if loan is None:
+            return Refused(("ITEM_NOT_ON_LOAN",))
+        user = self.users[loan.user]
+        rule, _ = self.rule_for(loan.branch, user.category, loan.type)
+        refusals = []
+        overdue = now > loan.due
+        if overdue and not rule.renew_overdue:
+            refusals.append("LOAN_OVERDUE")
+        new_due = None
+        account = self.user_refusals(user, loan.zone, now)
+        if "MEMBERSHIP_EXPIRED" not in account and days <= rule.most_days:
+            new_due = self.renewed_due(loan, rule, days, now, user)
+        borrowed = local(loan.borrowed, loan.zone).date()
+        total = (local(new_due, loan.zone).date() - borrowed).days if new_due else 0
+        if loan.renewals >= rule.renewals or total > rule.most_total:
+            refusals.append("RENEWAL_LIMIT_REACHED")
+        earliest = local(loan.due, loan.zone).date() - rule.window * DAY
+        if rule.window and local(now, loan.zone).date() < earliest:
+            refusals.append("RENEWAL_TOO_EARLY")
+        refusals += account
+        if days > rule.most_days:
+            refusals.append("LOAN_TOO_LONG")
+        elif new_due is not None and new_due <= loan.due:
+            refusals.append("DUE_TIME_UNCHANGED")
+        elif new_due is not None and new_due <= now:
+            refusals.append("DUE_TIME_PASSED")
+        if refusals or new_due is None:
+            return Refused(tuple(refusals))
+        if overdue:
+            loan.assessed = self.fine(loan, now)
+        loan.due, loan.rule, loan.renewals = new_due, rule, loan.renewals + 1
+        return loan
+
+    def renewed_due(self, loan: Loan, rule: Rule, days: int, now: int, user: User) -> int:
+        """Return the due time after a renewal."""
+        from_now = rule.from_now or now > loan.due
+        if rule.hours and not days:
+            start = now if from_now else loan.due
+            return self.after_hours(start, rule.renewal_days or rule.hours, loan.zone, user)
+        base = local(now if from_now else loan.due, loan.zone).date()
+        return end_of(
+            self.due(rule, loan.branch, loan.zone, base, days or rule.renewal_days or rule.days, user), loan.zone
+        )
