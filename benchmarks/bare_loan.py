@@ -11,7 +11,8 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 
 RESERVE_COPY = """
-UPDATE book SET on_loan = on_loan + 1 WHERE id = ? AND (state = 1 AND on_loan < total_copies) RETURNING title
+UPDATE book SET on_loan = on_loan + 1, free_copies = free_copies - 1 WHERE id = ? AND (state = 1 AND free_copies > 0)
+RETURNING title
 """
 INCREMENT_LOAN_COUNT = """
 UPDATE user_account SET active_loan_count = active_loan_count + 1

@@ -73,7 +73,7 @@ def _through_grpc(environment: Environment, engine: Engine, requests: list[bytes
 def _requests(store: Store, book_ids: list[str]) -> list[BorrowBookRequest]:
     bind(store)
     with store.writing():
-        Book.update(total_copies=1_000_000).execute()  # enough for every round
+        Book.update(total_copies=1_000_000, free_copies=1_000_000).execute()  # enough for every round
     users = [
         enroll_user(
             store,

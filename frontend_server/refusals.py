@@ -8,6 +8,8 @@ from library_domain.errors import (
     BookNotFound,
     BookRemoved,
     BookUnavailable,
+    CardNumberTaken,
+    EmailTaken,
     LoanLimitReached,
     LoanOverdue,
     LoanReturned,
@@ -25,6 +27,7 @@ REFUSAL_ORDER: tuple[type[ServiceError], ...] = (
     *(BookNotFound, BookRemoved, BookUnavailable, NoCopyAvailable),
     *(LoanReturned, LoanOverdue, RenewalLimitReached),
     *(UserNotFound, RowUnreadable, UserClosed, UserNotActive, UserEtagMismatch, UserHasLoans, LoanLimitReached),
+    *(CardNumberTaken, EmailTaken),
 )
 """The first of a call's refusals in this order sets its status, reason and message.
 

@@ -13,7 +13,16 @@ from typing import Any
 
 import peewee
 
-from frontend_server.store.models import NOTHING_IS_SURE, Book, ClockMark, Loan, SetAside, SyncState, User
+from frontend_server.store.models import (
+    FREE_COPIES,
+    NOTHING_IS_SURE,
+    Book,
+    ClockMark,
+    Loan,
+    SetAside,
+    SyncState,
+    User,
+)
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
 from library_domain.pairing import is_frontend_id, is_secret, new_secret
@@ -65,6 +74,8 @@ CLOCK_MARK: Rules = {
 OPEN_LOANS_OF_BOOK = Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
 OPEN_LOANS_OF_USER = Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.user_id == User.id, Loan.return_time.is_null())
 COUNTS = {Book.on_loan: OPEN_LOANS_OF_BOOK, User.active_loan_count: OPEN_LOANS_OF_USER}
+FREE_COPY_COUNTS = {Book.free_copies: FREE_COPIES}
+"""Counted after `COUNTS`, on one of which it depends."""
 
 
 def find_start_damage(store: Store) -> list[str]:
@@ -79,7 +90,8 @@ def find_start_damage(store: Store) -> list[str]:
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause for each."""
     found = [*find_start_damage(store), *lag_problems([kind.model.revision for kind in PUSHED_KINDS])]
-    return [*found, *column_problems(COLUMNS), *count_problems(COUNTS)]
+    found += [*column_problems(COLUMNS), *count_problems(COUNTS)]
+    return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
 
 
 def frontend_id(store: Store) -> str:
@@ -100,8 +112,9 @@ def repair(store: Store) -> Identity:
         Book.update({column: 0}).where(damaged(column)).execute()
     SetAside.delete().where(damaged(SetAside.revision) | damaged(SetAside.generation)).execute()
     correct_counts(COUNTS)
+    correct_counts(FREE_COPY_COUNTS)
     _repair_clock_mark(store)
-    Counter.delete().execute()
+    Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
     return identity
 

@@ -16,6 +16,7 @@ MODULES = {
     "return": "desk.return_",
     "renew": "desk.renew",
     "loans": "desk.loans",
+    "labels": "labels.command",
     "up": "up",
     "status": "status.command",
     "health": "health_command",

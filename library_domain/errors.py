@@ -31,6 +31,10 @@ class UserNotFound(NotFound):
     message = "No user has the id {user_id}."
 
 
+class CardNotFound(UserNotFound):
+    message = "No user has the card {card_number}."
+
+
 class LoanNotFound(NotFound):
     reason = "LOAN_NOT_FOUND"
     resource_type = "library.v1.Loan"
@@ -99,6 +103,63 @@ class RenewalLimitReached(FailedPrecondition):
     message = "The loan {loan_id} can be renewed at most {renewal_limit} times, for at most {day_limit} days in total."
 
 
+class ItemNotFound(NotFound):
+    reason = "ITEM_NOT_FOUND"
+    resource_type = "library.v1.Item"
+    message = "No item has the id {item_id}."
+
+
+class BarcodeNotFound(ItemNotFound):
+    message = "No item has the barcode {barcode}."
+
+
+class ItemNotLendable(FailedPrecondition):
+    """The item does not circulate. `state` is its state in words, such as `set aside`."""
+
+    reason = "ITEM_NOT_LENDABLE"
+    message = "The item {barcode} is {state}, so it is not lent."
+
+
+class ItemOnLoan(FailedPrecondition):
+    """Another user has the item, until `due_time`, in RFC 3339."""
+
+    reason = "ITEM_ON_LOAN"
+    message = "Another user has the item {barcode}, until {due_time}; check it in first."
+
+
+class ItemNotOnLoan(FailedPrecondition):
+    reason = "ITEM_NOT_ON_LOAN"
+    message = "Nobody has the item {barcode}, so there is no loan to renew."
+
+
+class RuleNotLendable(FailedPrecondition):
+    """The circulation rule does not lend such an item to such a user."""
+
+    reason = "RULE_NOT_LENDABLE"
+    message = "The circulation rule {rule_id} does not lend such an item to such a user."
+
+
+class UserBlocked(FailedPrecondition):
+    """The user is blocked by hand: `until` a time in RFC 3339, or until somebody lifts the block."""
+
+    reason = "USER_BLOCKED"
+    message = "The user {user_id} is blocked until {until}."
+
+
+class ItemTypeLimitReached(FailedPrecondition):
+    """The user has the most open loans of items of this type, `item_type_limit`, that the circulation rule allows."""
+
+    reason = "ITEM_TYPE_LIMIT_REACHED"
+    message = "The user {user_id} has {item_type_limit} open loans of items of this type, the most by the rule."
+
+
+class CannotCancel(FailedPrecondition):
+    """A check-out or check-in cannot be cancelled any more. `problem` explains why."""
+
+    reason = "CANNOT_CANCEL"
+    message = "The loan {loan_id} cannot be put back: {problem}."
+
+
 class MembershipExpired(FailedPrecondition):
     """The user's membership has ended. `last_date` was its last day, in ISO 8601."""
 
@@ -160,6 +221,19 @@ class EmailTaken(AlreadyExists):
 
     reason = "EMAIL_TAKEN"
     message = "A user has enrolled with this e-mail address."
+
+
+class CardNumberTaken(AlreadyExists):
+    """A user has this card number. The error has neither the user nor the number, for the same reasons."""
+
+    reason = "CARD_NUMBER_TAKEN"
+    message = "A user has this card number."
+
+
+class BlockNotFound(NotFound):
+    reason = "BLOCK_NOT_FOUND"
+    resource_type = "library.v1.UserBlock"
+    message = "No block of the user {user_id} has the id {block_id}."
 
 
 class IsbnTaken(AlreadyExists):

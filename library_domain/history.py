@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from library.v1 import history_pb2
 from service_kit.clock import micros, timestamp
 from service_kit.errors import FieldInvalid
-from service_kit.paging import ListRequest, page_size, row_position
-from service_kit.unreadable import Damaged, read_rows
 
 SUBJECTS = ("user_id", "loan_id", "item_id", "book_id")
 """What an entry can be about. An empty id means that there is none."""
@@ -33,7 +31,7 @@ class HistoryRow(Protocol):
     overridden: str
 
 
-class ListHistoryRequest(ListRequest, Protocol):
+class ListHistoryRequest(Protocol):
     """The fields that both services' ListHistoryRequest have."""
 
     user_id: str
@@ -86,10 +84,6 @@ def check_one_filter(request: ListHistoryRequest) -> None:
         raise FieldInvalid(*((name, problem) for name in given or FILTERS))
 
 
-def history_rows(model: Any, request: ListHistoryRequest) -> list[Any | Damaged]:
-    """Read the entries of a page, the newest first, and one more. Raises `FieldInvalid` for a page token of others."""
-    subject = next(name for name in FILTERS if getattr(request, name))
-    query = model.select().where(getattr(model, subject) == getattr(request, subject))
-    if before := row_position(request):
-        query = query.where(model.key < before)
-    return read_rows(query.order_by(model.key.desc()).limit(page_size(request) + 1), model)
+def subject_of(request: ListHistoryRequest) -> tuple[str, str]:
+    """Return the one filter of a request that `check_one_filter` has accepted: its name and value."""
+    return next((name, getattr(request, name)) for name in FILTERS if getattr(request, name))

@@ -12,6 +12,9 @@ from service_kit.clock import micros, timestamp
 
 NANOS = 1_000_000_000
 
+MAIN_BRANCH = "main"
+"""The code of the branch that exists from the start."""
+
 
 class LoanRow(Protocol):
     """A row with the columns that `loan_columns` names. Times are microseconds since 1970."""
@@ -27,6 +30,12 @@ class LoanRow(Protocol):
     renewal_count: int
     fine_currency: str
     fine_nanos: int
+    item_id: str
+    barcode: str
+    item_type: str
+    branch: str
+    time_zone: str
+    rule_id: str
 
 
 def loan_state(due_time: int, return_time: int | None, now: int) -> loan_pb2.LoanState.ValueType:
@@ -48,13 +57,26 @@ def loan_message(row: LoanRow, now: int) -> loan_pb2.Loan:
         due_time=timestamp(row.due_time),
         state=loan_state(row.due_time, row.return_time, now),
         renewal_count=row.renewal_count,
+        item_id=row.item_id,
+        barcode=row.barcode,
+        item_type=row.item_type,
+        branch=row.branch,
+        time_zone=row.time_zone,
+        rule_id=row.rule_id,
     )
     if row.return_time is not None:
         loan.return_time.CopyFrom(timestamp(row.return_time))
     if row.fine_nanos:
-        units, nanos = divmod(row.fine_nanos, NANOS)
-        loan.fine.CopyFrom(Money(currency_code=row.fine_currency, units=units, nanos=nanos))
+        set_amount(loan.fine, row.fine_currency, row.fine_nanos)
+        if row.return_time is not None:
+            loan.fine_so_far.CopyFrom(loan.fine)
     return loan
+
+
+def set_amount(money: Money, currency: str, nanos: int) -> None:
+    """Set a field to an amount in billionths of a unit of a currency."""
+    money.currency_code = currency
+    money.units, money.nanos = divmod(nanos, NANOS)
 
 
 def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
@@ -71,6 +93,12 @@ def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
         "renewal_count": loan.renewal_count,
         "fine_currency": loan.fine.currency_code,
         "fine_nanos": loan.fine.units * NANOS + loan.fine.nanos,
+        "item_id": loan.item_id,
+        "barcode": loan.barcode,
+        "item_type": loan.item_type,
+        "branch": loan.branch or MAIN_BRANCH,  # a frontend of an older version has one branch
+        "time_zone": loan.time_zone,
+        "rule_id": loan.rule_id,
     }
 
 

@@ -98,7 +98,7 @@ def lag_problems(columns: Iterable[peewee.Field]) -> list[str]:
     `counter_problems` finds a counter that is missing or damaged.
     """
     newest = max(newest_in(column) for column in columns)
-    behind = Counter.select(Counter.id).where(~damaged(Counter.revision), Counter.revision < newest)
+    behind = Counter.select(Counter.id).where(Counter.id == 1, ~damaged(Counter.revision), Counter.revision < newest)
     return ["counter.revision is less than the newest revision of a row"] if behind.exists() else []
 
 
@@ -111,13 +111,13 @@ def column_problems(columns: Iterable[tuple[peewee.Field, int]]) -> list[str]:
     return found
 
 
-def count_problems(counts: Counts) -> list[str]:
-    """Compare columns that count other rows with those rows."""
+def count_problems(counts: Counts, what: str = "open loans") -> list[str]:
+    """Compare columns that count other rows with those rows; `what` names what they count."""
     found = []
     for column, right in counts.items():
         if wrong := column.model.select().where(column != right).count():
             name = f"{column.model._meta.table_name}.{column.column_name}"
-            found.append(f"{name} is not the number of open loans in {wrong} rows")
+            found.append(f"{name} is not the number of {what} in {wrong} rows")
     return found
 
 

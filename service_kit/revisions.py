@@ -32,7 +32,7 @@ def is_revision(value: object) -> bool:
 
 
 class Counter(peewee.Model):
-    """The one row with the last revision that was taken."""
+    """The last revision that was taken, in row 1. Row 2 has a series of numbers: see `service_kit.series`."""
 
     id = peewee.IntegerField(primary_key=True)
     revision = peewee.BigIntegerField(default=0)

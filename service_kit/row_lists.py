@@ -33,6 +33,15 @@ def list_rows(
     return read_rows(query.limit(page_size(request) + 1), model)
 
 
+def list_newest_rows(model: type[Model], request: ListRequest, conditions: Sequence[Any] = ()) -> list[Model | Damaged]:
+    """Read the rows of a page that meet the conditions, and one row more, from the greatest key down."""
+    columns: Any = model
+    query = _rows(model, conditions)
+    if before := row_position(request):
+        query = query.where(columns.key < before)
+    return read_rows(query.order_by(columns.key.desc()).limit(page_size(request) + 1), model)
+
+
 def find_rows(
     model: type[Model], request: ListRequest, conditions: Sequence[Any], words: Expression, exact: Any = None
 ) -> list[Model | Damaged]:

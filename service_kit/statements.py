@@ -9,6 +9,7 @@ its rule, and is rendered at its first use:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -39,6 +40,18 @@ def tuples(query: Any) -> list[tuple[Any, ...]]:
 def param(name: str) -> peewee.Value:
     """Return a placeholder in a query for a value of each run. The value is passed to the driver unconverted."""
     return peewee.Value(_Param(name), converter=False, unpack=False)
+
+
+def in_list(database: peewee.Database, column: peewee.Field, name: str) -> Any:
+    """Return the condition that a text is one of a list of any length, which `listed` makes a value of the run."""
+    if isinstance(database, peewee.PostgresqlDatabase):
+        return column == peewee.fn.ANY(param(name))
+    return column.in_(peewee.NodeList((peewee.SQL("(SELECT value FROM json_each("), param(name), peewee.SQL("))"))))
+
+
+def listed(database: peewee.Database, texts: Iterable[str]) -> Any:
+    """Return the value of a parameter of `in_list`."""
+    return list(texts) if isinstance(database, peewee.PostgresqlDatabase) else json.dumps(list(texts))
 
 
 class Statement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -13,7 +13,7 @@ from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, Li
 from library.v1 import loan_pb2, user_pb2
 from library_domain.errors import UserNotFound
 from library_domain.loans import loan_message
-from library_domain.users import queried_email_key, user_message, user_query
+from library_domain.users import queried_card_number, queried_email_key, user_message, user_query
 from service_kit.clock import Clock
 from service_kit.paging import page, page_size
 from service_kit.row_lists import find_rows, list_rows
@@ -43,8 +43,15 @@ def _rows(request: ListUsersRequest) -> list[User | Damaged]:
     conditions = [] if request.include_closed else [NOT_CLOSED]
     if not request.query:
         return list_rows(User, request, conditions)
-    key = queried_email_key(request.query)
-    return find_rows(User, request, conditions, user_query(request.query), User.email_key == key if key else None)
+    return find_rows(User, request, conditions, user_query(request.query), _exact(request.query))
+
+
+def _exact(query: str) -> Any:
+    """Return the condition for the user whose whole address or card number the query is; None for another query."""
+    if key := queried_email_key(query):
+        return User.email_key == key
+    number = queried_card_number(query)
+    return User.card_number == number if number else None
 
 
 def list_borrowers(
@@ -73,6 +80,19 @@ def list_borrowers(
         return shown(row, lambda readable_row: loan_message(readable_row, now), row.key)
 
     return borrower_page(request, user_ids, open_loans, user, loan, limits)
+
+
+def users_of_rows(user_ids: Iterable[str]) -> dict[str, user_pb2.User]:
+    """Return the known ones of these users by id, each with the number of open loans; within a transaction."""
+    wanted = sorted(set(user_ids))
+    counts = _open_loan_counts(wanted)
+    rows = read_rows(User.select().where(User.id.in_(wanted)), User)
+    known = {row.id: shown(row, _message_with(counts), row.id) for row in rows if isinstance(row, User)}
+    return {user_id: message for user_id, message in known.items() if message}
+
+
+def _message_with(counts: Mapping[str, int]) -> Callable[[User], user_pb2.User]:
+    return lambda row: user_message(row, counts.get(row.id, 0))
 
 
 def _texts(query: Any, limit: int) -> list[str]:

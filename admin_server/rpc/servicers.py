@@ -6,9 +6,10 @@ from admin_server.intake import imports
 from admin_server.intake.imports import ImportLimits
 from admin_server.reports import borrower_pages
 from admin_server.reports.borrower_pages import BorrowerPageLimits
-from admin_server.rpc import catalog, loans, status, sync, users
+from admin_server.rpc import catalog, loans, reports, status, sync, users
 from library.admin.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from library.admin.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
+from library.admin.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
 from library.admin.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from library.admin.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from library.sync.v1.sync_service_pb2_grpc import add_SyncServiceServicer_to_server
@@ -33,6 +34,7 @@ def services(
         Service(catalog.SERVICE, catalog_servicer, add_CatalogServiceServicer_to_server),
         Service(users.SERVICE, user_servicer, add_UserServiceServicer_to_server),
         Service(loans.SERVICE, loans.LoanServicer(store, clock), add_LoanServiceServicer_to_server),
+        Service(reports.SERVICE, reports.ReportServicer(store, clock), add_ReportServiceServicer_to_server),
         Service(status.SERVICE, status.StatusServicer(store), add_StatusServiceServicer_to_server),
         Service(sync.SERVICE, sync.SyncServicer(store), add_SyncServiceServicer_to_server, is_apart=True),
     ]

@@ -66,7 +66,7 @@ def _count_copies_out(loans: Sequence[loan_pb2.Loan]) -> None:
 
 
 RECORDED_KINDS = (
-    RecordedKind("user", User, user_columns, ids=("id",), required=("email", "state", "create_time")),
+    RecordedKind("user", User, user_columns, ids=("id",), required=("state", "create_time")),
     RecordedKind(
         "loan",
         Loan,

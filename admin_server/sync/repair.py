@@ -74,7 +74,7 @@ def repair(store: Store, clock: Clock) -> Identity:
     """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
     newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Epoch.first_revision))
-    Counter.delete().execute()
+    Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
     for book in list(Book.select(Book.key).where(damaged(Book.revision, least=1))):
         Book.update(revision=take_revisions()).where(Book.key == book.key).execute()

@@ -40,7 +40,7 @@ EXPECTED_BACK = peewee.Case(
     [(CAN_BE_BORROWED, peewee.SQL("NULL"))],
     Loan.select(peewee.fn.MIN(Loan.due_time)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
 )
-COLUMNS = (Book.key, Book.message, Book.state, Book.total_copies, Book.on_loan, EXPECTED_BACK)
+COLUMNS = (Book.key, Book.message, Book.state, Book.free_copies, EXPECTED_BACK)
 
 MOST_LEFT_OUT = 1_000
 """The most left out books that are counted."""
@@ -142,7 +142,7 @@ def _rows(statement: Statement, **values: Any) -> list[Row]:
     except DAMAGE:
         keys = statement.only(Book.key).rows(**values)
     found = read_each([key for (key,) in keys], lambda key: ONE.rows(key=key)[0])
-    return [(row.key, b"", row.error, 0, 0, None) if isinstance(row, Damaged) else row for row in found]
+    return [(row.key, b"", row.error, 0, None) if isinstance(row, Damaged) else row for row in found]
 
 
 def _size(row: tuple[object, Row]) -> int:
@@ -216,11 +216,11 @@ def _left_out_words_statement(database: peewee.Database, shape: Shape) -> Statem
 
 def _fill(book: book_pb2.Book, row: Row) -> None:
     """Fill an empty message with the book as patrons see it. Raises `ValueError` for a damaged row."""
-    _, message, state, total_copies, on_loan, expected_back = row
+    _, message, state, free_copies, expected_back = row
     book.MergeFromString(message)
     book.state = state
-    if state == BOOK_STATE_ACTIVE and on_loan < total_copies:
-        book.available_copies = total_copies - on_loan
+    if state == BOOK_STATE_ACTIVE and free_copies > 0:
+        book.available_copies = free_copies
     if expected_back is not None and is_time(expected_back):
         book.next_available_time.CopyFrom(timestamp(expected_back))
     if not (is_valid_timestamp(book.create_time) and is_valid_timestamp(book.update_time)):

@@ -1,6 +1,6 @@
 """Whether a loan can be renewed, and when it is due then: pure functions of times in microseconds since 1970.
 
-The refusals that depend on other rows (holds of other users, a blocked user) are not here.
+The refusals that depend on other rows (a hold of another user, a blocked user) are not here.
 """
 
 from __future__ import annotations

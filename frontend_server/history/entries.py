@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from frontend_server.store.models import HistoryEntry
 from library.frontend.v1.circulation_service_pb2 import ListHistoryRequest
 from library.v1 import history_pb2
-from library_domain.history import SUBJECTS, history_message, history_rows, overridden_text
+from library_domain.history import SUBJECTS, history_message, overridden_text, subject_of
 from service_kit.ids import new_id
 from service_kit.paging import page
 from service_kit.revisions import take_revisions
+from service_kit.row_lists import list_newest_rows
 from service_kit.statements import Statement, param
 from service_kit.store import Store
 
@@ -64,8 +65,9 @@ def record(
 
 def list_history(store: Store, request: ListHistoryRequest) -> tuple[list[history_pb2.HistoryEntry], str]:
     """Return a page of entries, the newest first, and the token of the next page."""
+    name, value = subject_of(request)
     with store.reading():
-        rows = history_rows(HistoryEntry, request)
+        rows = list_newest_rows(HistoryEntry, request, [getattr(HistoryEntry, name) == value])
     return page(request, rows, history_message, lambda row: row.key)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from frontend_server.members import members
+from frontend_server.members import blocks, members, own_fields
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import member_service_pb2, member_service_pb2_grpc
@@ -22,9 +22,10 @@ MEMBER_SERVICE = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
 @instrument_servicer(
     MEMBER_SERVICE,
     rules={
-        "EnrollUser": [members.check_enrolment],
-        "ListUsers": [check_user_query, check_id_prefix, row_position],
-        "UpdateUser": [members.check_update],
+        "EnrollUser": [own_fields.check_enrolment],
+        "ListUsers": [check_user_query, members.check_filters, check_id_prefix, row_position],
+        "UpdateUser": [own_fields.check_update],
+        "BlockUser": [blocks.check_block],
     },
 )
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
@@ -34,10 +35,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         self._store, self._clock, self._sync = store, clock, sync
 
     def EnrollUser(self, request: member_service_pb2.EnrollUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        user = members.enroll_user(self._store, request, self._clock.now)
-        self._sync.request_push()
-        self._clock.note_time(micros(user.create_time))
-        return user
+        return self._changed(members.enroll_user(self._store, request, self._clock.now))
 
     def GetUser(self, request: member_service_pb2.GetUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         return members.get_user(self._store, request.id)
@@ -49,13 +47,20 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return member_service_pb2.ListUsersResponse(users=users, next_page_token=token)
 
     def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        user = members.update_user(self._store, request, self._clock.now)
-        self._sync.request_push()
-        self._clock.note_time(micros(user.update_time))
-        return user
+        return self._changed(members.update_user(self._store, request, self._clock.now))
 
     def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        user = members.close_user(self._store, request, self._clock.now)
+        return self._changed(members.close_user(self._store, request, self._clock.now))
+
+    def BlockUser(self, request: member_service_pb2.BlockUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        return self._changed(blocks.block_user(self._store, request, self._clock.now))
+
+    def UnblockUser(
+        self, request: member_service_pb2.UnblockUserRequest, context: grpc.ServicerContext
+    ) -> user_pb2.User:
+        return self._changed(blocks.unblock_user(self._store, request, self._clock.now))
+
+    def _changed(self, user: user_pb2.User) -> user_pb2.User:
         self._sync.request_push()
         self._clock.note_time(micros(user.update_time))
         return user

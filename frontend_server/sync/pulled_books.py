@@ -10,12 +10,14 @@ from typing import ClassVar
 import peewee
 
 from frontend_server.store.models import Book
+from frontend_server.sync.free_copies import count_free_copies
 from frontend_server.sync.pulled_kind import PulledKind, Row, upsert_newest
 from frontend_server.sync.trials import Trials
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, BookState
 from library_domain.search import book_words
 from service_kit.ids import UUID
+from service_kit.statements import param
 from service_kit.store import Store
 from service_kit.text.keys import text_key
 from service_kit.vocabulary import LearnedWords, learn
@@ -36,7 +38,7 @@ class PulledBooks(PulledKind):
 
     name = "book"
     model = Book
-    upsert = upsert_newest(Book, COLUMNS, on_loan=0)
+    upsert = upsert_newest(Book, COLUMNS, on_loan=0, free_copies=param("total_copies"))
     removal: ClassVar = {"state": BOOK_STATE_REMOVED}
     salvaged_fields = ("id", "state", "total_copies")
 
@@ -67,7 +69,8 @@ class PulledBooks(PulledKind):
         }
 
     def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
-        """Put the words of the books into the vocabulary."""
+        """Count the free copies of the books, and put their words into the vocabulary."""
+        count_free_copies(row["id"] for row in rows)
         # Looked up within the transaction: when it began, the database may have turned out to be another one.
         learned = _learned.setdefault(store.database, LearnedWords())
         words = learned.new(word for row in rows for word in row["words"].split(" "))
@@ -107,3 +110,4 @@ def _correct(newest: book_pb2.Book, state: BookState.ValueType) -> None:
 def _update(newest: book_pb2.Book, **columns: object) -> None:
     # The revision stays that of the older version, so that the newest one is still newer when it is tried again.
     Book.update(**columns).where(Book.id == newest.id).execute()
+    count_free_copies([newest.id])

@@ -235,7 +235,7 @@ class _Push:
         beyond = max(newest_revision, head_revision()) + 1
         for kind in reversed(self._kinds):  # and the counter last, as in lending
             kind.model.update(revision=beyond, pushed_revision=0, park_reason="").execute()
-        Counter.update(revision=beyond).where(Counter.revision < beyond).execute()
+        Counter.update(revision=beyond).where(Counter.id == 1, Counter.revision < beyond).execute()
 
     # --- what is due ---
 

@@ -11,11 +11,14 @@ from library_client.library_error import FieldViolation, LibraryError
 __all__ = [
     "AdminUnavailable",
     "BY_REASON",
+    "BlockNotFound",
     "BookNotFound",
     "BookOnLoan",
     "BookRemoved",
     "BookUnavailable",
     "CallIdle",
+    "CannotCancel",
+    "CardNumberTaken",
     "ClockBehind",
     "CursorExpired",
     "DueTimePassed",
@@ -29,6 +32,11 @@ __all__ = [
     "ImportTooLong",
     "Internal",
     "IsbnTaken",
+    "ItemNotFound",
+    "ItemNotLendable",
+    "ItemNotOnLoan",
+    "ItemOnLoan",
+    "ItemTypeLimitReached",
     "LibraryError",
     "LoanLimitReached",
     "LoanNotFound",
@@ -45,9 +53,11 @@ __all__ = [
     "RenewalTooEarly",
     "RequestIdReused",
     "RowUnreadable",
+    "RuleNotLendable",
     "ServerBusy",
     "StoreUnavailable",
     "SyncSecretWrong",
+    "UserBlocked",
     "UserClosed",
     "UserHasLoans",
     "UserNotActive",
@@ -437,6 +447,96 @@ class NeverOpen(LibraryError):
     reason = "NEVER_OPEN"
 
 
+class ItemNotFound(LibraryError):
+    """No item has this id or barcode.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "ITEM_NOT_FOUND"
+
+
+class ItemNotLendable(LibraryError):
+    """The item is set aside, on order, missing or withdrawn; the metadata has its `state`.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_LENDABLE"
+
+
+class ItemOnLoan(LibraryError):
+    """Another user has the item; the metadata has the due time.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_ON_LOAN"
+
+
+class ItemNotOnLoan(LibraryError):
+    """Nobody has the item, so its loan cannot be renewed.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_NOT_ON_LOAN"
+
+
+class RuleNotLendable(LibraryError):
+    """The circulation rule does not lend such an item to such a user; the metadata has the rule.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RULE_NOT_LENDABLE"
+
+
+class UserBlocked(LibraryError):
+    """The user is blocked by hand and can neither borrow nor renew; the metadata has until when.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "USER_BLOCKED"
+
+
+class ItemTypeLimitReached(LibraryError):
+    """The user has the most open loans of items of this type that the circulation rule allows.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_TYPE_LIMIT_REACHED"
+
+
+class CannotCancel(LibraryError):
+    """The check-out or check-in cannot be cancelled any more; the metadata has the problem.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CANNOT_CANCEL"
+
+
+class CardNumberTaken(LibraryError):
+    """Another user, possibly one whose account is closed, has this card number.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "CARD_NUMBER_TAKEN"
+
+
+class BlockNotFound(LibraryError):
+    """The user has no block with this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BLOCK_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -478,5 +578,15 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "DUE_TIME_UNCHANGED": DueTimeUnchanged,
     "RENEWAL_TOO_EARLY": RenewalTooEarly,
     "NEVER_OPEN": NeverOpen,
+    "ITEM_NOT_FOUND": ItemNotFound,
+    "ITEM_NOT_LENDABLE": ItemNotLendable,
+    "ITEM_ON_LOAN": ItemOnLoan,
+    "ITEM_NOT_ON_LOAN": ItemNotOnLoan,
+    "RULE_NOT_LENDABLE": RuleNotLendable,
+    "USER_BLOCKED": UserBlocked,
+    "ITEM_TYPE_LIMIT_REACHED": ItemTypeLimitReached,
+    "CANNOT_CANCEL": CannotCancel,
+    "CARD_NUMBER_TAKEN": CardNumberTaken,
+    "BLOCK_NOT_FOUND": BlockNotFound,
 }
 """The exception of each reason."""

@@ -90,9 +90,15 @@ def of_call(failure: CallFailed) -> Refusal:
 @contextmanager
 def at_desk(target: str, *, json_wanted: bool) -> Iterator[Desk]:
     """Open the frontend service at `target` for a command. A refusal ends the command with its sentences."""
+    with ended_by_refusals(json_wanted=json_wanted), connected(target) as channel:
+        yield Desk(channel)
+
+
+@contextmanager
+def ended_by_refusals(*, json_wanted: bool) -> Iterator[None]:
+    """End the command with the sentences of a refusal, or of a call that failed."""
     try:
-        with connected(target) as channel:
-            yield Desk(channel)
+        yield
     except CallFailed as failure:
         end(of_call(failure), json_wanted=json_wanted)
     except Refusal as refusal:

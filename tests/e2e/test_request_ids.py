@@ -85,7 +85,7 @@ def test_calls_sent_at_once_under_one_id_are_done_once_and_answered_alike(desk: 
 
         def send(request: Any = request, start: threading.Barrier = start) -> bytes:
             start.wait()
-            answer: bytes = answer_to(lambda: desk.call(method, request))[0]  # after 5 s a server says: try again
+            answer: bytes = answer_to(lambda: desk.call(method, request))[0]  # a busy store refuses after 5 s
             return answer
 
         with ThreadPoolExecutor(THREADS) as threads:

@@ -15,7 +15,7 @@ from library.sync.v1.sync_service_pb2 import (
     State,
 )
 from library.v1 import loan_pb2, user_pb2
-from library.v1.user_pb2 import USER_STATE_CLOSED
+from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from service_kit.errors import FieldInvalid
 from service_kit.revisions import GREATEST_REVISION
 from tests.support.admin import Admin
@@ -26,7 +26,8 @@ from tests.support.record_results import RECORDED, REFUSED, UNCHANGED, results
 BAD_USERS: dict[str, Callable[[State], object]] = {
     "no id": lambda record: record.user.ClearField("id"),
     "invalid id": lambda record: setattr(record.user, "id", "x" * 37),
-    "no e-mail": lambda record: record.user.ClearField("email"),
+    "time of a block": lambda record: record.user.blocks.add(end_time=Timestamp(seconds=2**62)),
+    "end of the membership": lambda record: record.user.expire_time.CopyFrom(Timestamp(nanos=-1)),
     "no state": lambda record: record.user.ClearField("state"),
     "no time": lambda record: record.user.ClearField("create_time"),
     "revision 0": lambda record: setattr(record, "revision", 0),
@@ -167,9 +168,9 @@ def test_closed_users_are_listed_only_when_asked_for(admin: Admin) -> None:
 
 def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:
     record = admin.user_record(1)
-    record.user.email = ""
+    record.user.ClearField("state")
     assert results(admin.record(record)) == [REFUSED]
-    record.user.email = "a@example.org"
+    record.user.state = USER_STATE_ACTIVE
     assert results(admin.record(record)) == [RECORDED]
 
 

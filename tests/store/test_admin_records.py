@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from google.type.money_pb2 import Money
@@ -56,7 +57,9 @@ def test_versions_in_one_call_are_taken_in_any_order(admin: Admin) -> None:
 
 
 def test_a_loan_is_recorded_though_neither_book_nor_user_is_known(admin: Admin) -> None:
-    record = admin.loan_record(1, 14, book_title="Emma", renewal_count=2)
+    terms: dict[str, Any] = {"branch": "west", "time_zone": "Europe/Berlin", "rule_id": new_id()}
+    item: dict[str, Any] = {"item_id": new_id(), "barcode": "30001000000018", "item_type": "DVD"}
+    record = admin.loan_record(1, 14, book_title="Emma", renewal_count=2, **terms, **item)
     assert results(admin.record(record)) == [RECORDED]
     [loan] = admin.loans()
     record.loan.state = LOAN_STATE_ACTIVE
@@ -64,6 +67,11 @@ def test_a_loan_is_recorded_though_neither_book_nor_user_is_known(admin: Admin) 
     [borrower] = admin.borrowers()
     assert (borrower.user.id, borrower.user.email) == (record.loan.user_id, "")
     assert list(borrower.loans) == [loan]
+
+
+def test_a_loan_of_a_frontend_without_branches_was_lent_by_the_first_branch(admin: Admin) -> None:
+    admin.record(admin.loan_record(1))
+    assert admin.loans()[0].branch == "main"
 
 
 def test_a_fine_is_kept_exactly(admin: Admin) -> None:

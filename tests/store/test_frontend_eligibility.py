@@ -85,7 +85,9 @@ def test_a_loan_is_made_exactly_where_no_reason_is_against_it(frontend: LocalFro
         state, on_loan, total_copies = stored or (0, 0, 0)
         write(
             frontend,
-            Book.update(state=state, on_loan=on_loan, total_copies=total_copies).where(Book.id == book.id),
+            Book.update(
+                state=state, on_loan=on_loan, total_copies=total_copies, free_copies=max(0, total_copies - on_loan)
+            ).where(Book.id == book.id),
             set_user(user.id, borrower),
         )
         facts = CheckoutFacts(

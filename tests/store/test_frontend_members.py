@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
 
 
-def enroll(frontend: LocalFrontend, email: str = "ada@example.org", **fields: str) -> user_pb2.User:
+def enroll(frontend: LocalFrontend, email: str = "ada@example.org", **fields: Any) -> user_pb2.User:
     request = EnrollUserRequest(**{"email": email, "first_name": "Ada", "last_name": "Lovelace", **fields})
     return members.enroll_user(frontend.store, request, frontend.clock)
 
@@ -38,6 +39,7 @@ def test_an_enrolled_user_is_there(frontend: LocalFrontend, clock: SettableClock
         create_time=timestamp(clock.now),
         update_time=timestamp(clock.now),
         etag=user.etag,
+        card_number="20001000000012",
     )
     assert user.etag
     assert members.get_user(frontend.store, user.id) == user

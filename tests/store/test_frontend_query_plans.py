@@ -14,9 +14,10 @@ import pytest
 from frontend_server.browse import catalog
 from frontend_server.circulation import loans
 from frontend_server.members import members
-from frontend_server.store.models import Book, Loan, User
+from frontend_server.store.models import Book, Item, Loan, User
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListCategoriesRequest, ListPublishersRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE
 from library_domain.errors import NoCopyAvailable
 from service_kit.clock import DAY
@@ -57,6 +58,20 @@ ADD_LOAN = Statement(
         return_time=param("return_time"),
         revision=param("revision"),
         pushed_revision=param("revision"),
+    )
+)
+ADD_ITEM = Statement(
+    Item.insert(
+        id=param("id"),
+        book_id=param("book_id"),
+        barcode=param("barcode"),
+        message=b"",
+        item_type="",
+        item_type_key="",
+        branch="main",
+        state=ITEM_STATE_IN_SERVICE,
+        revision=1,
+        generation=1,
     )
 )
 
@@ -110,12 +125,15 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
                 for number, user in enumerate(users)
             )
             ADD_LOAN.many(loans)
+            ADD_ITEM.many(
+                {"id": new_id(), "book_id": book.id, "barcode": f"B{number}"} for number, book in enumerate(books)
+            )
             SAVE.many(
                 {"request_id": new_id(), "method": "m", "digest": "", "answer": b"a" * 100, "create_time": number}
                 for number in range(LOANS)
             )
             learn({"".join(letters) for letters in itertools.product("abcdefghijklmnop", repeat=4)})
-            Book.update(on_loan=1).where(Book.id.not_in([book.id for book in books[::50]])).execute()
+            Book.update(on_loan=1, free_copies=0).where(Book.id.not_in([book.id for book in books[::50]])).execute()
         with store.reading():
             store.database.execute_sql("VACUUM ANALYZE" if store.is_postgresql else "ANALYZE")
         yield Town(frontend, [book.id for book in books], users, str(loans[50]["id"]))

@@ -52,6 +52,7 @@ def test_who_is_late_owes_a_fine(frontend: LocalFrontend, clock: SettableClock) 
         loan.return_time.CopyFrom(timestamp(clock.now))
         if fine is not None:
             loan.fine.CopyFrom(fine)
+            loan.fine_so_far.CopyFrom(fine)
         assert returned == loan
         clock.advance(days=100)
         assert frontend.loan(loan.id) == loan, "what is owed does not grow any more"

@@ -48,7 +48,7 @@ RULES: dict[ServerName, Rules] = {
         MODELS["frontend"].LOCK_ORDER,
         MODELS["frontend"].GUARDED_TABLES,
         new_rows={"loan": ""},
-        unique_columns=("email_key",),
+        unique_columns=("email_key", "card_number"),
         alone=frozenset({"clock_mark"}),
         many_rows="sync_state",
     ),

@@ -10,9 +10,10 @@ import pytest
 
 from admin_server.reports import users as user_reports
 from frontend_server.members import members
-from frontend_server.store.models import User
+from frontend_server.store.models import IS_DUE, User
 from library.admin.v1.user_service_pb2 import ListUsersRequest as AdminListUsersRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from library_domain.barcodes import card_number
 from library_domain.errors import EmailTaken
 from service_kit.ids import new_id
 from service_kit.migrations import migrate, pending
@@ -117,6 +118,19 @@ def test_the_users_of_a_frontend_are_found_and_keep_their_addresses(
     frontend.close(ada.id)
     assert enroll("ada@example.org")
     assert frontend.change(frontend.users("pollux")[0].id, last_name="Third").last_name == "Third"
+
+
+def test_the_users_of_a_frontend_get_cards_and_are_pushed_again(migrated_frontend: Store, clock: SettableClock) -> None:
+    frontend = LocalFrontend(migrated_frontend, clock)
+    cards = [card_number(number) for number in range(1, len(PEOPLE) + 1)]
+    assert [user.card_number for user in frontend.users()] == cards
+    assert [[user.card_number for user in frontend.users(card)] for card in cards] == [[card] for card in cards]
+    rows = list(User.select().order_by(User.key))
+    assert [row.revision for row in rows] == list(range(len(PEOPLE) + 1, 2 * len(PEOPLE) + 1))
+    assert User.select().where(IS_DUE).count() == len(PEOPLE)
+    new = frontend.enroll(EnrollUserRequest(first_name="New"))
+    assert new.card_number == card_number(len(PEOPLE) + 1)
+    assert User.get(User.id == new.id).revision > 2 * len(PEOPLE)
 
 
 def test_the_users_of_an_admin_are_found(admin: Store) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from library.frontend.v1.catalog_service_pb2 import (
     GetBookRequest,
@@ -22,10 +23,12 @@ from library.frontend.v1.lending_service_pb2 import (
     ReturnBookRequest,
 )
 from library.frontend.v1.member_service_pb2 import (
+    BlockUserRequest,
     CloseUserRequest,
     EnrollUserRequest,
     GetUserRequest,
     ListUsersRequest,
+    UnblockUserRequest,
     UpdateUserRequest,
 )
 from library.v1 import user_pb2
@@ -40,7 +43,7 @@ LENDING, SYNC = "library.frontend.v1.LendingService", "library.frontend.v1.SyncS
 BOOK_ID, USER_ID, LOAN_ID = new_id(), new_id(), new_id()
 
 
-def enroll(**fields: str) -> EnrollUserRequest:
+def enroll(**fields: Any) -> EnrollUserRequest:
     return EnrollUserRequest(**{"email": f"{uuid4()}@example.org", "first_name": "Ada", "last_name": "King", **fields})
 
 
@@ -78,7 +81,6 @@ NO_DAYS = [0, -1, -14, 366, 10_000, 2**31 - 1, -(2**31)]
 
 
 NO_EMAILS = [
-    "",
     "a",
     "ada",
     "ada@",
@@ -153,6 +155,46 @@ for name in ("first_name", "last_name"):
     for no_name in (*INVISIBLE, "x" * 101, "é" * 101, *[f"A{control}da" for control in CONTROL]):
         BAD += [(f"{MEMBERS}/EnrollUser", enroll(**{name: no_name}), name)]
         BAD += [(f"{MEMBERS}/UpdateUser", update(**{name: no_name}), f"user.{name}")]
+
+
+NO_CARDS = ["2000 1", "A\u00a0B", "x" * 41, "x" * 61, "a\u200bb", "a\tb", "\u200b"]
+
+
+for no_card in NO_CARDS:
+    BAD += [(f"{MEMBERS}/EnrollUser", enroll(card_number=no_card), "card_number")]
+    BAD += [(f"{MEMBERS}/UpdateUser", update("card_number", card_number=no_card), "user.card_number")]
+
+
+BAD += [
+    (f"{MEMBERS}/UpdateUser", update("card_number", card_number=no_card), "user.card_number") for no_card in ("", " ")
+]
+
+
+BAD_FIELDS: dict[str, list[Any]] = {
+    "user_category": ["x" * 41, "a\nb", "\u200b"],
+    "group": ["x" * 101, "a\nb"],
+    "note": ["x" * 1_001, "a\nb"],
+    "branch": ["Main", "x" * 41, "-main", "a b"],
+    "expire_time": [Timestamp(seconds=-1), Timestamp(seconds=253_370_764_800), Timestamp(nanos=-1)],
+}
+for name, values in BAD_FIELDS.items():
+    for value in values:
+        BAD += [(f"{MEMBERS}/EnrollUser", enroll(**{name: value}), name)]
+        BAD += [(f"{MEMBERS}/UpdateUser", update(name, **{name: value}), f"user.{name}")]
+
+
+def block(**fields: Any) -> BlockUserRequest:
+    return BlockUserRequest(**{"user_id": USER_ID, "reason": "Damaged book", **fields})
+
+
+BAD += [
+    (f"{MEMBERS}/BlockUser", block(user_id="1"), "user_id"),
+    *[(f"{MEMBERS}/BlockUser", block(reason=reason), "reason") for reason in ("", " ", "x" * 501, "a\nb")],
+    (f"{MEMBERS}/BlockUser", block(end_time=Timestamp(seconds=-1)), "end_time"),
+    (f"{MEMBERS}/UnblockUser", UnblockUserRequest(user_id="1", block_id=new_id()), "user_id"),
+    (f"{MEMBERS}/UnblockUser", UnblockUserRequest(user_id=USER_ID, block_id="1"), "block_id"),
+    (f"{MEMBERS}/ListUsers", ListUsersRequest(card_number="a b"), "card_number"),
+]
 
 
 BAD += [

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
+from service_kit.series import SERIES_ID
 from service_kit.store import Store
 from tests.support.processes import ROOT
 
@@ -123,7 +124,9 @@ class Recorder:
         if verb == "BEGIN":
             self._open[connection] = []
         elif found := _LOCKS.match(sql):
-            lock = Lock(verb, found["written"] or found["read"], sql)
+            table = found["written"] or found["read"]
+            is_series = table == "counter" and re.search(rf"\bid = {SERIES_ID}\b", sql)
+            lock = Lock(verb, "series" if is_series else table, sql)
             if connection in self._open:
                 self._open[connection].append(lock)
             else:

@@ -22,7 +22,7 @@ from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.members import members
+from frontend_server.members import blocks, members
 from frontend_server.store import models
 from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
@@ -40,7 +40,13 @@ from library.admin.v1.catalog_service_pb2 import (
     UpdateBookRequest,
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
-from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest, UpdateUserRequest
+from library.frontend.v1.member_service_pb2 import (
+    BlockUserRequest,
+    CloseUserRequest,
+    EnrollUserRequest,
+    UnblockUserRequest,
+    UpdateUserRequest,
+)
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
     RECORD_RESULT_REFUSED,
@@ -57,6 +63,7 @@ from library.v1 import book_pb2, history_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
 from library.v1.user_pb2 import USER_STATE_ACTIVE
+from library_domain.barcodes import card_number
 from library_domain.pairing import Credentials
 from service_kit.clock import DAY, SECOND, Clock, timestamp
 from service_kit.errors import ServiceError
@@ -70,6 +77,9 @@ from tests.sync.libraries import WireError
 Call = Callable[[random.Random], object]
 
 EMAILS = [f"patron{number}@example.org" for number in range(6)]
+CARDS = [card_number(number) for number in range(1, 6)]
+"""The first of the series, so that a generated one can be one of these."""
+
 BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
@@ -125,6 +135,8 @@ class FrontendCalls:
                 "library.frontend.v1.MemberService/EnrollUser": self.enroll,
                 "library.frontend.v1.MemberService/UpdateUser": self.update,
                 "library.frontend.v1.MemberService/CloseUser": self.close,
+                "library.frontend.v1.MemberService/BlockUser": self.block,
+                "library.frontend.v1.MemberService/UnblockUser": self.unblock,
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
@@ -151,19 +163,42 @@ class FrontendCalls:
 
     def enroll(self, chance: random.Random) -> object:
         request = EnrollUserRequest(
-            email=chance.choice(EMAILS), first_name="Ada", last_name="King", request_id=some_request_id(chance)
+            email=chance.choice([*EMAILS, ""]),
+            first_name="Ada",
+            last_name="King",
+            card_number=chance.choice([*CARDS, "", ""]),
+            request_id=some_request_id(chance),
         )
         return members.enroll_user(self.store, request, self.clock)
 
     def update(self, chance: random.Random) -> object:
-        user = user_pb2.User(id=self._some(models.User, chance), email=chance.choice(EMAILS), first_name="Augusta")
-        mask = FieldMask(paths=chance.choice([["email"], ["first_name"], ["email", "first_name"]]))
+        user = user_pb2.User(
+            id=self._some(models.User, chance),
+            email=chance.choice(EMAILS),
+            first_name="Augusta",
+            card_number=chance.choice(CARDS),
+        )
+        paths = [["email"], ["first_name"], ["email", "first_name"], ["card_number"], ["email", "card_number"]]
+        mask = FieldMask(paths=chance.choice(paths))
         request = UpdateUserRequest(user=user, update_mask=mask, request_id=some_request_id(chance))
         return members.update_user(self.store, request, self.clock)
 
     def close(self, chance: random.Random) -> object:
         request = CloseUserRequest(id=self._some(models.User, chance), request_id=some_request_id(chance))
         return members.close_user(self.store, request, self.clock)
+
+    def block(self, chance: random.Random) -> object:
+        request = BlockUserRequest(
+            user_id=self._some(models.User, chance), reason="Damaged book", request_id=some_request_id(chance)
+        )
+        return blocks.block_user(self.store, request, self.clock)
+
+    def unblock(self, chance: random.Random) -> object:
+        user_id = self._some(models.User, chance)
+        found = members.get_user(self.store, user_id).blocks
+        block_id = chance.choice(found).id if found else new_id()
+        request = UnblockUserRequest(user_id=user_id, block_id=block_id, request_id=some_request_id(chance))
+        return blocks.unblock_user(self.store, request, self.clock)
 
     def borrow(self, chance: random.Random) -> object:
         request = BorrowBookRequest(

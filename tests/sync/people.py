@@ -183,7 +183,7 @@ class PeopleRules:
             if book_id is None or user_id is None:
                 return
             before = frontend_models.Book.get(frontend_models.Book.id == book_id)
-            free = before.state == BOOK_STATE_ACTIVE and before.on_loan < before.total_copies
+            free = before.state == BOOK_STATE_ACTIVE and before.free_copies > 0
             request_id = str(uuid.UUID(int=self._number()))
             request = BorrowBookRequest(book_id=book_id, user_id=user_id, days=days, request_id=request_id)
             try:

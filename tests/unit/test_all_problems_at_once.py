@@ -9,6 +9,7 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 import admin_server.rpc.servicers
 import frontend_server.rpc.services
@@ -81,13 +82,37 @@ NEW_BOOK_FIELDS = {
     "book.state",
 }
 
+NAMES = ("first_name", "last_name")
 FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     (
         "MemberService/EnrollUser",
         members.EnrollUserRequest(email="bad", request_id="7"),
         {"email", "first_name", "last_name", "request_id"},
     ),
-    ("MemberService/EnrollUser", members.EnrollUserRequest(), {"email", "first_name", "last_name"}),
+    ("MemberService/EnrollUser", members.EnrollUserRequest(), {"first_name", "last_name"}),
+    (
+        "MemberService/EnrollUser",
+        members.EnrollUserRequest(
+            email="bad",
+            card_number="a b",
+            user_category="x" * 41,
+            group="\x00",
+            branch="B",
+            expire_time=Timestamp(seconds=-1),
+            note="\u3164",
+        ),
+        {*NAMES, "email", "card_number", "user_category", "group", "branch", "expire_time", "note"},
+    ),
+    (
+        "MemberService/BlockUser",
+        members.BlockUserRequest(user_id="7", reason=" ", end_time=Timestamp(nanos=-1), request_id="8"),
+        {"user_id", "reason", "end_time", "request_id"},
+    ),
+    (
+        "MemberService/UnblockUser",
+        members.UnblockUserRequest(user_id="7", block_id="8", request_id="9"),
+        {"user_id", "block_id", "request_id"},
+    ),
     ("MemberService/EnrollUser", members.EnrollUserRequest(email="a@b", first_name="\u200b"), {"email", "first_name"}),
     (
         "MemberService/EnrollUser",
@@ -97,8 +122,8 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     ("MemberService/GetUser", members.GetUserRequest(id="7\x00"), {"id"}),
     (
         "MemberService/ListUsers",
-        members.ListUsersRequest(query="?!", id_prefix="01", **BAD_TOKEN),
-        {"query", "id_prefix", "page_size", "page_token"},
+        members.ListUsersRequest(query="?!", id_prefix="01", card_number="a b", **BAD_TOKEN),
+        {"card_number", "query", "id_prefix", "page_size", "page_token"},
     ),
     (
         "MemberService/UpdateUser",
@@ -252,8 +277,10 @@ def reports_all(services: list[Service], cases: list[tuple[str, Message, set[str
 
 
 def test_a_field_has_one_problem_where_one_explains_the_other(frontend: list[Service]) -> None:
-    refusal = ServicerRunner(frontend).refusal(f"{FRONTEND}.MemberService/EnrollUser", members.EnrollUserRequest())
-    assert refusal.message.count("email") == 1, "an empty address is not malformed in addition"
+    refusal = ServicerRunner(frontend).refusal(
+        f"{FRONTEND}.MemberService/EnrollUser", members.EnrollUserRequest(email="a")
+    )
+    assert refusal.message.count("email") == 1, "a short address is not malformed in addition"
 
 
 def test_a_row_of_an_import_has_all_its_problems(admin: list[Service]) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LEFT_OUT, Book
 from frontend_server.store.models.clock import ClockMark
 from frontend_server.store.models.history import HistoryEntry
+from frontend_server.store.models.items import FREE_COPIES, HAS_ITEMS, IS_FREE, Item
 from frontend_server.store.models.loans import Loan
+from frontend_server.store.models.policy import Branch, Calendar, CirculationRule, LibrarySettings, PolicyColumns
 from frontend_server.store.models.sync import (
     MOST_STARTS,
     NOTHING_IS_SURE,
@@ -22,7 +24,7 @@ from frontend_server.store.models.sync import (
     restart_in_replaced_database,
     sync_state,
 )
-from frontend_server.store.models.users import NOT_CLOSED, User
+from frontend_server.store.models.users import HAS_OWN_EMAIL, NOT_CLOSED, User
 from library_domain.stores import store_schema
 from service_kit.idempotency import AnsweredRequest
 from service_kit.outbox import IS_DUE, IS_PARKED
@@ -32,9 +34,13 @@ from service_kit.vocabulary import VocabularyWord
 
 __all__ = [
     "CAN_BE_BORROWED",
+    "FREE_COPIES",
     "GUARDED_TABLES",
+    "HAS_ITEMS",
+    "HAS_OWN_EMAIL",
     "IN_CATALOGUE",
     "IS_DUE",
+    "IS_FREE",
     "IS_PARKED",
     "LEFT_OUT",
     "LOCK_ORDER",
@@ -46,9 +52,15 @@ __all__ = [
     "SCHEMA",
     "WORD_INDEXES",
     "Book",
+    "Branch",
+    "Calendar",
+    "CirculationRule",
     "ClockMark",
     "HistoryEntry",
+    "Item",
+    "LibrarySettings",
     "Loan",
+    "PolicyColumns",
     "SetAside",
     "SyncState",
     "User",
@@ -63,17 +75,29 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "history", "loan", "book", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "history", "loan", "book", "item", "series", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
-wait, such as one that writes a unique key. docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
+wait, such as one that writes a unique key. `series` is the row of the table `counter` with the last card number.
+docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
 """
 
-GUARDED_TABLES = {"set_aside": "sync_state", "vocabulary": "sync_state"}
+GUARDED_TABLES = {
+    "set_aside": "sync_state",
+    "vocabulary": "sync_state",
+    "branch": "sync_state",
+    "calendar": "sync_state",
+    "circulation_rule": "sync_state",
+    "library_settings": "sync_state",
+}
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked."""
 
-MODELS = [Counter, Book, User, Loan, HistoryEntry, SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest]
+MODELS = [
+    *(Counter, Book, Item, User, Loan, HistoryEntry),
+    *(Branch, Calendar, CirculationRule, LibrarySettings),
+    *(SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest),
+]
 
 WORD_INDEXES = [Book.words, User.words]
 """The columns with an index by word: see `service_kit.full_text`."""

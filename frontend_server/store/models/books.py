@@ -8,18 +8,16 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from service_kit.columns import BytewiseTextField, ReplicaColumns
 
 # With literals, not parameters: an engine uses a partial index only if the query contains its condition.
-CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies)")
+CAN_BE_BORROWED = peewee.SQL(f"(state = {BOOK_STATE_ACTIVE} AND free_copies > 0)")
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
-LEFT_OUT = peewee.SQL(
-    f"(state <> {BOOK_STATE_REMOVED} AND NOT (state = {BOOK_STATE_ACTIVE} AND on_loan < total_copies))"
-)
+LEFT_OUT = peewee.SQL(f"(state <> {BOOK_STATE_REMOVED} AND NOT (state = {BOOK_STATE_ACTIVE} AND free_copies > 0))")
 
 
 class Book(ReplicaColumns):
     """The replica of a book: the admin's message as received, and the columns that queries and decisions need.
 
-    Only the sync writes it, except `on_loan`, which is the frontend's own. A book that the admin removed is kept, with
-    the state REMOVED.
+    Only the sync writes it, except `on_loan` and `free_copies`, which are the frontend's own. A book that the admin
+    removed is kept, with the state REMOVED.
     """
 
     key = peewee.BigAutoField()
@@ -34,7 +32,9 @@ class Book(ReplicaColumns):
     # By which it is filtered and sorted: see service_kit.text.keys.
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
-    on_loan = peewee.IntegerField(default=0)
+    on_loan = peewee.IntegerField(default=0)  # the number of its open loans
+    # The copies that can be lent now, in any state of the book: see FREE_COPIES in frontend_server.store.models.items.
+    free_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
 
     class Meta:
         table_name = "book"

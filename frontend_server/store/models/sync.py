@@ -53,6 +53,9 @@ class SyncState(peewee.Model):
     # Identifies this frontend to the admin. It must not get into a log or an error.
     secret = peewee.TextField(default="", constraints=[peewee.Default("''")])
 
+    # Another one after each change of the policy: see frontend_server.circulation.current_policy.
+    policy_version = peewee.TextField(default="", constraints=[peewee.Default("''")])
+
     class Meta:
         table_name = "sync_state"
 

@@ -118,6 +118,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
     ERROR_REASON_NEVER_OPEN: _ErrorReason.ValueType  # 55
     """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+    ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 35
+    """NOT_FOUND. No item has this id or barcode."""
+    ERROR_REASON_ITEM_NOT_LENDABLE: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
+    ERROR_REASON_ITEM_ON_LOAN: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+    ERROR_REASON_ITEM_NOT_ON_LOAN: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
+    ERROR_REASON_RULE_NOT_LENDABLE: _ErrorReason.ValueType  # 41
+    """FAILED_PRECONDITION. The circulation rule does not lend such an item to such a user; the metadata has the rule."""
+    ERROR_REASON_USER_BLOCKED: _ErrorReason.ValueType  # 43
+    """FAILED_PRECONDITION. The user is blocked by hand and can neither borrow nor renew; the metadata has until when."""
+    ERROR_REASON_ITEM_TYPE_LIMIT_REACHED: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. The user has the most open loans of items of this type that the circulation rule allows."""
+    ERROR_REASON_CANNOT_CANCEL: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION. The check-out or check-in cannot be cancelled any more; the metadata has the problem."""
+    ERROR_REASON_CARD_NUMBER_TAKEN: _ErrorReason.ValueType  # 57
+    """ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+    ERROR_REASON_BLOCK_NOT_FOUND: _ErrorReason.ValueType  # 58
+    """NOT_FOUND. The user has no block with this id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -221,4 +241,24 @@ ERROR_REASON_RENEWAL_TOO_EARLY: ErrorReason.ValueType  # 48
 """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
 ERROR_REASON_NEVER_OPEN: ErrorReason.ValueType  # 55
 """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 35
+"""NOT_FOUND. No item has this id or barcode."""
+ERROR_REASON_ITEM_NOT_LENDABLE: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
+ERROR_REASON_ITEM_ON_LOAN: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+ERROR_REASON_ITEM_NOT_ON_LOAN: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
+ERROR_REASON_RULE_NOT_LENDABLE: ErrorReason.ValueType  # 41
+"""FAILED_PRECONDITION. The circulation rule does not lend such an item to such a user; the metadata has the rule."""
+ERROR_REASON_USER_BLOCKED: ErrorReason.ValueType  # 43
+"""FAILED_PRECONDITION. The user is blocked by hand and can neither borrow nor renew; the metadata has until when."""
+ERROR_REASON_ITEM_TYPE_LIMIT_REACHED: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. The user has the most open loans of items of this type that the circulation rule allows."""
+ERROR_REASON_CANNOT_CANCEL: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION. The check-out or check-in cannot be cancelled any more; the metadata has the problem."""
+ERROR_REASON_CARD_NUMBER_TAKEN: ErrorReason.ValueType  # 57
+"""ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
+ERROR_REASON_BLOCK_NOT_FOUND: ErrorReason.ValueType  # 58
+"""NOT_FOUND. The user has no block with this id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -108,7 +108,7 @@ class Loan(_message.Message):
     """
     barcode: _builtins.str
     """The barcode of the item when it was lent.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     branch: _builtins.str
     """The code of the branch that lent it, whose calendar counts for its fine.

@@ -167,7 +167,7 @@ class LookupItemRequest(_message.Message):
     BARCODE_FIELD_NUMBER: _builtins.int
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     def __init__(
         self,

@@ -26,10 +26,11 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x15library/v1/user.proto\"\x8c\x01\n\x11\x45nrollUserRequest\x12\x1d\n\x05\x65mail\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x03\x18\xfe\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xbb\x01\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12<\n\tid_prefix\x18\x05 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x88\x04\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12m\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12i\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"!\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12\x65\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/user.proto\"\xe0\x02\n\x11\x45nrollUserRequest\x12\x1c\n\x05\x65mail\x18\x01 \x01(\tB\r\xbaH\nr\x05\x10\x03\x18\xfe\x01\xd8\x01\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x34\n\x06\x62ranch\x18\x08 \x01(\tB$\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9_-]{0,39})?$\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04note\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x91\x02\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12<\n\tid_prefix\x18\x05 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa0\x01\n\x10\x42lockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x06reason\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"t\n\x12UnblockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x08\x62lock_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xe6\x05\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12m\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12i\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"!\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12\x65\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*\x12j\n\tBlockUser\x12%.library.frontend.v1.BlockUserRequest\x1a\x10.library.v1.User\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}:block:\x01*\x12p\n\x0bUnblockUser\x12\'.library.frontend.v1.UnblockUserRequest\x1a\x10.library.v1.User\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/users/{user_id}:unblock:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +38,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.member_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENROLLUSERREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_ENROLLUSERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\002\272H\007r\005\020\003\030\376\001'
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['email']._serialized_options = b'\272H\nr\005\020\003\030\376\001\330\001\001'
   _globals['_ENROLLUSERREQUEST'].fields_by_name['first_name']._loaded_options = None
   _globals['_ENROLLUSERREQUEST'].fields_by_name['first_name']._serialized_options = b'\272H\004r\002\030d'
   _globals['_ENROLLUSERREQUEST'].fields_by_name['last_name']._loaded_options = None
   _globals['_ENROLLUSERREQUEST'].fields_by_name['last_name']._serialized_options = b'\272H\004r\002\030d'
   _globals['_ENROLLUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ENROLLUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['card_number']._loaded_options = None
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['card_number']._serialized_options = b'\272H\004r\002\030<'
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['user_category']._loaded_options = None
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['user_category']._serialized_options = b'\272H\004r\002\030('
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['group']._loaded_options = None
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['group']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['branch']._loaded_options = None
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['branch']._serialized_options = b'\272H!r\0372\035^([a-z0-9][a-z0-9_-]{0,39})?$'
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_ENROLLUSERREQUEST'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_GETUSERREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETUSERREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -54,6 +65,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\376\001'
   _globals['_LISTUSERSREQUEST'].fields_by_name['id_prefix']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['id_prefix']._serialized_options = b'\272H&r!2\037^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\330\001\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['card_number']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['card_number']._serialized_options = b'\272H\004r\002\030<'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['user_category']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['user_category']._serialized_options = b'\272H\004r\002\030('
+  _globals['_LISTUSERSREQUEST'].fields_by_name['group']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['group']._serialized_options = b'\272H\004r\002\030d'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._loaded_options = None
   _globals['_UPDATEUSERREQUEST'].fields_by_name['user']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -64,6 +81,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLOSEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030d'
   _globals['_CLOSEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CLOSEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\364\003'
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_BLOCKUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['block_id']._loaded_options = None
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['block_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNBLOCKUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/users:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._loaded_options = None
@@ -74,18 +103,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\202\323\344\223\002\0332\023/v1/users/{user.id}:\004user'
   _globals['_MEMBERSERVICE'].methods_by_name['CloseUser']._loaded_options = None
   _globals['_MEMBERSERVICE'].methods_by_name['CloseUser']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/users/{id}:close:\001*'
-  _globals['_ENROLLUSERREQUEST']._serialized_start=215
-  _globals['_ENROLLUSERREQUEST']._serialized_end=355
-  _globals['_GETUSERREQUEST']._serialized_start=357
-  _globals['_GETUSERREQUEST']._serialized_end=399
-  _globals['_LISTUSERSREQUEST']._serialized_start=402
-  _globals['_LISTUSERSREQUEST']._serialized_end=589
-  _globals['_LISTUSERSRESPONSE']._serialized_start=591
-  _globals['_LISTUSERSRESPONSE']._serialized_end=668
-  _globals['_UPDATEUSERREQUEST']._serialized_start=671
-  _globals['_UPDATEUSERREQUEST']._serialized_end=816
-  _globals['_CLOSEUSERREQUEST']._serialized_start=818
-  _globals['_CLOSEUSERREQUEST']._serialized_end=918
-  _globals['_MEMBERSERVICE']._serialized_start=921
-  _globals['_MEMBERSERVICE']._serialized_end=1441
+  _globals['_MEMBERSERVICE'].methods_by_name['BlockUser']._loaded_options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['BlockUser']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/users/{user_id}:block:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['UnblockUser']._loaded_options = None
+  _globals['_MEMBERSERVICE'].methods_by_name['UnblockUser']._serialized_options = b'\202\323\344\223\002 \"\033/v1/users/{user_id}:unblock:\001*'
+  _globals['_ENROLLUSERREQUEST']._serialized_start=248
+  _globals['_ENROLLUSERREQUEST']._serialized_end=600
+  _globals['_GETUSERREQUEST']._serialized_start=602
+  _globals['_GETUSERREQUEST']._serialized_end=644
+  _globals['_LISTUSERSREQUEST']._serialized_start=647
+  _globals['_LISTUSERSREQUEST']._serialized_end=920
+  _globals['_LISTUSERSRESPONSE']._serialized_start=922
+  _globals['_LISTUSERSRESPONSE']._serialized_end=999
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1002
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1147
+  _globals['_CLOSEUSERREQUEST']._serialized_start=1149
+  _globals['_CLOSEUSERREQUEST']._serialized_end=1249
+  _globals['_BLOCKUSERREQUEST']._serialized_start=1252
+  _globals['_BLOCKUSERREQUEST']._serialized_end=1412
+  _globals['_UNBLOCKUSERREQUEST']._serialized_start=1414
+  _globals['_UNBLOCKUSERREQUEST']._serialized_end=1530
+  _globals['_MEMBERSERVICE']._serialized_start=1533
+  _globals['_MEMBERSERVICE']._serialized_end=2275
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from library.v1 import user_pb2 as _user_pb2
 import builtins as _builtins
@@ -22,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EnrollUserRequest(_message.Message):
-    """Request of MemberService.EnrollUser. At least one of the two names has to be set; names are stored trimmed and in
+    """Request of MemberService.EnrollUser. At least one of the two names has to be set; texts are stored trimmed and in
     Unicode's form NFC.
     """
 
@@ -32,8 +33,14 @@ class EnrollUserRequest(_message.Message):
     FIRST_NAME_FIELD_NUMBER: _builtins.int
     LAST_NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CARD_NUMBER_FIELD_NUMBER: _builtins.int
+    USER_CATEGORY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     email: _builtins.str
-    """An e-mail address of at most 254 characters that no open account has. Two addresses are the same if mail for them
+    """An e-mail address of at most 254 characters that no open account has; empty for a user without one. Two addresses are the same if mail for them
     goes to the same place. Domains are compared by IDNA 2008: `bücher.example` is `xn--bcher-kva.example`,
     but `faß.example` is not `fass.example`. The part before the @-sign is compared in lower case: `groß` is not
     `gross`.
@@ -51,6 +58,34 @@ class EnrollUserRequest(_message.Message):
     """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
     byte, and enrols no user (AIP-155). The id of a refused call can be used again.
     """
+    card_number: _builtins.str
+    """What a desk scans, 1 to 40 characters without blanks; letters become upper case. No other user has it. Empty: it is
+    made, with 14 digits of the library's own series.
+    Example: 20001000000012
+    """
+    user_category: _builtins.str
+    """What the circulation rules call the user, at most 40 characters; empty for an ordinary one. Rules compare it
+    without case.
+    Example: Student
+    """
+    group: _builtins.str
+    """A class, a household or another group, at most 100 characters.
+    Example: 4b
+    """
+    branch: _builtins.str
+    """The code of the home branch.
+    Example: main
+    """
+    note: _builtins.str
+    """A note for the staff, at most 1,000 characters.
+    Example: Reads large print
+    """
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the membership ends. Not set: it does not end.
+        Example: "2027-01-31T23:00:00Z"
+        """
+
     def __init__(
         self,
         *,
@@ -58,10 +93,16 @@ class EnrollUserRequest(_message.Message):
         first_name: _builtins.str = ...,
         last_name: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        card_number: _builtins.str = ...,
+        user_category: _builtins.str = ...,
+        group: _builtins.str = ...,
+        branch: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "first_name", b"first_name", "last_name", b"last_name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "card_number", b"card_number", "email", b"email", "expire_time", b"expire_time", "first_name", b"first_name", "group", b"group", "last_name", b"last_name", "note", b"note", "request_id", b"request_id", "user_category", b"user_category"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,14 +143,17 @@ class ListUsersRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     INCLUDE_CLOSED_FIELD_NUMBER: _builtins.int
     ID_PREFIX_FIELD_NUMBER: _builtins.int
+    CARD_NUMBER_FIELD_NUMBER: _builtins.int
+    USER_CATEGORY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The highest number of users; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
     """Only users that have each of these words in a name or in the e-mail address, also inside a word: `lace`
-    finds Lovelace. Case, accents and punctuation do not matter. A whole e-mail address that is enrolled finds only
-    the users with this address.
+    finds Lovelace; or at the beginning of the card number. Case, accents and punctuation do not matter. A whole e-mail
+    address that is enrolled finds only the users with this address, and a whole card number only its user.
     """
     include_closed: _builtins.bool
     """Also users whose account is closed."""
@@ -117,6 +161,12 @@ class ListUsersRequest(_message.Message):
     """Only users whose id begins with this, with or without hyphens: `01a202a9-47` and `01a202a947` are the same. They are
     listed by id. It cannot be combined with `query`.
     """
+    card_number: _builtins.str
+    """Only the user with this card number, in any case."""
+    user_category: _builtins.str
+    """Only users of this category, compared without case."""
+    group: _builtins.str
+    """Only users of this group, compared without case."""
     def __init__(
         self,
         *,
@@ -125,10 +175,13 @@ class ListUsersRequest(_message.Message):
         query: _builtins.str = ...,
         include_closed: _builtins.bool = ...,
         id_prefix: _builtins.str = ...,
+        card_number: _builtins.str = ...,
+        user_category: _builtins.str = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id_prefix", b"id_prefix", "include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_number", b"card_number", "group", b"group", "id_prefix", b"id_prefix", "include_closed", b"include_closed", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_category", b"user_category"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,8 +237,9 @@ class UpdateUserRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: email, first_name, last_name, or `*` for all of them. Not set: those that are not empty
-        (AIP-134).
+        """Which fields to change: email, first_name, last_name, card_number, user_category, group, branch, expire_time, note, or
+        `*` for all of them. Not set: those that are not empty (AIP-134). An empty e-mail address removes it; a card
+        number cannot be empty.
         """
 
     def __init__(
@@ -236,3 +290,83 @@ class CloseUserRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseUserRequest: _TypeAlias = CloseUserRequest  # noqa: Y015
+
+@_typing.final
+class BlockUserRequest(_message.Message):
+    """Request of MemberService.BlockUser."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user's id.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
+    reason: _builtins.str
+    """Why, for the staff and the user, at most 500 characters.
+    Example: Damaged book not paid
+    """
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). The id of a refused call can be used again.
+    """
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the block is in force, a time to come. Not set: until it is lifted.
+        Example: "2026-02-01T00:00:00Z"
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "reason", b"reason", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockUserRequest: _TypeAlias = BlockUserRequest  # noqa: Y015
+
+@_typing.final
+class UnblockUserRequest(_message.Message):
+    """Request of MemberService.UnblockUser."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    BLOCK_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user's id.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
+    block_id: _builtins.str
+    """The id of the block: see `User.blocks`.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e30
+    """
+    request_id: _builtins.str
+    """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
+    byte, and changes nothing (AIP-155). The id of a refused call can be used again.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        block_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_id", b"block_id", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnblockUserRequest: _TypeAlias = UnblockUserRequest  # noqa: Y015

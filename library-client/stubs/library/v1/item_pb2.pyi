@@ -122,7 +122,7 @@ class Item(_message.Message):
     """What a scanner reads, 1 to 40 characters without blanks; letters are stored in upper case. No two items have the same
     barcode, not even withdrawn ones. If it is not set, CreateItem takes the next of the library's own series: 14 digits
     that begin with 3 and end with a check digit (Luhn).
-    Example: 30001000000018
+    Example: 30001000000010
     """
     item_type: _builtins.str
     """What the circulation rules call it, such as `DVD`; empty for an ordinary book. At most 40 characters. Rules compare it

@@ -102,9 +102,9 @@ class User(_message.Message):
     Example: k3Xw0Qa7
     """
     card_number: _builtins.str
-    """What a desk scans: 1 to 40 characters without blanks; letters are stored in upper case. Unique among all users. If it
-    is not set, EnrollUser makes one: 14 digits that begin with 2 and end with a check digit (Luhn).
-    Example: 20001000000019
+    """What a desk scans: 1 to 40 characters without blanks; letters are stored in upper case. Unique among all users, also
+    closed ones. If it is not set, EnrollUser makes one: 14 digits that begin with 2 and end with a check digit (Luhn).
+    Example: 20001000000012
     """
     user_category: _builtins.str
     """What the circulation rules call the user, such as `Student`; empty for an ordinary one. At most 40 characters. Rules
@@ -143,7 +143,9 @@ class User(_message.Message):
 
     @_builtins.property
     def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserBlock]:
-        """The blocks by hand that are in force or begin later. While one is in force, the user can neither borrow nor renew."""
+        """The blocks by hand that were not lifted, oldest first. While one is in force, that is before its end time, the user
+        can neither borrow nor renew. The next block removes those that have ended.
+        """
 
     def __init__(
         self,

@@ -36,8 +36,8 @@ class ListUsersRequest(_message.Message):
     """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
     """Only users that have each of these words in a name or in the e-mail address, also inside a word: `lace`
-    finds Lovelace. Case, accents and punctuation do not matter. A whole e-mail address of a user finds only
-    the users with this address.
+    finds Lovelace; or at the beginning of the card number. Case, accents and punctuation do not matter. A whole e-mail
+    address of a user finds only the users with this address, and a whole card number only its user.
     """
     include_closed: _builtins.bool
     """Also users whose account is closed."""

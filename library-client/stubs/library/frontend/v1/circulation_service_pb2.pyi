@@ -166,13 +166,13 @@ class CheckOutRequest(_message.Message):
     BRANCH_FIELD_NUMBER: _builtins.int
     card_number: _builtins.str
     """The user, by the number on the card. Either this or `user_id`.
-    Example: 20001000000019
+    Example: 20001000000012
     """
     user_id: _builtins.str
     """The user, by id."""
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     days: _builtins.int
     """For how many days, up to the most of the rule. 0: the days or hours of the rule.
@@ -275,7 +275,7 @@ class CheckInRequest(_message.Message):
     BRANCH_FIELD_NUMBER: _builtins.int
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
@@ -373,7 +373,7 @@ class RenewRequest(_message.Message):
     STAFF_FIELD_NUMBER: _builtins.int
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     days: _builtins.int
     """For how many days, up to the most of the rule. 0: the days or hours of the rule.
@@ -466,13 +466,13 @@ class ExplainRuleRequest(_message.Message):
     BRANCH_FIELD_NUMBER: _builtins.int
     card_number: _builtins.str
     """The user, by the number on the card. Either this or `user_id`.
-    Example: 20001000000019
+    Example: 20001000000012
     """
     user_id: _builtins.str
     """The user, by id."""
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     days: _builtins.int
     """For how many days, up to the most of the rule. 0: the days or hours of the rule.
@@ -765,7 +765,7 @@ class LookupItemRequest(_message.Message):
     BARCODE_FIELD_NUMBER: _builtins.int
     barcode: _builtins.str
     """The barcode of the item.
-    Example: 30001000000018
+    Example: 30001000000010
     """
     def __init__(
         self,

@@ -63,6 +63,16 @@ class MemberServiceStub:
                 request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.SerializeToString,
                 response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
                 _registered_method=True)
+        self.BlockUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/BlockUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.BlockUserRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.UnblockUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/UnblockUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -74,8 +84,12 @@ class MemberServiceServicer:
     def EnrollUser(self, request, context):
         """Enrols a user, who can then borrow books.
 
-        Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
-        ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for a malformed e-mail address or card number, an over-long or invisible name, or no name at
+        all; ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, when a user has the card number; ALREADY_EXISTS, `EMAIL_TAKEN`, when the
+        address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for both reasons reports them in this order: `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and
+        message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,11 +119,12 @@ class MemberServiceServicer:
         nothing returns the user unchanged.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
-        when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-        `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
+        ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
+        sent and the user has changed since.
 
-        A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
-        message are those of the first.
+        A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
+        these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +140,28 @@ class MemberServiceServicer:
 
         A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
         message are those of the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockUser(self, request, context):
+        """Blocks a user by hand, until a time or until the block is lifted: the user can neither borrow nor renew. Returns
+        the user; the new block is the last one.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a reason that is blank or over-long, an end time that is past,
+        or a user with 50 blocks in force; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+        `REQUEST_ID_REUSED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockUser(self, request, context):
+        """Lifts a block of a user. Returns the user.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
+        FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +193,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
             'CloseUser': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseUser,
                     request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.FromString,
+                    response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'BlockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.BlockUserRequest.FromString,
+                    response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'UnblockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.FromString,
                     response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
             ),
     }
@@ -296,6 +343,60 @@ class MemberService:
             target,
             '/library.frontend.v1.MemberService/CloseUser',
             library_dot_frontend_dot_v1_dot_member__service__pb2.CloseUserRequest.SerializeToString,
+            library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/BlockUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.BlockUserRequest.SerializeToString,
+            library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnblockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/UnblockUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.SerializeToString,
             library_dot_v1_dot_user__pb2.User.FromString,
             options,
             channel_credentials,

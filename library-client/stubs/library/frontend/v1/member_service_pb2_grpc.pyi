@@ -40,8 +40,12 @@ class MemberServiceStub:
     EnrollUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]
     """Enrols a user, who can then borrow books.
 
-    Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
-    ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for a malformed e-mail address or card number, an over-long or invisible name, or no name at
+    all; ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, when a user has the card number; ALREADY_EXISTS, `EMAIL_TAKEN`, when the
+    address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for both reasons reports them in this order: `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and
+    message are those of the first.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.GetUserRequest, _user_pb2.User]
     """Gets a user. A closed one is also returned, with its state.
@@ -59,11 +63,12 @@ class MemberServiceStub:
     nothing returns the user unchanged.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
-    when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-    `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
+    ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
+    sent and the user has changed since.
 
-    A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
-    message are those of the first.
+    A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
+    these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
     """
     CloseUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]
     """Closes a user's account, for good. The user and the loans are kept; the e-mail address can be enrolled again.
@@ -75,6 +80,20 @@ class MemberServiceStub:
 
     A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
     message are those of the first.
+    """
+    BlockUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.BlockUserRequest, _user_pb2.User]
+    """Blocks a user by hand, until a time or until the block is lifted: the user can neither borrow nor renew. Returns
+    the user; the new block is the last one.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a reason that is blank or over-long, an end time that is past,
+    or a user with 50 blocks in force; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+    `REQUEST_ID_REUSED`.
+    """
+    UnblockUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.UnblockUserRequest, _user_pb2.User]
+    """Lifts a block of a user. Returns the user.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
+    FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
 
 @_typing.type_check_only
@@ -88,8 +107,12 @@ class MemberServiceAsyncStub(MemberServiceStub):
     EnrollUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EnrollUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Enrols a user, who can then borrow books.
 
-    Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
-    ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for a malformed e-mail address or card number, an over-long or invisible name, or no name at
+    all; ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, when a user has the card number; ALREADY_EXISTS, `EMAIL_TAKEN`, when the
+    address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+    A call that is refused for both reasons reports them in this order: `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and
+    message are those of the first.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Gets a user. A closed one is also returned, with its state.
@@ -107,11 +130,12 @@ class MemberServiceAsyncStub(MemberServiceStub):
     nothing returns the user unchanged.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
-    when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-    `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+    when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
+    ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
+    sent and the user has changed since.
 
-    A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
-    message are those of the first.
+    A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
+    these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
     """
     CloseUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.CloseUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Closes a user's account, for good. The user and the loans are kept; the e-mail address can be enrolled again.
@@ -123,6 +147,20 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
     message are those of the first.
+    """
+    BlockUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.BlockUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Blocks a user by hand, until a time or until the block is lifted: the user can neither borrow nor renew. Returns
+    the user; the new block is the last one.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a reason that is blank or over-long, an end time that is past,
+    or a user with 50 blocks in force; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+    `REQUEST_ID_REUSED`.
+    """
+    UnblockUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.UnblockUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Lifts a block of a user. Returns the user.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
+    FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -139,8 +177,12 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
         """Enrols a user, who can then borrow books.
 
-        Errors: INVALID_ARGUMENT for a malformed e-mail address, an over-long or invisible name, or no name at all;
-        ALREADY_EXISTS, `EMAIL_TAKEN`, when the address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for a malformed e-mail address or card number, an over-long or invisible name, or no name at
+        all; ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, when a user has the card number; ALREADY_EXISTS, `EMAIL_TAKEN`, when the
+        address is enrolled already; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+
+        A call that is refused for both reasons reports them in this order: `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and
+        message are those of the first.
         """
 
     @_abc_1.abstractmethod
@@ -176,11 +218,12 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing returns the user unchanged.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
-        when both names would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
-        `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the user has changed since.
+        when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
+        ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
+        sent and the user has changed since.
 
-        A call that is refused for both reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`. Status and
-        message are those of the first.
+        A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
+        these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
         """
 
     @_abc_1.abstractmethod
@@ -198,6 +241,32 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
         message are those of the first.
+        """
+
+    @_abc_1.abstractmethod
+    def BlockUser(
+        self,
+        request: _member_service_pb2.BlockUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Blocks a user by hand, until a time or until the block is lifted: the user can neither borrow nor renew. Returns
+        the user; the new block is the last one.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a reason that is blank or over-long, an end time that is past,
+        or a user with 50 blocks in force; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS,
+        `REQUEST_ID_REUSED`.
+        """
+
+    @_abc_1.abstractmethod
+    def UnblockUser(
+        self,
+        request: _member_service_pb2.UnblockUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Lifts a block of a user. Returns the user.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
+        FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

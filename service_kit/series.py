@@ -1,0 +1,28 @@
+"""Numbers of a series, such as those of barcodes: each is taken once, in the transaction that uses it.
+
+The last number that was taken is in the second row of the table `counter`, which the update locks until the transaction
+ends. A database sequence would leave a gap after each transaction that is rolled back.
+"""
+
+from __future__ import annotations
+
+import peewee
+
+from service_kit.revisions import Counter
+
+SERIES_ID = 2
+"""The row of `counter` for the series. Row 1 has the revisions."""
+
+
+def take_numbers(count: int) -> range:
+    """Take `count` numbers within the present transaction.
+
+    All transactions of a service that also take a revision take the two in the same order: see docs/locks.md.
+    """
+    database = Counter._meta.database
+    sql = f"UPDATE counter SET revision = revision + {database.param} WHERE id = {SERIES_ID} RETURNING revision"
+    rows = database.execute_sql(sql, (count,)).fetchall()
+    if not rows:
+        raise peewee.OperationalError("the store has no series of numbers; it may be being restored")
+    last: int = rows[0][0]
+    return range(last - count + 1, last + 1)
