@@ -6,12 +6,11 @@ import datetime as dt
 import random
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
-from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
+from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Item as ItemRow
 from frontend_server.store.models import Loan as LoanRow
@@ -28,7 +27,6 @@ from library.v1 import (
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE
 from library_domain.default_policy import DEFAULT_RULE_ID
 from service_kit.clock import micros, timestamp
-from service_kit.errors import ServiceError
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.desk import model
@@ -62,7 +60,9 @@ class Walk:
     def __init__(self, store: Store, seed: int) -> None:
         self.seed, self.chance = seed, random.Random(seed)
         self.clock = SettableClock(self._moment(self.chance.choice(EDGES)))
-        self.frontend = DeskFrontend(store, self.clock, LendingRules.parse(5, "0.20 EUR"))
+        self.frontend = DeskFrontend(
+            store, self.clock, LendingRules(loan_limit=5, daily_fine=DailyFine.parse("0.20 EUR"))
+        )
         self.desk = Desk(Rule(DEFAULT_RULE_ID), "UTC", 5)
         self.done: Counter[str] = Counter()
         self.titles: dict[str, book_pb2.Book] = {}
@@ -122,14 +122,14 @@ class Walk:
         got = self.frontend.check_out(user, self.frontend.barcode(item), days)
         self._compare(expected, got)
         if isinstance(expected, model.Loan) and isinstance(got, loan_pb2.Loan):
-            assert is_renewal or not expected.id
+            assert expected.id == (got.id if is_renewal else "")
             expected.id = got.id
 
     def borrow(self) -> None:
         """Borrow any free item of a book."""
         user, book = self._user(), self.chance.choice(list(self.titles))
         days = self._days()
-        got = self.frontend.borrow(user, book, days)
+        got = self.frontend.borrow_any(user, book, days)
         free = [item.id for item in self.desk.free_items(book)]
         if isinstance(got, Refused):
             assert "NO_COPY_AVAILABLE" in got.reasons or free, got
@@ -157,7 +157,9 @@ class Walk:
     def renew(self) -> None:
         """Renew the loan of an item."""
         item, days = self._item_that_is_out() or self._item(), self._days()
-        self._compare(self.desk.renew(item, days, self.clock.now), self.frontend.renew(self.frontend.barcode(item), days))
+        self._compare(
+            self.desk.renew(item, days, self.clock.now), self.frontend.renew_item(self.frontend.barcode(item), days)
+        )
 
     def explain(self) -> None:
         """Explain a check-out, and compare it with what the model would do."""
@@ -172,6 +174,7 @@ class Walk:
         assert explained.rule.id == matching[0].id
         expected = self.desk.check_out("", user, item, days, self.clock.now)
         reasons = tuple(refusal.reason for refusal in explained.refusals)
+        assert reasons == self.frontend.would_check_out(user, self.frontend.barcode(item), days)
         if isinstance(expected, Refused):
             assert reasons == expected.reasons
         else:
@@ -451,12 +454,3 @@ def _rule_message(rule: Rule, key: model.Key, chance: random.Random) -> circulat
         if day:
             getattr(message, f"term_{name}_date").CopyFrom(_date(day))
     return message
-
-
-def reasons_of(error: ServiceError) -> Refused:
-    """Return the reasons of an error."""
-    raise NotImplementedError
-
-
-def unused(_: Message | Any) -> None:
-    pass
