@@ -9,7 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server.circulation import checkin, checkout, explanation, renewal
 from frontend_server.members import blocks, members
-from frontend_server.store.models import SyncState
+from frontend_server.store.models import SetAside, SyncState
 from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.circulation_service_pb2 import (
     CheckInRequest,
@@ -42,6 +42,7 @@ class DeskFrontend(LocalFrontend):
         change = CatalogChange(revision=next(self._changes), **row)
         page = ListCatalogChangesResponse(changes=[change], next_cursor=f"after {change.revision}")
         assert apply_page(self.store, SyncState.get(), page)
+        assert [(row.kind, row.reason) for row in SetAside.select()] == []
 
     def barcode(self, item_id: str) -> str:
         """Return the barcode of an item, a new one if it has none."""

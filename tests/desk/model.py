@@ -180,32 +180,33 @@ class Desk:
         matching = [self.rules[key] for key in dict.fromkeys(order) if key in self.rules]
         return matching[0], matching
 
-    def due(self, rule: Rule, branch: str, zone: str, base: dt.date, days: int, user: User) -> dt.date:
-        """Return the due date of a loan of so many days from a date."""
+    def by_mode(self, rule: Rule, branch: str, base: dt.date, days: int) -> dt.date:
+        """Return the date that is so many days after another, by the due mode of a rule."""
         calendar, day = self.calendars[branch], base + days * DAY
         if rule.mode == "NEXT_OPEN":
-            day = calendar.search(day, DAY)
-        elif rule.mode == "PREV_OPEN":
-            day = calendar.search(day, -DAY)
-        elif rule.mode == "COUNT_OPEN":
+            return calendar.search(day, DAY)
+        if rule.mode == "PREV_OPEN":
+            return calendar.search(day, -DAY)
+        if rule.mode == "COUNT_OPEN":
             day = base
             for _ in range(days):
                 day = calendar.search(day + DAY, DAY)
-        elif rule.mode == "SAME_WEEKDAY":
-            if days % 7 or day.weekday() in calendar.weekly:
-                day = calendar.search(day, DAY)
-            else:
-                day = calendar.search(day, 7 * DAY)
+        if rule.mode == "SAME_WEEKDAY":
+            by_weeks = days % 7 == 0 and day.weekday() not in calendar.weekly
+            return calendar.search(day, 7 * DAY if by_weeks else DAY)
+        return day
+
+    def due(self, rule: Rule, branch: str, zone: str, base: dt.date, days: int, user: User) -> dt.date:
+        """Return the due date of a loan of so many days from a date."""
+        calendar, day = self.calendars[branch], self.by_mode(rule, branch, base, days)
         if rule.ceiling and day > rule.ceiling:
             day = calendar.search(rule.ceiling, -DAY)
         if rule.floor and day < rule.floor:
             day = calendar.search(rule.floor, DAY)
         if rule.fixed:
             day = rule.fixed
-        if user.expires is not None:
-            last = self.last_day(user, zone)
-            if day > last:
-                day = calendar.search(last, -DAY)
+        if user.expires is not None and day > self.last_day(user, zone):
+            day = calendar.search(self.last_day(user, zone), -DAY)
         return day
 
     # --- gates ---
@@ -268,32 +269,34 @@ class Desk:
 
     def check_out(self, loan_id: str, user_id: str, item_id: str, days: int, now: int) -> Loan | Refused:
         """Lend an item to a user, or renew the loan if the user has it."""
-        user, item = self.users.get(user_id), self.items.get(item_id)
         had = self.loan_of(item_id)
-        if had and user and had.user == user_id:
+        if had and had.user == user_id:
             return self.renew(item_id, days, now)
-        refusals = self.item_refusals(item)
-        rule = None
-        if user and item:
-            rule, _ = self.rule_for(item.branch, user.category, item.type)
-            if not rule.lendable:
-                refusals.append("RULE_NOT_LENDABLE")
-        account = self.user_refusals(user, self.zones[item.branch if item else "main"], now)
-        refusals += account
-        if user and item and rule and not user.closed:
-            refusals += self.limits(user, item, rule)
-        if user and item and rule and rule.lendable:
-            if days > rule.most_days:
-                refusals.append("LOAN_TOO_LONG")
-            elif "MEMBERSHIP_EXPIRED" not in account and self.due_time(rule, item.branch, now, days, user) <= now:
-                refusals.append("DUE_TIME_PASSED")
-        if refusals or not (user and item and rule):
-            return Refused(tuple(refusals))
-        due = self.due_time(rule, item.branch, now, days, user)
+        user, item = self.users.get(user_id), self.items.get(item_id)
+        if user is None or item is None:
+            return Refused((*self.item_refusals(item), *self.user_refusals(user, self.zones["main"], now)))
+        rule, _ = self.rule_for(item.branch, user.category, item.type)
         zone = self.zones[item.branch]
-        loan = Loan(loan_id, user_id, item_id, now, due, rule, item.branch, zone, item.type)
-        self.out[item_id] = loan
-        return loan
+        account = self.user_refusals(user, zone, now)
+        refusals = self.item_refusals(item)
+        if not rule.lendable:
+            refusals.append("RULE_NOT_LENDABLE")
+        refusals += account
+        if not user.closed:
+            refusals += self.limits(user, item, rule)
+        due = self.due_time(rule, item.branch, now, days, user) if "MEMBERSHIP_EXPIRED" not in account else None
+        if rule.lendable:
+            refusals += self.due_refusals(rule, days, due, now)
+        if refusals or due is None:
+            return Refused(tuple(refusals))
+        self.out[item_id] = Loan(loan_id, user_id, item_id, now, due, rule, item.branch, zone, item.type)
+        return self.out[item_id]
+
+    def due_refusals(self, rule: Rule, days: int, due: int | None, now: int) -> list[str]:
+        """Return why an item cannot be lent for so many days."""
+        if days > rule.most_days:
+            return ["LOAN_TOO_LONG"]
+        return ["DUE_TIME_PASSED"] if due is not None and due <= now else []
 
     # --- fines ---
 
@@ -333,41 +336,39 @@ class Desk:
 
     def renew(self, item_id: str, days: int, now: int) -> Loan | Refused:
         """Renew the loan of an item."""
-        item, loan = self.items.get(item_id), self.loan_of(item_id)
-        if item is None:
-            return Refused(("ITEM_NOT_FOUND",))
+        loan = self.loan_of(item_id)
         if loan is None:
-            return Refused(("ITEM_NOT_ON_LOAN",))
+            return Refused(("ITEM_NOT_ON_LOAN",) if item_id in self.items else ("ITEM_NOT_FOUND",))
         user = self.users[loan.user]
         rule, _ = self.rule_for(loan.branch, user.category, loan.type)
-        refusals = []
-        overdue = now > loan.due
-        if overdue and not rule.renew_overdue:
-            refusals.append("LOAN_OVERDUE")
-        new_due = None
         account = self.user_refusals(user, loan.zone, now)
+        new_due = None
         if "MEMBERSHIP_EXPIRED" not in account and days <= rule.most_days:
             new_due = self.renewed_due(loan, rule, days, now, user)
-        borrowed = local(loan.borrowed, loan.zone).date()
-        total = (local(new_due, loan.zone).date() - borrowed).days if new_due else 0
-        if loan.renewals >= rule.renewals or total > rule.most_total:
-            refusals.append("RENEWAL_LIMIT_REACHED")
-        earliest = local(loan.due, loan.zone).date() - rule.window * DAY
-        if rule.window and local(now, loan.zone).date() < earliest:
-            refusals.append("RENEWAL_TOO_EARLY")
-        refusals += account
+        refusals = [*self.renewal_limits(loan, rule, new_due, now), *account]
         if days > rule.most_days:
             refusals.append("LOAN_TOO_LONG")
-        elif new_due is not None and new_due <= loan.due:
-            refusals.append("DUE_TIME_UNCHANGED")
-        elif new_due is not None and new_due <= now:
-            refusals.append("DUE_TIME_PASSED")
+        if new_due is not None and new_due <= max(loan.due, now):
+            refusals.append("DUE_TIME_UNCHANGED" if new_due <= loan.due else "DUE_TIME_PASSED")
         if refusals or new_due is None:
             return Refused(tuple(refusals))
-        if overdue:
+        if now > loan.due:
             loan.assessed = self.fine(loan, now)
         loan.due, loan.rule, loan.renewals = new_due, rule, loan.renewals + 1
         return loan
+
+    def renewal_limits(self, loan: Loan, rule: Rule, new_due: int | None, now: int) -> list[str]:
+        """Return why a loan cannot be renewed again, or not yet."""
+        refusals = []
+        if now > loan.due and not rule.renew_overdue:
+            refusals.append("LOAN_OVERDUE")
+        borrowed, due_day = local(loan.borrowed, loan.zone).date(), local(loan.due, loan.zone).date()
+        total = (local(new_due, loan.zone).date() - borrowed).days if new_due else 0
+        if loan.renewals >= rule.renewals or total > rule.most_total:
+            refusals.append("RENEWAL_LIMIT_REACHED")
+        if rule.window and local(now, loan.zone).date() < due_day - rule.window * DAY:
+            refusals.append("RENEWAL_TOO_EARLY")
+        return refusals
 
     def renewed_due(self, loan: Loan, rule: Rule, days: int, now: int, user: User) -> int:
         """Return the due time after a renewal."""

@@ -1,4 +1,4 @@
-"""The whole desk against a plain model: users, items, rules, calendars and settings that change, and a clock that moves.
+"""The whole desk against a plain model: users, items, rules, calendars and settings change, and the clock moves.
 
 Set `DESK_SEED` to replay a walk, `DESK_STEPS` for longer ones.
 """

@@ -437,20 +437,25 @@ def _rule_message(rule: Rule, key: model.Key, chance: random.Random) -> circulat
     )
     if not rule.lendable or chance.random() < 0.5:
         message.lendable = rule.lendable
-    if rule.renewal_days is not None:
-        message.renewal_days = rule.renewal_days
-    if rule.type_limit is not None:
-        message.item_type_limit = rule.type_limit
     if rule.from_now:
         message.renew_from = circulation_rule_pb2.RENEW_FROM_NOW
     if rule.at_end:
         message.fine_charged_at = circulation_rule_pb2.FINE_CHARGED_AT_END
+    return _with_optional_fields(message, rule)
+
+
+def _with_optional_fields(
+    message: circulation_rule_pb2.CirculationRule, rule: Rule
+) -> circulation_rule_pb2.CirculationRule:
+    if rule.renewal_days is not None:
+        message.renewal_days = rule.renewal_days
+    if rule.type_limit is not None:
+        message.item_type_limit = rule.type_limit
     if rule.rate:
         message.fine_rate.CopyFrom(_money(rule.rate))
     if rule.cap is not None:
         message.fine_cap.CopyFrom(_money(rule.cap))
     for name in ("ceiling", "floor", "fixed"):
-        day = getattr(rule, name)
-        if day:
+        if day := getattr(rule, name):
             getattr(message, f"term_{name}_date").CopyFrom(_date(day))
     return message
