@@ -23,8 +23,8 @@ def local(time: int, zone: str) -> dt.datetime:
 
 
 def end_of(day: dt.date, zone: str) -> int:
-    """Return the last second of a date. Of a second that exists twice, the first."""
-    moment = dt.datetime.combine(day, dt.time(23, 59, 59), ZoneInfo(zone))
+    """Return the last second of a date. Of a second that exists twice, the second one."""
+    moment = dt.datetime.combine(day, dt.time(23, 59, 59, fold=1), ZoneInfo(zone))
     return (moment.astimezone(dt.UTC) - EPOCH) // dt.timedelta(microseconds=1)
 
 
@@ -58,6 +58,8 @@ class Rule:
     """A row of the rules."""
 
     id: str
+    type: str = ""
+    """Of the items that it is for; empty: any."""
     lendable: bool = True
     days: int = 14
     hours: int = 0
@@ -196,7 +198,7 @@ class Desk:
             return calendar.search(day, 7 * DAY if by_weeks else DAY)
         return day
 
-    def due(self, rule: Rule, branch: str, zone: str, base: dt.date, days: int, user: User) -> dt.date:
+    def due(self, rule: Rule, branch: str, base: dt.date, days: int, last: dt.date | None) -> dt.date:
         """Return the due date of a loan of so many days from a date."""
         calendar, day = self.calendars[branch], self.by_mode(rule, branch, base, days)
         if rule.ceiling and day > rule.ceiling:
@@ -205,8 +207,8 @@ class Desk:
             day = calendar.search(rule.floor, DAY)
         if rule.fixed:
             day = rule.fixed
-        if user.expires is not None and day > self.last_day(user, zone):
-            day = calendar.search(self.last_day(user, zone), -DAY)
+        if last and day > last:
+            day = calendar.search(last, -DAY)
         return day
 
     # --- gates ---
@@ -218,7 +220,7 @@ class Desk:
         if user.closed:
             return ["USER_CLOSED"]
         refusals = []
-        if user.expires is not None and local(now, zone).date() > self.last_day(user, zone):
+        if self.is_over(user, zone, now):
             refusals.append("MEMBERSHIP_EXPIRED")
         if any(until is None or until > now for until in user.blocked_until):
             refusals.append("USER_BLOCKED")
@@ -239,11 +241,11 @@ class Desk:
             refusals.append("ITEM_ON_LOAN")
         return refusals
 
-    def limits(self, user: User, item: Item, rule: Rule) -> list[str]:
+    def limits(self, user: User, rule: Rule) -> list[str]:
         """Return which limits a user has reached, counted from the open loans."""
         loans = self.open_loans(user.id)
         refusals = ["LOAN_LIMIT_REACHED"] if len(loans) >= self.loan_limit else []
-        of_type = [loan for loan in loans if loan.type.casefold() == item.type.casefold()]
+        of_type = [loan for loan in loans if rule.type in ("", loan.type.casefold())]
         if rule.type_limit is not None and len(of_type) >= rule.type_limit:
             refusals.append("ITEM_TYPE_LIMIT_REACHED")
         return refusals
@@ -251,21 +253,23 @@ class Desk:
     def due_time(self, rule: Rule, branch: str, now: int, days: int, user: User) -> int:
         """Return when a loan that begins now is due."""
         zone = self.zones[branch]
+        last = self.last_day(user, zone, now)
         if rule.hours and not days:
-            return self.after_hours(now, rule.hours, zone, user)
-        return end_of(self.due(rule, branch, zone, local(now, zone).date(), days or rule.days, user), zone)
+            return self.after_hours(now, rule.hours, zone, last)
+        return end_of(self.due(rule, branch, local(now, zone).date(), days or rule.days, last), zone)
 
-    def after_hours(self, start: int, hours: int, zone: str, user: User) -> int:
+    def after_hours(self, start: int, hours: int, zone: str, last: dt.date | None) -> int:
         """Return the end of hours that elapse, or of the membership."""
         due = start + hours * 3600 * SECOND
-        if user.expires is not None and local(due, zone).date() > self.last_day(user, zone):
-            return end_of(self.last_day(user, zone), zone)
-        return due
+        return end_of(last, zone) if last and local(due, zone).date() > last else due
 
-    def last_day(self, user: User, zone: str) -> dt.date:
-        """Return the last day of a membership that ends."""
-        assert user.expires is not None
-        return local(user.expires - 1, zone).date()
+    def last_day(self, user: User, zone: str, now: int) -> dt.date | None:
+        """Return the last day of a membership that ends, and has not ended."""
+        return None if user.expires is None or self.is_over(user, zone, now) else local(user.expires - 1, zone).date()
+
+    def is_over(self, user: User, zone: str, now: int) -> bool:
+        """Return whether the membership of a user has ended."""
+        return user.expires is not None and local(now, zone).date() > local(user.expires - 1, zone).date()
 
     def check_out(self, loan_id: str, user_id: str, item_id: str, days: int, now: int) -> Loan | Refused:
         """Lend an item to a user, or renew the loan if the user has it."""
@@ -283,20 +287,18 @@ class Desk:
             refusals.append("RULE_NOT_LENDABLE")
         refusals += account
         if not user.closed:
-            refusals += self.limits(user, item, rule)
-        due = self.due_time(rule, item.branch, now, days, user) if "MEMBERSHIP_EXPIRED" not in account else None
-        if rule.lendable:
-            refusals += self.due_refusals(rule, days, due, now)
-        if refusals or due is None:
+            refusals += self.limits(user, rule)
+        due = self.due_time(rule, item.branch, now, days, user)
+        refusals += self.due_refusals(rule, days, due, now)
+        if refusals:
             return Refused(tuple(refusals))
         self.out[item_id] = Loan(loan_id, user_id, item_id, now, due, rule, item.branch, zone, item.type)
         return self.out[item_id]
 
-    def due_refusals(self, rule: Rule, days: int, due: int | None, now: int) -> list[str]:
+    def due_refusals(self, rule: Rule, days: int, due: int, now: int) -> list[str]:
         """Return why an item cannot be lent for so many days."""
-        if days > rule.most_days:
-            return ["LOAN_TOO_LONG"]
-        return ["DUE_TIME_PASSED"] if due is not None and due <= now else []
+        refusals = ["LOAN_TOO_LONG"] if days > rule.most_days else []
+        return [*refusals, "DUE_TIME_PASSED"] if due <= now else refusals
 
     # --- fines ---
 
@@ -342,28 +344,26 @@ class Desk:
         user = self.users[loan.user]
         rule, _ = self.rule_for(loan.branch, user.category, loan.type)
         account = self.user_refusals(user, loan.zone, now)
-        new_due = None
-        if "MEMBERSHIP_EXPIRED" not in account and days <= rule.most_days:
-            new_due = self.renewed_due(loan, rule, days, now, user)
+        new_due = self.renewed_due(loan, rule, days, now, user)
         refusals = [*self.renewal_limits(loan, rule, new_due, now), *account]
         if days > rule.most_days:
             refusals.append("LOAN_TOO_LONG")
-        if new_due is not None and new_due <= max(loan.due, now):
+        if new_due <= max(loan.due, now):
             refusals.append("DUE_TIME_UNCHANGED" if new_due <= loan.due else "DUE_TIME_PASSED")
-        if refusals or new_due is None:
+        if refusals:
             return Refused(tuple(refusals))
         if now > loan.due:
             loan.assessed = self.fine(loan, now)
         loan.due, loan.rule, loan.renewals = new_due, rule, loan.renewals + 1
         return loan
 
-    def renewal_limits(self, loan: Loan, rule: Rule, new_due: int | None, now: int) -> list[str]:
+    def renewal_limits(self, loan: Loan, rule: Rule, new_due: int, now: int) -> list[str]:
         """Return why a loan cannot be renewed again, or not yet."""
         refusals = []
         if now > loan.due and not rule.renew_overdue:
             refusals.append("LOAN_OVERDUE")
         borrowed, due_day = local(loan.borrowed, loan.zone).date(), local(loan.due, loan.zone).date()
-        total = (local(new_due, loan.zone).date() - borrowed).days if new_due else 0
+        total = (local(new_due, loan.zone).date() - borrowed).days
         if loan.renewals >= rule.renewals or total > rule.most_total:
             refusals.append("RENEWAL_LIMIT_REACHED")
         if rule.window and local(now, loan.zone).date() < due_day - rule.window * DAY:
@@ -372,11 +372,9 @@ class Desk:
 
     def renewed_due(self, loan: Loan, rule: Rule, days: int, now: int, user: User) -> int:
         """Return the due time after a renewal."""
-        from_now = rule.from_now or now > loan.due
+        start = now if rule.from_now or now > loan.due else loan.due
+        last = self.last_day(user, loan.zone, now)
         if rule.hours and not days:
-            start = now if from_now else loan.due
-            return self.after_hours(start, rule.renewal_days or rule.hours, loan.zone, user)
-        base = local(now if from_now else loan.due, loan.zone).date()
-        return end_of(
-            self.due(rule, loan.branch, loan.zone, base, days or rule.renewal_days or rule.days, user), loan.zone
-        )
+            return self.after_hours(start, rule.renewal_days or rule.hours, loan.zone, last)
+        base = local(start, loan.zone).date()
+        return end_of(self.due(rule, loan.branch, base, days or rule.renewal_days or rule.days, last), loan.zone)

@@ -188,13 +188,14 @@ class Walk:
             self.chance.choice(CATEGORIES),
             self.chance.choice(TYPES),
         )
-        old = self.desk.rules.get(key)
+        plain = (key[0], key[1].casefold(), key[2].casefold())
+        old = self.desk.rules.get(plain)
         if old and key != (ANY, ANY, ANY) and self.chance.random() < 0.4:
-            del self.desk.rules[key]
+            del self.desk.rules[plain]
             self.frontend.receive_change(rule=circulation_rule_pb2.CirculationRule(id=old.id, deleted=True))
             return
-        rule = self._some_rule(old.id if old else new_id())
-        self.desk.rules[key] = rule
+        rule = replace(self._some_rule(old.id if old else new_id()), type=plain[2])
+        self.desk.rules[plain] = rule
         self.frontend.receive_change(rule=_rule_message(rule, key, self.chance))
 
     def change_calendar(self) -> None:
@@ -290,7 +291,7 @@ class Walk:
 
     def _compare(self, expected: model.Loan | Refused, got: loan_pb2.Loan | Refused) -> None:
         if isinstance(expected, Refused) or isinstance(got, Refused):
-            assert expected == got
+            assert expected == got, (expected, got)
         else:
             self._compare_loan(expected, got)
 
