@@ -42,16 +42,31 @@ def param(name: str) -> peewee.Value:
     return peewee.Value(_Param(name), converter=False, unpack=False)
 
 
-def in_list(database: peewee.Database, column: peewee.Field, name: str) -> Any:
-    """Return the condition that a text is one of a list of any length, which `listed` makes a value of the run."""
-    if isinstance(database, peewee.PostgresqlDatabase):
-        return column == peewee.fn.ANY(param(name))
-    return column.in_(peewee.NodeList((peewee.SQL("(SELECT value FROM json_each("), param(name), peewee.SQL("))"))))
+class InList(peewee.ColumnBase):
+    """The condition that a text is one of a list of any length. `listed` makes the value of its parameter."""
+
+    def __init__(self, column: peewee.Field, name: str) -> None:
+        """Take the column of the texts, and the name of the parameter."""
+        super().__init__()
+        self._column, self._name = column, name
+
+    def __sql__(self, ctx: Any) -> Any:
+        """Render it for the engine: an array on PostgreSQL, a text of JSON on SQLite."""
+        value = param(self._name)
+        if is_postgresql(self._column.model):
+            return ctx.sql(self._column == peewee.fn.ANY(value))
+        texts = peewee.NodeList((peewee.SQL("(SELECT value FROM json_each("), value, peewee.SQL("))")))
+        return ctx.sql(peewee.Expression(self._column, peewee.OP.IN, texts))
 
 
-def listed(database: peewee.Database, texts: Iterable[str]) -> Any:
-    """Return the value of a parameter of `in_list`."""
-    return list(texts) if isinstance(database, peewee.PostgresqlDatabase) else json.dumps(list(texts))
+def listed(model: Any, texts: Iterable[str]) -> Any:
+    """Return the value of a parameter of `InList` for the database that a model is bound to."""
+    return list(texts) if is_postgresql(model) else json.dumps(list(texts))
+
+
+def is_postgresql(model: Any) -> bool:
+    """Return whether the model is bound to a PostgreSQL database."""
+    return isinstance(model._meta.database, peewee.PostgresqlDatabase)
 
 
 class Statement:

@@ -7,11 +7,24 @@ frontend reads the whole catalogue again, and sends every user and loan again. O
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID
 
 import peewee
 
-from admin_server.store.models import Book, Epoch, Frontend, Loan
+from admin_server.inventory.copies import KEPT_TOTAL, LENDABLE
+from admin_server.inventory.on_loan import IS_ON_LOAN
+from admin_server.store.models import (
+    Book,
+    Branch,
+    Calendar,
+    CirculationRule,
+    Epoch,
+    Frontend,
+    Item,
+    LibrarySettings,
+    Loan,
+)
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.recorded_kinds import RECORDED_KINDS
 from library_domain.pairing import is_frontend_id
@@ -31,10 +44,22 @@ from service_kit.damage import (
 )
 from service_kit.doctor import Identity
 from service_kit.revisions import Counter, damaged, newest_in, take_revisions
+from service_kit.series import repair_series, series_problems
+from service_kit.statements import tuples
 from service_kit.store import Store
 
+LISTED: tuple[tuple[Any, int], ...] = (
+    (Book, 1),
+    (Item, 1),
+    (Branch, 0),
+    (Calendar, 0),
+    (CirculationRule, 0),
+    (LibrarySettings, 0),
+)
+"""The models whose rows are in the feed, and the least valid revision of each: 0 for rows that are not in it yet."""
+
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
-    (Book.revision, 1),
+    *((model.revision, least) for model, least in LISTED),
     *((kind.model.revision, 0) for kind in RECORDED_KINDS),
     (Epoch.first_revision, 0),
 )
@@ -46,9 +71,12 @@ FRONTEND: Rules = {
     Frontend.newest_revision: number_in(0),
 }
 
-COUNTS = {
-    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
+LOANS_COUNTED = {
+    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
+    Item.on_loan: IS_ON_LOAN,
 }
+ITEMS_COUNTED = {Book.total_copies: KEPT_TOTAL, Book.lendable_copies: LENDABLE}
+"""Columns that count other rows, each with the query for the right value. Items are counted by their loans."""
 
 NO_FRONTEND = str(UUID(int=0))
 """Replaces an id that is lost. No frontend has this one, so an operator has to accept a frontend."""
@@ -56,13 +84,14 @@ NO_FRONTEND = str(UUID(int=0))
 
 def find_start_damage(store: Store) -> list[str]:
     """Return the damage with which the service cannot start, a clause each. Read only a few rows."""
-    found = [*counter_problems(store), *lag_problems((Book.revision, Epoch.first_revision))]
+    found = [*counter_problems(store), *lag_problems(_counted_revisions())]
     return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
 
 
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause each."""
-    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
+    found = [*find_start_damage(store), *series_problems(), *column_problems(COLUMNS)]
+    return [*found, *count_problems(LOANS_COUNTED), *count_problems(ITEMS_COUNTED, "items")]
 
 
 def frontend_id(store: Store) -> str:
@@ -73,18 +102,26 @@ def frontend_id(store: Store) -> str:
 def repair(store: Store, clock: Clock) -> Identity:
     """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
-    newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Epoch.first_revision))
+    newest = max(newest_in(column) for column in (Counter.revision, *_counted_revisions()))
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
-    for book in list(Book.select(Book.key).where(damaged(Book.revision, least=1))):
-        Book.update(revision=take_revisions()).where(Book.key == book.key).execute()
+    repair_series()
+    for model, least in LISTED:
+        for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=least))):
+            model.update(revision=take_revisions()).where(model.key == key).execute()
     for kind in RECORDED_KINDS:
         kind.model.update(revision=0).where(damaged(kind.model.revision)).execute()  # the next version replaces it
-    correct_counts(COUNTS)
+    correct_counts(LOANS_COUNTED)
+    correct_counts(ITEMS_COUNTED)
     identity = _repair_frontend(store)
     Epoch.delete().execute()
     begin_epoch(store, clock)
     return identity
+
+
+def _counted_revisions() -> list[peewee.Field]:
+    """Return the columns with revisions that were taken from the counter."""
+    return [*(model.revision for model, _ in LISTED), Epoch.first_revision]
 
 
 def _repair_frontend(store: Store) -> Identity:

@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from frontend_server.store.models import SetAside, SyncState
-from frontend_server.sync.pulled_kind import Fit, PulledKind, PulledKinds, Refused
+from frontend_server.sync.pulled_kind import AfterCommit, Fit, PulledKind, PulledKinds, Refused
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.set_aside import forget_applied, forget_unseen, log_refused, seen_in, set_aside
 from frontend_server.sync.trials import Trials, blames_the_row, reason_of
 from service_kit.clock import Clock, system_clock
 from service_kit.logs import logger
 from service_kit.store import Store
-
-AfterCommit = Callable[[], object]
 
 log = logger(__name__)
 
@@ -121,12 +119,19 @@ def _by_kind(kinds: PulledKinds, fit: Iterable[Fit]) -> list[tuple[PulledKind, l
 def _write_at_once(
     store: Store, kinds: PulledKinds, fit: Sequence[Fit], after_commit: list[AfterCommit]
 ) -> tuple[Sequence[Fit], list[Refused]]:
-    groups = [(kind, [each.row for each in group]) for kind, group in _by_kind(kinds, fit)]
-    for kind, rows in groups:
-        kind.upsert.many(rows)
-    for kind, rows in groups:
-        after_commit.append(kind.write_derived(store, rows))
+    derive = prepare(store, kinds, fit)
+    for kind, group in _by_kind(kinds, fit):
+        kind.upsert.many([each.row for each in group])
+    after_commit += [write_derived() for write_derived in derive]
     return fit, []
+
+
+def prepare(store: Store, kinds: PulledKinds, fit: Iterable[Fit]) -> list[Callable[[], AfterCommit]]:
+    """Lock what is to be written besides these rows; return the functions that then write what is derived from them.
+
+    So all locks of a transaction are taken in one order, also if its rows are written one by one.
+    """
+    return [kind.prepare(store, [each.row for each in group]) for kind, group in _by_kind(kinds, fit)]
 
 
 def write_row_by_row(
@@ -134,6 +139,7 @@ def write_row_by_row(
 ) -> tuple[list[Fit], list[Refused]]:
     """Write each row that the store takes; return those that were written and the others."""
     written, refused = [], []
+    prepare(store, kinds, fit)
     numbered = enumerate(each for _, group in _by_kind(kinds, fit) for each in group)
     for number, each in numbered:
         name = f"write {number}"
@@ -146,8 +152,9 @@ def write_row_by_row(
 
 def write_row(store: Store, fit: Fit) -> AfterCommit:
     """Write one row, and what is derived from it; return what is to be done after the commit."""
+    write_derived = fit.kind.prepare(store, [fit.row])
     fit.kind.upsert.rows(**fit.row)
-    return fit.kind.write_derived(store, [fit.row])
+    return write_derived()
 
 
 def try_write(write: Callable[[], AfterCommit], name: str, trials: Trials, after_commit: list[AfterCommit]) -> bool:
@@ -176,32 +183,49 @@ def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) 
     for kind in work.kinds:
         if store.is_postgresql:  # it otherwise plans for an empty table until autovacuum has analysed it
             store.database.execute_sql(f"ANALYZE {kind.model._meta.table_name}")
+        unseen = _unseen(kind, generation)
+        kind.before_sweep(unseen)
         if not row_by_row:
-            swept += _removal(kind, generation).where(_unseen(kind, generation)).execute()
+            swept += _removal(kind, generation).where(unseen).execute()
         else:
-            model = kind.model
-            # No other columns, which may be damaged: the removal needs only these.
-            removed = model.select(model.key, model.id, model.message, model.revision)
-            for row in list(removed.where(_unseen(kind, generation))):
-                name = f"sweep {kind.name} {row.key}"
-                if trials.run(name, _removal(kind, generation).where(model.key == row.key).execute):
-                    swept += 1
-                else:
-                    refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))
+            removed, failed = _remove_row_by_row(work, kind, trials)
+            swept += removed
+            refused += failed
         kind.write_all_derived()
     restrict_older(work.kinds, [change for change, _ in refused], trials)
+    return swept, refused
+
+
+def _remove_row_by_row(work: _Work, kind: PulledKind, trials: Trials) -> tuple[int, list[Refused]]:
+    """Remove each row that the store lets go; return their number, and the removals that failed."""
+    model, generation = kind.model, work.state.generation
+    swept, refused = 0, []
+    # No other columns, which may be damaged: the removal needs only these.
+    removed = model.select(model.key, model.id, model.message, model.revision)
+    for row in list(removed.where(_unseen(kind, generation))):
+        name = f"sweep {kind.name} {row.key}"
+        if trials.run(name, _removal(kind, generation).where(model.key == row.key).execute):
+            swept += 1
+        elif kind.removal:
+            refused.append(Refused(_removed(work.kinds, kind, row), trials.reasons[name]))
+        else:  # its message has no field for it; the end of the next full reading tries it again
+            log.error("row cannot be deleted", kind=kind.name, id=row.id, reason=trials.reasons[name])
     return swept, refused
 
 
 def _unseen(kind: PulledKind, generation: int) -> Any:
     """Return the condition for rows that this full reading did not see; it saw those that are set aside."""
     model = kind.model
+    unseen = (model.generation < generation) & model.id.not_in(seen_in(kind.name, generation))
+    if not kind.removal:
+        return unseen
     signs = (getattr(model, name) == value for name, value in kind.removal.items())
-    is_removed = functools.reduce(operator.and_, signs)
-    return (model.generation < generation) & ~is_removed & model.id.not_in(seen_in(kind.name, generation))
+    return unseen & ~functools.reduce(operator.and_, signs)
 
 
 def _removal(kind: PulledKind, generation: int) -> Any:
+    if not kind.removal:
+        return kind.model.delete()
     return kind.model.update(**kind.removal, generation=generation)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import peewee
 
 from frontend_server.store.models import Book
 from frontend_server.sync.free_copies import count_free_copies
-from frontend_server.sync.pulled_kind import PulledKind, Row, upsert_newest
+from frontend_server.sync.pulled_kind import AfterCommit, PulledKind, Row, upsert_newest
 from frontend_server.sync.trials import Trials
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, BookState
@@ -68,7 +68,7 @@ class PulledBooks(PulledKind):
             "words": " ".join(book_words(book.title, book.authors, book.isbn)),
         }
 
-    def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
+    def write_derived(self, store: Store, rows: Sequence[Row]) -> AfterCommit:
         """Count the free copies of the books, and put their words into the vocabulary."""
         count_free_copies(row["id"] for row in rows)
         # Looked up within the transaction: when it began, the database may have turned out to be another one.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -33,6 +35,9 @@ UNKNOWN = "unknown"
 Row = dict[str, Any]
 """The columns of a row of the replica, by name."""
 
+AfterCommit = Callable[[], object]
+"""What is to be done after the commit of a page."""
+
 log = logger(__name__)
 
 
@@ -46,8 +51,11 @@ class PulledKind(ABC):
     upsert: ClassVar[Statement]
     """Writes a row unless a newer version is stored: see `upsert_newest`."""
 
-    removal: ClassVar[Mapping[str, Any]]
-    """The fields of the message, which are columns of the table, too, by which a removed row is known."""
+    removal: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """The fields of the message, which are columns of the table, too, by which a removed row is known.
+
+    Without any, a row that the admin no longer has is deleted.
+    """
 
     salvaged_fields: ClassVar[Sequence[str]] = ("id",)
     """Strings and numbers that are read of a message that protobuf cannot parse."""
@@ -68,13 +76,24 @@ class PulledKind(ABC):
     def columns(self, message: Any) -> Row:
         """Return the columns of a row in addition to those that all kinds have."""
 
-    def write_derived(self, store: Store, rows: Sequence[Row]) -> Callable[[], object]:
+    def prepare(self, store: Store, rows: Sequence[Row]) -> Callable[[], AfterCommit]:
+        """Prepare to write these rows. Return the function that writes what is derived from them, to be called then.
+
+        Lock the rows of other tables that it writes, in the order of `LOCK_ORDER`, and read what the rows overwrite.
+        """
+        return functools.partial(self.write_derived, store, rows)
+
+    def write_derived(self, store: Store, rows: Sequence[Row]) -> AfterCommit:
         """Write what is derived from these rows, which have just been written, such as counts.
 
         Rows of other kinds may come earlier or later than these. The older versions of these rows are overwritten: if a
-        row can move from one count to another, count all. Return what is to be done after the commit.
+        row can move from one count to another, count all, or read it in `prepare`. Return what is to be done after the
+        commit.
         """
         return _do_nothing
+
+    def before_sweep(self, unseen: Any) -> None:  # noqa: B027 - most kinds have nothing to lock
+        """Lock the rows of other tables that depend on the rows of this condition, which are about to be removed."""
 
     @abstractmethod
     def write_all_derived(self) -> None:

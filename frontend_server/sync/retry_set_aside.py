@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from frontend_server.store.models import SetAside, lock_sync_state
-from frontend_server.sync.apply_page import AfterCommit, restrict_older, try_write, write_row
-from frontend_server.sync.pulled_kind import UNKNOWN_KIND, PulledKind, PulledKinds
+from frontend_server.sync.apply_page import prepare, restrict_older, try_write, write_row
+from frontend_server.sync.pulled_kind import UNKNOWN_KIND, AfterCommit, Fit, PulledKind, PulledKinds
 from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.set_aside import name_and_row_id
 from frontend_server.sync.trials import Trials
@@ -42,6 +43,7 @@ def _retry(store: Store, kinds: PulledKinds, keys: Sequence[int], trials: Trials
     with store.writing():
         # Locked until this transaction ends, so that no page is applied meanwhile, and no resync begins.
         state = lock_sync_state(store)
+        prepare(store, kinds, _fit(kinds, keys))
         for key in keys:
             row = _read(key)
             # A row of an earlier generation waits for the end of the resync, which sees it again or forgets it.
@@ -57,6 +59,13 @@ def _retry(store: Store, kinds: PulledKinds, keys: Sequence[int], trials: Trials
     for each in after_commit:
         each()
     return changed
+
+
+def _fit(kinds: PulledKinds, keys: Sequence[int]) -> Iterator[Fit]:
+    for row in map(_read, keys):
+        if row is not None:
+            with contextlib.suppress(Exception):  # of any kind: `_retry_row` finds it again, and keeps the reason
+                yield kinds.fit(_change(kinds, row), row.generation)
 
 
 def _retry_row(store: Store, kinds: PulledKinds, key: int, trials: Trials, after_commit: list[AfterCommit]) -> str:

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,8 +62,9 @@ class ForkedProcess:
 class Forkery:
     """The process from which servers are forked, started for the first of them."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="library-forkery-")
+    def __init__(self, folder: Path) -> None:
+        """In `folder` it notes how each process ended."""
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def fork(self, name: str, environment: Mapping[str, str], log: Path) -> ForkedProcess:
@@ -75,7 +75,7 @@ class Forkery:
         _pipe(self._process.stdin).write(json.dumps(order).encode() + b"\n")
         _pipe(self._process.stdin).flush()
         pid = int(_pipe(self._process.stdout).readline())
-        return ForkedProcess(pid, Path(self._folder.name, f"{pid}"))
+        return ForkedProcess(pid, self._folder / f"{pid}")
 
     def close(self) -> None:
         """End it. Servers that it forked live on."""
@@ -83,11 +83,10 @@ class Forkery:
             _pipe(self._process.stdin).close()
             self._process.wait()
             _pipe(self._process.stdout).close()
-        self._folder.cleanup()
 
     def _started(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", __name__, self._folder.name],
+            [sys.executable, "-m", __name__, self._folder],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

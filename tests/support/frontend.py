@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 
 from frontend_server.circulation import checkin, checkout, loans, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.members import members
-from frontend_server.store.models import MODELS, Book, Loan, SyncState, User, ensure_frontend_id
+from frontend_server.store.models import FREE_COPIES, MODELS, Book, Item, Loan, SyncState, User, ensure_frontend_id
 from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
@@ -24,8 +25,9 @@ from library.frontend.v1.member_service_pb2 import (
     UpdateUserRequest,
 )
 from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
-from library.v1 import book_pb2, loan_pb2, user_pb2
+from library.v1 import book_pb2, item_pb2, loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_IN_SERVICE
 from service_kit.clock import Clock
 from service_kit.errors import ServiceError
 from service_kit.ids import new_id
@@ -33,6 +35,9 @@ from service_kit.statements import tuples
 from service_kit.store import Store
 
 RULES = LendingRules(loan_limit=100, daily_fine=DailyFine.parse("0.20 EUR"))
+
+KINDS = {type(getattr(CatalogChange(), field.name)): field.name for field in CatalogChange.DESCRIPTOR.oneofs[0].fields}
+"""The field of CatalogChange for each type of messages."""
 
 Result = TypeVar("Result")
 
@@ -44,19 +49,34 @@ class LocalFrontend:
         self.store, self.clock, self.rules = store, clock, rules
         self._revisions = itertools.count(1)
         self._people = itertools.count(1)
+        self._barcodes = itertools.count(1)
         ensure_frontend_id(store)
 
-    def receive(self, *books: book_pb2.Book) -> None:
-        """Take these books, new or changed, from the admin."""
-        changes = [CatalogChange(revision=next(self._revisions), book=book) for book in books]
-        page = ListCatalogChangesResponse(changes=changes, next_cursor=f"after {changes[-1].revision}")
+    def receive(self, *rows: Message, has_more: bool = False) -> None:
+        """Take these rows of the catalogue, new or changed, from the admin: a page."""
+        fields: list[dict[str, Any]] = [{KINDS[type(row)]: row} for row in rows]
+        changes = [CatalogChange(revision=next(self._revisions), **field) for field in fields]
+        page = ListCatalogChangesResponse(
+            changes=changes, next_cursor=f"after {next(self._revisions)}", has_more=has_more
+        )
         assert apply_page(self.store, SyncState.get(), page)
 
-    def book(self, title: str = "Emma", *, copies: int = 1, **fields: Any) -> book_pb2.Book:
-        """Receive a new book."""
-        book = new_book(title, copies=copies, **fields)
-        self.receive(book)
+    def book(self, title: str = "Emma", *, copies: int = 1, items: int = 0, **fields: Any) -> book_pb2.Book:
+        """Receive a new book, with `items` items if the admin knows them."""
+        book = new_book(title, copies=items or copies, **fields)
+        self.receive(book, *(self.new_item(book.id) for _ in range(items)))
         return book
+
+    def item(self, book_id: str, **fields: Any) -> item_pb2.Item:
+        """Receive a new item of a book."""
+        item = self.new_item(book_id, **fields)
+        self.receive(item)
+        return item
+
+    def new_item(self, book_id: str, **fields: Any) -> item_pb2.Item:
+        """Make an item as the admin sends it."""
+        values = {"barcode": f"B{next(self._barcodes):04}", "branch": "main", "state": ITEM_STATE_IN_SERVICE, **fields}
+        return item_pb2.Item(id=new_id(), book_id=book_id, **values)
 
     def user(self) -> user_pb2.User:
         """Enrol somebody."""
@@ -108,7 +128,7 @@ class LocalFrontend:
 
     def loan(self, loan_id: str) -> loan_pb2.Loan:
         """Get a loan."""
-        return loans.get_loan(self.store, loan_id, self.clock)
+        return loans.get_loan(self.store, loan_id, self.rules, self.clock)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that is in the store: the rows of each table."""
@@ -123,18 +143,26 @@ class LocalFrontend:
             for model in (User, Loan):
                 model.update(pushed_revision=model.revision).execute()
 
-    def check(self) -> None:
-        """Check what must always be true of the store, after any calls, also at the same time."""
+    def check(self, *, are_copies_kept: bool = True) -> None:
+        """Check what must always be true of the store, after any calls, also at the same time.
+
+        Without `are_copies_kept`, the admin may have lowered the number of copies while they were out.
+        """
         with self.store.snapshot():
             books, users, loans = list(Book.select()), list(User.select()), list(Loan.select())
+            wrong = list(Book.select().where(Book.free_copies != FREE_COPIES))
+            items_out = [item.id for item in Item.select().where(Item.place == ITEM_PLACE_ON_LOAN)]
+        assert not wrong, f"free copies of {[book.id for book in wrong]}"
         out = [loan for loan in loans if loan.return_time is None]
+        assert sorted(items_out) == sorted(loan.item_id for loan in out if loan.item_id), "items on loan"
         for book in books:
             assert book.on_loan == sum(loan.book_id == book.id for loan in out), f"copies out of {book.id}"
-            assert 0 <= book.on_loan <= book.total_copies, f"copies of {book.id}"
+            assert book.on_loan <= book.total_copies or not are_copies_kept, f"copies of {book.id}"
         for user in users:
             assert user.active_loan_count == sum(loan.user_id == user.id for loan in out), f"loans of {user.id}"
             assert 0 <= user.active_loan_count <= self.rules.loan_limit, f"loans of {user.id}"
-        revisions = [row.revision for row in (*users, *loans)]
+        # Loans that were anonymised by one call share a revision.
+        revisions = [row.revision for row in (*users, *loans) if not (isinstance(row, Loan) and row.user_id == "")]
         assert len(set(revisions)) == len(revisions), "a revision was used twice"
 
 

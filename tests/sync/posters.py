@@ -61,7 +61,8 @@ def _contract() -> FileDescriptorProto:
         oneof_index=0,
     )
     file = FileDescriptorProto(name="tests/sync/posters.proto", package="tests.sync", syntax="proto3")
-    file.dependency.append("library/v1/book.proto")
+    kinds = ("book", "item", "branch", "calendar", "circulation_rule", "library_settings")
+    file.dependency.extend(f"library/v1/{kind}.proto" for kind in kinds)
     file.message_type.extend([poster, change, page])
     return file
 

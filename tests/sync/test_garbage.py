@@ -121,6 +121,7 @@ START_DAMAGE = {
         *(f"UPDATE sync_state SET generation = {value}" for value in ["0", *NUMBERS]),
         *(f"UPDATE sync_state SET start_revision = {value}" for value in NUMBERS),
         *(f"UPDATE sync_state SET resyncing = {value}" for value in ["2", "'abc'", NOT_UTF_8, "x''", "0.5"]),
+        f"UPDATE sync_state SET policy_version = {NOT_UTF_8}",
         "DELETE FROM sync_state",
         *(f"UPDATE clock_mark SET newest_time = {value}" for value in TIMES),
         *(f"UPDATE clock_mark SET ignored_until = {value}" for value in TIMES),

@@ -55,7 +55,6 @@ def rows(services: Lists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         User(id="u1", first_name="Łukasz", last_name="Żółć", card_number="20001000000019"),
         User(id="u2", last_name="村上", card_number="K7"),
     ]
-    services.searches_cards = True
     services.rows_read = 0
 
 
@@ -98,9 +97,7 @@ def test_labels_of_a_book_and_of_new_items(services: Lists, monkeypatch: pytest.
     assert (nothing.exit_code, nothing.stderr) == (1, "Error: No item was found, so no file was written.\n")
 
 
-@pytest.mark.parametrize("searches_cards", [True, False])
-def test_cards_of_users_are_private(services: Lists, searches_cards: bool) -> None:
-    services.searches_cards = searches_cards
+def test_cards_of_users_are_private(services: Lists) -> None:
     done = labels(services, "--cards", "k7", "20001000000019", "--library", "Stadtbücherei", "--start", "10")
     assert printed("cards.pdf") == ["K7", "20001000000019"]
     first, second = texts(Path("cards.pdf").read_bytes())

@@ -51,8 +51,8 @@ def documented_statuses() -> dict[str, str]:
 
 
 def test_every_error_has_a_reason_in_the_contract_and_every_reason_an_error() -> None:
-    raised = sorted(PREFIX + error.reason for error in ERRORS)
-    assert raised == sorted(name for name, number in ErrorReason.items() if number)
+    raised = {PREFIX + error.reason for error in ERRORS}  # ETAG_MISMATCH has a class for each kind of resource
+    assert raised == {name for name, number in ErrorReason.items() if number}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)

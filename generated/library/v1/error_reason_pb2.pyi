@@ -47,7 +47,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RENEWAL_LIMIT_REACHED: _ErrorReason.ValueType  # 11
     """FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
     ERROR_REASON_BOOK_ON_LOAN: _ErrorReason.ValueType  # 12
-    """FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
+    """FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book. To lower the number of
+    copies: the metadata has `copies_free`, the most that can be withdrawn now.
+    """
     ERROR_REASON_EMAIL_TAKEN: _ErrorReason.ValueType  # 13
     """ALREADY_EXISTS. Another open account has this e-mail address."""
     ERROR_REASON_ISBN_TAKEN: _ErrorReason.ValueType  # 14
@@ -118,12 +120,32 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
     ERROR_REASON_NEVER_OPEN: _ErrorReason.ValueType  # 55
     """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+    ERROR_REASON_RULE_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+    ERROR_REASON_RULE_EXISTS: _ErrorReason.ValueType  # 51
+    """ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+    Change that rule instead.
+    """
+    ERROR_REASON_RULE_REQUIRED: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+    ERROR_REASON_BRANCH_NOT_FOUND: _ErrorReason.ValueType  # 53
+    """NOT_FOUND. No branch has this code."""
+    ERROR_REASON_BRANCH_EXISTS: _ErrorReason.ValueType  # 54
+    """ALREADY_EXISTS. A branch with this code exists."""
+    ERROR_REASON_CLOSED_DAY_PASSED: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+    been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+    """
     ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 35
     """NOT_FOUND. No item has this id or barcode."""
     ERROR_REASON_ITEM_NOT_LENDABLE: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
     ERROR_REASON_ITEM_ON_LOAN: _ErrorReason.ValueType  # 37
-    """FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+    """FAILED_PRECONDITION. A user has the item; the metadata has the due time."""
+    ERROR_REASON_ITEM_WITHDRAWN: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION. The item is withdrawn, which is final."""
+    ERROR_REASON_BARCODE_TAKEN: _ErrorReason.ValueType  # 40
+    """ALREADY_EXISTS. Items have these barcodes already, maybe withdrawn ones; the metadata has the barcodes."""
     ERROR_REASON_ITEM_NOT_ON_LOAN: _ErrorReason.ValueType  # 38
     """FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
     ERROR_REASON_RULE_NOT_LENDABLE: _ErrorReason.ValueType  # 41
@@ -170,7 +192,9 @@ ERROR_REASON_LOAN_OVERDUE: ErrorReason.ValueType  # 10
 ERROR_REASON_RENEWAL_LIMIT_REACHED: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
 ERROR_REASON_BOOK_ON_LOAN: ErrorReason.ValueType  # 12
-"""FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
+"""FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book. To lower the number of
+copies: the metadata has `copies_free`, the most that can be withdrawn now.
+"""
 ERROR_REASON_EMAIL_TAKEN: ErrorReason.ValueType  # 13
 """ALREADY_EXISTS. Another open account has this e-mail address."""
 ERROR_REASON_ISBN_TAKEN: ErrorReason.ValueType  # 14
@@ -241,12 +265,32 @@ ERROR_REASON_RENEWAL_TOO_EARLY: ErrorReason.ValueType  # 48
 """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
 ERROR_REASON_NEVER_OPEN: ErrorReason.ValueType  # 55
 """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+ERROR_REASON_RULE_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+ERROR_REASON_RULE_EXISTS: ErrorReason.ValueType  # 51
+"""ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+Change that rule instead.
+"""
+ERROR_REASON_RULE_REQUIRED: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+ERROR_REASON_BRANCH_NOT_FOUND: ErrorReason.ValueType  # 53
+"""NOT_FOUND. No branch has this code."""
+ERROR_REASON_BRANCH_EXISTS: ErrorReason.ValueType  # 54
+"""ALREADY_EXISTS. A branch with this code exists."""
+ERROR_REASON_CLOSED_DAY_PASSED: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+"""
 ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 35
 """NOT_FOUND. No item has this id or barcode."""
 ERROR_REASON_ITEM_NOT_LENDABLE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
 ERROR_REASON_ITEM_ON_LOAN: ErrorReason.ValueType  # 37
-"""FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+"""FAILED_PRECONDITION. A user has the item; the metadata has the due time."""
+ERROR_REASON_ITEM_WITHDRAWN: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION. The item is withdrawn, which is final."""
+ERROR_REASON_BARCODE_TAKEN: ErrorReason.ValueType  # 40
+"""ALREADY_EXISTS. Items have these barcodes already, maybe withdrawn ones; the metadata has the barcodes."""
 ERROR_REASON_ITEM_NOT_ON_LOAN: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
 ERROR_REASON_RULE_NOT_LENDABLE: ErrorReason.ValueType  # 41
