@@ -35,7 +35,7 @@ class DeskFrontend(LocalFrontend):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._changes = itertools.count(1)
-        self._barcodes: dict[str, str] = {}
+        self._barcode_of: dict[str, str] = {}
 
     def receive_change(self, **row: Any) -> None:
         """Take one change from the admin."""
@@ -46,7 +46,7 @@ class DeskFrontend(LocalFrontend):
 
     def barcode(self, item_id: str) -> str:
         """Return the barcode of an item, a new one if it has none."""
-        return self._barcodes.setdefault(item_id, f"B{len(self._barcodes):05}")
+        return self._barcode_of.setdefault(item_id, f"B{len(self._barcode_of):05}")
 
     def enroll_person(self) -> str:
         """Enrol a user and return the id."""

@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
@@ -264,7 +265,10 @@ class Walk:
     def add_item(self) -> None:
         """Add an item."""
         if len(self.desk.items) < 30:
-            self._add_item(self.chance.choice(list(self.titles)))
+            book = self.chance.choice(list(self.titles.values()))
+            self._add_item(book.id)
+            book.total_copies += 1
+            self.frontend.receive_change(book=book)
 
     # --- what always holds ---
 
@@ -352,8 +356,8 @@ class Walk:
             return replace(rule, hours=hours, days=14, most_days=chance.choice((0, 0, 7)), mode="IGNORE")
         if chance.random() < 0.2:
             today = model.local(self.clock.now, "UTC").date()
-            what = chance.choice(("ceiling", "floor", "fixed"))
-            return replace(rule, **{what: today + chance.randrange(1, 60) * DAY})
+            date: dict[str, Any] = {chance.choice(("ceiling", "floor", "fixed")): today + chance.randrange(1, 60) * DAY}
+            return replace(rule, **date)
         return rule
 
     def _add_book(self, title: str, copies: int) -> None:
@@ -404,7 +408,7 @@ def _date(day: dt.date) -> Date:
 
 def _calendar_message(code: str, calendar: model.Calendar) -> calendar_pb2.Calendar:
     message = calendar_pb2.Calendar(branch=code)
-    message.weekly_closed_days.extend(day + 1 for day in sorted(calendar.weekly))  # type: ignore[arg-type]
+    message.weekly_closed_days.extend(day + 1 for day in sorted(calendar.weekly))
     for month, day in sorted(calendar.yearly):
         message.yearly_closed_days.add(month=month, day=day)
     for first, last in calendar.ranges:
