@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from frontend_server.circulation import checkin, checkout, explanation, renewal
+from frontend_server.circulation import checkin, checkout, explanation, renewal, slips
 from frontend_server.members import blocks, members
 from frontend_server.store.models import SetAside, SyncState
 from frontend_server.sync.apply_page import apply_page
 from library.frontend.v1.circulation_service_pb2 import (
+    CancelCheckInRequest,
+    CancelCheckOutRequest,
     CheckInRequest,
     CheckInResponse,
     CheckOutRequest,
     ExplainRuleRequest,
     ExplainRuleResponse,
+    Override,
     RenewRequest,
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
@@ -25,6 +29,7 @@ from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRe
 from library.v1 import loan_pb2, user_pb2
 from service_kit.clock import timestamp
 from service_kit.errors import ServiceError
+from service_kit.ids import new_id
 from tests.desk.model import Refused
 from tests.support.frontend import LocalFrontend
 
@@ -52,11 +57,17 @@ class DeskFrontend(LocalFrontend):
         """Enrol a user and return the id."""
         return self.user().id
 
-    def check_out(self, user_id: str, barcode: str, days: int) -> loan_pb2.Loan | Refused:
-        """Check an item out."""
-        request = CheckOutRequest(user_id=user_id, barcode=barcode, days=days)
+    def check_out(
+        self, user_id: str, barcode: str, days: int, overridden: Iterable[str] = ()
+    ) -> loan_pb2.Loan | Refused:
+        """Check an item out, and send the call again: that changes nothing."""
+        overrides = [Override(refusal=refusal, reason="by hand") for refusal in overridden]
+        ids: dict[str, Any] = {"user_id": user_id, "barcode": barcode, "request_id": new_id()}
+        request = CheckOutRequest(days=days, overrides=overrides, **ids)
         try:
-            return checkout.check_out(self.store, request, self.rules, self.clock).loan
+            done = checkout.check_out(self.store, request, self.rules, self.clock)
+            assert checkout.check_out(self.store, request, self.rules, self.clock) == done
+            return done.loan
         except ServiceError as error:
             return refused(error)
 
@@ -81,10 +92,27 @@ class DeskFrontend(LocalFrontend):
             request.return_time.CopyFrom(timestamp(returned))
         return checkin.check_in(self.store, request, self.rules, self.clock)
 
-    def renew_item(self, barcode: str, days: int) -> loan_pb2.Loan | Refused:
+    def cancel_check_out(self, loan_id: str) -> loan_pb2.Loan | Refused:
+        """Cancel a check-out that was a slip."""
+        try:
+            request = CancelCheckOutRequest(loan_id=loan_id)
+            return slips.cancel_check_out(self.store, request, self.rules, self.clock)
+        except ServiceError as error:
+            return refused(error)
+
+    def cancel_check_in(self, loan_id: str) -> loan_pb2.Loan | Refused:
+        """Cancel a check-in that was a slip."""
+        try:
+            request = CancelCheckInRequest(loan_id=loan_id)
+            return slips.cancel_check_in(self.store, request, self.rules, self.clock)
+        except ServiceError as error:
+            return refused(error)
+
+    def renew_item(self, barcode: str, days: int, overridden: Iterable[str] = ()) -> loan_pb2.Loan | Refused:
         """Renew the loan of an item."""
         try:
-            request = RenewRequest(barcode=barcode, days=days)
+            overrides = [Override(refusal=refusal, reason="by hand") for refusal in overridden]
+            request = RenewRequest(barcode=barcode, days=days, overrides=overrides)
             return renewal.renew_item(self.store, request, self.rules, self.clock).loan
         except ServiceError as error:
             return refused(error)

@@ -7,6 +7,7 @@ Times are microseconds since 1970.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ SECOND = 1_000_000
 DAY = dt.timedelta(days=1)
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOST_DAYS = 365
+HALF_AN_HOUR = 30 * 60 * SECOND
 
 
 def local(time: int, zone: str) -> dt.datetime:
@@ -128,12 +130,22 @@ class Loan:
     assessed: int = 0
 
 
+def left(refusals: Iterable[str], overridden: Collection[str]) -> tuple[str, ...]:
+    """Return the refusals that the staff has not overridden, or cannot override."""
+    return tuple(each for each in refusals if each not in overridden or each in NEVER_OVERRIDDEN)
+
+
 @dataclass(frozen=True)
 class Refused:
     """A call that is refused, with all reasons in their order."""
 
     reasons: tuple[str, ...]
 
+
+NEVER_OVERRIDDEN = {
+    *("ITEM_NOT_FOUND", "ITEM_NOT_ON_LOAN", "BOOK_REMOVED", "USER_NOT_FOUND", "USER_CLOSED", "DUE_TIME_PASSED"),
+    "DUE_TIME_UNCHANGED",
+}
 
 Key = tuple[str, str, str]
 ANY = ""
@@ -271,11 +283,13 @@ class Desk:
         """Return whether the membership of a user has ended."""
         return user.expires is not None and local(now, zone).date() > local(user.expires - 1, zone).date()
 
-    def check_out(self, loan_id: str, user_id: str, item_id: str, days: int, now: int) -> Loan | Refused:
+    def check_out(
+        self, loan_id: str, user_id: str, item_id: str, days: int, now: int, overridden: Collection[str] = ()
+    ) -> Loan | Refused:
         """Lend an item to a user, or renew the loan if the user has it."""
         had = self.loan_of(item_id)
         if had and had.user == user_id:
-            return self.renew(item_id, days, now)
+            return self.renew(item_id, days, now, overridden)
         user, item = self.users.get(user_id), self.items.get(item_id)
         if user is None or item is None:
             return Refused((*self.item_refusals(item), *self.user_refusals(user, self.zones["main"], now)))
@@ -290,8 +304,9 @@ class Desk:
             refusals += self.limits(user, rule)
         due = self.due_time(rule, item.branch, now, days, user)
         refusals += self.due_refusals(rule, days, due, now)
-        if refusals:
-            return Refused(tuple(refusals))
+        if remaining := left(refusals, overridden):
+            return Refused(remaining)
+        self.check_in(item_id, now)
         self.out[item_id] = Loan(loan_id, user_id, item_id, now, due, rule, item.branch, zone, item.type)
         return self.out[item_id]
 
@@ -334,9 +349,26 @@ class Desk:
             loan.returned = returned
         return loan
 
+    # --- slips ---
+
+    def cancel_check_out(self, item_id: str, now: int) -> Loan | Refused:
+        """End a loan as if it had not been."""
+        loan = self.out[item_id]
+        if loan.renewals or now - loan.borrowed > HALF_AN_HOUR:
+            return Refused(("CANNOT_CANCEL",))
+        loan.returned = now
+        return self.out.pop(item_id)
+
+    def cancel_check_in(self, before: Loan, checked_in: int, now: int) -> Loan | Refused:
+        """Open a loan again, as it was before its item was checked in."""
+        if now - checked_in > HALF_AN_HOUR or before.item in self.out or self.users[before.user].closed:
+            return Refused(("CANNOT_CANCEL",))
+        self.out[before.item] = before
+        return before
+
     # --- renewals ---
 
-    def renew(self, item_id: str, days: int, now: int) -> Loan | Refused:
+    def renew(self, item_id: str, days: int, now: int, overridden: Collection[str] = ()) -> Loan | Refused:
         """Renew the loan of an item."""
         loan = self.loan_of(item_id)
         if loan is None:
@@ -350,8 +382,8 @@ class Desk:
             refusals.append("LOAN_TOO_LONG")
         if new_due <= max(loan.due, now):
             refusals.append("DUE_TIME_UNCHANGED" if new_due <= loan.due else "DUE_TIME_PASSED")
-        if refusals:
-            return Refused(tuple(refusals))
+        if remaining := left(refusals, overridden):
+            return Refused(remaining)
         if now > loan.due:
             loan.assessed = self.fine(loan, now)
         loan.due, loan.rule, loan.renewals = new_due, rule, loan.renewals + 1

@@ -42,6 +42,11 @@ MODES = ("IGNORE", "NEXT_OPEN", "PREV_OPEN", "COUNT_OPEN", "SAME_WEEKDAY")
 CURRENCY = "EUR"
 CENT = 10_000_000
 HOUR = 3_600 * SECOND
+OVERRIDABLE = (
+    *("BOOK_UNAVAILABLE", "ITEM_NOT_LENDABLE", "ITEM_ON_LOAN", "RULE_NOT_LENDABLE", "MEMBERSHIP_EXPIRED"),
+    *("USER_BLOCKED", "LOAN_LIMIT_REACHED", "ITEM_TYPE_LIMIT_REACHED", "LOAN_TOO_LONG", "LOAN_OVERDUE"),
+    *("RENEWAL_LIMIT_REACHED", "RENEWAL_TOO_EARLY", "DUE_TIME_PASSED", "DUE_TIME_UNCHANGED"),
+)
 STATES = ("IN_SERVICE", "SET_ASIDE", "MISSING", "ON_ORDER")
 
 EDGES = (
@@ -66,6 +71,8 @@ class Walk:
         )
         self.desk = Desk(Rule(DEFAULT_RULE_ID), "UTC", 5)
         self.done: Counter[str] = Counter()
+        self.last_check_in: tuple[model.Loan, int] | None = None
+        """The loan before the last check-in, and when that was."""
         self.titles: dict[str, book_pb2.Book] = {}
         for code, zone in ZONES.items():
             self.desk.zones[code] = zone
@@ -87,6 +94,7 @@ class Walk:
             (self.renew, 10),
             (self.borrow, 6),
             (self.explain, 6),
+            (self.cancel, 3),
             (self.change_rule, 3),
             (self.change_calendar, 2),
             (self.change_item, 2),
@@ -119,8 +127,9 @@ class Walk:
         days = self._days()
         before = self.desk.loan_of(item)
         is_renewal = before is not None and before.user == user
-        expected = self.desk.check_out("", user, item, days, self.clock.now)
-        got = self.frontend.check_out(user, self.frontend.barcode(item), days)
+        overridden = self._overridden()
+        expected = self.desk.check_out("", user, item, days, self.clock.now, overridden)
+        got = self.frontend.check_out(user, self.frontend.barcode(item), days, overridden)
         self._compare(expected, got)
         if isinstance(expected, model.Loan) and isinstance(got, loan_pb2.Loan):
             assert expected.id == (got.id if is_renewal else "")
@@ -146,6 +155,7 @@ class Walk:
         item = self._item_that_is_out() or self._item()
         loan = self.desk.loan_of(item)
         returned = self.clock.now
+        before = replace(loan) if loan else None
         if loan and self.chance.random() < 0.15:
             returned = self.chance.randrange(loan.borrowed, self.clock.now + 1)
         ended = self.desk.check_in(item, returned)
@@ -154,13 +164,24 @@ class Walk:
         if ended:
             self._compare_loan(ended, response.loan)
             assert _cents(response.fine) == ended.assessed, (response, ended)
+            self.last_check_in = (before, self.clock.now) if before else None
+
+    def cancel(self) -> None:
+        """Cancel a check-out or the last check-in; often too late."""
+        if self.last_check_in and self.chance.random() < 0.5:
+            before, checked_in = self.last_check_in
+            expected = self.desk.cancel_check_in(before, checked_in, self.clock.now)
+            self._compare(expected, self.frontend.cancel_check_in(before.id))
+            self.last_check_in = None
+        elif item := self._item_that_is_out():
+            loan_id = self.desk.out[item].id
+            self._compare(self.desk.cancel_check_out(item, self.clock.now), self.frontend.cancel_check_out(loan_id))
 
     def renew(self) -> None:
         """Renew the loan of an item."""
-        item, days = self._item_that_is_out() or self._item(), self._days()
-        self._compare(
-            self.desk.renew(item, days, self.clock.now), self.frontend.renew_item(self.frontend.barcode(item), days)
-        )
+        item, days, overridden = self._item_that_is_out() or self._item(), self._days(), self._overridden()
+        expected = self.desk.renew(item, days, self.clock.now, overridden)
+        self._compare(expected, self.frontend.renew_item(self.frontend.barcode(item), days, overridden))
 
     def explain(self) -> None:
         """Explain a check-out, and compare it with what the model would do."""
@@ -322,6 +343,9 @@ class Walk:
     def _item_that_is_out(self) -> str | None:
         out = list(self.desk.out)
         return self.chance.choice(out) if out and self.chance.random() < 0.9 else None
+
+    def _overridden(self) -> list[str]:
+        return self.chance.sample(OVERRIDABLE, 4) if self.chance.random() < 0.2 else []
 
     def _days(self) -> int:
         return 0 if self.chance.random() < 0.6 else self.chance.choice((1, 2, 7, 14, 21, 28, 90, 365))
