@@ -62,6 +62,7 @@ SYNC_STATE: Rules = {
     SyncState.generation: number_in(1),
     SyncState.start_revision: number_in(NOTHING_IS_SURE),
     SyncState.resyncing: is_truth_value,
+    SyncState.policy_version: text_like(lambda version: True),
 }
 
 LATEST_TIME = END_OF_TIME * SECOND

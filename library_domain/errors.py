@@ -289,6 +289,22 @@ class ItemEtagMismatch(EtagMismatch):
     message = "The item {item_id} has changed since it was read; read it again and decide again."
 
 
+class BranchEtagMismatch(EtagMismatch):
+    message = "The branch {branch} has changed since it was read; read it again and decide again."
+
+
+class CalendarEtagMismatch(EtagMismatch):
+    message = "The calendar of the branch {branch} has changed since it was read; read it again and decide again."
+
+
+class RuleEtagMismatch(EtagMismatch):
+    message = "The circulation rule {rule_id} has changed since it was read; read it again and decide again."
+
+
+class SettingsEtagMismatch(EtagMismatch):
+    message = "The settings of the library have changed since they were read; read them again and decide again."
+
+
 class CursorExpired(OutOfRange):
     """The cursor or receipt is not valid for the admin's database, which was restored from an older backup, for one."""
 
@@ -324,6 +340,45 @@ class NeverOpen(FieldInvalid):
     """The calendar has no open day in the 366 days from today on."""
 
     reason = "NEVER_OPEN"
+
+
+class ClosedDayPassed(FailedPrecondition):
+    """The calendar would open `date`, in ISO 8601: a day in the past on which the branch was closed."""
+
+    reason = "CLOSED_DAY_PASSED"
+    message = (
+        "The branch {branch} was closed on {date}, and fines may have been counted by that. "
+        "Keep this day closed, for example by an exception."
+    )
+
+
+class RuleNotFound(NotFound):
+    reason = "RULE_NOT_FOUND"
+    resource_type = "library.v1.CirculationRule"
+    message = "No circulation rule has the id {rule_id}."
+
+
+class RuleExists(AlreadyExists):
+    """A rule for the same branch, user category and item type exists."""
+
+    reason = "RULE_EXISTS"
+    message = "The circulation rule {rule_id} is for the same branch, user category and item type; change that rule."
+
+
+class RuleRequired(FailedPrecondition):
+    reason = "RULE_REQUIRED"
+    message = "The circulation rule {rule_id} is the one for everything and cannot be deleted; change it instead."
+
+
+class BranchNotFound(NotFound):
+    reason = "BRANCH_NOT_FOUND"
+    resource_type = "library.v1.Branch"
+    message = "No branch has the code {branch}."
+
+
+class BranchExists(AlreadyExists):
+    reason = "BRANCH_EXISTS"
+    message = "A branch with the code {branch} exists; choose another code."
 
 
 class ImportTooLong(ResourceExhausted):

@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
-from service_kit.clock import LAST_TIME, SECOND
+from service_kit.clock import DAY, FIRST_TIME, LAST_TIME, SECOND
 
 # The fold chooses the later of two equal local times. Of a local time that the clock skips, it makes the last second
 # before the clock moved: Asia/Pyongyang, 2018-05-04 23:59:59, is 23:29:59 (PEP 495).
 LAST_SECOND_OF_A_DATE = time(23, 59, 59, fold=1)
 ONE_DAY = timedelta(days=1)
-# Leaves a day for the zones east of Greenwich: Python's dates end with the year 9999.
-LAST_TIME_WITH_A_DATE = LAST_TIME - 86_400 * SECOND
+# Python's dates are those of the years 1 to 9999. Ten years at both ends are left for what rules add and search.
+FIRST_DATED_TIME = FIRST_TIME + 3_653 * DAY
+LAST_DATED_TIME = LAST_TIME - 3_653 * DAY
+LAST_DUE_DATE = date(9990, 12, 31)
 
 
 def time_zone_or_none(name: str) -> ZoneInfo | None:
@@ -38,16 +40,19 @@ def time_zone_names() -> frozenset[str]:
 
 
 def local_date(time_of: int, zone: ZoneInfo) -> date:
-    """Return the local date of a time. A time of the last day of the year 9999 has the date of the day before."""
-    return datetime.fromtimestamp(min(time_of, LAST_TIME_WITH_A_DATE) // SECOND, zone).date()
+    """Return the local date of a time. A time before the year 11 or after 9989 has the first or last date between."""
+    dated = min(max(time_of, FIRST_DATED_TIME), LAST_DATED_TIME)
+    return datetime.fromtimestamp(dated // SECOND, zone).date()
 
 
 def end_of_date(day: date, zone: ZoneInfo) -> int:
     """Return the time 23:59:59 of a local date.
 
     If the clock shows it twice, the later one; if the clock skips it, the last second that the clock shows on this
-    date; if the clock skips the whole date, as Pacific/Apia did on 2011-12-30, the end of the next date.
+    date; if the clock skips the whole date, as Pacific/Apia did on 2011-12-30, the end of the next date. A date after
+    the year 9990 ends with that year.
     """
+    day = min(day, LAST_DUE_DATE)
     seconds = int(datetime.combine(day, LAST_SECOND_OF_A_DATE, zone).timestamp())
     if datetime.fromtimestamp(seconds, zone).date() != day:
         return end_of_date(day + ONE_DAY, zone)

@@ -13,6 +13,7 @@ import pytest
 from service_kit.logs import set_up_logs
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
+from tests.support.forked_servers import Forkery
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
 from tests.support.rest import RestServers
@@ -62,6 +63,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"WARNING: {warning}", yellow=True)
 
 
+LONG_FIRST = ("tests/soak", "tests/fuzz", "tests/e2e/test_rest_described.py", "tests/generators", "tests/clients")
+"""The files and folders with tests of minutes. Begun last, they would run on when other workers have nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files. The others are in the order of the folders, of which `unit` has short ones."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: tests wait for processes for about half of their time."""
@@ -104,17 +114,19 @@ def frontend_url(databases: FreshDatabases, engine: Engine) -> str:
 
 
 @pytest.fixture
-def admin_store(admin_url: str) -> Iterator[Store]:
+def admin_store(databases: FreshDatabases, admin_url: str) -> Iterator[Store]:
     """A fresh admin's store, on each engine, with the models at work on it."""
     with bound_store("admin", admin_url) as store:
         yield store
+    databases.leave("admin", admin_url)
 
 
 @pytest.fixture
-def frontend_store(frontend_url: str) -> Iterator[Store]:
+def frontend_store(databases: FreshDatabases, frontend_url: str) -> Iterator[Store]:
     """A fresh frontend's store, on each engine, with the models at work on it."""
     with bound_store("frontend", frontend_url) as store:
         yield store
+    databases.leave("frontend", frontend_url)
 
 
 @pytest.fixture
@@ -130,33 +142,41 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
+@pytest.fixture(scope="session")
+def forkery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forkery]:
+    """The process from which servers are forked."""
+    forkery = Forkery(tmp_path_factory.mktemp("forkery"))
+    yield forkery
+    forkery.close()
+
+
 @pytest.fixture
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(forkery: Forkery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Starts server processes that end with the test."""
-    started = Servers(tmp_path_factory.mktemp("servers"))
+    started = Servers(tmp_path_factory.mktemp("servers"), forkery)
     yield started
     started.close()
 
 
 @pytest.fixture(scope="module")
-def module_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def module_servers(forkery: Forkery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Starts server processes that end with the module."""
-    started = Servers(tmp_path_factory.mktemp("servers"))
+    started = Servers(tmp_path_factory.mktemp("servers"), forkery)
     yield started
     started.close()
 
 
 @pytest.fixture
-def rest_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
+def rest_servers(forkery: Forkery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
     """Starts library-rest processes that end with the test."""
-    started = RestServers(tmp_path_factory.mktemp("rest"))
+    started = RestServers(tmp_path_factory.mktemp("rest"), forkery)
     yield started
     started.close()
 
 
 @pytest.fixture(scope="module")
-def module_rest_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
+def module_rest_servers(forkery: Forkery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestServers]:
     """Starts library-rest processes that end with the module."""
-    started = RestServers(tmp_path_factory.mktemp("rest"))
+    started = RestServers(tmp_path_factory.mktemp("rest"), forkery)
     yield started
     started.close()

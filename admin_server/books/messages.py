@@ -14,6 +14,7 @@ from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library_domain.book_fields import FIELD_NAMES
 from service_kit.clock import is_time, timestamp
+from service_kit.etags import etag_of
 from service_kit.statements import tuples
 from service_kit.unreadable import Damaged
 
@@ -27,13 +28,8 @@ _decode = json.JSONDecoder().decode
 
 
 def etag(row: Book) -> str:
-    """Return the etag of an entry. It includes the time, as a store restored from a backup uses revisions again."""
+    """Return the etag of an entry."""
     return etag_of(row.revision, row.update_time)
-
-
-def etag_of(revision: int, update_time: int) -> str:
-    """Return the etag of an entry with this revision and time of its last change."""
-    return f"{revision:x}-{update_time:x}"
 
 
 def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:

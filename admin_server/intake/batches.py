@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_columns
-from admin_server.books.messages import catalog_message, etag, etag_of
+from admin_server.books.messages import catalog_message, etag
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
 from admin_server.intake.rows import Row
@@ -33,6 +33,7 @@ from library_domain.book_fields import INPUT_NAME_OF
 from library_domain.titles import title_identity, title_key
 from service_kit.clock import Clock
 from service_kit.errors import StoreUnavailable
+from service_kit.etags import etag_of
 from service_kit.ids import new_id
 from service_kit.revisions import lock_revisions
 from service_kit.statements import tuples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -80,6 +80,19 @@ def list_borrowers(
         return shown(row, lambda readable_row: loan_message(readable_row, now), row.key)
 
     return borrower_page(request, user_ids, open_loans, user, loan, limits)
+
+
+def users_of_rows(user_ids: Iterable[str]) -> dict[str, user_pb2.User]:
+    """Return the known ones of these users by id, each with the number of open loans; within a transaction."""
+    wanted = sorted(set(user_ids))
+    counts = _open_loan_counts(wanted)
+    rows = read_rows(User.select().where(User.id.in_(wanted)), User)
+    known = {row.id: shown(row, _message_with(counts), row.id) for row in rows if isinstance(row, User)}
+    return {user_id: message for user_id, message in known.items() if message}
+
+
+def _message_with(counts: Mapping[str, int]) -> Callable[[User], user_pb2.User]:
+    return lambda row: user_message(row, counts.get(row.id, 0))
 
 
 def _texts(query: Any, limit: int) -> list[str]:

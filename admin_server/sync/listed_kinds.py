@@ -6,7 +6,8 @@ from typing import Any
 
 from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
 from admin_server.inventory.messages import FEED_COLUMNS, feed_message
-from admin_server.store.models import Book, Item
+from admin_server.policy import messages
+from admin_server.store.models import Book, Branch, Calendar, CirculationRule, Item, LibrarySettings
 from admin_server.sync.listed_kind import ListedKind, ListedKinds
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library.v1 import book_pb2, item_pb2
@@ -52,6 +53,34 @@ LISTED_KINDS = ListedKinds(
             message_of=feed_message,
             salvaged=[Item.id, Item.book_id, Item.state],
             salvage=_salvaged_item,
+        ),
+        ListedKind(
+            "branch",
+            columns=messages.BRANCH_COLUMNS,
+            message_of=lambda row: messages.branch_of(*row),
+            salvaged=[Branch.code],
+            salvage=messages.salvaged_branch,
+        ),
+        ListedKind(
+            "calendar",
+            columns=messages.CALENDAR_COLUMNS,
+            message_of=lambda row: messages.calendar_of(*row),
+            salvaged=[Calendar.branch],
+            salvage=messages.salvaged_calendar,
+        ),
+        ListedKind(
+            "rule",
+            columns=messages.RULE_COLUMNS,
+            message_of=lambda row: messages.rule_of(*row),
+            salvaged=[CirculationRule.id],
+            salvage=messages.salvaged_rule,
+        ),
+        ListedKind(
+            "settings",
+            columns=messages.SETTINGS_COLUMNS,
+            message_of=lambda row: messages.settings_of(*row),
+            salvaged=[LibrarySettings.id],
+            salvage=messages.salvaged_settings,
         ),
     ],
 )

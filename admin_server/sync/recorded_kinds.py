@@ -14,6 +14,7 @@ from library.v1 import loan_pb2
 from library_domain.history import history_columns
 from library_domain.loans import loan_columns
 from library_domain.users import user_columns
+from service_kit.ids import UUID
 
 MOST_FINE_UNITS = 1_000_000_000
 """More than any library ever asked for, in any currency, and far less than overflows."""
@@ -59,6 +60,16 @@ def _fine_problems(loan: loan_pb2.Loan) -> list[str]:
     return ["fine is not an amount of money that could be owed"]
 
 
+def _loan_problems(loan: loan_pb2.Loan) -> list[str]:
+    """Return what is wrong with the fine and the user. A returned loan that was anonymised has no user."""
+    wrong = _fine_problems(loan)
+    if not loan.user_id and not loan.HasField("return_time"):
+        wrong.append("user_id is not set")
+    if loan.user_id and not UUID.fullmatch(loan.user_id):
+        wrong.append("user_id is not a UUID")
+    return wrong
+
+
 def _count_copies_out(loans: Sequence[loan_pb2.Loan]) -> None:
     """Count the open loans of the books of these loans. Counting, not adding up, makes a second delivery harmless."""
     for book_id in sorted({loan.book_id for loan in loans}):  # in one order, so that no two transactions deadlock
@@ -73,9 +84,9 @@ RECORDED_KINDS = (
         "loan",
         Loan,
         loan_columns,
-        ids=("id", "book_id", "user_id"),
+        ids=("id", "book_id"),
         required=("borrow_time", "due_time"),
-        problems=_fine_problems,
+        problems=_loan_problems,
         after_recording=_count_copies_out,
     ),
     RecordedKind("history", HistoryEntry, history_columns, ids=("id",), required=("time", "event")),

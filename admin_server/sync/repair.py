@@ -14,7 +14,17 @@ import peewee
 
 from admin_server.inventory.copies import KEPT_TOTAL, LENDABLE
 from admin_server.inventory.on_loan import IS_ON_LOAN
-from admin_server.store.models import Book, Epoch, Frontend, Item, Loan
+from admin_server.store.models import (
+    Book,
+    Branch,
+    Calendar,
+    CirculationRule,
+    Epoch,
+    Frontend,
+    Item,
+    LibrarySettings,
+    Loan,
+)
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.recorded_kinds import RECORDED_KINDS
 from library_domain.pairing import is_frontend_id
@@ -38,15 +48,22 @@ from service_kit.series import repair_series, series_problems
 from service_kit.statements import tuples
 from service_kit.store import Store
 
+LISTED: tuple[tuple[Any, int], ...] = (
+    (Book, 1),
+    (Item, 1),
+    (Branch, 0),
+    (Calendar, 0),
+    (CirculationRule, 0),
+    (LibrarySettings, 0),
+)
+"""The models whose rows are in the feed, and the least valid revision of each: 0 for rows that are not in it yet."""
+
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
-    (Book.revision, 1),
-    (Item.revision, 1),
+    *((model.revision, least) for model, least in LISTED),
     *((kind.model.revision, 0) for kind in RECORDED_KINDS),
     (Epoch.first_revision, 0),
 )
 """Columns of revisions, and the least valid value of each."""
-
-LISTED: tuple[Any, ...] = (Book, Item)
 
 FRONTEND: Rules = {
     Frontend.id: text_like(is_frontend_id),
@@ -67,7 +84,7 @@ NO_FRONTEND = str(UUID(int=0))
 
 def find_start_damage(store: Store) -> list[str]:
     """Return the damage with which the service cannot start, a clause each. Read only a few rows."""
-    found = [*counter_problems(store), *lag_problems((Book.revision, Item.revision, Epoch.first_revision))]
+    found = [*counter_problems(store), *lag_problems(_counted_revisions())]
     return found + row_problems(store, Frontend.one, FRONTEND, may_be_missing=True)
 
 
@@ -85,12 +102,12 @@ def frontend_id(store: Store) -> str:
 def repair(store: Store, clock: Clock) -> Identity:
     """Repair the store, in the caller's transaction. No service may use the store meanwhile."""
     store.lift_time_limit()
-    newest = max(newest_in(column) for column in (Counter.revision, Book.revision, Item.revision, Epoch.first_revision))
+    newest = max(newest_in(column) for column in (Counter.revision, *_counted_revisions()))
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
     repair_series()
-    for model in LISTED:
-        for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=1))):
+    for model, least in LISTED:
+        for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=least))):
             model.update(revision=take_revisions()).where(model.key == key).execute()
     for kind in RECORDED_KINDS:
         kind.model.update(revision=0).where(damaged(kind.model.revision)).execute()  # the next version replaces it
@@ -100,6 +117,11 @@ def repair(store: Store, clock: Clock) -> Identity:
     Epoch.delete().execute()
     begin_epoch(store, clock)
     return identity
+
+
+def _counted_revisions() -> list[peewee.Field]:
+    """Return the columns with revisions that were taken from the counter."""
+    return [*(model.revision for model, _ in LISTED), Epoch.first_revision]
 
 
 def _repair_frontend(store: Store) -> Identity:

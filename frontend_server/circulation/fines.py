@@ -20,10 +20,12 @@ def days_late(rule: CirculationRule, branch: LendingBranch, due_time: int, until
 
     The due date never counts, open or closed, and the date of the return always does, at any hour.
     """
+    if until <= due_time:  # America/St_Johns, 2006-10-29: the clock went from 00:01 to 23:01 of the date before
+        return 0
     due_date, return_date = branch.date_of(due_time), branch.date_of(until)
     if rule.skip_closed_days:
         return branch.calendar.open_days(after=due_date, until=return_date)
-    return max(0, (return_date - due_date).days)
+    return (return_date - due_date).days
 
 
 def periods_charged(rule: CirculationRule, days: int) -> int:

@@ -49,7 +49,7 @@ class Policy:
         """Return the rule that applies to a check-out."""
         return self.rules.matching(branch, user_category, item_type)[0]
 
-    def matching_rules(self, branch: str, user_category: str, item_type: str) -> list[CirculationRule]:
+    def matching_rules(self, branch: str, user_category: str, item_type: str) -> tuple[CirculationRule, ...]:
         """Return all rules that match a check-out, the one that applies first."""
         return self.rules.matching(branch, user_category, item_type)
 

@@ -53,9 +53,14 @@ def renewal_due_time(
         asked_days: The days for which the borrower asks; `loan_too_long` limits them. 0: the rule's own period.
         membership_end: The last date of the user's membership, as for a check-out.
     """
-    counts_from_now = rule.renew_from is RenewFrom.NOW or loan.is_overdue(now)
-    start = now if counts_from_now else loan.due_time
+    start = renewal_base(rule, loan, now)
     return due_time_after(start, renewal_period_of(rule, asked_days), rule, branch, now, membership_end)
+
+
+def renewal_base(rule: CirculationRule, loan: OpenLoan, now: int) -> int:
+    """Return the time from which a renewal that is made now counts."""
+    counts_from_now = rule.renew_from is RenewFrom.NOW or loan.is_overdue(now)
+    return now if counts_from_now else loan.due_time
 
 
 def renewal_period_of(rule: CirculationRule, asked_days: int = 0) -> Period:

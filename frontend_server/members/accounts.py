@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import peewee
 
+from frontend_server.history.entries import record
 from frontend_server.members.eligibility import AccountFacts
 from frontend_server.members.own_fields import CHANGEABLE_FIELDS, with_fields
 from frontend_server.refusals import raise_if_refused
 from frontend_server.store.models import HAS_OWN_EMAIL, User
-from library.v1 import user_pb2
+from library.v1 import history_pb2, user_pb2
 from library_domain.barcodes import card_number
 from library_domain.emails import email_key
 from library_domain.errors import CardNumberTaken, EmailTaken, UserNotFound
@@ -20,6 +22,8 @@ from service_kit.errors import ServiceError
 from service_kit.revisions import take_revisions
 from service_kit.series import take_numbers
 from service_kit.store import Store
+
+HistoryEvent: TypeAlias = history_pb2.HistoryEvent.ValueType
 
 MOST_ATTEMPTS = 5
 """How often a change is tried whose address or card number was taken for a moment only."""
@@ -55,22 +59,23 @@ def locked_user(store: Store, user_id: str) -> User:
     return row
 
 
-def update_row(row: User, columns: Mapping[str, object], clock: Clock) -> User:
-    """Write the columns of a locked user and mark it as due for the push."""
+def update_row(row: User, columns: Mapping[str, object], clock: Clock, event: HistoryEvent) -> User:
+    """Write the columns of a locked user, mark it as due for the push, and add the event to the history."""
     due: dict[str, object] = {**columns, "update_time": clock(), "park_reason": ""}
     User.update(due).where(User.key == row.key).execute()
     for name, value in due.items():
         setattr(row, name, value)
-    return set_new_revision(row)
+    return set_new_revision(row, event)
 
 
-def set_new_revision(row: User) -> User:
-    """Set a new revision of a user that this transaction has just written, and return the user.
+def set_new_revision(row: User, event: HistoryEvent) -> User:
+    """Set a new revision of a user that this transaction has just written, and add the event to the history.
 
     The counter is locked after the row is written, not in the same statement: the write can wait in the unique index
     for another call with the same address, and that call waits for the counter. See docs/locks.md.
     """
-    row.revision = take_revisions()
+    row.revision = take_revisions(2)
+    record(event, row.update_time, row.revision + 1, user_id=row.id)
     User.update(revision=row.revision).where(User.key == row.key).execute()
     return row
 

@@ -11,6 +11,7 @@ from frontend_server.refusals import raise_if_refused
 from frontend_server.store.models import User
 from library.frontend.v1.member_service_pb2 import BlockUserRequest, UnblockUserRequest
 from library.v1 import user_pb2
+from library.v1.history_pb2 import HISTORY_EVENT_USER_BLOCKED, HISTORY_EVENT_USER_UNBLOCKED
 from library_domain.errors import BlockNotFound
 from library_domain.users import block_columns, user_message
 from service_kit.clock import Clock, micros, timestamp
@@ -47,7 +48,7 @@ def block_user(store: Store, request: BlockUserRequest, clock: Clock) -> user_pb
         added = user_pb2.UserBlock(id=new_id(), reason=tidied(request.reason), create_time=timestamp(now))
         if request.HasField("end_time"):
             added.end_time.CopyFrom(timestamp(micros(request.end_time)))
-        return message(update_row(row, block_columns([*blocks, added]), clock))
+        return message(update_row(row, block_columns([*blocks, added]), clock, HISTORY_EVENT_USER_BLOCKED))
 
     with readable("user", request.user_id):
         return once(store, request, user_pb2.User, block, clock)
@@ -63,7 +64,7 @@ def unblock_user(store: Store, request: UnblockUserRequest, clock: Clock) -> use
         rest = [each for each in blocks if each.id != request.block_id]
         if len(rest) == len(blocks):
             raise BlockNotFound(block_id=request.block_id, user_id=request.user_id)
-        return message(update_row(row, block_columns(rest), clock))
+        return message(update_row(row, block_columns(rest), clock, HISTORY_EVENT_USER_UNBLOCKED))
 
     with readable("user", request.user_id):
         return once(store, request, user_pb2.User, unblock, clock)

@@ -34,6 +34,11 @@ from library.frontend.v1.member_service_pb2 import (
     UpdateUserRequest,
 )
 from library.v1 import user_pb2
+from library.v1.history_pb2 import (
+    HISTORY_EVENT_USER_CLOSED,
+    HISTORY_EVENT_USER_ENROLLED,
+    HISTORY_EVENT_USER_UPDATED,
+)
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import UserNotFound
 from library_domain.users import own_columns, queried_card_number, queried_email_key, user_query
@@ -56,7 +61,7 @@ def enroll_user(store: Store, request: EnrollUserRequest, clock: Clock) -> user_
         numbered = own if own.card_number else with_fields(own, _card(next_card_number()), ["card_number"])
         now = clock()
         row = User.create(id=new_id(), create_time=now, update_time=now, revision=0, **own_columns(numbered))
-        return message(set_new_revision(row))
+        return message(set_new_revision(row, HISTORY_EVENT_USER_ENROLLED))
 
     return unless_taken(store, own, "", lambda: once(store, request, user_pb2.User, enroll, clock))
 
@@ -133,7 +138,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
             # Kept, because an earlier version may have computed it by other rules: see 0003_users.
             columns["email_key"] = row.email_key
         _refuse_taken(own, before, row)
-        return message(update_row(row, columns, clock))
+        return message(update_row(row, columns, clock, HISTORY_EVENT_USER_UPDATED))
 
     with readable("user", user.id):
         return unless_taken(store, values, user_id, lambda: once(store, request, user_pb2.User, update, clock))
@@ -150,7 +155,7 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
         if row.state == USER_STATE_CLOSED:
             return message(row)
         raise_if_refused(closing_refusals(facts(row), request.etag))
-        return message(update_row(row, {"state": USER_STATE_CLOSED}, clock))
+        return message(update_row(row, {"state": USER_STATE_CLOSED}, clock, HISTORY_EVENT_USER_CLOSED))
 
     with readable("user", request.id):
         return once(store, request, user_pb2.User, close, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from frontend_server.members import blocks, members, own_fields
+from frontend_server.members import blocks, members, own_fields, privacy
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import member_service_pb2, member_service_pb2_grpc
@@ -26,6 +26,8 @@ MEMBER_SERVICE = member_service_pb2.DESCRIPTOR.services_by_name["MemberService"]
         "ListUsers": [check_user_query, members.check_filters, check_id_prefix, row_position],
         "UpdateUser": [own_fields.check_update],
         "BlockUser": [blocks.check_block],
+        "ExportUser": [privacy.export_position],
+        "AnonymizeLoans": [privacy.check_anonymization],
     },
 )
 class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
@@ -59,6 +61,21 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         self, request: member_service_pb2.UnblockUserRequest, context: grpc.ServicerContext
     ) -> user_pb2.User:
         return self._changed(blocks.unblock_user(self._store, request, self._clock.now))
+
+    def ExportUser(
+        self, request: member_service_pb2.ExportUserRequest, context: grpc.ServicerContext
+    ) -> member_service_pb2.ExportUserResponse:
+        return privacy.export_user(self._store, request, self._clock.now)
+
+    def EraseUser(self, request: member_service_pb2.EraseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
+        return self._changed(privacy.erase_user(self._store, request, self._clock.now))
+
+    def AnonymizeLoans(
+        self, request: member_service_pb2.AnonymizeLoansRequest, context: grpc.ServicerContext
+    ) -> member_service_pb2.AnonymizeLoansResponse:
+        response = privacy.anonymize_loans(self._store, request, self._clock.now)
+        self._sync.request_push()
+        return response
 
     def _changed(self, user: user_pb2.User) -> user_pb2.User:
         self._sync.request_push()

@@ -8,8 +8,10 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
+from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
+from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -81,8 +83,10 @@ class Admin(Connection):
     def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
+        self.branches = BranchServiceStub(self.channel)
         self.catalog = AdminCatalogServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)
+        self.policy = PolicyServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
         self.users = UserServiceStub(self.channel)
 

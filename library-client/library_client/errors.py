@@ -17,10 +17,13 @@ __all__ = [
     "BookOnLoan",
     "BookRemoved",
     "BookUnavailable",
+    "BranchExists",
+    "BranchNotFound",
     "CallIdle",
     "CannotCancel",
     "CardNumberTaken",
     "ClockBehind",
+    "ClosedDayPassed",
     "CursorExpired",
     "DueTimePassed",
     "DueTimeUnchanged",
@@ -55,7 +58,10 @@ __all__ = [
     "RenewalTooEarly",
     "RequestIdReused",
     "RowUnreadable",
+    "RuleExists",
+    "RuleNotFound",
     "RuleNotLendable",
+    "RuleRequired",
     "ServerBusy",
     "StoreUnavailable",
     "SyncSecretWrong",
@@ -450,6 +456,67 @@ class NeverOpen(LibraryError):
     reason = "NEVER_OPEN"
 
 
+class RuleNotFound(LibraryError):
+    """No circulation rule has this id; it may have been deleted.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "RULE_NOT_FOUND"
+
+
+class RuleExists(LibraryError):
+    """A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+
+    Change that rule instead.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "RULE_EXISTS"
+
+
+class RuleRequired(LibraryError):
+    """The circulation rule for everything cannot be deleted.
+
+    Change it instead.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "RULE_REQUIRED"
+
+
+class BranchNotFound(LibraryError):
+    """No branch has this code.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "BRANCH_NOT_FOUND"
+
+
+class BranchExists(LibraryError):
+    """A branch with this code exists.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "BRANCH_EXISTS"
+
+
+class ClosedDayPassed(LibraryError):
+    """The calendar would open a day in the past on which the branch was closed, which fines may have been counted by; the
+    metadata has the date.
+
+    Keep that day closed, for example by an exception.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "CLOSED_DAY_PASSED"
+
+
 class ItemNotFound(LibraryError):
     """No item has this id or barcode.
 
@@ -599,6 +666,12 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "DUE_TIME_UNCHANGED": DueTimeUnchanged,
     "RENEWAL_TOO_EARLY": RenewalTooEarly,
     "NEVER_OPEN": NeverOpen,
+    "RULE_NOT_FOUND": RuleNotFound,
+    "RULE_EXISTS": RuleExists,
+    "RULE_REQUIRED": RuleRequired,
+    "BRANCH_NOT_FOUND": BranchNotFound,
+    "BRANCH_EXISTS": BranchExists,
+    "CLOSED_DAY_PASSED": ClosedDayPassed,
     "ITEM_NOT_FOUND": ItemNotFound,
     "ITEM_NOT_LENDABLE": ItemNotLendable,
     "ITEM_ON_LOAN": ItemOnLoan,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from library_domain.barcodes import normalized_barcode
+
 BETWEEN = ".."
 """What separates the ends of a range. Barcodes may contain hyphens."""
 
@@ -35,7 +37,10 @@ def range_in(text: str) -> BarcodeRange | None:
     """
     if BETWEEN not in text:
         return None
-    first, _, last = text.strip().upper().partition(BETWEEN)
+    try:
+        first, last = map(normalized_barcode, text.split(BETWEEN, 1))
+    except ValueError as problem:
+        raise ValueError(f"{text} is not a range: each end {problem}.") from problem
     ends = ENDS_WITH_NUMBER.fullmatch(first), ENDS_WITH_NUMBER.fullmatch(last)
     if not (ends[0] and ends[1]):
         raise ValueError(f"{text} is not a range: both ends must end with a number, as in B00100..B00120.")

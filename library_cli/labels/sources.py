@@ -19,6 +19,7 @@ from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from library_cli.channel import ANSWER_SECONDS, pages
 from library_cli.labels.ranges import BarcodeRange, range_in
+from library_domain.barcodes import normalized_barcode
 from library_domain.isbn import normalized_isbn13
 from service_kit.ids import UUID
 
@@ -27,9 +28,6 @@ MOST_LABELS = 10_000
 
 PAGE_SIZE = 1_000
 CALLS_AT_ONCE = 50
-
-MOST_SEARCHES = 50
-"""The most card numbers that are searched for one by one."""
 
 Report = Callable[[str], object]
 """Is called with what was read so far, for people."""
@@ -130,17 +128,17 @@ class UserSource:
         self._report = report
 
     def with_cards(self, texts: Sequence[str]) -> list[User]:
-        """Return the users with these card numbers, each once, in the order of the texts."""
-        wanted = dict.fromkeys(text.strip().upper() for text in texts)
+        """Return the users with these card numbers, each once, in the order of the texts.
+
+        Raises NotAName for a text that cannot be a card number.
+        """
+        wanted = dict.fromkeys(map(_card_number, texts))
         if len(wanted) > MOST_LABELS:
             raise _too_many()
-        found: dict[str, User] = {}
-        if len(wanted) <= MOST_SEARCHES:
-            for card_number in filter(_has_word, wanted):
-                found |= _by_card(self._users(query=card_number), wanted)
-        if wanted.keys() - found.keys():
-            # For many cards, reading all users is faster. A service of an earlier version does not search card numbers.
-            found |= _by_card(self._users(), wanted)
+        requests = (ListUsersRequest(card_number=card_number) for card_number in wanted)
+        calls = (self._members.ListUsers.future(request, timeout=ANSWER_SECONDS) for request in requests)
+        pages_found = _answers(calls, self._report, "users")
+        found = {user.card_number: user for page in pages_found for user in page.users}
         problems = [f"No user has the card number {card}." for card in wanted if card not in found]
         if problems:
             raise NotFound(problems)
@@ -162,15 +160,11 @@ def _range_in(text: str) -> BarcodeRange | None:
         raise NotAName(str(problem)) from problem
 
 
-def _by_card(users: Iterable[User], wanted: Iterable[str]) -> dict[str, User]:
-    """Return the users with a wanted card number, by that number."""
-    cards = set(wanted)
-    return {user.card_number: user for user in users if user.card_number in cards}
-
-
-def _has_word(text: str) -> bool:
-    """Return whether the service can search for a text: it refuses one without a letter or digit."""
-    return any(map(str.isalnum, text))
+def _card_number(text: str) -> str:
+    try:
+        return normalized_barcode(text)
+    except ValueError as problem:
+        raise NotAName(f"{text!r} is not a card number: it {problem}.") from problem
 
 
 def _bounded(rows: Iterable[Row], report: Report, noun: str) -> list[Row]:

@@ -23,6 +23,11 @@ ORPHAN = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(60
 """A process whose parent ends at once, in a session of its own."""
 
 
+@pytest.fixture(scope="module")
+def forkery() -> None:
+    """Fork no servers: each process is started by this run."""
+
+
 def test_hangs(servers: Servers, databases: FreshDatabases, tmp_path: Path) -> None:
     url = databases.migrated("admin", "postgresql")
     servers.start("admin", url)

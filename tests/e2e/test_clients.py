@@ -30,6 +30,14 @@ NOBODY = str(uuid.UUID(int=0))
 
 SERVICES = {
     "admin": {
+        "library.admin.v1.BranchService": [
+            "CreateBranch",
+            "GetBranch",
+            "GetCalendar",
+            "ListBranches",
+            "UpdateBranch",
+            "UpdateCalendar",
+        ],
         "library.admin.v1.CatalogService": [
             "AddBook",
             "GetBook",
@@ -41,6 +49,15 @@ SERVICES = {
             "UpdateBook",
         ],
         "library.admin.v1.LoanService": ["ListLoans", "ListUnavailableBooks"],
+        "library.admin.v1.PolicyService": [
+            "CreateCirculationRule",
+            "DeleteCirculationRule",
+            "GetCirculationRule",
+            "GetLibrarySettings",
+            "ListCirculationRules",
+            "UpdateCirculationRule",
+            "UpdateLibrarySettings",
+        ],
         "library.admin.v1.StatusService": ["GetStatus"],
         "library.admin.v1.UserService": ["GetUser", "ListBorrowers", "ListUsers"],
         "library.sync.v1.SyncService": ["ListCatalogChanges", "RecordStates"],

@@ -47,7 +47,7 @@ class Frontend:
         """Start the process and wait until it lets calls in, whether it lends or not."""
         self.process.launch()
         self.process.wait_until_listening()
-        eventually(lambda: self.health(MEMBERS) == SERVING, "it is open", seconds=30)
+        eventually(lambda: self.health(MEMBERS) == SERVING, "it is open", seconds=100)
         self.client = self.process.frontend()
 
     def health(self, service: str) -> int:

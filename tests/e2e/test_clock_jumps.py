@@ -52,17 +52,17 @@ class BothServices:
         server.launch()
         server.wait_until_listening()
         # Not until it reports SERVING: a frontend in 1970 does not.
-        eventually(lambda: any(event["event"] == "serving" for event in server.log_events()), "it is open", seconds=30)
+        eventually(lambda: any(event["event"] == "serving" for event in server.log_events()), "it is open", seconds=100)
         return server
 
     def sync(self) -> tuple[float, float]:
         """Add a book and enrol a user; return the seconds until each is known to the other service."""
         number = next(self._numbers)
         book = self.librarian.catalog.AddBook(AddBookRequest(title=f"Book {number}"), timeout=100)
-        pulled = eventually(knows(self.patron, book), "the book is at the frontend", seconds=30)
+        pulled = eventually(knows(self.patron, book), "the book is at the frontend", seconds=100)
         enroll = EnrollUserRequest(email=f"patron{number}@example.org", first_name="Ada", last_name="Lovelace")
         user = self.patron.members.EnrollUser(enroll, timeout=100)
-        pushed = eventually(lambda: user.id in recorded_users(self.librarian), "the user is recorded", seconds=30)
+        pushed = eventually(lambda: user.id in recorded_users(self.librarian), "the user is recorded", seconds=100)
         return pulled, pushed
 
     def memory_growth(self) -> int:

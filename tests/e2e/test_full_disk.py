@@ -31,7 +31,12 @@ WAIT_SECONDS = 100.0
 UNLIMITED = 2**40
 
 WRITING: dict[ServerName, set[str]] = {
-    "admin": {"library.admin.v1.CatalogService", "library.sync.v1.SyncService"},
+    "admin": {
+        "library.admin.v1.BranchService",
+        "library.admin.v1.CatalogService",
+        "library.admin.v1.PolicyService",
+        "library.sync.v1.SyncService",
+    },
     "frontend": {
         "library.frontend.v1.MemberService",
         "library.frontend.v1.LendingService",

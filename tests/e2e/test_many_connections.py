@@ -32,6 +32,11 @@ FIRST_LIMIT = 256
 GREETING = PREFACE + frame(SETTINGS) + frame(SETTINGS, ACK)
 
 
+@pytest.fixture(scope="module")
+def forkery() -> None:
+    """Fork no servers: they inherit the limits of this process."""
+
+
 @contextmanager
 def file_limit(soft: int) -> Iterator[None]:
     """Let this process, and those that it starts, open at most `soft` files until they raise the limit."""

@@ -165,6 +165,11 @@ def test_no_command_shows_a_piece_of_the_secret(databases: FreshDatabases, tmp_p
     assert not [file for file in tmp_path.rglob("*") if pieces_in(str(file))]
 
 
+@pytest.fixture(scope="module")
+def forkery() -> None:
+    """Fork no servers: what the system shows of a process is that of a program of its own."""
+
+
 def test_a_server_that_runs_shows_no_piece_of_its_password(
     servers: Servers, databases: FreshDatabases, postgresql: PostgresqlServer
 ) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from frontend_server.browse import catalog
+from frontend_server.browse.items import list_items, lookup_item
 from frontend_server.store.models import Book, Item, Loan, SetAside, SyncState
 from frontend_server.sync.pulled_items import KNOWN_STATES
+from library.frontend.v1.circulation_service_pb2 import ListItemsRequest, LookupItemRequest
 from library.v1 import book_pb2, item_pb2
 from library.v1.item_pb2 import (
     ITEM_PLACE_ON_LOAN,
@@ -20,7 +22,9 @@ from library.v1.item_pb2 import (
     ITEM_STATE_WITHDRAWN,
     ItemState,
 )
-from library_domain.errors import NoCopyAvailable
+from library_domain.errors import BarcodeNotFound, NoCopyAvailable
+from library_domain.loans import loan_message
+from service_kit.errors import FieldInvalid
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, new_book
@@ -185,3 +189,37 @@ def test_a_page_that_is_applied_row_by_row_gives_items_to_loans_too(frontend: Lo
 
 def test_all_known_states_of_the_contract_are_known_here() -> None:
     assert {*ItemState.values()} - {0} == KNOWN_STATES
+
+
+def test_the_items_of_a_book_are_listed_by_their_barcodes(frontend: LocalFrontend) -> None:
+    book, other = frontend.book(), frontend.book("Other", items=1)
+    barcodes = ["10", "2", "AB", "1", "Z", "ÄÖ"]
+    items = [frontend.item(book.id, barcode=barcode, shelf="Fiction") for barcode in barcodes]
+    frontend.item(book.id, barcode="11", state=ITEM_STATE_WITHDRAWN)
+    frontend.receive(changed(items[0], barcode="2"))  # until the item that had it before has arrived
+    request = ListItemsRequest(book_id=book.id, page_size=2)
+    listed: list[item_pb2.Item] = []
+    while True:
+        page, request.page_token = list_items(frontend.store, request)
+        listed += page
+        if not request.page_token:
+            break
+        assert len(page) == 2
+    assert [item.barcode for item in listed] == ["1", "2", "2", "AB", "Z", "ÄÖ"]
+    assert {item.shelf for item in listed} == {"Fiction"}
+    assert len({item.id for item in listed}) == 6
+    assert [item.book_id for item in list_items(frontend.store, ListItemsRequest(book_id=other.id))[0]] == [other.id]
+    assert list_items(frontend.store, ListItemsRequest(book_id=new_book().id)) == ([], "")
+
+
+def test_an_item_is_found_by_its_barcode_with_its_open_loan(frontend: LocalFrontend, clock: SettableClock) -> None:
+    book = frontend.book()
+    loan = frontend.borrow(book.id, frontend.user().id)
+    item = frontend.item(book.id, barcode="AB-1")
+    found = lookup_item(frontend.store, LookupItemRequest(barcode=" ab-1\n"), lambda row: loan_message(row, clock()))
+    assert (found.item.id, found.book_title, found.loan.id) == (item.id, book.title, loan.id)
+    assert (found.item.place, found.item.due_time) == (ITEM_PLACE_ON_LOAN, loan.due_time)
+    with pytest.raises(BarcodeNotFound):
+        lookup_item(frontend.store, LookupItemRequest(barcode="AB-2"), lambda row: loan_message(row, clock()))
+    with pytest.raises(FieldInvalid):
+        lookup_item(frontend.store, LookupItemRequest(barcode="A B"), lambda row: loan_message(row, clock()))

@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
-from frontend_server.browse import catalog
+from frontend_server.browse import catalog, items
 from frontend_server.circulation import loans
 from frontend_server.members import members
 from frontend_server.store.models import Book, Item, Loan, User
+from frontend_server.sync.pulled_items import PulledItems
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListCategoriesRequest, ListPublishersRequest
+from library.frontend.v1.circulation_service_pb2 import ListItemsRequest, LookupItemRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
-from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_WITHDRAWN
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE
 from library_domain.errors import NoCopyAvailable
+from library_domain.loans import loan_message
 from service_kit.clock import DAY
 from service_kit.idempotency import SAVE
 from service_kit.ids import new_id
@@ -162,7 +165,20 @@ OF_PUBLISHER = "book_by_publisher|book_by_publisher_category"
 PUBLISHER, CATEGORY = ["Publisher 7"], ["Category 7"]
 SOME = [f"Publisher {number}" for number in range(7)]
 
+
 # What is asked, and the indexes that each of the engines may use for it.
+def look_up(town: Town) -> object:
+    request = LookupItemRequest(barcode="B9")
+    return items.lookup_item(town.frontend.store, request, lambda loan: loan_message(loan, town.frontend.clock()))
+
+
+def receive_items(town: Town) -> None:
+    """Do what the sync does before and after it writes new items of books, two of which are on loan."""
+    rows = [{"id": new_id(), "book_id": book_id, "state": ITEM_STATE_WITHDRAWN} for book_id in town.books[:200]]
+    with town.frontend.store.writing():
+        PulledItems().prepare(town.frontend.store, rows)()
+
+
 QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     "book": (lambda town: catalog.get_book(town.frontend.store, town.books[9]), "book_id"),
     "list": (list_books(), "book_can_be_borrowed"),
@@ -255,6 +271,15 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     ),
     "borrowing what is out": (borrow_what_is_out, "book_id .*loan_open_book"),
     "renewing": (lambda town: town.frontend.renew(town.open_loan, 7), "loan_id .*loan_id"),
+    "items of a book": (
+        lambda town: items.list_items(town.frontend.store, ListItemsRequest(book_id=town.books[9])),
+        "item_book_id_barcode_key.*loan_open_item",
+    ),
+    "an item by its barcode": (look_up, "item_barcode.*book_id.*loan_open_item"),
+    "what depends on a page of items": (
+        receive_items,
+        "item_id .*(?:loan_open_book|loan_open|loan_book_id_key).*book_id.*item_book_id_barcode_key",
+    ),
     "returning": (lambda town: town.frontend.bring_back(town.open_loan), "loan_id .*loan_id .*book_id .*user_id"),
 }
 

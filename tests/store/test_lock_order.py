@@ -47,7 +47,7 @@ RULES: dict[ServerName, Rules] = {
     "frontend": Rules(
         MODELS["frontend"].LOCK_ORDER,
         MODELS["frontend"].GUARDED_TABLES,
-        new_rows={"loan": ""},
+        new_rows={"loan": "", "history": ""},
         unique_columns=("email_key", "card_number"),
         alone=frozenset({"clock_mark"}),
         many_rows="sync_state",

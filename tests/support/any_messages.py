@@ -90,11 +90,23 @@ def _filled(draw: st.DrawFn, message: DescMessage, any_of: tuple[DescMessage, ..
 
 def _some_fields(draw: st.DrawFn, message: DescMessage) -> Sequence[DescField]:
     """Those that must be there, some others, and of each oneof at most one."""
+    always, alone, oneofs = _selections(message)
+    some = draw(alone)
+    chosen = [draw(one) for one in oneofs]
+    return [*(field for field in always if field not in some), *some, *(field for field in chosen if field is not None)]
+
+
+@cache  # hypothesis checks a new strategy before it is used, which takes longer than to use it
+def _selections(
+    message: DescMessage,
+) -> tuple[list[DescField], st.SearchStrategy[list[DescField]], list[st.SearchStrategy[DescField | None]]]:
+    """The fields that must be there, some that are in no oneof, and at most one of each oneof."""
     alone = [field for field in message.fields if getattr(field.value, "oneof", None) is None]
-    some = draw(st.lists(st.sampled_from(alone), max_size=_MOST_FIELDS, unique=True)) if alone else []
-    chosen = [draw(st.sampled_from([None, *oneof.fields])) for oneof in message.oneofs]
-    always_there = [field for field in alone if field.presence == _ALWAYS_THERE and field not in some]
-    return [*always_there, *some, *(field for field in chosen if field is not None)]
+    always_there = [field for field in alone if field.presence == _ALWAYS_THERE]
+    some: st.SearchStrategy[list[DescField]] = st.just([])
+    if alone:
+        some = st.lists(st.sampled_from(alone), max_size=_MOST_FIELDS, unique=True)
+    return always_there, some, [st.sampled_from([None, *oneof.fields]) for oneof in message.oneofs]
 
 
 def _holds_messages(field: DescField) -> bool:

@@ -10,8 +10,10 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
+from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -37,6 +39,8 @@ class AdminClient:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.catalog = AdminCatalogServiceStub(channel)
+        self.branches = BranchServiceStub(channel)
+        self.policy = PolicyServiceStub(channel)
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
         self.status = StatusServiceStub(channel)

@@ -158,7 +158,8 @@ class LocalFrontend:
         for user in users:
             assert user.active_loan_count == sum(loan.user_id == user.id for loan in out), f"loans of {user.id}"
             assert 0 <= user.active_loan_count <= self.rules.loan_limit, f"loans of {user.id}"
-        revisions = [row.revision for row in (*users, *loans)]
+        # Loans that were anonymised by one call share a revision.
+        revisions = [row.revision for row in (*users, *loans) if not (isinstance(row, Loan) and row.user_id == "")]
         assert len(set(revisions)) == len(revisions), "a revision was used twice"
 
 

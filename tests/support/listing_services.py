@@ -39,8 +39,6 @@ class Lists:
     books: list[Book] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
-    searches_cards: bool = True
-    """Whether ListUsers finds a user by the card number."""
     rows_read: int = 0
     address: str = ""
 
@@ -67,17 +65,18 @@ class Lists:
         return ListBooksResponse(books=[book for book in self.books if request.query in (book.isbn, book.title)])
 
     def ListUsers(self, request: ListUsersRequest, context: grpc.ServicerContext) -> ListUsersResponse:
-        matching = [user for user in self.users if request.query.casefold() in self._words_of(user)]
+        matching = [
+            user
+            for user in self.users
+            if request.query.casefold() in f"{user.first_name} {user.last_name}".casefold()
+            and request.card_number in ("", user.card_number)
+        ]
         page, token = self._page(matching, request)
         return ListUsersResponse(users=page, next_page_token=token)
 
-    def _words_of(self, user: User) -> str:
-        words = [user.first_name, user.last_name, user.card_number if self.searches_cards else ""]
-        return " ".join(words).casefold()
-
     def _page(self, rows: Sequence[Row], request: Any) -> tuple[Sequence[Row], str]:
         first = int(request.page_token or 0)
-        after = first + request.page_size
+        after = first + (request.page_size or 50)
         self.rows_read += len(rows[first:after])
         return rows[first:after], str(after) if after < len(rows) else ""
 

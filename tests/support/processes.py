@@ -17,6 +17,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.clients import AdminClient, FrontendClient, open_channel
+from tests.support.forked_servers import ForkedProcess, Forkery
 from tests.support.stores import ServerName
 
 ROOT = Path(__file__).parents[2]
@@ -35,16 +36,19 @@ class ServerDied(Exception):
 class ServingProcess(ABC):
     """One process after another of a server, on one address. Settings are variables, without their prefix."""
 
-    def __init__(self, name: str, log: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, name: str, log: Path, settings: Mapping[str, str], forkery: Forkery | None = None) -> None:
+        """With a `forkery`, it is forked from there, unless it has another command or more variables."""
         self.name = name
+        self._forkery = forkery
         self.log = log
         self.settings = dict(settings)
-        self.command: list[str | Path] = [sys.executable, "-m", f"{name}_server"]
+        self.command: list[str | Path] = []
+        """What starts it, in the place of the server of this name."""
         self.environment: dict[str, str] = {}
         """More variables of the process, with their full names."""
         self.address = ""
         self._listen = "127.0.0.1:0"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._log_start = 0
 
     @property
@@ -73,10 +77,17 @@ class ServingProcess(ABC):
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")]),
             **self.environment,
         }
+        self.log.touch()
+        self._log_start = self.log.stat().st_size
+        if self._forkery is not None and not self.command and not self.environment:
+            self._process = self._forkery.fork(self.name, environment, self.log)
+        else:
+            self._process = self._started(environment)
+
+    def _started(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:
-            self._log_start = output.tell()
-            self._process = subprocess.Popen(
-                [*self.command, "serve"],
+            return subprocess.Popen(
+                [*(self.command or [sys.executable, "-m", f"{self.name}_server"]), "serve"],
                 env=environment,
                 cwd=self.log.parent,  # not the tree: nothing there may be needed, and nothing be left there
                 stdin=subprocess.DEVNULL,
@@ -117,7 +128,7 @@ class ServingProcess(ABC):
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(STOP_SECONDS)
             raise ServerDied(f"library-{self.name} did not stop:\n{self.log_tail()}") from None
 
     def log_events(self) -> list[dict[str, Any]]:
@@ -167,8 +178,15 @@ class ServingProcess(ABC):
 class ServerProcess(ServingProcess):
     """A gRPC server of the library, on one store."""
 
-    def __init__(self, name: ServerName, database_url: str, log: Path, settings: Mapping[str, str]) -> None:
-        super().__init__(name, log, settings)
+    def __init__(
+        self,
+        name: ServerName,
+        database_url: str,
+        log: Path,
+        settings: Mapping[str, str],
+        forkery: Forkery | None = None,
+    ) -> None:
+        super().__init__(name, log, settings, forkery)
         self.database_url = database_url
         self._channels: list[grpc.Channel] = []
 
@@ -213,9 +231,10 @@ class ServerProcess(ServingProcess):
 class Servers:
     """The server processes of a test or a module; `close` ends all."""
 
-    def __init__(self, folder: Path) -> None:
-        """Logs go into `folder`."""
+    def __init__(self, folder: Path, forkery: Forkery | None = None) -> None:
+        """Logs go into `folder`. With a `forkery` they are forked from there."""
         self._folder = folder
+        self._forkery = forkery
         self._started: list[ServerProcess] = []
 
     def start(self, name: ServerName, database_url: str, **settings: str) -> ServerProcess:
@@ -230,7 +249,7 @@ class Servers:
     def prepare(self, name: ServerName, database_url: str, **settings: str) -> ServerProcess:
         """The same, not started yet."""
         log = self._folder / f"{name}-{len(self._started) + 1}.log"
-        server = ServerProcess(name, database_url, log, settings)
+        server = ServerProcess(name, database_url, log, settings, self._forkery)
         self._started.append(server)
         return server
 

@@ -6,13 +6,13 @@ import itertools
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.admin.v1 import inventory_service_pb2
@@ -23,7 +23,9 @@ from library.v1.item_pb2 import ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN, It
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import refusal_of
+from tests.support.policy_request_ids import POLICY_CASES
 from tests.support.processes import Servers
+from tests.support.request_id_case import Case
 from tests.support.rest import RestServers
 from tests.support.stores import Engine, FreshDatabases
 
@@ -111,20 +113,6 @@ class Desk:
         """Get a loan."""
         loan: Loan = self.frontend.lending.GetLoan(lending_service_pb2.GetLoanRequest(id=loan_id))
         return loan
-
-
-@dataclass
-class Case:
-    """A call of a changing method."""
-
-    request: Any
-    """Acceptable, without a request id."""
-    other: Any
-    """Another request of the method, acceptable as well."""
-    change: Callable[[Any], object]
-    """Takes the answer, and changes what it was about by other calls."""
-    count: Callable[[Any], int]
-    """Takes the answer; returns how often the request was done."""
 
 
 def enrolling(desk: Desk) -> Case:
@@ -330,6 +318,56 @@ def closing(desk: Desk) -> Case:
     )
 
 
+def blocking(desk: Desk) -> Case:
+    user = desk.user()
+
+    def request(reason: str) -> Any:
+        return member_service_pb2.BlockUserRequest(user_id=user.id, reason=reason)
+
+    return Case(
+        request("Damaged book"),
+        request("Lost book"),
+        lambda answer: desk.frontend.members.BlockUser(request("Bill not paid")),
+        lambda answer: sum(block.reason == "Damaged book" for block in desk.user_now(user.id).blocks),
+    )
+
+
+def unblocking(desk: Desk) -> Case:
+    user = desk.user()
+    for _ in range(2):
+        block = member_service_pb2.BlockUserRequest(user_id=user.id, reason="Damaged book")
+        user = desk.frontend.members.BlockUser(block)
+    first, second = (member_service_pb2.UnblockUserRequest(user_id=user.id, block_id=block.id) for block in user.blocks)
+    return Case(
+        first,
+        second,
+        lambda answer: desk.frontend.members.BlockUser(block),
+        lambda answer: int(first.block_id not in {block.id for block in desk.user_now(user.id).blocks}),
+    )
+
+
+def erasing(desk: Desk) -> Case:
+    user, other = desk.user(), desk.user()
+    return Case(
+        member_service_pb2.EraseUserRequest(user_id=user.id),
+        member_service_pb2.EraseUserRequest(user_id=other.id),
+        lambda answer: None,  # nothing changes an erased user
+        lambda answer: int(desk.user_now(user.id).etag == User.FromString(answer).etag),
+    )
+
+
+def anonymizing(desk: Desk) -> Case:
+    loan = desk.loan()
+    desk.frontend.lending.ReturnBook(lending_service_pb2.ReturnBookRequest(loan_id=loan.id))
+    before = Timestamp(seconds=int(time.time()) - 1)
+    return Case(
+        member_service_pb2.AnonymizeLoansRequest(before=before),
+        member_service_pb2.AnonymizeLoansRequest(before=Timestamp(seconds=before.seconds - 1)),
+        lambda answer: desk.loan(),
+        lambda answer: int(desk.loan_now(loan.id).user_id == loan.user_id),
+    )
+
+
 CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/AddBook": adding,
     "library.admin.v1.CatalogService/RemoveBook": removing,
@@ -339,10 +377,15 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.InventoryService/UpdateItem": updating_an_item,
     "library.admin.v1.InventoryService/WithdrawItem": withdrawing_an_item,
     "library.admin.v1.CatalogService/UpdateBook": updating,
+    **POLICY_CASES,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,
     "library.frontend.v1.LendingService/ReturnBook": returning,
+    "library.frontend.v1.MemberService/AnonymizeLoans": anonymizing,
+    "library.frontend.v1.MemberService/BlockUser": blocking,
     "library.frontend.v1.MemberService/CloseUser": closing,
     "library.frontend.v1.MemberService/EnrollUser": enrolling,
+    "library.frontend.v1.MemberService/EraseUser": erasing,
+    "library.frontend.v1.MemberService/UnblockUser": unblocking,
     "library.frontend.v1.MemberService/UpdateUser": updating_a_user,
 }

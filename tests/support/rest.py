@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 
 from tests.support.clients import Refusal
+from tests.support.forked_servers import Forkery
 from tests.support.processes import ServingProcess
 
 ANSWER_SECONDS = 100.0
@@ -52,8 +53,10 @@ class Answer:
 class RestProcess(ServingProcess):
     """One library-rest process after another, on one address."""
 
-    def __init__(self, targets: Iterable[str], log: Path, settings: Mapping[str, str]) -> None:
-        super().__init__("rest", log, settings)
+    def __init__(
+        self, targets: Iterable[str], log: Path, settings: Mapping[str, str], forkery: Forkery | None = None
+    ) -> None:
+        super().__init__("rest", log, settings, forkery)
         self.targets = list(targets)
 
     def variables(self) -> dict[str, str]:
@@ -108,9 +111,10 @@ def serves(rest: RestProcess, path: str = "/v1/echo/a") -> bool:
 class RestServers:
     """The library-rest processes of a test or a module; `close` ends all."""
 
-    def __init__(self, folder: Path) -> None:
-        """Logs go into `folder`."""
+    def __init__(self, folder: Path, forkery: Forkery | None = None) -> None:
+        """Logs go into `folder`. With a `forkery` they are forked from there."""
         self._folder = folder
+        self._forkery = forkery
         self._started: list[RestProcess] = []
 
     def start(self, targets: Iterable[str], **settings: str) -> RestProcess:
@@ -124,7 +128,7 @@ class RestServers:
 
     def prepare(self, targets: Iterable[str], **settings: str) -> RestProcess:
         """The same, not started yet. One whose targets are down is started by `launch` and `wait_until_listening`."""
-        rest = RestProcess(targets, self._folder / f"rest-{len(self._started) + 1}.log", settings)
+        rest = RestProcess(targets, self._folder / f"rest-{len(self._started) + 1}.log", settings, self._forkery)
         self._started.append(rest)
         return rest
 

@@ -12,6 +12,7 @@ from typing import Literal
 from service_kit.migrations import migrate
 from service_kit.store import Store, StoreTimes, open_store
 from tests.support.postgresql import PostgresqlServer
+from tests.support.used_databases import UsedDatabases
 
 ServerName = Literal["admin", "frontend"]
 Engine = Literal["sqlite", "postgresql"]
@@ -30,6 +31,7 @@ class FreshDatabases:
         self._folder = folder
         self._postgresql = postgresql
         self._templates: dict[tuple[ServerName, Engine], str] = {}
+        self._used: dict[ServerName, UsedDatabases] = {}
         self._files = 0
 
     def empty(self, engine: Engine) -> str:
@@ -44,7 +46,15 @@ class FreshDatabases:
             migrate(store, migrations_of(server))
             store.close()
             self._templates[server, engine] = url
-        return self.copy(self._templates[server, engine])
+            if engine == "postgresql":
+                self._used[server] = UsedDatabases(url)
+        used = self._used[server].take() if engine == "postgresql" else None
+        return used or self.copy(self._templates[server, engine])
+
+    def leave(self, server: ServerName, url: str) -> None:
+        """Let a later test use a database from `migrated`, made fresh, after its store was closed."""
+        if not url.startswith("sqlite:"):
+            self._used[server].leave(url)
 
     def copy(self, url: str) -> str:
         """Another database with all that is in this one, to which nobody may be connected; its URL."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from frontend_server import watched_clock
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.members import blocks, members
+from frontend_server.members import blocks, members, privacy
 from frontend_server.store import models
 from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.answers import AnswerRefused
@@ -48,9 +48,11 @@ from library.admin.v1.inventory_service_pb2 import (
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
+    AnonymizeLoansRequest,
     BlockUserRequest,
     CloseUserRequest,
     EnrollUserRequest,
+    EraseUserRequest,
     UnblockUserRequest,
     UpdateUserRequest,
 )
@@ -66,10 +68,20 @@ from library.sync.v1.sync_service_pb2 import (
     RecordStatesResponse,
     State,
 )
-from library.v1 import book_pb2, history_pb2, loan_pb2, user_pb2
+from library.v1 import (
+    book_pb2,
+    branch_pb2,
+    calendar_pb2,
+    circulation_rule_pb2,
+    history_pb2,
+    item_pb2,
+    library_settings_pb2,
+    loan_pb2,
+    user_pb2,
+)
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
-from library.v1.item_pb2 import ITEM_STATE_SET_ASIDE, Item
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE, Item
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.barcodes import card_number
 from library_domain.pairing import Credentials
@@ -80,6 +92,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
 Call = Callable[[random.Random], object]
@@ -89,6 +102,7 @@ CARDS = [card_number(number) for number in range(1, 6)]
 """The first of the series, so that a generated one can be one of these."""
 
 BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
+ITEM_IDS = [str(UUID(int=number)) for number in range(201, 213)]
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
 BARCODES = [f"B{number}" for number in range(40)]
@@ -146,6 +160,8 @@ class FrontendCalls:
                 "library.frontend.v1.MemberService/CloseUser": self.close,
                 "library.frontend.v1.MemberService/BlockUser": self.block,
                 "library.frontend.v1.MemberService/UnblockUser": self.unblock,
+                "library.frontend.v1.MemberService/EraseUser": self.erase,
+                "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
@@ -209,6 +225,16 @@ class FrontendCalls:
         request = UnblockUserRequest(user_id=user_id, block_id=block_id, request_id=some_request_id(chance))
         return blocks.unblock_user(self.store, request, self.clock)
 
+    def erase(self, chance: random.Random) -> object:
+        request = EraseUserRequest(user_id=self._some(models.User, chance), request_id=some_request_id(chance))
+        return privacy.erase_user(self.store, request, self.clock)
+
+    def anonymize(self, chance: random.Random) -> object:
+        request = AnonymizeLoansRequest(
+            before=timestamp(self.clock()), page_size=chance.randint(1, 20), request_id=some_request_id(chance)
+        )
+        return privacy.anonymize_loans(self.store, request, self.clock)
+
     def borrow(self, chance: random.Random) -> object:
         request = BorrowBookRequest(
             book_id=chance.choice(BOOK_IDS),
@@ -227,16 +253,23 @@ class FrontendCalls:
         return renewal.renew_loan(self.store, request, RULES, self.clock)
 
     def apply_page(self, chance: random.Random) -> object:
-        return self._apply([self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)], has_more=True)
+        books = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)]
+        items = [self._item(item_id, chance) for item_id in [*chance.sample(ITEM_IDS, 4), new_id()]]
+        return self._apply(chance.sample([*books, *items, *self._policy(chance)], 9), has_more=True)
 
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
         changes[0].book.title = ""
         changes[1].book.state = book_pb2.BookState.ValueType(99)
-        return self._apply(changes, has_more=True)
+        items = [self._item(item_id, chance) for item_id in chance.sample(ITEM_IDS, 3)]
+        items[0].item.barcode = ""
+        items[0].item.state = ITEM_STATE_IN_SERVICE
+        return self._apply([*changes, *items], has_more=True)
 
     def end_resync(self, chance: random.Random) -> object:
-        return self._apply([self._change(book_id, chance) for book_id in BOOK_IDS], has_more=False)
+        books = [self._change(book_id, chance) for book_id in BOOK_IDS]
+        items = [self._item(item_id, chance) for item_id in chance.sample(ITEM_IDS, 7)]
+        return self._apply([*books, *items], has_more=False)
 
     def push(self, newest: Callable[[], int], start_id: str = "") -> object:
         """Push to an admin that refuses some rows, fails at others, and is away after some calls."""
@@ -297,6 +330,20 @@ class FrontendCalls:
         )
         return CatalogChange(revision=next(self._revisions), book=book)
 
+    def _item(self, item_id: str, chance: random.Random) -> CatalogChange:
+        """Return a change of an item, which may move to another book, or get the barcode of another one."""
+        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice("ABCD"))
+        item.state = chance.choice([ITEM_STATE_IN_SERVICE, ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE])
+        return CatalogChange(revision=next(self._revisions), item=item)
+
+    def _policy(self, chance: random.Random) -> Iterator[CatalogChange]:
+        rule = circulation_rule_pb2.CirculationRule(id=ITEM_IDS[0], loan_days=7, deleted=chance.random() < 0.5)
+        yield CatalogChange(revision=next(self._revisions), rule=rule)
+        yield CatalogChange(revision=next(self._revisions), branch=branch_pb2.Branch(code="main"))
+        yield CatalogChange(revision=next(self._revisions), calendar=calendar_pb2.Calendar(branch="main"))
+        settings = library_settings_pb2.LibrarySettings(loan_limit=3)
+        yield CatalogChange(revision=next(self._revisions), settings=settings)
+
 
 def _result(row_id: str) -> RecordResult.ValueType:
     if row_id.endswith(UNKNOWN):
@@ -326,6 +373,7 @@ class AdminCalls:
                 "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
                 "library.admin.v1.InventoryService/UpdateItem": self.update_item,
                 "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
+                **PolicyCalls(store, clock).by_name,
                 "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(

@@ -132,6 +132,7 @@ class Side:
 
     def close(self) -> None:
         self.store.close()
+        self._databases.leave(self.name, self.url)
 
     def backup(self) -> str:
         """A copy of the store, made while nobody is connected; its URL."""

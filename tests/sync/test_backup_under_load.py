@@ -20,9 +20,9 @@ import pytest
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.loan_pb2 import Loan
 from tests.support.library_command import COMMAND, environment
+from tests.support.processes import Servers
 from tests.support.stores import ENGINES, Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, replica, wait_until_they_agree
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.retrying_clients import Librarian, Patron, at_work
 
 MANY = 50
@@ -33,9 +33,7 @@ BOOKS = 60
 class LibraryInUse:
     """Both servers, eight borrowers, and a librarian who imports books."""
 
-    def __init__(
-        self, servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
-    ) -> None:
+    def __init__(self, servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random) -> None:
         self._servers, self._databases, self._chance = servers, databases, chance
         admin = servers.start("admin", databases.migrated("admin", engine))
         books = [
@@ -95,7 +93,7 @@ def copied(loan: Loan) -> Loan:
 
 
 @pytest.fixture
-def in_use(servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random) -> LibraryInUse:
+def in_use(servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random) -> LibraryInUse:
     return LibraryInUse(servers, databases, engine, chance)
 
 
@@ -108,7 +106,7 @@ def restored_urls(databases: FreshDatabases, engine: Engine, folder: Path) -> di
 
 def assert_restores(
     in_use: LibraryInUse,
-    servers: ForkedServers,
+    servers: Servers,
     urls: dict[str, str],
     folder: Path,
     acknowledged: dict[str, Loan],
@@ -141,7 +139,7 @@ def assert_restores(
 
 def back_up_under_load(
     in_use: LibraryInUse,
-    servers: ForkedServers,
+    servers: Servers,
     databases: FreshDatabases,
     engine: Engine,
     tmp_path: Path,
@@ -231,7 +229,7 @@ def is_complete(in_use: LibraryInUse, unfinished: Path) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_fifty_backups_under_load(
-    in_use: LibraryInUse, servers: ForkedServers, databases: FreshDatabases, engine: Engine, tmp_path: Path
+    in_use: LibraryInUse, servers: Servers, databases: FreshDatabases, engine: Engine, tmp_path: Path
 ) -> None:
     count = MANY if engine == "sqlite" else MANY // 5
     back_up_under_load(in_use, servers, databases, engine, tmp_path, int(os.environ.get("LIBRARY_TEST_MANY", count)))

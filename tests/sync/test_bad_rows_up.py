@@ -15,9 +15,9 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest
 from service_kit.store import open_store
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, recorded_loans, replica, status
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import Fault, Library, WireError
 
 BATCH = 8
@@ -106,7 +106,7 @@ def test_the_first_user_after_a_start_may_be_the_bad_one(library: Library, engin
 
 @pytest.mark.parametrize("names", [["title"], pytest.param(["title", "title"], marks=pytest.mark.slow)])
 def test_loans_too_large_for_one_message_go_in_several(
-    servers: ForkedServers, databases: FreshDatabases, names: list[str]
+    servers: Servers, databases: FreshDatabases, names: list[str]
 ) -> None:
     """A message has at most 4 MB; the admin's gRPC answers RESOURCE_EXHAUSTED to a larger one."""
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))

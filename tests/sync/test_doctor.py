@@ -11,10 +11,9 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library_cli.__main__ import main
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient
-from tests.support.processes import ServerDied
+from tests.support.processes import ServerDied, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, recorded_users, replica
-from tests.sync.forked_servers import ForkedServers
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +21,7 @@ END = 9_223_372_036_854_775_807
 
 
 def test_a_store_whose_counter_is_at_its_end_is_refused_and_repaired(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(

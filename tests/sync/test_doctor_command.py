@@ -17,16 +17,15 @@ from service_kit.migrations import alone_in
 from service_kit.store import StoreSettingsError, open_store
 from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
 from tests.support.library_command import library
-from tests.support.processes import ROOT, ServerProcess
+from tests.support.processes import ROOT, ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import assert_copies_are_counted, eventually, loans, wait_until_they_agree
-from tests.sync.forked_servers import ForkedServers
 
 pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
 
 
 def test_the_doctor_reads_alongside_servers_and_repairs_without_them(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(
@@ -122,7 +121,7 @@ def test_a_damaged_file_is_reported_with_what_to_do(
 
 
 def test_no_service_starts_while_its_store_is_repaired(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     server = servers.prepare("admin", databases.migrated("admin", engine))
     store, watcher = open_store(server.database_url), None

@@ -24,10 +24,9 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from service_kit.ids import new_id
 from service_kit.store import Store, open_store
 from tests.support.damage import TEXTS_THAT_CANNOT_BE_DECODED
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, status, wait_until_they_agree
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import RULES, Library, Side
 
 pytestmark = [pytest.mark.slow, *TEXTS_THAT_CANNOT_BE_DECODED]
@@ -61,7 +60,7 @@ SQLITE_POSITIONS = [NOT_UTF_8, "CAST(x'00' AS TEXT)", "x'ff00'", "x'61'", "x''",
 
 
 def test_a_cursor_or_receipt_that_is_garbage_costs_one_resync(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(
@@ -122,6 +121,7 @@ START_DAMAGE = {
         *(f"UPDATE sync_state SET generation = {value}" for value in ["0", *NUMBERS]),
         *(f"UPDATE sync_state SET start_revision = {value}" for value in NUMBERS),
         *(f"UPDATE sync_state SET resyncing = {value}" for value in ["2", "'abc'", NOT_UTF_8, "x''", "0.5"]),
+        f"UPDATE sync_state SET policy_version = {NOT_UTF_8}",
         "DELETE FROM sync_state",
         *(f"UPDATE clock_mark SET newest_time = {value}" for value in TIMES),
         *(f"UPDATE clock_mark SET ignored_until = {value}" for value in TIMES),

@@ -12,6 +12,7 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from tests.support.clients import AdminClient
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import (
     assert_copies_are_counted,
@@ -24,7 +25,6 @@ from tests.sync.agreement import (
     replica,
     wait_until_they_agree,
 )
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.retrying_clients import Librarian, Patron, at_work
 
 BOOKS = 30
@@ -33,7 +33,7 @@ COPIES = 2
 
 @pytest.mark.parametrize("kills", [15, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_twice(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random, kills: int
+    servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random, kills: int
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     books = add_books(admin.admin(), BOOKS, COPIES)
@@ -62,7 +62,7 @@ def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_t
 
 @pytest.mark.slow
 def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
+    servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     books = add_books(admin.admin(), BOOKS, COPIES)
@@ -94,7 +94,7 @@ def test_an_admin_killed_during_imports_and_pushes_loses_nothing(
 
 @pytest.mark.parametrize("how", ["stopped", "killed", "frozen"])
 def test_lending_goes_on_without_the_admin_which_is_sent_all_rows_later(
-    servers: ForkedServers, databases: FreshDatabases, chance: random.Random, how: str
+    servers: Servers, databases: FreshDatabases, chance: random.Random, how: str
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     books = add_books(admin.admin(), BOOKS, COPIES)

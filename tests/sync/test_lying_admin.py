@@ -36,9 +36,9 @@ from service_kit.store import Store
 from tests.support.clients import STATUS_DETAILS, FrontendClient
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, new_book
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import catalogue, eventually, loans, recorded_loans, recorded_users, replica, status
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import WireError
 
 MEGABYTE = "x" * 1_000_000
@@ -337,7 +337,7 @@ def fails(_: Any) -> Any:
 
 @pytest.mark.slow
 def test_patrons_borrow_while_the_admin_lies_and_both_agree_when_it_is_honest(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, liar: tuple[LyingAdmin, str, grpc.Server]
+    servers: Servers, databases: FreshDatabases, engine: Engine, liar: tuple[LyingAdmin, str, grpc.Server]
 ) -> None:
     admin, address, server = liar
     book = change(1, copies=1_000)

@@ -24,9 +24,9 @@ from library.frontend.v1.sync_service_pb2 import SyncNowRequest
 from library.sync.v1.sync_service_pb2 import RecordStatesRequest
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient, refusal_of
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, recorded_users, replica, status
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import RULES, Library
 
 
@@ -38,7 +38,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 
 def test_a_second_frontend_is_refused_until_an_operator_accepts_it(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     librarian = admin.admin()
@@ -116,7 +116,7 @@ def test_a_refused_row_is_parked_and_does_not_delay_others(library: Library) -> 
     assert not _parked(library)
 
 
-def test_parked_rows_are_shown_and_tried_again_when_asked(servers: ForkedServers, databases: FreshDatabases) -> None:
+def test_parked_rows_are_shown_and_tried_again_when_asked(servers: Servers, databases: FreshDatabases) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     frontend = servers.prepare(
         "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET="127.0.0.1:1", SYNC_INTERVAL="0.1"

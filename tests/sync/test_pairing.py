@@ -28,9 +28,9 @@ from service_kit.clock import timestamp
 from service_kit.ids import new_id
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient, open_channel, refusal_of
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, recorded_users, replica, status
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import Library, WireError
 
 
@@ -46,7 +46,7 @@ def request(name: str) -> EnrollUserRequest:
 
 
 def test_only_the_frontend_can_record_or_read_a_row(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     admin.admin().catalog.AddBook(AddBookRequest(title="A book"), timeout=100)
@@ -93,7 +93,7 @@ def test_only_the_frontend_can_record_or_read_a_row(
 
 
 def test_a_frontend_that_lost_its_secret_reports_it_and_is_paired_again(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.prepare(

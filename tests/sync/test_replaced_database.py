@@ -27,7 +27,7 @@ from service_kit.store import StoreSettingsError, open_store
 from tests.support.clients import AdminClient, FrontendClient
 from tests.support.postgresql import PostgresqlServer
 from tests.support.postgresql_clusters import PROGRAMS, Clusters
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import FreshDatabases, ServerName
 from tests.sync.agreement import (
     catalogue,
@@ -39,7 +39,6 @@ from tests.sync.agreement import (
     status,
     wait_until_they_agree,
 )
-from tests.sync.forked_servers import ForkedServers
 
 INTERVAL = "0.2"
 SECONDS = 60.0
@@ -59,7 +58,7 @@ def clusters(postgresql: PostgresqlServer) -> Iterator[Clusters]:
 class Services:
     """Both services, with shorthands for what people do."""
 
-    def __init__(self, servers: ForkedServers, admin_url: str, frontend_url: str) -> None:
+    def __init__(self, servers: Servers, admin_url: str, frontend_url: str) -> None:
         self.admin_process = servers.start("admin", admin_url)
         self.frontend_process = servers.start(
             "frontend", frontend_url, ADMIN_TARGET=self.admin_process.address, SYNC_INTERVAL=INTERVAL
@@ -190,7 +189,7 @@ def frontend_goes_back(services: Services, remember: Step, go_back: Step) -> Non
 GOES_BACK = {"admin": admin_goes_back, "frontend": frontend_goes_back}
 
 
-def services_with(side: ServerName, url: str, servers: ForkedServers, databases: FreshDatabases) -> Services:
+def services_with(side: ServerName, url: str, servers: Servers, databases: FreshDatabases) -> Services:
     """Both services; the one side on this database, the other one on SQLite."""
     if side == "admin":
         return Services(servers, url, databases.migrated("frontend", "sqlite"))
@@ -202,7 +201,7 @@ def services_with(side: ServerName, url: str, servers: ForkedServers, databases:
 
 @pytest.mark.parametrize("side", ["admin", "frontend"])
 def test_a_database_that_is_dropped_and_created_again_from_an_older_copy(
-    side: ServerName, postgresql: PostgresqlServer, servers: ForkedServers, databases: FreshDatabases
+    side: ServerName, postgresql: PostgresqlServer, servers: Servers, databases: FreshDatabases
 ) -> None:
     url = databases.migrated(side, "postgresql")
     name = postgresql.name_of(url)
@@ -231,7 +230,7 @@ def test_a_database_that_is_dropped_and_created_again_from_an_older_copy(
 
 @pytest.mark.parametrize("side", ["admin", "frontend"])
 def test_a_database_that_is_restored_in_place_from_an_older_dump(
-    side: ServerName, postgresql: PostgresqlServer, servers: ForkedServers, databases: FreshDatabases, tmp_path: Path
+    side: ServerName, postgresql: PostgresqlServer, servers: Servers, databases: FreshDatabases, tmp_path: Path
 ) -> None:
     """No connection is cut, and the server and the database are the same as before."""
     url = databases.migrated(side, "postgresql")
@@ -250,7 +249,7 @@ def test_a_database_that_is_restored_in_place_from_an_older_dump(
 
 @pytest.mark.parametrize("side", ["admin", "frontend"])
 def test_a_folder_that_is_put_back_from_a_copy(
-    side: ServerName, clusters: Clusters, servers: ForkedServers, databases: FreshDatabases
+    side: ServerName, clusters: Clusters, servers: Servers, databases: FreshDatabases
 ) -> None:
     cluster = clusters.start("library")
     services = services_with(side, cluster.url("library"), servers, databases)
@@ -262,7 +261,7 @@ def test_a_folder_that_is_put_back_from_a_copy(
 @pytest.mark.parametrize("side", ["admin", "frontend"])
 @pytest.mark.parametrize("old_primary", ["crashed", "read-only"])
 def test_a_standby_that_is_behind_is_promoted(
-    side: ServerName, old_primary: str, clusters: Clusters, servers: ForkedServers, databases: FreshDatabases
+    side: ServerName, old_primary: str, clusters: Clusters, servers: Servers, databases: FreshDatabases
 ) -> None:
     primary = clusters.start("library")
     standby = clusters.standby(primary)
@@ -303,7 +302,7 @@ def test_a_standby_is_refused_and_passed_over_where_a_primary_is_named_too(clust
 
 
 @pytest.mark.slow
-def test_both_databases_go_back_at_once(clusters: Clusters, servers: ForkedServers) -> None:
+def test_both_databases_go_back_at_once(clusters: Clusters, servers: Servers) -> None:
     cluster = clusters.start("admin", "frontend")
     services = Services(servers, cluster.url("admin"), cluster.url("frontend"))
     books = services.add("Kept 1", "Kept 2")
@@ -333,7 +332,7 @@ def test_both_databases_go_back_at_once(clusters: Clusters, servers: ForkedServe
 
 @pytest.mark.slow
 def test_several_processes_of_a_store_begin_one_epoch(
-    clusters: Clusters, servers: ForkedServers, databases: FreshDatabases
+    clusters: Clusters, servers: Servers, databases: FreshDatabases
 ) -> None:
     cluster = clusters.start("library")
     first = servers.start("admin", cluster.url("library"))
@@ -349,7 +348,7 @@ def test_several_processes_of_a_store_begin_one_epoch(
 
 @pytest.mark.slow
 def test_a_frontend_whose_database_only_restarted_pushes_nothing_twice(
-    clusters: Clusters, servers: ForkedServers, databases: FreshDatabases
+    clusters: Clusters, servers: Servers, databases: FreshDatabases
 ) -> None:
     cluster = clusters.start("library")
     services = services_with("frontend", cluster.url("library"), servers, databases)

@@ -15,7 +15,7 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from service_kit.store import open_store
 from tests.support.clients import AdminClient, FrontendClient
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import (
     catalogue,
@@ -27,14 +27,13 @@ from tests.sync.agreement import (
     status,
     wait_until_they_agree,
 )
-from tests.sync.forked_servers import ForkedServers
 
 INTERVAL = "0.2"
 
 
 @pytest.mark.slow
 def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(
@@ -84,7 +83,7 @@ def test_an_admin_restored_from_a_backup_and_changed_past_its_old_revision(
 
 
 def test_an_admin_restored_from_a_backup_after_which_there_were_only_loans(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(
@@ -107,9 +106,7 @@ def test_an_admin_restored_from_a_backup_after_which_there_were_only_loans(
     assert recorded_loans(librarian).keys() == {loan.id for loan in lent}
 
 
-def test_a_frontend_process_restored_from_a_backup(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
-) -> None:
+def test_a_frontend_process_restored_from_a_backup(servers: Servers, databases: FreshDatabases, engine: Engine) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(
         "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL=INTERVAL

@@ -14,7 +14,7 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequ
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from tests.support.clients import FrontendClient
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import (
     assert_no_copy_was_lent_twice,
@@ -25,7 +25,6 @@ from tests.sync.agreement import (
     replica,
     wait_until_they_agree,
 )
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.retrying_clients import Patron, at_work
 
 pytestmark = pytest.mark.slow
@@ -69,7 +68,7 @@ class Reader(threading.Thread):
 
 
 def test_no_book_that_stays_is_missing_during_a_resync(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
+    servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     rows = [ImportBooksRequest(line=i, book=AddBookRequest(title=f"Book {i}", copies=2)) for i in range(1, BOOKS + 1)]

@@ -25,9 +25,9 @@ from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.loan_pb2 import Loan
 from tests.support.clients import AdminClient
+from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases
 from tests.sync.agreement import eventually, loans, recorded_loans, recorded_users, replica, status
-from tests.sync.forked_servers import ForkedServers
 
 INTERVAL = 0.1
 
@@ -244,9 +244,7 @@ def test_a_wake_waits_for_the_end_of_the_pause_and_no_longer() -> None:
         assert work.times[1] - work.times[0] >= 0.2
 
 
-def test_a_loan_is_at_the_admin_long_before_the_next_interval(
-    servers: ForkedServers, databases: FreshDatabases
-) -> None:
+def test_a_loan_is_at_the_admin_long_before_the_next_interval(servers: Servers, databases: FreshDatabases) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     book = admin.admin().catalog.AddBook(AddBookRequest(title="A book", copies=30), timeout=100)
     frontend = servers.start(
@@ -264,7 +262,7 @@ def test_a_loan_is_at_the_admin_long_before_the_next_interval(
     assert recorded_loans(librarian) == loans(patron)
 
 
-def test_an_admin_that_hangs_fills_no_log(servers: ForkedServers, databases: FreshDatabases) -> None:
+def test_an_admin_that_hangs_fills_no_log(servers: Servers, databases: FreshDatabases) -> None:
     admin = servers.start("admin", databases.migrated("admin", "sqlite"))
     frontend = servers.start(
         "frontend", databases.migrated("frontend", "sqlite"), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"

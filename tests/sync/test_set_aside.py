@@ -20,9 +20,9 @@ from service_kit.ids import new_id
 from service_kit.store import open_store
 from service_kit.vocabulary import VocabularyWord
 from tests.support.library_command import library as library_command
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, replica, status
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.libraries import BOOKS_ALONE, Fault, Library, WireError
 from tests.sync.refusing_stores import (
     BAD,
@@ -253,7 +253,7 @@ def test_during_a_resync_no_row_of_the_lost_database_is_tried_again(
 
 
 def test_rows_set_aside_are_shown_and_tried_again_when_asked_and_at_a_start(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine
+    servers: Servers, databases: FreshDatabases, engine: Engine
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     frontend = servers.start(

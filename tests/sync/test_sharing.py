@@ -17,6 +17,7 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library.v1.book_pb2 import Book
 from service_kit.store import open_store
+from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import (
     assert_copies_are_counted,
@@ -32,7 +33,6 @@ from tests.sync.agreement import (
     status,
     wait_until_they_agree,
 )
-from tests.sync.forked_servers import ForkedServers
 from tests.sync.retrying_clients import Patron, at_work
 
 PROCESSES: dict[Engine, int] = {"sqlite": 2, "postgresql": 4}
@@ -40,7 +40,7 @@ COPIES = 2
 
 
 def test_processes_that_share_a_store_lend_and_sync_as_one(
-    servers: ForkedServers, databases: FreshDatabases, engine: Engine, chance: random.Random
+    servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", engine))
     librarian = admin.admin()
@@ -85,7 +85,7 @@ def test_processes_that_share_a_store_lend_and_sync_as_one(
     assert not any(patron.retries for patron in patrons)
 
 
-def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDatabases) -> None:
+def test_one_process_at_a_time_pulls(servers: Servers, databases: FreshDatabases) -> None:
     """While another connection holds the lock for pulling, no process pulls; afterwards they do."""
     admin = servers.start("admin", databases.migrated("admin", "postgresql"))
     url = databases.migrated("frontend", "postgresql")
@@ -106,7 +106,7 @@ def test_one_process_at_a_time_pulls(servers: ForkedServers, databases: FreshDat
 
 
 def test_processes_that_start_at_the_same_moment_read_the_catalogue_once(
-    servers: ForkedServers, databases: FreshDatabases
+    servers: Servers, databases: FreshDatabases
 ) -> None:
     admin = servers.start("admin", databases.migrated("admin", "postgresql"))
     rows = [ImportBooksRequest(line=i, book=AddBookRequest(title=f"Book {i}")) for i in range(1, 2_501)]
@@ -126,7 +126,7 @@ def test_processes_that_start_at_the_same_moment_read_the_catalogue_once(
         eventually(lambda: connection.execute(sql).fetchone() == (2_500, 0), "each book was written once")
 
 
-def test_a_killed_process_leaves_its_turn_to_the_others(servers: ForkedServers, databases: FreshDatabases) -> None:
+def test_a_killed_process_leaves_its_turn_to_the_others(servers: Servers, databases: FreshDatabases) -> None:
     admin = servers.start("admin", databases.migrated("admin", "postgresql"))
     url = databases.migrated("frontend", "postgresql")
     first, second = (servers.start("frontend", url, ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05") for _ in range(2))

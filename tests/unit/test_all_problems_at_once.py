@@ -32,12 +32,14 @@ from library.v1.user_pb2 import User
 from service_kit.server import Service
 from tests.support.clocks import SettableClock
 from tests.support.frontend import RULES
+from tests.support.policy_bad_requests import POLICY_CASES
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
 
 ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync.v1.SyncService"
 
 NOTHING_TO_GET_WRONG = {
+    f"{ADMIN}.PolicyService/GetLibrarySettings",
     f"{ADMIN}.StatusService/GetStatus",
     f"{FRONTEND}.SyncService/GetSyncStatus",
     f"{FRONTEND}.SyncService/SyncNow",
@@ -129,6 +131,17 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
         {"user_id", "reason", "end_time", "request_id"},
     ),
     (
+        "MemberService/ExportUser",
+        members.ExportUserRequest(user_id="7", **BAD_TOKEN),
+        {"user_id", "page_size", "page_token"},
+    ),
+    ("MemberService/EraseUser", members.EraseUserRequest(user_id="7", request_id="8"), {"user_id", "request_id"}),
+    (
+        "MemberService/AnonymizeLoans",
+        members.AnonymizeLoansRequest(page_size=-1, request_id="8"),
+        {"before", "page_size", "request_id"},
+    ),
+    (
         "MemberService/UnblockUser",
         members.UnblockUserRequest(user_id="7", block_id="8", request_id="9"),
         {"user_id", "block_id", "request_id"},
@@ -194,6 +207,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 ]
 
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
+    *POLICY_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
     (

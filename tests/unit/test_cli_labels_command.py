@@ -55,7 +55,6 @@ def rows(services: Lists, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         User(id="u1", first_name="Łukasz", last_name="Żółć", card_number="20001000000019"),
         User(id="u2", last_name="村上", card_number="K7"),
     ]
-    services.searches_cards = True
     services.rows_read = 0
 
 
@@ -98,9 +97,7 @@ def test_labels_of_a_book_and_of_new_items(services: Lists, monkeypatch: pytest.
     assert (nothing.exit_code, nothing.stderr) == (1, "Error: No item was found, so no file was written.\n")
 
 
-@pytest.mark.parametrize("searches_cards", [True, False])
-def test_cards_of_users_are_private(services: Lists, searches_cards: bool) -> None:
-    services.searches_cards = searches_cards
+def test_cards_of_users_are_private(services: Lists) -> None:
     done = labels(services, "--cards", "k7", "20001000000019", "--library", "Stadtbücherei", "--start", "10")
     assert printed("cards.pdf") == ["K7", "20001000000019"]
     first, second = texts(Path("cards.pdf").read_bytes())
@@ -203,6 +200,8 @@ def test_terminal_shows_what_is_read_and_gets_no_pdf(services: Lists, monkeypatc
         (["B1", "--start", "22"], "The sheet L7160 has 21 labels: --start is 22."),
         (["--book", "dune"], "dune is neither the id of a book nor an ISBN"),
         (["--since", "0001-01-01"], "--since is out of range"),
+        (["--cards", "ada lovelace"], "'ada lovelace' is not a card number: it must not contain blanks"),
+        (["B1.."], "B1.. is not a range: each end must have a visible character."),
         (["B1..B10"], "B1..B10 is not a range: both ends must have the same length"),
     ],
 )

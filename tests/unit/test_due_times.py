@@ -17,6 +17,7 @@ from frontend_server.circulation.due_times import (
     loan_too_long,
 )
 from library_domain.calendars import ALWAYS_OPEN, Calendar
+from service_kit.clock import FIRST_TIME, LAST_TIME
 from tests.support.lending_terms import (
     BERLIN,
     CHRISTMAS,
@@ -82,6 +83,7 @@ DAYS = [
     ("Sao Paulo: the last hour twice", "2018-02-03 10:00", 14, "America/Sao_Paulo", "2018-02-17 23:59:59-03:00"),
     ("Lord Howe: half an hour", "2026-10-03 10:00", 1, "Australia/Lord_Howe", "2026-10-04 23:59:59+11:00"),
     ("Lord Howe: back", "2026-04-04 10:00", 1, "Australia/Lord_Howe", "2026-04-05 23:59:59+10:30"),
+    ("St John's: midnight twice", "2006-10-27 10:00", 1, "America/St_Johns", "2006-10-28 23:59:59-03:30"),
     ("Kathmandu", "2026-11-02T18:14:59+00:00", 1, "Asia/Kathmandu", "2026-11-03 23:59:59+05:45"),
     ("Kathmandu, a second later", "2026-11-02T18:15+00:00", 1, "Asia/Kathmandu", "2026-11-04 23:59:59+05:45"),
     ("Apia: a date without a day", "2011-12-28 10:00", 2, "Pacific/Apia", "2011-12-31 23:59:59+14:00"),
@@ -295,6 +297,14 @@ def test_each_shift_is_listed_with_its_reason() -> None:
 def test_a_due_time_that_is_not_later_than_now_is_refused(now: str, refused: bool) -> None:
     found = due(now, 14, term_fixed_date=day("2026-11-16"))
     assert [refusal.reason for refusal in due_time_passed(found.time, at(now))] == ["DUE_TIME_PASSED"] * refused
+
+
+@pytest.mark.parametrize("mode", DueMode)
+@pytest.mark.parametrize("now", [FIRST_TIME, LAST_TIME])
+def test_each_time_that_can_be_stored_has_a_due_time(mode: DueMode, now: int) -> None:
+    rule = CirculationRule(loan_days=365, due_mode=mode, term_floor_date=day("9999-12-31"))
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        assert checkout_due_time(rule, branch_in(zone), now).time < LAST_TIME
 
 
 def test_the_last_hour_of_a_date_that_comes_twice_is_not_late() -> None:

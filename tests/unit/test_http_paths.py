@@ -27,7 +27,7 @@ MESSAGES = {f".{file.package}.{message.name}": message for file in FILES for mes
 
 # How a method's name begins, and what it does by that: what reads changes nothing, and may be asked again.
 VERBS = {
-    **dict.fromkeys(("Get", "List", "Lookup", "Explain"), "get"),
+    **dict.fromkeys(("Get", "List", "Lookup", "Explain", "Export"), "get"),
     "Update": "patch",
     **dict.fromkeys(("Remove", "Delete"), "delete"),
 }

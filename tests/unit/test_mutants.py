@@ -50,6 +50,8 @@ def test_the_list_covers_each_part_of_the_code_that_has_rules() -> None:
     assert len(MUTANTS) >= 60
     for part in ("circulation/checkout", "circulation/checkin", "circulation/renewal", "circulation/fines"):
         assert f"frontend_server/{part}.py" in files
+    for part in ("circulation/rule_choice", "circulation/due_times", "circulation/renewals"):
+        assert f"frontend_server/{part}.py" in files
     for part in ("members/members", "watched_clock", "sync/apply_page", "sync/push", "sync/set_aside"):
         assert f"frontend_server/{part}.py" in files
     for part in ("books/catalog", "books/writing", "intake/imports", "sync/records", "sync/changes", "sync/epochs"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -75,19 +76,32 @@ def json_with(names: list[str]) -> st.SearchStrategy[Any]:
     )
 
 
+Queries = list[tuple[str, str]]
+
+
+@cache  # hypothesis checks a new strategy before it is used, which takes longer than to use it
+def asked_for(operation: str) -> tuple[st.SearchStrategy[dict[str, Any]], st.SearchStrategy[Queries]]:
+    """Bodies and queries for an operation."""
+    names = names_in(OPERATIONS[operation][1].method.input) or ["a"]
+    objects = st.dictionaries(st.sampled_from(names), json_with(names), max_size=4)
+    return objects, st.lists(st.tuples(st.sampled_from([*names, "a.b", ""]), st.text(max_size=3)), max_size=3)
+
+
+PATHS = st.sampled_from(["1", "a", "%2F", "true", "\u2028", "-"])
+CALLERS = st.sampled_from([None, "a"])
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_json_is_a_request_or_is_refused(operation: str, data: st.DataObject) -> None:
     contract, rule = OPERATIONS[operation]
-    names = names_in(rule.method.input) or ["a"]
-    objects = st.dictionaries(st.sampled_from(names), json_with(names), max_size=4)
+    objects, queries = asked_for(operation)
     body = json.dumps(data.draw(objects)).encode() if rule.body else None
-    path = data.draw(st.sampled_from(["1", "a", "%2F", "true", "\u2028", "-"]))
-    query = data.draw(st.lists(st.tuples(st.sampled_from([*names, "a.b", ""]), st.text(max_size=3)), max_size=3))
+    path, query = data.draw(PATHS), data.draw(queries)
     try:
         value = NO_BODY if body is None else json_of(body)
-        request = serialized_request(rule, contract, [path] * 6, query, value, data.draw(st.sampled_from([None, "a"])))
+        request = serialized_request(rule, contract, [path] * 6, query, value, data.draw(CALLERS))
     except Refusal as refusal:
         assert_can_be_returned(refusal)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations, product
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,7 @@ def policy(*received: rules.CirculationRule) -> Policy:
     return policy_of(DEFAULTS, received)
 
 
-def ids(found: list[CirculationRule]) -> list[str]:
+def ids(found: Sequence[CirculationRule]) -> list[str]:
     return [rule.id for rule in found]
 
 
@@ -120,7 +121,7 @@ def test_of_two_rows_for_the_same_all_processes_use_one(arrival: tuple[str, ...]
 
 
 def test_a_table_without_a_row_that_matches_is_empty() -> None:
-    assert RuleTable([]).matching("X", "C", "T") == []
+    assert RuleTable([]).matching("X", "C", "T") == ()
 
 
 def test_a_rule_is_read_from_its_message() -> None:

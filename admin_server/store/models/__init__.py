@@ -9,6 +9,7 @@ from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
 from admin_server.store.models.loans import Loan
+from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sync import Epoch, Frontend
 from admin_server.store.models.users import NOT_CLOSED, User
 from library_domain.stores import store_schema
@@ -23,6 +24,7 @@ __all__ = [
     "HAS_SHELF",
     "HAS_TYPE",
     "IN_CATALOGUE",
+    "IS_RULE",
     "LOCK_ORDER",
     "MIGRATIONS",
     "MODELS",
@@ -33,6 +35,9 @@ __all__ = [
     "SCHEMA",
     "WORD_INDEXES",
     "Book",
+    "Branch",
+    "Calendar",
+    "CirculationRule",
     "Epoch",
     "Frontend",
     "HistoryEntry",
@@ -40,6 +45,7 @@ __all__ = [
     "ImportRow",
     "ImportRun",
     "Item",
+    "LibrarySettings",
     "Loan",
     "User",
     "bind",
@@ -59,6 +65,10 @@ GUARDED_TABLES = {
     "user_account": "frontend",
     "loan": "frontend",
     "history": "frontend",
+    "branch": "counter",
+    "calendar": "counter",
+    "circulation_rule": "counter",
+    "library_settings": "counter",
     "epoch": "counter",
     "vocabulary": "counter",
     "import_row": "import_run",
@@ -77,6 +87,10 @@ MODELS = [
     User,
     Loan,
     HistoryEntry,
+    Branch,
+    Calendar,
+    CirculationRule,
+    LibrarySettings,
     Epoch,
     Frontend,
     ImportRun,

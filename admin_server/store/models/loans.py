@@ -42,3 +42,7 @@ Loan.add_index(Loan.key, where=peewee.SQL("return_time IS NOT NULL"), name="loan
 Loan.add_index(Loan.user_id, Loan.key, where=_IS_OPEN, name="loan_open_user")
 Loan.add_index(Loan.book_id, Loan.due_time, where=_IS_OPEN, name="loan_open_book")
 Loan.add_index(Loan.item_id, where=_IS_OPEN, name="loan_open_item")
+# For reports.
+Loan.add_index(Loan.due_time, Loan.key, where=_IS_OPEN, name="loan_open_due")
+Loan.add_index(Loan.branch, Loan.due_time, Loan.key, where=_IS_OPEN, name="loan_open_branch_due")
+Loan.add_index(Loan.borrow_time, name="loan_borrow_time")

@@ -41,12 +41,9 @@ IS_FREE = (Item.state == ITEM_STATE_IN_SERVICE) & (Item.place == ITEM_PLACE_ON_S
 HAS_ITEMS = peewee.fn.EXISTS(Item.select(peewee.SQL("1")).where(Item.book_id == Book.id))
 """Whether an item of a book is known here. None is while the admin is of a version without items."""
 
-FREE_COPIES = peewee.Case(
-    None,
-    [
-        (HAS_ITEMS, Item.select(peewee.fn.COUNT(Item.key)).where(Item.book_id == Book.id, IS_FREE)),
-        (Book.on_loan < Book.total_copies, Book.total_copies - Book.on_loan),
-    ],
-    0,
+# Not with `HAS_ITEMS`: for many books, PostgreSQL would read all items to hash their books.
+FREE_COPIES = peewee.fn.COALESCE(
+    Item.select(peewee.fn.SUM(peewee.Case(None, [(IS_FREE, 1)], 0))).where(Item.book_id == Book.id),
+    peewee.Case(None, [(Book.on_loan < Book.total_copies, Book.total_copies - Book.on_loan)], 0),
 )
 """The right value of `Book.free_copies`: the number of free items; without items, of the copies that are not out."""

@@ -181,7 +181,7 @@ class CirculationRule(_message.Message):
     Example: 0
     """
     max_loan_days: _builtins.int
-    """The most days for which a borrower can ask. 0: 365.
+    """The most days for which a borrower can ask. 0: 365; in a rule with hours, a borrower cannot ask for days.
     Example: 28
     """
     due_mode: Global___DueMode.ValueType

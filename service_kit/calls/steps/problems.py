@@ -17,7 +17,7 @@ def report_all_problems(method: Method) -> Hooks:
         return Hooks()
 
     def failed(call: MethodCall, error: Exception) -> Exception:
-        if not isinstance(error, FieldInvalid):
+        if type(error) is not FieldInvalid:  # a subclass has a reason of its own, for a request without other problems
             return error
         others = problems_by(method.rules, shortened(call.request, error.problems))
         return FieldInvalid(*joined(error.problems, others))

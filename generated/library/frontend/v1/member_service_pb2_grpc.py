@@ -73,6 +73,21 @@ class MemberServiceStub:
                 request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.SerializeToString,
                 response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
                 _registered_method=True)
+        self.ExportUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/ExportUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserRequest.SerializeToString,
+                response_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserResponse.FromString,
+                _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/library.frontend.v1.MemberService/EraseUser',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.AnonymizeLoans = channel.unary_unary(
+                '/library.frontend.v1.MemberService/AnonymizeLoans',
+                request_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansRequest.SerializeToString,
+                response_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -167,6 +182,41 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportUser(self, request, context):
+        """Returns all that is stored about a user, in pages: the user on the first one, the loans, then the history.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or
+        belongs to other arguments; NOT_FOUND, `USER_NOT_FOUND`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseUser(self, request, context):
+        """Erases the personal data of a user, for good. The account is closed; names, address, card number, category, group,
+        branch, note and blocks become empty; the loans and the history no longer name the user, so reports still count
+        them; first answers that are kept for request ids become empty. The admin service's replica follows with the next
+        push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnonymizeLoans(self, request, context):
+        """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
+        longer name the user. Reports still count them. One call anonymises a page of loans; call it with each
+        `next_page_token` until there is none.
+
+        Errors: INVALID_ARGUMENT for a time that is missing or to come, a negative page size, or a page token that is invalid
+        or belongs to other arguments; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -204,6 +254,21 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.UnblockUser,
                     request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.FromString,
                     response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'ExportUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserRequest.FromString,
+                    response_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserResponse.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.EraseUserRequest.FromString,
+                    response_serializer=library_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'AnonymizeLoans': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnonymizeLoans,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansRequest.FromString,
+                    response_serializer=library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +463,87 @@ class MemberService:
             '/library.frontend.v1.MemberService/UnblockUser',
             library_dot_frontend_dot_v1_dot_member__service__pb2.UnblockUserRequest.SerializeToString,
             library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/ExportUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserRequest.SerializeToString,
+            library_dot_frontend_dot_v1_dot_member__service__pb2.ExportUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/EraseUser',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.EraseUserRequest.SerializeToString,
+            library_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnonymizeLoans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.MemberService/AnonymizeLoans',
+            library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansRequest.SerializeToString,
+            library_dot_frontend_dot_v1_dot_member__service__pb2.AnonymizeLoansResponse.FromString,
             options,
             channel_credentials,
             insecure,

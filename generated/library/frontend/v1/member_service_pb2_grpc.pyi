@@ -95,6 +95,29 @@ class MemberServiceStub:
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
     FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
+    ExportUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.ExportUserRequest, _member_service_pb2.ExportUserResponse]
+    """Returns all that is stored about a user, in pages: the user on the first one, the loans, then the history.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or
+    belongs to other arguments; NOT_FOUND, `USER_NOT_FOUND`.
+    """
+    EraseUser: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.EraseUserRequest, _user_pb2.User]
+    """Erases the personal data of a user, for good. The account is closed; names, address, card number, category, group,
+    branch, note and blocks become empty; the loans and the history no longer name the user, so reports still count
+    them; first answers that are kept for request ids become empty. The admin service's replica follows with the next
+    push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    """
+    AnonymizeLoans: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.AnonymizeLoansRequest, _member_service_pb2.AnonymizeLoansResponse]
+    """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
+    longer name the user. Reports still count them. One call anonymises a page of loans; call it with each
+    `next_page_token` until there is none.
+
+    Errors: INVALID_ARGUMENT for a time that is missing or to come, a negative page size, or a page token that is invalid
+    or belongs to other arguments; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    """
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -161,6 +184,29 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
     FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    """
+    ExportUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.ExportUserRequest, _member_service_pb2.ExportUserResponse]  # type: ignore[assignment]
+    """Returns all that is stored about a user, in pages: the user on the first one, the loans, then the history.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or
+    belongs to other arguments; NOT_FOUND, `USER_NOT_FOUND`.
+    """
+    EraseUser: _aio.UnaryUnaryMultiCallable[_member_service_pb2.EraseUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Erases the personal data of a user, for good. The account is closed; names, address, card number, category, group,
+    branch, note and blocks become empty; the loans and the history no longer name the user, so reports still count
+    them; first answers that are kept for request ids become empty. The admin service's replica follows with the next
+    push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    """
+    AnonymizeLoans: _aio.UnaryUnaryMultiCallable[_member_service_pb2.AnonymizeLoansRequest, _member_service_pb2.AnonymizeLoansResponse]  # type: ignore[assignment]
+    """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
+    longer name the user. Reports still count them. One call anonymises a page of loans; call it with each
+    `next_page_token` until there is none.
+
+    Errors: INVALID_ARGUMENT for a time that is missing or to come, a negative page size, or a page token that is invalid
+    or belongs to other arguments; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -267,6 +313,47 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND` or `BLOCK_NOT_FOUND`;
         FAILED_PRECONDITION, `USER_CLOSED`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportUser(
+        self,
+        request: _member_service_pb2.ExportUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.ExportUserResponse, _abc.Awaitable[_member_service_pb2.ExportUserResponse]]:
+        """Returns all that is stored about a user, in pages: the user on the first one, the loans, then the history.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or
+        belongs to other arguments; NOT_FOUND, `USER_NOT_FOUND`.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseUser(
+        self,
+        request: _member_service_pb2.EraseUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Erases the personal data of a user, for good. The account is closed; names, address, card number, category, group,
+        branch, note and blocks become empty; the loans and the history no longer name the user, so reports still count
+        them; first answers that are kept for request ids become empty. The admin service's replica follows with the next
+        push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
+        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        """
+
+    @_abc_1.abstractmethod
+    def AnonymizeLoans(
+        self,
+        request: _member_service_pb2.AnonymizeLoansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_service_pb2.AnonymizeLoansResponse, _abc.Awaitable[_member_service_pb2.AnonymizeLoansResponse]]:
+        """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
+        longer name the user. Reports still count them. One call anonymises a page of loans; call it with each
+        `next_page_token` until there is none.
+
+        Errors: INVALID_ARGUMENT for a time that is missing or to come, a negative page size, or a page token that is invalid
+        or belongs to other arguments; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

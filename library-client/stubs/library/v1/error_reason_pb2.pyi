@@ -120,6 +120,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
     ERROR_REASON_NEVER_OPEN: _ErrorReason.ValueType  # 55
     """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+    ERROR_REASON_RULE_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+    ERROR_REASON_RULE_EXISTS: _ErrorReason.ValueType  # 51
+    """ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+    Change that rule instead.
+    """
+    ERROR_REASON_RULE_REQUIRED: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+    ERROR_REASON_BRANCH_NOT_FOUND: _ErrorReason.ValueType  # 53
+    """NOT_FOUND. No branch has this code."""
+    ERROR_REASON_BRANCH_EXISTS: _ErrorReason.ValueType  # 54
+    """ALREADY_EXISTS. A branch with this code exists."""
+    ERROR_REASON_CLOSED_DAY_PASSED: _ErrorReason.ValueType  # 56
+    """FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+    been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+    """
     ERROR_REASON_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 35
     """NOT_FOUND. No item has this id or barcode."""
     ERROR_REASON_ITEM_NOT_LENDABLE: _ErrorReason.ValueType  # 36
@@ -249,6 +265,22 @@ ERROR_REASON_RENEWAL_TOO_EARLY: ErrorReason.ValueType  # 48
 """FAILED_PRECONDITION. The loan cannot be renewed yet; the metadata has the earliest day."""
 ERROR_REASON_NEVER_OPEN: ErrorReason.ValueType  # 55
 """INVALID_ARGUMENT. The calendar would have no open day in 366 days; `google.rpc.BadRequest` names its fields."""
+ERROR_REASON_RULE_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. No circulation rule has this id; it may have been deleted."""
+ERROR_REASON_RULE_EXISTS: ErrorReason.ValueType  # 51
+"""ALREADY_EXISTS. A circulation rule for the same branch, user category and item type exists; the metadata has its id.
+Change that rule instead.
+"""
+ERROR_REASON_RULE_REQUIRED: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION. The circulation rule for everything cannot be deleted. Change it instead."""
+ERROR_REASON_BRANCH_NOT_FOUND: ErrorReason.ValueType  # 53
+"""NOT_FOUND. No branch has this code."""
+ERROR_REASON_BRANCH_EXISTS: ErrorReason.ValueType  # 54
+"""ALREADY_EXISTS. A branch with this code exists."""
+ERROR_REASON_CLOSED_DAY_PASSED: ErrorReason.ValueType  # 56
+"""FAILED_PRECONDITION. The calendar would open a day in the past on which the branch was closed, which fines may have
+been counted by; the metadata has the date. Keep that day closed, for example by an exception.
+"""
 ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 35
 """NOT_FOUND. No item has this id or barcode."""
 ERROR_REASON_ITEM_NOT_LENDABLE: ErrorReason.ValueType  # 36

@@ -1,0 +1,1 @@
+"""What the library decides about lending: branches with their calendars, circulation rules, settings."""
