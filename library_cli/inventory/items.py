@@ -121,6 +121,7 @@ def items_command(
 @click.pass_obj
 def add(
     admin_target: str,
+    /,
     book: str,
     count: int | None,
     barcodes: tuple[str, ...],
@@ -147,7 +148,7 @@ def add(
 @click.option("--barcode", "new_barcode", help="Its new barcode.")
 @_entry_options
 @click.pass_obj
-def change(admin_target: str, barcode: str, new_barcode: str | None, **values: str | None) -> None:
+def change(admin_target: str, /, barcode: str, new_barcode: str | None, **values: str | None) -> None:
     """Change the item with the BARCODE. An empty value removes the old one."""
     fields = {**_entry(values), **({} if new_barcode is None else {"barcode": new_barcode})}
     if not fields:
