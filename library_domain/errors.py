@@ -44,6 +44,10 @@ class LoanNotFound(NotFound):
     message = "No loan has the id {loan_id}."
 
 
+class NoOpenLoan(LoanNotFound):
+    message = "The book {book_id} has no open loan by the user {user_id}."
+
+
 class NoCopyAvailable(FailedPrecondition):
     """Every copy is on loan. `next_available_time`, in RFC 3339, is the earliest due time."""
 
@@ -285,10 +289,6 @@ class UserEtagMismatch(EtagMismatch):
     message = "The user {user_id} has changed since it was read; read it again and decide again."
 
 
-class ItemEtagMismatch(EtagMismatch):
-    message = "The item {item_id} has changed since it was read; read it again and decide again."
-
-
 class BranchEtagMismatch(EtagMismatch):
     message = "The branch {branch} has changed since it was read; read it again and decide again."
 
@@ -303,6 +303,10 @@ class RuleEtagMismatch(EtagMismatch):
 
 class SettingsEtagMismatch(EtagMismatch):
     message = "The settings of the library have changed since they were read; read them again and decide again."
+
+
+class ItemEtagMismatch(EtagMismatch):
+    message = "The item {item_id} has changed since it was read; read it again and decide again."
 
 
 class CursorExpired(OutOfRange):

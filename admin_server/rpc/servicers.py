@@ -35,9 +35,9 @@ def services(
     user_servicer = users.UserServicer(store, clock, borrower_page_limits)
     return [
         Service(catalog.SERVICE, catalog_servicer, add_CatalogServiceServicer_to_server),
-        Service(inventory.SERVICE, inventory.InventoryServicer(store, clock), add_InventoryServiceServicer_to_server),
         Service(policy.SERVICE, policy.PolicyServicer(store, clock), add_PolicyServiceServicer_to_server),
         Service(branches.SERVICE, branches.BranchServicer(store, clock), add_BranchServiceServicer_to_server),
+        Service(inventory.SERVICE, inventory.InventoryServicer(store, clock), add_InventoryServiceServicer_to_server),
         Service(users.SERVICE, user_servicer, add_UserServiceServicer_to_server),
         Service(loans.SERVICE, loans.LoanServicer(store, clock), add_LoanServiceServicer_to_server),
         Service(reports.SERVICE, reports.ReportServicer(store, clock), add_ReportServiceServicer_to_server),

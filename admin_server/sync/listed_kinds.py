@@ -48,13 +48,6 @@ LISTED_KINDS = ListedKinds(
             salvage=_salvaged_book,
         ),
         ListedKind(
-            "item",
-            columns=[getattr(Item, name) for name in FEED_COLUMNS],
-            message_of=feed_message,
-            salvaged=[Item.id, Item.book_id, Item.state],
-            salvage=_salvaged_item,
-        ),
-        ListedKind(
             "branch",
             columns=messages.BRANCH_COLUMNS,
             message_of=lambda row: messages.branch_of(*row),
@@ -72,7 +65,7 @@ LISTED_KINDS = ListedKinds(
             "rule",
             columns=messages.RULE_COLUMNS,
             message_of=lambda row: messages.rule_of(*row),
-            salvaged=[CirculationRule.id],
+            salvaged=[CirculationRule.id, CirculationRule.deleted],
             salvage=messages.salvaged_rule,
         ),
         ListedKind(
@@ -81,6 +74,13 @@ LISTED_KINDS = ListedKinds(
             message_of=lambda row: messages.settings_of(*row),
             salvaged=[LibrarySettings.id],
             salvage=messages.salvaged_settings,
+        ),
+        ListedKind(
+            "item",
+            columns=[getattr(Item, name) for name in FEED_COLUMNS],
+            message_of=feed_message,
+            salvaged=[Item.id, Item.book_id, Item.state],
+            salvage=_salvaged_item,
         ),
     ],
 )

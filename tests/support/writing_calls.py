@@ -92,6 +92,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.desk_calls import DeskCalls
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
@@ -103,6 +104,7 @@ CARDS = [card_number(number) for number in range(1, 6)]
 
 BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
 ITEM_IDS = [str(UUID(int=number)) for number in range(201, 213)]
+BARCODES = [f"B{number}" for number in range(6)]
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
 BARCODES = [f"B{number}" for number in range(40)]
@@ -165,6 +167,7 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                **DeskCalls(store, clock, some_request_id).by_name,
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
@@ -332,7 +335,7 @@ class FrontendCalls:
 
     def _item(self, item_id: str, chance: random.Random) -> CatalogChange:
         """Return a change of an item, which may move to another book, or get the barcode of another one."""
-        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice("ABCD"))
+        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice(BARCODES))
         item.state = chance.choice([ITEM_STATE_IN_SERVICE, ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE])
         return CatalogChange(revision=next(self._revisions), item=item)
 
@@ -369,11 +372,11 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/RemoveBook": self.remove,
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
+                **PolicyCalls(store, clock).by_name,
                 "library.admin.v1.InventoryService/CreateItem": self.create_item,
                 "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
                 "library.admin.v1.InventoryService/UpdateItem": self.update_item,
                 "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
-                **PolicyCalls(store, clock).by_name,
                 "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(
