@@ -136,7 +136,7 @@ def _put_back(store: Store, item: ItemFacts, changes: Changes) -> None:
     """Note that an item was not out, and correct its place if it was wrong."""
     lock_book(store, item.book_id)
     if not is_open_loan_of_item(item.id):  # otherwise it was lent while this transaction waited
-        put_on_shelf(item.book_id, item.id)
+        put_on_shelf(item.id)
     changes.item_event(HISTORY_EVENT_CHECK_IN_NOT_OUT, item.id, item.book_id)
 
 

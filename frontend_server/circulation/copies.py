@@ -17,7 +17,7 @@ from library.v1.item_pb2 import (
     ITEM_STATE_IN_SERVICE,
 )
 from service_kit.clock import is_time
-from service_kit.statements import Statement, param, tuples
+from service_kit.statements import Statement, is_postgresql, param, tuples
 from service_kit.store import Store
 
 RESERVE_COPY = Statement(
@@ -58,11 +58,21 @@ FIRST_FREE = (
 )
 LEND_ITEM = Item.update(place=ITEM_PLACE_ON_LOAN)
 TAKE_FREE_ITEM = Statement(LEND_ITEM.where(Item.key == FIRST_FREE, IS_FREE).returning(*ITEM_FACTS))
-TAKE_ITEM = Statement(LEND_ITEM.where(Item.id == param("item_id"), IS_FREE).returning(*ITEM_FACTS))
+TAKE_ITEM = Statement(
+    LEND_ITEM.where(Item.id == param("item_id"), Item.book_id == param("book_id"), IS_FREE).returning(*ITEM_FACTS)
+)
 SET_PLACE = Statement(
     Item.update(place=param("place"))
     .where(Item.id == param("item_id"), Item.place != param("place"))
-    .returning(Item.state)
+    .returning(Item.state, Item.book_id)
+)
+BOOK_OF_ITEM = Statement(Item.select(Item.book_id).where(Item.id == param("item_id")))
+# In the order of their keys, as the sync locks them.
+LOCK_TWO_BOOKS = Statement(
+    Book.select(Book.key)
+    .where((Book.id == param("book_id")) | (Book.id == param("other_id")))
+    .order_by(Book.key)
+    .for_update()
 )
 # The newest, because an item whose newest version is set aside may still have the barcode that another one got since.
 FIND_ITEM = Statement(
@@ -93,7 +103,7 @@ def reserved(wish: Wish) -> tuple[BookFacts, ItemFacts | None] | None:
         return None
     title, state = row
     book = BookFacts(book_id, state, title)
-    taken = TAKE_ITEM.row(item_id=wanted.id) if wanted else TAKE_FREE_ITEM.row(book_id=book_id)
+    taken = TAKE_ITEM.row(item_id=wanted.id, book_id=book_id) if wanted else TAKE_FREE_ITEM.row(book_id=book_id)
     if taken is None:
         return None if wanted or has_items(book_id) else (book, None)
     return book, ItemFacts(*taken)
@@ -145,18 +155,25 @@ def free_items(book_id: str) -> list[ItemFacts]:
 def lend_copy(book_id: str, item_id: str) -> None:
     """Count a copy as out, with its item if it has one. The caller has locked the book."""
     COUNT_ONE_OUT.rows(book_id=book_id)
-    SET_PLACE.rows(item_id=item_id, place=ITEM_PLACE_ON_LOAN)
+    moved = SET_PLACE.row(item_id=item_id, place=ITEM_PLACE_ON_LOAN)
     COUNT_FREE_COPIES.rows(book_id=book_id)
+    if moved and moved[1] != book_id:
+        COUNT_FREE_COPIES.rows(book_id=moved[1])
 
 
 def take_back_copy(book_id: str, item_id: str) -> None:
     """Count a copy as back, with its item if it has one, in any state of both."""
+    if item_id and is_postgresql(Book):
+        row = BOOK_OF_ITEM.row(item_id=item_id)
+        if row and row[0] != book_id:  # while it was out, the admin has moved it to another book
+            LOCK_TWO_BOOKS.rows(book_id=book_id, other_id=row[0])
     RELEASE_COPY.rows(book_id=book_id)
-    put_on_shelf(book_id, item_id)
+    if item_id:
+        put_on_shelf(item_id)
 
 
-def put_on_shelf(book_id: str, item_id: str) -> None:
-    """Set the place of an item, and count it as free if it circulates. The caller has locked the book."""
-    moved = SET_PLACE.row(item_id=item_id, place=ITEM_PLACE_ON_SHELF) if item_id else None
-    if moved == (ITEM_STATE_IN_SERVICE,):
-        COUNT_ONE_FREE.rows(book_id=book_id)
+def put_on_shelf(item_id: str) -> None:
+    """Set the place of an item, and count it as free if it circulates. The caller has locked its book."""
+    moved = SET_PLACE.row(item_id=item_id, place=ITEM_PLACE_ON_SHELF)
+    if moved and moved[0] == ITEM_STATE_IN_SERVICE:
+        COUNT_ONE_FREE.rows(book_id=moved[1])
