@@ -166,7 +166,8 @@ def test_loans_from_before_there_were_items_get_the_new_ones_oldest_first(fronte
     frontend.receive(changed(withdrawn, state=ITEM_STATE_IN_SERVICE))
     assert Loan.get(Loan.id == loans[3].id).item_id == "", "this item is not new: it has not been lent since it came"
     assert free(frontend, book) == 1
-    last = frontend.item(book.id)
+    last = frontend.new_item(book.id)
+    frontend.receive(changed(withdrawn, state=ITEM_STATE_IN_SERVICE, shelf="Fiction"), last)
     assert Loan.get(Loan.id == loans[3].id).item_id == last.id
     assert free(frontend, book) == 1
 
