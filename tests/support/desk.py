@@ -7,7 +7,9 @@ from typing import Any
 
 from google.type.money_pb2 import Money
 
+from frontend_server.browse import items
 from frontend_server.circulation import checkin, checkout, due_dates, explanation, renewal, slips
+from frontend_server.circulation.loans import loan_shower
 from library.frontend.v1 import circulation_service_pb2 as pb
 from library.v1 import circulation_rule_pb2, loan_pb2, user_pb2
 from library.v1.library_settings_pb2 import LibrarySettings
@@ -72,6 +74,10 @@ class LocalDesk(LocalFrontend):
         if new is not None:
             request.new_date.CopyFrom(date_message(new))
         return due_dates.move_due_dates(self.store, request, self.rules, self.clock)
+
+    def lookup(self, barcode: str) -> pb.LookupItemResponse:
+        show = loan_shower(self.rules, self.clock)
+        return items.lookup_item(self.store, pb.LookupItemRequest(barcode=barcode), show)
 
     def set_loan_limit(self, loan_limit: int) -> None:
         self.receive(LibrarySettings(loan_limit=loan_limit))
