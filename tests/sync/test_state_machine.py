@@ -36,6 +36,7 @@ from library_domain.users import user_message
 from service_kit.clock import micros
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync import posters, visits
+from tests.sync.inventory import InventoryRules
 from tests.sync.libraries import Contents, Fault, Library, WireError
 from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
@@ -50,7 +51,7 @@ STEPS = 40
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
 
 
-class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine):
+class LibraryMachine(PeopleRules, InventoryRules, PosterRules, VisitRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -180,8 +181,9 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
 
     @invariant()
     def every_promise_is_kept(self) -> None:
-        loans = {loan.id: loan for loan in self._loans()}
-        assert loans == self._as_of_now(self.promised.loans, loans)
+        loans = self._loans()
+        self.note_assigned_items(loans)
+        assert {loan.id: loan for loan in loans} == self._as_of_now(self.promised.loans)
         with self.library.frontend.at_work():
             users = {row.id: user_message(row, 0) for row in frontend_models.User.select()}
         assert users == self.promised.users
@@ -194,10 +196,6 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
         with self.library.frontend.at_work():
             for book in frontend_models.Book.select():
                 assert book.on_loan == of_book[book.id]
-            books = {row.id: row.book_id for row in frontend_models.Item.select()}
-            lent = [loan for loan in open_loans if loan.item_id in books]
-            assert all(books[loan.item_id] == loan.book_id for loan in lent)
-            assert len({loan.item_id for loan in lent}) == len(lent), "an item is lent once"
             for user in frontend_models.User.select():
                 assert user.active_loan_count == of_user[user.id]
 
@@ -231,6 +229,8 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
             self.deliver_late(0)
         self.agree_on_posters_in_the_end()
         self.agree_on_visits_in_the_end()
+        self.agree_on_items_in_the_end()
+        self.note_assigned_items(self._loans())
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
             users = [user_message(row, 0) for row in admin_models.User.select()]
@@ -240,9 +240,7 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
         assert {user_id: known[user_id] for user_id in self.promised.users} == self.promised.users
         recorded = {loan.id: loan for loan in loans}
         assert len(recorded) == len(loans)
-        assert {loan_id: recorded[loan_id] for loan_id in self.promised.loans} == self._as_of_now(
-            self.promised.loans, recorded
-        )
+        assert {loan_id: recorded[loan_id] for loan_id in self.promised.loans} == self._as_of_now(self.promised.loans)
         # Loans that only a lost frontend store knew stay in the reports: they happened.
         assert recorded.keys() - self.promised.loans.keys() <= self.loans_lost_by_restoring
         open_loans = Tally(loan.book_id for loan in loans if not loan.HasField("return_time"))
@@ -252,21 +250,14 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
             assert not frontend_models.User.select().where(waiting).count()
             assert not frontend_models.Loan.select().where(waiting).count()
 
-    def _as_of_now(self, loans: dict[str, Loan], found: dict[str, Loan]) -> dict[str, Loan]:
-        """The loans as they may be by now.
-
-        One that was promised active may be overdue. One of a book whose items had not arrived has an item as soon as
-        they have.
-        """
-        now = self.library.clock()
-        return {loan_id: _aged(loan, found.get(loan_id, loan), now) for loan_id, loan in loans.items()}
+    def _as_of_now(self, loans: dict[str, Loan]) -> dict[str, Loan]:
+        """The loans with the state that they have by now: one that was promised active may be overdue."""
+        return {loan_id: _aged(loan, self.library.clock()) for loan_id, loan in loans.items()}
 
 
-def _aged(loan: Loan, found: Loan, now: int) -> Loan:
+def _aged(loan: Loan, now: int) -> Loan:
     aged = Loan()
     aged.CopyFrom(loan)
-    if not loan.item_id:
-        aged.item_id, aged.barcode = found.item_id, found.barcode
     if not loan.HasField("return_time"):
         aged.state = loan_state(micros(loan.due_time), None, now)
     return aged
