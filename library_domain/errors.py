@@ -41,6 +41,10 @@ class LoanNotFound(NotFound):
     message = "No loan has the id {loan_id}."
 
 
+class NoOpenLoan(LoanNotFound):
+    message = "The book {book_id} has no open loan by the user {user_id}."
+
+
 class NoCopyAvailable(FailedPrecondition):
     """Every copy is on loan. `next_available_time`, in RFC 3339, is the earliest due time."""
 

@@ -128,7 +128,7 @@ class LocalFrontend:
 
     def loan(self, loan_id: str) -> loan_pb2.Loan:
         """Get a loan."""
-        return loans.get_loan(self.store, loan_id, self.clock)
+        return loans.get_loan(self.store, loan_id, self.rules, self.clock)
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that is in the store: the rows of each table."""

@@ -85,6 +85,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.desk_calls import DeskCalls
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
@@ -143,6 +144,7 @@ class FrontendCalls:
         models.ensure_frontend_id(store)
         chance = random.Random(0)
         self.apply_page(chance)
+        self.apply_items(chance)
         for _ in range(3):
             refused_or_done(self.enroll, chance)
         self.by_name: Mapping[str, Call] = MappingProxyType(
@@ -157,7 +159,9 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                **DeskCalls(store, clock, some_request_id).by_name,
                 "a page": self.apply_page,
+                "a page of items": self.apply_items,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
@@ -248,6 +252,10 @@ class FrontendCalls:
         books = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)]
         items = [self._item(item_id, chance) for item_id in [*chance.sample(ITEM_IDS, 4), new_id()]]
         return self._apply(chance.sample([*books, *items, *self._policy(chance)], 9), has_more=True)
+
+    def apply_items(self, chance: random.Random) -> object:
+        changes = [self._item(item_id, chance) for item_id in chance.sample(ITEM_IDS, 4)]
+        return self._apply(changes, has_more=True)
 
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
