@@ -16,6 +16,7 @@ MODULES = {
     "return": "desk.return_",
     "renew": "desk.renew",
     "loans": "desk.loans",
+    "desk": "desk_screen.command",
     "labels": "labels.command",
     "rules": "policy.rules",
     "branches": "policy.branches",
