@@ -65,7 +65,7 @@ LISTED_KINDS = ListedKinds(
             "rule",
             columns=messages.RULE_COLUMNS,
             message_of=lambda row: messages.rule_of(*row),
-            salvaged=[CirculationRule.id],
+            salvaged=[CirculationRule.id, CirculationRule.deleted],
             salvage=messages.salvaged_rule,
         ),
         ListedKind(

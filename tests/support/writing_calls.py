@@ -104,6 +104,7 @@ CARDS = [card_number(number) for number in range(1, 6)]
 
 BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
 ITEM_IDS = [str(UUID(int=number)) for number in range(201, 213)]
+BARCODES = [f"B{number}" for number in range(6)]
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
 BARCODES = [f"B{number}" for number in range(40)]
@@ -152,7 +153,6 @@ class FrontendCalls:
         models.ensure_frontend_id(store)
         chance = random.Random(0)
         self.apply_page(chance)
-        self.apply_items(chance)
         for _ in range(3):
             refused_or_done(self.enroll, chance)
         self.by_name: Mapping[str, Call] = MappingProxyType(
@@ -169,7 +169,6 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
                 **DeskCalls(store, clock, some_request_id).by_name,
                 "a page": self.apply_page,
-                "a page of items": self.apply_items,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
                 "the last page of a resync": self.end_resync,
@@ -261,10 +260,6 @@ class FrontendCalls:
         items = [self._item(item_id, chance) for item_id in [*chance.sample(ITEM_IDS, 4), new_id()]]
         return self._apply(chance.sample([*books, *items, *self._policy(chance)], 9), has_more=True)
 
-    def apply_items(self, chance: random.Random) -> object:
-        changes = [self._item(item_id, chance) for item_id in chance.sample(ITEM_IDS, 4)]
-        return self._apply(changes, has_more=True)
-
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
         changes[0].book.title = ""
@@ -340,7 +335,7 @@ class FrontendCalls:
 
     def _item(self, item_id: str, chance: random.Random) -> CatalogChange:
         """Return a change of an item, which may move to another book, or get the barcode of another one."""
-        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice("ABCD"))
+        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice(BARCODES))
         item.state = chance.choice([ITEM_STATE_IN_SERVICE, ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE])
         return CatalogChange(revision=next(self._revisions), item=item)
 
