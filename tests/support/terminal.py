@@ -1,11 +1,18 @@
-"""A program in a real terminal: pexpect runs it on a pseudo-terminal, and pyte draws what it writes."""
+"""A program in a real terminal: a pseudo-terminal of the system, whose output pyte draws as a terminal does."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import pexpect
 import pyte
 
 WAIT_SECONDS = 100.0
@@ -22,15 +29,18 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self.written = b""
         """All that the program has written."""
-        program, *arguments = command
-        self.child: pexpect.spawn[bytes] = pexpect.spawn(
-            program,
-            arguments,
+        self._master, slave = pty.openpty()
+        self._set_size(columns, rows)
+        # Not forked by Python: the threads of grpcio, which the tests have, do not survive a fork.
+        self.process = subprocess.Popen(
+            command,
             env={**environment, "TERM": "xterm-256color"},
-            dimensions=(rows, columns),
-            timeout=WAIT_SECONDS,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
         )
-        self.child.delaybeforesend = None
+        os.close(slave)
 
     @property
     def lines(self) -> list[str]:
@@ -49,11 +59,13 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Type a text as a person or a scanner does. `\\r` is Enter."""
-        self.child.send(text)
+        os.write(self._master, text.encode())
 
     def resize(self, columns: int, rows: int) -> None:
         self._screen.resize(rows, columns)
-        self.child.setwinsize(rows, columns)
+        self._set_size(columns, rows)
+        # The system sends it only to programs whose controlling terminal this is.
+        self.process.send_signal(signal.SIGWINCH)
 
     def wait_for(self, *texts: str, unless: Sequence[str] = ()) -> str:
         """Wait until the screen has all these texts and none of `unless`; return the screen."""
@@ -71,23 +83,28 @@ class Terminal:
 
     def wait_for_end(self) -> int:
         """Wait until the program ends; return its exit status."""
+        deadline = time.monotonic() + WAIT_SECONDS
         while self._read():
-            pass
-        self.child.close()
-        assert self.child.signalstatus is None, self.screen
-        return int(self.child.exitstatus or 0)
+            assert time.monotonic() < deadline, f"The program never ended:\n{self.screen}"
+        return self.process.wait(WAIT_SECONDS)
 
     def close(self) -> None:
-        self.child.close(force=True)
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def _read(self) -> bool:
         """Draw what the program has written meanwhile. Return whether it still runs."""
-        try:
-            written = self.child.read_nonblocking(65536, timeout=1)
-        except pexpect.TIMEOUT:
+        ready, _, _ = select.select([self._master], [], [], 1)
+        if not ready:
             return True
-        except pexpect.EOF:
+        try:
+            written = os.read(self._master, 65536)
+        except OSError:  # Linux: the program has closed the terminal
             return False
         self.written += written
         self._stream.feed(written)
-        return True
+        return bool(written)

@@ -18,9 +18,6 @@ from tests.support.library_command import library
 from tests.support.lost_answers import LosingProxy
 from tests.support.terminal import Terminal
 
-# pexpect forks, and grpcio has threads; the child starts another program at once.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
 Start = Callable[..., Terminal]
 F2, F6, F8, F10 = "\x1bOQ", "\x1b[17~", "\x1b[19~", "\x1b[21~"
 GREEN, RED, YELLOW, NONE = "green", "red", "brown", "default"
