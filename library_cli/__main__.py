@@ -18,6 +18,7 @@ MODULES = {
     "loans": "desk.loans",
     "desk": "desk_screen.command",
     "labels": "labels.command",
+    "items": "inventory.items",
     "rules": "policy.rules",
     "branches": "policy.branches",
     "calendar": "policy.calendar",

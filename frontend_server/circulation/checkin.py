@@ -24,7 +24,6 @@ from frontend_server.circulation.loans import (
 )
 from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.circulation.wishes import code_of
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import (
     CHECK_IN_OUTCOME_ASIDE,
@@ -38,6 +37,7 @@ from library.v1 import loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_IN, HISTORY_EVENT_CHECK_IN_NOT_OUT
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
+from library_domain.barcodes import normalized_barcode
 from library_domain.errors import BarcodeNotFound, LoanNotFound, LoanReturned, NoOpenLoan
 from library_domain.loans import set_amount
 from service_kit.clock import Clock, micros, rfc3339
@@ -90,7 +90,7 @@ def _named_loan(store: Store, request: ReturnBookRequest) -> Loan:
 
 def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock) -> CheckInResponse:
     """Take an item back, in any state. An item that was not out is not an error. Raises `BarcodeNotFound`."""
-    barcode = code_of(request.barcode, "barcode")
+    barcode = normalized_barcode(request.barcode)
 
     def take_back(alone: bool) -> CheckInResponse:
         return _check_in(store, request, rules, clock, alone=alone)
@@ -102,7 +102,7 @@ def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: 
 def _check_in(
     store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock, *, alone: bool
 ) -> CheckInResponse:
-    barcode = code_of(request.barcode, "barcode")
+    barcode = normalized_barcode(request.barcode)
     item = find_item(barcode)
     if item is None:
         raise BarcodeNotFound(barcode=barcode)
