@@ -12,6 +12,12 @@ MODULES = {
     "search": "desk.search",
     "users": "desk.users",
     "enrol": "desk.enrol",
+    "block": "desk.block",
+    "unblock": "desk.block",
+    "anonymise": "desk.privacy",
+    "erase-user": "desk.privacy",
+    "export-user": "desk.privacy",
+    "import-users": "importing.users",
     "lend": "desk.lend",
     "return": "desk.return_",
     "renew": "desk.renew",
@@ -34,8 +40,8 @@ MODULES = {
     "restore": "backup",
     "completion": "completion",
 }
-"""The module of each command, which is its `NAME_command`. Only the module of the command that runs is imported:
-importing all of them takes as long as running a command."""
+"""The module of each command, which is its `NAME_command`, with `_` instead of `-`. Only the module of the command that
+runs is imported: importing all of them takes as long as running a command."""
 
 
 class Commands(click.Group):
@@ -47,7 +53,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in MODULES:
             return None
-        command: click.Command = getattr(import_module(f"library_cli.{MODULES[cmd_name]}"), f"{cmd_name}_command")
+        command: click.Command = getattr(
+            import_module(f"library_cli.{MODULES[cmd_name]}"), f"{cmd_name.replace('-', '_')}_command"
+        )
         return command
 
 

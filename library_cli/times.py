@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,6 +19,18 @@ def local_time(time: Timestamp) -> str:
 def zoned_time(time: Timestamp) -> str:
     """Return a time as `local_time` does, with the zone: `2026-12-06 14:05 CET`."""
     return _written(time, "%Y-%m-%d %H:%M %Z")
+
+
+def midnight(day: date) -> Timestamp:
+    """Return the beginning of a day in the time zone of this machine."""
+    begin = Timestamp()
+    begin.FromDatetime(datetime.combine(day, time_of_day.min).astimezone())
+    return begin
+
+
+def end_of_day(day: date) -> Timestamp:
+    """Return the end of a day, which is the beginning of the next one, in the time zone of this machine."""
+    return midnight(day + timedelta(days=1))
 
 
 def _written(time: Timestamp, form: str) -> str:

@@ -36,8 +36,13 @@ def name_of(user: User) -> str:
 
 
 def person(user: User) -> str:
-    """Return the name and the address of a user, for a sentence."""
-    return f"{name_of(user)} <{user.email}>"
+    """Return the name and the address of a user, or the card number if there is no address, for a sentence."""
+    return f"{name_of(user)} <{user.email}>" if user.email else f"{name_of(user)} (card {user.card_number})"
+
+
+def naming(user: User) -> str:
+    """Return what names the user in a command: the address, or the card number."""
+    return user.email or user.card_number
 
 
 def quoted(book: Book) -> str:
@@ -88,6 +93,10 @@ def _email(listed: ListedLoan) -> str:
     return listed.user.email if listed.user else ""
 
 
+def _expires(user: User) -> str:
+    return local_time(user.expire_time) if user.HasField("expire_time") else ""
+
+
 IN_LINES_ONLY = 0
 """The `max_width` of a column that only lines have. Lines have more columns than tables, in another order."""
 
@@ -119,7 +128,11 @@ USERS: Form[User] = Form(
         Column("name", name_of),
         Column("state", lambda user: _name(UserState, "USER_STATE_", user.state)),
         Column("loans", lambda user: str(user.active_loan_count)),
-        Column("id", lambda user: user.id, min_width=WIDE, in_lines=False, is_whole=True),
+        Column("card", lambda user: user.card_number, is_whole=True),
+        Column("category", lambda user: user.user_category, min_width=WIDE),
+        Column("group", lambda user: user.group, min_width=WIDE),
+        Column("expires", _expires, min_width=WIDE),
+        Column("id", lambda user: user.id, min_width=WIDE_FOR_LOANS, in_lines=False, is_whole=True),
     ],
     as_json,
     "No user was found.",
