@@ -19,6 +19,10 @@ from library_cli.plain_text import one_line
 from library_cli.tables import as_json
 
 
+NOT_OUT = "It was not out. "
+"""How the service's message for an item begins that was not out, which the desk's own word says already."""
+
+
 def change(desk: Desk, request: Any) -> Steps[bool]:
     """Make a call that changes something, and show its answer. Return whether it was carried out."""
     reply = yield from sent(desk, request)
@@ -87,7 +91,9 @@ def _check_in(desk: Desk, request: pb.CheckInRequest, answer: pb.CheckInResponse
     loan, data = answer.loan, {"item": as_json(answer.item), "was_out": answer.was_out}
     aside = answer.outcome != pb.CHECK_IN_OUTCOME_SHELVE
     if not answer.was_out:
-        desk.add(Kind.ASIDE if aside else Kind.NOT_OUT, f"{request.barcode}. {answer.message}", **data)
+        desk.add(
+            Kind.ASIDE if aside else Kind.NOT_OUT, f"{request.barcode}. {answer.message.removeprefix(NOT_OUT)}", **data
+        )
         return
     desk.slips.append(Slip(loan, was_check_out=False))
     more = [] if aside else [answer.message]

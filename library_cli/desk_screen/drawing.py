@@ -29,7 +29,7 @@ def draw(view: View, width: int, height: int) -> list[Line]:
     """Return `height` lines of at most `width` characters: the user, the last answer, the answers before it."""
     top: list[Line] = [("class:heading", view.heading), *_modes(view)]
     gap = [BLANK] if height >= SMALL_HEIGHT else []
-    answer = _answer(view.entries[0], width, height // 2) if view.entries else [_idle()]
+    answer = _answer(view, width, height // 2) if view.entries else [_idle()]
     history = [("", _history_line(entry)) for entry in view.entries[1:]]
     kept = min(len(history), height // HISTORY_SHARE)
     room = height - len(top) - len(answer) - 2 * len(gap) - kept
@@ -76,12 +76,15 @@ def _user(view: View, width: int, room: int) -> list[Line]:
     return [*lines, *loans][:room]
 
 
-def _answer(entry: Entry, width: int, room: int) -> list[Line]:
+def _answer(view: View, width: int, room: int) -> list[Line]:
     """Return the last answer, larger than the others: its word in a bar, then all its lines."""
+    entry = view.entries[0]
+    # The open user is above the answer.
+    more = () if "user" in entry.data and view.user is not None else entry.more
     style = f"class:{entry.kind.tone}"
     bar = f" {entry.kind.value.upper()} "
     lines = [(style, bar.ljust(width)), *(("class:answer", text) for text in _wrapped([entry.text], width))]
-    lines += [("", text) for text in _wrapped(entry.more, width)]
+    lines += [("", text) for text in _wrapped(more, width)]
     return lines[:room]
 
 

@@ -44,7 +44,10 @@ def _lines(prompt: str) -> Iterator[str]:
 
 
 def as_line(entry: Entry) -> str:
-    return one_line(f"{entry.kind.value}: {'; '.join([entry.text, *entry.more])}")
+    line = f"{entry.kind.value}: {entry.text}"
+    for more in entry.more:
+        line += f" {more}" if line.endswith(".") else f"; {more}"
+    return one_line(line)
 
 
 def as_json_line(entry: Entry, line: str) -> str:
