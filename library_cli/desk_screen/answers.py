@@ -18,7 +18,6 @@ from library_cli.desk_screen.wording import name, overridable, sentence, title
 from library_cli.plain_text import one_line
 from library_cli.tables import as_json
 
-
 NOT_OUT = "It was not out. "
 """How the service's message for an item begins that was not out, which the desk's own word says already."""
 

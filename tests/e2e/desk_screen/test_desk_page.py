@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def at_the_desk(command: str, printed: str, known: dict[str, str]) -> str:
         for number, scan in enumerate(scans, 1):
             desk.type(f"{scan}\r")
             if in_lines and number < len(scans):
-                desk.wait_until(lambda number=number: prompts(desk.screen) > number, "asks for the next scan")
+                desk.wait_until(partial(has_prompts, desk, number + 1), "asks for the next scan")
         if in_lines:
             assert desk.wait_for_end() in (0, 1)
             return desk.screen
@@ -97,5 +98,5 @@ def at_the_desk(command: str, printed: str, known: dict[str, str]) -> str:
         desk.close()
 
 
-def prompts(screen: str) -> int:
-    return len(re.findall(r"^>", screen, re.MULTILINE))
+def has_prompts(desk: Terminal, count: int) -> bool:
+    return len(re.findall(r"^>", desk.screen, re.MULTILINE)) >= count
