@@ -22,6 +22,7 @@ MODULES = {
     "return": "desk.return_",
     "renew": "desk.renew",
     "loans": "desk.loans",
+    "desk": "desk_screen.command",
     "labels": "labels.command",
     "items": "inventory.items",
     "rules": "policy.rules",

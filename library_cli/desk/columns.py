@@ -90,11 +90,16 @@ def _due(listed: ListedLoan) -> Text:
 
 
 def _email(listed: ListedLoan) -> str:
-    return listed.user.email if listed.user else ""
+    return naming(listed.user) if listed.user else ""
 
 
 def _expires(user: User) -> str:
     return local_time(user.expire_time) if user.HasField("expire_time") else ""
+
+
+def _fine_shown(listed: ListedLoan) -> str:
+    """Return the fine; of an open loan, what it would be if the item came back now."""
+    return money(listed.loan.fine_so_far) or money(listed.loan.fine)
 
 
 IN_LINES_ONLY = 0
@@ -147,7 +152,7 @@ LOANS: Form[ListedLoan] = Form(
         Column("", lambda listed: _name(LoanState, "LOAN_STATE_", listed.loan.state), _due),
         Column("title", lambda listed: listed.loan.book_title),
         Column("user", _email, lambda listed: _email(listed) or listed.loan.user_id),
-        Column("fine", lambda listed: money(listed.loan.fine)),
+        Column("fine", lambda listed: money(listed.loan.fine), _fine_shown),
         replace(_LOAN_ID, min_width=WIDE),
         Column("user id", lambda listed: listed.loan.user_id, max_width=IN_LINES_ONLY),
         Column("book id", lambda listed: listed.loan.book_id, max_width=IN_LINES_ONLY),
