@@ -58,7 +58,10 @@ def history_message(row: HistoryRow) -> history_pb2.HistoryEntry:
         detail=row.detail,
     )
     if row.overridden:
-        for refusal, reason in json.loads(row.overridden).items():
+        overridden = json.loads(row.overridden)
+        if not isinstance(overridden, dict):
+            raise ValueError("overridden is not a JSON object")
+        for refusal, reason in overridden.items():
             entry.overridden.add(refusal=refusal, reason=reason)
     return entry
 

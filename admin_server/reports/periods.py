@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from admin_server.store.models import Loan
 from service_kit.clock import micros
+from service_kit.errors import FieldInvalid
+from service_kit.message_checks import message_problems
 
 
 class PeriodRequest(Protocol):
@@ -25,6 +28,12 @@ class PeriodRequest(Protocol):
 
     def HasField(self, field_name: Any, /) -> bool:  # noqa: N802 - protobuf's name
         """Return whether a field is set."""
+
+
+def check_times(request: Message) -> None:
+    """Raise `FieldInvalid` for a time that is not valid, by the documentation of Timestamp."""
+    if wrong := message_problems(request):
+        raise FieldInvalid(*wrong)
 
 
 def of_period(query: Any, request: PeriodRequest) -> Any:

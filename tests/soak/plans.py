@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
-from library.admin.v1 import loan_service_pb2, status_service_pb2, user_service_pb2
+from library.admin.v1 import loan_service_pb2, report_service_pb2, status_service_pb2, user_service_pb2
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2, sync_service_pb2
 from library.sync.v1 import sync_service_pb2 as sync
 from library.v1.user_pb2 import User
@@ -155,6 +155,22 @@ PLANS: dict[str, Kind] = {
     ),
     f"{_ADMIN}LoanService/ListUnavailableBooks": Kind(
         listing(lambda desk: loan_service_pb2.ListUnavailableBooksRequest())
+    ),
+    f"{_ADMIN}ReportService/ListOpenLoans": Kind(
+        listing(lambda desk: report_service_pb2.ListOpenLoansRequest(only_overdue=desk.chance.random() < 0.5)), 1
+    ),
+    f"{_ADMIN}ReportService/ListMostLentBooks": Kind(
+        listing(lambda desk: report_service_pb2.ListMostLentBooksRequest()), 1
+    ),
+    f"{_ADMIN}ReportService/ListNeverLentBooks": Kind(
+        listing(lambda desk: report_service_pb2.ListNeverLentBooksRequest()), 1
+    ),
+    f"{_ADMIN}ReportService/ListLoanCounts": Kind(
+        listing(lambda desk: report_service_pb2.ListLoanCountsRequest(group_by=desk.chance.randint(1, 6))),
+        1,  # type: ignore[arg-type]
+    ),
+    f"{_ADMIN}ReportService/ListHistory": Kind(
+        listing(lambda desk: report_service_pb2.ListHistoryRequest(user_id=some_user_id(desk) or desk.new_id())), 1
     ),
     f"{_ADMIN}StatusService/GetStatus": Kind(always(lambda desk: status_service_pb2.GetStatusRequest()), 1),
     f"{_SYNC}ListCatalogChanges": Kind(changes),

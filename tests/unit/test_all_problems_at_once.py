@@ -30,6 +30,7 @@ from service_kit.server import Service
 from tests.support.clocks import SettableClock
 from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
+from tests.support.report_bad_requests import REPORT_CASES
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
 
@@ -188,6 +189,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
     *POLICY_CASES,
+    *REPORT_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
     (
