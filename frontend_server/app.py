@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.repair import find_start_damage
-from frontend_server.rpc.services import LENDING_SERVICE_NAME, WRITING_SERVICES, services
+from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_frontend_id, restart_in_replaced_database
 from frontend_server.sync.pulled_books import forget_learned_words
@@ -27,7 +27,12 @@ def run(settings: Settings) -> None:
     clock = WatchedClock(store, system_clock)
     sync = Sync(store, settings.sync, clock)
     server = Server(settings.server.limits(store), contract_descriptors())
-    clock.report = lambda is_right: server.report(LENDING_SERVICE_NAME, serves=is_right)
+
+    def report_clock(is_right: bool) -> None:
+        for name in CLOCK_SERVICES:
+            server.report(name, serves=is_right)
+
+    clock.report = report_clock
     server.add(services(store, settings.rules, clock, sync))
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen)

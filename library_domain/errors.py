@@ -6,6 +6,9 @@ Errors that any service has, such as an invalid field, are in `service_kit.error
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from service_kit.errors import (
     Aborted,
     AlreadyExists,
@@ -39,6 +42,10 @@ class LoanNotFound(NotFound):
     reason = "LOAN_NOT_FOUND"
     resource_type = "library.v1.Loan"
     message = "No loan has the id {loan_id}."
+
+
+class NoOpenLoan(LoanNotFound):
+    message = "The book {book_id} has no open loan by the user {user_id}."
 
 
 class NoCopyAvailable(FailedPrecondition):
@@ -127,6 +134,15 @@ class ItemOnLoan(FailedPrecondition):
     message = "Another user has the item {barcode}, until {due_time}; check it in first."
 
 
+class ItemIsOut(ItemOnLoan):
+    message = "The item {barcode} is on loan until {due_time}; withdraw it with `force`, or when it is back."
+
+
+class ItemWithdrawn(FailedPrecondition):
+    reason = "ITEM_WITHDRAWN"
+    message = "The item {item_id} with the barcode {barcode} is withdrawn, which is final."
+
+
 class ItemNotOnLoan(FailedPrecondition):
     reason = "ITEM_NOT_ON_LOAN"
     message = "Nobody has the item {barcode}, so there is no loan to renew."
@@ -213,6 +229,12 @@ class BookOnLoan(FailedPrecondition):
     message = "{copies_out} copies of the book {book_id} are on loan; withdraw it, or remove it when they are returned."
 
 
+class CopiesOnLoan(BookOnLoan):
+    """More copies of the book are on loan than it is to have. `copies_free` of its copies can be withdrawn."""
+
+    message = "{copies_out} copies of the book {book_id} are on loan, so at most {copies_free} can be withdrawn."
+
+
 class EmailTaken(AlreadyExists):
     """A user has enrolled with this address.
 
@@ -241,6 +263,23 @@ class IsbnTaken(AlreadyExists):
     message = "The book {book_id} has the ISBN {isbn}."
 
 
+class BarcodeTaken(AlreadyExists):
+    """Items with these barcodes exist. `barcodes` has as many of them as fit, and `taken_count` how many they are."""
+
+    reason = "BARCODE_TAKEN"
+    message = "Items have these barcodes already: {barcodes} ({taken_count} in all)."
+
+    MOST_CHARACTERS: ClassVar[int] = 600
+
+    @classmethod
+    def of(cls, barcodes: Sequence[str]) -> BarcodeTaken:
+        """Return the error for these barcodes."""
+        text = ", ".join(barcodes)
+        if len(text) > cls.MOST_CHARACTERS:
+            text = text[: text.rindex(", ", 0, cls.MOST_CHARACTERS)] + ", …"
+        return cls(barcodes=text, taken_count=len(barcodes))
+
+
 class EtagMismatch(Aborted):
     reason = "ETAG_MISMATCH"
     message = "The book {book_id} has changed since it was read; read it again and decide again."
@@ -264,6 +303,10 @@ class RuleEtagMismatch(EtagMismatch):
 
 class SettingsEtagMismatch(EtagMismatch):
     message = "The settings of the library have changed since they were read; read them again and decide again."
+
+
+class ItemEtagMismatch(EtagMismatch):
+    message = "The item {item_id} has changed since it was read; read it again and decide again."
 
 
 class CursorExpired(OutOfRange):

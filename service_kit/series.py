@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import peewee
 
-from service_kit.revisions import Counter
+from service_kit.revisions import Counter, damaged
 
 SERIES_ID = 2
 """The row of `counter` for the series. Row 1 has the revisions."""
@@ -26,3 +26,16 @@ def take_numbers(count: int) -> range:
         raise peewee.OperationalError("the store has no series of numbers; it may be being restored")
     last: int = rows[0][0]
     return range(last - count + 1, last + 1)
+
+
+def series_problems() -> list[str]:
+    """Return what is wrong with the last number of the series, a clause each."""
+    is_right = Counter.select().where(Counter.id == SERIES_ID, ~damaged(Counter.revision)).exists()
+    return [] if is_right else ["the series of numbers in counter is missing or damaged"]
+
+
+def repair_series() -> None:
+    """Begin the series again if its last number is lost. A number that is in use is skipped when it is taken."""
+    if series_problems():
+        Counter.delete().where(Counter.id == SERIES_ID).execute()
+        Counter.insert(id=SERIES_ID, revision=0).execute()

@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Log as the servers do, but to pytest, which shows it when a test fails. Start the watchdog."""
     remove_abandoned_folders()
     config.stash[WATCHDOG] = Watchdog()
+    os.environ["TZ"] = "UTC"  # loans are due at the end of a local date of the machine
     set_up_logs("info", as_json=True)
     logging.root.handlers.clear()
     # A shell starts background processes with SIGINT ignored. Child processes inherit that, and tests interrupt some.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from admin_server.books.entries import book_columns, changed_columns, check_update
 from admin_server.books.messages import book_message, etag, expected_back_times
 from admin_server.books.writing import insert_books, isbn_taken_meanwhile, locked_book, refuse_taken_isbn, save_book
+from admin_server.inventory.copies import refuse_copies_out
 from admin_server.store.models import Book
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.v1 import book_pb2
@@ -35,8 +36,8 @@ def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Bo
 def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_pb2.Book:
     """Change the fields that the mask names.
 
-    Raises `FieldInvalid`, `BookNotFound`, `BookRemoved`, `IsbnTaken`, and `EtagMismatch` for a book that has changed
-    since the request's etag.
+    Raises `FieldInvalid`, `BookNotFound`, `BookRemoved`, `IsbnTaken`, `CopiesOnLoan`, and `EtagMismatch` for a book
+    that has changed since the request's etag.
     """
     check_update(request)
     book = request.book
@@ -50,9 +51,11 @@ def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_
             raise BookRemoved(book_id=book.id)
         changed = changed_columns(row, book, fields)
         refuse_taken_isbn(changed["isbn"], but=row.id)
+        refuse_copies_out(row, int(str(changed["total_copies"])))
+        recounted = changed["total_copies"] != row.total_copies
         for name, value in changed.items():
             setattr(row, name, value)
-        save_book(row, clock())
+        save_book(row, clock(), recounted=recounted)
         learn(learnable(row.words.split()))
         return book_message(row, expected_back_times([row]).get(row.id))
 

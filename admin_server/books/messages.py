@@ -51,7 +51,7 @@ def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.
     book = catalog_message(row)
     book.etag = etag(row)
     if row.state == BOOK_STATE_ACTIVE:
-        book.available_copies = max(0, row.total_copies - row.on_loan)
+        book.available_copies = max(0, row.lendable_copies - row.on_loan)
     if next_available_time is not None and not book.available_copies:
         book.next_available_time.CopyFrom(timestamp(next_available_time))
     return book

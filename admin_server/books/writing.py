@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import peewee
 
 from admin_server.books.entries import ENTRY_COLUMNS
+from admin_server.inventory.copies import add_copies, set_copies, withdraw_all
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book
-from library.v1.book_pb2 import BOOK_STATE_ACTIVE
+from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.errors import BookNotFound, IsbnTaken
 from library_domain.isbn import normalized_isbn13
 from service_kit.ids import new_id
@@ -23,6 +24,7 @@ INSERT = Statement(
     Book.insert(
         state=BOOK_STATE_ACTIVE,
         on_loan=0,
+        lendable_copies=param("total_copies"),
         **{name: param(name) for name in (*ENTRY_COLUMNS, "id", "create_time", "update_time", "revision")},
     )
 )
@@ -34,27 +36,47 @@ UPDATE = Statement(
 
 
 def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
-    """Insert new books within the present transaction, each with a revision of its own; return their columns."""
+    """Insert new books and their items within the present transaction, each with a revision of its own.
+
+    Return the columns of the books.
+    """
     made_here = {"create_time": now, "update_time": now}
-    rows = [{**made_here, "id": new_id(), **book} for book in books]
-    return _write(INSERT, rows)
+    rows = _write(INSERT, [{**made_here, "id": new_id(), **book} for book in books])
+    add_copies({row["id"]: row["total_copies"] for row in rows}, now)
+    return rows
 
 
-def update_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+def update_books(
+    books: Sequence[Mapping[str, object]], now: int, recounted: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Update books whose rows this transaction has locked, each with a revision of its own; return their columns.
 
     Args:
         books: All columns of `UPDATE`, but for time and revision.
         now: The time of the change, in microseconds since 1970.
+        recounted: The ids of those whose number of copies has changed.
     """
-    return _write(UPDATE, [{**book, "update_time": now} for book in books])
+    rows = _write(UPDATE, [{**book, "update_time": now} for book in books])
+    withdraw_all([row["id"] for row in rows if row["state"] == BOOK_STATE_REMOVED], now)
+    set_copies({row["id"]: row["total_copies"] for row in rows if row["id"] in recounted}, now)
+    return rows
 
 
-def save_book(row: Book, now: int) -> None:
-    """Save a book whose row this transaction has locked, with a revision of its own."""
+def save_book(row: Book, now: int, *, recounted: bool = True) -> None:
+    """Save a book whose row this transaction has locked, with a revision of its own.
+
+    With `recounted`, its items are made or withdrawn by its number of copies, all of them if it was removed.
+    """
     row.update_time = now
     row.revision = take_revisions()
     row.save()
+    if not recounted:
+        return
+    if row.state == BOOK_STATE_REMOVED:
+        withdraw_all([row.id], now)
+    else:
+        set_copies({row.id: row.total_copies}, now)
+    row.lendable_copies = Book.select(Book.lendable_copies).where(Book.id == row.id).scalar()
 
 
 def _write(statement: Statement, books: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

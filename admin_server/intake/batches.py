@@ -12,6 +12,7 @@ from admin_server.books.messages import catalog_message, etag
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
 from admin_server.intake.rows import Row
+from admin_server.inventory.copies import copies_out
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
@@ -72,6 +73,8 @@ class Entry:
     state: int
     etag: str
     """Of the book before this batch; empty for a new one."""
+    on_loan: int = 0
+    """Its open loans."""
     before: dict[str, object] = field(default_factory=dict)
     """The earlier values of all columns that this batch changes."""
 
@@ -243,6 +246,8 @@ class _Batch:
             if there + _copies(row.columns) > MOST_COPIES:
                 return _refused(row, "copies", f"the book has {there} already, and can have {MOST_COPIES} at most")
             values = {"total_copies": there + _copies(row.columns)}
+        elif mode == ON_DUPLICATE_UPDATE and (out := _too_many_out(entry, values)):
+            return _refused(row, "copies", f"must be at least {out}, as {out} copies of the book are on loan")
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
             outcome.result = RESULTS[mode]
@@ -280,7 +285,9 @@ class _Batch:
         new = [entry for entry in entries if not entry.etag]
         changed = [entry for entry in entries if entry.etag and entry.before]
         written = insert_books([{**entry.columns, "id": entry.id} for entry in new], now)
-        written += update_books([{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed], now)
+        recounted = [entry.id for entry in changed if "total_copies" in entry.before]
+        changes = [{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed]
+        written += update_books(changes, now, recounted)
         return [
             runs.Effect(entry.id, entry.etag, etag_of(row["revision"], row["update_time"]), entry.before)
             for entry, row in zip([*new, *changed], written, strict=True)
@@ -295,11 +302,22 @@ def _lock_books(store: Store, ids: Iterable[str]) -> None:
 
 def _entry(row: Book) -> Entry:
     catalog_message(row)  # raises for a damaged row
-    return Entry(row.id, {name: getattr(row, name) for name in ENTRY_COLUMNS}, row.state, etag(row))
+    return Entry(
+        row.id, {name: getattr(row, name) for name in ENTRY_COLUMNS}, row.state, etag(row), on_loan=row.on_loan
+    )
 
 
 def _identity(row: Row) -> str:
     return title_identity(str(row.columns["title"]), json.loads(str(row.columns["authors"])))
+
+
+def _too_many_out(entry: Entry, values: dict[str, object]) -> int:
+    """Return the number of copies on loan if it is greater than the new number of copies; 0 if not."""
+    total = _copies({**entry.columns, **values})
+    if total >= min(_copies(entry.columns), entry.on_loan):
+        return 0
+    out = copies_out(entry.id, entry.on_loan)
+    return out if out > total else 0
 
 
 def _copies(columns: dict[str, object]) -> int:

@@ -91,7 +91,7 @@ def _undone(store: Store, effects: Sequence[ImportBook], now: int) -> list[UndoO
         return []
     books = _locked_books(store, ids)
     newest_loans = _newest_loans(ids)
-    outcomes, columns, done = [], [], []
+    outcomes, columns, recounted, done = [], [], [], []
     for effect in effects:
         outcome = UndoOutcome(book_id=effect.book_id)
         book = books.get(effect.book_id)
@@ -103,9 +103,10 @@ def _undone(store: Store, effects: Sequence[ImportBook], now: int) -> list[UndoO
         outcome.result = _result(effect, book, newest_loans.get(book.id))
         if _is_to_be_done(effect, book, outcome.result):
             columns.append(_columns_before(effect, book))
+            recounted += [book.id] if columns[-1]["total_copies"] != book.total_copies else []
         if outcome.result in (UNDO_RESULT_REMOVED, UNDO_RESULT_RESTORED):
             done.append(effect)
-    update_books(columns, now)
+    update_books(columns, now, recounted)
     if done:
         keys = [effect.book_id for effect in done]
         ImportBook.update(is_undone=1).where(ImportBook.run == effects[0].run, ImportBook.book_id.in_(keys)).execute()

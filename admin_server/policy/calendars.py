@@ -26,6 +26,9 @@ from service_kit.unreadable import readable
 LISTS = ("weekly_closed_days", "yearly_closed_days", "closed_ranges", "exceptions")
 DAYS_OF_A_WEEK = 7
 
+MOST_BYTES = 200_000
+"""The largest calendar: the frontend sets a row of more than 250,000 bytes aside."""
+
 
 def get_calendar(store: Store, branch: str) -> calendar_pb2.Calendar:
     """Return the calendar of a branch. Raises `FieldInvalid` for an invalid code, and `BranchNotFound`."""
@@ -88,7 +91,13 @@ def _stored_calendar(branch: str) -> models.Calendar:
 def _refuse_unless_possible(
     row: models.Calendar, before: calendar_pb2.Calendar, after: calendar_pb2.Calendar, now: int
 ) -> None:
-    """Raise `NeverOpen` for a calendar without an open day, and `ClosedDayPassed` for one that changes the past."""
+    """Raise `NeverOpen` for a calendar without an open day, and `ClosedDayPassed` for one that changes the past.
+
+    Raise `FieldInvalid` for one that is too large for a row of the sync.
+    """
+    if after.ByteSize() > MOST_BYTES:
+        lists = [f"calendar.{name}" for name in ("closed_ranges", "exceptions") if getattr(after, name)]
+        raise FieldInvalid(*((path, f"must be shorter: the calendar has over {MOST_BYTES:,} bytes") for path in lists))
     today, new = today_in(row.branch, now), Calendar.from_message(after)
     is_every_weekday = len(after.weekly_closed_days) == DAYS_OF_A_WEEK
     raise_if_never_open(new, today, "calendar.weekly_closed_days" if is_every_weekday else "calendar.closed_ranges")

@@ -123,9 +123,9 @@ def salvaged_calendar(branch: Any) -> calendar_pb2.Calendar:
     return calendar_pb2.Calendar(branch=_shown(branch), update_time=NO_TIME)
 
 
-def salvaged_rule(rule_id: Any) -> circulation_rule_pb2.CirculationRule:
-    """Return what can be sent of a damaged rule."""
-    return circulation_rule_pb2.CirculationRule(id=_shown(rule_id), update_time=NO_TIME)
+def salvaged_rule(rule_id: Any, deleted: Any) -> circulation_rule_pb2.CirculationRule:
+    """Return what can be sent of a damaged rule. The frontend does not use a deleted one again."""
+    return circulation_rule_pb2.CirculationRule(id=_shown(rule_id), deleted=deleted == 1, update_time=NO_TIME)
 
 
 def salvaged_settings(settings_id: Any) -> library_settings_pb2.LibrarySettings:

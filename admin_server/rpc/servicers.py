@@ -6,9 +6,10 @@ from admin_server.intake import imports
 from admin_server.intake.imports import ImportLimits
 from admin_server.reports import borrower_pages
 from admin_server.reports.borrower_pages import BorrowerPageLimits
-from admin_server.rpc import branches, catalog, loans, policy, reports, status, sync, users
+from admin_server.rpc import branches, catalog, inventory, loans, policy, reports, status, sync, users
 from library.admin.v1.branch_service_pb2_grpc import add_BranchServiceServicer_to_server
 from library.admin.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
+from library.admin.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
 from library.admin.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from library.admin.v1.policy_service_pb2_grpc import add_PolicyServiceServicer_to_server
 from library.admin.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
@@ -19,7 +20,7 @@ from service_kit.clock import Clock
 from service_kit.server import Service
 from service_kit.store import Store
 
-WRITING_SERVICES = tuple(module.SERVICE.full_name for module in (catalog, policy, branches, sync))
+WRITING_SERVICES = tuple(module.SERVICE.full_name for module in (catalog, inventory, policy, branches, sync))
 """Services whose health is NOT_SERVING while the store cannot be written. Calls that only read are still answered."""
 
 
@@ -36,6 +37,7 @@ def services(
         Service(catalog.SERVICE, catalog_servicer, add_CatalogServiceServicer_to_server),
         Service(policy.SERVICE, policy.PolicyServicer(store, clock), add_PolicyServiceServicer_to_server),
         Service(branches.SERVICE, branches.BranchServicer(store, clock), add_BranchServiceServicer_to_server),
+        Service(inventory.SERVICE, inventory.InventoryServicer(store, clock), add_InventoryServiceServicer_to_server),
         Service(users.SERVICE, user_servicer, add_UserServiceServicer_to_server),
         Service(loans.SERVICE, loans.LoanServicer(store, clock), add_LoanServiceServicer_to_server),
         Service(reports.SERVICE, reports.ReportServicer(store, clock), add_ReportServiceServicer_to_server),

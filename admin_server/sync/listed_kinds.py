@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
+from admin_server.inventory.messages import FEED_COLUMNS, feed_message
 from admin_server.policy import messages
-from admin_server.store.models import Book, Branch, Calendar, CirculationRule, LibrarySettings
+from admin_server.store.models import Book, Branch, Calendar, CirculationRule, Item, LibrarySettings
 from admin_server.sync.listed_kind import ListedKind, ListedKinds
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
-from library.v1 import book_pb2
+from library.v1 import book_pb2, item_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library.v1.item_pb2 import ITEM_STATE_MISSING, ITEM_STATE_UNSPECIFIED
 
 BOOK_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
+ITEM_STATES = frozenset(item_pb2.ItemState.values()) - {ITEM_STATE_UNSPECIFIED}
 COPIES = range(2**31)
 
 
@@ -22,6 +25,15 @@ def _salvaged_book(book_id: Any, state: Any, total_copies: Any) -> book_pb2.Book
         id=book_id if isinstance(book_id, str) else repr(book_id)[:100],
         state=state if state in BOOK_STATES else BOOK_STATE_UNAVAILABLE,
         total_copies=total_copies if isinstance(total_copies, int) and total_copies in COPIES else 0,
+    )
+
+
+def _salvaged_item(item_id: Any, book_id: Any, state: Any) -> item_pb2.Item:
+    """Return what a damaged row contains of an item. If that does not include its state, the item may not be lent."""
+    return item_pb2.Item(
+        id=item_id if isinstance(item_id, str) else repr(item_id)[:100],
+        book_id=book_id if isinstance(book_id, str) else "",
+        state=state if state in ITEM_STATES else ITEM_STATE_MISSING,
     )
 
 
@@ -53,7 +65,7 @@ LISTED_KINDS = ListedKinds(
             "rule",
             columns=messages.RULE_COLUMNS,
             message_of=lambda row: messages.rule_of(*row),
-            salvaged=[CirculationRule.id],
+            salvaged=[CirculationRule.id, CirculationRule.deleted],
             salvage=messages.salvaged_rule,
         ),
         ListedKind(
@@ -62,6 +74,13 @@ LISTED_KINDS = ListedKinds(
             message_of=lambda row: messages.settings_of(*row),
             salvaged=[LibrarySettings.id],
             salvage=messages.salvaged_settings,
+        ),
+        ListedKind(
+            "item",
+            columns=[getattr(Item, name) for name in FEED_COLUMNS],
+            message_of=feed_message,
+            salvaged=[Item.id, Item.book_id, Item.state],
+            salvage=_salvaged_item,
         ),
     ],
 )

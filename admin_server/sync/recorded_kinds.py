@@ -8,6 +8,7 @@ from typing import Any
 
 import peewee
 
+from admin_server.inventory.on_loan import note_items_on_loan
 from admin_server.store.models import Book, HistoryEntry, Loan, User
 from library.v1 import loan_pb2
 from library_domain.history import history_columns
@@ -74,6 +75,7 @@ def _count_copies_out(loans: Sequence[loan_pb2.Loan]) -> None:
     for book_id in sorted({loan.book_id for loan in loans}):  # in one order, so that no two transactions deadlock
         open_loans = Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == book_id, Loan.return_time.is_null())
         Book.update(on_loan=open_loans).where(Book.id == book_id).execute()
+    note_items_on_loan({loan.item_id for loan in loans if loan.item_id})
 
 
 RECORDED_KINDS = (

@@ -12,6 +12,8 @@ from uuid import UUID
 
 import peewee
 
+from admin_server.inventory.copies import KEPT_TOTAL, LENDABLE
+from admin_server.inventory.on_loan import IS_ON_LOAN
 from admin_server.store.models import (
     Book,
     Branch,
@@ -19,6 +21,7 @@ from admin_server.store.models import (
     CirculationRule,
     Epoch,
     Frontend,
+    Item,
     LibrarySettings,
     Loan,
 )
@@ -41,10 +44,13 @@ from service_kit.damage import (
 )
 from service_kit.doctor import Identity
 from service_kit.revisions import Counter, damaged, newest_in, take_revisions
+from service_kit.series import repair_series, series_problems
+from service_kit.statements import tuples
 from service_kit.store import Store
 
 LISTED: tuple[tuple[Any, int], ...] = (
     (Book, 1),
+    (Item, 1),
     (Branch, 0),
     (Calendar, 0),
     (CirculationRule, 0),
@@ -65,9 +71,12 @@ FRONTEND: Rules = {
     Frontend.newest_revision: number_in(0),
 }
 
-COUNTS = {
-    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null())
+LOANS_COUNTED = {
+    Book.on_loan: Loan.select(peewee.fn.COUNT(Loan.key)).where(Loan.book_id == Book.id, Loan.return_time.is_null()),
+    Item.on_loan: IS_ON_LOAN,
 }
+ITEMS_COUNTED = {Book.total_copies: KEPT_TOTAL, Book.lendable_copies: LENDABLE}
+"""Columns that count other rows, each with the query for the right value. Items are counted by their loans."""
 
 NO_FRONTEND = str(UUID(int=0))
 """Replaces an id that is lost. No frontend has this one, so an operator has to accept a frontend."""
@@ -81,7 +90,8 @@ def find_start_damage(store: Store) -> list[str]:
 
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause each."""
-    return [*find_start_damage(store), *column_problems(COLUMNS), *count_problems(COUNTS)]
+    found = [*find_start_damage(store), *series_problems(), *column_problems(COLUMNS)]
+    return [*found, *count_problems(LOANS_COUNTED), *count_problems(ITEMS_COUNTED, "items")]
 
 
 def frontend_id(store: Store) -> str:
@@ -95,12 +105,14 @@ def repair(store: Store, clock: Clock) -> Identity:
     newest = max(newest_in(column) for column in (Counter.revision, *_counted_revisions()))
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
+    repair_series()
     for model, least in LISTED:
-        for row in list(model.select(model.key).where(damaged(model.revision, least=least))):
-            model.update(revision=take_revisions()).where(model.key == row.key).execute()
+        for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=least))):
+            model.update(revision=take_revisions()).where(model.key == key).execute()
     for kind in RECORDED_KINDS:
         kind.model.update(revision=0).where(damaged(kind.model.revision)).execute()  # the next version replaces it
-    correct_counts(COUNTS)
+    correct_counts(LOANS_COUNTED)
+    correct_counts(ITEMS_COUNTED)
     identity = _repair_frontend(store)
     Epoch.delete().execute()
     begin_epoch(store, clock)

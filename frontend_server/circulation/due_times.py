@@ -1,12 +1,7 @@
 """When a loan is due: pure functions of times in microseconds since 1970.
 
-<<<<<<< HEAD
 A loan for days is due at 23:59:59 of a local date of the branch that lends. A loan for hours is due when these hours
 have elapsed, also when the clocks change between. A loan is overdue after its due time.
-=======
-A loan for days is due at 23:59:59 of a local date of the branch that lends. A loan for hours is due when they have
-elapsed, also when the clocks change between. A loan is overdue after its due time.
->>>>>>> 0b6b0bba73bf55e44eb6f545b3f8007a628ccbd8
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from service_kit.store import Store
 LENDING_SERVICE = lending_service_pb2.DESCRIPTOR.services_by_name["LendingService"]
 
 
-@instrument_servicer(LENDING_SERVICE, rules={"ListLoans": [row_position]})
+@instrument_servicer(LENDING_SERVICE, rules={"ReturnBook": [checkin.check_return], "ListLoans": [row_position]})
 class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
     """library.frontend.v1.LendingService."""
 
@@ -47,10 +47,10 @@ class LendingServicer(lending_service_pb2_grpc.LendingServiceServicer):
         return loan
 
     def GetLoan(self, request: lending_service_pb2.GetLoanRequest, context: grpc.ServicerContext) -> loan_pb2.Loan:
-        return loans.get_loan(self._store, request.id, self._clock.now)
+        return loans.get_loan(self._store, request.id, self._rules, self._clock.now)
 
     def ListLoans(
         self, request: lending_service_pb2.ListLoansRequest, context: grpc.ServicerContext
     ) -> lending_service_pb2.ListLoansResponse:
-        page, token = loans.list_loans(self._store, request, self._clock.now)
+        page, token = loans.list_loans(self._store, request, self._rules, self._clock.now)
         return lending_service_pb2.ListLoansResponse(loans=page, next_page_token=token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.rpc.catalog import CATALOG_SERVICE, CatalogServicer
+from frontend_server.rpc.circulation import CIRCULATION_SERVICE, CirculationServicer
 from frontend_server.rpc.lending import LENDING_SERVICE, LendingServicer
 from frontend_server.rpc.members import MEMBER_SERVICE, MemberServicer
 from frontend_server.rpc.sync import SYNC_SERVICE, SyncServicer
@@ -11,6 +12,7 @@ from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import (
     catalog_service_pb2_grpc,
+    circulation_service_pb2_grpc,
     lending_service_pb2_grpc,
     member_service_pb2_grpc,
     sync_service_pb2_grpc,
@@ -19,7 +21,15 @@ from service_kit.server import Service
 from service_kit.store import Store
 
 LENDING_SERVICE_NAME: str = LENDING_SERVICE.full_name
-WRITING_SERVICES: tuple[str, ...] = (MEMBER_SERVICE.full_name, LENDING_SERVICE_NAME, SYNC_SERVICE.full_name)
+CIRCULATION_SERVICE_NAME: str = CIRCULATION_SERVICE.full_name
+CLOCK_SERVICES = (LENDING_SERVICE_NAME, CIRCULATION_SERVICE_NAME)
+"""Services whose health is NOT_SERVING while the clock is behind: see `frontend_server.watched_clock`."""
+WRITING_SERVICES: tuple[str, ...] = (
+    MEMBER_SERVICE.full_name,
+    LENDING_SERVICE_NAME,
+    CIRCULATION_SERVICE_NAME,
+    SYNC_SERVICE.full_name,
+)
 """Services whose health is NOT_SERVING while the store cannot be written. Their methods that only read still answer."""
 
 
@@ -35,6 +45,11 @@ def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync)
             LENDING_SERVICE,
             LendingServicer(store, rules, clock, sync),
             lending_service_pb2_grpc.add_LendingServiceServicer_to_server,
+        ),
+        Service(
+            CIRCULATION_SERVICE,
+            CirculationServicer(store, rules, clock, sync),
+            circulation_service_pb2_grpc.add_CirculationServiceServicer_to_server,
         ),
         Service(
             SYNC_SERVICE, SyncServicer(store, clock, sync), sync_service_pb2_grpc.add_SyncServiceServicer_to_server

@@ -11,6 +11,7 @@ from library_client.library_error import FieldViolation, LibraryError
 __all__ = [
     "AdminUnavailable",
     "BY_REASON",
+    "BarcodeTaken",
     "BlockNotFound",
     "BookNotFound",
     "BookOnLoan",
@@ -40,6 +41,7 @@ __all__ = [
     "ItemNotOnLoan",
     "ItemOnLoan",
     "ItemTypeLimitReached",
+    "ItemWithdrawn",
     "LibraryError",
     "LoanLimitReached",
     "LoanNotFound",
@@ -173,7 +175,8 @@ class RenewalLimitReached(LibraryError):
 class BookOnLoan(LibraryError):
     """Copies of the book are on loan.
 
-    Wait for them, or withdraw the book.
+    Wait for them, or withdraw the book. To lower the number of copies: the metadata has `copies_free`, the most that
+    can be withdrawn now.
 
     Status: FAILED_PRECONDITION.
     """
@@ -533,12 +536,30 @@ class ItemNotLendable(LibraryError):
 
 
 class ItemOnLoan(LibraryError):
-    """Another user has the item; the metadata has the due time.
+    """A user has the item; the metadata has the due time.
 
     Status: FAILED_PRECONDITION.
     """
 
     reason = "ITEM_ON_LOAN"
+
+
+class ItemWithdrawn(LibraryError):
+    """The item is withdrawn, which is final.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "ITEM_WITHDRAWN"
+
+
+class BarcodeTaken(LibraryError):
+    """Items have these barcodes already, maybe withdrawn ones; the metadata has the barcodes.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "BARCODE_TAKEN"
 
 
 class ItemNotOnLoan(LibraryError):
@@ -654,6 +675,8 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "ITEM_NOT_FOUND": ItemNotFound,
     "ITEM_NOT_LENDABLE": ItemNotLendable,
     "ITEM_ON_LOAN": ItemOnLoan,
+    "ITEM_WITHDRAWN": ItemWithdrawn,
+    "BARCODE_TAKEN": BarcodeTaken,
     "ITEM_NOT_ON_LOAN": ItemNotOnLoan,
     "RULE_NOT_LENDABLE": RuleNotLendable,
     "USER_BLOCKED": UserBlocked,

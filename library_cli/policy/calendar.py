@@ -104,7 +104,7 @@ def close(chosen: Chosen, first: date, last: date | None, reason: str) -> None:
 @click.option("--reason", default="", help="Why, such as Advent Sunday.")
 @click.pass_obj
 def open_(chosen: Chosen, day: date, reason: str) -> None:
-    """Open a branch on DATE, whatever else its calendar contains."""
+    """Open a branch on DATE, although its calendar closes it in other ways."""
     with in_office(chosen.admin_target) as office:
         calendar = office.calendar(chosen.branch)
         _replace(calendar, [each for each in calendar.exceptions if _day(each) != day])

@@ -93,7 +93,7 @@ def add(admin_target: str, /, row_branch: str, row_category: str, row_type: str,
     multiple=True,
     metavar="NAME",
     type=click.Choice([value.option for value in VALUES]),
-    help="Give the option of this name its usual value again; may be given several times.",
+    help="Unset the value of this option; may be given several times.",
 )
 @click.pass_obj
 def change(

@@ -27,6 +27,7 @@ COLUMNS = 100
 DOCUMENTS: dict[str, set[str]] = {
     "docs/command.md": set(),
     "docs/import.md": set(),
+    "docs/policy.md": set(),
     "docs/grpc.md": {"grpcurl", "evans"},
     "docs/http.md": {"curl"},
     "README.md": {"curl", "grpcurl"},

@@ -198,6 +198,14 @@ def test_all_that_is_wrong_with_a_calendar_is_named(librarian: Librarian) -> Non
     assert librarian.calendar().weekly_closed_days == []
 
 
+def test_a_calendar_that_a_row_of_the_sync_cannot_have_is_refused(librarian: Librarian) -> None:
+    closed_days = [closed(day(2030, 1, 1 + number % 28), day(2031 + number, 1, 1), "x" * 200) for number in range(999)]
+    assert set(librarian.close(closed_ranges=closed_days).fields) == {"calendar.closed_ranges"}
+    for each in closed_days:
+        each.reason = "x" * 100
+    assert isinstance(librarian.close(closed_ranges=closed_days), Calendar)
+
+
 def test_a_calendar_without_an_open_day_is_refused(librarian: Librarian) -> None:
     never = librarian.close(weekly_closed_days=ALL_WEEK)
     assert (reason(never), set(never.fields)) == ("NEVER_OPEN", {"calendar.weekly_closed_days"})

@@ -14,9 +14,10 @@ from typing import Any, cast
 import pytest
 
 from admin_server.books import listing
+from admin_server.inventory import listing as items_listing
 from admin_server.reports import loans as loan_reports
 from admin_server.reports import users as user_reports
-from admin_server.store.models import Book, Loan, User
+from admin_server.store.models import Book, Item, Loan, User
 from admin_server.sync import changes
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_UPDATE,
@@ -24,22 +25,25 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportOptions,
     ListBooksRequest,
 )
+from library.admin.v1.inventory_service_pb2 import ListItemsRequest
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
+from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED
 from library_domain.users import user_words
-from service_kit.clock import DAY
+from service_kit.clock import DAY, timestamp
 from service_kit.ids import new_id
 from service_kit.store import Store
+from service_kit.text.keys import text_key
 from tests.support.admin import Admin
 from tests.support.clocks import SettableClock
 from tests.support.isbns import isbn13
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
 ROWS = 4_000
-GROWING_TABLES = ('"book"', '"loan"', '"user_account"')
+GROWING_TABLES = ('"book"', '"item"', '"loan"', '"user_account"')
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,11 @@ def admin(databases: FreshDatabases, engine: Engine) -> Iterator[Admin]:
             ]
             for begin in range(0, ROWS, 500):
                 Loan.insert_many(loans[begin : begin + 500]).execute()
+            store.database.execute_sql("UPDATE item SET branch = 'b' || mod(key, 200) WHERE mod(key, 200) <> 9")
+            Item.update(state=ITEM_STATE_WITHDRAWN).where(Item.key.in_(range(9, ROWS, 200))).execute()
+            for key in range(0, ROWS, 10):
+                texts = {"item_type_key": text_key(f"T{key // 10 % 50}"), "shelf_key": text_key(f"S{key // 10 % 50}")}
+                Item.update(**texts).where(Item.key == key).execute()
         with store.reading():
             store.database.execute_sql("ANALYZE")
         yield admin
@@ -204,6 +213,41 @@ def test_an_import_and_its_undoing_go_by_indexes(admin: Admin) -> None:
     assert_no_table_is_read_whole(plans_of(admin, lambda: admin.undo(options.run_id)))
 
 
+ITEMS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "withdrawn": {"state": ITEM_STATE_WITHDRAWN},
+    "book": {"book_id": "BOOK"},
+    "branch": {"branch": "b7"},
+    "type": {"item_type": "T7"},
+    "shelf": {"shelf": "S7"},
+    "type and shelf": {"item_type": "T7", "shelf": "S7"},
+    "barcode": {"barcode_prefix": "300010000017"},
+    "barcode and type": {"barcode_prefix": "300010000017", "item_type": "T7"},
+    "created after": {"created_after": "NOW"},
+    "book, created after": {"book_id": "BOOK", "created_after": "NOW"},
+}
+ITEM_INDEXES = {
+    "withdrawn": "item_by_state",
+    "book": "item_book_id_key",
+    "branch": "item_branch_key",
+    "type": "item_by_type",
+    "shelf": "item_by_shelf",
+    "barcode": "item_barcode",
+    "created after": "item_create_time_key",
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_every_list_of_items_goes_by_an_index(admin: Admin, name: str) -> None:
+    values = {"BOOK": Item.get(Item.key == 70).book_id, "NOW": timestamp(admin.clock() - DAY)}
+    filters: dict[str, Any] = {field: values.get(str(value), value) for field, value in ITEMS[name].items()}
+    request = ListItemsRequest(page_size=20, **filters)
+    first = plans_of(admin, lambda: items_listing.list_items(admin.store, request))
+    assert ITEM_INDEXES.get(name, "") in first[0]
+    request.page_token = items_listing.list_items(admin.store, request)[1]
+    assert_no_table_is_read_whole(first + plans_of(admin, lambda: items_listing.list_items(admin.store, request)))
+
+
 LOANS: dict[str, dict[str, Any]] = {
     "all": {},
     "user": {"user_id": "USER"},
@@ -266,9 +310,11 @@ def test_users_are_found_by_an_index(admin: Admin, query: str, index: str, inclu
 def test_a_poll_goes_by_the_index_of_revisions(admin: Admin) -> None:
     middle = admin.page_of_changes(page_size=1_000).next_cursor
     request = ListCatalogChangesRequest(cursor=middle, page_size=20)
-    [plan] = plans_of(admin, lambda: changes.list_catalog_changes(admin.store, request))
-    assert_no_table_is_read_whole([plan])
-    assert ("Index Cond: ((revision >" if admin.store.is_postgresql else "(revision>? AND revision<?)") in plan
+    plans = plans_of(admin, lambda: changes.list_catalog_changes(admin.store, request))
+    assert len(plans) == 3, "the revisions of books and of items, and the rows of the kind that is on the page"
+    assert_no_table_is_read_whole(plans)
+    for plan in plans:
+        assert ("Index Cond: ((revision >" if admin.store.is_postgresql else "(revision>? AND revision<?)") in plan
 
 
 def test_an_idle_poll_reads_no_book(admin: Admin) -> None:
@@ -284,11 +330,12 @@ def test_an_idle_poll_reads_no_book(admin: Admin) -> None:
 
 
 def books_read_by(admin: Admin, use_case: Callable[[], object]) -> int:
-    """How many rows of the table `book` its statements fetch, by the engine's own count."""
+    """How many books and items its statements fetch, by the engine's own count; without entries of indexes alone."""
     store = admin.store
     with statements_of(store) as run:
         use_case()
-    about_books = [(sql, values) for sql, values in run if '"book"' in sql]
+    of_books = [(sql, values) for sql, values in run if re.search('FROM "(book|item)"', sql)]
+    about_books = [(sql, values) for sql, values in of_books if 'SELECT "t1"."revision" FROM' not in sql]
     print(*[sql for sql, _ in run], sep="\n")
     fetched = 0
     with store.reading():
@@ -302,5 +349,9 @@ def books_read_by(admin: Admin, use_case: Callable[[], object]) -> int:
 
 
 def rows_of_plan(plan: dict[str, Any]) -> int:
-    own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if plan.get("Relation Name") == "book" else 0
+    own = (
+        plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        if plan.get("Relation Name") in ("book", "item")
+        else 0
+    )
     return int(own) + sum(rows_of_plan(child) for child in plan.get("Plans", []))

@@ -343,7 +343,7 @@ def test_a_damaged_row_does_not_stop_the_push_of_the_others(
     sent: list[str] = []
 
     def record(request: Any) -> Any:
-        ids = [row.user.id or row.loan.id for row in request.states]
+        ids = [row.user.id or row.loan.id or row.history.id for row in request.states]
         sent.extend(ids)
         outcomes = [RecordOutcome(id=each, result=RECORD_RESULT_RECORDED) for each in ids]
         reply = {"outcomes": outcomes, "receipt": "r", "newest_revision": 1}

@@ -16,6 +16,7 @@ from library.v1.loan_pb2 import (
     LOAN_STATE_ACTIVE,
     LOAN_STATE_RETURNED,
 )
+from library_domain.default_policy import DEFAULT_RULE_ID
 from library_domain.errors import (
     BookNotFound,
     BookRemoved,
@@ -24,19 +25,17 @@ from library_domain.errors import (
     NoCopyAvailable,
     UserNotFound,
 )
-from service_kit.clock import DAY, rfc3339, timestamp
+from service_kit.clock import rfc3339, timestamp
 from service_kit.errors import RequestIdReused
 from service_kit.ids import new_id
 from service_kit.store import Store
-from tests.support.clocks import SettableClock
+from tests.support.clocks import SettableClock, end_of_day
 from tests.support.frontend import LocalFrontend, refused
 
 # --- borrowing ---
 
 
-def test_a_loan_is_due_so_many_days_of_24_hours_after_it_was_made(
-    frontend: LocalFrontend, clock: SettableClock
-) -> None:
+def test_a_loan_is_due_at_the_end_of_the_last_of_its_days(frontend: LocalFrontend, clock: SettableClock) -> None:
     book, user = frontend.book("Emma", copies=2), frontend.user()
     for days in (1, 14, 365):
         clock.advance(seconds=0.123456)
@@ -49,8 +48,11 @@ def test_a_loan_is_due_so_many_days_of_24_hours_after_it_was_made(
             book_title="Emma",
             days=days,
             borrow_time=timestamp(clock.now),
-            due_time=timestamp(clock.now + days * DAY),
+            due_time=timestamp(end_of_day(clock.now, days)),
             state=LOAN_STATE_ACTIVE,
+            branch="main",
+            time_zone="UTC",
+            rule_id=DEFAULT_RULE_ID,
         )
         assert frontend.loan(loan.id) == loan
         frontend.bring_back(loan.id)
@@ -113,8 +115,8 @@ def test_without_a_free_copy_the_refusal_names_when_the_first_is_expected_back(
 
     metadata = refused(frontend, NoCopyAvailable, frontend.borrow, book.id, user.id)
 
-    assert metadata == {"book_id": book.id, "next_available_time": rfc3339(clock.now + 7 * DAY)}
-    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(clock.now + 7 * DAY)
+    assert metadata == {"book_id": book.id, "next_available_time": rfc3339(end_of_day(clock.now, 7))}
+    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(end_of_day(clock.now, 7))
 
 
 def test_no_book_that_is_unknown_removed_or_does_not_circulate_is_lent(frontend: LocalFrontend) -> None:

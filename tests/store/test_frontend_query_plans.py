@@ -147,7 +147,7 @@ def list_books(**filters: Any) -> Callable[[Town], object]:
 
 
 def list_loans(town: Town, **filters: Any) -> object:
-    return loans.list_loans(town.frontend.store, ListLoansRequest(**filters), town.frontend.clock)
+    return loans.list_loans(town.frontend.store, ListLoansRequest(**filters), town.frontend.rules, town.frontend.clock)
 
 
 def borrow_what_is_out(town: Town) -> None:

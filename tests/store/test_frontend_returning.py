@@ -26,7 +26,7 @@ from library_domain.errors import (
 from service_kit.clock import DAY, SECOND, rfc3339, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
-from tests.support.clocks import SettableClock
+from tests.support.clocks import SettableClock, end_of_day
 from tests.support.frontend import LocalFrontend, refused
 
 # --- returning ---
@@ -37,14 +37,15 @@ def test_who_is_late_owes_a_fine(frontend: LocalFrontend, clock: SettableClock) 
     for late, fine in (
         (-14 * DAY, None),
         (0, None),
-        (1, Money(currency_code="EUR", nanos=200_000_000)),
+        (SECOND - 1, None),
+        (SECOND, Money(currency_code="EUR", nanos=200_000_000)),
         (DAY, Money(currency_code="EUR", nanos=200_000_000)),
-        (DAY + 1, Money(currency_code="EUR", nanos=400_000_000)),
+        (DAY + SECOND, Money(currency_code="EUR", nanos=400_000_000)),
         (30 * DAY, Money(currency_code="EUR", units=6)),
-        (1_000 * DAY - 1, Money(currency_code="EUR", units=200)),
+        (1_000 * DAY, Money(currency_code="EUR", units=200)),
     ):
         loan = frontend.borrow(book.id, user.id, 14)
-        clock.now += 14 * DAY + late
+        clock.now = end_of_day(clock.now, 14) + late
 
         returned = frontend.bring_back(loan.id)
 
@@ -82,12 +83,12 @@ def test_what_was_never_lent_does_not_come_back(frontend: LocalFrontend) -> None
 
 def test_a_renewal_moves_the_due_time_by_its_days(frontend: LocalFrontend, clock: SettableClock) -> None:
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
-    clock.advance(days=14)  # the very moment when it is due
+    clock.now = end_of_day(clock.now, 14)  # the very moment when it is due
 
     renewed = frontend.renew(loan.id, 7)
 
     loan.days, loan.renewal_count = 21, 1
-    loan.due_time.CopyFrom(timestamp(clock.now + 7 * DAY))
+    loan.due_time.CopyFrom(timestamp(end_of_day(clock.now, 7)))
     assert renewed == loan
     assert frontend.loan(loan.id) == loan
 
@@ -108,7 +109,7 @@ def test_a_loan_lasts_at_most_365_days_with_its_renewals(frontend: LocalFrontend
 
 def test_what_is_overdue_is_not_renewed(frontend: LocalFrontend, clock: SettableClock) -> None:
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
-    due = clock.now + 14 * DAY
+    due = end_of_day(clock.now, 14)
     clock.now = due + 1
     metadata = refused(frontend, LoanOverdue, frontend.renew, loan.id, 7)
     assert metadata == {"loan_id": loan.id, "due_time": rfc3339(due)}
@@ -116,7 +117,7 @@ def test_what_is_overdue_is_not_renewed(frontend: LocalFrontend, clock: Settable
 
 def test_a_loan_is_renewed_up_to_its_due_time(frontend: LocalFrontend, clock: SettableClock) -> None:
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
-    clock.now += 14 * DAY
+    clock.now = end_of_day(clock.now, 14)
     assert frontend.renew(loan.id, 7).days == 21
 
 
@@ -126,7 +127,7 @@ def test_a_loan_at_its_due_time_is_refused_for_its_renewals_and_not_as_overdue(
     loan = frontend.borrow(frontend.book().id, frontend.user().id, 14)
     for _ in range(3):
         frontend.renew(loan.id, 7)
-    clock.now += 35 * DAY
+    clock.now = end_of_day(clock.now, 35)
     refused(frontend, RenewalLimitReached, frontend.renew, loan.id, 7)
     clock.now += 1
     refused(frontend, LoanOverdue, frontend.renew, loan.id, 7)
@@ -158,7 +159,7 @@ def listed(frontend: LocalFrontend, page_size: int, **filters: object) -> list[l
     request = ListLoansRequest(page_size=page_size, **filters)  # type: ignore[arg-type]
     loans: list[loan_pb2.Loan] = []
     while True:
-        page, request.page_token = list_loans(frontend.store, request, frontend.clock)
+        page, request.page_token = list_loans(frontend.store, request, frontend.rules, frontend.clock)
         assert len(page) <= page_size
         loans += page
         if not request.page_token:
@@ -171,7 +172,7 @@ def test_loans_are_listed_oldest_first_by_every_filter(frontend: LocalFrontend, 
         frontend.borrow(book.id, user.id, days).id
         for days, user, book in itertools.product((1, 2, 2), users[:2], books[:2])
     ]
-    clock.advance(days=1, seconds=1)
+    clock.now = end_of_day(clock.now, 1) + 1
     for loan_id in ids[::4]:
         frontend.bring_back(loan_id)
     everything = [frontend.loan(loan_id) for loan_id in ids]
@@ -203,9 +204,9 @@ def test_a_page_token_of_loans_is_good_for_its_own_filters_only(frontend: LocalF
     for _ in range(3):
         frontend.borrow(book.id, user.id)
     request = ListLoansRequest(page_size=1, user_id=user.id)
-    _, request.page_token = list_loans(frontend.store, request, frontend.clock)
+    _, request.page_token = list_loans(frontend.store, request, frontend.rules, frontend.clock)
     request.page_size = 2
-    assert len(list_loans(frontend.store, request, frontend.clock)[0]) == 2
+    assert len(list_loans(frontend.store, request, frontend.rules, frontend.clock)[0]) == 2
     others = [
         ListLoansRequest(user_id=frontend.user().id),
         ListLoansRequest(user_id=user.id, book_id=book.id),
@@ -216,5 +217,5 @@ def test_a_page_token_of_loans_is_good_for_its_own_filters_only(frontend: LocalF
     for other in others:
         other.page_token = request.page_token
         with pytest.raises(FieldInvalid) as refusal:
-            list_loans(frontend.store, other, frontend.clock)
+            list_loans(frontend.store, other, frontend.rules, frontend.clock)
         assert [field for field, _ in refusal.value.problems] == ["page_token"]

@@ -79,7 +79,7 @@ def test_books_are_found_in_the_order_of_their_ids(frontend_store: Store, clock:
 
     def loans(**fields: object) -> list[str]:
         request = ListLoansRequest(**fields)  # type: ignore[arg-type]
-        return [each.id for each in list_loans(frontend.store, request, clock)[0]]
+        return [each.id for each in list_loans(frontend.store, request, frontend.rules, clock)[0]]
 
     assert loans(id_prefix=loan.id[:14], only_open=True) == [loan.id]
     assert loans(id_prefix=loan.id.replace("-", ""), book_id=IDS[1]) == []

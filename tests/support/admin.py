@@ -10,6 +10,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from admin_server.books import catalog, listing
 from admin_server.intake import imports, runs, undo
 from admin_server.intake.imports import LIMITS, ImportLimits
+from admin_server.inventory import items
+from admin_server.inventory import listing as items_listing
 from admin_server.reports import loans as loan_reports
 from admin_server.reports import users as user_reports
 from admin_server.sync import changes, records
@@ -27,6 +29,12 @@ from library.admin.v1.catalog_service_pb2 import (
     UndoOutcome,
     UpdateBookRequest,
 )
+from library.admin.v1.inventory_service_pb2 import (
+    CreateItemRequest,
+    ListItemsRequest,
+    UpdateItemRequest,
+    WithdrawItemRequest,
+)
 from library.admin.v1.loan_service_pb2 import ListLoansRequest, ListUnavailableBooksRequest
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.sync.v1.sync_service_pb2 import (
@@ -38,6 +46,7 @@ from library.sync.v1.sync_service_pb2 import (
     State,
 )
 from library.v1.book_pb2 import Book
+from library.v1.item_pb2 import Item
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
 from service_kit.clock import DAY, timestamp
@@ -51,7 +60,7 @@ FRONTEND = CREDENTIALS.frontend_id
 """The frontend whose rows are recorded, unless a test names another one."""
 
 
-Item = TypeVar("Item")
+Listed = TypeVar("Listed")
 
 
 class Admin:
@@ -125,6 +134,26 @@ class Admin:
         """List the titles of all books."""
         return [book.title for book in self.books(**filters)]
 
+    def items(self, page_size: int = 0, **filters: Any) -> list[Item]:
+        """List all items, page after page."""
+        request = ListItemsRequest(page_size=page_size, **filters)
+        return every_page(lambda: items_listing.list_items(self.store, request), request)
+
+    def create_item(self, book_id: str, request_id: str = "", **fields: Any) -> Item:
+        """Create an item; `fields` as Item has them."""
+        request = CreateItemRequest(item=Item(book_id=book_id, **fields), request_id=request_id)
+        return items.create_item(self.store, request, self.clock)
+
+    def update_item(self, item: Item, *paths: str) -> Item:
+        """Update an item by a mask of these paths."""
+        request = UpdateItemRequest(item=item, update_mask=FieldMask(paths=paths))
+        return items.update_item(self.store, request, self.clock)
+
+    def withdraw_item(self, item_id: str, *, force: bool = False, etag: str = "") -> Item:
+        """Withdraw an item."""
+        request = WithdrawItemRequest(id=item_id, force=force, etag=etag)
+        return items.withdraw_item(self.store, request, self.clock)
+
     def unavailable(self, page_size: int = 0) -> list[Book]:
         """List all books that cannot be borrowed, page after page."""
         request = ListUnavailableBooksRequest(page_size=page_size)
@@ -150,7 +179,12 @@ class Admin:
         request = ListCatalogChangesRequest(cursor=cursor, receipt=receipt, page_size=page_size)
         return changes.list_catalog_changes(self.store, request)
 
-    def changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[CatalogChange], str]:
+    def changes(self, cursor: str = "", page_size: int = 0, kind: str = "book") -> tuple[list[CatalogChange], str]:
+        """All changes of books, or of another kind, since the cursor, page after page, and the cursor after it."""
+        found, cursor = self.all_changes(cursor, page_size)
+        return [change for change in found if change.WhichOneof("change") == kind], cursor
+
+    def all_changes(self, cursor: str = "", page_size: int = 0) -> tuple[list[CatalogChange], str]:
         """All that changed since the cursor, page after page, and the cursor after it."""
         found: list[CatalogChange] = []
         while True:
@@ -180,11 +214,11 @@ class Admin:
         return State(revision=revision, loan=loan)
 
 
-def every_page(list_page: Callable[[], tuple[list[Item], str]], request: ListRequest) -> list[Item]:
+def every_page(list_page: Callable[[], tuple[list[Listed], str]], request: ListRequest) -> list[Listed]:
     """Ask for page after page, each with the token of the one before; return all items."""
-    found: list[Item] = []
+    found: list[Listed] = []
     while True:
-        items, request.page_token = list_page()
-        found += items
+        listed, request.page_token = list_page()
+        found += listed
         if not request.page_token:
             return found

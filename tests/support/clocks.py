@@ -17,3 +17,8 @@ class SettableClock:
     def advance(self, *, days: float = 0, seconds: float = 0) -> None:
         """Move on by these days and seconds; below zero, back."""
         self.now += round(days * DAY + seconds * SECOND)
+
+
+def end_of_day(now: int, days: int = 0) -> int:
+    """Return the last second of the date that comes `days` days after that of a time, in UTC."""
+    return (now // DAY + days + 1) * DAY - SECOND

@@ -15,8 +15,11 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
+from library.admin.v1 import inventory_service_pb2
+from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.item_pb2 import ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN, Item
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import refusal_of
@@ -38,6 +41,7 @@ class Desk:
             "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"
         )
         self.admin, self.frontend = admin.admin(), frontend.frontend()
+        self.inventory = InventoryServiceStub(admin.channel())
         self.rest = rest_servers.start([frontend.address, admin.address])
         self._channels = {"library.admin.v1": admin.channel(), "library.frontend.v1": frontend.channel()}
 
@@ -91,6 +95,19 @@ class Desk:
         """Get a book as the admin has it."""
         book: Book = self.admin.catalog.GetBook(admin_catalog.GetBookRequest(id=book_id))
         return book
+
+    def items_on(self, book_id: str, shelf: str) -> list[Item]:
+        """List the items of a book on a shelf, or all if it is empty; also withdrawn ones."""
+        requests = [
+            inventory_service_pb2.ListItemsRequest(book_id=book_id, shelf=shelf, state=state)
+            for state in (ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN)
+        ]
+        return [item for request in requests for item in self.inventory.ListItems(request).items]
+
+    def item_now(self, item_id: str) -> Item:
+        """Get an item as the admin has it."""
+        item: Item = self.inventory.GetItem(inventory_service_pb2.GetItemRequest(id=item_id))
+        return item
 
     def loan_now(self, loan_id: str) -> Loan:
         """Get a loan."""
@@ -203,6 +220,57 @@ def removing(desk: Desk) -> Case:
     )
 
 
+def creating_an_item(desk: Desk) -> Case:
+    book = desk.book(copies=1)
+
+    def request(shelf: str) -> Any:
+        return inventory_service_pb2.CreateItemRequest(item=Item(book_id=book.id, shelf=shelf))
+
+    def withdraw(answer: bytes) -> None:
+        desk.inventory.WithdrawItem(inventory_service_pb2.WithdrawItemRequest(id=Item.FromString(answer).id))
+
+    return Case(request("A"), request("B"), withdraw, lambda answer: len(desk.items_on(book.id, "A")))
+
+
+def creating_items(desk: Desk) -> Case:
+    book = desk.book(copies=1)
+
+    def request(shelf: str) -> Any:
+        item = Item(book_id=book.id, shelf=shelf)
+        return inventory_service_pb2.BatchCreateItemsRequest(item=item, count=2)
+
+    def withdraw(answer: bytes) -> None:
+        for item in inventory_service_pb2.BatchCreateItemsResponse.FromString(answer).items:
+            desk.inventory.WithdrawItem(inventory_service_pb2.WithdrawItemRequest(id=item.id))
+
+    return Case(request("A"), request("B"), withdraw, lambda answer: len(desk.items_on(book.id, "A")) // 2)
+
+
+def updating_an_item(desk: Desk) -> Case:
+    [item] = desk.items_on(desk.book(copies=1).id, "")
+
+    def request(note: str) -> Any:
+        mask = FieldMask(paths=["note"])
+        return inventory_service_pb2.UpdateItemRequest(item=Item(id=item.id, note=note), update_mask=mask)
+
+    return Case(
+        request("Torn"),
+        request("Repaired"),
+        lambda answer: desk.inventory.UpdateItem(request("Torn again")),
+        lambda answer: int(desk.item_now(item.id).etag == Item.FromString(answer).etag),
+    )
+
+
+def withdrawing_an_item(desk: Desk) -> Case:
+    first, second = desk.items_on(desk.book(copies=2).id, "")
+    return Case(
+        inventory_service_pb2.WithdrawItemRequest(id=first.id),
+        inventory_service_pb2.WithdrawItemRequest(id=second.id),
+        lambda answer: None,  # nothing changes a withdrawn item
+        lambda answer: int(desk.item_now(first.id).etag == Item.FromString(answer).etag),
+    )
+
+
 def undoing(desk: Desk) -> Case:
     ids = [str(uuid.uuid4()) for _ in range(2)]
     for run_id in ids:
@@ -304,6 +372,10 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/AddBook": adding,
     "library.admin.v1.CatalogService/RemoveBook": removing,
     "library.admin.v1.CatalogService/UndoImport": undoing,
+    "library.admin.v1.InventoryService/CreateItem": creating_an_item,
+    "library.admin.v1.InventoryService/BatchCreateItems": creating_items,
+    "library.admin.v1.InventoryService/UpdateItem": updating_an_item,
+    "library.admin.v1.InventoryService/WithdrawItem": withdrawing_an_item,
     "library.admin.v1.CatalogService/UpdateBook": updating,
     **POLICY_CASES,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,

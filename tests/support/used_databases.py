@@ -52,6 +52,7 @@ class UsedDatabases:
             with _connected(url) as connection:
                 if _shape(connection) != self._fresh.shape:
                     return False
+                connection.execute("SELECT pg_stat_reset()")  # tests count deadlocks
                 _empty(connection, _written_tables(connection))
                 for name, rows in self._fresh.rows.items():
                     with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as copy:

@@ -16,6 +16,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
+from admin_server.inventory import items
 from admin_server.store import models as admin_models
 from admin_server.sync import epochs, pairing, records
 from frontend_server import watched_clock
@@ -38,6 +39,12 @@ from library.admin.v1.catalog_service_pb2 import (
     RemoveBookRequest,
     UndoImportRequest,
     UpdateBookRequest,
+)
+from library.admin.v1.inventory_service_pb2 import (
+    BatchCreateItemsRequest,
+    CreateItemRequest,
+    UpdateItemRequest,
+    WithdrawItemRequest,
 )
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
@@ -74,7 +81,7 @@ from library.v1 import (
 )
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
-from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE, Item
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.barcodes import card_number
 from library_domain.pairing import Credentials
@@ -85,6 +92,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.desk_calls import DeskCalls
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.sync.libraries import WireError
 
@@ -96,8 +104,10 @@ CARDS = [card_number(number) for number in range(1, 6)]
 
 BOOK_IDS = [str(UUID(int=number)) for number in range(1, 9)]
 ITEM_IDS = [str(UUID(int=number)) for number in range(201, 213)]
+BARCODES = [f"B{number}" for number in range(6)]
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
+BARCODES = [f"B{number}" for number in range(40)]
 WORDS = ("emma", "persuasion", "middlemarch", "villette", "shirley", "romola", "lavengro")
 FRONTEND = str(UUID(int=0xF))
 REFUSED, UNKNOWN, FAILS = tuple("04"), tuple("8c"), tuple("13579bdf")
@@ -157,6 +167,7 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/BorrowBook": self.borrow,
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                **DeskCalls(store, clock, some_request_id).by_name,
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
@@ -324,7 +335,7 @@ class FrontendCalls:
 
     def _item(self, item_id: str, chance: random.Random) -> CatalogChange:
         """Return a change of an item, which may move to another book, or get the barcode of another one."""
-        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice("ABCD"))
+        item = item_pb2.Item(id=item_id, book_id=chance.choice(BOOK_IDS), barcode=chance.choice(BARCODES))
         item.state = chance.choice([ITEM_STATE_IN_SERVICE, ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE])
         return CatalogChange(revision=next(self._revisions), item=item)
 
@@ -362,6 +373,10 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
                 **PolicyCalls(store, clock).by_name,
+                "library.admin.v1.InventoryService/CreateItem": self.create_item,
+                "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
+                "library.admin.v1.InventoryService/UpdateItem": self.update_item,
+                "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
                 "library.sync.v1.SyncService/RecordStates": self.record,
                 "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                 "a first call": lambda chance: pairing.check_caller(
@@ -380,7 +395,8 @@ class AdminCalls:
         book = book_pb2.Book(
             id=self._some_book(chance), title=" ".join(chance.sample(WORDS, 2)), isbn=chance.choice(ISBNS)
         )
-        mask = FieldMask(paths=chance.choice([["title"], ["isbn"], ["title", "isbn"]]))
+        book.total_copies = chance.randint(1, 3)
+        mask = FieldMask(paths=chance.choice([["title"], ["isbn"], ["title", "isbn"], ["total_copies"]]))
         request = UpdateBookRequest(book=book, update_mask=mask, request_id=some_request_id(chance))
         return catalog.update_book(self.store, request, self.clock)
 
@@ -403,6 +419,33 @@ class AdminCalls:
         request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
         return undo.undo_import(self.store, request, self.clock)
 
+    def create_item(self, chance: random.Random) -> object:
+        item = Item(book_id=self._some_book(chance), barcode=chance.choice(["", *BARCODES]))
+        request = CreateItemRequest(item=item, request_id=some_request_id(chance))
+        return items.create_item(self.store, request, self.clock)
+
+    def create_items(self, chance: random.Random) -> object:
+        request = BatchCreateItemsRequest(
+            item=Item(book_id=self._some_book(chance)), request_id=some_request_id(chance)
+        )
+        if chance.random() < 0.5:
+            request.barcodes.extend(chance.sample(BARCODES, 2))
+        else:
+            request.count = 2
+        return items.batch_create_items(self.store, request, self.clock)
+
+    def update_item(self, chance: random.Random) -> object:
+        item = Item(id=self._some_item(chance), barcode=chance.choice(BARCODES), state=ITEM_STATE_SET_ASIDE)
+        mask = FieldMask(paths=chance.choice([["barcode"], ["state"], ["barcode", "state"]]))
+        request = UpdateItemRequest(item=item, update_mask=mask, request_id=some_request_id(chance))
+        return items.update_item(self.store, request, self.clock)
+
+    def withdraw_item(self, chance: random.Random) -> object:
+        request = WithdrawItemRequest(
+            id=self._some_item(chance), force=chance.random() < 0.5, request_id=some_request_id(chance)
+        )
+        return items.withdraw_item(self.store, request, self.clock)
+
     def record(self, chance: random.Random) -> object:
         now = timestamp(self.clock())
         users = [
@@ -418,7 +461,12 @@ class AdminCalls:
             State(
                 revision=next(self._revisions),
                 loan=loan_pb2.Loan(
-                    id=loan_id, book_id=self._some_book(chance), user_id=USER_IDS[0], borrow_time=now, due_time=now
+                    id=loan_id,
+                    book_id=self._some_book(chance),
+                    item_id=self._some_item(chance),
+                    user_id=USER_IDS[0],
+                    borrow_time=now,
+                    due_time=now,
                 ),
             )
             for loan_id in chance.sample(USER_IDS, 4)
@@ -435,6 +483,11 @@ class AdminCalls:
 
     def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:
         return AddBookRequest(title=" ".join(chance.sample(WORDS, 3)), isbn=chance.choice(ISBNS), request_id=request_id)
+
+    def _some_item(self, chance: random.Random) -> str:
+        with self.store.reading():
+            ids = [row.id for row in admin_models.Item.select().order_by(admin_models.Item.key.desc()).limit(8)]
+        return chance.choice(ids or [new_id()])
 
     def _some_book(self, chance: random.Random) -> str:
         with self.store.reading():

@@ -106,7 +106,12 @@ class PeopleRules:
             book.total_copies = copies
             paths.append("total_copies")
         with self.library.admin.at_work() as store:
-            update_book(store, UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths)), self.library.clock)
+            row = admin_models.Book.get(admin_models.Book.id == book_id)
+            try:
+                update_book(store, UpdateBookRequest(book=book, update_mask=FieldMask(paths=paths)), self.library.clock)
+            except BookOnLoan:
+                assert copies
+                assert copies < min(row.on_loan, row.total_copies)
 
     @rule(which=WHICH, withdraw=st.booleans())
     def remove_book(self, which: int, withdraw: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from admin_server.books.catalog import add_book
+from admin_server.store.models import Item as AdminItem
 from admin_server.sync.changes import MAX_PAGE_BYTES
 from admin_server.sync.listed_kinds import LISTED_KINDS
 from frontend_server.store.models import Book, SetAside, SyncState
@@ -27,7 +28,7 @@ from tests.sync.posters import FIELD_NUMBER, LISTED, PULLED, TABLES, TORN, Front
 
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine, page_size=4, more_tables=TABLES)
+    library = Library(databases, engine, page_size=5, more_tables=TABLES)
     library.listed_kinds, library.pulled_kinds = LISTED, PULLED
     yield library
     library.close()
@@ -35,17 +36,21 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 def test_pages_have_rows_of_all_kinds_in_the_order_of_their_revisions(library: Library) -> None:
     before = _revision(library)
-    made = [_add_book(library) if number % 4 == 1 else _put_up(library, "news") for number in range(9)]
-    for page_size in (1, 2, 5, 9):
+    made: list[str] = []
+    for number in range(9):
+        made += _add_with_item(library) if number % 4 == 1 else [_put_up(library, "news")]
+    for page_size in (1, 2, 5, 11):
         pages = _pages(library, page_size)
         assert all(len(page.changes) == page_size for page in pages[:-1])
         changes = [change for page in pages for change in page.changes]
-        assert [change.revision for change in changes] == [before + number for number in range(1, 10)]
-        assert [change.book.id or change.poster.id for change in changes] == made
+        assert [change.revision for change in changes] == [before + number for number in range(1, 12)]
+        assert [change.book.id or change.item.id or change.poster.id for change in changes] == made
 
 
 def test_a_page_of_several_kinds_stays_below_what_a_message_may_have(library: Library) -> None:
-    made = [_put_up(library, "long " * 50_000) if number % 2 else _add_book(library) for number in range(12)]
+    made: list[str] = []
+    for number in range(12):
+        made += [_put_up(library, "long " * 50_000)] if number % 2 else _add_with_item(library)
     pages = _pages(library, 1_000)
     assert 2 <= len(pages) <= 4
     assert all(page.ByteSize() < 1.1 * MAX_PAGE_BYTES for page in pages)
@@ -58,7 +63,7 @@ def test_a_frontend_that_is_upgraded_later_applies_what_it_kept(
     library.pulled_kinds = PULLED_KINDS
     book = _add_book(library)
     changed, torn, repaired = _put_up(library, "new"), _put_up(library, "new"), _put_up(library, TORN)
-    assert library.pull() == 4
+    assert library.pull() == 5, "the book has an item"
     for poster_id, text in ((changed, "newer"), (torn, TORN), (repaired, "whole")):
         with library.admin.at_work() as store:
             posters.change(store, poster_id, text=text)
@@ -184,6 +189,13 @@ def test_a_change_without_any_kind_is_kept_too(library: Library) -> None:
 def _add_book(library: Library) -> str:
     with library.admin.at_work() as store:
         return add_book(store, AddBookRequest(title="Emma", copies=1), library.clock).id
+
+
+def _add_with_item(library: Library) -> list[str]:
+    """Add a book, and return its id and that of its item."""
+    book_id = _add_book(library)
+    with library.admin.at_work():
+        return [book_id, AdminItem.get(AdminItem.book_id == book_id).id]
 
 
 def _put_up(library: Library, text: str) -> str:

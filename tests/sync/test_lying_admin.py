@@ -173,7 +173,7 @@ def test_an_impossible_change_is_set_aside_and_its_page_applied(branch: LocalFro
 
 
 def answer(request: Any, **fields: Any) -> RecordStatesResponse:
-    ids = [row.user.id or row.loan.id for row in request.states]
+    ids = [row.user.id or row.loan.id or row.history.id for row in request.states]
     outcomes = [RecordOutcome(id=each, result=RECORD_RESULT_RECORDED) for each in ids]
     return RecordStatesResponse(**{"outcomes": outcomes, "receipt": "r1", "newest_revision": 1, **fields})
 
@@ -249,7 +249,8 @@ def test_a_reason_is_kept_short_and_plain(branch: LocalFrontend, reason: str, ca
 
     def refuse(request: Any) -> Any:
         outcomes = [
-            RecordOutcome(id=row.user.id, result=RECORD_RESULT_REFUSED, reason=reason) for row in request.states
+            RecordOutcome(id=row.user.id or row.history.id, result=RECORD_RESULT_REFUSED, reason=reason)
+            for row in request.states
         ]
         return answer(request, outcomes=outcomes)
 

@@ -24,7 +24,7 @@ BOOKS = 7
 
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
-    library = Library(databases, engine, page_size=3)
+    library = Library(databases, engine, page_size=6)  # three books, each with its item
     yield library
     library.close()
 

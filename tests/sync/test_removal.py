@@ -66,7 +66,7 @@ def test_a_removed_book_is_not_lent_after_its_sync(library: Library, book: Book,
     with library.frontend.at_work() as store:
         renew_loan(store, RenewLoanRequest(loan_id=loan.id, days=2), RULES, library.clock)
         returned = return_book(store, ReturnBookRequest(loan_id=loan.id), RULES, library.clock)
-        assert get_loan(store, loan.id, library.clock) == returned
+        assert get_loan(store, loan.id, RULES, library.clock) == returned
     library.sync()
     assert _borrowed(library) == {}
 

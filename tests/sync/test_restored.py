@@ -222,7 +222,8 @@ def test_a_frontend_that_was_not_restored_pushes_nothing_twice_when_it_starts(li
     library.sync()
 
     sent = [request.states for request in library.wire.sent if isinstance(request, RecordStatesRequest)]
-    assert [[state.WhichOneof("state") for state in states] for states in sent] == [["user"], ["user"]]
+    kinds = [[state.WhichOneof("state") for state in states] for states in sent]
+    assert kinds == [["user"], ["user", "history"]], "the proof, then what is new"
     assert library.frontend.contents()["loan"] == before["loan"]
 
 

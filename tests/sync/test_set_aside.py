@@ -23,7 +23,7 @@ from tests.support.library_command import library as library_command
 from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually, replica, status
-from tests.sync.libraries import Fault, Library, WireError
+from tests.sync.libraries import BOOKS_ALONE, Fault, Library, WireError
 from tests.sync.refusing_stores import (
     BAD,
     HARDEST,
@@ -43,6 +43,7 @@ PAGE = 4
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library = Library(databases, engine, page_size=PAGE)
+    library.listed_kinds = BOOKS_ALONE
     yield library
     library.close()
 
@@ -204,6 +205,7 @@ def test_the_words_of_a_row_that_was_refused_are_learned_with_the_next_one(
 
 def test_the_sweep_removes_a_row_that_is_damaged_in_this_store(databases: FreshDatabases) -> None:
     library = Library(databases, "sqlite")  # PostgreSQL stores valid texts only
+    library.listed_kinds = BOOKS_ALONE
     backup = library.admin.backup()
     torn, kept = library.add_book("Torn"), library.add_book(BAD)
     library.pull()

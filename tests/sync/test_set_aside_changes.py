@@ -20,13 +20,14 @@ from service_kit.migrations import migrate
 from service_kit.store import Store
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import Engine, FreshDatabases, migrations_of
-from tests.sync.libraries import RULES, Library
+from tests.sync.libraries import BOOKS_ALONE, RULES, Library
 from tests.sync.refusing_stores import BAD, HARDEST, aside, change, pull_altered, refuse
 
 
 @pytest.fixture
 def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
     library = Library(databases, engine, page_size=4)
+    library.listed_kinds = BOOKS_ALONE
     yield library
     library.close()
 

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
 
 import admin_server.rpc.servicers
 import frontend_server.rpc.services
@@ -18,6 +19,7 @@ from frontend_server.store.models import ensure_frontend_id
 from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as catalog
+from library.admin.v1 import inventory_service_pb2 as inventory
 from library.admin.v1 import loan_service_pb2 as loans
 from library.admin.v1 import user_service_pb2 as users
 from library.frontend.v1 import catalog_service_pb2 as browsing
@@ -25,6 +27,7 @@ from library.frontend.v1 import lending_service_pb2 as lending
 from library.frontend.v1 import member_service_pb2 as members
 from library.sync.v1 import sync_service_pb2 as sync
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
 from tests.support.clocks import SettableClock
@@ -78,6 +81,23 @@ NEW_BOOK = Book(
     total_copies=-3,
     state=BOOK_STATE_REMOVED,
 )
+WRONG_ITEM = Item(
+    id="7",
+    book_id="8",
+    barcode="b 1",
+    item_type="t" * 41,
+    branch="\x00",
+    call_number="c" * 101,
+    shelf="\u200b",
+    state=ITEM_STATE_WITHDRAWN,
+    note="n" * 1_001,
+    price=Money(units=-1),
+    etag="e" * 101,
+)
+WRONG_ITEM_FIELDS = {
+    *("item.id", "item.book_id", "item.barcode", "item.item_type", "item.branch", "item.call_number", "item.shelf"),
+    *("item.state", "item.note", "item.price", "item.etag"),
+}
 EVERYTHING = FieldMask(paths=["*"])
 NEW_BOOK_FIELDS = {
     *("book.id", "book.title", "book.authors[0]", "book.isbn", "book.publisher", "book.category", "book.language"),
@@ -222,6 +242,70 @@ ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
         {"book", "update_mask"},
     ),
     (f"{ADMIN}.CatalogService/RemoveBook", catalog.RemoveBookRequest(id="7"), {"id"}),
+    (
+        f"{ADMIN}.InventoryService/CreateItem",
+        inventory.CreateItemRequest(item=WRONG_ITEM, request_id="7"),
+        {*WRONG_ITEM_FIELDS, "request_id"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/CreateItem",
+        inventory.CreateItemRequest(item=Item(barcode="x" * 41)),
+        {"item.book_id", "item.barcode"},
+    ),
+    (f"{ADMIN}.InventoryService/CreateItem", inventory.CreateItemRequest(), {"item"}),
+    (
+        f"{ADMIN}.InventoryService/BatchCreateItems",
+        inventory.BatchCreateItemsRequest(
+            item=WRONG_ITEM, count=-1, barcodes=["", "b 1"], first_barcode="x" * 41, last_barcode="\x00", request_id="7"
+        ),
+        {*WRONG_ITEM_FIELDS, "count", "barcodes", "barcodes[0]", "first_barcode", "last_barcode", "request_id"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/BatchCreateItems",
+        inventory.BatchCreateItemsRequest(item=Item(), barcodes=["b1", "B 2", "B1"]),
+        {"item.book_id", "barcodes[1]", "barcodes[2]"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/BatchCreateItems",
+        inventory.BatchCreateItemsRequest(item=Item(barcode="B1"), first_barcode="A1", last_barcode="B"),
+        {"item.book_id", "item.barcode", "last_barcode"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/BatchCreateItems",
+        inventory.BatchCreateItemsRequest(item=Item()),
+        {"item.book_id", "count"},
+    ),
+    (f"{ADMIN}.InventoryService/GetItem", inventory.GetItemRequest(id="7"), {"id"}),
+    (f"{ADMIN}.InventoryService/LookupItem", inventory.LookupItemRequest(barcode="b 1"), {"barcode"}),
+    (
+        f"{ADMIN}.InventoryService/ListItems",
+        inventory.ListItemsRequest(
+            book_id="7",
+            state=9,  # type: ignore[arg-type]
+            branch="b" * 41,
+            item_type="\x00",
+            shelf="s" * 101,
+            barcode_prefix="x" * 41,
+            created_after=Timestamp(seconds=2**40),
+            **BAD_TOKEN,
+        ),
+        {"book_id", "state", "branch", "item_type", "shelf", "barcode_prefix", "created_after", *BAD_TOKEN},
+    ),
+    (
+        f"{ADMIN}.InventoryService/UpdateItem",
+        inventory.UpdateItemRequest(item=WRONG_ITEM, update_mask=EVERYTHING, request_id="7"),
+        {*WRONG_ITEM_FIELDS, "request_id"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/UpdateItem",
+        inventory.UpdateItemRequest(item=Item(), update_mask=FieldMask(paths=["barcode", "state", "book_id"])),
+        {"item.id", "item.barcode", "item.state", "update_mask"},
+    ),
+    (
+        f"{ADMIN}.InventoryService/WithdrawItem",
+        inventory.WithdrawItemRequest(id="7", etag="e" * 101, request_id="8"),
+        {"id", "etag", "request_id"},
+    ),
     (f"{ADMIN}.CatalogService/ListImportRuns", catalog.ListImportRunsRequest(**BAD_TOKEN), set(BAD_TOKEN)),
     (
         f"{ADMIN}.CatalogService/UndoImport",

@@ -7,6 +7,7 @@ from pathlib import Path
 from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
+from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
 from admin_server.store.models.loans import Loan
 from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sync import Epoch, Frontend
@@ -20,6 +21,8 @@ from service_kit.vocabulary import VocabularyWord
 __all__ = [
     "GUARDED_TABLES",
     "HAS_ISBN",
+    "HAS_SHELF",
+    "HAS_TYPE",
     "IN_CATALOGUE",
     "IS_RULE",
     "LOCK_ORDER",
@@ -27,6 +30,8 @@ __all__ = [
     "MODELS",
     "NOT_BORROWABLE",
     "NOT_CLOSED",
+    "NOT_IN_SERVICE",
+    "NOT_WITHDRAWN",
     "SCHEMA",
     "WORD_INDEXES",
     "Book",
@@ -39,6 +44,7 @@ __all__ = [
     "ImportBook",
     "ImportRow",
     "ImportRun",
+    "Item",
     "LibrarySettings",
     "Loan",
     "User",
@@ -48,13 +54,14 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
-LOCK_ORDER = ("frontend", "import_run", "book", "counter", "request")
+LOCK_ORDER = ("frontend", "import_run", "book", "counter", "series", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the order.
 """
 
 GUARDED_TABLES = {
+    "item": "book",
     "user_account": "frontend",
     "loan": "frontend",
     "history": "frontend",
@@ -69,12 +76,14 @@ GUARDED_TABLES = {
 }
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked.
 
-A new book or ISBN is also written only while the counter is locked, so no insert of a book waits for another one.
+A new book or ISBN is also written only while the counter is locked, so no insert of a book waits for another one. The
+same is true of a new item or barcode. Items of a book are written only while its row is locked.
 """
 
 MODELS = [
     Counter,
     Book,
+    Item,
     User,
     Loan,
     HistoryEntry,

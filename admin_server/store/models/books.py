@@ -10,7 +10,7 @@ from service_kit.columns import BytewiseTextField, FeedColumns
 # With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
 HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index to find several ISBNs
-NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= total_copies)")
+NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= lendable_copies)")
 
 
 class Book(FeedColumns):
@@ -39,6 +39,8 @@ class Book(FeedColumns):
     # Of title and first author: see library_domain.titles.
     title_key = peewee.BigIntegerField(default=0, constraints=[peewee.Default("0")])
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has pushed
+    # Items that are in service or on loan: minus `on_loan`, those that can be lent now.
+    lendable_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
 
     class Meta:
         table_name = "book"

@@ -75,7 +75,7 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "history", "loan", "book", "item", "series", "user_account", "counter", "request")
+LOCK_ORDER = ("sync_state", "history", "loan", "book", "series", "user_account", "counter", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
@@ -86,6 +86,7 @@ docs/locks.md has the reasons, tests/store/test_lock_order.py the check.
 GUARDED_TABLES = {
     "set_aside": "sync_state",
     "vocabulary": "sync_state",
+    "item": "book",
     "branch": "sync_state",
     "calendar": "sync_state",
     "circulation_rule": "sync_state",

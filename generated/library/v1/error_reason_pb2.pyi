@@ -47,7 +47,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RENEWAL_LIMIT_REACHED: _ErrorReason.ValueType  # 11
     """FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
     ERROR_REASON_BOOK_ON_LOAN: _ErrorReason.ValueType  # 12
-    """FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
+    """FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book. To lower the number of
+    copies: the metadata has `copies_free`, the most that can be withdrawn now.
+    """
     ERROR_REASON_EMAIL_TAKEN: _ErrorReason.ValueType  # 13
     """ALREADY_EXISTS. Another open account has this e-mail address."""
     ERROR_REASON_ISBN_TAKEN: _ErrorReason.ValueType  # 14
@@ -139,7 +141,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ITEM_NOT_LENDABLE: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
     ERROR_REASON_ITEM_ON_LOAN: _ErrorReason.ValueType  # 37
-    """FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+    """FAILED_PRECONDITION. A user has the item; the metadata has the due time."""
+    ERROR_REASON_ITEM_WITHDRAWN: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION. The item is withdrawn, which is final."""
+    ERROR_REASON_BARCODE_TAKEN: _ErrorReason.ValueType  # 40
+    """ALREADY_EXISTS. Items have these barcodes already, maybe withdrawn ones; the metadata has the barcodes."""
     ERROR_REASON_ITEM_NOT_ON_LOAN: _ErrorReason.ValueType  # 38
     """FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
     ERROR_REASON_RULE_NOT_LENDABLE: _ErrorReason.ValueType  # 41
@@ -186,7 +192,9 @@ ERROR_REASON_LOAN_OVERDUE: ErrorReason.ValueType  # 10
 ERROR_REASON_RENEWAL_LIMIT_REACHED: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION. The loan has reached the limit of renewals or days."""
 ERROR_REASON_BOOK_ON_LOAN: ErrorReason.ValueType  # 12
-"""FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book."""
+"""FAILED_PRECONDITION. Copies of the book are on loan. Wait for them, or withdraw the book. To lower the number of
+copies: the metadata has `copies_free`, the most that can be withdrawn now.
+"""
 ERROR_REASON_EMAIL_TAKEN: ErrorReason.ValueType  # 13
 """ALREADY_EXISTS. Another open account has this e-mail address."""
 ERROR_REASON_ISBN_TAKEN: ErrorReason.ValueType  # 14
@@ -278,7 +286,11 @@ ERROR_REASON_ITEM_NOT_FOUND: ErrorReason.ValueType  # 35
 ERROR_REASON_ITEM_NOT_LENDABLE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION. The item is set aside, on order, missing or withdrawn; the metadata has its `state`."""
 ERROR_REASON_ITEM_ON_LOAN: ErrorReason.ValueType  # 37
-"""FAILED_PRECONDITION. Another user has the item; the metadata has the due time."""
+"""FAILED_PRECONDITION. A user has the item; the metadata has the due time."""
+ERROR_REASON_ITEM_WITHDRAWN: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION. The item is withdrawn, which is final."""
+ERROR_REASON_BARCODE_TAKEN: ErrorReason.ValueType  # 40
+"""ALREADY_EXISTS. Items have these barcodes already, maybe withdrawn ones; the metadata has the barcodes."""
 ERROR_REASON_ITEM_NOT_ON_LOAN: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION. Nobody has the item, so its loan cannot be renewed."""
 ERROR_REASON_RULE_NOT_LENDABLE: ErrorReason.ValueType  # 41

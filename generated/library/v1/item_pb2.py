@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/item.proto\x12\nlibrary.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf5\x03\n\x04Item\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12\x1a\n\titem_type\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x0b\x63\x61ll_number\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x16\n\x05shelf\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x05state\x18\x08 \x01(\x0e\x32\x15.library.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12*\n\x05place\x18\t \x01(\x0e\x32\x15.library.v1.ItemPlaceB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x04note\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12!\n\x05price\x18\x0c \x01(\x0b\x32\x12.google.type.Money\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x15\n\x04\x65tag\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18\x64*\xa7\x01\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15ITEM_STATE_IN_SERVICE\x10\x01\x12\x18\n\x14ITEM_STATE_SET_ASIDE\x10\x02\x12\x17\n\x13ITEM_STATE_ON_ORDER\x10\x03\x12\x16\n\x12ITEM_STATE_MISSING\x10\x04\x12\x18\n\x14ITEM_STATE_WITHDRAWN\x10\x05*\x8b\x01\n\tItemPlace\x12\x1a\n\x16ITEM_PLACE_UNSPECIFIED\x10\x00\x12\x17\n\x13ITEM_PLACE_ON_SHELF\x10\x01\x12\x16\n\x12ITEM_PLACE_ON_LOAN\x10\x02\x12\x1c\n\x18ITEM_PLACE_ON_HOLD_SHELF\x10\x03\x12\x13\n\x0fITEM_PLACE_LOST\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/item.proto\x12\nlibrary.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x8d\x04\n\x04Item\x12\x1b\n\x02id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x03\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12\x1a\n\titem_type\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x0b\x63\x61ll_number\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x16\n\x05shelf\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12.\n\x05state\x18\x08 \x01(\x0e\x32\x15.library.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12*\n\x05place\x18\t \x01(\x0e\x32\x15.library.v1.ItemPlaceB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x64ue_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x04note\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12!\n\x05price\x18\x0c \x01(\x0b\x32\x12.google.type.Money\x12\x35\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x15\n\x04\x65tag\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18\x64*\xa7\x01\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15ITEM_STATE_IN_SERVICE\x10\x01\x12\x18\n\x14ITEM_STATE_SET_ASIDE\x10\x02\x12\x17\n\x13ITEM_STATE_ON_ORDER\x10\x03\x12\x16\n\x12ITEM_STATE_MISSING\x10\x04\x12\x18\n\x14ITEM_STATE_WITHDRAWN\x10\x05*\x8b\x01\n\tItemPlace\x12\x1a\n\x16ITEM_PLACE_UNSPECIFIED\x10\x00\x12\x17\n\x13ITEM_PLACE_ON_SHELF\x10\x01\x12\x16\n\x12ITEM_PLACE_ON_LOAN\x10\x02\x12\x1c\n\x18ITEM_PLACE_ON_HOLD_SHELF\x10\x03\x12\x13\n\x0fITEM_PLACE_LOST\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.v1.item_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ITEM'].fields_by_name['id']._loaded_options = None
-  _globals['_ITEM'].fields_by_name['id']._serialized_options = b'\342A\001\003'
+  _globals['_ITEM'].fields_by_name['id']._serialized_options = b'\342A\001\003\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ITEM'].fields_by_name['book_id']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['book_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_ITEM'].fields_by_name['item_type']._loaded_options = None
   _globals['_ITEM'].fields_by_name['item_type']._serialized_options = b'\272H\004r\002\030('
   _globals['_ITEM'].fields_by_name['branch']._loaded_options = None
@@ -59,10 +61,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_ITEM'].fields_by_name['etag']._loaded_options = None
   _globals['_ITEM'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030d'
-  _globals['_ITEMSTATE']._serialized_start=662
-  _globals['_ITEMSTATE']._serialized_end=829
-  _globals['_ITEMPLACE']._serialized_start=832
-  _globals['_ITEMPLACE']._serialized_end=971
+  _globals['_ITEMSTATE']._serialized_start=686
+  _globals['_ITEMSTATE']._serialized_end=853
+  _globals['_ITEMPLACE']._serialized_start=856
+  _globals['_ITEMPLACE']._serialized_end=995
   _globals['_ITEM']._serialized_start=158
-  _globals['_ITEM']._serialized_end=659
+  _globals['_ITEM']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

@@ -147,7 +147,7 @@ class Loan(_message.Message):
 
     @_builtins.property
     def fine(self) -> _money_pb2.Money:
-        """The fine if it was returned late. Not set if nothing is owed.
+        """The fine that was charged: at its return if it was late, and at a renewal that came late. Not set if nothing is owed.
         Example: null
         """
 

@@ -125,8 +125,9 @@ class CatalogServiceServicer:
         """Changes the fields of a book that the mask names; without a mask those that are set.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
-        `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`, or `BOOK_ON_LOAN` for fewer copies than are on
+        loan; ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the
+        book has changed since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -110,9 +110,9 @@ class CirculationServiceServicer:
         All gates are evaluated, and all that fail are reported, in this order: `ITEM_NOT_FOUND`, `BOOK_REMOVED`,
         `BOOK_UNAVAILABLE`, `ITEM_NOT_LENDABLE`, `ITEM_ON_LOAN`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`,
         `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`,
-        `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. All can be overridden but those about
-        an unknown item or user, a removed book or a closed account: `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. An
-        override of `ITEM_ON_LOAN` checks the item in first.
+        `LOAN_TOO_LONG`, `DUE_TIME_PASSED`. Status and message are those of the first. An override
+        is possible for all of them but `ITEM_NOT_FOUND`, `BOOK_REMOVED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`
+        and `DUE_TIME_PASSED`. An override of `ITEM_ON_LOAN` checks the item in first, with the fine of the other user.
 
         Errors: INVALID_ARGUMENT; NOT_FOUND, `ITEM_NOT_FOUND` or `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or
         `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -138,7 +138,8 @@ class CirculationServiceServicer:
 
         All reasons for a refusal are reported, in this order: `ITEM_NOT_FOUND`, `ITEM_NOT_ON_LOAN`, `LOAN_OVERDUE`,
         `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `MEMBERSHIP_EXPIRED`,
-        `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`.
+        `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`, `DUE_TIME_PASSED`. `LOAN_OVERDUE`, the limits, the membership,
+        the block and the length can be overridden.
 
         Errors: INVALID_ARGUMENT; NOT_FOUND, `ITEM_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`;
         ALREADY_EXISTS, `REQUEST_ID_REUSED`.
@@ -181,8 +182,8 @@ class CirculationServiceServicer:
 
     def MoveDueDates(self, request, context):
         """Moves the due dates of open loans, for example after a day was closed that was open before. Loans of a branch that are
-        due from one date to another become due on a new date. A call moves at most 1,000 loans; repeat it while `has_more`
-        is set. No loan becomes due earlier.
+        due from one date to another become due on a new date, at the end of that day. A call moves at most 1,000 loans; repeat
+        it while `has_more` is set. No loan becomes due earlier.
 
         Errors: INVALID_ARGUMENT for dates that are not dates, in a wrong order, or in the past; FAILED_PRECONDITION,
         `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.

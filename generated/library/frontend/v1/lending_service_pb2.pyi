@@ -38,7 +38,7 @@ class BorrowBookRequest(_message.Message):
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     days: _builtins.int
-    """For how many days, 1 to 365.
+    """For how many days, up to the most of the circulation rule. 0: the days or hours of the rule.
     Example: 14
     """
     request_id: _builtins.str
@@ -70,23 +70,31 @@ class ReturnBookRequest(_message.Message):
 
     LOAN_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BOOK_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     loan_id: _builtins.str
-    """The loan.
+    """The loan. Either this, or both `book_id` and `user_id`.
     Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
     """
     request_id: _builtins.str
     """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
     byte, and changes nothing (AIP-155). The id of a refused call can be used again.
     """
+    book_id: _builtins.str
+    """The book, if the loan is named by its book and its user."""
+    user_id: _builtins.str
+    """The user."""
     def __init__(
         self,
         *,
         loan_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        book_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["loan_id", b"loan_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "loan_id", b"loan_id", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -106,7 +114,7 @@ class RenewLoanRequest(_message.Message):
     Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
     """
     days: _builtins.int
-    """By how many days, 1 to 365.
+    """By how many days, up to the most of the circulation rule. 0: the days or hours of the rule.
     Example: 7
     """
     request_id: _builtins.str

@@ -78,43 +78,46 @@ class LendingServiceServicer:
     """
 
     def BorrowBook(self, request, context):
-        """Lends a copy of a book to a user for some days.
+        """Lends a copy of a book to a user: any free item of the book that the circulation rules lend to this user.
 
         If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
-        `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 0 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+        `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
-        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
-        Status and message are those of the first.
+        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+        `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`, `LOAN_TOO_LONG`,
+        `DUE_TIME_PASSED`. Status and message are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReturnBook(self, request, context):
-        """Returns a copy, for a user in any state. If it is late, the loan has the fine.
+        """Returns a copy, for a user in any state. If it is late, the loan has the fine. The loan is named by its id, or by its
+        book and its user: then it is the oldest open one of the two.
 
-        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs, or neither a loan nor both a book and a user; NOT_FOUND,
+        `LOAN_NOT_FOUND`; FAILED_PRECONDITION, `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`;
+        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewLoan(self, request, context):
-        """Renews a loan that is not due yet: its due time moves by `days`.
+        """Renews a loan: its due time moves, by the circulation rule of today for its item and its user. The days count from
+        the due date or from today, as the rule says; for an overdue loan, if the rule renews it, from today, and the fine so
+        far is charged.
 
-        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-        days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
-        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 0 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+        FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
-        `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
-        first.
+        `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+        `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`, `DUE_TIME_PASSED`. Status and message
+        are those of the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,8 +64,9 @@ class CatalogServiceStub:
     """Changes the fields of a book that the mask names; without a mask those that are set.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
-    `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`, or `BOOK_ON_LOAN` for fewer copies than are on
+    loan; ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the
+    book has changed since.
     """
     RemoveBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.RemoveBookRequest, _book_pb2.Book]
     """Removes a book from the catalogue. The book stays, with the state REMOVED, and so do its loans. Removing it again
@@ -141,8 +142,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Changes the fields of a book that the mask names; without a mask those that are set.
 
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
-    `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+    NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`, or `BOOK_ON_LOAN` for fewer copies than are on
+    loan; ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the
+    book has changed since.
     """
     RemoveBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.RemoveBookRequest, _book_pb2.Book]  # type: ignore[assignment]
     """Removes a book from the catalogue. The book stays, with the state REMOVED, and so do its loans. Removing it again
@@ -239,8 +241,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes the fields of a book that the mask names; without a mask those that are set.
 
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask and for values that AddBook would refuse;
-        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`; ALREADY_EXISTS, `ISBN_TAKEN` or
-        `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the book has changed since.
+        NOT_FOUND, `BOOK_NOT_FOUND`; FAILED_PRECONDITION, `BOOK_REMOVED`, or `BOOK_ON_LOAN` for fewer copies than are on
+        loan; ALREADY_EXISTS, `ISBN_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is sent and the
+        book has changed since.
         """
 
     @_abc_1.abstractmethod

@@ -703,7 +703,9 @@ class MoveDueDatesRequest(_message.Message):
 
     @_builtins.property
     def new_date(self) -> _date_pb2.Date:
-        """The new due date, after `last_date`. Not set: for each loan the next open day of its branch."""
+        """The new due date, after `last_date`. Not set: for each loan the next open day of its branch; a loan that is due on an
+        open day is not moved.
+        """
 
     def __init__(
         self,

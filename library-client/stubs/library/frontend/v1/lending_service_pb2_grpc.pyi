@@ -41,35 +41,38 @@ class LendingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LendingServiceAsyncStub: ...
     BorrowBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.BorrowBookRequest, _loan_pb2.Loan]
-    """Lends a copy of a book to a user for some days.
+    """Lends a copy of a book to a user: any free item of the book that the circulation rules lend to this user.
 
     If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
-    `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 0 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+    `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
-    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
-    Status and message are those of the first.
+    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+    `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`, `LOAN_TOO_LONG`,
+    `DUE_TIME_PASSED`. Status and message are those of the first.
     """
     ReturnBook: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]
-    """Returns a copy, for a user in any state. If it is late, the loan has the fine.
+    """Returns a copy, for a user in any state. If it is late, the loan has the fine. The loan is named by its id, or by its
+    book and its user: then it is the oldest open one of the two.
 
-    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs, or neither a loan nor both a book and a user; NOT_FOUND,
+    `LOAN_NOT_FOUND`; FAILED_PRECONDITION, `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`;
+    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]
-    """Renews a loan that is not due yet: its due time moves by `days`.
+    """Renews a loan: its due time moves, by the circulation rule of today for its item and its user. The days count from
+    the due date or from today, as the rule says; for an overdue loan, if the rule renews it, from today, and the fine so
+    far is charged.
 
-    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-    days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
-    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 0 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+    FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
-    `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
-    first.
+    `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+    `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`, `DUE_TIME_PASSED`. Status and message
+    are those of the first.
     """
     GetLoan: _grpc.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]
     """Gets a loan.
@@ -94,35 +97,38 @@ class LendingServiceAsyncStub(LendingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BorrowBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.BorrowBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Lends a copy of a book to a user for some days.
+    """Lends a copy of a book to a user: any free item of the book that the circulation rules lend to this user.
 
     If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-    `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
-    `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 0 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+    `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
-    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
-    Status and message are those of the first.
+    `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+    `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`, `LOAN_TOO_LONG`,
+    `DUE_TIME_PASSED`. Status and message are those of the first.
     """
     ReturnBook: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.ReturnBookRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Returns a copy, for a user in any state. If it is late, the loan has the fine.
+    """Returns a copy, for a user in any state. If it is late, the loan has the fine. The loan is named by its id, or by its
+    book and its user: then it is the oldest open one of the two.
 
-    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-    `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for ids that are not UUIDs, or neither a loan nor both a book and a user; NOT_FOUND,
+    `LOAN_NOT_FOUND`; FAILED_PRECONDITION, `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`;
+    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     RenewLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.RenewLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
-    """Renews a loan that is not due yet: its due time moves by `days`.
+    """Renews a loan: its due time moves, by the circulation rule of today for its item and its user. The days count from
+    the due date or from today, as the rule says; for an overdue loan, if the rule renews it, from today, and the fine so
+    far is charged.
 
-    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-    FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-    days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
-    ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 0 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+    FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
     A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
-    `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
-    first.
+    `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+    `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`, `DUE_TIME_PASSED`. Status and message
+    are those of the first.
     """
     GetLoan: _aio.UnaryUnaryMultiCallable[_lending_service_pb2.GetLoanRequest, _loan_pb2.Loan]  # type: ignore[assignment]
     """Gets a loan.
@@ -150,17 +156,17 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.BorrowBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Lends a copy of a book to a user for some days.
+        """Lends a copy of a book to a user: any free item of the book that the circulation rules lend to this user.
 
         If several calls compete for the last copy, one gets it; the others get FAILED_PRECONDITION, `NO_COPY_AVAILABLE`.
 
-        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 1 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
-        `USER_NOT_FOUND`; FAILED_PRECONDITION, `NO_COPY_AVAILABLE`, `BOOK_UNAVAILABLE`, `BOOK_REMOVED`,
-        `LOAN_LIMIT_REACHED`, `USER_CLOSED`, `USER_NOT_ACTIVE` or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs or days outside 0 to 365; NOT_FOUND, `BOOK_NOT_FOUND` or
+        `USER_NOT_FOUND`; FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `BOOK_NOT_FOUND`, `BOOK_REMOVED`,
-        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`, `LOAN_LIMIT_REACHED`.
-        Status and message are those of the first.
+        `BOOK_UNAVAILABLE`, `NO_COPY_AVAILABLE`, `RULE_NOT_LENDABLE`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+        `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_LIMIT_REACHED`, `ITEM_TYPE_LIMIT_REACHED`, `LOAN_TOO_LONG`,
+        `DUE_TIME_PASSED`. Status and message are those of the first.
         """
 
     @_abc_1.abstractmethod
@@ -169,10 +175,12 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.ReturnBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Returns a copy, for a user in any state. If it is late, the loan has the fine.
+        """Returns a copy, for a user in any state. If it is late, the loan has the fine. The loan is named by its id, or by its
+        book and its user: then it is the oldest open one of the two.
 
-        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `LOAN_NOT_FOUND`; FAILED_PRECONDITION,
-        `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for ids that are not UUIDs, or neither a loan nor both a book and a user; NOT_FOUND,
+        `LOAN_NOT_FOUND`; FAILED_PRECONDITION, `LOAN_RETURNED`, when it was returned before, or `CLOCK_BEHIND`;
+        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod
@@ -181,16 +189,17 @@ class LendingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lending_service_pb2.RenewLoanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_loan_pb2.Loan, _abc.Awaitable[_loan_pb2.Loan]]:
-        """Renews a loan that is not due yet: its due time moves by `days`.
+        """Renews a loan: its due time moves, by the circulation rule of today for its item and its user. The days count from
+        the due date or from today, as the rule says; for an overdue loan, if the rule renews it, from today, and the fine so
+        far is charged.
 
-        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 1 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
-        FAILED_PRECONDITION, `LOAN_RETURNED`, `LOAN_OVERDUE`, `RENEWAL_LIMIT_REACHED` after three renewals or past 365
-        days in total, `USER_CLOSED` or `USER_NOT_ACTIVE` when the user may not borrow any more, or `CLOCK_BEHIND`;
-        ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for an id that is not a UUID or days outside 0 to 365; NOT_FOUND, `LOAN_NOT_FOUND`;
+        FAILED_PRECONDITION, one of the others, or `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
 
         A call that is refused for several reasons reports all of them, in this order: `LOAN_RETURNED`, `LOAN_OVERDUE`,
-        `RENEWAL_LIMIT_REACHED`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`. Status and message are those of the
-        first.
+        `RENEWAL_LIMIT_REACHED`, `RENEWAL_TOO_EARLY`, `USER_NOT_FOUND`, `USER_CLOSED`, `USER_NOT_ACTIVE`,
+        `MEMBERSHIP_EXPIRED`, `USER_BLOCKED`, `LOAN_TOO_LONG`, `DUE_TIME_UNCHANGED`, `DUE_TIME_PASSED`. Status and message
+        are those of the first.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""The items: the physical copies of books, each with a barcode."""
