@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
 
+from admin_server.reports.periods import check_times
 from admin_server.reports.users import users_of_rows
 from admin_server.store.models import Loan, User
 from library.admin.v1.report_service_pb2 import ListOpenLoansRequest, OpenLoan
@@ -32,6 +33,7 @@ class OpenLoanPosition(NamedTuple):
 
 def list_open_loans(store: Store, request: ListOpenLoansRequest, clock: Clock) -> tuple[list[OpenLoan], str]:
     """Return a page of open loans, the earliest due time first, and the token of the next page."""
+    check_times(request)
     now = clock()
     query = Loan.select(Loan.due_time, Loan.key).where(*_after(request), *_conditions(request, now))
     query = query.order_by(Loan.due_time, Loan.key).limit(page_size(request) + 1)

@@ -7,7 +7,7 @@ import grpc
 from admin_server.reports import book_ranks, history, loan_counts, open_loans
 from admin_server.reports.periods import check_times
 from library.admin.v1 import report_service_pb2, report_service_pb2_grpc
-from library_domain.history import check_one_filter
+from library_domain.history import subject_of
 from service_kit.clock import Clock
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
@@ -21,7 +21,7 @@ RULES: dict[str, list[Rule]] = {
     "ListMostLentBooks": [check_times, book_ranks.rank_position],
     "ListNeverLentBooks": [row_position],
     "ListLoanCounts": [check_times, position],
-    "ListHistory": [check_one_filter, row_position],
+    "ListHistory": [subject_of, row_position],
 }
 
 

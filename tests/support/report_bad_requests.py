@@ -11,6 +11,7 @@ from library.admin.v1 import report_service_pb2 as reports
 
 REPORTS = "library.admin.v1.ReportService"
 
+NOBODY = "0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d"
 BAD_TOKEN: dict[str, Any] = {"page_size": -1, "page_token": "x"}
 BAD_PERIOD: dict[str, Any] = {
     "start_time": Timestamp(nanos=-1),
@@ -52,9 +53,19 @@ REPORT_CASES: list[tuple[str, Message, set[str]]] = [
         reports.ListHistoryRequest(user_id="a", loan_id="b", item_id="c", **BAD_TOKEN),
         {"user_id", "loan_id", "item_id", *BAD_TOKEN},
     ),
+    # One problem only: the methods find each by themselves.
+    (f"{REPORTS}/ListHistory", reports.ListHistoryRequest(), {"user_id", "loan_id", "item_id"}),
     (
         f"{REPORTS}/ListHistory",
-        reports.ListHistoryRequest(page_size=-1),
-        {"user_id", "loan_id", "item_id", "page_size"},
+        reports.ListHistoryRequest(user_id=NOBODY, item_id=NOBODY),
+        {"user_id", "item_id"},
     ),
+    (f"{REPORTS}/ListOpenLoans", reports.ListOpenLoansRequest(due_from=BAD_OPEN["due_from"]), {"due_from"}),
+    (f"{REPORTS}/ListMostLentBooks", reports.ListMostLentBooksRequest(end_time=BAD_PERIOD["end_time"]), {"end_time"}),
+    (
+        f"{REPORTS}/ListLoanCounts",
+        reports.ListLoanCountsRequest(group_by=reports.LOAN_GROUPING_MONTH, start_time=BAD_PERIOD["start_time"]),
+        {"start_time"},
+    ),
+    (f"{REPORTS}/ListMostLentBooks", reports.ListMostLentBooksRequest(page_token="x"), {"page_token"}),
 ]
