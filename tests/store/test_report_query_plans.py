@@ -28,7 +28,7 @@ from tests.support.stores import Engine, FreshDatabases, bound_store
 
 BOOKS, USERS, LOANS = 1_000, 1_000, 4_000
 EVERY = 20
-"""One of so many loans is open."""
+"""One loan in this number is open."""
 
 
 @pytest.fixture(scope="module")
