@@ -17,6 +17,7 @@ MODULES = {
     "renew": "desk.renew",
     "loans": "desk.loans",
     "labels": "labels.command",
+    "items": "inventory.items",
     "rules": "policy.rules",
     "branches": "policy.branches",
     "calendar": "policy.calendar",

@@ -57,13 +57,6 @@ def item_columns(item: item_pb2.Item, fields: Collection[str] = CHANGEABLE_FIELD
     return {name: value for field in fields for name, value in _COLUMNS_OF[field](item).items()}
 
 
-def unknown_branch(item: item_pb2.Item, fields: Collection[str] = CHANGEABLE_FIELDS) -> list[Problem]:
-    """Return a problem if the item has a branch that the library does not have."""
-    if "branch" not in fields or (tidied(item.branch) or MAIN_BRANCH) == MAIN_BRANCH:
-        return []
-    return [("item.branch", "is not the code of a branch of the library")]
-
-
 def check_creation(request: CreateItemRequest) -> None:
     """Raise `FieldInvalid` with all that is wrong with a new item."""
     _refuse(_missing_book(request.item) + _problems(request.item, CHANGEABLE_FIELDS))

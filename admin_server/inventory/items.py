@@ -15,12 +15,11 @@ from admin_server.inventory.entries import (
     check_creation,
     check_update,
     item_columns,
-    unknown_branch,
 )
 from admin_server.inventory.listing import found_item
 from admin_server.inventory.messages import due_times, etag, item_message
 from admin_server.inventory.writing import insert_items, refuse_taken_barcodes
-from admin_server.store.models import Book, Item
+from admin_server.store.models import Book, Branch, Item
 from library.admin.v1.inventory_service_pb2 import (
     BatchCreateItemsRequest,
     BatchCreateItemsResponse,
@@ -33,6 +32,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN
 from library_domain.book_fields import limits
 from library_domain.errors import BookNotFound, BookRemoved, ItemEtagMismatch, ItemIsOut, ItemWithdrawn
+from library_domain.loans import MAIN_BRANCH
 from service_kit.clock import Clock, rfc3339
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
@@ -42,6 +42,7 @@ from service_kit.store import Store
 from service_kit.unreadable import readable
 from service_kit.validation import Rule, joined, problems_by
 
+UNKNOWN_BRANCH = ("item.branch", "is not the code of a branch of the library")
 MOST_COPIES = limits("copies").int32.lte
 
 
@@ -50,7 +51,7 @@ def create_item(store: Store, request: CreateItemRequest, clock: Clock) -> item_
 
     Raises `FieldInvalid`, `BookNotFound`, `BookRemoved`, and `BarcodeTaken`.
     """
-    _check(check_creation, request)
+    _check(store, check_creation, request)
     columns = item_columns(request.item)
 
     def create() -> item_pb2.Item:
@@ -63,7 +64,7 @@ def create_item(store: Store, request: CreateItemRequest, clock: Clock) -> item_
 
 def batch_create_items(store: Store, request: BatchCreateItemsRequest, clock: Clock) -> BatchCreateItemsResponse:
     """Create the items of a request, all or none. Raises the errors of `create_item`."""
-    _check(check_batch, request)
+    _check(store, check_batch, request)
     columns = item_columns(request.item)
     items = [{**columns, "barcode": barcode} for barcode in batch_barcodes(request)]
 
@@ -80,7 +81,7 @@ def update_item(store: Store, request: UpdateItemRequest, clock: Clock) -> item_
     Raises `FieldInvalid`, `ItemNotFound`, `ItemWithdrawn`, `BarcodeTaken`, and `ItemEtagMismatch` for an item that has
     changed since the request's etag.
     """
-    _check(check_update, request)
+    _check(store, check_update, request)
     fields, _ = masked_fields(request.item, request.update_mask, FIELDS)
     changed = item_columns(request.item, fields)
 
@@ -119,11 +120,17 @@ def withdraw_item(store: Store, request: WithdrawItemRequest, clock: Clock) -> i
         return once(store, request, item_pb2.Item, withdraw, clock)
 
 
-def _check(rule: Rule, request: Any) -> None:
+def _check(store: Store, rule: Rule, request: Any) -> None:
     """Raise `FieldInvalid` with what is wrong by a rule, and for a branch that the library does not have."""
-    found = problems_by([rule], request)
     mask = getattr(request, "update_mask", FieldMask(paths=["*"]))
-    found = joined(found, unknown_branch(request.item, masked_fields(request.item, mask, FIELDS)[0]))
+    fields, _ = masked_fields(request.item, mask, FIELDS)
+    found = problems_by([rule], request)
+    code = item_columns(request.item, ["branch"])["branch"]
+    # A branch is never deleted, so this can be asked before the transaction that writes the item.
+    if "branch" in fields and code != MAIN_BRANCH:
+        with store.reading():
+            if not Branch.select().where(Branch.code == code).exists():
+                found = joined(found, [UNKNOWN_BRANCH])
     if found:
         raise FieldInvalid(*found)
 

@@ -16,6 +16,7 @@ from frontend_server.circulation.eligibility import STATES_IN_WORDS, ItemFacts
 from frontend_server.circulation.loan_fines import Fine, fine_of, shown_loan
 from frontend_server.circulation.loans import (
     Changes,
+    done_once,
     is_open_loan_of_item,
     locked_loan,
     oldest_open_loan,
@@ -23,7 +24,6 @@ from frontend_server.circulation.loans import (
 )
 from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.circulation.wishes import code_of
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import (
     CHECK_IN_OUTCOME_ASIDE,
@@ -37,11 +37,11 @@ from library.v1 import loan_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_IN, HISTORY_EVENT_CHECK_IN_NOT_OUT
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
+from library_domain.barcodes import normalized_barcode
 from library_domain.errors import BarcodeNotFound, LoanNotFound, LoanReturned, NoOpenLoan
 from library_domain.loans import set_amount
 from service_kit.clock import Clock, micros, rfc3339
 from service_kit.errors import FieldInvalid
-from service_kit.idempotency import once
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
@@ -61,16 +61,16 @@ def check_return(request: ReturnBookRequest) -> None:
 def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Take a copy back, in any state of its book and its user. Raises `LoanNotFound` and `LoanReturned`."""
 
-    def take_back() -> loan_pb2.Loan:
+    def take_back(alone: bool) -> loan_pb2.Loan:
         loan = _named_loan(store, request)
-        changes = Changes(clock())
+        changes = Changes(clock(), alone=alone)
         policy = current_policy(rules)
         close_loan(loan, policy, max(changes.time, loan.borrow_time), changes)
         changes.write()
         return shown_loan(loan, policy, changes.time)
 
     with readable("loan", request.loan_id):
-        return once(store, request, loan_pb2.Loan, take_back, clock)
+        return done_once(store, request, loan_pb2.Loan, take_back, clock)
 
 
 def _named_loan(store: Store, request: ReturnBookRequest) -> Loan:
@@ -90,19 +90,24 @@ def _named_loan(store: Store, request: ReturnBookRequest) -> Loan:
 
 def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock) -> CheckInResponse:
     """Take an item back, in any state. An item that was not out is not an error. Raises `BarcodeNotFound`."""
-    barcode = code_of(request.barcode, "barcode")
+    barcode = normalized_barcode(request.barcode)
+
+    def take_back(alone: bool) -> CheckInResponse:
+        return _check_in(store, request, rules, clock, alone=alone)
+
     with readable("item", barcode):
-        return once(store, request, CheckInResponse, lambda: _check_in(store, request, barcode, rules, clock), clock)
+        return done_once(store, request, CheckInResponse, take_back, clock)
 
 
 def _check_in(
-    store: Store, request: CheckInRequest, barcode: str, rules: LendingRules, clock: Clock
+    store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock, *, alone: bool
 ) -> CheckInResponse:
+    barcode = normalized_barcode(request.barcode)
     item = find_item(barcode)
     if item is None:
         raise BarcodeNotFound(barcode=barcode)
     loan = open_loan_of_item(store, item.id)
-    changes = Changes(clock(), request.staff)
+    changes = Changes(clock(), request.staff, alone)
     return_time = _return_time(request, loan, changes.time)
     answer = CheckInResponse(was_out=loan is not None)
     if loan is None:
@@ -136,7 +141,7 @@ def _put_back(store: Store, item: ItemFacts, changes: Changes) -> None:
     """Note that an item was not out, and correct its place if it was wrong."""
     lock_book(store, item.book_id)
     if not is_open_loan_of_item(item.id):  # otherwise it was lent while this transaction waited
-        put_on_shelf(item.book_id, item.id)
+        put_on_shelf(item.book_id, item.id, alone=changes.alone)
     changes.item_event(HISTORY_EVENT_CHECK_IN_NOT_OUT, item.id, item.book_id)
 
 
@@ -148,7 +153,7 @@ def close_loan(loan: Loan, policy: Policy, return_time: int, changes: Changes) -
     Loan.update(
         return_time=return_time, checkin_time=changes.time, fine_nanos=fine.nanos, fine_currency=fine.currency
     ).where(Loan.id == loan.id).execute()
-    take_back_copy(loan.book_id, loan.item_id)
+    take_back_copy(loan.book_id, loan.item_id, alone=changes.alone)
     DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
     changes.loan(loan.id)
     branch = policy.branch_of_loan(loan.branch, loan.time_zone)

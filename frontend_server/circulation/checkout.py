@@ -151,9 +151,10 @@ class _Desk:
 
     def lend(self) -> Outcome:
         """Lend a copy, or find all refusals, within a transaction that locks every row that it depends on."""
-        reading = locked_reading(self.store, self.wish, takes_back="ITEM_ON_LOAN" in self.overrides.reasons)
+        takes_back = "ITEM_ON_LOAN" in self.overrides.reasons
+        reading = locked_reading(self.store, self.wish, takes_back=takes_back)
         policy = current_policy(self.rules)
-        changes = Changes(self.clock(), self.staff)
+        changes = Changes(self.clock(), self.staff, alone=takes_back)
         holder = reading.loan
         if holder and reading.borrower and holder.user_id == reading.borrower.id:
             return self._renew(holder, policy, changes)
@@ -166,7 +167,7 @@ class _Desk:
         # Otherwise there is a refusal that nobody can override.
         assert facts.book is not None
         assert facts.borrower is not None
-        copies.lend_copy(facts.book.id, facts.item.id if facts.item else "")
+        copies.lend_copy(facts.book.id, facts.item.id if facts.item else "", alone=takes_back)
         borrowers.ADD_LOAN.rows(user_id=facts.borrower.id)
         return replace(_insert(plan, facts, changes, self.overrides.kept(overridden)), overridden=overridden)
 

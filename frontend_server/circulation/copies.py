@@ -62,7 +62,7 @@ TAKE_ITEM = Statement(LEND_ITEM.where(Item.id == param("item_id"), IS_FREE).retu
 SET_PLACE = Statement(
     Item.update(place=param("place"))
     .where(Item.id == param("item_id"), Item.place != param("place"))
-    .returning(Item.state)
+    .returning(Item.state, Item.book_id)
 )
 # The newest, because an item whose newest version is set aside may still have the barcode that another one got since.
 FIND_ITEM = Statement(
@@ -96,7 +96,8 @@ def reserved(wish: Wish) -> tuple[BookFacts, ItemFacts | None] | None:
     taken = TAKE_ITEM.row(item_id=wanted.id) if wanted else TAKE_FREE_ITEM.row(book_id=book_id)
     if taken is None:
         return None if wanted or has_items(book_id) else (book, None)
-    return book, ItemFacts(*taken)
+    item = ItemFacts(*taken)
+    return (book, item) if item.book_id == book_id else None  # the admin gave it to another book meanwhile
 
 
 def find_item(barcode: str) -> ItemFacts | None:
@@ -142,21 +143,43 @@ def free_items(book_id: str) -> list[ItemFacts]:
     return list(kinds.values())
 
 
-def lend_copy(book_id: str, item_id: str) -> None:
-    """Count a copy as out, with its item if it has one. The caller has locked the book."""
+class ItemMoved(Exception):
+    """The admin gave an item that is on loan to another book. Both books have to be locked, after `sync_state`."""
+
+
+def lend_copy(book_id: str, item_id: str, *, alone: bool) -> None:
+    """Count a copy as out, with its item if it has one.
+
+    Args:
+        book_id: The book of the loan, which the caller has locked.
+        item_id: The item; empty for a copy without one.
+        alone: Whether `sync_state` is locked. Otherwise raises `ItemMoved` if the item is of another book by now.
+    """
     COUNT_ONE_OUT.rows(book_id=book_id)
-    SET_PLACE.rows(item_id=item_id, place=ITEM_PLACE_ON_LOAN)
-    COUNT_FREE_COPIES.rows(book_id=book_id)
+    moved = _move(book_id, item_id, ITEM_PLACE_ON_LOAN, alone=alone)
+    for each in {book_id, moved[1] if moved else book_id}:
+        COUNT_FREE_COPIES.rows(book_id=each)
 
 
-def take_back_copy(book_id: str, item_id: str) -> None:
-    """Count a copy as back, with its item if it has one, in any state of both."""
+def take_back_copy(book_id: str, item_id: str, *, alone: bool) -> None:
+    """Count a copy as back, with its item if it has one, in any state of both. Takes what `lend_copy` takes."""
     RELEASE_COPY.rows(book_id=book_id)
-    put_on_shelf(book_id, item_id)
+    put_on_shelf(book_id, item_id, alone=alone)
 
 
-def put_on_shelf(book_id: str, item_id: str) -> None:
-    """Set the place of an item, and count it as free if it circulates. The caller has locked the book."""
-    moved = SET_PLACE.row(item_id=item_id, place=ITEM_PLACE_ON_SHELF) if item_id else None
-    if moved == (ITEM_STATE_IN_SERVICE,):
-        COUNT_ONE_FREE.rows(book_id=book_id)
+def put_on_shelf(book_id: str, item_id: str, *, alone: bool) -> None:
+    """Set the place of an item, and count it as free if it circulates. Takes what `lend_copy` takes."""
+    moved = _move(book_id, item_id, ITEM_PLACE_ON_SHELF, alone=alone)
+    if moved and moved[0] == ITEM_STATE_IN_SERVICE:
+        COUNT_ONE_FREE.rows(book_id=moved[1])
+
+
+def _move(book_id: str, item_id: str, place: int, *, alone: bool) -> tuple[int, str] | None:
+    """Set the place of an item; return its state and its book, or None if it was there or there is no item."""
+    row = SET_PLACE.row(item_id=item_id, place=place) if item_id else None
+    if row is None:
+        return None
+    state, item_book_id = row
+    if item_book_id != book_id and not alone:
+        raise ItemMoved
+    return state, item_book_id

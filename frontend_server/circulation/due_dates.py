@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from google.type.date_pb2 import Date
-
 from frontend_server.circulation.current_policy import current_policy
 from frontend_server.circulation.loan_fines import shown_loan
 from frontend_server.circulation.loans import Changes
@@ -48,20 +46,22 @@ class Move:
 
 def move_of(request: MoveDueDatesRequest) -> Move:
     """Return what a request asks for. Raises `FieldInvalid` for dates that are not dates, or in a wrong order."""
-    first, last = _date(request.first_date, "first_date"), _date(request.last_date, "last_date")
-    new = _date(request.new_date, "new_date") if request.HasField("new_date") else None
-    if last < first:
-        raise FieldInvalid(("last_date", "must not be before first_date"))
-    if new is not None and new <= last:
-        raise FieldInvalid(("new_date", "must be after last_date"))
-    return Move(request.branch, first, last, new)
-
-
-def _date(message: Date, field: str) -> date:
-    try:
-        return date_of_message(message)
-    except ValueError:
-        raise FieldInvalid((field, "is not a date")) from None
+    dates: dict[str, date] = {}
+    problems = []
+    for field in ("first_date", "last_date", "new_date"):
+        try:
+            if request.HasField(field):
+                dates[field] = date_of_message(getattr(request, field))
+        except ValueError:
+            problems.append((field, "is not a date"))
+    first, last, new = (dates.get(field) for field in ("first_date", "last_date", "new_date"))
+    if first and last and last < first:
+        problems.append(("last_date", "must not be before first_date"))
+    if last and new and new <= last:
+        problems.append(("new_date", "must be after last_date"))
+    if problems:
+        raise FieldInvalid(*problems)
+    return Move(request.branch, first or date.min, last or date.min, new)  # the contract requires both
 
 
 def move_due_dates(

@@ -14,7 +14,7 @@ from frontend_server.circulation.circulation_rule import CirculationRule, DueMod
 from frontend_server.circulation.lending_branch import LendingBranch
 from library_domain.calendars import MOST_DAYS_OF_A_SEARCH, Calendar
 from library_domain.errors import DueTimePassed, LoanTooLong
-from service_kit.clock import DAY, SECOND, rfc3339
+from service_kit.clock import SECOND, rfc3339
 from service_kit.errors import ServiceError
 
 HOUR = 3_600 * SECOND
@@ -187,13 +187,3 @@ def _shift_into_term(path: _Path, rule: CirculationRule, calendar: Calendar) -> 
         path.shift_to_open_day(calendar, calendar.next_open(path.day))
     if fixed:
         path.shift(ShiftKind.TERM_FIXED, fixed, f"all loans by this rule are due on {fixed}")
-
-
-def loan_period(days: int) -> int:
-    """Return the microseconds of a loan of `days` days. A day has 24 hours, also when the clocks change."""
-    return days * DAY
-
-
-def due_time(borrow_time: int, days: int) -> int:
-    """Return when a loan that begins at `borrow_time` is due."""
-    return borrow_time + loan_period(days)

@@ -12,7 +12,6 @@ from decimal import Decimal, InvalidOperation
 from frontend_server.circulation.circulation_rule import CirculationRule, FineChargedAt
 from frontend_server.circulation.lending_branch import LendingBranch
 from library_domain.money import NANOS, minor_unit, rounded_to_minor_units
-from service_kit.clock import DAY
 
 
 def days_late(rule: CirculationRule, branch: LendingBranch, due_time: int, until: int) -> int:
@@ -92,9 +91,3 @@ class DailyFine:
                 f"and not {text!r}"
             )
         return cls(currency, int(nanos))
-
-
-def fine_nanos(daily: DailyFine, due_time: int, return_time: int) -> int:
-    """Return the fine for a loan that is returned at `return_time`: for each day begun after its due time."""
-    days_begun = -((due_time - return_time) // DAY)
-    return max(0, days_begun) * daily.nanos

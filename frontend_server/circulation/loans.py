@@ -6,17 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from frontend_server.circulation.copies import ItemMoved
 from frontend_server.circulation.current_policy import current_policy
 from frontend_server.circulation.loan_fines import shown_loan
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.history.entries import record
-from frontend_server.store.models import Loan
+from frontend_server.store.models import Loan, lock_sync_state
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.v1 import loan_pb2
 from library.v1.history_pb2 import HistoryEvent
 from library_domain.errors import LoanNotFound
 from library_domain.loans import loan_conditions
 from service_kit.clock import Clock
+from service_kit.idempotency import Answer, once
 from service_kit.paging import page
 from service_kit.revisions import take_revisions
 from service_kit.row_lists import list_rows
@@ -88,12 +90,32 @@ def is_open_loan_of_item(item_id: str) -> bool:
     return Loan.select().where(Loan.item_id == item_id, Loan.item_id != "", Loan.return_time.is_null()).exists()
 
 
+def done_once(
+    store: Store, request: Any, answer_type: type[Answer], work: Callable[[bool], Answer], clock: Clock
+) -> Answer:
+    """Do the work of a request as `once` does. If an item of its loan is of another book by now, do it alone.
+
+    `work` takes whether it is done alone: then `sync_state` is locked.
+    """
+
+    def work_alone() -> Answer:
+        lock_sync_state(store)
+        return work(True)
+
+    try:
+        return once(store, request, answer_type, lambda: work(False), clock)
+    except ItemMoved:
+        return once(store, request, answer_type, work_alone, clock)
+
+
 @dataclass
 class Changes:
     """What a transaction changes, for the push and the history. Its revisions are taken at the end, all at once."""
 
     time: int
     staff: str = ""
+    alone: bool = False
+    """Whether `sync_state` is locked, so that rows of several books may be."""
     _loans: list[str] = field(default_factory=list)
     _events: list[tuple[HistoryEvent.ValueType, dict[str, Any]]] = field(default_factory=list)
 

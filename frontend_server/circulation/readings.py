@@ -26,7 +26,7 @@ from service_kit.store import Store
 
 
 class LoanChanged(Exception):
-    """An item was lent or came back before its book was locked. The transaction has to begin again."""
+    """An item was lent, came back, or was given to another book before its book was locked: begin again."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def locked_reading(store: Store, wish: Wish, *, takes_back: bool) -> Reading:
         lock_sync_state(store)
     item = find_item(wish.barcode) if wish.barcode else None
     loan = open_loan_of_item(store, item.id) if item else None
-    lock_book(store, item.book_id if item else wish.book_id)
+    book_id = item.book_id if item else wish.book_id
+    lock_book(store, book_id)
     user_id = borrower_id(wish.user_id, wish.card_number)
     lock_users(store, user_id, *([loan.user_id] if loan and takes_back else []))
     reading = read(wish)
     now_loan = reading.loan
-    if (loan and loan.id) != (now_loan and now_loan.id):
+    if (loan and loan.id) != (now_loan and now_loan.id) or any(each.book_id != book_id for each in reading.items):
         raise LoanChanged
     return reading
 

@@ -15,13 +15,13 @@ from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.renewal_gates import RenewalFacts, RenewalPlan, renewal_plan
 from frontend_server.circulation.renewals import OpenLoan
 from frontend_server.circulation.rules import LendingRules
-from frontend_server.circulation.wishes import code_of
 from frontend_server.refusals import refused
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import RenewRequest, RenewResponse
 from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
 from library.v1 import loan_pb2
 from library.v1.history_pb2 import HISTORY_EVENT_RENEW
+from library_domain.barcodes import normalized_barcode
 from library_domain.errors import BarcodeNotFound, ItemNotOnLoan, LoanNotFound
 from service_kit.clock import Clock, micros
 from service_kit.errors import RowUnreadable
@@ -50,7 +50,7 @@ def renew_loan(store: Store, request: RenewLoanRequest, rules: LendingRules, clo
 def renew_item(store: Store, request: RenewRequest, rules: LendingRules, clock: Clock) -> RenewResponse:
     """Extend the loan of an item. Raises the first refusal that applies, with all others."""
     wish = Wish(
-        barcode=code_of(request.barcode, "barcode"),
+        barcode=normalized_barcode(request.barcode),
         days=request.days,
         due_time=micros(request.due_time) if request.HasField("due_time") else None,
     )

@@ -6,7 +6,7 @@ from frontend_server.circulation import copies
 from frontend_server.circulation.borrowers import ADD_LOAN, DECREMENT_LOAN_COUNT, borrower_facts, lock_users
 from frontend_server.circulation.current_policy import current_policy
 from frontend_server.circulation.loan_fines import shown_loan
-from frontend_server.circulation.loans import Changes, is_open_loan_of_item, locked_loan
+from frontend_server.circulation.loans import Changes, done_once, is_open_loan_of_item, locked_loan
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import CancelCheckInRequest, CancelCheckOutRequest
@@ -15,7 +15,6 @@ from library.v1.history_pb2 import HISTORY_EVENT_CHECK_IN_CANCELLED, HISTORY_EVE
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.errors import CannotCancel, LoanNotFound
 from service_kit.clock import SECOND, Clock, rfc3339
-from service_kit.idempotency import once
 from service_kit.store import Store
 from service_kit.unreadable import readable
 
@@ -26,9 +25,9 @@ CANCEL_SECONDS = 30 * 60
 def cancel_check_out(store: Store, request: CancelCheckOutRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """End a loan that was a slip, without a fine. Raises `LoanNotFound` and `CannotCancel`."""
 
-    def cancel() -> loan_pb2.Loan:
+    def cancel(alone: bool) -> loan_pb2.Loan:
         loan = _locked(store, request.loan_id)
-        changes = Changes(clock(), request.staff)
+        changes = Changes(clock(), request.staff, alone)
         if loan.return_time is not None:
             raise CannotCancel(loan_id=loan.id, problem=f"it was returned at {rfc3339(loan.return_time)}")
         if loan.renewal_count:
@@ -36,7 +35,7 @@ def cancel_check_out(store: Store, request: CancelCheckOutRequest, rules: Lendin
         _refuse_late(loan, loan.borrow_time, changes.time)
         loan.return_time = max(changes.time, loan.borrow_time)
         Loan.update(return_time=loan.return_time).where(Loan.id == loan.id).execute()
-        copies.take_back_copy(loan.book_id, loan.item_id)
+        copies.take_back_copy(loan.book_id, loan.item_id, alone=alone)
         DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
         changes.loan(loan.id)
         changes.event(HISTORY_EVENT_CHECK_OUT_CANCELLED, loan)
@@ -44,15 +43,15 @@ def cancel_check_out(store: Store, request: CancelCheckOutRequest, rules: Lendin
         return shown_loan(loan, current_policy(rules), changes.time)
 
     with readable("loan", request.loan_id):
-        return once(store, request, loan_pb2.Loan, cancel, clock)
+        return done_once(store, request, loan_pb2.Loan, cancel, clock)
 
 
 def cancel_check_in(store: Store, request: CancelCheckInRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Open a loan again whose return was a slip. Raises `LoanNotFound` and `CannotCancel`."""
 
-    def cancel() -> loan_pb2.Loan:
+    def cancel(alone: bool) -> loan_pb2.Loan:
         loan = _locked(store, request.loan_id)
-        changes = Changes(clock(), request.staff)
+        changes = Changes(clock(), request.staff, alone)
         if loan.return_time is None:
             raise CannotCancel(loan_id=loan.id, problem="it is open")
         _refuse_late(loan, loan.checkin_time, changes.time)
@@ -64,7 +63,7 @@ def cancel_check_in(store: Store, request: CancelCheckInRequest, rules: LendingR
         loan.fine_currency = loan.fine_currency if loan.assessed_nanos else ""
         opened = {name: getattr(loan, name) for name in ("return_time", "checkin_time", "fine_nanos", "fine_currency")}
         Loan.update(opened).where(Loan.id == loan.id).execute()
-        copies.lend_copy(loan.book_id, loan.item_id)
+        copies.lend_copy(loan.book_id, loan.item_id, alone=alone)
         ADD_LOAN.rows(user_id=loan.user_id)
         changes.loan(loan.id)
         changes.event(HISTORY_EVENT_CHECK_IN_CANCELLED, loan)
@@ -72,7 +71,7 @@ def cancel_check_in(store: Store, request: CancelCheckInRequest, rules: LendingR
         return shown_loan(loan, current_policy(rules), changes.time)
 
     with readable("loan", request.loan_id):
-        return once(store, request, loan_pb2.Loan, cancel, clock)
+        return done_once(store, request, loan_pb2.Loan, cancel, clock)
 
 
 def _locked(store: Store, loan_id: str) -> Loan:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from frontend_server.circulation.eligibility import Wish
-from library.frontend.v1.circulation_service_pb2 import CheckOutRequest, ExplainRuleRequest, RenewRequest
+from library.frontend.v1.circulation_service_pb2 import CheckOutRequest, ExplainRuleRequest
 from library_domain.barcodes import normalized_barcode
 from service_kit.clock import micros
 from service_kit.errors import FieldInvalid
+from service_kit.message_checks import is_valid_timestamp
 
 
 def check_user(request: CheckOutRequest | ExplainRuleRequest) -> None:
@@ -17,18 +20,38 @@ def check_user(request: CheckOutRequest | ExplainRuleRequest) -> None:
         raise FieldInvalid(("card_number", "must be set, or user_id"))
 
 
-def check_due_time(request: CheckOutRequest | RenewRequest) -> None:
-    """Raise `FieldInvalid` for days together with a due time."""
-    if request.days and request.HasField("due_time"):
-        raise FieldInvalid(("due_time", "must not be set together with days"))
+def check_codes(request: Any) -> None:
+    """Raise `FieldInvalid` for a barcode or a card number that no item or user can have."""
+    problems = []
+    for field in ("barcode", "card_number"):
+        text = getattr(request, field, "")
+        try:
+            if text:
+                normalized_barcode(text)
+        except ValueError as error:
+            problems.append((field, str(error)))
+    if problems:
+        raise FieldInvalid(*problems)
+
+
+def check_times(request: Any) -> None:
+    """Raise `FieldInvalid` for a time that cannot be, and for days together with a due time."""
+    problems = []
+    for field in ("due_time", "return_time", "time"):
+        if field in request.DESCRIPTOR.fields_by_name and not is_valid_timestamp(getattr(request, field)):
+            problems.append((field, "must be a time of the years 1 to 9999"))
+    if "due_time" in request.DESCRIPTOR.fields_by_name and request.HasField("due_time") and request.days:
+        problems.append(("due_time", "must not be set together with days"))
+    if problems:
+        raise FieldInvalid(*problems)
 
 
 def wish_of(request: CheckOutRequest | ExplainRuleRequest) -> Wish:
     """Return what a check-out is to do."""
     return Wish(
-        barcode=code_of(request.barcode, "barcode"),
+        barcode=normalized_barcode(request.barcode),
         user_id=request.user_id,
-        card_number=code_of(request.card_number, "card_number") if request.card_number else "",
+        card_number=normalized_barcode(request.card_number) if request.card_number else "",
         days=request.days,
         due_time=_due_time(request),
         branch=request.branch,
@@ -39,11 +62,3 @@ def _due_time(request: CheckOutRequest | ExplainRuleRequest) -> int | None:
     if isinstance(request, CheckOutRequest) and request.HasField("due_time"):
         return micros(request.due_time)
     return None
-
-
-def code_of(text: str, field: str) -> str:
-    """Return a barcode or a card number in its normal form. Raises `FieldInvalid`."""
-    try:
-        return normalized_barcode(text)
-    except ValueError as error:
-        raise FieldInvalid((field, str(error))) from error

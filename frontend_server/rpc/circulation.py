@@ -15,7 +15,7 @@ from library.frontend.v1 import circulation_service_pb2 as pb
 from library.frontend.v1 import circulation_service_pb2_grpc
 from library.v1 import loan_pb2
 from library_domain.history import subject_of
-from service_kit.paging import row_position
+from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
@@ -25,10 +25,13 @@ CIRCULATION_SERVICE = pb.DESCRIPTOR.services_by_name["CirculationService"]
 @instrument_servicer(
     CIRCULATION_SERVICE,
     rules={
-        "CheckOut": [wishes.check_user, wishes.check_due_time],
-        "Renew": [wishes.check_due_time],
-        "ExplainRule": [wishes.check_user],
+        "CheckOut": [wishes.check_user, wishes.check_codes, wishes.check_times],
+        "CheckIn": [wishes.check_codes, wishes.check_times],
+        "Renew": [wishes.check_codes, wishes.check_times],
+        "ExplainRule": [wishes.check_user, wishes.check_codes, wishes.check_times],
         "MoveDueDates": [due_dates.move_of],
+        "LookupItem": [wishes.check_codes],
+        "ListItems": [position],
         "ListHistory": [subject_of, row_position],
     },
 )

@@ -147,15 +147,19 @@ class Caller(threading.Thread):
 
     def _keep(self, method: Method, plan: Plan, is_bad: bool, answer: Any) -> None:
         self._records.acknowledged[method.name] += 1
+        if self.ledger.has_kind(answer):
+            self._note(method, plan, answer)
+        if not is_bad:
+            self._judge_answer(method, plan, answer)
+        if plan.request.request_id and self._chance.random() < SENT_TWICE:
+            self._send_again(method, plan, answer)
+
+    def _note(self, method: Method, plan: Plan, answer: Any) -> None:
         if plan.makes and self.ledger.knows(answer):
             self._fault(method.name, f"made a row that existed already: {answer}")
         if not plan.makes and not self.ledger.knows(answer):
             self._fault(method.name, f"changed what was not asked for: {answer}, for {plan.request}")
         self.ledger.note(answer)
-        if not is_bad:
-            self._judge_answer(method, plan, answer)
-        if plan.request.request_id and self._chance.random() < SENT_TWICE:
-            self._send_again(method, plan, answer)
 
     def _send_again(self, method: Method, plan: Plan, answer: Any) -> None:
         way = self._chance.choice(WAYS)

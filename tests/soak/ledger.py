@@ -60,6 +60,10 @@ class Ledger:
         entry.last = kept
         return entry
 
+    def has_kind(self, answer: Message) -> bool:
+        """Whether entries are kept of such rows: of users, loans and books."""
+        return isinstance(answer, User | Loan | Book)
+
     def knows(self, answer: Message) -> bool:
         """Whether there is an entry of this id."""
         return answer.id in self._entries(answer)  # type: ignore[attr-defined]

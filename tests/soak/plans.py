@@ -12,8 +12,15 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from library.admin.v1 import (
+    branch_service_pb2,
+    loan_service_pb2,
+    policy_service_pb2,
+    report_service_pb2,
+    status_service_pb2,
+    user_service_pb2,
+)
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
-from library.admin.v1 import loan_service_pb2, report_service_pb2, status_service_pb2, user_service_pb2
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2, sync_service_pb2
 from library.sync.v1 import sync_service_pb2 as sync
 from library.v1.user_pb2 import User
@@ -29,6 +36,7 @@ from tests.soak.librarian_plans import (
     update_book,
 )
 from tests.soak.patron_plans import borrow, close_user, enroll, get_loan, get_user, give_back, renew, update_user
+from tests.soak.policy_plans import POLICY_PLANS
 
 # --- lists and status ---
 
@@ -166,12 +174,21 @@ PLANS: dict[str, Kind] = {
         listing(lambda desk: report_service_pb2.ListNeverLentBooksRequest()), 1
     ),
     f"{_ADMIN}ReportService/ListLoanCounts": Kind(
-        listing(lambda desk: report_service_pb2.ListLoanCountsRequest(group_by=desk.chance.randint(1, 6))),
-        1,  # type: ignore[arg-type]
+        listing(
+            lambda desk: report_service_pb2.ListLoanCountsRequest(
+                group_by=desk.chance.randint(1, 6)  # type: ignore[arg-type]
+            )
+        ),
+        1,
     ),
     f"{_ADMIN}ReportService/ListHistory": Kind(
         listing(lambda desk: report_service_pb2.ListHistoryRequest(user_id=some_user_id(desk) or desk.new_id())), 1
     ),
+    **{method: Kind(plan, 1) for method, plan in POLICY_PLANS.items()},
+    f"{_ADMIN}PolicyService/ListCirculationRules": Kind(
+        listing(lambda desk: policy_service_pb2.ListCirculationRulesRequest()), 1
+    ),
+    f"{_ADMIN}BranchService/ListBranches": Kind(listing(lambda desk: branch_service_pb2.ListBranchesRequest()), 1),
     f"{_ADMIN}StatusService/GetStatus": Kind(always(lambda desk: status_service_pb2.GetStatusRequest()), 1),
     f"{_SYNC}ListCatalogChanges": Kind(changes),
     f"{_SYNC}RecordStates": Kind(record_states, 2),

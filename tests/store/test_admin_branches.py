@@ -23,6 +23,7 @@ from library.v1.branch_pb2 import Branch
 from library.v1.calendar_pb2 import Calendar, CalendarException, ClosedRange, YearlyDay
 from library_domain.default_policy import default_branch
 from library_domain.errors import BranchExists
+from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.admin import Admin
@@ -94,11 +95,11 @@ def test_a_library_has_one_branch_from_the_start_which_is_not_sent_until_it_is_c
     assert calendar == Calendar(branch="main", etag=calendar.etag)
     assert librarian.update("main", display_name=main.display_name) == main
     assert librarian.close("weekly_closed_days") == calendar
-    assert admin.changes()[0] == []
+    assert admin.all_changes()[0] == []
     zoned = librarian.update("main", time_zone="Europe/Berlin")
     assert (zoned.time_zone, zoned.display_name) == ("Europe/Berlin", main.display_name)
     librarian.close(weekly_closed_days=[SUNDAY])
-    sent = admin.changes()[0]
+    sent = admin.all_changes()[0]
     assert [change.WhichOneof("change") for change in sent] == ["branch", "calendar"]
     zoned.ClearField("etag")
     assert sent[0].branch == zoned
@@ -119,7 +120,7 @@ def test_branches_are_created_and_listed(admin: Admin, librarian: Librarian) -> 
         if not token:
             break
     assert codes == ["0", "b-1", "m_2", "main", "zoo"]
-    assert [change.WhichOneof("change") for change in admin.changes()[0]] == ["branch", "calendar"] * 4
+    assert [change.WhichOneof("change") for change in admin.all_changes()[0]] == ["branch", "calendar"] * 4
 
 
 def test_a_code_is_taken_once(admin: Admin, librarian: Librarian) -> None:
@@ -135,6 +136,14 @@ def test_a_code_is_taken_once(admin: Admin, librarian: Librarian) -> None:
 
     with pytest.raises(BranchExists):
         second_beside(admin.store, create, create)
+
+
+def test_an_item_can_be_in_any_branch_of_the_library(admin: Admin, librarian: Librarian) -> None:
+    book = admin.add("Emma")
+    with pytest.raises(FieldInvalid, match=r"item\.branch"):
+        admin.create_item(book.id, branch="north")
+    librarian.create("north")
+    assert admin.create_item(book.id, branch="north").branch == "north"
 
 
 def test_all_fields_of_a_branch_at_fault_are_named(librarian: Librarian) -> None:

@@ -114,8 +114,11 @@ def test_what_cannot_be_created_is_refused(admin: Admin) -> None:
         admin.create_item(removed.id)
     with pytest.raises(BarcodeTaken, match="B1"):
         admin.create_item(book.id, barcode="b1")
+    with pytest.raises(FieldInvalid) as refused:
+        admin.create_item(book.id, branch="nowhere", barcode="B 1", state=ITEM_STATE_WITHDRAWN)
+    assert {field for field, _ in refused.value.problems} == {"item.branch", "item.barcode", "item.state"}
     with pytest.raises(FieldInvalid, match=r"item\.branch"):
-        admin.create_item(book.id, branch="nowhere")
+        admin.update_item(Item(id=admin.items()[0].id, branch="nowhere"), "branch")
     BookRow.update(total_copies=10_000).where(BookRow.id == book.id).execute()
     with pytest.raises(FieldInvalid, match="10000 at most"):
         admin.create_item(book.id)

@@ -40,9 +40,9 @@ def test_a_damaged_revision_is_found_and_repaired(admin: Admin) -> None:
     with admin.store.writing():
         repair(admin.store, admin.clock)
         assert find_damage(admin.store) == []
-    sent = [change.WhichOneof("change") for change in admin.changes()[0]]
+    sent = [change.WhichOneof("change") for change in admin.all_changes()[0]]
     assert sent == ["branch", "calendar", "rule", "settings"]
-    assert admin.changes()[0][2].rule.loan_days == 14, "the rule of the program, as it has not been changed"
+    assert admin.all_changes()[0][2].rule.loan_days == 14, "the rule of the program, as it has not been changed"
 
 
 def test_a_counter_behind_a_rule_is_found_at_the_start(admin: Admin) -> None:
@@ -64,16 +64,16 @@ def test_a_damaged_row_is_left_out_of_lists_and_set_aside_by_the_frontend(admin:
     assert [rule.id for rule in listed] == [good.id, DEFAULT_RULE_ID]
     with pytest.raises(RowUnreadable):
         get_rule(admin.store, bad.id)
-    [unreadable, sent] = [change.rule for change in admin.changes()[0]]
+    [unreadable, sent] = [change.rule for change in admin.all_changes()[0]]
     assert unreadable == CirculationRule(id=bad.id, update_time=NO_TIME)
     assert message_problems(unreadable)
     assert sent.id == good.id
     execute(admin, f"UPDATE circulation_rule SET deleted = 1 WHERE id = '{bad.id}'")
-    assert admin.changes()[0][0].rule == CirculationRule(id=bad.id, update_time=NO_TIME, deleted=True)
+    assert admin.all_changes()[0][0].rule == CirculationRule(id=bad.id, update_time=NO_TIME, deleted=True)
 
 
 def test_a_damaged_branch_is_sent_with_its_code_alone(admin: Admin) -> None:
     update_branch(admin.store, UpdateBranchRequest(branch=Branch(code="main", display_name="Town")), admin.clock)
     execute(admin, f"UPDATE branch SET update_time = {2**62}")
-    [change] = admin.changes()[0]
+    [change] = admin.all_changes()[0]
     assert change.branch == Branch(code="main", update_time=NO_TIME)

@@ -85,7 +85,7 @@ def reason(outcome: object) -> str:
 
 def changed_rules(admin: Admin) -> list[CirculationRule]:
     """Return the rules in the feed."""
-    return [change.rule for change in admin.changes()[0] if change.HasField("rule")]
+    return [change.rule for change in admin.all_changes()[0] if change.HasField("rule")]
 
 
 def test_a_library_has_one_rule_from_the_start_which_is_not_sent_until_it_is_changed(
@@ -96,7 +96,7 @@ def test_a_library_has_one_rule_from_the_start_which_is_not_sent_until_it_is_cha
     built_in = default_rule(default_fine_rate())
     built_in.etag = rule.etag
     assert rule == built_in
-    assert admin.changes()[0] == []
+    assert admin.all_changes()[0] == []
     changed = librarian.update(DEFAULT_RULE_ID, loan_days=21)
     built_in.loan_days = 21
     for name in ("etag", "update_time"):
@@ -258,13 +258,13 @@ def test_settings_are_not_sent_until_they_are_changed(admin: Admin, librarian: L
     before = librarian.settings()
     assert before == LibrarySettings(etag=before.etag)
     assert librarian.set("loan_limit display_name user_fine_cap") == before
-    assert admin.changes()[0] == []
+    assert admin.all_changes()[0] == []
     changed = librarian.set(loan_limit=0, display_name=" Town library ", user_fine_cap=money(50), etag=before.etag)
     assert (changed.HasField("loan_limit"), changed.display_name) == (True, "Town library")
     assert librarian.settings() == changed
     assert reason(librarian.set(loan_limit=3, etag=before.etag)) == "ETAG_MISMATCH"
     changed.ClearField("etag")
-    [sent] = admin.changes()[0]
+    [sent] = admin.all_changes()[0]
     assert sent.settings == changed
     cleared = librarian.set("loan_limit user_fine_cap")
     assert (cleared.HasField("loan_limit"), cleared.HasField("user_fine_cap")) == (False, False)

@@ -18,7 +18,7 @@ from service_kit.clock import DAY, micros
 from service_kit.errors import ServiceError
 from service_kit.idempotency import DAYS_KEPT, AnsweredRequest
 from service_kit.store import Store
-from tests.support.clocks import SettableClock
+from tests.support.clocks import SettableClock, end_of_day
 from tests.support.frontend import LocalFrontend
 
 LOAN_LIMIT = 3
@@ -77,7 +77,7 @@ class Life:
             assert (expected, outcome.id) == ("", self.requests[request_id][0]), "a replay lent again"
         else:
             assert expected == ""
-            self.loans[outcome.id] = ModelLoan(book_id, user_id, days, self.clock.now + days * DAY)
+            self.loans[outcome.id] = ModelLoan(book_id, user_id, days, end_of_day(self.clock.now, days))
             self.due.add(outcome.id)
             if request_id:
                 self.requests[request_id] = outcome.id, (book_id, user_id, days)
@@ -107,7 +107,7 @@ class Life:
             assert outcome == "LOAN_RETURNED"
             return
         assert not isinstance(outcome, str)
-        late_days = max(0, -((loan.due_time - self.clock.now) // DAY))
+        late_days = max(0, self.clock.now // DAY - loan.due_time // DAY)
         assert outcome.fine.units * 10 + outcome.fine.nanos // 100_000_000 == 2 * late_days
         loan.is_out = False
         self.due.add(loan_id)
@@ -171,7 +171,9 @@ class Life:
             for loan in loans
         } == self.loans
         for loan in loans:
-            assert loan.due_time == loan.borrow_time + loan.days * DAY == micros(self.frontend.loan(loan.id).due_time)
+            assert (
+                loan.due_time == end_of_day(loan.borrow_time, loan.days) == micros(self.frontend.loan(loan.id).due_time)
+            )
         # What has changed since it was last pushed waits to be pushed, and nothing else does.
         assert {row.id for model in (User, Loan) for row in model.select().where(IS_DUE)} == self.due
 

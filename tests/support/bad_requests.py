@@ -77,7 +77,7 @@ NO_IDS = [
 ]
 
 
-NO_DAYS = [0, -1, -14, 366, 10_000, 2**31 - 1, -(2**31)]
+NO_DAYS = [-1, -14, 366, 10_000, 2**31 - 1, -(2**31)]
 
 
 NO_EMAILS = [
@@ -125,7 +125,6 @@ for no_id in NO_IDS:
         (f"{MEMBERS}/UpdateUser", update(id=no_id, first_name="Ada"), "user.id"),
         (f"{CATALOG}/GetBook", GetBookRequest(id=no_id), "id"),
         (f"{LENDING}/GetLoan", GetLoanRequest(id=no_id), "id"),
-        (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=no_id), "loan_id"),
         (f"{LENDING}/RenewLoan", renew(loan_id=no_id), "loan_id"),
         (f"{LENDING}/BorrowBook", borrow(book_id=no_id), "book_id"),
         (f"{LENDING}/BorrowBook", borrow(user_id=no_id), "user_id"),
@@ -134,6 +133,8 @@ for no_id in NO_IDS:
         BAD += [
             (f"{MEMBERS}/EnrollUser", enroll(request_id=no_id), "request_id"),
             (f"{LENDING}/BorrowBook", borrow(request_id=no_id), "request_id"),
+            (f"{LENDING}/ReturnBook", ReturnBookRequest(loan_id=no_id), "loan_id"),
+            (f"{LENDING}/ReturnBook", ReturnBookRequest(book_id=no_id, user_id=USER_ID), "book_id"),
             (f"{LENDING}/ListLoans", ListLoansRequest(user_id=no_id), "user_id"),
             (f"{LENDING}/ListLoans", ListLoansRequest(book_id=no_id), "book_id"),
         ]

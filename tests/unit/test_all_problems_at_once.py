@@ -31,6 +31,7 @@ from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
 from tests.support.clocks import SettableClock
+from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
 from tests.support.report_bad_requests import REPORT_CASES
@@ -197,8 +198,10 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
         lending.BorrowBookRequest(book_id="a", user_id="b", days=366, request_id="c"),
         {"book_id", "user_id", "days", "request_id"},
     ),
-    ("LendingService/ReturnBook", lending.ReturnBookRequest(loan_id="x"), {"loan_id"}),
-    ("LendingService/RenewLoan", lending.RenewLoanRequest(loan_id="x"), {"loan_id", "days"}),
+    ("LendingService/ReturnBook", lending.ReturnBookRequest(loan_id="x", request_id="c"), {"loan_id", "request_id"}),
+    ("LendingService/ReturnBook", lending.ReturnBookRequest(book_id="x"), {"book_id", "user_id"}),
+    ("LendingService/RenewLoan", lending.RenewLoanRequest(loan_id="x", days=-1), {"loan_id", "days"}),
+    *DESK_CASES,
     ("LendingService/GetLoan", lending.GetLoanRequest(id="x"), {"id"}),
     (
         "LendingService/ListLoans",

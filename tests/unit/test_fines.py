@@ -4,41 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontend_server.circulation.fines import DailyFine, fine_nanos
-from service_kit.clock import DAY, SECOND
+from frontend_server.circulation.fines import DailyFine, fine_so_far
+from service_kit.clock import DAY
+from tests.support.lending_terms import TWENTY_CENTS, at, branch_in
 
-TWENTY_CENTS = DailyFine("EUR", 200_000_000)
-DUE = 1_800_000_000 * SECOND
-
-
-@pytest.mark.parametrize(
-    ("late", "days_begun"),
-    [
-        (-400 * DAY, 0),
-        (-DAY, 0),
-        (-1, 0),
-        (0, 0),  # at the due time it is not late
-        (1, 1),
-        (DAY - 1, 1),
-        (DAY, 1),
-        (DAY + 1, 2),
-        (10 * DAY, 10),
-        (365 * DAY + 1, 366),
-    ],
-)
-def test_each_day_begun_after_the_due_time_costs_the_daily_fine(late: int, days_begun: int) -> None:
-    assert fine_nanos(TWENTY_CENTS, DUE, DUE + late) == days_begun * 200_000_000
-
-
-def test_no_fine_where_a_day_costs_nothing() -> None:
-    assert fine_nanos(DailyFine("EUR", 0), DUE, DUE + 100 * DAY) == 0
+DUE = at("2026-11-13 23:59:59")
 
 
 @given(late=st.integers(-1000 * DAY, 10_000 * DAY), later=st.integers(0, 100 * DAY))
 def test_waiting_never_makes_it_cheaper(late: int, later: int) -> None:
-    fine = fine_nanos(TWENTY_CENTS, DUE, DUE + late)
-    assert 0 <= fine <= fine_nanos(TWENTY_CENTS, DUE, DUE + late + later)
-    assert fine % TWENTY_CENTS.nanos == 0
+    fine = fine_so_far(TWENTY_CENTS, branch_in(), DUE, DUE + late)
+    assert 0 <= fine <= fine_so_far(TWENTY_CENTS, branch_in(), DUE, DUE + late + later)
+    assert fine % 20 == 0
 
 
 @pytest.mark.parametrize(

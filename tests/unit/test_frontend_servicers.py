@@ -37,7 +37,7 @@ from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest, SyncNowRe
 from library.v1 import loan_pb2, user_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
-from service_kit.clock import DAY, rfc3339
+from service_kit.clock import rfc3339
 from service_kit.ids import new_id
 from tests.support.bad_requests import (
     BAD,
@@ -51,7 +51,7 @@ from tests.support.bad_requests import (
     update,
 )
 from tests.support.clients import Refusal
-from tests.support.clocks import SettableClock
+from tests.support.clocks import SettableClock, end_of_day
 from tests.support.frontend import LocalFrontend
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
@@ -109,7 +109,9 @@ def test_every_bad_input_is_refused_with_its_field_and_changes_nothing(desk: Des
 
 
 def test_all_problems_are_reported_at_once(desk: Desk) -> None:
-    refusal = desk.refusal(f"{LENDING}/BorrowBook", BorrowBookRequest(book_id="a", user_id="b", request_id="c"))
+    refusal = desk.refusal(
+        f"{LENDING}/BorrowBook", BorrowBookRequest(book_id="a", user_id="b", days=-1, request_id="c")
+    )
     assert set(refusal.fields) == {"book_id", "user_id", "days", "request_id"}
 
 
@@ -155,7 +157,7 @@ def test_refusals_of_lending_have_their_reason_and_metadata(desk: Desk) -> None:
     frontend, clock = desk.frontend, desk.clock
     user, out = frontend.user(), frontend.book()
     loan = frontend.borrow(out.id, user.id, 14)
-    due = rfc3339(clock.now + 14 * DAY)
+    due = rfc3339(end_of_day(clock.now, 14))
     removed, unavailable = frontend.book(state=BOOK_STATE_REMOVED), frontend.book(state=BOOK_STATE_UNAVAILABLE)
     busy, many = frontend.user(), frontend.book(copies=10)
     for _ in range(3):
@@ -198,7 +200,7 @@ def test_refusals_of_lending_have_their_reason_and_metadata(desk: Desk) -> None:
             "RenewLoan",
             renew(loan_id=old.id),
             "LOAN_OVERDUE",
-            {"loan_id": old.id, "due_time": rfc3339(clock.now - DAY)},
+            {"loan_id": old.id, "due_time": rfc3339(end_of_day(clock.now, -1))},
         ),
         (
             "RenewLoan",

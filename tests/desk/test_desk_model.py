@@ -1,0 +1,42 @@
+"""The whole desk against a plain model: users, items, rules, calendars and settings change, and the clock moves.
+
+Set `DESK_SEED` to replay a walk, `DESK_STEPS` for longer ones.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from service_kit.store import Store
+from tests.desk.walk import Walk
+from tests.support.stores import Engine, FreshDatabases, bound_store
+
+STEPS = int(os.environ.get("DESK_STEPS", "0"))
+SEED = int(os.environ.get("DESK_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+STEPS_OF_A_WALK = 1_000
+"""A walk is not longer, so that a failure is replayed soon, and each begins at another time of the year."""
+
+
+@pytest.mark.parametrize("steps", [STEPS or 300, pytest.param(4_000, marks=pytest.mark.slow)])
+def test_the_desk_does_what_the_model_does(databases: FreshDatabases, engine: Engine, steps: int) -> None:
+    for number, done in enumerate(range(0, steps, STEPS_OF_A_WALK)):
+        url = databases.migrated("frontend", engine)
+        with bound_store("frontend", url) as store:
+            walk(store, SEED + number, min(STEPS_OF_A_WALK, steps - done))
+        databases.leave("frontend", url)
+
+
+def walk(store: Store, seed: int, steps: int) -> None:
+    walk = Walk(store, seed)
+    for number in range(steps):
+        try:
+            walk.step()
+            if number % 10 == 9 or number == steps - 1:
+                walk.check()
+        except Exception as error:
+            error.add_note(f"replay with DESK_SEED={seed} DESK_STEPS={number + 1}; done: {dict(walk.done)}")
+            raise
+    print(f"seed {seed}: {dict(walk.done)}")
