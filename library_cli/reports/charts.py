@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from xml.sax.saxutils import escape
 
 import fontpkg
 from PIL import Image, ImageDraw, ImageFont
@@ -61,7 +62,6 @@ def svg(title: str, bars: Sequence[Bar]) -> bytes:
     """Return horizontal bars with their names and amounts as an SVG document."""
     chart = _chart(title, bars)
     drawing = Drawing(WIDTH, chart.height)
-    drawing.title, drawing.desc = title, ""
     drawing.add(_rectangle(0, 0, WIDTH, chart.height, BACKGROUND))
     for shape in chart.shapes:
         if isinstance(shape, Box):
@@ -71,8 +71,9 @@ def svg(title: str, bars: Sequence[Bar]) -> bytes:
             text = String(shape.left, chart.height - shape.base, shape.text)
             text.fontName, text.fontSize, text.fillColor = "Helvetica", shape.size, HexColor(TEXT_COLOUR)
             drawing.add(text)
+    # The renderer has no parameter for the title that screen readers and browsers show.
     document: str = renderSVG.drawToString(drawing)
-    return document.encode()
+    return document.replace("<title>...</title>", f"<title>{escape(title)}</title>").encode()
 
 
 def _rectangle(left: float, bottom: float, width: float, height: float, colour: str) -> Rect:
