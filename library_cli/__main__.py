@@ -12,16 +12,25 @@ MODULES = {
     "search": "desk.search",
     "users": "desk.users",
     "enrol": "desk.enrol",
+    "block": "desk.block",
+    "unblock": "desk.block",
+    "anonymise": "desk.privacy",
+    "erase-user": "desk.privacy",
+    "export-user": "desk.privacy",
+    "import-users": "importing.users",
     "lend": "desk.lend",
     "return": "desk.return_",
     "renew": "desk.renew",
     "loans": "desk.loans",
+    "desk": "desk_screen.command",
     "labels": "labels.command",
     "items": "inventory.items",
     "rules": "policy.rules",
     "branches": "policy.branches",
     "calendar": "policy.calendar",
     "settings": "policy.settings",
+    "report": "reports.command",
+    "history": "reports.history",
     "up": "up",
     "status": "status.command",
     "health": "health_command",
@@ -33,8 +42,8 @@ MODULES = {
     "restore": "backup",
     "completion": "completion",
 }
-"""The module of each command, which is its `NAME_command`. Only the module of the command that runs is imported:
-importing all of them takes as long as running a command."""
+"""The module of each command, which is its `NAME_command`, with `_` instead of `-`. Only the module of the command that
+runs is imported: importing all of them takes as long as running a command."""
 
 
 class Commands(click.Group):
@@ -46,7 +55,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in MODULES:
             return None
-        command: click.Command = getattr(import_module(f"library_cli.{MODULES[cmd_name]}"), f"{cmd_name}_command")
+        command: click.Command = getattr(
+            import_module(f"library_cli.{MODULES[cmd_name]}"), f"{cmd_name.replace('-', '_')}_command"
+        )
         return command
 
 

@@ -117,6 +117,11 @@ def restore_command(folder: Path, only: str | None, **_where: object) -> None:
                 with progress_of(f"restoring the {service} store") as progress:
                     kept = target.replace(folder / copy.file, copy, progress)
                 click.echo(f"The {service} store is restored.{f' The old one is kept: {kept}' if kept else ''}")
+        if "frontend" in services:
+            click.echo(
+                f"Users whose data were erased after {manifest.time} are there again: erase them again, see "
+                "docs/privacy.md."
+            )
         click.echo(
             "Now start the services again, for example with `library up`. They migrate the stores and synchronize."
         )
@@ -141,6 +146,17 @@ def report(manifest: Manifest, folder: Path, what: str, *, json_wanted: bool) ->
     for service, copy in manifest.stores.items():
         rows = ", ".join(f"{table} {count:,}" for table, count in copy.rows.items() if table in COUNTED_TABLES)
         click.echo(f"{service}: rows in {rows}")
+    if erased := erasures(manifest):
+        click.echo(erased)
+
+
+def erasures(manifest: Manifest) -> str:
+    """Return how many users were erased before the backup, and when the last one was; "" if none was."""
+    facts = manifest.stores["frontend"].facts if "frontend" in manifest.stores else {}
+    if not facts.get("erased_users"):
+        return ""
+    last = datetime.fromtimestamp(facts["last_erasure"] / 1_000_000, UTC).isoformat(timespec="seconds")
+    return f"Users whose data were erased: {facts['erased_users']:,}, the last one at {last.replace('+00:00', 'Z')}."
 
 
 COUNTED_TABLES = {"book", "user_account", "loan"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -20,6 +21,18 @@ def zoned_time(time: Timestamp) -> str:
     return _written(time, "%Y-%m-%d %H:%M %Z")
 
 
+def midnight(day: date) -> Timestamp:
+    """Return the beginning of a day in the time zone of this machine."""
+    begin = Timestamp()
+    begin.FromDatetime(datetime.combine(day, time_of_day.min).astimezone())
+    return begin
+
+
+def end_of_day(day: date) -> Timestamp:
+    """Return the end of a day, which is the beginning of the next one, in the time zone of this machine."""
+    return midnight(day + timedelta(days=1))
+
+
 def _written(time: Timestamp, form: str) -> str:
     moment = time.ToDatetime(UTC)
     try:
@@ -31,11 +44,19 @@ def _written(time: Timestamp, form: str) -> str:
 
 def days_until(time: Timestamp, now: datetime | None = None) -> str:
     """Return the time to a due time: `in 3 days`, `within a day`, `1 day late`. A part of a day counts as late."""
-    seconds = (time.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
+    now = now or datetime.now(UTC)
+    due = time.ToDatetime(UTC)
+    seconds = (due - now).total_seconds()
     if seconds < 0:
         return f"{counted(math.ceil(-seconds / DAY_SECONDS), 'day')} late"
-    # Rounded, so that a loan made for 14 days a moment ago is due in 14 days.
-    return f"in {counted(round(seconds / DAY_SECONDS), 'day')}" if seconds >= DAY_SECONDS else "within a day"
+    if seconds < DAY_SECONDS:
+        return "within a day"
+    try:
+        # Dates, so that a loan made for 14 days is due in 14 days, in the morning and in the evening.
+        days = (due.astimezone().date() - now.astimezone().date()).days
+    except (OverflowError, OSError):  # near the ends of the calendar, the local time can be out of range
+        days = round(seconds / DAY_SECONDS)
+    return f"in {counted(days, 'day')}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -19,9 +19,15 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "head_revision": "SELECT revision FROM counter WHERE id = 1",
         "frontend_id": "SELECT frontend_id FROM sync_state",
         "generation": "SELECT generation FROM sync_state",
+        # Only an erased user has no card number, and nothing changes an erased user.
+        "erased_users": "SELECT count(*) FROM user_account WHERE card_number IS NULL",
+        "last_erasure": "SELECT max(update_time) FROM user_account WHERE card_number IS NULL",
     },
 }
-"""Queries by service and name, each for one value. They show how old a store is, as the sync counts revisions."""
+"""Queries by service and name, each for one value. They show how old a store is, as the sync counts revisions.
+
+A store that lacks a column of a query, because it is from before it, has no value.
+"""
 
 
 def store_schema(service: str, migrations: Path) -> Schema:

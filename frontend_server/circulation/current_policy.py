@@ -19,6 +19,7 @@ from library_domain.default_policy import default_rule
 from library_domain.loans import set_amount
 from service_kit.machine_zone import machine_zone
 from service_kit.statements import Statement, tuples
+from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, report
 
 Message = TypeVar("Message")
@@ -56,6 +57,15 @@ def policy_of_version(rules: LendingRules, version: str) -> Policy:
         # Read after the version: if the policy changes meanwhile, the next transaction finds another version.
         read = _READ[database] = _Read(rules, version, _policy_of_store(rules))
     return read.policy
+
+
+def library_settings(store: Store, rules: LendingRules) -> library_settings_pb2.LibrarySettings:
+    """Return the settings of the library, with the loan limit that applies here."""
+    with store.reading():
+        received = list(_messages(LibrarySettings, library_settings_pb2.LibrarySettings))
+        settings = received[0] if received else library_settings_pb2.LibrarySettings()
+        settings.loan_limit = current_policy(rules).loan_limit
+        return settings
 
 
 def _policy_of_store(rules: LendingRules) -> Policy:

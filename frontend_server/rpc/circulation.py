@@ -6,6 +6,7 @@ import grpc
 
 from frontend_server.browse import items
 from frontend_server.circulation import checkin, checkout, due_dates, explanation, renewal, slips, wishes
+from frontend_server.circulation.current_policy import library_settings
 from frontend_server.circulation.loans import loan_shower
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.history import entries
@@ -13,7 +14,7 @@ from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import circulation_service_pb2 as pb
 from library.frontend.v1 import circulation_service_pb2_grpc
-from library.v1 import loan_pb2
+from library.v1 import library_settings_pb2, loan_pb2
 from library_domain.history import subject_of
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
@@ -80,6 +81,11 @@ class CirculationServicer(circulation_service_pb2_grpc.CirculationServiceService
     def ListItems(self, request: pb.ListItemsRequest, context: grpc.ServicerContext) -> pb.ListItemsResponse:
         page, token = items.list_items(self._store, request)
         return pb.ListItemsResponse(items=page, next_page_token=token)
+
+    def GetLibrarySettings(
+        self, request: pb.GetLibrarySettingsRequest, context: grpc.ServicerContext
+    ) -> library_settings_pb2.LibrarySettings:
+        return library_settings(self._store, self._rules)
 
     def ListHistory(self, request: pb.ListHistoryRequest, context: grpc.ServicerContext) -> pb.ListHistoryResponse:
         page, token = entries.list_history(self._store, request)

@@ -36,8 +36,13 @@ def name_of(user: User) -> str:
 
 
 def person(user: User) -> str:
-    """Return the name and the address of a user, for a sentence."""
-    return f"{name_of(user)} <{user.email}>"
+    """Return the name and the address of a user, or the card number if there is no address, for a sentence."""
+    return f"{name_of(user)} <{user.email}>" if user.email else f"{name_of(user)} (card {user.card_number})"
+
+
+def naming(user: User) -> str:
+    """Return what names the user in a command: the address, or the card number."""
+    return user.email or user.card_number
 
 
 def quoted(book: Book) -> str:
@@ -85,7 +90,16 @@ def _due(listed: ListedLoan) -> Text:
 
 
 def _email(listed: ListedLoan) -> str:
-    return listed.user.email if listed.user else ""
+    return naming(listed.user) if listed.user else ""
+
+
+def _expires(user: User) -> str:
+    return local_time(user.expire_time) if user.HasField("expire_time") else ""
+
+
+def _fine_shown(listed: ListedLoan) -> str:
+    """Return the fine; of an open loan, what it would be if the item came back now."""
+    return money(listed.loan.fine_so_far) or money(listed.loan.fine)
 
 
 IN_LINES_ONLY = 0
@@ -119,7 +133,11 @@ USERS: Form[User] = Form(
         Column("name", name_of),
         Column("state", lambda user: _name(UserState, "USER_STATE_", user.state)),
         Column("loans", lambda user: str(user.active_loan_count)),
-        Column("id", lambda user: user.id, min_width=WIDE, in_lines=False, is_whole=True),
+        Column("card", lambda user: user.card_number, is_whole=True),
+        Column("category", lambda user: user.user_category, min_width=WIDE),
+        Column("group", lambda user: user.group, min_width=WIDE),
+        Column("expires", _expires, min_width=WIDE),
+        Column("id", lambda user: user.id, min_width=WIDE_FOR_LOANS, in_lines=False, is_whole=True),
     ],
     as_json,
     "No user was found.",
@@ -134,7 +152,7 @@ LOANS: Form[ListedLoan] = Form(
         Column("", lambda listed: _name(LoanState, "LOAN_STATE_", listed.loan.state), _due),
         Column("title", lambda listed: listed.loan.book_title),
         Column("user", _email, lambda listed: _email(listed) or listed.loan.user_id),
-        Column("fine", lambda listed: money(listed.loan.fine)),
+        Column("fine", lambda listed: money(listed.loan.fine), _fine_shown),
         replace(_LOAN_ID, min_width=WIDE),
         Column("user id", lambda listed: listed.loan.user_id, max_width=IN_LINES_ONLY),
         Column("book id", lambda listed: listed.loan.book_id, max_width=IN_LINES_ONLY),

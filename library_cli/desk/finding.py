@@ -1,4 +1,4 @@
-"""Find the one book or user that a text names: an id or its beginning, an ISBN, an e-mail address, or words.
+"""Find the one book or user that a text names: an id or its beginning, an ISBN, an e-mail address, a card, or words.
 
 An exact match wins over the beginning of a name or id. If several match equally well, none is chosen.
 """
@@ -48,7 +48,7 @@ def find_user(desk: Desk, text: str) -> User:
     if not matches.best and (closed := _closed_user(desk, text)):
         again = f"To enrol again: library enrol {closed.email} FIRST_NAME LAST_NAME"
         raise Refusal("USER_NOT_FOUND", f"The account of {person(closed)} is closed. {again}")
-    what_to_type = "Name the user by the e-mail address."
+    what_to_type = "Name the user by the e-mail address or the card number."
     return the_one(matches, text, "user", USERS, what_to_type, "library users")
 
 
@@ -93,6 +93,8 @@ def users_named(desk: Desk, text: str) -> Matches[User]:
     key = matching.address_key(text)
     if key:
         return _with_address(desk, text, key)
+    if matching.may_be_card(text) and (with_card := list(desk.users(card_number=text))):
+        return Matches(with_card)
     by_id: list[User] = []
     if BEGINNING_OF_ID.fullmatch(text):
         by_id = list(itertools.islice(desk.users(id_prefix=text), MOST_LOOKED_AT))

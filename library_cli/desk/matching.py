@@ -16,6 +16,7 @@ from library.v1.user_pb2 import User
 from library_domain.emails import email_key, key_of_address
 from library_domain.isbn import normalized_isbn13
 from library_domain.search import book_query, book_words
+from library_domain.users import queried_card_number
 from service_kit.errors import FieldInvalid
 from service_kit.text.expressions import All, But, Expression, Word
 from service_kit.text.keys import text_key
@@ -59,6 +60,11 @@ def isbn_of(text: str) -> str:
 def address_key(text: str) -> str:
     """Return the key of a text that is a whole e-mail address; "" for other texts."""
     return key_of_address(text)
+
+
+def may_be_card(text: str) -> bool:
+    """Return whether a text can be a whole card number. One without a digit is taken for a name."""
+    return any(letter.isdigit() for letter in text) and queried_card_number(text) != ""
 
 
 def has_address(user: User, key: str) -> bool:

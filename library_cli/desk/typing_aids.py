@@ -15,11 +15,15 @@ from library_cli.desk.matching import address_key
 from library_cli.desk.refusals import Refusal
 
 EXAMPLES = {
+    "block": 'library block "ada lovelace" "damaged book"',
     "enrol": 'library enrol ada@example.org "Ada Augusta" "King Noel"',
     "lend": 'library lend "the hobbit" "ada lovelace"',
     "loans": 'library loans "ada lovelace"',
     "renew": 'library renew "the hobbit" "ada lovelace"',
+    "erase-user": 'library erase-user "ada lovelace"',
+    "export-user": 'library export-user "ada lovelace"',
     "return": 'library return "the hobbit" "ada lovelace"',
+    "unblock": 'library unblock "ada lovelace"',
 }
 """An example of each desk command with arguments of several words."""
 

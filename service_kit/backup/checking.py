@@ -63,7 +63,9 @@ def copy_problems(file: Path, copy: StoreCopy, facts: Mapping[str, str]) -> Iter
             if problem := integrity_problem(connection):
                 yield f"{copy.file} is damaged: {problem}"
                 return
-            found = sqlite_contents(connection, facts)
+            # A backup of an earlier version has fewer facts.
+            known = {name: query for name, query in facts.items() if name in copy.facts}
+            found = sqlite_contents(connection, known)
     except cysqlite.DatabaseError as error:
         yield f"{copy.file} is damaged: {error}"
         return

@@ -49,13 +49,25 @@ def sqlite_migrations(connection: Any, tables: Collection[str]) -> list[str]:
 
 
 def sqlite_contents(connection: Any, facts: Mapping[str, str]) -> Contents:
-    """Return the number of rows of each table, and the results of the queries `facts`, each with at most one value."""
+    """Return the number of rows of each table, and the results of the queries `facts`, each with at most one value.
+
+    A query for a column that the store does not have yet has the result None.
+    """
     tables = sqlite_tables(connection)
     rows = {}
     for table in tables:
         ((rows[table],),) = list(connection.execute(f"SELECT count(*) FROM {quoted(table)}"))
-    answers = {name: next((row[0] for row in connection.execute(query)), None) for name, query in facts.items()}
+    answers = {name: _answer(connection, query) for name, query in facts.items()}
     return Contents(sqlite_migrations(connection, tables), rows, answers)
+
+
+def _answer(connection: Any, query: str) -> Any:
+    try:
+        return next((row[0] for row in connection.execute(query)), None)
+    except cysqlite.OperationalError as error:
+        if "no such column" not in str(error):
+            raise
+        return None
 
 
 def integrity_problem(connection: Any) -> str:

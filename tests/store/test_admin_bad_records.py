@@ -174,6 +174,21 @@ def test_a_refused_row_is_recorded_once_it_makes_sense(admin: Admin) -> None:
     assert results(admin.record(record)) == [RECORDED]
 
 
+def test_an_anonymised_user_and_loan_replace_what_was_recorded(admin: Admin) -> None:
+    user, loan = admin.user_record(1, card_number="A-1", note="Tall"), admin.loan_record(2, returned=True)
+    loan.loan.user_id = user.user.id
+    assert results(admin.record(user, loan)) == [RECORDED] * 2
+    user.user.MergeFrom(user_pb2.User(state=USER_STATE_CLOSED))
+    for name in ("email", "first_name", "last_name", "card_number", "note"):
+        user.user.ClearField(name)
+    loan.loan.user_id = ""
+    user.revision, loan.revision = 3, 4
+    assert results(admin.record(user, loan)) == [RECORDED] * 2
+    [kept] = admin.loans()
+    assert (kept.id, kept.user_id, kept.return_time) == (loan.loan.id, "", loan.loan.return_time)
+    assert "A-1" not in str(admin.users(include_closed=True))
+
+
 def test_a_row_of_an_unknown_kind_is_not_one_without_a_kind(admin: Admin) -> None:
     """The one is of a frontend that is newer than this service, the other of a broken one."""
     newer, broken = State.FromString(b"\x08\x01\x9a\x06\x00"), State(revision=2)  # field 99, which is empty

@@ -23,6 +23,7 @@ from library.v1 import user_pb2
 from library.v1.history_pb2 import HISTORY_EVENT_USER_BLOCKED, HISTORY_EVENT_USER_ENROLLED
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import UserClosed, UserHasLoans, UserNotFound
+from library_domain.stores import FACTS
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.idempotency import AnsweredRequest
@@ -53,6 +54,7 @@ def ada(frontend: LocalFrontend) -> user_pb2.User:
         loan = frontend.borrow(frontend.book(title).id, user.id, request_id=new_id())
         frontend.bring_back(loan.id)
     request = BlockUserRequest(user_id=user.id, reason="Damaged book", request_id=new_id())
+    request.end_time.CopyFrom(timestamp(frontend.clock() + DAY))
     return blocks.block_user(frontend.store, request, frontend.clock)
 
 
@@ -113,6 +115,8 @@ def test_an_erased_user_has_nothing_left_and_is_pushed(frontend: LocalFrontend, 
     assert Loan.select().where(IS_DUE).count() == 3
     assert [page.loans for page in exported(frontend, ada.id, 10)] == [[]]
     assert erase(frontend, ada.id) == erased
+    facts = {name: frontend.store.database.execute_sql(query).fetchall() for name, query in FACTS["frontend"].items()}
+    assert (facts["erased_users"], facts["last_erasure"]) == ([(1,)], [(frontend.clock(),)])
     with pytest.raises(UserClosed):
         frontend.change(ada.id, "first_name", first_name="Ada")
     assert (
@@ -132,7 +136,8 @@ def test_answers_about_other_users_are_kept(
     assert sorted(map(len, answers))[:-1] == [0] * 5, "those of Ada: enrolled, three loans, blocked"
 
 
-def test_a_user_with_a_loan_is_not_erased(frontend: LocalFrontend, ada: user_pb2.User) -> None:
+def test_a_user_with_a_loan_is_not_erased(frontend: LocalFrontend, clock: SettableClock, ada: user_pb2.User) -> None:
+    clock.advance(days=2)  # the block has ended
     loan = frontend.borrow(frontend.book("Shirley").id, ada.id)
     before = frontend.contents()
     with pytest.raises(UserHasLoans):

@@ -360,12 +360,13 @@ def erasing(desk: Desk) -> Case:
 def anonymizing(desk: Desk) -> Case:
     loan = desk.loan()
     desk.frontend.lending.ReturnBook(lending_service_pb2.ReturnBookRequest(loan_id=loan.id))
-    before = Timestamp(seconds=int(time.time()) - 1)
+    before = Timestamp()
+    before.GetCurrentTime()
     return Case(
         member_service_pb2.AnonymizeLoansRequest(before=before),
         member_service_pb2.AnonymizeLoansRequest(before=Timestamp(seconds=before.seconds - 1)),
         lambda answer: desk.loan(),
-        lambda answer: int(desk.loan_now(loan.id).user_id == loan.user_id),
+        lambda answer: int(desk.loan_now(loan.id).user_id == ""),
     )
 
 

@@ -130,13 +130,14 @@ class PeopleRules:
 
     # --- patrons ---
 
-    @rule()
-    def enroll(self) -> None:
+    @rule(with_email=st.booleans(), with_card=st.booleans())
+    def enroll(self, with_email: bool = True, with_card: bool = False) -> None:
         number = self._number()
         request = EnrollUserRequest(
-            email=f"reader{number}@example.org",
+            email=f"reader{number}@example.org" if with_email else "",
             first_name="Rita",
             last_name="Reader",
+            card_number=f"card-{number}" if with_card else "",
             request_id=str(uuid.UUID(int=number)),
         )
         with self.library.frontend.at_work() as store:

@@ -49,7 +49,7 @@ def test_whatever_is_in_a_name_it_commands_nothing_and_ends_no_line() -> None:
     assert "[red]A [2J" in text
     assert "\x1b" not in text
     user = User(id="u1", email="a@example.org", last_name="a\tb\nc", state=77, active_loan_count=2)  # type: ignore[arg-type]
-    assert list(lines([user], USERS.columns)) == ["u1\ta@example.org\ta b c\t77\t2"]
+    assert list(lines([user], USERS.columns)) == ["u1\ta@example.org\ta b c\t77\t2\t\t\t\t"]
 
 
 def test_lines_have_every_column_for_programs() -> None:

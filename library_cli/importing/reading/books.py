@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from library.admin.v1.catalog_service_pb2 import (
@@ -69,7 +69,7 @@ class Books:
             raise NotBooks("cannot be read: with --last-first, a comma cannot separate authors, too")
         self._choices = choices
         self._separators = choices.authors_separators or values.AUTHORS_SEPARATORS
-        self.table = _table(file, choices)
+        self.table = table_of(file, choices)
         try:
             self.columns = columns_of(self.table, choices)
         except NotBooks as problem:
@@ -271,7 +271,7 @@ def refused(line: int, problems: list[tuple[str, str]]) -> ImportOutcome:
     )
 
 
-def _table(file: IO[bytes], choices: Choices) -> Table:
+def table_of(file: IO[bytes], choices: Choices, known_heading: Callable[[str], float] = certainty) -> Table:
     """Return the table of a file, whose first bytes show its format."""
     source = Source(file)
     if not source.head:
@@ -290,7 +290,7 @@ def _table(file: IO[bytes], choices: Choices) -> Table:
     if begins_with == "{":
         _refuse_for(choices.columns or choices.delimiter, "JSON Lines", "--columns and --delimiter")
         return JsonLines(source, encoding)
-    return DelimitedText(source, encoding, choices, certainty)
+    return DelimitedText(source, encoding, choices, known_heading)
 
 
 def _refuse_json_array(source: Source, encoding: str) -> None:
@@ -322,4 +322,4 @@ def _workbook(source: Source, choices: Choices) -> Table:
     return table
 
 
-__all__ = ["Books", "Choices", "Column", "NotBooks", "refused"]
+__all__ = ["Books", "Choices", "Column", "NotBooks", "refused", "table_of"]

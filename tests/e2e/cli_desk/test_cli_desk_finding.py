@@ -66,9 +66,15 @@ def test_search_reports_what_it_left_out_and_that_there_are_more(desk: Desk) -> 
 def test_users_are_listed_as_lines_as_json_and_as_a_table(desk: Desk) -> None:
     ada, jose, gone = (desk.people[name] for name in ("ada", "jose", "gone"))
     for arguments, expected in [
-        (["ADA", "lovel", "--limit", "1"], [f"{ada.id}\tada@example.org\tAda Lovelace\tactive\t1"]),
-        (["JOSE@example.org"], [f"{jose.id}\tjose@example.org\tJosé\tactive\t1"]),
-        (["--include-closed", "gone"], [f"{gone.id}\tgone@example.org\tGone Away\tclosed\t0"]),
+        (
+            ["ADA", "lovel", "--limit", "1"],
+            [f"{ada.id}\tada@example.org\tAda Lovelace\tactive\t1\t{ada.card_number}\t\t\t"],
+        ),
+        (["JOSE@example.org"], [f"{jose.id}\tjose@example.org\tJosé\tactive\t1\t{jose.card_number}\t\t\t"]),
+        (
+            ["--include-closed", "gone"],
+            [f"{gone.id}\tgone@example.org\tGone Away\tclosed\t0\t{gone.card_number}\t\t\t"],
+        ),
         (["gone"], []),
     ]:
         done = desk.run("users", *arguments)
@@ -89,14 +95,18 @@ def test_users_are_listed_as_lines_as_json_and_as_a_table(desk: Desk) -> None:
 def test_a_second_enrolment_shows_the_first(desk: Desk) -> None:
     first = desk.run("enrol", "grace@example.org", "Grace Brewster", "Hopper")
     assert first.exit_code == 0
-    found = re.match(r"Enrolled Grace Brewster Hopper <grace@example\.org>\. The user's id is (\S+)\.\n", first.stdout)
+    found = re.match(
+        r"Enrolled Grace Brewster Hopper <grace@example\.org>\. The user's id is (\S+), the card number (\d+)\.\n",
+        first.stdout,
+    )
     assert found, first.output
     assert "library lend BOOK grace@example.org" in first.stdout
     for again in ("grace@example.org", "GRACE@Example.ORG", " grace@example.org "):
         done = desk.run("enrol", again, " Grace  Brewster", "Hopper ")
+        known = f"The user's id is {found[1]}, the card number {found[2]}."
         assert (done.exit_code, done.stdout.splitlines()[0]) == (
             0,
-            f"Grace Brewster Hopper <grace@example.org> is enrolled already. The user's id is {found[1]}.",
+            f"Grace Brewster Hopper <grace@example.org> is enrolled already. {known}",
         )
         assert desk.json("enrol", again, "Grace Brewster", "Hopper")["id"] == found[1]
         reason, message, ids = desk.refused("enrol", again, "Grace", "Hopper")

@@ -877,6 +877,23 @@ class ListItemsResponse(_message.Message):
 Global___ListItemsResponse: _TypeAlias = ListItemsResponse  # noqa: Y015
 
 @_typing.final
+class GetLibrarySettingsRequest(_message.Message):
+    """Request of CirculationService.GetLibrarySettings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLibrarySettingsRequest: _TypeAlias = GetLibrarySettingsRequest  # noqa: Y015
+
+@_typing.final
 class ListHistoryRequest(_message.Message):
     """Request of CirculationService.ListHistory. Exactly one of the filters has to be set."""
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from library.frontend.v1 import circulation_service_pb2 as library_dot_frontend_dot_v1_dot_circulation__service__pb2
+from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__settings__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -86,6 +87,11 @@ class CirculationServiceStub:
                 '/library.frontend.v1.CirculationService/ListItems',
                 request_serializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsRequest.SerializeToString,
                 response_deserializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsResponse.FromString,
+                _registered_method=True)
+        self.GetLibrarySettings = channel.unary_unary(
+                '/library.frontend.v1.CirculationService/GetLibrarySettings',
+                request_serializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.GetLibrarySettingsRequest.SerializeToString,
+                response_deserializer=library_dot_v1_dot_library__settings__pb2.LibrarySettings.FromString,
                 _registered_method=True)
         self.ListHistory = channel.unary_unary(
                 '/library.frontend.v1.CirculationService/ListHistory',
@@ -210,6 +216,14 @@ class CirculationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLibrarySettings(self, request, context):
+        """Gets the settings of the library that apply here. `loan_limit` is always set: to that of the admin service, or while
+        that is not set to the frontend's option `--loan-limit`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHistory(self, request, context):
         """Lists what was done with an item, a loan or a user, the newest first.
 
@@ -267,6 +281,11 @@ def add_CirculationServiceServicer_to_server(servicer, server):
                     servicer.ListItems,
                     request_deserializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsRequest.FromString,
                     response_serializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsResponse.SerializeToString,
+            ),
+            'GetLibrarySettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLibrarySettings,
+                    request_deserializer=library_dot_frontend_dot_v1_dot_circulation__service__pb2.GetLibrarySettingsRequest.FromString,
+                    response_serializer=library_dot_v1_dot_library__settings__pb2.LibrarySettings.SerializeToString,
             ),
             'ListHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHistory,
@@ -524,6 +543,33 @@ class CirculationService:
             '/library.frontend.v1.CirculationService/ListItems',
             library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsRequest.SerializeToString,
             library_dot_frontend_dot_v1_dot_circulation__service__pb2.ListItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLibrarySettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.frontend.v1.CirculationService/GetLibrarySettings',
+            library_dot_frontend_dot_v1_dot_circulation__service__pb2.GetLibrarySettingsRequest.SerializeToString,
+            library_dot_v1_dot_library__settings__pb2.LibrarySettings.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from library.frontend.v1 import circulation_service_pb2 as _circulation_service_pb2
+from library.v1 import library_settings_pb2 as _library_settings_pb2
 from library.v1 import loan_pb2 as _loan_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -111,6 +112,10 @@ class CirculationServiceStub:
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token of other arguments.
     """
+    GetLibrarySettings: _grpc.UnaryUnaryMultiCallable[_circulation_service_pb2.GetLibrarySettingsRequest, _library_settings_pb2.LibrarySettings]
+    """Gets the settings of the library that apply here. `loan_limit` is always set: to that of the admin service, or while
+    that is not set to the frontend's option `--loan-limit`.
+    """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_circulation_service_pb2.ListHistoryRequest, _circulation_service_pb2.ListHistoryResponse]
     """Lists what was done with an item, a loan or a user, the newest first.
 
@@ -199,6 +204,10 @@ class CirculationServiceAsyncStub(CirculationServiceStub):
     """Lists the items of a book, except withdrawn ones, in the order of their barcodes.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token of other arguments.
+    """
+    GetLibrarySettings: _aio.UnaryUnaryMultiCallable[_circulation_service_pb2.GetLibrarySettingsRequest, _library_settings_pb2.LibrarySettings]  # type: ignore[assignment]
+    """Gets the settings of the library that apply here. `loan_limit` is always set: to that of the admin service, or while
+    that is not set to the frontend's option `--loan-limit`.
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_circulation_service_pb2.ListHistoryRequest, _circulation_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists what was done with an item, a loan or a user, the newest first.
@@ -339,6 +348,16 @@ class CirculationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the items of a book, except withdrawn ones, in the order of their barcodes.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size or a page token of other arguments.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLibrarySettings(
+        self,
+        request: _circulation_service_pb2.GetLibrarySettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_settings_pb2.LibrarySettings, _abc.Awaitable[_library_settings_pb2.LibrarySettings]]:
+        """Gets the settings of the library that apply here. `loan_limit` is always set: to that of the admin service, or while
+        that is not set to the frontend's option `--loan-limit`.
         """
 
     @_abc_1.abstractmethod
