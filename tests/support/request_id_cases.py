@@ -23,6 +23,7 @@ from library.v1.item_pb2 import ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN, It
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from tests.support.clients import refusal_of
+from tests.support.desk_request_ids import DESK_CASES
 from tests.support.policy_request_ids import POLICY_CASES
 from tests.support.processes import Servers
 from tests.support.request_id_case import Case
@@ -379,6 +380,7 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.InventoryService/WithdrawItem": withdrawing_an_item,
     "library.admin.v1.CatalogService/UpdateBook": updating,
     **POLICY_CASES,
+    **DESK_CASES,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,
     "library.frontend.v1.LendingService/ReturnBook": returning,
