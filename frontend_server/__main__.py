@@ -61,9 +61,15 @@ def commands() -> None:
     "--loan-limit",
     type=click.IntRange(1, 10_000),
     default=100,
-    help="The most loans that a user may have open.",
+    help="The most loans that a user may have open, until the settings of the library have a limit.",
 )
-@setting(PREFIX, "--daily-fine", type=_Fine(), default="0.20 EUR", help="The fine for each day that a book is late.")
+@setting(
+    PREFIX,
+    "--daily-fine",
+    type=_Fine(),
+    default="0.20 EUR",
+    help="The fine for each day that a book is late, until the rule for everything is changed.",
+)
 def serve(
     server: ServerSettings, admin_target: str, sync_interval: float, loan_limit: int, daily_fine: DailyFine
 ) -> None:

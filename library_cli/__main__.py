@@ -29,6 +29,8 @@ MODULES = {
     "branches": "policy.branches",
     "calendar": "policy.calendar",
     "settings": "policy.settings",
+    "report": "reports.command",
+    "history": "reports.history",
     "up": "up",
     "status": "status.command",
     "health": "health_command",

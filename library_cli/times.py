@@ -44,11 +44,19 @@ def _written(time: Timestamp, form: str) -> str:
 
 def days_until(time: Timestamp, now: datetime | None = None) -> str:
     """Return the time to a due time: `in 3 days`, `within a day`, `1 day late`. A part of a day counts as late."""
-    seconds = (time.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
+    now = now or datetime.now(UTC)
+    due = time.ToDatetime(UTC)
+    seconds = (due - now).total_seconds()
     if seconds < 0:
         return f"{counted(math.ceil(-seconds / DAY_SECONDS), 'day')} late"
-    # Rounded, so that a loan made for 14 days a moment ago is due in 14 days.
-    return f"in {counted(round(seconds / DAY_SECONDS), 'day')}" if seconds >= DAY_SECONDS else "within a day"
+    if seconds < DAY_SECONDS:
+        return "within a day"
+    try:
+        # Dates, so that a loan made for 14 days is due in 14 days, in the morning and in the evening.
+        days = (due.astimezone().date() - now.astimezone().date()).days
+    except (OverflowError, OSError):  # near the ends of the calendar, the local time can be out of range
+        days = round(seconds / DAY_SECONDS)
+    return f"in {counted(days, 'day')}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -58,7 +58,10 @@ def history_message(row: HistoryRow) -> history_pb2.HistoryEntry:
         detail=row.detail,
     )
     if row.overridden:
-        for refusal, reason in json.loads(row.overridden).items():
+        overridden = json.loads(row.overridden)
+        if not isinstance(overridden, dict):
+            raise ValueError("overridden is not a JSON object")
+        for refusal, reason in overridden.items():
             entry.overridden.add(refusal=refusal, reason=reason)
     return entry
 
@@ -76,14 +79,10 @@ def history_columns(entry: history_pb2.HistoryEntry) -> dict[str, object]:
     }
 
 
-def check_one_filter(request: ListHistoryRequest) -> None:
-    """Raise `FieldInvalid` unless the request has exactly one filter."""
+def subject_of(request: ListHistoryRequest) -> tuple[str, str]:
+    """Return the one filter of a request: its name and value. Raises `FieldInvalid` unless it has exactly one."""
     given = [name for name in FILTERS if getattr(request, name)]
     if len(given) != 1:
         problem = "set exactly one of user_id, loan_id and item_id"
         raise FieldInvalid(*((name, problem) for name in given or FILTERS))
-
-
-def subject_of(request: ListHistoryRequest) -> tuple[str, str]:
-    """Return the one filter of a request that `check_one_filter` has accepted: its name and value."""
-    return next((name, getattr(request, name)) for name in FILTERS if getattr(request, name))
+    return given[0], getattr(request, given[0])

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import peewee
 
 from admin_server.reports.periods import of_period
+from admin_server.reports.text_rows import text_rows
 from admin_server.store.models import Book, Loan, User
 from library.admin.v1 import report_service_pb2
 from library.admin.v1.report_service_pb2 import ListLoanCountsRequest, LoanCount, LoanGrouping
 from library_domain.local_dates import local_date, time_zone_or_none
-from service_kit.clock import SECOND
+from service_kit.clock import FIRST_TIME, LAST_TIME, SECOND
 from service_kit.paging import page, page_size, position
-from service_kit.statements import tuples
 from service_kit.store import Store
+from service_kit.text.keys import text_key
 
 QUARTER = 15 * 60 * SECOND
 """Zones differ from UTC by multiples of a quarter of an hour (since 1972), so a month begins with one."""
+
+# Both engines divide integers towards zero, so a time before 1970 is rounded down by itself.
+_QUARTER_NUMBER = peewee.SQL(
+    f"CASE WHEN borrow_time < 0 THEN (borrow_time - {QUARTER - 1}) / {QUARTER} ELSE borrow_time / {QUARTER} END"
+)
 
 Group = tuple[str, int, int]
 """A name, the number of loans, and the number of open ones."""
@@ -45,32 +50,32 @@ def _totals() -> tuple[Any, Any]:
 
 def _by_month(request: ListLoanCountsRequest) -> list[Group]:
     """Count by quarters of an hour in the database, and add them up by the month that each zone's clock shows."""
-    quarter = peewee.SQL(f"borrow_time / {QUARTER}")  # both engines divide integers as integers
-    query = of_period(Loan.select(quarter, Loan.time_zone, *_totals()), request)
-    counted = tuples(query.group_by(quarter, Loan.time_zone))
-    made: Counter[str] = Counter()
-    still_open: Counter[str] = Counter()
-    for number, zone, count, open_count in counted:
-        month = f"{local_date(number * QUARTER, time_zone_or_none(zone or 'UTC') or ZoneInfo('UTC')):%Y-%m}"
-        made[month] += count
-        still_open[month] += open_count
-    return [(month, made[month], still_open[month]) for month in sorted(made)]
+    zone_of = cache(_zone)  # an unknown name is searched in files
+    query = of_period(Loan.select(Loan.time_zone, _QUARTER_NUMBER, *_totals()), request)
+    query = query.where(Loan.borrow_time.between(FIRST_TIME, LAST_TIME))
+    return _added(
+        (local_date(number * QUARTER, zone_of(name)).isoformat()[:7], count, open_count)
+        for name, number, count, open_count in text_rows(query.group_by(Loan.time_zone, _QUARTER_NUMBER))
+    )
 
 
-def _by(column: Any, name: Any, of: Callable[[Any], Any], request: ListLoanCountsRequest) -> list[Group]:
-    """Count by a column. Names that differ only in case, blanks or form are one, with the first spelling."""
-    query = of_period(of(Loan.select(peewee.fn.MIN(name), *_totals())), request).group_by(column)
-    return _sorted((name or "", count, open_count) for name, count, open_count in tuples(query))
+def _zone(name: str) -> ZoneInfo:
+    return time_zone_or_none(name or "UTC") or ZoneInfo("UTC")
 
 
-def _sorted(groups: Iterable[Group]) -> list[Group]:
-    """Return the groups by name, those of an equal name as one, such as unknown users and users without a category."""
-    made: Counter[str] = Counter()
-    still_open: Counter[str] = Counter()
-    for name, count, open_count in groups:
-        made[name] += count
-        still_open[name] += open_count
-    return [(name, made[name], still_open[name]) for name in sorted(made)]
+def _by(name: Any, of: Callable[[Any], Any], key: Callable[[str], str], request: ListLoanCountsRequest) -> list[Group]:
+    """Count by a column. Names with the same key are counted as one."""
+    query = of_period(of(Loan.select(name, *_totals())), request).group_by(name)
+    return _added(((name or "", count, open_count) for name, count, open_count in text_rows(query)), key)
+
+
+def _added(groups: Iterable[Group], key: Callable[[str], str] = str) -> list[Group]:
+    """Return the groups by name, those whose names have the same key as one, with the name that sorts first."""
+    sums: dict[str, Group] = {}
+    for group in groups:
+        name, count, open_count = sums.get(key(group[0]), (group[0], 0, 0))
+        sums[key(group[0])] = min(name, group[0]), count + group[1], open_count + group[2]
+    return sorted(sums.values())
 
 
 def _with_user(query: Any) -> Any:
@@ -87,9 +92,9 @@ def _alone(query: Any) -> Any:
 
 _COUNTED_BY: dict[LoanGrouping.ValueType, Callable[[ListLoanCountsRequest], list[Group]]] = {
     report_service_pb2.LOAN_GROUPING_MONTH: _by_month,
-    report_service_pb2.LOAN_GROUPING_CATEGORY: partial(_by, Book.category_key, Book.category, _with_book),
-    report_service_pb2.LOAN_GROUPING_BRANCH: partial(_by, Loan.branch, Loan.branch, _alone),
-    report_service_pb2.LOAN_GROUPING_USER_CATEGORY: partial(_by, User.category_key, User.user_category, _with_user),
-    report_service_pb2.LOAN_GROUPING_USER_GROUP: partial(_by, User.group_key, User.user_group, _with_user),
-    report_service_pb2.LOAN_GROUPING_ITEM_TYPE: partial(_by, Loan.item_type, Loan.item_type, _alone),
+    report_service_pb2.LOAN_GROUPING_CATEGORY: partial(_by, Book.category, _with_book, text_key),
+    report_service_pb2.LOAN_GROUPING_BRANCH: partial(_by, Loan.branch, _alone, str),
+    report_service_pb2.LOAN_GROUPING_USER_CATEGORY: partial(_by, User.user_category, _with_user, text_key),
+    report_service_pb2.LOAN_GROUPING_USER_GROUP: partial(_by, User.user_group, _with_user, text_key),
+    report_service_pb2.LOAN_GROUPING_ITEM_TYPE: partial(_by, Loan.item_type, _alone, text_key),
 }

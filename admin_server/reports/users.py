@@ -8,6 +8,7 @@ from typing import Any
 import peewee
 
 from admin_server.reports.borrower_pages import LIMITS, BorrowerPageLimits, borrower_page, borrower_position
+from admin_server.reports.text_rows import text_rows
 from admin_server.store.models import NOT_CLOSED, Loan, User
 from library.admin.v1.user_service_pb2 import Borrower, ListBorrowersRequest, ListUsersRequest
 from library.v1 import loan_pb2, user_pb2
@@ -19,7 +20,7 @@ from service_kit.paging import page, page_size
 from service_kit.row_lists import find_rows, list_rows
 from service_kit.statements import tuples
 from service_kit.store import Store
-from service_kit.unreadable import Damaged, all_shown, read_rows, readable, shown
+from service_kit.unreadable import Damaged, read_rows, readable, shown
 
 
 def get_user(store: Store, user_id: str) -> user_pb2.User:
@@ -63,7 +64,7 @@ def list_borrowers(
     is_after = borrower_position(request).is_after()
     with store.reading():
         who = Loan.select(Loan.user_id).where(is_open, is_after).distinct().order_by(Loan.user_id)
-        user_ids = _texts(who, page_size(request) + 1)
+        user_ids = [user_id for (user_id,) in text_rows(who, page_size(request) + 1)]
         on_page = user_ids[: page_size(request)]
         rows = read_rows(User.select().where(User.id.in_(on_page)), User)
         users = {row.id: row for row in rows if isinstance(row, User)}
@@ -93,20 +94,6 @@ def users_of_rows(user_ids: Iterable[str]) -> dict[str, user_pb2.User]:
 
 def _message_with(counts: Mapping[str, int]) -> Callable[[User], user_pb2.User]:
     return lambda row: user_message(row, counts.get(row.id, 0))
-
-
-def _texts(query: Any, limit: int) -> list[str]:
-    """Run a query of one column of texts. Of a damaged store, leave out what is not a text."""
-    try:
-        values = [value for (value,) in tuples(query.limit(limit))]
-        if all(isinstance(value, str) for value in values):
-            return values
-    except UnicodeDecodeError:
-        pass
-    [column] = query.selected_columns
-    raw = tuples(query.select(peewee.Cast(column, "BLOB")).distinct())  # of all rows: only SQLite comes here
-    texts = all_shown(((value,) for (value,) in raw), lambda row: row[0].decode())
-    return texts[:limit]
 
 
 def _open_loan_counts(user_ids: Iterable[str]) -> dict[str, int]:

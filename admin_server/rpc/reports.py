@@ -5,8 +5,9 @@ from __future__ import annotations
 import grpc
 
 from admin_server.reports import book_ranks, history, loan_counts, open_loans
+from admin_server.reports.periods import check_times
 from library.admin.v1 import report_service_pb2, report_service_pb2_grpc
-from library_domain.history import check_one_filter
+from library_domain.history import subject_of
 from service_kit.clock import Clock
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
@@ -16,10 +17,11 @@ from service_kit.validation import Rule
 SERVICE = report_service_pb2.DESCRIPTOR.services_by_name["ReportService"]
 
 RULES: dict[str, list[Rule]] = {
-    "ListOpenLoans": [open_loans.open_loans_position],
+    "ListOpenLoans": [check_times, open_loans.open_loans_position],
+    "ListMostLentBooks": [check_times, book_ranks.rank_position],
     "ListNeverLentBooks": [row_position],
-    "ListLoanCounts": [position],
-    "ListHistory": [check_one_filter, row_position],
+    "ListLoanCounts": [check_times, position],
+    "ListHistory": [subject_of, row_position],
 }
 
 
@@ -39,8 +41,8 @@ class ReportServicer(report_service_pb2_grpc.ReportServiceServicer):
     def ListMostLentBooks(
         self, request: report_service_pb2.ListMostLentBooksRequest, context: grpc.ServicerContext
     ) -> report_service_pb2.ListMostLentBooksResponse:
-        books = book_ranks.list_most_lent_books(self._store, request)
-        return report_service_pb2.ListMostLentBooksResponse(books=books)
+        books, token = book_ranks.list_most_lent_books(self._store, request)
+        return report_service_pb2.ListMostLentBooksResponse(books=books, next_page_token=token)
 
     def ListNeverLentBooks(
         self, request: report_service_pb2.ListNeverLentBooksRequest, context: grpc.ServicerContext

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from frontend_server.circulation import borrowers, copies
 from frontend_server.circulation.checkin import close_loan
-from frontend_server.circulation.current_policy import current_policy
+from frontend_server.circulation.current_policy import current_policy, policy_of_version
 from frontend_server.circulation.eligibility import CheckoutFacts, CheckoutPlan, Wish, checkout_plan
 from frontend_server.circulation.loans import Changes
 from frontend_server.circulation.outcomes import Outcome, shift_messages, tried
@@ -131,11 +131,11 @@ class _Desk:
         """Lend a copy by conditional updates, within a transaction. Raises `_NotAtOnce` to have it rolled back."""
         if self.wish.due_time is not None:
             raise _NotAtOnce
-        policy = current_policy(self.rules)
         reserved = copies.reserved(self.wish)
         if reserved is None:
             raise _NotAtOnce
-        book, item = reserved
+        book, item, policy_version = reserved
+        policy = policy_of_version(self.rules, policy_version)
         borrower = borrowers.counted_borrower(self.wish.user_id, self.wish.card_number, policy.loan_limit)
         if borrower is None:
             raise _NotAtOnce

@@ -6,8 +6,11 @@ one changes which of its items are on loan.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import peewee
 
+from frontend_server.circulation.current_policy import POLICY_VERSION
 from frontend_server.circulation.eligibility import BookFacts, ItemFacts, Wish
 from frontend_server.store.models import CAN_BE_BORROWED, FREE_COPIES, HAS_ITEMS, IS_FREE, Book, Item, Loan
 from library.v1 import item_pb2
@@ -23,7 +26,7 @@ from service_kit.store import Store
 RESERVE_COPY = Statement(
     Book.update(on_loan=Book.on_loan + 1, free_copies=Book.free_copies - 1)
     .where(Book.id == param("book_id"), CAN_BE_BORROWED)
-    .returning(Book.title, Book.state)
+    .returning(Book.title, Book.state, POLICY_VERSION)
 )
 # A copy without an item is free again, unless the items of the book are known: then they alone are counted. More copies
 # than the book has can be out, after the admin has lowered their number.
@@ -71,6 +74,7 @@ FIND_ITEM = Statement(
     .order_by(Item.generation.desc(), Item.revision.desc())
     .limit(1)
 )
+FIND_ANY_ITEM = Statement(Item.select(Item.key).where(Item.book_id == param("book_id")).limit(1))
 EXPECTED_BACK = Loan.select(peewee.fn.MIN(Loan.due_time)).where(
     Loan.book_id == param("book_id"), Loan.return_time.is_null()
 )
@@ -79,10 +83,19 @@ FIND_FACTS = Statement(
 )
 
 
-def reserved(wish: Wish) -> tuple[BookFacts, ItemFacts | None] | None:
-    """Reserve the copy that is asked for, or any free one of the book, and return its book and its item.
+class Reserved(NamedTuple):
+    """A copy that was reserved, and the version of the policy by which it is lent."""
 
-    The item is None for a book of which no item is known. Returns None, with or without a change, if nothing is free.
+    book: BookFacts
+    item: ItemFacts | None
+    """None for a book of which no item is known."""
+    policy_version: str
+
+
+def reserved(wish: Wish) -> Reserved | None:
+    """Reserve the copy that is asked for, or any free one of the book, together with its item.
+
+    Returns None, with or without a change, if nothing is free.
     """
     wanted = find_item(wish.barcode) if wish.barcode else None
     if wish.barcode and wanted is None:
@@ -91,13 +104,15 @@ def reserved(wish: Wish) -> tuple[BookFacts, ItemFacts | None] | None:
     row = RESERVE_COPY.row(book_id=book_id)
     if row is None:
         return None
-    title, state = row
+    title, state, policy_version = row
     book = BookFacts(book_id, state, title)
     taken = TAKE_ITEM.row(item_id=wanted.id) if wanted else TAKE_FREE_ITEM.row(book_id=book_id)
     if taken is None:
-        return None if wanted or has_items(book_id) else (book, None)
+        return None if wanted or has_items(book_id) else Reserved(book, None, policy_version or "")
     item = ItemFacts(*taken)
-    return (book, item) if item.book_id == book_id else None  # the admin gave it to another book meanwhile
+    if item.book_id != book_id:  # the admin gave it to another book meanwhile
+        return None
+    return Reserved(book, item, policy_version or "")
 
 
 def find_item(barcode: str) -> ItemFacts | None:
@@ -131,7 +146,7 @@ def book_facts(book_id: str) -> BookFacts | None:
 
 def has_items(book_id: str) -> bool:
     """Return whether an item of a book is known here."""
-    return Item.select().where(Item.book_id == book_id).exists()
+    return FIND_ANY_ITEM.row(book_id=book_id) is not None
 
 
 def free_items(book_id: str) -> list[ItemFacts]:

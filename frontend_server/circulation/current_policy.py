@@ -34,7 +34,10 @@ class _Read(NamedTuple):
 _READ: weakref.WeakKeyDictionary[peewee.Database, _Read] = weakref.WeakKeyDictionary()
 """The policy of each store as this process has read it last."""
 
-_VERSION = Statement(SyncState.select(SyncState.policy_version))
+POLICY_VERSION = SyncState.select(SyncState.policy_version)
+"""The query for the version of the policy, also as a column of another statement."""
+
+_VERSION = Statement(POLICY_VERSION)
 
 
 def current_policy(rules: LendingRules) -> Policy:
@@ -42,9 +45,13 @@ def current_policy(rules: LendingRules) -> Policy:
 
     It is read from the store only after it has changed, in this or in another process.
     """
-    database = SyncState._meta.database
     rows = _VERSION.rows()
-    version = rows[0][0] if rows else ""
+    return policy_of_version(rules, rows[0][0] if rows else "")
+
+
+def policy_of_version(rules: LendingRules, version: str) -> Policy:
+    """Return the policy of a version that this transaction has just read: see `POLICY_VERSION`."""
+    database = SyncState._meta.database
     read = _READ.get(database)
     if read is None or read.version != version or read.rules != rules:
         # Read after the version: if the policy changes meanwhile, the next transaction finds another version.

@@ -36,11 +36,13 @@ def check_codes(request: Any) -> None:
 
 def check_times(request: Any) -> None:
     """Raise `FieldInvalid` for a time that cannot be, and for days together with a due time."""
-    problems = []
-    for field in ("due_time", "return_time", "time"):
-        if field in request.DESCRIPTOR.fields_by_name and not is_valid_timestamp(getattr(request, field)):
-            problems.append((field, "must be a time of the years 1 to 9999"))
-    if "due_time" in request.DESCRIPTOR.fields_by_name and request.HasField("due_time") and request.days:
+    known = request.DESCRIPTOR.fields_by_name
+    problems = [
+        (field, "must be a time of the years 1 to 9999")
+        for field in ("due_time", "return_time", "time")
+        if field in known and not is_valid_timestamp(getattr(request, field))
+    ]
+    if "due_time" in known and request.HasField("due_time") and request.days:
         problems.append(("due_time", "must not be set together with days"))
     if problems:
         raise FieldInvalid(*problems)

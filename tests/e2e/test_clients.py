@@ -58,6 +58,13 @@ SERVICES = {
             "UpdateCirculationRule",
             "UpdateLibrarySettings",
         ],
+        "library.admin.v1.ReportService": [
+            "ListHistory",
+            "ListLoanCounts",
+            "ListMostLentBooks",
+            "ListNeverLentBooks",
+            "ListOpenLoans",
+        ],
         "library.admin.v1.StatusService": ["GetStatus"],
         "library.admin.v1.UserService": ["GetUser", "ListBorrowers", "ListUsers"],
         "library.sync.v1.SyncService": ["ListCatalogChanges", "RecordStates"],

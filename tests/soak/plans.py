@@ -16,6 +16,7 @@ from library.admin.v1 import (
     branch_service_pb2,
     loan_service_pb2,
     policy_service_pb2,
+    report_service_pb2,
     status_service_pb2,
     user_service_pb2,
 )
@@ -162,6 +163,26 @@ PLANS: dict[str, Kind] = {
     ),
     f"{_ADMIN}LoanService/ListUnavailableBooks": Kind(
         listing(lambda desk: loan_service_pb2.ListUnavailableBooksRequest())
+    ),
+    f"{_ADMIN}ReportService/ListOpenLoans": Kind(
+        listing(lambda desk: report_service_pb2.ListOpenLoansRequest(only_overdue=desk.chance.random() < 0.5)), 1
+    ),
+    f"{_ADMIN}ReportService/ListMostLentBooks": Kind(
+        listing(lambda desk: report_service_pb2.ListMostLentBooksRequest()), 1
+    ),
+    f"{_ADMIN}ReportService/ListNeverLentBooks": Kind(
+        listing(lambda desk: report_service_pb2.ListNeverLentBooksRequest()), 1
+    ),
+    f"{_ADMIN}ReportService/ListLoanCounts": Kind(
+        listing(
+            lambda desk: report_service_pb2.ListLoanCountsRequest(
+                group_by=desk.chance.randint(1, 6)  # type: ignore[arg-type]
+            )
+        ),
+        1,
+    ),
+    f"{_ADMIN}ReportService/ListHistory": Kind(
+        listing(lambda desk: report_service_pb2.ListHistoryRequest(user_id=some_user_id(desk) or desk.new_id())), 1
     ),
     **{method: Kind(plan, 1) for method, plan in POLICY_PLANS.items()},
     f"{_ADMIN}PolicyService/ListCirculationRules": Kind(

@@ -10,6 +10,8 @@ from google.type.money_pb2 import Money
 
 from admin_server.inventory import items, listing
 from admin_server.store.models import Book as BookRow
+from admin_server.store.models import Item as ItemRow
+from admin_server.sync.repair import find_damage, repair
 from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_UPDATE, AddBookRequest, ImportOptions
 from library.admin.v1.inventory_service_pb2 import (
     BatchCreateItemsRequest,
@@ -44,6 +46,8 @@ from library_domain.errors import (
 from service_kit.clock import timestamp
 from service_kit.errors import FieldInvalid, RequestIdReused
 from service_kit.ids import new_id
+from service_kit.revisions import Counter
+from service_kit.series import SERIES_ID
 from tests.support.admin import Admin
 from tests.support.isbns import isbn13
 
@@ -364,3 +368,21 @@ def test_what_does_not_exist_is_not_found(admin: Admin) -> None:
         items.update_item(admin.store, UpdateItemRequest(item=Item(), update_mask=FieldMask(paths=["x"])), admin.clock)
     with pytest.raises(BookNotFound):
         items.create_item(admin.store, CreateItemRequest(item=Item(book_id=new_id())), admin.clock)
+
+
+def test_wrong_counts_of_items_and_a_lost_series_are_found_and_repaired(admin: Admin) -> None:
+    book = admin.add("Emma", copies=2)
+    lend(admin, admin.items()[0], 1, new_id())
+    with admin.store.writing():
+        BookRow.update(total_copies=7, lendable_copies=0).execute()
+        ItemRow.update(on_loan=1 - ItemRow.on_loan).execute()
+        Counter.delete().where(Counter.id == SERIES_ID).execute()
+    with admin.store.reading():
+        found = "; ".join(find_damage(admin.store))
+    for name in ("item.on_loan", "book.total_copies", "book.lendable_copies", "the series"):
+        assert name in found
+    with admin.store.writing():
+        repair(admin.store, admin.clock)
+        assert find_damage(admin.store) == []
+    assert copies(admin, book.id) == (2, 1)
+    assert admin.create_item(book.id).barcode == item_barcode(3), "the numbers in use are skipped"

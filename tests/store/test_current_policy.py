@@ -102,7 +102,7 @@ def test_the_older_version_stays_in_use_if_the_newest_cannot_be_applied(frontend
     assert days(frontend, "DVD") == 3
     assert policy(frontend).branch("main").calendar.yearly_closed_days == {(12, 25)}
     frontend.receive(dvd_rule(5, id=rule.id, term_fixed_date=Date(year=2026, month=2, day=30), deleted=True))
-    assert days(frontend, "DVD") == 14, "a deleted rule is not used, whatever is wrong with it"
+    assert days(frontend, "DVD") == 14, "a deleted rule is not used, also if a date of it is wrong"
 
 
 def test_a_damaged_row_is_left_out(frontend: LocalFrontend) -> None:

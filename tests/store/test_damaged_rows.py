@@ -18,6 +18,7 @@ from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
 from library.admin.v1 import loan_service_pb2 as admin_loans
+from library.admin.v1 import report_service_pb2 as admin_reports
 from library.admin.v1 import status_service_pb2 as admin_status
 from library.admin.v1 import user_service_pb2 as admin_users
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2, sync_service_pb2
@@ -65,6 +66,20 @@ def damages(store: Store, field: peewee.Field) -> list[str]:
     return [r"'\xff00'", r"''"] if kind == "BLOB" else [str(number) for number in NUMBERS.get(kind, [])]
 
 
+REPORT_SERVICE = f"{ADMIN}.ReportService"
+REPORTS: list[tuple[str, Message, str]] = [
+    (f"{REPORT_SERVICE}/ListOpenLoans", admin_reports.ListOpenLoansRequest(), "open_loans"),
+    (f"{REPORT_SERVICE}/ListMostLentBooks", admin_reports.ListMostLentBooksRequest(), "lent_books"),
+    (f"{REPORT_SERVICE}/ListNeverLentBooks", admin_reports.ListNeverLentBooksRequest(), "never_lent_books"),
+    *(
+        (f"{REPORT_SERVICE}/ListLoanCounts", admin_reports.ListLoanCountsRequest(group_by=grouping), "counts")
+        for grouping in admin_reports.LoanGrouping.values()
+        if grouping
+    ),
+]
+"""The lists of reports, each with a name for its items."""
+
+
 class Lists:
     """Every list of a service, and what asks for one row; read page by page, and written as JSON."""
 
@@ -72,6 +87,10 @@ class Lists:
         self.runner, self.store, self.lists = runner, store, lists
         self.borrowers: set[str] = set()
         """The users whom `ListBorrowers` must show with any column damaged."""
+        self.loans: set[str] = set()
+        """The open loans that reports must contain with any column damaged."""
+        self.lent_books: set[str] = set()
+        """Their books."""
 
     def items(self, method: str, request: Any, field: str, page_size: int) -> list[Any]:
         found: list[Any] = []
@@ -81,7 +100,7 @@ class Lists:
             reply = self.runner.call(method, request)
             assert not isinstance(reply, Refusal), (method, reply)
             json_format.MessageToJson(reply)
-            found += getattr(reply, field)
+            found += getattr(reply, "loans" if field == "open_loans" else field.rpartition("_")[2])
             if not reply.next_page_token:
                 return found
             request.page_token = reply.next_page_token
@@ -93,6 +112,12 @@ class Lists:
                 items = self.items(method, request, field, page_size)
                 if field in ("books", "users", "loans"):
                     assert others <= {item.id for item in items} or not others, (what, method, page_size)
+                if field == "open_loans":
+                    assert self.loans <= {item.loan.id for item in items}, (what, method, page_size)
+                if field == "lent_books":
+                    assert self.lent_books <= {item.book.id for item in items}, (what, method, page_size)
+                if field == "counts":
+                    assert sum(item.loan_count for item in items) >= len(self.loans), (what, request, page_size)
                 if field == "borrowers":
                     assert self.borrowers <= {item.user.id for item in items}, (what, method, page_size)
 
@@ -126,6 +151,7 @@ def admin(admin_store: Store, clock: SettableClock) -> tuple[Admin, Lists]:
         (f"{ADMIN}.LoanService/ListLoans", admin_loans.ListLoansRequest(only_open=True), "loans"),
         (f"{ADMIN}.UserService/ListBorrowers", admin_users.ListBorrowersRequest(), "borrowers"),
         (f"{ADMIN}.LoanService/ListUnavailableBooks", admin_loans.ListUnavailableBooksRequest(), "books"),
+        *REPORTS,
     ]
     return admin, Lists(runner, admin_store, lists)
 
@@ -149,6 +175,8 @@ def test_no_damaged_row_ends_a_list_of_the_admin(admin: tuple[Admin, Lists], mod
     bad, others = ids[BAD], set(ids) - {ids[BAD]}
     key = model.get(model.id == bad).key
     lists.borrowers = {row.user.id for row in users} - {users[BAD].user.id}
+    lists.loans = {row.loan.id for row in rows} - {rows[BAD].loan.id}
+    lists.lent_books = {book.id for book in books} - {books[BAD].id}
     lists.check("nothing", set())
     for field in (field for field in model._meta.sorted_fields if field.column_name != "key"):
         for damage in damages(lists.store, field):
@@ -156,7 +184,8 @@ def test_no_damaged_row_ends_a_list_of_the_admin(admin: tuple[Admin, Lists], mod
             with damaged(lists.store, model, field, key, damage) as is_done:
                 if not is_done:
                     continue
-                lists.lists = [each for each in lists.lists if each[2] == listed(model) or each[2] == "borrowers"]
+                of_all = {"borrowers", *(field for _, _, field in REPORTS)}
+                lists.lists = [each for each in lists.lists if each[2] in {listed(model), *of_all}]
                 lists.check(what, others)
                 for method, request in (
                     (f"{ADMIN}.CatalogService/GetBook", admin_catalog.GetBookRequest(id=bad)),

@@ -166,7 +166,8 @@ def test_loans_from_before_there_were_items_get_the_new_ones_oldest_first(fronte
     frontend.receive(changed(withdrawn, state=ITEM_STATE_IN_SERVICE))
     assert Loan.get(Loan.id == loans[3].id).item_id == "", "this item is not new: it has not been lent since it came"
     assert free(frontend, book) == 1
-    last = frontend.item(book.id)
+    last = frontend.new_item(book.id)
+    frontend.receive(changed(withdrawn, state=ITEM_STATE_IN_SERVICE, shelf="Fiction"), last)
     assert Loan.get(Loan.id == loans[3].id).item_id == last.id
     assert free(frontend, book) == 1
 
@@ -223,3 +224,22 @@ def test_an_item_is_found_by_its_barcode_with_its_open_loan(frontend: LocalFront
         lookup_item(frontend.store, LookupItemRequest(barcode="AB-2"), lambda row: loan_message(row, clock()))
     with pytest.raises(FieldInvalid):
         lookup_item(frontend.store, LookupItemRequest(barcode="A B"), lambda row: loan_message(row, clock()))
+
+
+def test_the_copies_of_a_book_without_items_follow_its_number(frontend: LocalFrontend) -> None:
+    book = frontend.book(copies=2)
+    frontend.borrow(book.id, frontend.user().id)
+    for copies in (5, 2, 1):
+        frontend.receive(new_book(book.title, id=book.id, copies=copies))
+        assert free(frontend, book) == copies - 1
+
+
+def test_an_item_that_moves_while_it_is_out_comes_back_to_its_new_book(frontend: LocalFrontend) -> None:
+    first, second = frontend.book("One", items=1), frontend.book("Two", items=1)
+    item = item_pb2.Item.FromString(Item.get(Item.book_id == first.id).message)
+    loan = frontend.borrow(first.id, frontend.user().id)
+    frontend.receive(changed(item, book_id=second.id))
+    frontend.check()
+    frontend.bring_back(loan.id)
+    frontend.check()
+    assert catalog.get_book(frontend.store, second.id).available_copies == 2

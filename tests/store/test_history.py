@@ -12,7 +12,7 @@ from library.frontend.v1.circulation_service_pb2 import ListHistoryRequest
 from library.sync.v1.sync_service_pb2 import State
 from library.v1 import history_pb2
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_IN, HISTORY_EVENT_CHECK_OUT
-from library_domain.history import check_one_filter, history_message
+from library_domain.history import history_message, subject_of
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
 from service_kit.outbox import IS_DUE
@@ -58,7 +58,7 @@ def test_entries_are_listed_by_subject_the_newest_first(frontend: LocalFrontend)
 @pytest.mark.parametrize("filters", [{}, {"user_id": USER, "loan_id": LOAN}])
 def test_a_list_has_exactly_one_filter(filters: dict[str, str]) -> None:
     with pytest.raises(FieldInvalid) as error:
-        check_one_filter(ListHistoryRequest(**filters))  # type: ignore[arg-type]
+        subject_of(ListHistoryRequest(**filters))  # type: ignore[arg-type]
     assert len(error.value.problems) == len(filters or ("user_id", "loan_id", "item_id"))
 
 

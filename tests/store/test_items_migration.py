@@ -81,7 +81,7 @@ def test_the_copies_of_all_books_become_items(
         with store.reading():
             rows = list(Item.select().order_by(Item.key))
             lendable = [row.lendable_copies for row in Book.select().order_by(Book.key)]
-            assert len(find_damage(store)) == 1, "a number of copies below zero is no count of items"
+            assert len(find_damage(store)) == 1, "a number of copies below zero does not count items"
         assert [row.barcode for row in rows] == [item_barcode(number) for number in range(1, 8)]
         assert [row.book_id for row in rows] == [ids[0], ids[0], ids[1], *[ids[2]] * 3, ids[4]]
         assert [row.state for row in rows] == [

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from admin_server.reports.book_ranks import list_most_lent_books, list_never_lent_books
+from admin_server.reports.book_ranks import list_most_lent_books, list_never_lent_books, rank_position
 from admin_server.reports.loan_counts import list_loan_counts
-from admin_server.reports.open_loans import list_open_loans
+from admin_server.reports.open_loans import list_open_loans, open_loans_position
 from library.admin.v1 import report_service_pb2
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.admin.v1.report_service_pb2 import (
     LOAN_GROUPING_BRANCH,
     LOAN_GROUPING_CATEGORY,
@@ -30,6 +31,7 @@ from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
 from service_kit.clock import DAY
 from service_kit.errors import FieldInvalid
+from service_kit.paging import MAX_PAGE_BYTES, next_page_token
 from tests.support.admin import Admin, every_page
 
 
@@ -106,7 +108,12 @@ def test_open_loans_come_by_due_time_with_their_users(town: Town) -> None:
     assert titles(town.open_loans()) == [late, later, running]
     assert titles(town.open_loans(only_overdue=True)) == [late, later]
     assert titles(town.open_loans(due_before=at("2026-11-26T00:00:00Z"))) == [late]
+    assert titles(town.open_loans(due_from=at("2026-11-26T00:00:00Z"))) == [later, running]
+    # Both ends at a due time: the first is in, the second is not.
+    soon = {"due_from": at("2026-11-25T22:59:59Z"), "due_before": at("2026-11-26T22:59:59Z")}
+    assert titles(town.open_loans(**soon)) == [late]
     assert titles(town.open_loans(branch="south")) == [later]
+    assert titles(town.open_loans(user_group=" ", user_category="\u00a0")) == [late, later, running]
     assert (
         titles(town.open_loans(user_group=" 4b "))
         == titles(town.open_loans(user_category="STUDENT"))
@@ -133,14 +140,33 @@ def test_days_overdue_are_local_dates(town: Town, admin: Admin) -> None:
 
 
 def test_books_by_how_often_they_were_lent(town: Town, admin: Admin) -> None:
-    def most(**fields: Any) -> list[tuple[str, int]]:
-        found = list_most_lent_books(admin.store, ListMostLentBooksRequest(**fields))
+    def most(page_size: int = 1, **fields: Any) -> list[tuple[str, int]]:
+        request = ListMostLentBooksRequest(page_size=page_size, **fields)
+        found = every_page(lambda: list_most_lent_books(admin.store, request), request)
         return [(each.book.title, each.loan_count) for each in found]
 
-    assert most() == [("Emma", 3), ("Atlas", 1)]
-    assert most(page_size=1) == [("Emma", 3)]
-    assert most(start_time=at("2026-10-01T00:00:00Z")) == [("Emma", 1), ("Atlas", 1)]
+    assert most() == most(page_size=50) == [("Emma", 3), ("Atlas", 1)]
+    town.lend(town.unread, town.adult, "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z", branch="north")
+    assert most() == most(page_size=50) == [("Emma", 3), ("Atlas", 1), ("Unread", 1)]
+    assert most(branch="north") == [("Unread", 1)]
+    assert most(start_time=at("2026-10-01T00:00:00Z"), branch="main") == [("Emma", 1), ("Atlas", 1)]
     assert most(end_time=at("2026-10-01T00:00:00Z"), branch="south") == [("Emma", 1)]
+
+
+def test_a_lent_book_that_is_not_known_has_its_title(town: Town, admin: Admin) -> None:
+    loan = town.lend(Book(id=town.adult.id, title="Gone"), town.adult, "2026-11-01T10:00:00Z", "2026-11-02T22:59:59Z")
+    found, _ = list_most_lent_books(admin.store, ListMostLentBooksRequest())
+    assert [each.book for each in found if each.book.title == "Gone"] == [Book(id=loan.book_id, title="Gone")]
+
+
+def test_pages_of_long_books_stay_below_what_a_message_may_have(town: Town, admin: Admin) -> None:
+    rows = [AddBookRequest(title=f"Long {number}", description="d" * 10_000) for number in range(250)]
+    ids = [outcome.book_id for outcome in admin.import_rows(*rows)]
+    admin.record(*(admin.loan_record(100 + number, book_id=each) for number, each in enumerate(ids)))
+    request = ListMostLentBooksRequest(page_size=1_000)
+    first, request.page_token = list_most_lent_books(admin.store, request)
+    assert sum(each.ByteSize() for each in first) <= MAX_PAGE_BYTES
+    assert len(first) + len(every_page(lambda: list_most_lent_books(admin.store, request), request)) == 252
 
 
 def test_books_that_were_never_lent(town: Town, admin: Admin) -> None:
@@ -165,6 +191,39 @@ def test_loans_are_counted_by(town: Town, group_by: LoanGrouping.ValueType, coun
     assert town.counts(group_by) == counts
 
 
+def test_months_of_any_time_and_zone(town: Town) -> None:
+    due = "2026-12-09T22:59:59Z"
+    # One microsecond before 1970 is 1969, and in Honolulu the first ten hours of 1970 are, too.
+    town.lend(town.emma, town.adult, "1969-12-31T23:59:59.999999Z", due, branch="old", time_zone="")
+    town.lend(town.emma, town.adult, "1970-01-01T00:00:00Z", due, branch="old", time_zone="No/Zone")
+    town.lend(town.emma, town.adult, "1970-01-01T09:59:59Z", due, branch="old", time_zone="Pacific/Honolulu")
+    town.lend(town.emma, town.adult, "1970-01-01T10:00:00Z", due, branch="old", time_zone="Pacific/Honolulu")
+    # 45 minutes past the hour: midnight in Kathmandu is 18:15 UTC.
+    town.lend(town.emma, town.adult, "2026-10-31T18:14:59Z", due, branch="old", time_zone="Asia/Kathmandu")
+    town.lend(town.emma, town.adult, "2026-10-31T18:15:00Z", due, branch="old", time_zone="Asia/Kathmandu")
+    town.lend(town.emma, town.adult, "0999-06-01T00:00:00Z", due, branch="old")
+    assert town.counts(LOAN_GROUPING_MONTH, branch="old") == [
+        *(("0999-06", 1, 1), ("1969-12", 2, 2), ("1970-01", 2, 2), ("2026-10", 1, 1), ("2026-11", 1, 1)),
+    ]
+
+
+def test_spellings_are_counted_as_one(town: Town) -> None:
+    for item_type in ("dvd", " DVD", "Book", ""):
+        town.lend(
+            *(town.emma, town.adult, "2026-11-01T00:00:00Z", "2026-12-09T22:59:59Z"), branch="west", item_type=item_type
+        )
+    assert town.counts(LOAN_GROUPING_ITEM_TYPE, branch="west") == [("", 1, 1), (" DVD", 2, 2), ("Book", 1, 1)]
+
+
+def test_an_open_loan_from_before_1970_is_listed(town: Town) -> None:
+    for due in ("1969-12-31T00:00:00Z", "1969-12-30T00:00:00Z"):
+        town.lend(town.atlas, town.adult, "1969-12-01T00:00:00Z", due, branch="old")
+    assert [each.loan.due_time for each in town.open_loans()[:2]] == [
+        at("1969-12-30T00:00:00Z"),
+        at("1969-12-31T00:00:00Z"),
+    ]
+
+
 def test_counts_of_a_period(town: Town) -> None:
     period = {"start_time": at("2026-11-01T00:00:00Z"), "end_time": at("2026-11-25T00:00:00Z")}
     assert town.counts(LOAN_GROUPING_MONTH, **period) == [("2026-11", 1, 1)]
@@ -175,12 +234,29 @@ def test_counts_of_a_period(town: Town) -> None:
     "ask",
     [
         lambda admin: list_open_loans(admin.store, ListOpenLoansRequest(page_token="x"), admin.clock),
+        lambda admin: list_most_lent_books(admin.store, ListMostLentBooksRequest(page_token="x")),
         lambda admin: list_loan_counts(admin.store, ListLoanCountsRequest(page_token="x", group_by=1)),  # type: ignore[arg-type]
     ],
 )
 def test_a_page_token_of_another_list_is_refused(admin: Admin, ask: Callable[[Admin], object]) -> None:
     with pytest.raises(FieldInvalid):
         ask(admin)
+
+
+@pytest.mark.parametrize("place", ["1", "x/5", "-1/5", "9" * 30 + "/5", "/5"])
+def test_a_forged_place_in_the_ranking_is_refused(place: str) -> None:
+    most = ListMostLentBooksRequest()
+    most.page_token = next_page_token(most, place)
+    with pytest.raises(FieldInvalid):
+        rank_position(most)
+
+
+@pytest.mark.parametrize("place", ["1", "1/", "1/2/3", "x/5", "1/-5", "1/a\u00e9", "9" * 30 + "/5"])
+def test_a_forged_place_of_an_open_loan_is_refused(place: str) -> None:
+    open_ = ListOpenLoansRequest()
+    open_.page_token = next_page_token(open_, place)
+    with pytest.raises(FieldInvalid):
+        open_loans_position(open_)
 
 
 def test_the_groupings_are_all_served() -> None:

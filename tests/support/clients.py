@@ -17,6 +17,7 @@ from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.frontend.v1.circulation_service_pb2_grpc import CirculationServiceStub
 from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
 from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub as FrontendSyncServiceStub
@@ -54,6 +55,7 @@ class FrontendClient:
         self.members = MemberServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.lending = LendingServiceStub(channel)
+        self.circulation = CirculationServiceStub(channel)
         self.sync = FrontendSyncServiceStub(channel)
 
 

@@ -31,10 +31,11 @@ PASSING = re.compile(
     r'|(?P<etag>"etag": ?"[0-9a-f]+-[0-9a-f]+")'
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
     r"|(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d\b)"
+    r"|(?P<date>(?<=[ \n])\d{4}-\d\d-\d\d(?=\s|$))"
 )
 """What is another in each run: ids, which names of backups are here, too, request ids, etags and times."""
 
-READS = re.compile(r"library status|curl -s '?127")
+READS = re.compile(r"library (?:status|report|history)|curl -s '?127")
 """The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""
 
 ERROR = re.compile(r'"error"|"reason"')

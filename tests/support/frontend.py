@@ -57,7 +57,7 @@ class LocalFrontend:
         fields: list[dict[str, Any]] = [{KINDS[type(row)]: row} for row in rows]
         changes = [CatalogChange(revision=next(self._revisions), **field) for field in fields]
         page = ListCatalogChangesResponse(
-            changes=changes, next_cursor=f"after {next(self._revisions)}", has_more=has_more
+            changes=changes, next_cursor=f"after {changes[-1].revision if changes else 0}", has_more=has_more
         )
         assert apply_page(self.store, SyncState.get(), page)
 

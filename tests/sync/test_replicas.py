@@ -1,6 +1,6 @@
 """Pages of the catalogue in any order, while users borrow: the replicas end as the admin sent them, all counts right.
 
-A model beside the store has the newest version of each row that the admin sent. A failure prints its steps.
+In addition to the store, a model has the newest version of each row that the admin sent. A failure prints its steps.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from library_domain.users import user_message
 from service_kit.clock import micros
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync import posters, visits
+from tests.sync.inventory import InventoryRules
 from tests.sync.libraries import Contents, Fault, Library, WireError
 from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
@@ -50,7 +51,7 @@ STEPS = 40
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
 
 
-class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine):
+class LibraryMachine(PeopleRules, InventoryRules, PosterRules, VisitRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -180,7 +181,9 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
 
     @invariant()
     def every_promise_is_kept(self) -> None:
-        assert {loan.id: loan for loan in self._loans()} == self._as_of_now(self.promised.loans)
+        loans = self._loans()
+        self.note_assigned_items(loans)
+        assert {loan.id: loan for loan in loans} == self._as_of_now(self.promised.loans)
         with self.library.frontend.at_work():
             users = {row.id: user_message(row, 0) for row in frontend_models.User.select()}
         assert users == self.promised.users
@@ -226,6 +229,8 @@ class LibraryMachine(PeopleRules, PosterRules, VisitRules, RuleBasedStateMachine
             self.deliver_late(0)
         self.agree_on_posters_in_the_end()
         self.agree_on_visits_in_the_end()
+        self.agree_on_items_in_the_end()
+        self.note_assigned_items(self._loans())
         assert library.replica() == library.catalogue()
         with library.admin.at_work():
             users = [user_message(row, 0) for row in admin_models.User.select()]

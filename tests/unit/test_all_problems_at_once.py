@@ -34,6 +34,7 @@ from tests.support.clocks import SettableClock
 from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
+from tests.support.report_bad_requests import REPORT_CASES
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
 
@@ -211,6 +212,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
     *POLICY_CASES,
+    *REPORT_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
     (

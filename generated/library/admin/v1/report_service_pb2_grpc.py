@@ -73,16 +73,18 @@ class ReportServiceServicer:
     def ListOpenLoans(self, request, context):
         """Lists open loans with their users, by due time: all, the overdue ones, or those that are due soon.
 
-        Errors: INVALID_ARGUMENT for an over-long filter, a negative page size or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+        arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMostLentBooks(self, request, context):
-        """Lists the books that were lent most often, the most popular first; at most 1,000 books.
+        """Lists the books that were lent, those that were lent most often first.
 
-        Errors: INVALID_ARGUMENT for a negative page size.
+        Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+        arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +102,8 @@ class ReportServiceServicer:
     def ListLoanCounts(self, request, context):
         """Counts loans by month, or by a property of the book, the item or the user.
 
-        Errors: INVALID_ARGUMENT for no or an unknown grouping, a negative page size or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for no or an unknown grouping, an over-long filter, an invalid time, a negative page size or a
+        page token of other arguments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,14 @@ class ReportServiceStub:
     ListOpenLoans: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.ListOpenLoansRequest, _report_service_pb2.ListOpenLoansResponse]
     """Lists open loans with their users, by due time: all, the overdue ones, or those that are due soon.
 
-    Errors: INVALID_ARGUMENT for an over-long filter, a negative page size or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+    arguments.
     """
     ListMostLentBooks: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.ListMostLentBooksRequest, _report_service_pb2.ListMostLentBooksResponse]
-    """Lists the books that were lent most often, the most popular first; at most 1,000 books.
+    """Lists the books that were lent, those that were lent most often first.
 
-    Errors: INVALID_ARGUMENT for a negative page size.
+    Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+    arguments.
     """
     ListNeverLentBooks: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.ListNeverLentBooksRequest, _report_service_pb2.ListNeverLentBooksResponse]
     """Lists the books of the catalogue that were never lent, oldest entry first.
@@ -54,7 +56,8 @@ class ReportServiceStub:
     ListLoanCounts: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.ListLoanCountsRequest, _report_service_pb2.ListLoanCountsResponse]
     """Counts loans by month, or by a property of the book, the item or the user.
 
-    Errors: INVALID_ARGUMENT for no or an unknown grouping, a negative page size or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for no or an unknown grouping, an over-long filter, an invalid time, a negative page size or a
+    page token of other arguments.
     """
     ListHistory: _grpc.UnaryUnaryMultiCallable[_report_service_pb2.ListHistoryRequest, _report_service_pb2.ListHistoryResponse]
     """Lists what was done with an item, a loan or a user, as the frontend has sent it, the newest first.
@@ -74,12 +77,14 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ListOpenLoans: _aio.UnaryUnaryMultiCallable[_report_service_pb2.ListOpenLoansRequest, _report_service_pb2.ListOpenLoansResponse]  # type: ignore[assignment]
     """Lists open loans with their users, by due time: all, the overdue ones, or those that are due soon.
 
-    Errors: INVALID_ARGUMENT for an over-long filter, a negative page size or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+    arguments.
     """
     ListMostLentBooks: _aio.UnaryUnaryMultiCallable[_report_service_pb2.ListMostLentBooksRequest, _report_service_pb2.ListMostLentBooksResponse]  # type: ignore[assignment]
-    """Lists the books that were lent most often, the most popular first; at most 1,000 books.
+    """Lists the books that were lent, those that were lent most often first.
 
-    Errors: INVALID_ARGUMENT for a negative page size.
+    Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+    arguments.
     """
     ListNeverLentBooks: _aio.UnaryUnaryMultiCallable[_report_service_pb2.ListNeverLentBooksRequest, _report_service_pb2.ListNeverLentBooksResponse]  # type: ignore[assignment]
     """Lists the books of the catalogue that were never lent, oldest entry first.
@@ -89,7 +94,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ListLoanCounts: _aio.UnaryUnaryMultiCallable[_report_service_pb2.ListLoanCountsRequest, _report_service_pb2.ListLoanCountsResponse]  # type: ignore[assignment]
     """Counts loans by month, or by a property of the book, the item or the user.
 
-    Errors: INVALID_ARGUMENT for no or an unknown grouping, a negative page size or a page token of other arguments.
+    Errors: INVALID_ARGUMENT for no or an unknown grouping, an over-long filter, an invalid time, a negative page size or a
+    page token of other arguments.
     """
     ListHistory: _aio.UnaryUnaryMultiCallable[_report_service_pb2.ListHistoryRequest, _report_service_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists what was done with an item, a loan or a user, as the frontend has sent it, the newest first.
@@ -112,7 +118,8 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_report_service_pb2.ListOpenLoansResponse, _abc.Awaitable[_report_service_pb2.ListOpenLoansResponse]]:
         """Lists open loans with their users, by due time: all, the overdue ones, or those that are due soon.
 
-        Errors: INVALID_ARGUMENT for an over-long filter, a negative page size or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+        arguments.
         """
 
     @_abc_1.abstractmethod
@@ -121,9 +128,10 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _report_service_pb2.ListMostLentBooksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_report_service_pb2.ListMostLentBooksResponse, _abc.Awaitable[_report_service_pb2.ListMostLentBooksResponse]]:
-        """Lists the books that were lent most often, the most popular first; at most 1,000 books.
+        """Lists the books that were lent, those that were lent most often first.
 
-        Errors: INVALID_ARGUMENT for a negative page size.
+        Errors: INVALID_ARGUMENT for an over-long filter, an invalid time, a negative page size or a page token of other
+        arguments.
         """
 
     @_abc_1.abstractmethod
@@ -145,7 +153,8 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_report_service_pb2.ListLoanCountsResponse, _abc.Awaitable[_report_service_pb2.ListLoanCountsResponse]]:
         """Counts loans by month, or by a property of the book, the item or the user.
 
-        Errors: INVALID_ARGUMENT for no or an unknown grouping, a negative page size or a page token of other arguments.
+        Errors: INVALID_ARGUMENT for no or an unknown grouping, an over-long filter, an invalid time, a negative page size or a
+        page token of other arguments.
         """
 
     @_abc_1.abstractmethod

@@ -74,6 +74,7 @@ class ListOpenLoansRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ONLY_OVERDUE_FIELD_NUMBER: _builtins.int
     DUE_BEFORE_FIELD_NUMBER: _builtins.int
+    DUE_FROM_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
     USER_GROUP_FIELD_NUMBER: _builtins.int
     USER_CATEGORY_FIELD_NUMBER: _builtins.int
@@ -99,6 +100,10 @@ class ListOpenLoansRequest(_message.Message):
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only loans that are due before this time."""
 
+    @_builtins.property
+    def due_from(self) -> _timestamp_pb2.Timestamp:
+        """Only loans that are due at this time or later. With `due_before`: those that are due soon."""
+
     def __init__(
         self,
         *,
@@ -106,13 +111,14 @@ class ListOpenLoansRequest(_message.Message):
         page_token: _builtins.str = ...,
         only_overdue: _builtins.bool = ...,
         due_before: _timestamp_pb2.Timestamp | None = ...,
+        due_from: _timestamp_pb2.Timestamp | None = ...,
         branch: _builtins.str = ...,
         user_group: _builtins.str = ...,
         user_category: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "due_from", b"due_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "due_before", b"due_before", "only_overdue", b"only_overdue", "page_size", b"page_size", "page_token", b"page_token", "user_category", b"user_category", "user_group", b"user_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "due_before", b"due_before", "due_from", b"due_from", "only_overdue", b"only_overdue", "page_size", b"page_size", "page_token", b"page_token", "user_category", b"user_category", "user_group", b"user_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -187,11 +193,14 @@ class ListMostLentBooksRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many books; 0 means 50, more than 1,000 means 1,000."""
+    """The highest number of rows; 0 means 50, more than 1,000 means 1,000."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     branch: _builtins.str
     """Only loans of this branch.
     Example: main
@@ -208,13 +217,14 @@ class ListMostLentBooksRequest(_message.Message):
         self,
         *,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         branch: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "end_time", b"end_time", "page_size", b"page_size", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch", b"branch", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -227,18 +237,22 @@ class ListMostLentBooksResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """The token of the next page; empty after the last."""
     @_builtins.property
     def books(self) -> _containers.RepeatedCompositeFieldContainer[Global___LentBook]:
-        """The books."""
+        """The books. Of books that were lent equally often, the one that was entered first comes first."""
 
     def __init__(
         self,
         *,
         books: _abc.Iterable[Global___LentBook] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["books", b"books", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -414,7 +428,7 @@ class LoanCount(_message.Message):
     LOAN_COUNT_FIELD_NUMBER: _builtins.int
     OPEN_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The property; empty if it is not known or not set.
+    """The property; empty if it is not known or not set. Spellings that differ only in case or blanks are counted as one.
     Example: 2026-01
     """
     loan_count: _builtins.int

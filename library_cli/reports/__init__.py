@@ -1,0 +1,1 @@
+"""The commands `library report` and `library history`."""
