@@ -10,6 +10,7 @@ import grpc
 
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest, ListBooksResponse
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
+from library.frontend.v1.circulation_service_pb2_grpc import CirculationServiceStub
 from library.frontend.v1.lending_service_pb2 import GetLoanRequest, ListLoansRequest
 from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
 from library.frontend.v1.member_service_pb2 import GetUserRequest, ListUsersRequest
@@ -51,6 +52,7 @@ class Desk:
         self.members = MemberServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.lending = LendingServiceStub(channel)
+        self.circulation = CirculationServiceStub(channel)
 
     def first_page(self, request: ListBooksRequest) -> ListBooksResponse:
         request.page_size = PAGE_SIZE

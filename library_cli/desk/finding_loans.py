@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import grpc
 
+from library.frontend.v1.circulation_service_pb2 import LookupItemResponse
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import LOAN_STATE_RETURNED, Loan
 from library.v1.user_pb2 import User
@@ -14,6 +15,7 @@ from library_cli.desk import matching
 from library_cli.desk.calls import Desk
 from library_cli.desk.columns import BOOKS, LOANS_TO_CHOOSE, person
 from library_cli.desk.finding import books_named, find_user
+from library_cli.desk.items import item_with_barcode
 from library_cli.desk.matching import BEGINNING_OF_ID, Matches
 from library_cli.desk.refusals import AMBIGUOUS, MOST_SHOWN, Refusal
 from service_kit.ids import UUID
@@ -40,6 +42,8 @@ def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
     """
     what = what.strip()
     user = find_user(desk, user_text) if user_text is not None else None
+    if item := item_with_barcode(desk, what):
+        return _loan_of_item(item, user)
     by_id = _loans_with_id(desk, what, user)
     if UUID.fullmatch(what) and by_id:
         return FoundLoan(by_id[0], [])
@@ -56,6 +60,13 @@ def find_loan(desk: Desk, what: str, user_text: str | None) -> FoundLoan:
     if len(by_id) == 1 and not books.best:
         return FoundLoan(by_id[0], [])
     raise _nothing_out(desk, what, user, books)
+
+
+def _loan_of_item(item: LookupItemResponse, user: User | None) -> FoundLoan:
+    if item.HasField("loan") and (user is None or item.loan.user_id == user.id):
+        return FoundLoan(item.loan, [])
+    who = f" to {person(user)}" if user else ""
+    raise Refusal("ITEM_NOT_ON_LOAN", f'"{item.book_title}" with the barcode {item.item.barcode} is not on loan{who}.')
 
 
 def _is_any_as_good(by_id: list[Loan], fitting: list[Loan]) -> bool:

@@ -10,7 +10,7 @@ import grpc
 from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
 from library_cli.desk.columns import LOANS, ListedLoan, loan_as_json, person
 from library_cli.desk.finding_loans import find_loan
-from library_cli.desk.lend import DEFAULT_DAYS, MOST_DAYS
+from library_cli.desk.lend import AS_THE_RULE, MOST_DAYS
 from library_cli.desk.refusals import Refusal, at_desk, first_with_others, service_refusals
 from library_cli.desk.return_ import LOAN_RETURNED, of_several, returned_before
 from library_cli.desk.typing_aids import DeskCommand, order_checked
@@ -26,13 +26,12 @@ from library_cli.times import local_time
 @click.option(
     "--days",
     type=click.IntRange(1, MOST_DAYS),
-    default=DEFAULT_DAYS,
-    show_default=True,
-    help="By how many days the due time moves.",
+    default=None,
+    help="By how many days the due time moves.  [default: as the circulation rule says]",
 )
 @json_option
 @frontend_target_option
-def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool, frontend_target: str) -> None:
+def renew_command(what: str, user_text: str | None, days: int | None, json_wanted: bool, frontend_target: str) -> None:
     """Renew a loan that is not due yet: move its due time by --days.
 
     Examples: library renew dune; and when several people have a copy: library renew dune ada@example.org
@@ -48,7 +47,9 @@ def renew_command(what: str, user_text: str | None, days: int, json_wanted: bool
             found = find_loan(desk, what, user_text)
         [listed] = desk.with_users([found.loan])
         try:
-            loan = desk.change(desk.lending.RenewLoan, RenewLoanRequest(loan_id=found.loan.id, days=days))
+            loan = desk.change(
+                desk.lending.RenewLoan, RenewLoanRequest(loan_id=found.loan.id, days=days or AS_THE_RULE)
+            )
         except grpc.RpcError as error:
             reported = service_refusals(error)
             if not any(each.reason in (LOAN_RETURNED, *_SENTENCES) for each in reported):

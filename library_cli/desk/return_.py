@@ -32,9 +32,9 @@ def return_command(what: str, user_text: str | None, json_wanted: bool, frontend
 
     Examples: library return dune; and when several people have a copy: library return dune ada@example.org
 
-    BOOK_OR_LOAN is the id of a loan or its beginning, or a book, as for `library lend`. USER is needed only if
-    several people have the book. Of several copies that USER has, the one that is due first is returned. If several
-    loans match, none is returned, and they are shown.
+    BOOK_OR_LOAN is the id of a loan or its beginning, the barcode of an item, or a book, as for `library lend`. USER is
+    needed only if several people have the book. Of several copies that USER has, the one that is due first is returned.
+    If several loans match, none is returned, and they are shown.
 
     Exit status: 0 when the book is returned; 1 when the service refused, or no loan or several loans match; 2 when no
     service answered.

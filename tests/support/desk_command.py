@@ -58,7 +58,7 @@ class Desk:
         error = self.json(*arguments, status=1)["error"]
         assert (done.exit_code, done.stdout) == (1, "")
         assert done.stderr.splitlines()[0] == f"Error: {' '.join(error['message'].split())}"
-        assert len(done.stderr.splitlines()) == 1 + len(error["candidates"])
+        assert len(done.stderr.splitlines()) == len(error["refusals"]) + len(error["candidates"])
         return error["reason"], error["message"], {each["id"] for each in error["candidates"]}
 
     def book(self, title: str) -> Book:
