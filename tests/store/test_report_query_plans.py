@@ -38,7 +38,7 @@ def admin(databases: FreshDatabases, engine: Engine) -> Iterator[Admin]:
         admin = Admin(store, SettableClock())
         now = admin.clock()
         first = admin.add("First")
-        template: Any = Book.select().dicts().get()
+        template: dict[str, Any] = dict(Book.select().dicts().get())
         book_ids, user_ids = [new_id() for _ in range(BOOKS)], [new_id() for _ in range(USERS)]
         shared = {"create_time": now, "update_time": now}
         books = [
