@@ -11,7 +11,7 @@ from google.type.date_pb2 import Date
 from google.type.dayofweek_pb2 import SUNDAY
 from google.type.money_pb2 import Money
 
-from frontend_server.circulation.current_policy import current_policy
+from frontend_server.circulation.current_policy import current_policy, library_settings
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.policy import Policy
 from frontend_server.store.models import CirculationRule, SetAside, SyncState, bind
@@ -57,16 +57,19 @@ def test_the_options_of_the_service_are_the_defaults_until_the_admin_sends_other
     frontend.rules = replace(RULES, loan_limit=7, daily_fine=DailyFine.parse("0.50 EUR"))
     other = policy(frontend)
     assert (other.loan_limit, other.rule_for("east", "Child", "Map").fine_rate) == (7, 500_000_000)
+    assert library_settings(frontend.store, frontend.rules) == LibrarySettings(loan_limit=7)
 
     frontend.receive(
         Rule(id=DEFAULT_RULE_ID, loan_days=21, fine_rate=Money(currency_code="EUR", units=1)),
         Calendar(branch="east", weekly_closed_days=[SUNDAY]),
-        LibrarySettings(loan_limit=3),
+        LibrarySettings(loan_limit=3, display_name="Town library"),
         Branch(code="east", time_zone="America/Santiago"),
     )
     received = policy(frontend)
     rule, branch = received.rule_for("east", "Child", "Map"), received.branch("east")
     assert (received.loan_limit, rule.loan_days, rule.fine_rate) == (3, 21, 1_000_000_000)
+    assert library_settings(frontend.store, frontend.rules).display_name == "Town library"
+    assert library_settings(frontend.store, frontend.rules).loan_limit == 3
     assert branch.zone.key == "America/Santiago"
     assert branch.calendar.weekly_closed_days == {SUNDAY}
 
