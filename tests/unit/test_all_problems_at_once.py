@@ -43,6 +43,7 @@ ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync
 NOTHING_TO_GET_WRONG = {
     f"{ADMIN}.PolicyService/GetLibrarySettings",
     f"{ADMIN}.StatusService/GetStatus",
+    f"{FRONTEND}.CirculationService/GetLibrarySettings",
     f"{FRONTEND}.SyncService/GetSyncStatus",
     f"{FRONTEND}.SyncService/SyncNow",
     f"{ADMIN}.CatalogService/ImportBooks",  # a stream, whose rows have outcomes: see below
