@@ -116,17 +116,30 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
             # After the work: the answer may contain its revision. Only calls with the same id wait for this row, and
             # they take no lock after it, so no deadlock can come of it.
             now = clock()
-            SAVE.rows(answer=answer.SerializeToString(), create_time=now, **key)
-    except (ServiceError, peewee.IntegrityError):
+            _save(answer=answer.SerializeToString(), create_time=now, **key)
+    except (ServiceError, peewee.IntegrityError, _AnsweredMeanwhile) as error:
         # On PostgreSQL the same call may have been committed while this one ran. This one then found no copy, or
         # inserted a row that existed. It returns the answer of the other one.
         with store.reading():
             first = _first_answer(**key)
-        if first is None:
-            raise
-        return answer_type.FromString(first)
+        if first is not None:
+            return answer_type.FromString(first)
+        if isinstance(error, _AnsweredMeanwhile):  # and the answer has expired since: the id can be used again
+            return once(store, request, answer_type, work, clock)
+        raise
     _cleanup_of(store).run_if_due(lambda: now)
     return answer
+
+
+class _AnsweredMeanwhile(Exception):
+    """A call with the same request id was committed while this one ran."""
+
+
+def _save(**row: object) -> None:
+    try:
+        SAVE.rows(**row)
+    except peewee.IntegrityError as taken:
+        raise _AnsweredMeanwhile from taken
 
 
 def request_digest(request: Message) -> str:

@@ -110,7 +110,7 @@ def reserved(wish: Wish) -> Reserved | None:
     if taken is None:
         return None if wanted or has_items(book_id) else Reserved(book, None, policy_version or "")
     item = ItemFacts(*taken)
-    if item.book_id != book_id:  # the admin gave it to another book meanwhile
+    if item.book_id != book_id:  # the admin moved it to another book meanwhile
         return None
     return Reserved(book, item, policy_version or "")
 
@@ -159,7 +159,7 @@ def free_items(book_id: str) -> list[ItemFacts]:
 
 
 class ItemMoved(Exception):
-    """The admin gave an item that is on loan to another book. Both books have to be locked, after `sync_state`."""
+    """The admin moved an item that is on loan to another book. Both books have to be locked, after `sync_state`."""
 
 
 def lend_copy(book_id: str, item_id: str, *, alone: bool) -> None:

@@ -238,7 +238,7 @@ def book_refusals(book_id: str, book: BookFacts | None, now: int) -> list[Refusa
 def borrower_refusals(
     wish: Wish, borrower: BorrowerFacts | None, branch: LendingBranch, loan_limit: int, now: int
 ) -> list[Refusal]:
-    """Return why the user cannot have one more loan, of whatever item."""
+    """Return why the user cannot have one more loan of any item."""
     refusals = account_refusals(wish, borrower, branch, now)
     if borrower and borrower.active_loan_count >= loan_limit:
         refusals.append(LoanLimitReached(user_id=borrower.id, loan_limit=loan_limit))

@@ -1,4 +1,4 @@
-"""Desks at the same time, on both engines: an item goes to one user, a limit holds, a return is one return."""
+"""Desks at the same time, on both engines: an item goes to one user, a limit applies, a return is one return."""
 
 from __future__ import annotations
 

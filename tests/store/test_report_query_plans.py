@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -38,7 +38,7 @@ def admin(databases: FreshDatabases, engine: Engine) -> Iterator[Admin]:
         admin = Admin(store, SettableClock())
         now = admin.clock()
         first = admin.add("First")
-        template: Any = Book.select().dicts().get()
+        template = cast("dict[str, Any]", Book.select().dicts().get())
         book_ids, user_ids = [new_id() for _ in range(BOOKS)], [new_id() for _ in range(USERS)]
         shared = {"create_time": now, "update_time": now}
         books = [

@@ -38,7 +38,7 @@ def _lent(desk: Desk, **fields: Any) -> Any:
     return desk.frontend.circulation.CheckOut(request).loan
 
 
-def _events(desk: Desk, *events: int, **subject: str) -> int:
+def _events(desk: Desk, *events: int, **subject: Any) -> int:
     entries = desk.frontend.circulation.ListHistory(pb.ListHistoryRequest(**subject)).entries
     return sum(entry.event in events for entry in entries)
 
