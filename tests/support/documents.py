@@ -27,13 +27,16 @@ from tests.support.library_command import environment
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PASSING = re.compile(
     r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b\d{8}-\d{6}\b)"
+    r"|(?P<card>\b2\d{13}\b)"
+    r"|(?P<barcode>\b3\d{13}\b)"
     r"|(?P<request>\b[0-9a-f]{32}\b)"
     r'|(?P<etag>"etag": ?"[0-9a-f]+-[0-9a-f]+")'
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
     r"|(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d\b)"
     r"|(?P<date>(?<=[ \n])\d{4}-\d\d-\d\d(?=\s|$))"
 )
-"""What is another in each run: ids, which names of backups are here, too, request ids, etags and times."""
+"""What is another in each run: ids, which names of backups are here, too, numbers of cards and items,
+request ids, etags and times."""
 
 READS = re.compile(r"library (?:status|report|history)|curl -s '?127")
 """The commands that only read, and may be typed again: `curl -s` with an address at once has nothing to send."""
