@@ -37,6 +37,6 @@ def walk(store: Store, seed: int, steps: int) -> None:
             if number % 10 == 9 or number == steps - 1:
                 walk.check()
         except Exception as error:
-            error.add_note(f"replay with LIBRARY_DESK_SEED={seed} LIBRARY_DESK_STEPS={number + 1}; done: {dict(walk.done)}")
+            error.add_note(f"replay with LIBRARY_DESK_SEED={seed} LIBRARY_DESK_STEPS={number + 1}: {dict(walk.done)}")
             raise
     print(f"seed {seed}: {dict(walk.done)}")
