@@ -25,6 +25,7 @@ from frontend_server.store.models import (
 )
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
+from library_domain.barcodes import LAST_IN_SERIES, card_number
 from library_domain.pairing import is_frontend_id, is_secret, new_secret
 from service_kit.clock import SECOND
 from service_kit.damage import (
@@ -44,6 +45,7 @@ from service_kit.damage import (
 from service_kit.doctor import Identity
 from service_kit.ids import new_id
 from service_kit.revisions import Counter, damaged, newest_in
+from service_kit.series import repair_series, series_problems
 from service_kit.store import Store
 
 COLUMNS: tuple[tuple[peewee.Field, int], ...] = (
@@ -91,7 +93,7 @@ def find_start_damage(store: Store) -> list[str]:
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause for each."""
     found = [*find_start_damage(store), *lag_problems([kind.model.revision for kind in PUSHED_KINDS])]
-    found += [*column_problems(COLUMNS), *count_problems(COUNTS)]
+    found += [*series_problems(), *column_problems(COLUMNS), *count_problems(COUNTS)]
     return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
 
 
@@ -117,6 +119,8 @@ def repair(store: Store) -> Identity:
     _repair_clock_mark(store)
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
+    of_series = User.card_number.between(card_number(1), card_number(LAST_IN_SERIES))
+    repair_series(used=User.select().where(of_series).count())
     return identity
 
 
