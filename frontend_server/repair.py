@@ -30,6 +30,7 @@ from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_PLACE_ON_SHELF
+from library_domain.barcodes import LAST_IN_SERIES, card_number
 from library_domain.pairing import is_frontend_id, is_secret, new_secret
 from service_kit.clock import SECOND
 from service_kit.damage import (
@@ -101,6 +102,7 @@ def find_start_damage(store: Store) -> list[str]:
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause for each."""
     found = [*find_start_damage(store), *lag_problems([kind.model.revision for kind in PUSHED_KINDS])]
+<<<<<<< ours
     found += [*series_problems(), *column_problems(COLUMNS), *count_problems(COUNTS)]
     return [*found, *_place_problems(), *count_problems(FREE_COPY_COUNTS, "free copies")]
 
@@ -111,6 +113,13 @@ def _place_problems() -> list[str]:
         for place, right in PLACES.items()
         if (wrong := Item.select().where(place != right).count())
     ]
+||||||| base
+    found += [*column_problems(COLUMNS), *count_problems(COUNTS)]
+    return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
+=======
+    found += [*series_problems(), *column_problems(COLUMNS), *count_problems(COUNTS)]
+    return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
+>>>>>>> theirs
 
 
 def frontend_id(store: Store) -> str:
@@ -137,7 +146,13 @@ def repair(store: Store) -> Identity:
     _repair_clock_mark(store)
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
+<<<<<<< ours
     repair_series()
+||||||| base
+=======
+    of_series = User.card_number.between(card_number(1), card_number(LAST_IN_SERIES))
+    repair_series(used=User.select().where(of_series).count())
+>>>>>>> theirs
     return identity
 
 
