@@ -102,7 +102,6 @@ def find_start_damage(store: Store) -> list[str]:
 def find_damage(store: Store) -> list[str]:
     """Return all damage, a clause for each."""
     found = [*find_start_damage(store), *lag_problems([kind.model.revision for kind in PUSHED_KINDS])]
-<<<<<<< ours
     found += [*series_problems(), *column_problems(COLUMNS), *count_problems(COUNTS)]
     return [*found, *_place_problems(), *count_problems(FREE_COPY_COUNTS, "free copies")]
 
@@ -113,13 +112,6 @@ def _place_problems() -> list[str]:
         for place, right in PLACES.items()
         if (wrong := Item.select().where(place != right).count())
     ]
-||||||| base
-    found += [*column_problems(COLUMNS), *count_problems(COUNTS)]
-    return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
-=======
-    found += [*series_problems(), *column_problems(COLUMNS), *count_problems(COUNTS)]
-    return [*found, *count_problems(FREE_COPY_COUNTS, "free copies")]
->>>>>>> theirs
 
 
 def frontend_id(store: Store) -> str:
@@ -146,13 +138,8 @@ def repair(store: Store) -> Identity:
     _repair_clock_mark(store)
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
-<<<<<<< ours
-    repair_series()
-||||||| base
-=======
     of_series = User.card_number.between(card_number(1), card_number(LAST_IN_SERIES))
     repair_series(used=User.select().where(of_series).count())
->>>>>>> theirs
     return identity
 
 
