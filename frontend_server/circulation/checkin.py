@@ -24,6 +24,7 @@ from frontend_server.circulation.loans import (
 )
 from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.circulation.wishes import check_item
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import (
     CHECK_IN_OUTCOME_ASIDE,
@@ -60,6 +61,7 @@ def check_return(request: ReturnBookRequest) -> None:
 
 def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Take a copy back, in any state of its book and its user. Raises `LoanNotFound` and `LoanReturned`."""
+    check_return(request)
 
     def take_back(alone: bool) -> loan_pb2.Loan:
         loan = _named_loan(store, request)
@@ -90,6 +92,7 @@ def _named_loan(store: Store, request: ReturnBookRequest) -> Loan:
 
 def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock) -> CheckInResponse:
     """Take an item back, in any state. An item that was not out is not an error. Raises `BarcodeNotFound`."""
+    check_item(request)
     barcode = normalized_barcode(request.barcode)
 
     def take_back(alone: bool) -> CheckInResponse:
