@@ -49,6 +49,11 @@ soak: $(VENV)/develop.stamp ## Call all methods at random while servers are kill
 	export LIBRARY_SOAK_SECONDS="$${LIBRARY_SOAK_SECONDS:-1200}"
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow -n 0 tests/soak/test_soak.py $(ARGS)
 
+.PHONY: desk-walk
+desk-walk: $(VENV)/develop.stamp ## Compare the desk with a plain model, 100,000 random steps on each engine
+	LIBRARY_DESK_STEPS="$${LIBRARY_DESK_STEPS:-100000}" PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/pytest --numprocesses=2 --timeout=0 tests/desk $(ARGS)
+
 .PHONY: mutants
 # With bytecode kept, as for `test`. `make mutants ARGS=--help` lists the options.
 mutants: $(VENV)/develop.stamp ## Prove that known faults in changed files make a test fail; ARGS=--all for all files

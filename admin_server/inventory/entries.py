@@ -11,7 +11,7 @@ from library.admin.v1.inventory_service_pb2 import BatchCreateItemsRequest, Crea
 from library.v1 import item_pb2
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN
 from library_domain.barcodes import RangeInvalid, barcodes_of_range, normalized_barcode
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 from library_domain.money import money_nanos
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields

@@ -24,6 +24,7 @@ from frontend_server.circulation.loans import (
 )
 from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.circulation.wishes import check_item
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import (
     CHECK_IN_OUTCOME_ASIDE,
@@ -60,6 +61,7 @@ def check_return(request: ReturnBookRequest) -> None:
 
 def return_book(store: Store, request: ReturnBookRequest, rules: LendingRules, clock: Clock) -> loan_pb2.Loan:
     """Take a copy back, in any state of its book and its user. Raises `LoanNotFound` and `LoanReturned`."""
+    check_return(request)
 
     def take_back(alone: bool) -> loan_pb2.Loan:
         loan = _named_loan(store, request)
@@ -90,6 +92,7 @@ def _named_loan(store: Store, request: ReturnBookRequest) -> Loan:
 
 def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock) -> CheckInResponse:
     """Take an item back, in any state. An item that was not out is not an error. Raises `BarcodeNotFound`."""
+    check_item(request)
     barcode = normalized_barcode(request.barcode)
 
     def take_back(alone: bool) -> CheckInResponse:
@@ -147,14 +150,15 @@ def _put_back(store: Store, item: ItemFacts, changes: Changes) -> None:
 
 def close_loan(loan: Loan, policy: Policy, return_time: int, changes: Changes) -> Fine:
     """End an open loan whose row is locked, and return its fine."""
+    take_back_copy(loan.book_id, loan.item_id, alone=changes.alone)
+    DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
+    # After the user is locked: the fines of other loans that come back at the same time count for the user's limit.
     fine = fine_of(loan, policy, return_time)
     loan.return_time, loan.checkin_time = return_time, changes.time
     loan.fine_currency, loan.fine_nanos = fine
     Loan.update(
         return_time=return_time, checkin_time=changes.time, fine_nanos=fine.nanos, fine_currency=fine.currency
     ).where(Loan.id == loan.id).execute()
-    take_back_copy(loan.book_id, loan.item_id, alone=changes.alone)
-    DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
     changes.loan(loan.id)
     branch = policy.branch_of_loan(loan.branch, loan.time_zone)
     changes.event(HISTORY_EVENT_CHECK_IN, loan, f"returned {branch.date_of(return_time)}")

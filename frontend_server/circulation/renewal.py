@@ -15,6 +15,7 @@ from frontend_server.circulation.policy import Policy
 from frontend_server.circulation.renewal_gates import RenewalFacts, RenewalPlan, renewal_plan
 from frontend_server.circulation.renewals import OpenLoan
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.circulation.wishes import check_item
 from frontend_server.refusals import refused
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import RenewRequest, RenewResponse
@@ -49,6 +50,7 @@ def renew_loan(store: Store, request: RenewLoanRequest, rules: LendingRules, clo
 
 def renew_item(store: Store, request: RenewRequest, rules: LendingRules, clock: Clock) -> RenewResponse:
     """Extend the loan of an item. Raises the first refusal that applies, with all others."""
+    check_item(request)
     wish = Wish(
         barcode=normalized_barcode(request.barcode),
         days=request.days,

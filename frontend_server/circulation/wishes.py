@@ -48,8 +48,16 @@ def check_times(request: Any) -> None:
         raise FieldInvalid(*problems)
 
 
+def check_item(request: Any) -> None:
+    """Raise `FieldInvalid` for what `check_codes` or `check_times` refuses."""
+    check_codes(request)
+    check_times(request)
+
+
 def wish_of(request: CheckOutRequest | ExplainRuleRequest) -> Wish:
-    """Return what a check-out is to do."""
+    """Return what a check-out is to do. Raises `FieldInvalid`."""
+    check_user(request)
+    check_item(request)
     return Wish(
         barcode=normalized_barcode(request.barcode),
         user_id=request.user_id,

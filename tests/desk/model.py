@@ -195,7 +195,7 @@ class Desk:
         return matching[0], matching
 
     def by_mode(self, rule: Rule, branch: str, base: dt.date, days: int) -> dt.date:
-        """Return the date that is so many days after another, by the due mode of a rule."""
+        """Return the date that is a number of days after another, by the due mode of a rule."""
         calendar, day = self.calendars[branch], base + days * DAY
         if rule.mode == "NEXT_OPEN":
             return calendar.search(day, DAY)
@@ -211,7 +211,7 @@ class Desk:
         return day
 
     def due(self, rule: Rule, branch: str, base: dt.date, days: int, last: dt.date | None) -> dt.date:
-        """Return the due date of a loan of so many days from a date."""
+        """Return the due date of a loan of some days from a date."""
         calendar, day = self.calendars[branch], self.by_mode(rule, branch, base, days)
         if rule.ceiling and day > rule.ceiling:
             day = calendar.search(rule.ceiling, -DAY)
@@ -311,7 +311,7 @@ class Desk:
         return self.out[item_id]
 
     def due_refusals(self, rule: Rule, days: int, due: int, now: int) -> list[str]:
-        """Return why an item cannot be lent for so many days."""
+        """Return why an item cannot be lent for these days."""
         refusals = ["LOAN_TOO_LONG"] if days > rule.most_days else []
         return [*refusals, "DUE_TIME_PASSED"] if due <= now else refusals
 

@@ -1,6 +1,6 @@
 """The whole desk against a plain model: users, items, rules, calendars and settings change, and the clock moves.
 
-Set `DESK_SEED` to replay a walk, `DESK_STEPS` for longer ones.
+`LIBRARY_DESK_SEED` replays a walk, `LIBRARY_DESK_STEPS` sets the length: `make desk-walk`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from service_kit.store import Store
 from tests.desk.walk import Walk
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
-STEPS = int(os.environ.get("DESK_STEPS", "0"))
-SEED = int(os.environ.get("DESK_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+STEPS = int(os.environ.get("LIBRARY_DESK_STEPS", "0"))
+SEED = int(os.environ.get("LIBRARY_DESK_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 STEPS_OF_A_WALK = 1_000
 """A walk is not longer, so that a failure is replayed soon, and each begins at another time of the year."""
 
@@ -37,6 +37,6 @@ def walk(store: Store, seed: int, steps: int) -> None:
             if number % 10 == 9 or number == steps - 1:
                 walk.check()
         except Exception as error:
-            error.add_note(f"replay with DESK_SEED={seed} DESK_STEPS={number + 1}; done: {dict(walk.done)}")
+            error.add_note(f"replay with LIBRARY_DESK_SEED={seed} LIBRARY_DESK_STEPS={number + 1}: {dict(walk.done)}")
             raise
     print(f"seed {seed}: {dict(walk.done)}")

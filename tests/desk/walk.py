@@ -291,7 +291,7 @@ class Walk:
             book.total_copies += 1
             self.frontend.receive_change(book=book)
 
-    # --- what always holds ---
+    # --- what is always true ---
 
     def check(self) -> None:
         """Compare what is open, and check what must always be true."""

@@ -384,5 +384,6 @@ def test_wrong_counts_of_items_and_a_lost_series_are_found_and_repaired(admin: A
     with admin.store.writing():
         repair(admin.store, admin.clock)
         assert find_damage(admin.store) == []
+        assert Counter.get_by_id(SERIES_ID).revision == 2, "after as many numbers as are in use"
     assert copies(admin, book.id) == (2, 1)
     assert admin.create_item(book.id).barcode == item_barcode(3), "the numbers in use are skipped"

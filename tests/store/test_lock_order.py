@@ -1,7 +1,7 @@
 """No two transactions wait for each other on PostgreSQL: one order of locks for all that write, and no deadlock.
 
-The calls are those of `tests.support.writing_calls`. A method of the contract without a call there fails, and so does a
-function that begins a transaction to write and is not reached by any of them.
+The calls are those of `tests.support.admin_writing_calls` and `frontend_writing_calls`. A method of the contract
+without a call there fails, and so does a function that begins a transaction to write and is not reached by any of them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from library.sync.v1 import sync_service_pb2
 from service_kit.errors import ServiceError
 from service_kit.postgresql.sqlstates import sqlstate_of
 from service_kit.store import Store
+from tests.support.admin_writing_calls import AdminCalls
 from tests.support.changing_methods import CHANGING_METHODS
 from tests.support.clocks import SettableClock
+from tests.support.frontend_writing_calls import FrontendCalls
 from tests.support.lock_order import Lock, Recorder, Rules, functions_that_write
 from tests.support.postgresql import PostgresqlServer
 from tests.support.stores import FreshDatabases, ServerName, bound_store
-from tests.support.writing_calls import AdminCalls, FrontendCalls, refused_or_done
+from tests.support.writing_calls import refused_or_done
 
 ROUNDS, MOST_ROUNDS = 10, 100
 """How often each call is made, one after another, for the order: its parameters are drawn each time."""

@@ -11,8 +11,10 @@ from google.type.date_pb2 import Date
 from library.frontend.v1 import circulation_service_pb2 as pb
 
 DESK = "CirculationService"
+NOBODY = "0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d"
 BAD_TOKEN: dict[str, Any] = {"page_size": -1, "page_token": "x"}
 NO_DATE, NO_TIME = Date(year=2027, month=2, day=30), Timestamp(nanos=-1)
+A_DATE, A_TIME = Date(year=2027, month=2, day=3), Timestamp(seconds=1)
 BAD_CODES: dict[str, Any] = {"barcode": "a b", "card_number": "b" * 41}
 STAFF: dict[str, Any] = {"staff": "s" * 101, "request_id": "7"}
 LENDING: dict[str, Any] = {"user_id": "7", "days": 366, "branch": "b" * 41}
@@ -51,5 +53,22 @@ DESK_CASES: list[tuple[str, Message, set[str]]] = [
     ),
     (f"{DESK}/LookupItem", pb.LookupItemRequest(barcode="a b"), {"barcode"}),
     (f"{DESK}/ListItems", pb.ListItemsRequest(book_id="x", **BAD_TOKEN), {"book_id", *BAD_TOKEN}),
+    # One problem only: the methods find each by themselves.
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="1"), {"card_number"}),
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="1", card_number="2", user_id=NOBODY), {"user_id"}),
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="a b", card_number="2"), {"barcode"}),
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="1", card_number="a b"), {"card_number"}),
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="1", card_number="2", due_time=NO_TIME), {"due_time"}),
+    (f"{DESK}/CheckOut", pb.CheckOutRequest(barcode="1", card_number="2", due_time=A_TIME, days=1), {"due_time"}),
+    (f"{DESK}/CheckIn", pb.CheckInRequest(barcode="a b"), {"barcode"}),
+    (f"{DESK}/CheckIn", pb.CheckInRequest(barcode="1", return_time=NO_TIME), {"return_time"}),
+    (f"{DESK}/Renew", pb.RenewRequest(barcode="a b"), {"barcode"}),
+    (f"{DESK}/Renew", pb.RenewRequest(barcode="1", due_time=NO_TIME), {"due_time"}),
+    (f"{DESK}/Renew", pb.RenewRequest(barcode="1", due_time=A_TIME, days=1), {"due_time"}),
+    (f"{DESK}/ExplainRule", pb.ExplainRuleRequest(barcode="1"), {"card_number"}),
+    (f"{DESK}/ExplainRule", pb.ExplainRuleRequest(barcode="a b", card_number="2"), {"barcode"}),
+    (f"{DESK}/ExplainRule", pb.ExplainRuleRequest(barcode="1", card_number="2", time=NO_TIME), {"time"}),
+    (f"{DESK}/MoveDueDates", pb.MoveDueDatesRequest(first_date=A_DATE), {"last_date"}),
+    (f"{DESK}/ListHistory", pb.ListHistoryRequest(), {"user_id", "loan_id", "item_id"}),
     (f"{DESK}/ListHistory", pb.ListHistoryRequest(user_id="x", **BAD_TOKEN), {"user_id", *BAD_TOKEN}),
 ]

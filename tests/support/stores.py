@@ -53,7 +53,7 @@ class FreshDatabases:
 
     def leave(self, server: ServerName, url: str) -> None:
         """Let a later test use a database from `migrated`, made fresh, after its store was closed."""
-        if not url.startswith("sqlite:"):
+        if server in self._used and not url.startswith("sqlite:"):  # a restored one is of no template
             self._used[server].leave(url)
 
     def copy(self, url: str) -> str:

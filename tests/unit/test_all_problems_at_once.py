@@ -34,7 +34,7 @@ from tests.support.clocks import SettableClock
 from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
-from tests.support.report_bad_requests import REPORT_CASES
+from tests.support.report_bad_requests import NOBODY, REPORT_CASES
 from tests.support.servicers import ServicerRunner
 from tests.support.stores import FreshDatabases, bound_store
 
@@ -201,6 +201,13 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     ),
     ("LendingService/ReturnBook", lending.ReturnBookRequest(loan_id="x", request_id="c"), {"loan_id", "request_id"}),
     ("LendingService/ReturnBook", lending.ReturnBookRequest(book_id="x"), {"book_id", "user_id"}),
+    ("LendingService/ReturnBook", lending.ReturnBookRequest(), {"book_id", "user_id"}),
+    ("LendingService/ReturnBook", lending.ReturnBookRequest(user_id=NOBODY), {"book_id"}),
+    (
+        "LendingService/ReturnBook",
+        lending.ReturnBookRequest(loan_id=NOBODY, book_id=NOBODY, user_id=NOBODY),
+        {"book_id", "user_id"},
+    ),
     ("LendingService/RenewLoan", lending.RenewLoanRequest(loan_id="x", days=-1), {"loan_id", "days"}),
     *DESK_CASES,
     ("LendingService/GetLoan", lending.GetLoanRequest(id="x"), {"id"}),
