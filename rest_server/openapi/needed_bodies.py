@@ -6,6 +6,7 @@ import json
 
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
+from rest_server.openapi.comments import is_never_empty
 from rest_server.openapi.samples import NO_SAMPLE, Samples
 from rest_server.openapi.schemas import Schemas
 
@@ -37,7 +38,7 @@ class NeededBodies:
             return False
         elsewhere = {variable.field_path[0] for variable in rule.template.variables} | {rule.body}
         fields = [field for field in rule.method.input.fields if field.name not in elsewhere]
-        return any(self._schemas.is_required(field) for field in fields)
+        return any(self._schemas.is_required(field) for field in fields) or is_never_empty(rule.method.input)
 
 
 def _in_json(value: object) -> str:
