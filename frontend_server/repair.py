@@ -30,6 +30,7 @@ from frontend_server.sync.pulled_kinds import PULLED_KINDS
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_PLACE_ON_SHELF
+from library_domain.barcodes import LAST_IN_SERIES, card_number
 from library_domain.pairing import is_frontend_id, is_secret, new_secret
 from service_kit.clock import SECOND
 from service_kit.damage import (
@@ -137,7 +138,8 @@ def repair(store: Store) -> Identity:
     _repair_clock_mark(store)
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=beyond).execute()
-    repair_series()
+    of_series = User.card_number.between(card_number(1), card_number(LAST_IN_SERIES))
+    repair_series(used=User.select().where(of_series).count())
     return identity
 
 

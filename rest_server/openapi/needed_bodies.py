@@ -1,4 +1,4 @@
-"""Which rules need a body, and a sample of it."""
+"""Which rules need a body, with a sample of it, and which need query parameters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
+from rest_server.openapi.comments import is_never_empty
 from rest_server.openapi.samples import NO_SAMPLE, Samples
 from rest_server.openapi.schemas import Schemas
 
@@ -30,6 +31,14 @@ class NeededBodies:
             value = self._samples.of_request_field(field)
             return _in_json({} if value is NO_SAMPLE else value)
         return ""
+
+    def in_query(self, rule: HttpRule) -> bool:
+        """Return whether a call without query parameters is refused."""
+        if rule.body == WHOLE:
+            return False
+        elsewhere = {variable.field_path[0] for variable in rule.template.variables} | {rule.body}
+        fields = [field for field in rule.method.input.fields if field.name not in elsewhere]
+        return any(self._schemas.is_required(field) for field in fields) or is_never_empty(rule.method.input)
 
 
 def _in_json(value: object) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from frontend_server.repair import find_damage, repair
-from frontend_server.store.models import Branch, Calendar, CirculationRule, Item, LibrarySettings
+from frontend_server.store.models import Branch, Calendar, CirculationRule, Item, LibrarySettings, User
 from library.v1 import branch_pb2, calendar_pb2, library_settings_pb2
+from service_kit.errors import RowUnreadable
 from service_kit.revisions import Counter
 from service_kit.series import SERIES_ID
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.desk import LocalDesk, rule
+from tests.support.stores import Engine
 
 MODELS = (Item, Branch, Calendar, CirculationRule, LibrarySettings)
 
@@ -49,3 +51,16 @@ def test_damaged_rows_wrong_places_and_a_lost_series_are_found_and_repaired(desk
     desk.check()
     assert desk.user().card_number != user.card_number
     assert desk.borrow(book.id, user.id).barcode == "B0002"
+
+
+def test_the_refusal_for_a_damaged_user_names_the_user(desk: LocalDesk, engine: Engine) -> None:
+    if engine == "postgresql":
+        pytest.skip("its columns contain only numbers")
+    book, user = desk.book(items=1), desk.user()
+    with desk.store.writing():
+        User.update(blocked_until="soon").execute()
+    for call in (lambda: desk.check_out("B0001", user), lambda: desk.borrow(book.id, user.id)):
+        before = desk.contents()
+        with pytest.raises(RowUnreadable, match=f"The user {user.id}"):
+            call()
+        assert desk.contents() == before

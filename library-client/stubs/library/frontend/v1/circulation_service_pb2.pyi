@@ -895,7 +895,9 @@ Global___GetLibrarySettingsRequest: _TypeAlias = GetLibrarySettingsRequest  # no
 
 @_typing.final
 class ListHistoryRequest(_message.Message):
-    """Request of CirculationService.ListHistory. Exactly one of the filters has to be set."""
+    """Request of CirculationService.ListHistory. Exactly one of the filters has to be set.
+    Needs: user_id, loan_id or item_id
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
