@@ -1,8 +1,10 @@
-"""Which rules need a body, and a sample of it."""
+"""Which rules need a body, with a sample of it, and which cannot be called with the path alone."""
 
 from __future__ import annotations
 
 import json
+
+from protobuf import Registry
 
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
@@ -30,6 +32,13 @@ class NeededBodies:
             value = self._samples.of_request_field(field)
             return _in_json({} if value is NO_SAMPLE else value)
         return ""
+
+
+def needs_more_than_path(rule: HttpRule, registry: Registry) -> bool:
+    """Return whether a request must have a field that the path does not have."""
+    in_path = {variable.field_path for variable in rule.template.variables}
+    schemas = Schemas(registry, 0)
+    return any(schemas.is_required(field) for field in rule.method.input.fields if (field.name,) not in in_path)
 
 
 def _in_json(value: object) -> str:

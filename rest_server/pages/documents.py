@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 
-from protobuf import DescService
+from protobuf import DescService, Registry
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from rest_server import LICENSE, __version__, openapi
+from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.contracts.targets import Target
 from rest_server.gateway import Gateway
@@ -78,7 +79,7 @@ class Documents:
         found = []
         for target in self._targets:
             contract = target.contract
-            services = None if contract is None else [_summary(service, rules, names) for service in contract.services]
+            services = None if contract is None else _summaries(contract, rules, names)
             found.append(ContractSummary(target.address, services))
         return found
 
@@ -94,9 +95,20 @@ def in_words(is_serving: bool) -> str:
     return "SERVING" if is_serving else "NOT_SERVING"
 
 
-def _summary(service: DescService, rules: Sequence[HttpRule], names: Mapping[str, str]) -> ServiceSummary:
+def _summaries(contract: Contract, rules: Sequence[HttpRule], names: Mapping[str, str]) -> list[ServiceSummary]:
+    return [_summary(service, contract.registry, rules, names) for service in contract.services]
+
+
+def _summary(
+    service: DescService, registry: Registry, rules: Sequence[HttpRule], names: Mapping[str, str]
+) -> ServiceSummary:
     own = [
-        PathSummary(rule.verb, path, openapi.text_with_json_names(text_of_method(rule.method).summary, names))
+        PathSummary(
+            rule.verb,
+            path,
+            openapi.text_with_json_names(text_of_method(rule.method).summary, names),
+            needs_more=openapi.needs_more_than_path(rule, registry),
+        )
         for rule, _, path in openapi.documented(rules)
         if rule.method.parent is service
     ]
