@@ -12,7 +12,7 @@ from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import made_store, migrate, migrate_restored
-from service_kit.server import Server, wait_for_stop
+from service_kit.server import Server, StopSignal
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -32,9 +32,10 @@ def run(settings: Settings) -> None:
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     with store.explained("begin to serve from {}"):
         begin_epoch(store, system_clock)
+    stop = StopSignal()
     server.open()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
-    wait_for_stop()
+    stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
     server.drain()
     store.close()

@@ -14,7 +14,7 @@ from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
-from service_kit.server import Server, wait_for_stop
+from service_kit.server import Server, StopSignal
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -44,6 +44,7 @@ def run(settings: Settings) -> None:
         frontend_id = ensure_frontend_id(store)
         clock.refresh()
     sync.start()
+    stop = StopSignal()
     server.open()
     log.info(
         "serving",
@@ -52,7 +53,7 @@ def run(settings: Settings) -> None:
         admin_target=settings.sync.admin_target,
         migrations_applied=applied,
     )
-    wait_for_stop()
+    stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
     server.drain(interrupt=sync.stop)
     store.close()

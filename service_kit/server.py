@@ -226,15 +226,24 @@ class Server:
                 self._health.set(name, SERVING if serves else NOT_SERVING)
 
 
-def wait_for_stop() -> None:
-    """Wait in the main thread until SIGTERM or SIGINT."""
-    # Not an Event: a signal handler that sets one while the main thread is about to wait for it waits for ever. The
-    # byte is written when the signal arrives, in any thread, so it can be read even if the wait begins later.
-    waiting, written = socket.socketpair()
-    with waiting, written:
-        written.setblocking(False)
-        signal.set_wakeup_fd(written.fileno())
+class StopSignal:
+    """SIGTERM or SIGINT, which from here on end the wait and not the process. Made in the main thread.
+
+    A server makes it before its health is SERVING, as it may be stopped as soon as it is.
+    """
+
+    def __init__(self) -> None:
+        """Catch the two signals."""
+        # Not an Event: a signal handler that sets one while the main thread is about to wait for it waits for ever. The
+        # byte is written when the signal arrives, in any thread, so it can be read even if the wait begins later.
+        self._waiting, self._written = socket.socketpair()
+        self._written.setblocking(False)
+        signal.set_wakeup_fd(self._written.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        waiting.recv(1)
-        signal.set_wakeup_fd(-1)
+
+    def wait(self) -> None:
+        """Wait for the first of them since it was made."""
+        with self._waiting, self._written:
+            self._waiting.recv(1)
+            signal.set_wakeup_fd(-1)

@@ -48,6 +48,15 @@ SERVICES = {
             "UndoImport",
             "UpdateBook",
         ],
+        "library.admin.v1.InventoryService": [
+            "BatchCreateItems",
+            "CreateItem",
+            "GetItem",
+            "ListItems",
+            "LookupItem",
+            "UpdateItem",
+            "WithdrawItem",
+        ],
         "library.admin.v1.LoanService": ["ListLoans", "ListUnavailableBooks"],
         "library.admin.v1.PolicyService": [
             "CreateCirculationRule",
@@ -71,8 +80,32 @@ SERVICES = {
     },
     "frontend": {
         "library.frontend.v1.CatalogService": ["GetBook", "ListBooks", "ListCategories", "ListPublishers"],
+        "library.frontend.v1.CirculationService": [
+            "CancelCheckIn",
+            "CancelCheckOut",
+            "CheckIn",
+            "CheckOut",
+            "ExplainRule",
+            "GetLibrarySettings",
+            "ListHistory",
+            "ListItems",
+            "LookupItem",
+            "MoveDueDates",
+            "Renew",
+        ],
         "library.frontend.v1.LendingService": ["BorrowBook", "GetLoan", "ListLoans", "RenewLoan", "ReturnBook"],
-        "library.frontend.v1.MemberService": ["CloseUser", "EnrollUser", "GetUser", "ListUsers", "UpdateUser"],
+        "library.frontend.v1.MemberService": [
+            "AnonymizeLoans",
+            "BlockUser",
+            "CloseUser",
+            "EnrollUser",
+            "EraseUser",
+            "ExportUser",
+            "GetUser",
+            "ListUsers",
+            "UnblockUser",
+            "UpdateUser",
+        ],
         "library.frontend.v1.SyncService": ["GetSyncStatus", "SyncNow"],
     },
 }
@@ -131,11 +164,15 @@ DESCRIBED = [
     ("admin", "library.admin.v1.RemoveBookRequest", "  // Remove the book even if copies are on loan"),
     ("admin", "library.sync.v1.SyncService.RecordStates", "rpc RecordStates ( .library.sync.v1.RecordStatesRequest )"),
     ("frontend", "library.frontend.v1.LendingService", "// Borrowing and returning. It does not need"),
-    ("frontend", "library.frontend.v1.LendingService.BorrowBook", "// Lends a copy of a book to a user for some days."),
+    (
+        "frontend",
+        "library.frontend.v1.LendingService.BorrowBook",
+        "// Lends a copy of a book to a user: any free item of",
+    ),
     (
         "frontend",
         "library.frontend.v1.BorrowBookRequest",
-        "  // For how many days, 1 to 365.\n",
+        "  // For how many days, up to the most of the circulation rule.",
     ),
 ]
 
@@ -224,7 +261,7 @@ REFUSED = [
     (
         "frontend",
         "library.frontend.v1.LendingService/BorrowBook",
-        {"book_id": "x", "user_id": NOBODY, "days": 0},
+        {"book_id": "x", "user_id": NOBODY, "days": 366},
         ["FIELD_INVALID", "book_id", "days"],
     ),
     ("frontend", "library.frontend.v1.MemberService/GetUser", {"id": NOBODY}, ["USER_NOT_FOUND", "library.v1.User"]),

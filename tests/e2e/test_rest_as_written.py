@@ -33,7 +33,7 @@ def rest(module_servers: Servers, module_rest_servers: RestServers, databases: F
         ("PATCH", f"/v1/users/{ID}?requestId=x", {"firstName": "A"}, {"requestId"}),
         ("POST", f"/v1/books/{ID}:borrow", {"user_id": ID, "userId": ID, "days": 14}, {"userId"}),
         ("POST", f"/v1/books/{ID}:borrow", {"userId": ID, "user_id": ID, "days": 14}, {"user_id"}),
-        ("POST", f"/v1/books/{ID}:borrow", {"userId": "x", "days": 0}, {"userId", "days"}),
+        ("POST", f"/v1/books/{ID}:borrow", {"userId": "x", "days": -1}, {"userId", "days"}),
         ("POST", f"/v1/books/{ID}:borrow", {"user_id": "x", "days": 14}, {"user_id"}),
         ("POST", "/v1/books/x:borrow", {"userId": ID, "days": 14}, {"bookId"}),
         ("GET", "/v1/books?pageSize=-1", None, {"pageSize"}),
@@ -115,10 +115,9 @@ def test_an_encoded_colon_is_refused_with_the_intended_path(
 @pytest.mark.parametrize(
     ("verb", "path", "sample"),
     [
-        ("POST", "/v1/users", "email"),
         ("PATCH", f"/v1/users/{ID}", "firstName"),
         ("POST", f"/v1/books/{ID}:borrow", "userId"),
-        ("POST", f"/v1/loans/{ID}:renew", "days"),
+        ("POST", "/v1/desk:checkOut", "barcode"),
         ("POST", "/admin/v1/books", "title"),
         ("PATCH", f"/admin/v1/books/{ID}", "totalCopies"),
         ("POST", "/admin/v1/books:import", "book"),
@@ -134,11 +133,21 @@ def test_a_missing_body_is_refused_as_such(
     assert f'"{sample}": ' in answer.refusal.message
 
 
-@pytest.mark.parametrize("path", [f"/v1/loans/{ID}:return", f"/v1/users/{ID}:close", "/v1/sync:now"])
+@pytest.mark.parametrize(
+    "path", [f"/v1/loans/{ID}:return", f"/v1/loans/{ID}:renew", f"/v1/users/{ID}:close", "/v1/sync:now"]
+)
 def test_a_body_that_is_not_needed_can_be_left_out(rest: RestProcess, path: str) -> None:
     answer = rest.request("POST", path)
     assert answer.status in (200, 404)
     assert answer.status == 200 or answer.refusal.domain == "lending-library"
+
+
+def test_a_missing_body_is_the_empty_request_where_no_single_field_is_required(rest: RestProcess) -> None:
+    """A user needs a first or a last name, which only the service knows."""
+    missing, empty = rest.request("POST", "/v1/users"), rest.request("POST", "/v1/users", {})
+    assert (missing.status, missing.refusal.reason) == (400, "FIELD_INVALID")
+    assert set(missing.refusal.fields) == {"firstName", "lastName"}
+    assert missing.refusal.message == empty.refusal.message
 
 
 def test_json_may_have_a_byte_order_mark(rest: RestProcess) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from service_kit.server import wait_for_stop
+from service_kit.server import StopSignal
 
 
 @pytest.fixture(autouse=True)
@@ -40,14 +40,22 @@ def test_a_signal_is_handled_at_any_step_of_the_wait(step: int) -> None:
     with signals_until_heard(signal.SIGTERM):  # where it waits before it comes to the step
         sys.setprofile(stop_at_the_step)
         try:
-            wait_for_stop()
+            StopSignal().wait()
         finally:
             sys.setprofile(None)
 
 
 def test_ctrl_c_is_heard() -> None:
     with signals_until_heard(signal.SIGINT):
-        wait_for_stop()
+        StopSignal().wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_wait_ends_it(number: signal.Signals) -> None:
+    """A server that was stopped as soon as it served, before it waited, ended by the signal, without its drain."""
+    stop = StopSignal()
+    os.kill(os.getpid(), number)
+    stop.wait()
 
 
 @contextmanager
