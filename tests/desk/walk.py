@@ -8,9 +8,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from google.type.date_pb2 import Date
-from google.type.money_pb2 import Money
-
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.store.models import Item as ItemRow
@@ -19,7 +16,6 @@ from frontend_server.store.models import User as UserRow
 from library.v1 import (
     book_pb2,
     branch_pb2,
-    calendar_pb2,
     circulation_rule_pb2,
     item_pb2,
     library_settings_pb2,
@@ -32,6 +28,7 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.desk import model
 from tests.desk.frontend import DeskFrontend
+from tests.desk.messages import calendar_message, cents, money, rule_message
 from tests.desk.model import ANY, DAY, SECOND, Desk, Refused, Rule
 from tests.support.clocks import SettableClock
 
@@ -39,8 +36,6 @@ ZONES = {"main": "Europe/Berlin", "south": "America/Santiago", "island": "Austra
 CATEGORIES = ("", "Student", "Senior")
 TYPES = ("", "DVD", "Key")
 MODES = ("IGNORE", "NEXT_OPEN", "PREV_OPEN", "COUNT_OPEN", "SAME_WEEKDAY")
-CURRENCY = "EUR"
-CENT = 10_000_000
 HOUR = 3_600 * SECOND
 OVERRIDABLE = (
     *("BOOK_UNAVAILABLE", "ITEM_NOT_LENDABLE", "ITEM_ON_LOAN", "RULE_NOT_LENDABLE", "MEMBERSHIP_EXPIRED"),
@@ -163,7 +158,7 @@ class Walk:
         assert response.was_out == (ended is not None), response
         if ended:
             self._compare_loan(ended, response.loan)
-            assert _cents(response.fine) == ended.assessed, (response, ended)
+            assert cents(response.fine) == ended.assessed, (response, ended)
             self.last_check_in = (before, self.clock.now) if before else None
 
     def cancel(self) -> None:
@@ -218,7 +213,7 @@ class Walk:
             return
         rule = replace(self._some_rule(old.id if old else new_id()), type=plain[2])
         self.desk.rules[plain] = rule
-        self.frontend.receive_change(rule=_rule_message(rule, key, self.chance))
+        self.frontend.receive_change(rule=rule_message(rule, key, self.chance))
 
     def change_calendar(self) -> None:
         """Change the calendar of a branch; closed days in the past may change, too, for the sake of the test."""
@@ -234,7 +229,7 @@ class Walk:
         for _ in range(self.chance.randrange(4)):
             calendar.exceptions[today + self.chance.randrange(-10, 40) * DAY] = self.chance.random() < 0.6
         self.desk.calendars[code] = calendar
-        self.frontend.receive_change(calendar=_calendar_message(code, calendar))
+        self.frontend.receive_change(calendar=calendar_message(code, calendar))
 
     def change_item(self) -> None:
         """Change the entry of an item: its state, branch, type or price."""
@@ -327,9 +322,9 @@ class Walk:
         assert (got.branch, got.time_zone) == (expected.branch, expected.zone)
         if expected.returned is not None:
             assert micros(got.return_time) == expected.returned
-            assert _cents(got.fine) == expected.assessed, (got, expected)
+            assert cents(got.fine) == expected.assessed, (got, expected)
         else:
-            assert _cents(got.fine_so_far) == self.desk.fine(expected, self.clock.now), (got, expected)
+            assert cents(got.fine_so_far) == self.desk.fine(expected, self.clock.now), (got, expected)
 
     def _moment(self, text: str) -> int:
         return (dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC) - model.EPOCH) // dt.timedelta(microseconds=1)
@@ -407,7 +402,7 @@ class Walk:
             state=item_pb2.ItemState.Value(f"ITEM_STATE_{item.state}"),
         )
         if item.price is not None:
-            message.price.CopyFrom(_money(item.price))
+            message.price.CopyFrom(money(item.price))
         self.frontend.receive_change(item=message)
 
     def _enroll(self) -> None:
@@ -415,76 +410,3 @@ class Walk:
         self.desk.users[user.id] = user
         if user.category:
             self.frontend.update_user(user.id, user_category=user.category)
-
-
-def _money(cents: int) -> Money:
-    units, rest = divmod(cents, 100)
-    return Money(currency_code=CURRENCY, units=units, nanos=rest * CENT)
-
-
-def _cents(money: Money) -> int:
-    return money.units * 100 + money.nanos // CENT
-
-
-def _date(day: dt.date) -> Date:
-    return Date(year=day.year, month=day.month, day=day.day)
-
-
-def _calendar_message(code: str, calendar: model.Calendar) -> calendar_pb2.Calendar:
-    message = calendar_pb2.Calendar(branch=code)
-    message.weekly_closed_days.extend(day + 1 for day in sorted(calendar.weekly))
-    for month, day in sorted(calendar.yearly):
-        message.yearly_closed_days.add(month=month, day=day)
-    for first, last in calendar.ranges:
-        message.closed_ranges.add(first_date=_date(first), last_date=_date(last), reason="closed")
-    for date, is_open in calendar.exceptions.items():
-        message.exceptions.add(date=_date(date), open=is_open)
-    return message
-
-
-def _rule_message(rule: Rule, key: model.Key, chance: random.Random) -> circulation_rule_pb2.CirculationRule:
-    """Return the message of a rule. Values that mean the same as an unset field are set or not, by chance."""
-    branch, category, item_type = key
-    message = circulation_rule_pb2.CirculationRule(
-        id=rule.id,
-        branch=branch,
-        user_category=category.upper() if chance.random() < 0.3 else category,
-        item_type=item_type.lower() if chance.random() < 0.3 else item_type,
-        loan_days=0 if rule.hours else rule.days,
-        loan_hours=rule.hours,
-        max_loan_days=0 if rule.most_days == model.MOST_DAYS else rule.most_days,
-        due_mode=circulation_rule_pb2.DueMode.Value(f"DUE_MODE_{rule.mode}"),
-        renewal_limit=rule.renewals,
-        renew_overdue=rule.renew_overdue,
-        renew_window_days=rule.window,
-        max_total_days=0 if rule.most_total == model.MOST_DAYS else rule.most_total,
-        fine_period_days=rule.period if rule.period > 1 else chance.choice((0, 1)),
-        grace_days=rule.grace,
-        grace_excluded=rule.grace_excluded,
-        skip_closed_days=rule.skip_closed,
-        cap_at_price=rule.cap_at_price,
-    )
-    if not rule.lendable or chance.random() < 0.5:
-        message.lendable = rule.lendable
-    if rule.from_now:
-        message.renew_from = circulation_rule_pb2.RENEW_FROM_NOW
-    if rule.at_end:
-        message.fine_charged_at = circulation_rule_pb2.FINE_CHARGED_AT_END
-    return _with_optional_fields(message, rule)
-
-
-def _with_optional_fields(
-    message: circulation_rule_pb2.CirculationRule, rule: Rule
-) -> circulation_rule_pb2.CirculationRule:
-    if rule.renewal_days is not None:
-        message.renewal_days = rule.renewal_days
-    if rule.type_limit is not None:
-        message.item_type_limit = rule.type_limit
-    if rule.rate:
-        message.fine_rate.CopyFrom(_money(rule.rate))
-    if rule.cap is not None:
-        message.fine_cap.CopyFrom(_money(rule.cap))
-    for name in ("ceiling", "floor", "fixed"):
-        if day := getattr(rule, name):
-            getattr(message, f"term_{name}_date").CopyFrom(_date(day))
-    return message
