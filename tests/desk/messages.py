@@ -85,5 +85,5 @@ def _with_optional_fields(
         message.fine_cap.CopyFrom(money(rule.cap))
     for name in ("ceiling", "floor", "fixed"):
         if day := getattr(rule, name):
-            getattr(message, f"term_{name}date").CopyFrom(date(day))
+            getattr(message, f"term_{name}_date").CopyFrom(date(day))
     return message
