@@ -8,12 +8,10 @@ from google.type.money_pb2 import Money
 
 from library.v1 import loan_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, LOAN_STATE_UNSPECIFIED
+from library_domain.default_policy import MAIN_BRANCH
 from service_kit.clock import micros, timestamp
 
 NANOS = 1_000_000_000
-
-MAIN_BRANCH = "main"
-"""The code of the branch that exists from the start."""
 
 
 class LoanRow(Protocol):

@@ -34,8 +34,11 @@ def series_problems() -> list[str]:
     return [] if is_right else ["the series of numbers in counter is missing or damaged"]
 
 
-def repair_series() -> None:
-    """Begin the series again if its last number is lost. A number that is in use is skipped when it is taken."""
+def repair_series(used: int) -> None:
+    """Begin the series again if its last number is lost: after `used`, how many of its numbers are in use.
+
+    A greater number can be in use where there are gaps. It is skipped when it is taken.
+    """
     if series_problems():
         Counter.delete().where(Counter.id == SERIES_ID).execute()
-        Counter.insert(id=SERIES_ID, revision=0).execute()
+        Counter.insert(id=SERIES_ID, revision=used).execute()

@@ -11,7 +11,7 @@ from library.admin.v1.inventory_service_pb2 import BatchCreateItemsRequest, Crea
 from library.v1 import item_pb2
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_UNSPECIFIED, ITEM_STATE_WITHDRAWN
 from library_domain.barcodes import RangeInvalid, barcodes_of_range, normalized_barcode
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 from library_domain.money import money_nanos
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields
@@ -21,6 +21,9 @@ from service_kit.validation import Problem
 
 MOST_ITEMS = 1_000
 """Items that one call creates, at most."""
+
+MOST_BATCH_BYTES = 3_000_000
+"""Bytes of the items of one call, at most: clients accept answers up to 4 MB, which have ids and times, too."""
 
 MOST_PRICE_UNITS = 1_000_000_000
 """More than any item costs, in any currency, and far less than overflows a column."""
@@ -76,7 +79,7 @@ def check_batch(request: BatchCreateItemsRequest) -> None:
         wrong += _range_problems(request)
     else:
         wrong += _list_problems(request.barcodes)
-    _refuse(wrong)
+    _refuse(wrong or _size_problems(request))
 
 
 def batch_barcodes(request: BatchCreateItemsRequest) -> list[str]:
@@ -170,6 +173,14 @@ def _range_problems(request: BatchCreateItemsRequest) -> list[Problem]:
     except RangeInvalid as error:
         return [(f"{end}_barcode", problem) for end, problem in error.problems.items()]
     return []
+
+
+def _size_problems(request: BatchCreateItemsRequest) -> list[Problem]:
+    """Return a problem of items that the answer has no room for. Only the note can be that long."""
+    count = request.count or len(batch_barcodes(request))
+    if count * request.item.ByteSize() <= MOST_BATCH_BYTES:
+        return []
+    return [("item.note", f"must be shorter: {count} items with it have more than {MOST_BATCH_BYTES:,} bytes")]
 
 
 def _others(ways: list[str], way: str) -> str:

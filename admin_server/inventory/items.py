@@ -31,8 +31,8 @@ from library.v1 import item_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN
 from library_domain.book_fields import limits
+from library_domain.default_policy import MAIN_BRANCH
 from library_domain.errors import BookNotFound, BookRemoved, ItemEtagMismatch, ItemIsOut, ItemWithdrawn
-from library_domain.loans import MAIN_BRANCH
 from service_kit.clock import Clock, rfc3339
 from service_kit.errors import FieldInvalid
 from service_kit.field_masks import masked_fields

@@ -12,8 +12,8 @@ from typing import Any
 from admin_server.store.models import Item
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_WITHDRAWN
 from library_domain.barcodes import item_barcode
+from library_domain.default_policy import MAIN_BRANCH
 from library_domain.errors import BarcodeTaken
-from library_domain.loans import MAIN_BRANCH
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
 from service_kit.series import take_numbers

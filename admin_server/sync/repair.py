@@ -27,6 +27,7 @@ from admin_server.store.models import (
 )
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.recorded_kinds import RECORDED_KINDS
+from library_domain.barcodes import LAST_IN_SERIES, item_barcode
 from library_domain.pairing import is_frontend_id
 from service_kit.clock import Clock
 from service_kit.damage import (
@@ -105,7 +106,8 @@ def repair(store: Store, clock: Clock) -> Identity:
     newest = max(newest_in(column) for column in (Counter.revision, *_counted_revisions()))
     Counter.delete().where(Counter.id == 1).execute()
     Counter.insert(id=1, revision=newest).execute()
-    repair_series()
+    of_series = Item.barcode.between(item_barcode(1), item_barcode(LAST_IN_SERIES))
+    repair_series(used=Item.select().where(of_series).count())
     for model, least in LISTED:
         for (key,) in tuples(model.select(model.key).where(damaged(model.revision, least=least))):
             model.update(revision=take_revisions()).where(model.key == key).execute()

@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from frontend_server.store.models import Book, Item, Loan
+from frontend_server.store.models import IS_OPEN_OF_ITEM, Book, Item, Loan
 from library.frontend.v1.circulation_service_pb2 import ListItemsRequest, LookupItemRequest, LookupItemResponse
 from library.v1 import item_pb2, loan_pb2
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_WITHDRAWN
@@ -21,8 +21,6 @@ from service_kit.store import Store
 from service_kit.unreadable import readable
 
 Row = tuple[Any, ...]
-# In words of SQL, as in the index: an engine uses a partial index only if the query contains its condition.
-IS_OPEN_OF_ITEM = peewee.SQL("return_time IS NULL AND item_id <> ''")
 DUE_TIME = Loan.select(Loan.due_time).where(Loan.item_id == Item.id, IS_OPEN_OF_ITEM)
 COLUMNS = (Item.key, Item.message, Item.state, Item.place, Item.barcode, DUE_TIME)
 

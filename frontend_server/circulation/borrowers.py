@@ -33,7 +33,7 @@ OPEN_TYPES = Statement(Loan.select(Loan.item_type).where(Loan.user_id == param("
 def counted_borrower(user_id: str, card_number: str, loan_limit: int) -> BorrowerFacts | None:
     """Count one more loan of an active user, found by id or by card, who has fewer than the limit.
 
-    Returns the facts as they were before; None if nothing was counted.
+    Returns the facts as they were before; None if nothing was counted, or if the row is damaged.
     """
     if card_number:
         row = INCREMENT_LOAN_COUNT_OF_CARD.row(card_number=card_number, loan_limit=loan_limit)
@@ -42,7 +42,8 @@ def counted_borrower(user_id: str, card_number: str, loan_limit: int) -> Borrowe
     if row is None:
         return None
     found_id, state, count, *rest = row
-    return BorrowerFacts(found_id, state, count - 1, *rest)
+    facts = BorrowerFacts(found_id, state, count - 1, *rest)
+    return facts if _has_numbers(facts) else None
 
 
 def borrower_id(user_id: str, card_number: str) -> str:
@@ -69,10 +70,15 @@ def borrower_facts(user_id: str) -> BorrowerFacts | None:
 
 def _checked(row: tuple[Any, ...]) -> BorrowerFacts:
     facts = BorrowerFacts(*row)
-    numbers = (facts.state, facts.active_loan_count, facts.blocked_until, facts.expire_time or 0)
-    if not all(isinstance(number, int) for number in numbers):  # SQLite stores any value in any column
+    if not _has_numbers(facts):
         raise TypeError("a column of the user is not a number")
     return facts
+
+
+def _has_numbers(facts: BorrowerFacts) -> bool:
+    """Return whether the numbers of a user are numbers: SQLite stores any value in any column."""
+    numbers = (facts.state, facts.active_loan_count, facts.blocked_until, facts.expire_time or 0)
+    return all(isinstance(number, int) for number in numbers)
 
 
 def loans_of_type(user_id: str, type_key: str) -> int:

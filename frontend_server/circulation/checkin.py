@@ -150,14 +150,15 @@ def _put_back(store: Store, item: ItemFacts, changes: Changes) -> None:
 
 def close_loan(loan: Loan, policy: Policy, return_time: int, changes: Changes) -> Fine:
     """End an open loan whose row is locked, and return its fine."""
+    take_back_copy(loan.book_id, loan.item_id, alone=changes.alone)
+    DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
+    # After the user is locked: the fines of other loans that come back at the same time count for the user's limit.
     fine = fine_of(loan, policy, return_time)
     loan.return_time, loan.checkin_time = return_time, changes.time
     loan.fine_currency, loan.fine_nanos = fine
     Loan.update(
         return_time=return_time, checkin_time=changes.time, fine_nanos=fine.nanos, fine_currency=fine.currency
     ).where(Loan.id == loan.id).execute()
-    take_back_copy(loan.book_id, loan.item_id, alone=changes.alone)
-    DECREMENT_LOAN_COUNT.rows(user_id=loan.user_id)
     changes.loan(loan.id)
     branch = policy.branch_of_loan(loan.branch, loan.time_zone)
     changes.event(HISTORY_EVENT_CHECK_IN, loan, f"returned {branch.date_of(return_time)}")

@@ -73,10 +73,10 @@ def move_due_dates(
     def work() -> MoveDueDatesResponse:
         lock_sync_state(store)  # many loans are locked
         policy, changes = current_policy(rules), Changes(clock(), request.staff)
-        if move.first_date < policy.branch(move.branch or MAIN_BRANCH).date_of(changes.time):
-            raise FieldInvalid(("first_date", "must not be in the past"))
+        if move.new_date and move.new_date < policy.branch(move.branch or MAIN_BRANCH).date_of(changes.time):
+            raise FieldInvalid(("new_date", "must not be in the past"))
         answer = MoveDueDatesResponse()
-        for loan, due_date in _loans_to_move(store, move, policy):
+        for loan, due_date in _loans_to_move(store, move, policy, changes.time):
             if len(answer.loans) == MOST_MOVED:
                 answer.has_more = True
                 break
@@ -94,8 +94,8 @@ def move_due_dates(
     return tried(store, work) if request.validate_only else once(store, request, MoveDueDatesResponse, work, clock)
 
 
-def _loans_to_move(store: Store, move: Move, policy: Policy) -> Iterator[tuple[Loan, date]]:
-    """Yield the loans that become due later, oldest first, each locked and with its new due date."""
+def _loans_to_move(store: Store, move: Move, policy: Policy, now: int) -> Iterator[tuple[Loan, date]]:
+    """Yield the loans that become due later, today at the earliest, oldest first, each locked and with its new date."""
     last_key = 0
     while loans := list(store.locking(_candidates(move, last_key))):
         last_key = loans[-1].key
@@ -104,7 +104,7 @@ def _loans_to_move(store: Store, move: Move, policy: Policy) -> Iterator[tuple[L
             due_date = branch.date_of(loan.due_time)
             if move.first_date <= due_date <= move.last_date:
                 new_date = move.new_date or branch.calendar.next_open(due_date) or due_date
-                if new_date > due_date:
+                if new_date > due_date and new_date >= branch.date_of(now):
                     yield loan, new_date
 
 

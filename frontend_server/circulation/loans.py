@@ -11,7 +11,7 @@ from frontend_server.circulation.current_policy import current_policy
 from frontend_server.circulation.loan_fines import shown_loan
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.history.entries import record
-from frontend_server.store.models import Loan, lock_sync_state
+from frontend_server.store.models import IS_OPEN_OF_ITEM, Loan, lock_sync_state
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.v1 import loan_pb2
 from library.v1.history_pb2 import HistoryEvent
@@ -82,12 +82,12 @@ def oldest_open_loan(store: Store, *conditions: Any) -> Loan | None:
 
 def open_loan_of_item(store: Store, item_id: str) -> Loan | None:
     """Lock the open loan of an item; None if it has none."""
-    return oldest_open_loan(store, Loan.item_id == item_id, Loan.item_id != "")
+    return oldest_open_loan(store, Loan.item_id == item_id, IS_OPEN_OF_ITEM)
 
 
 def is_open_loan_of_item(item_id: str) -> bool:
     """Return whether a user has an item."""
-    return Loan.select().where(Loan.item_id == item_id, Loan.item_id != "", Loan.return_time.is_null()).exists()
+    return Loan.select().where(Loan.item_id == item_id, IS_OPEN_OF_ITEM).exists()
 
 
 def done_once(

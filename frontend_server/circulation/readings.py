@@ -20,7 +20,7 @@ from frontend_server.circulation.eligibility import (
 )
 from frontend_server.circulation.loans import open_loan_of_item
 from frontend_server.circulation.policy import Policy
-from frontend_server.store.models import Loan, lock_sync_state
+from frontend_server.store.models import IS_OPEN_OF_ITEM, Loan, lock_sync_state
 from service_kit.errors import RowUnreadable
 from service_kit.store import Store
 
@@ -79,7 +79,7 @@ def read(wish: Wish) -> Reading:
     item = find_item(wish.barcode)
     if item is None:
         return Reading(None, [], True, borrower, unreadable)
-    loan: Loan | None = Loan.get_or_none(Loan.item_id == item.id, Loan.return_time.is_null())
+    loan: Loan | None = Loan.get_or_none(Loan.item_id == item.id, IS_OPEN_OF_ITEM)
     if loan:
         item = replace(item, due_time=loan.due_time)
     return Reading(book_facts(item.book_id), [item], True, borrower, unreadable, loan)

@@ -191,7 +191,7 @@ def _end_resync(store: Store, work: _Work, trials: Trials, *, row_by_row: bool) 
             removed, failed = _remove_row_by_row(work, kind, trials)
             swept += removed
             refused += failed
-        kind.write_all_derived()
+        kind.write_all_derived(trials if row_by_row else None)
     restrict_older(work.kinds, [change for change, _ in refused], trials)
     return swept, refused
 

@@ -77,7 +77,7 @@ class PulledBooks(PulledKind):
         learn(words)
         return functools.partial(learned.remember, words)
 
-    def write_all_derived(self) -> None:
+    def write_all_derived(self, trials: Trials | None = None) -> None:
         """Do nothing: the vocabulary keeps the words of removed books."""
 
     def restrict_older(self, newest: book_pb2.Book, trials: Trials, trial: str) -> None:

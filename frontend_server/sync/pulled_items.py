@@ -21,6 +21,7 @@ from library.v1.item_pb2 import (
     ItemState,
 )
 from service_kit.ids import UUID
+from service_kit.logs import logger
 from service_kit.statements import InList, Statement, listed, tuples
 from service_kit.store import Store
 from service_kit.text.keys import text_key
@@ -31,6 +32,8 @@ KNOWN_STATES = frozenset(
     {ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE, ITEM_STATE_ON_ORDER, ITEM_STATE_MISSING, ITEM_STATE_WITHDRAWN}
 )
 COLUMNS = ("book_id", "barcode", "item_type", "item_type_key", "branch", "state")
+
+log = logger(__name__)
 
 BOOKS_OF_ITEMS = Statement(Item.select(Item.id, Item.book_id).where(InList(Item.id, "ids")))
 
@@ -95,11 +98,17 @@ class PulledItems(PulledKind):
         pairs.push()
         return self.write_derived(store, rows)
 
-    def write_all_derived(self) -> None:
-        """Count the free copies of all books again."""
+    def write_all_derived(self, trials: Trials | None = None) -> None:
+        """Count the free copies of all books again. With `trials`, a book that the store refuses keeps its count."""
         wrong = wrong_counts()
         lock_books(wrong)
-        count_free_copies(wrong)
+        if trials is None:
+            count_free_copies(wrong)
+            return
+        for book_id in wrong:
+            name = f"count free copies of {book_id}"
+            if not trials.run(name, functools.partial(count_free_copies, [book_id])):
+                log.error("free copies cannot be counted", book_id=book_id, reason=trials.reasons[name])
 
     def before_sweep(self, unseen: Any) -> None:
         """Lock the books of items that are about to be withdrawn."""

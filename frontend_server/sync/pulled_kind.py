@@ -96,8 +96,11 @@ class PulledKind(ABC):
         """Lock the rows of other tables that depend on the rows of this condition, which are about to be removed."""
 
     @abstractmethod
-    def write_all_derived(self) -> None:
-        """Write what is derived from all rows again: the end of a resync has removed some."""
+    def write_all_derived(self, trials: Trials | None = None) -> None:
+        """Write what is derived from all rows again: the end of a resync has removed some.
+
+        With `trials`, run each statement that the store may refuse for one row in them.
+        """
 
     @abstractmethod
     def restrict_older(self, message: Any, trials: Trials, trial: str) -> None:

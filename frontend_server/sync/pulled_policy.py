@@ -42,7 +42,7 @@ class PulledPolicy(PulledKind):
         self.write_all_derived()
         return super().write_derived(store, rows)
 
-    def write_all_derived(self) -> None:
+    def write_all_derived(self, trials: Trials | None = None) -> None:
         """Let each process read the policy again."""
         # Not a number: in a restored database another version could get the number of one that a process has read.
         SyncState.update(policy_version=new_id()).execute()

@@ -133,9 +133,23 @@ def labels_command(
         with _progress() as report:
             labels = _labels(chosen, target, library, report)
             report(f"Writing {counted(len(labels), 'label')}")
-            _write(labels, sheet, start, symbology, kind, file, may_replace=force)
+            sentences = _write(labels, sheet, start, symbology, kind, file, may_replace=force)
+    except _RefusedLabels as refused:
+        _print_all(f"Error: {problem}" for problem in refused.problems)
+        sys.exit(REFUSED)
     except KeyboardInterrupt:
         raise CommandStopped("Interrupted.", INTERRUPTED) from None
+    # After the progress, which would stay on the same line.
+    _print_all(sentences[:-1])
+    click.echo(sentences[-1], err=True)
+
+
+class _RefusedLabels(Exception):
+    """What is wrong with the chosen labels."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 def _in_local_time(time: datetime | None) -> datetime | None:
@@ -206,8 +220,8 @@ def _user_cards(chosen: Chosen, channel: Channel, library: str, report: Report) 
 
 def _write(
     labels: Sequence[Label], sheet: Sheet, start: int, symbology: str, kind: str, file: Path, *, may_replace: bool
-) -> None:
-    """Make the PDF and write it, then print what was written, and what to consider when printing."""
+) -> list[str]:
+    """Make the PDF and write it; return warnings, then what was written."""
     # Imported here, because reportlab takes longer to import than `library --help` takes.
     from library_cli.labels.pdf import LabelsRefused, sheets_of  # noqa: PLC0415
 
@@ -223,23 +237,22 @@ def _write(
         raise CommandStopped(_exists(file)) from None
     except OSError as problem:
         raise CommandStopped(f"{file} cannot be written: {problem.strerror or problem}") from problem
-    _print_all(
+    warnings = [
         f'Warning: {number}: the font has no letters for "{replaced}"; Latin letters are printed instead.'
         for number, replaced in made.replaced
-    )
+    ]
     noun = "label" if kind == ITEMS else "card"
     where = "" if file == output.STANDARD_OUTPUT else f" to {file}"
-    click.echo(
+    written = (
         f"Wrote {counted(len(labels), noun)} on {counted(made.page_count, 'page')}{where}, for the sheet {sheet.name}. "
-        f"The narrowest bar is {made.module_mm:.2f} mm wide. Print without scaling (100 %).",
-        err=True,
+        f"The narrowest bar is {made.module_mm:.2f} mm wide. Print without scaling (100 %)."
     )
+    return [*warnings, written]
 
 
 def _end(problems: Sequence[str]) -> NoReturn:
-    """Print the problems, and end the command."""
-    _print_all(f"Error: {problem}" for problem in problems)
-    sys.exit(REFUSED)
+    """End the command with these problems."""
+    raise _RefusedLabels(problems)
 
 
 def _print_all(sentences: Iterable[str]) -> None:

@@ -152,8 +152,9 @@ def year(chosen: Chosen, day: str) -> None:
 
 
 def _closed_days(calendar: Calendar, first: date, days: int) -> Iterator[ClosedDay]:
-    for number in range(days):
-        day = first + number * ONE_DAY
+    last = min(first.toordinal() + days - 1, date.max.toordinal())
+    for ordinal in range(first.toordinal(), last + 1):
+        day = date.fromordinal(ordinal)
         if reason := calendar.closed_reason(day):
             yield ClosedDay(day, reason)
 

@@ -25,7 +25,7 @@ from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import LOAN_STATE_OVERDUE
 from library_cli.channel import ANSWER_SECONDS, connected, pages
 from library_cli.desk.calls import Desk
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 from library_domain.local_dates import time_zone_or_none
 from service_kit.machine_zone import machine_zone
 

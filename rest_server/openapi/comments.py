@@ -1,7 +1,8 @@
 """The comments of a contract as summaries and Markdown for the document.
 
-A line `Title: Members` in the comment on a service is the short name of the service, and a line `Example: 3` in the
-comment on a field is a value for samples.
+A line `Title: Members` in the comment on a service is the short name of the service, a line `Example: 3` in the
+comment on a field is a value for samples, and a line `Needs: user_id or loan_id` in the comment on a request means that
+it is refused without one of these fields.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rest_server.errors import HTTP_STATUS
 _INTERNAL = re.compile(r"\(--.*?--\)", re.DOTALL)
 """An internal comment of AIP-192."""
 
-_MARKED = re.compile(r"^[ \t]*(Title|Example):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
+_MARKED = re.compile(r"^[ \t]*(Title|Example|Needs):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
 """A line with a value, which is not a part of the text."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
@@ -74,6 +75,11 @@ def example_of(field: DescField) -> str | None:
     return _marked(field, "Example")
 
 
+def is_never_empty(request: DescMessage) -> bool:
+    """Return whether the comment on a request has a line `Needs`."""
+    return _marked(request, "Needs") is not None
+
+
 def summary_of(service: DescService) -> str:
     """Return the first sentence of a service's comment, without the full stop."""
     return _first_sentence(text_of(service).partition("\n\n")[0]).partition("\n")[0].removesuffix(".")
@@ -84,7 +90,7 @@ def _comment(described: DescEnum | DescEnumValue | DescField | DescMessage | Des
     return _INTERNAL.sub("", "\n".join(line.removeprefix(" ") for line in get_comments(described).lines()))
 
 
-def _marked(described: DescField | DescService, name: str) -> str | None:
+def _marked(described: DescField | DescMessage | DescService, name: str) -> str | None:
     return next((value for marked, value in _MARKED.findall(_comment(described)) if marked == name and value), None)
 
 

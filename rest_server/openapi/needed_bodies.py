@@ -1,13 +1,12 @@
-"""Which rules need a body, with a sample of it, and which cannot be called with the path alone."""
+"""Which rules need a body, with a sample of it, and which need query parameters."""
 
 from __future__ import annotations
 
 import json
 
-from protobuf import Registry
-
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
+from rest_server.openapi.comments import is_never_empty
 from rest_server.openapi.samples import NO_SAMPLE, Samples
 from rest_server.openapi.schemas import Schemas
 
@@ -33,12 +32,13 @@ class NeededBodies:
             return _in_json({} if value is NO_SAMPLE else value)
         return ""
 
-
-def needs_more_than_path(rule: HttpRule, registry: Registry) -> bool:
-    """Return whether a request must have a field that the path does not have."""
-    in_path = {variable.field_path for variable in rule.template.variables}
-    schemas = Schemas(registry, 0)
-    return any(schemas.is_required(field) for field in rule.method.input.fields if (field.name,) not in in_path)
+    def in_query(self, rule: HttpRule) -> bool:
+        """Return whether a call without query parameters is refused."""
+        if rule.body == WHOLE:
+            return False
+        elsewhere = {variable.field_path[0] for variable in rule.template.variables} | {rule.body}
+        fields = [field for field in rule.method.input.fields if field.name not in elsewhere]
+        return any(self._schemas.is_required(field) for field in fields) or is_never_empty(rule.method.input)
 
 
 def _in_json(value: object) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 
-from protobuf import DescService, Registry
+from protobuf import DescService
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -96,18 +96,19 @@ def in_words(is_serving: bool) -> str:
 
 
 def _summaries(contract: Contract, rules: Sequence[HttpRule], names: Mapping[str, str]) -> list[ServiceSummary]:
-    return [_summary(service, contract.registry, rules, names) for service in contract.services]
+    needed = openapi.NeededBodies(contract)
+    return [_summary(service, rules, names, needed) for service in contract.services]
 
 
 def _summary(
-    service: DescService, registry: Registry, rules: Sequence[HttpRule], names: Mapping[str, str]
+    service: DescService, rules: Sequence[HttpRule], names: Mapping[str, str], needed: openapi.NeededBodies
 ) -> ServiceSummary:
     own = [
         PathSummary(
             rule.verb,
             path,
             openapi.text_with_json_names(text_of_method(rule.method).summary, names),
-            needs_more=openapi.needs_more_than_path(rule, registry),
+            needs_query=needed.in_query(rule),
         )
         for rule, _, path in openapi.documented(rules)
         if rule.method.parent is service

@@ -55,8 +55,8 @@ class PathSummary:
     verb: str
     path: str
     summary: str
-    needs_more: bool = False
-    """Whether the method requires a field that the path does not have."""
+    needs_query: bool = False
+    """Whether it has a required parameter in the query."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def is_zero_weight(parameter: str) -> bool:
 
 
 def path_to_try(contracts: Sequence[ContractSummary]) -> str:
-    """Return a path that can be called as printed: a GET without variables or required fields, otherwise `/healthz`."""
+    """Return a path that can be called as printed: a GET that needs no values, otherwise `/healthz`."""
     paths = [path for contract in contracts for service in contract.services or () for path in service.paths]
     return next((path.path for path in paths if is_plain_get(path)), "/healthz")
 
@@ -162,8 +162,8 @@ def refusal_for_example() -> Any:
 
 
 def is_plain_get(path: PathSummary) -> bool:
-    """Return whether a path can be called as it is: a GET without variables and without required parameters."""
-    return path.verb == "GET" and not path.needs_more and not set(path.path) & set("{}*")
+    """Return whether a path can be called as it is, without values for its variables or its query."""
+    return path.verb == "GET" and not path.needs_query and not set(path.path) & set("{}*")
 
 
 def on_one_line(value: Any) -> Any:

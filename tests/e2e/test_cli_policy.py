@@ -141,6 +141,7 @@ def test_a_librarian_keeps_the_calendar(admin: tuple[AdminClient, Run]) -> None:
     assert json.loads(run("calendar --from 2030-12-25 --days 1 --json").stdout) == [
         {"date": "2030-12-25", "reason": "closed each year on 12-25"}
     ]
+    assert run("calendar --from 9999-12-30").stdout == "", "no day of the year 10000 is looked at"
     passed = datetime.now(UTC).date() - timedelta(days=9)
     run(f"calendar close {passed} --reason Snow")
     assert "CLOSED" not in run(f"calendar open {passed}", status=1).stdout

@@ -163,6 +163,15 @@ def test_all_taken_barcodes_are_named_and_nothing_is_created(admin: Admin) -> No
     assert ", …" in str(taken.value)
 
 
+def test_items_whose_answer_would_be_too_large_for_clients_are_refused(admin: Admin) -> None:
+    """Otherwise they are created, and each retry fails at the client for the size of the same answer."""
+    request = BatchCreateItemsRequest(item=Item(book_id=admin.add("Emma").id, note="\N{BOOKS}" * 1_000), count=1_000)
+    with pytest.raises(FieldInvalid, match=r"item\.note: must be shorter"):
+        items.batch_create_items(admin.store, request, admin.clock)
+    request.item.note = "\N{BOOKS}" * 700
+    assert items.batch_create_items(admin.store, request, admin.clock).ByteSize() < 4_000_000
+
+
 def test_the_series_skips_barcodes_that_were_given(admin: Admin) -> None:
     book = admin.add("Emma")
     batch(admin, book.id, barcodes=[item_barcode(2), item_barcode(4)])
@@ -384,5 +393,6 @@ def test_wrong_counts_of_items_and_a_lost_series_are_found_and_repaired(admin: A
     with admin.store.writing():
         repair(admin.store, admin.clock)
         assert find_damage(admin.store) == []
+        assert Counter.get_by_id(SERIES_ID).revision == 2, "after as many numbers as are in use"
     assert copies(admin, book.id) == (2, 1)
     assert admin.create_item(book.id).barcode == item_barcode(3), "the numbers in use are skipped"

@@ -6,7 +6,8 @@ that nobody takes the counter row for a slow way of counting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
@@ -85,6 +86,19 @@ def test_a_writer_that_commits_last_is_not_passed(admin: Admin) -> None:
     assert sorted(seen) == sorted(there)
 
 
+def count_by(monkeypatch: pytest.MonkeyPatch, take_revisions: Callable[..., int]) -> None:
+    """Let books and their items have these revisions, and barcodes without the row of the series: it is locked too."""
+    for module in ("books", "inventory"):
+        monkeypatch.setattr(f"admin_server.{module}.writing.take_revisions", take_revisions)
+    starts = itertools.count(1_000, 100)
+
+    def numbers(count: int) -> range:
+        start = next(starts)
+        return range(start, start + count)
+
+    monkeypatch.setattr("admin_server.inventory.writing.take_numbers", numbers)
+
+
 def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     database = admin.store.database
     database.execute_sql(f"CREATE SEQUENCE revisions START {revisions.head_revision() + 1}")
@@ -96,7 +110,7 @@ def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: 
     def head_of_sequence() -> int:
         return int(database.execute_sql("SELECT last_value FROM revisions").fetchone()[0])
 
-    monkeypatch.setattr("admin_server.books.writing.take_revisions", from_sequence)
+    count_by(monkeypatch, from_sequence)
     monkeypatch.setattr("admin_server.sync.changes.head_revision", head_of_sequence)
     monkeypatch.setattr("admin_server.sync.epochs.head_revision", head_of_sequence)
     seen, there = followed(admin, writers_wait=False)
@@ -108,10 +122,7 @@ def test_so_would_it_be_with_a_cursor_of_the_rows_that_were_seen(admin: Admin, m
     """Not the head of the sequence is the trouble: a reader that goes by the last row it saw loses the row as well."""
     database = admin.store.database
     database.execute_sql(f"CREATE SEQUENCE revisions START {revisions.head_revision() + 1}")
-    monkeypatch.setattr(
-        "admin_server.books.writing.take_revisions",
-        lambda count=1: int(database.execute_sql("SELECT nextval('revisions')").fetchone()[0]),
-    )
+    count_by(monkeypatch, lambda count=1: int(database.execute_sql("SELECT nextval('revisions')").fetchone()[0]))
 
     def newest_row() -> int:
         return int(database.execute_sql("SELECT coalesce(max(revision), 1) FROM book").fetchone()[0])

@@ -19,6 +19,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.branch_pb2 import Branch
 from library.v1.calendar_pb2 import Calendar
 from library.v1.item_pb2 import ITEM_STATE_SET_ASIDE, ITEM_STATE_WITHDRAWN
+from library.v1.loan_pb2 import LOAN_STATE_ACTIVE
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.errors import BarcodeNotFound, CannotCancel, NoOpenLoan, RuleNotLendable
 from service_kit.clock import DAY, SECOND, timestamp
@@ -308,8 +309,28 @@ def test_due_dates_are_moved_in_bulk(desk: LocalDesk, clock: SettableClock) -> N
     desk.receive(Calendar(branch="main", weekly_closed_days=[7]))  # the third is due on Sunday 2027-01-24
     moved = desk.move_due_dates(date(2027, 1, 24), date(2027, 2, 1))
     assert [(loan.id, due(loan)) for loan in moved.loans] == [(loans[2].id, end_of_day(clock.now, 10))]
-    for dates in ((last, first), (first, last, last), (date(2027, 1, 14), last)):
+    for dates in ((last, first), (first, last, last), (date(2027, 1, 12), date(2027, 1, 13), date(2027, 1, 14))):
         refused(desk, FieldInvalid, desk.move_due_dates, *dates)
+
+
+def test_loans_that_fell_due_on_a_day_that_turned_out_to_be_closed_are_moved(
+    desk: LocalDesk, clock: SettableClock
+) -> None:
+    desk.book(items=2)
+    user = desk.user()
+    sunday, monday = (desk.lent(f"B000{number}", user, days=days) for number, days in ((1, 9), (2, 10)))
+    clock.advance(days=11)  # it is Tuesday
+    desk.receive(Calendar(branch="main", weekly_closed_days=[7]))
+    yesterday = date(2027, 1, 25)
+    assert desk.move_due_dates(date(2027, 1, 24), yesterday).loans == []  # the day after that Sunday has passed, too
+    assert desk.loan(sunday.id).fine_so_far.nanos == 400_000_000
+    desk.receive(Calendar(branch="main", weekly_closed_days=[1, 7]))
+    moved = desk.move_due_dates(yesterday, yesterday)
+    assert [(loan.id, due(loan)) for loan in moved.loans] == [(monday.id, end_of_day(clock.now, 0))]
+    assert desk.loan(monday.id).state == LOAN_STATE_ACTIVE
+    [moved_by_hand] = desk.move_due_dates(date(2027, 1, 24), yesterday, date(2027, 1, 27)).loans
+    assert (moved_by_hand.id, due(moved_by_hand)) == (sunday.id, end_of_day(clock.now, 1))
+    assert not moved_by_hand.HasField("fine_so_far")
 
 
 def test_a_call_that_is_sent_again_changes_nothing(desk: LocalDesk, clock: SettableClock) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from google.type.money_pb2 import Money
 
 from frontend_server.store.models import Loan
 from library.frontend.v1.circulation_service_pb2 import CheckInResponse, CheckOutResponse
+from library.v1.library_settings_pb2 import LibrarySettings
 from library_domain.errors import ItemOnLoan, LoanLimitReached
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
@@ -56,6 +58,22 @@ def test_an_item_that_is_scanned_twice_at_once_comes_back_once(desk: LocalDesk) 
     outcomes = at_once(desk.store, [partial(desk.check_in, "B0001") for _ in range(4)])
     assert [each.was_out for each in outcomes if isinstance(each, CheckInResponse)].count(True) == 1
     assert all(isinstance(each, CheckInResponse) for each in outcomes), outcomes
+    desk.check()
+
+
+def test_loans_that_come_back_late_at_once_cost_no_more_than_the_limit_of_the_user(
+    desk: LocalDesk, clock: SettableClock
+) -> None:
+    cap = Money(currency_code="EUR", nanos=500_000_000)
+    desk.receive(LibrarySettings(user_fine_cap=cap))
+    desk.book(items=4)
+    user = desk.user()
+    barcodes = [f"B000{number}" for number in range(1, 5)]
+    for barcode in barcodes:
+        desk.check_out(barcode, user, days=1)
+    clock.advance(days=3)  # each alone costs 0.40
+    outcomes = at_once(desk.store, [partial(desk.check_in, barcode) for barcode in barcodes])
+    assert sum(each.fine.nanos for each in outcomes if isinstance(each, CheckInResponse)) == cap.nanos
     desk.check()
 
 

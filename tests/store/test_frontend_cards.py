@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from frontend_server.members import blocks, members
+from frontend_server.repair import find_damage, repair
 from frontend_server.store.models import User
 from library.frontend.v1.member_service_pb2 import BlockUserRequest, EnrollUserRequest, UnblockUserRequest
 from library.v1 import user_pb2
@@ -17,6 +18,8 @@ from library_domain.users import FOREVER
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid, ServiceError
 from service_kit.ids import new_id
+from service_kit.revisions import Counter
+from service_kit.series import SERIES_ID, series_problems
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
 
@@ -77,6 +80,21 @@ def test_numbers_of_the_series_that_users_have_are_skipped(frontend: LocalFronte
     for number in (1, 2, 4):
         person(frontend, card_number=card_number(number))
     assert [person(frontend).card_number for _ in range(2)] == [card_number(3), card_number(5)]
+
+
+def test_a_lost_series_is_found_and_repaired(frontend: LocalFrontend) -> None:
+    """Without it, nobody could enrol."""
+    for _ in range(3):
+        person(frontend)
+    with frontend.store.writing():
+        Counter.delete().where(Counter.id == SERIES_ID).execute()
+    with frontend.store.reading():
+        assert "the series" in "; ".join(find_damage(frontend.store))
+    with frontend.store.writing():
+        repair(frontend.store)
+        assert not series_problems()
+        assert Counter.get_by_id(SERIES_ID).revision == 3, "after as many numbers as are in use"
+    assert person(frontend).card_number == card_number(4)
 
 
 def test_of_enrolments_with_one_card_at_once_one_wins(frontend: LocalFrontend) -> None:

@@ -88,6 +88,20 @@ def test_a_request_at_the_same_time_as_its_copy_is_done_once_where_both_could_be
     frontend.check()
 
 
+def test_a_return_at_the_same_time_as_its_copy_is_answered_as_that_one(frontend: LocalFrontend) -> None:
+    loan_id = frontend.borrow(frontend.book().id, frontend.user().id).id
+    request_id = str(uuid4())
+
+    loan = second_beside(
+        frontend.store,
+        lambda: frontend.bring_back(loan_id, request_id),
+        lambda: frontend.bring_back(loan_id, request_id),
+    )
+
+    assert loan == frontend.loan(loan_id)
+    frontend.check()
+
+
 def test_a_retry_waits_for_the_page_that_sets_a_newer_version_aside(frontend: LocalFrontend) -> None:
     """Otherwise it applies the older version, and forgets the newer one together with it."""
     book = new_book("Bad")

@@ -14,6 +14,8 @@ import pytest
 from frontend_server.browse import catalog, items
 from frontend_server.circulation import loans
 from frontend_server.circulation.current_policy import current_policy
+from frontend_server.circulation.eligibility import Wish
+from frontend_server.circulation.readings import read
 from frontend_server.members import members
 from frontend_server.store.models import Book, Item, Loan, User
 from frontend_server.sync.pulled_items import PulledItems
@@ -175,6 +177,17 @@ def look_up(town: Town) -> object:
     return items.lookup_item(town.frontend.store, request, lambda loan: loan_message(loan, town.frontend.clock()))
 
 
+def lock_loan_of_item(town: Town) -> None:
+    with town.frontend.store.writing():
+        assert loans.open_loan_of_item(town.frontend.store, new_id()) is None
+        assert not loans.is_open_loan_of_item(new_id())
+
+
+def read_facts(town: Town) -> None:
+    with town.frontend.store.reading():
+        assert read(Wish(barcode="B9", user_id=town.users[9])).loan is None
+
+
 def receive_items(town: Town) -> None:
     """Do what the sync does before and after it writes new items of books, two of which are on loan."""
     rows = [{"id": new_id(), "book_id": book_id, "state": ITEM_STATE_WITHDRAWN} for book_id in town.books[:200]]
@@ -279,6 +292,8 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
         "item_book_id_barcode_key.*loan_open_item",
     ),
     "an item by its barcode": (look_up, "item_barcode.*book_id.*loan_open_item"),
+    "the loan of an item, to lock it": (lock_loan_of_item, "loan_open_item.*loan_open_item"),
+    "the facts of a check-out": (read_facts, "loan_open_item"),
     "what depends on a page of items": (
         receive_items,
         "item_id .*(?:loan_open_book|loan_open|loan_book_id_key).*book_id.*item_book_id_barcode_key",

@@ -149,7 +149,7 @@ class PulledPosters(PulledKind):
             _count(topic)
         return super().write_derived(store, rows)
 
-    def write_all_derived(self) -> None:
+    def write_all_derived(self, trials: Trials | None = None) -> None:
         for row in PosterTopic.select():
             _count(row.topic)
 

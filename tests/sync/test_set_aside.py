@@ -205,7 +205,6 @@ def test_the_words_of_a_row_that_was_refused_are_learned_with_the_next_one(
 
 def test_the_sweep_removes_a_row_that_is_damaged_in_this_store(databases: FreshDatabases) -> None:
     library = Library(databases, "sqlite")  # PostgreSQL stores valid texts only
-    library.listed_kinds = BOOKS_ALONE
     backup = library.admin.backup()
     torn, kept = library.add_book("Torn"), library.add_book(BAD)
     library.pull()

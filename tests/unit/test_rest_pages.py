@@ -25,7 +25,7 @@ NOTES = ServiceSummary(
     [
         PathSummary("GET", "/v1/notes/{id}", "Gets a note."),
         PathSummary("POST", "/v1/notes", "Writes a note."),
-        PathSummary("GET", "/v1/notes:find", "Finds a note by its title.", needs_more=True),
+        PathSummary("GET", "/v1/notes:find", "Finds notes.", needs_query=True),
         PathSummary("GET", "/v1/notes:recent", "Lists the newest notes."),
         PathSummary("GET", "/v1/notes", "Lists all notes."),
     ],

@@ -6,7 +6,7 @@ import peewee
 
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_WITHDRAWN
 from library_domain.barcodes import MOST_CHARACTERS
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 from service_kit.columns import BytewiseCharField, BytewiseTextField, FeedColumns
 
 # With literals, not parameters: an engine uses a partial index only if the query contains its condition.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import peewee
 
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 
 
 class Loan(peewee.Model):

@@ -11,7 +11,7 @@ from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LE
 from frontend_server.store.models.clock import ClockMark
 from frontend_server.store.models.history import HistoryEntry
 from frontend_server.store.models.items import FREE_COPIES, HAS_ITEMS, IS_FREE, Item
-from frontend_server.store.models.loans import Loan
+from frontend_server.store.models.loans import IS_OPEN_OF_ITEM, Loan
 from frontend_server.store.models.policy import Branch, Calendar, CirculationRule, LibrarySettings, PolicyColumns
 from frontend_server.store.models.sync import (
     MOST_STARTS,
@@ -41,6 +41,7 @@ __all__ = [
     "IN_CATALOGUE",
     "IS_DUE",
     "IS_FREE",
+    "IS_OPEN_OF_ITEM",
     "IS_PARKED",
     "LEFT_OUT",
     "LOCK_ORDER",

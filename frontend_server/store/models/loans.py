@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import peewee
 
-from library_domain.loans import MAIN_BRANCH
+from library_domain.default_policy import MAIN_BRANCH
 from service_kit.outbox import OutboxColumns
 
 
@@ -44,7 +44,8 @@ _IS_OPEN = peewee.SQL("return_time IS NULL")
 Loan.add_index(Loan.key, where=_IS_OPEN, name="loan_open")
 Loan.add_index(Loan.key, where=peewee.SQL("return_time IS NOT NULL"), name="loan_returned")
 Loan.add_index(Loan.book_id, Loan.due_time, where=_IS_OPEN, name="loan_open_book")
+IS_OPEN_OF_ITEM = peewee.SQL("return_time IS NULL AND item_id <> ''")
+"""The condition for open loans with an item: the words of the index `loan_open_item`, so that queries can use it."""
+
 # No item is lent twice at a time.
-Loan.add_index(
-    Loan.item_id, unique=True, where=peewee.SQL("return_time IS NULL AND item_id <> ''"), name="loan_open_item"
-)
+Loan.add_index(Loan.item_id, unique=True, where=IS_OPEN_OF_ITEM, name="loan_open_item")

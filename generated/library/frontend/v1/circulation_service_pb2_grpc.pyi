@@ -99,8 +99,8 @@ class CirculationServiceStub:
     due from one date to another become due on a new date, at the end of that day. A call moves at most 1,000 loans; repeat
     it while `has_more` is set. No loan becomes due earlier.
 
-    Errors: INVALID_ARGUMENT for dates that are not dates, in a wrong order, or in the past; FAILED_PRECONDITION,
-    `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for dates that are not dates or in a wrong order, or for a new date in the past;
+    FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     LookupItem: _grpc.UnaryUnaryMultiCallable[_circulation_service_pb2.LookupItemRequest, _circulation_service_pb2.LookupItemResponse]
     """Gets an item by its barcode, with the place where it is and its open loan.
@@ -192,8 +192,8 @@ class CirculationServiceAsyncStub(CirculationServiceStub):
     due from one date to another become due on a new date, at the end of that day. A call moves at most 1,000 loans; repeat
     it while `has_more` is set. No loan becomes due earlier.
 
-    Errors: INVALID_ARGUMENT for dates that are not dates, in a wrong order, or in the past; FAILED_PRECONDITION,
-    `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    Errors: INVALID_ARGUMENT for dates that are not dates or in a wrong order, or for a new date in the past;
+    FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
     """
     LookupItem: _aio.UnaryUnaryMultiCallable[_circulation_service_pb2.LookupItemRequest, _circulation_service_pb2.LookupItemResponse]  # type: ignore[assignment]
     """Gets an item by its barcode, with the place where it is and its open loan.
@@ -324,8 +324,8 @@ class CirculationServiceServicer(metaclass=_abc_1.ABCMeta):
         due from one date to another become due on a new date, at the end of that day. A call moves at most 1,000 loans; repeat
         it while `has_more` is set. No loan becomes due earlier.
 
-        Errors: INVALID_ARGUMENT for dates that are not dates, in a wrong order, or in the past; FAILED_PRECONDITION,
-        `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for dates that are not dates or in a wrong order, or for a new date in the past;
+        FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

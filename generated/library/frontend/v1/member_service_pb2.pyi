@@ -63,7 +63,6 @@ class EnrollUserRequest(_message.Message):
     card_number: _builtins.str
     """What a desk scans, 1 to 40 characters without blanks; letters become upper case. No other user has it. Empty: it is
     made, with 14 digits of the library's own series.
-    Example: 20001000000012
     """
     user_category: _builtins.str
     """What the circulation rules call the user, at most 40 characters; empty for an ordinary one. Rules compare it
@@ -84,9 +83,7 @@ class EnrollUserRequest(_message.Message):
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the membership ends. Not set: it does not end.
-        Example: "2027-01-31T23:00:00Z"
-        """
+        """When the membership ends. Not set: it does not end."""
 
     def __init__(
         self,

@@ -695,7 +695,7 @@ class MoveDueDatesRequest(_message.Message):
     """
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
-        """The first due date, in the zone of the loan."""
+        """The first due date, in the zone of the loan. It can be in the past, for a day that turned out to be closed."""
 
     @_builtins.property
     def last_date(self) -> _date_pb2.Date:
@@ -703,8 +703,8 @@ class MoveDueDatesRequest(_message.Message):
 
     @_builtins.property
     def new_date(self) -> _date_pb2.Date:
-        """The new due date, after `last_date`. Not set: for each loan the next open day of its branch; a loan that is due on an
-        open day is not moved.
+        """The new due date, after `last_date` and not in the past. Not set: for each loan the next open day of its branch; a
+        loan that is due on an open day is not moved, nor one whose next open day has passed.
         """
 
     def __init__(
@@ -895,7 +895,9 @@ Global___GetLibrarySettingsRequest: _TypeAlias = GetLibrarySettingsRequest  # no
 
 @_typing.final
 class ListHistoryRequest(_message.Message):
-    """Request of CirculationService.ListHistory. Exactly one of the filters has to be set."""
+    """Request of CirculationService.ListHistory. Exactly one of the filters has to be set.
+    Needs: user_id, loan_id or item_id
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -191,8 +191,8 @@ class CirculationServiceServicer:
         due from one date to another become due on a new date, at the end of that day. A call moves at most 1,000 loans; repeat
         it while `has_more` is set. No loan becomes due earlier.
 
-        Errors: INVALID_ARGUMENT for dates that are not dates, in a wrong order, or in the past; FAILED_PRECONDITION,
-        `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        Errors: INVALID_ARGUMENT for dates that are not dates or in a wrong order, or for a new date in the past;
+        FAILED_PRECONDITION, `CLOCK_BEHIND`; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
