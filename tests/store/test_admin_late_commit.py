@@ -6,8 +6,7 @@ that nobody takes the counter row for a slow way of counting.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
@@ -86,31 +85,34 @@ def test_a_writer_that_commits_last_is_not_passed(admin: Admin) -> None:
     assert sorted(seen) == sorted(there)
 
 
-def count_by(monkeypatch: pytest.MonkeyPatch, take_revisions: Callable[..., int]) -> None:
-    """Let books and their items have these revisions, and barcodes without the row of the series: it is locked too."""
-    for module in ("books", "inventory"):
-        monkeypatch.setattr(f"admin_server.{module}.writing.take_revisions", take_revisions)
-    starts = itertools.count(1_000, 100)
-
-    def numbers(count: int) -> range:
-        start = next(starts)
-        return range(start, start + count)
-
-    monkeypatch.setattr("admin_server.inventory.writing.take_numbers", numbers)
-
-
-def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def sequences(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take revisions and barcodes from sequences: no writer waits for another one."""
     database = admin.store.database
     database.execute_sql(f"CREATE SEQUENCE revisions START {revisions.head_revision() + 1}")
+    database.execute_sql("CREATE SEQUENCE barcodes")
 
-    def from_sequence(count: int = 1) -> int:
-        taken = database.execute_sql("SELECT nextval('revisions') FROM generate_series(1, %s)", (count,)).fetchall()
-        return int(taken[0][0])
+    def take(sequence: str, count: int) -> int:
+        sql = f"SELECT nextval('{sequence}') FROM generate_series(1, %s)"
+        return int(database.execute_sql(sql, (count,)).fetchall()[0][0])
 
+    def take_revisions(count: int = 1) -> int:
+        return take("revisions", count)
+
+    def take_numbers(count: int) -> range:
+        first = take("barcodes", count)
+        return range(first, first + count)
+
+    monkeypatch.setattr("admin_server.books.writing.take_revisions", take_revisions)
+    monkeypatch.setattr("admin_server.inventory.writing.take_revisions", take_revisions)
+    monkeypatch.setattr("admin_server.inventory.writing.take_numbers", take_numbers)
+
+
+@pytest.mark.usefixtures("sequences")
+def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     def head_of_sequence() -> int:
-        return int(database.execute_sql("SELECT last_value FROM revisions").fetchone()[0])
+        return int(admin.store.database.execute_sql("SELECT last_value FROM revisions").fetchone()[0])
 
-    count_by(monkeypatch, from_sequence)
     monkeypatch.setattr("admin_server.sync.changes.head_revision", head_of_sequence)
     monkeypatch.setattr("admin_server.sync.epochs.head_revision", head_of_sequence)
     seen, there = followed(admin, writers_wait=False)
@@ -118,14 +120,14 @@ def test_with_a_sequence_it_would_be_passed_for_ever(admin: Admin, monkeypatch: 
     assert seen == ["quick"]
 
 
+@pytest.mark.usefixtures("sequences")
 def test_so_would_it_be_with_a_cursor_of_the_rows_that_were_seen(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the head of the sequence is the trouble: a reader that goes by the last row it saw loses the row as well."""
-    database = admin.store.database
-    database.execute_sql(f"CREATE SEQUENCE revisions START {revisions.head_revision() + 1}")
-    count_by(monkeypatch, lambda count=1: int(database.execute_sql("SELECT nextval('revisions')").fetchone()[0]))
+    both = "SELECT revision FROM book UNION ALL SELECT revision FROM item"
 
     def newest_row() -> int:
-        return int(database.execute_sql("SELECT coalesce(max(revision), 1) FROM book").fetchone()[0])
+        newest = f"SELECT coalesce(max(revision), 1) FROM ({both}) AS rows"
+        return int(admin.store.database.execute_sql(newest).fetchone()[0])
 
     monkeypatch.setattr("admin_server.sync.changes.head_revision", newest_row)
     monkeypatch.setattr("admin_server.sync.epochs.head_revision", newest_row)

@@ -13,11 +13,11 @@ from frontend_server.browse import catalog
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library_domain.errors import BookNotFound
-from service_kit.clock import DAY, timestamp
+from service_kit.clock import timestamp
 from service_kit.ids import new_id
 from service_kit.text.keys import text_key
 from service_kit.text.words import index_words
-from tests.support.clocks import SettableClock
+from tests.support.clocks import SettableClock, end_of_day
 from tests.support.frontend import LocalFrontend, at_once, new_book
 from tests.support.frontend_catalog import counts, listed, titles
 
@@ -61,12 +61,12 @@ def test_a_book_that_is_out_leaves_the_list_and_shows_when_it_is_expected_back(
     assert listed(frontend) == []
     [shown] = listed(frontend, include_unavailable=True)
     assert shown == catalog.get_book(frontend.store, book.id)
-    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(made + 7 * DAY))
+    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(end_of_day(made, 7)))
 
     frontend.renew(soon.id, 60)
-    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(end_of_day(made, 30))
     clock.advance(days=40)  # it is overdue, and expected back none the less
-    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(made + 30 * DAY)
+    assert catalog.get_book(frontend.store, book.id).next_available_time == timestamp(end_of_day(made, 30))
 
     frontend.bring_back(late.id)
     [shown] = listed(frontend)
@@ -89,7 +89,7 @@ def test_a_book_that_does_not_circulate_is_listed_only_when_asked_for(
     book.state = BOOK_STATE_UNAVAILABLE
     frontend.receive(book)
     [shown] = listed(frontend, include_unavailable=True)
-    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(clock.now + 7 * DAY))
+    assert (shown.available_copies, shown.next_available_time) == (0, timestamp(end_of_day(clock.now, 7)))
 
 
 def test_a_removed_book_is_in_no_list_and_still_to_be_got(frontend: LocalFrontend) -> None:

@@ -298,7 +298,7 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
         receive_items,
         "item_id .*(?:loan_open_book|loan_open|loan_book_id_key).*book_id.*item_book_id_barcode_key",
     ),
-    "returning": (lambda town: town.frontend.bring_back(town.open_loan), "loan_id .*loan_id .*book_id .*user_id"),
+    "returning": (lambda town: town.frontend.bring_back(town.open_loan), "loan_id .*book_id .*user_id .*loan_id"),
 }
 
 
@@ -322,12 +322,17 @@ FEW_ROWS = re.compile(r'(FROM|UPDATE) "(sync_state|branch|calendar|circulation_r
 """Tables of a few rows, which are read from end to end: the policy only after it has changed."""
 
 
+POLICY_VERSION = re.compile(r'\(SELECT "\w+"\."policy_version" FROM "sync_state" AS "\w+"\)')
+"""A column of other statements, from the only row of its table."""
+
+
 def plans_of(store: Store, statements: list[tuple[str, tuple[object, ...]]]) -> str:
     """The plans of what was run, a step a line; without the tables that need no index."""
     explain = "EXPLAIN (COSTS OFF) " if store.is_postgresql else "EXPLAIN QUERY PLAN "
     steps = []
     with store.reading():
-        for sql, parameters in statements:
+        for statement, parameters in statements:
+            sql = POLICY_VERSION.sub("NULL", statement)
             if re.match(r'SELECT|UPDATE(?! "?counter)', sql) and not FEW_ROWS.search(sql):
                 steps += [str(row[-1]) for row in store.database.execute_sql(explain + sql, parameters).fetchall()]
     return "\n".join(steps)

@@ -34,6 +34,7 @@ def test_rows_are_as_in_a_new_database(databases: FreshDatabases, template: str,
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE counter SET revision = 7")
         connection.execute("INSERT INTO epoch (id, first_revision, start_time) VALUES ('here', 1, 5)")
+        connection.execute("SELECT nextval(pg_get_serial_sequence('book', 'key'))")  # as a refused insert does
     assert contents(url) != before
     used.leave(url)
     assert used.take() == url
@@ -51,6 +52,13 @@ def test_rows_are_as_in_a_new_database(databases: FreshDatabases, template: str,
         "CREATE FUNCTION fail() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "DROP INDEX book_state_key",
         "CREATE SCHEMA shelf",
+        "CREATE SEQUENCE revisions",
+        'CREATE COLLATION here FROM "C"',
+        "CREATE RULE nothing AS ON INSERT TO book DO INSTEAD NOTHING",
+        "ALTER TABLE book ALTER COLUMN title SET DEFAULT 'Emma'",
+        "DROP INDEX book_state_key; CREATE INDEX book_state_key ON book (state, key) WHERE state = 7",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' CONNECTION LIMIT 7'; END $$",
         "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET work_mem = 64'; END $$",
     ],
 )

@@ -57,6 +57,8 @@ class UsedDatabases:
                 for name, rows in self._fresh.rows.items():
                     with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as copy:
                         copy.write(rows)
+                for sequence, _ in connection.execute(_USED_SEQUENCES.encode()).fetchall():  # also of an empty table
+                    connection.execute(f"ALTER SEQUENCE {sequence} RESTART".encode())
                 for sequence, value in self._fresh.sequences.items():
                     connection.execute("SELECT setval(%s::regclass, %s)", (sequence, value))
         except psycopg.Error:  # it was dropped or renamed, or somebody has a lock in it
@@ -103,19 +105,32 @@ _SHAPE = f"""
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
         UNION ALL SELECT concat_ws(' ', 'setting', setconfig) FROM pg_db_role_setting
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+        UNION ALL SELECT concat_ws(' ', 'database', datdba, encoding, datcollate, datctype, datconnlimit, datacl)
+        FROM pg_database WHERE datname = current_database()
         UNION ALL SELECT concat_ws(' ', 'relation', relname, relkind, reltuples > 0, relchecks, relhastriggers,
-            relrowsecurity, reloptions, relacl) FROM pg_class WHERE {_OURS}
-        UNION ALL SELECT concat_ws(' ', 'column', relname, attnum, attname, atttypid, attnotnull, atthasdef,
-            attisdropped, attcollation, attstattarget) FROM pg_attribute
+            relrowsecurity, relpersistence, relowner, reloptions, relacl) FROM pg_class WHERE {_OURS}
+        UNION ALL SELECT concat_ws(' ', 'column', relname, attnum, attname, atttypid, atttypmod, attnotnull,
+            attidentity, pg_get_expr(adbin, adrelid), attisdropped, attcollation, attstattarget) FROM pg_attribute
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         JOIN pg_class ON pg_class.oid = attrelid AND {_OURS} WHERE attnum > 0
-        UNION ALL SELECT concat_ws(' ', 'index', indexrelid::regclass, indkey, indisunique, indisvalid, indclass)
+        UNION ALL SELECT concat_ws(' ', 'index', pg_get_indexdef(indexrelid), indisvalid)
         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid AND {_OURS}
-        UNION ALL SELECT concat_ws(' ', 'constraint', conname, contype) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace
-        UNION ALL SELECT concat_ws(' ', 'trigger', tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
-        UNION ALL SELECT concat_ws(' ', 'function', proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-        UNION ALL SELECT concat_ws(' ', 'schema', nspname) FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_t%'
-        UNION ALL SELECT concat_ws(' ', 'extension', extname) FROM pg_extension
+        UNION ALL SELECT concat_ws(' ', 'constraint', conname, conrelid::regclass, pg_get_constraintdef(oid))
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', 'trigger', pg_get_triggerdef(oid), tgenabled)
+        FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT concat_ws(' ', 'event trigger', evtname, evtenabled) FROM pg_event_trigger
+        UNION ALL SELECT concat_ws(' ', 'rule', rulename, ev_class::regclass) FROM pg_rewrite
+        UNION ALL SELECT concat_ws(' ', 'sequence', seqrelid::regclass, seqstart, seqincrement, seqmax, seqcycle)
+        FROM pg_sequence
+        UNION ALL SELECT concat_ws(' ', 'function', proname, prosrc, proconfig)
+        FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', 'collation', collname) FROM pg_collation
+        WHERE collnamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', 'type', typname, typtype) FROM pg_type
+        WHERE typnamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', 'schema', nspname, nspacl) FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_t%'
+        UNION ALL SELECT concat_ws(' ', 'extension', extname, extversion) FROM pg_extension
         UNION ALL SELECT concat_ws(' ', 'statistics', stxname) FROM pg_statistic_ext
     ) AS parts
 """

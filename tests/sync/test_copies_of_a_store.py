@@ -87,7 +87,7 @@ def test_a_start_after_a_lost_reply_sends_nothing_twice(library: Library, users:
     library.sync()
 
     sent = [len(request.states) for request in library.wire.sent if isinstance(request, RecordStatesRequest)]
-    assert sent == [1, 1], "the proof, and the user whose reply was lost"
+    assert sent == [1, 2], "the proof; the user whose reply was lost, and the entry of its history"
     with library.frontend.at_work():
         starts = SyncState.get().starts
     with library.admin.at_work():
