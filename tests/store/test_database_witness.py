@@ -226,7 +226,10 @@ def test_the_migration_keeps_the_rows(
     first_migration(store, server, tmp_path)
     with store.writing():
         store.database.execute_sql(ROWS[server])
-    assert "0007_database_witness" in migrate(store, migrations_of(server))
+    for file in migrations_of(server).glob("*.py"):
+        if file.stem < "0008":  # a later one deletes the epochs
+            shutil.copy(file, tmp_path)
+    assert "0007_database_witness" in migrate(store, tmp_path)
     with store.reading():
         assert store.database.execute_sql(ASK[server]).fetchall() == [("here", "")]
     store.close()

@@ -27,6 +27,7 @@ from service_kit.store import Store
 from tests.support.lending_terms import branch_in
 
 RULES = LendingRules(loan_limit=2, daily_fine=DailyFine("EUR", 0))
+RENEWAL_LIMITS = ("LOAN_OVERDUE", "RENEWAL_LIMIT_REACHED", "RENEWAL_TOO_EARLY")
 OVERRIDES = [Override(refusal=each, reason="It is wanted") for each in ("ITEM_ON_LOAN", "LOAN_LIMIT_REACHED")]
 
 
@@ -60,7 +61,9 @@ class DeskCalls:
         return checkin.check_in(self.store, request, RULES, self.clock)
 
     def renew(self, chance: random.Random) -> object:
-        request = RenewRequest(barcode=self._some(Item.barcode, chance), request_id=self.request_id(chance))
+        barcode = self._some(Loan.barcode, chance, Loan.return_time.is_null(), Loan.barcode != "")
+        overrides = [Override(refusal=each, reason="It is wanted") for each in RENEWAL_LIMITS]
+        request = RenewRequest(barcode=barcode, overrides=overrides, request_id=self.request_id(chance))
         return renewal.renew_item(self.store, request, RULES, self.clock)
 
     def cancel_check_out(self, chance: random.Random) -> object:
@@ -81,9 +84,10 @@ class DeskCalls:
         )
         return due_dates.move_due_dates(self.store, request, RULES, self.clock)
 
-    def _some(self, column: Any, chance: random.Random) -> str:
+    def _some(self, column: Any, chance: random.Random, *conditions: Any) -> str:
         """Return a value of one of the newest rows, so that several calls are about the same one."""
         model = column.model
+        query = model.select(column).where(*conditions) if conditions else model.select(column)
         with self.store.reading():
-            rows = list(model.select(column).order_by(model.key.desc()).limit(6).tuples())
+            rows = list(query.order_by(model.key.desc()).limit(6).tuples())
         return str(chance.choice(rows)[0]) if rows else new_id()

@@ -154,7 +154,7 @@ def test_a_request_is_refused_for_its_field(request_: GetBookRequest, field: str
     assert [name for name, _ in refused.value.problems] == [field]
 
 
-@pytest.mark.parametrize("days", [0, -1, -(2**31), 366, 2**31 - 1])
+@pytest.mark.parametrize("days", [-1, -(2**31), 366, 2**31 - 1])
 def test_absurd_days_are_refused(days: int) -> None:
     book_id = user_id = str(uuid.UUID(int=1))
     assert [field for field, _ in problems(BorrowBookRequest(book_id=book_id, user_id=user_id, days=days))] == ["days"]
