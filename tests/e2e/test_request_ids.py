@@ -64,22 +64,25 @@ def test_a_call_sent_again_gets_the_first_answer_byte_for_byte(desk: Desk, metho
 
 
 @every_method
-def test_an_id_serves_one_request_of_one_method(desk: Desk, method: str) -> None:
+@pytest.mark.parametrize("others", [1, pytest.param(len(CASES), marks=pytest.mark.slow)])
+def test_an_id_serves_one_request_of_one_method(desk: Desk, method: str, others: int) -> None:
+    """Each method is compared with the next one of its server, or with all."""
     case, request_id = CASES[method](desk), str(uuid.uuid4())
     first = desk.call(method, with_id(case.request, request_id))
     assert desk.reason(method, with_id(case.other, request_id)) == "REQUEST_ID_REUSED"
     same_server = [name for name in CASES if name.startswith(method.partition("Service/")[0].rpartition(".")[0])]
-    for other_method in same_server:
-        if other_method != method:
-            other = CASES[other_method](desk)
-            assert desk.reason(other_method, with_id(other.request, request_id)) == "REQUEST_ID_REUSED"
-            assert desk.call(other_method, with_id(other.request, str(uuid.uuid4())))
+    place = same_server.index(method)
+    for other_method in [*same_server[place + 1 :], *same_server[:place]][:others]:
+        other = CASES[other_method](desk)
+        assert desk.reason(other_method, with_id(other.request, request_id)) == "REQUEST_ID_REUSED"
+        assert desk.call(other_method, with_id(other.request, str(uuid.uuid4())))
     assert desk.call(method, with_id(case.request, request_id)) == first
 
 
 @every_method
-def test_calls_sent_at_once_under_one_id_are_done_once_and_answered_alike(desk: Desk, method: str) -> None:
-    for _ in range(3):
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_calls_sent_at_once_under_one_id_are_done_once_and_answered_alike(desk: Desk, method: str, rounds: int) -> None:
+    for _ in range(rounds):
         case = CASES[method](desk)
         request, start = with_id(case.request, str(uuid.uuid4())), threading.Barrier(THREADS)
 

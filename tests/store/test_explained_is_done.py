@@ -28,7 +28,7 @@ from tests.support.desk import LocalDesk
 
 ZONES = {"main": "Europe/Berlin", "west": "America/Santiago", "isle": "Australia/Lord_Howe"}
 CATEGORIES, TYPES = ["", "Student", "Staff"], ["", "DVD", "Map"]
-QUICK = {"sqlite": 200, "postgresql": 30}
+QUICK = {"sqlite": 60, "postgresql": 15}
 THOROUGH = {"sqlite": 10_000, "postgresql": 1_000}
 
 

@@ -60,7 +60,7 @@ class Desk:
             self.call(method, request)
         return refusal_of(refused.value).reason
 
-    def book(self, copies: int = 50) -> Book:
+    def book(self, copies: int = 5) -> Book:
         """Add a book and wait until it can be borrowed."""
         book: Book = self.admin.catalog.AddBook(admin_catalog.AddBookRequest(title="Emma", copies=copies))
         deadline = time.monotonic() + 100

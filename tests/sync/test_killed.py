@@ -31,7 +31,7 @@ BOOKS = 30
 COPIES = 2
 
 
-@pytest.mark.parametrize("kills", [15, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_frontend_killed_at_random_moments_forgets_nothing_and_lends_nothing_twice(
     servers: Servers, databases: FreshDatabases, engine: Engine, chance: random.Random, kills: int
 ) -> None:

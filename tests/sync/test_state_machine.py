@@ -42,9 +42,8 @@ from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
 from tests.sync.visits import VisitRules
 
-EXAMPLES: dict[Engine, int] = {"sqlite": 20, "postgresql": 6}
-TIMES_MORE = 10
-"""In the slow group."""
+QUICK: dict[Engine, int] = {"sqlite": 7, "postgresql": 2}
+THOROUGH: dict[Engine, int] = {"sqlite": 200, "postgresql": 60}
 
 STEPS = 40
 
@@ -274,8 +273,12 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
 
 
 @pytest.mark.timeout(0)  # each example ends; LIBRARY_TEST_EXAMPLES sets their number
-@pytest.mark.parametrize("times", [1, pytest.param(TIMES_MORE, marks=pytest.mark.slow)])
-def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: random.Random, times: int) -> None:
+@pytest.mark.parametrize(
+    "examples", [pytest.param(QUICK, id="quick"), pytest.param(THOROUGH, id="thorough", marks=pytest.mark.slow)]
+)
+def test_both_sides_agree_in_the_end(
+    library: Library, engine: Engine, chance: random.Random, examples: dict[Engine, int]
+) -> None:
     class Machine(LibraryMachine):
         pass
 
@@ -285,7 +288,7 @@ def test_both_sides_agree_in_the_end(library: Library, engine: Engine, chance: r
     run_state_machine_as_test(
         seed(chance.getrandbits(64))(Machine),
         settings=settings(
-            max_examples=at_length or times * EXAMPLES[engine],
+            max_examples=at_length or examples[engine],
             phases=[Phase.generate, Phase.shrink] if at_length else [Phase.generate],
             stateful_step_count=STEPS,
             deadline=None,
