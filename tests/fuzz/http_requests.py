@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from rest_server.contracts.http_rules import HttpRule, full_name
 from tests.fuzz.known import Known
 from tests.fuzz.places import Mode, Places, any_mode, changeable, with_one_odd
-from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, rules_of, text
+from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, one_of_each, rules_of, text
 from tests.fuzz.wire import NUMBER_WEIGHT
 
 _BROKEN_JSON = [
@@ -153,13 +153,14 @@ class HttpRequests:
                 return "1s" if message.name == "Duration" else "2026-01-01T00:00:00Z"
             return self._chance.choice(_ODD_TIMES)
         made = {}
+        left_out = bound | one_of_each(message, self._chance)
         for one in message.fields:
-            if one.name in bound:
+            if one.name in left_out:
                 continue
             is_required = bool(
                 rules_of(one).required
                 or rules_of(one).string.min_len
-                or one.name in ("id", "book_id", "user_id", "days")
+                or one.name in ("id", "book_id", "user_id", "days", "year", "month", "day")
             )
             if self._chance.random() < (0.95 if is_required else 0.35) and (depth or one.message_type is None):
                 made[self._name(one)] = self._json(one, depth)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import uuid
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -208,7 +209,7 @@ class Library:
         request: Any = message_factory.GetMessageClass(method.input)()
         for name in ("user_id", "book_id"):
             if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
-                setattr(request, name, next(iter(self.known._values[name]), ""))
+                setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
         if "group_by" in method.input.fields_by_name:
             request.group_by = 1
         rows = 0

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
 from tests.fuzz.known import OWNERS, Known
@@ -58,6 +58,21 @@ WORDS = ["Emma", "Title", "Penguin", "Fiction", "en", "書", "Straße", "a b c",
 def rules_of(field: FieldDescriptor) -> Any:
     """The rules that the contract has for a field."""
     return field.GetOptions().Extensions[validate_pb2.field]
+
+
+_ONE_OF = [("card_number", "user_id"), ("days", "due_time"), ("user_id", "loan_id", "item_id"),
+           ("count", "barcodes", "first_barcode")]  # fmt: skip
+"""Fields of a request of which the services take one."""
+
+
+def one_of_each(message: Descriptor, chance: random.Random) -> set[str]:
+    """Return the fields of a request to leave out, so that of those that exclude each other mostly one is there."""
+    left_out: set[str] = set()
+    if message.name.endswith("Request") and chance.random() < 0.9:
+        for names in _ONE_OF:
+            if all(name in message.fields_by_name for name in names):
+                left_out |= {*names} - {chance.choice(names)}
+    return left_out | ({"last_barcode"} if "first_barcode" in left_out else set())
 
 
 def text(field: FieldDescriptor, known: Known, chance: random.Random, odd: str | None) -> str:

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from tests.fuzz.known import Known
 from tests.fuzz.places import Mode, Places, any_mode, changeable, with_one_odd
-from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, rules_of, text
+from tests.fuzz.values import INTEGERS, F, number, odd_number, odd_text, one_of_each, rules_of, text
 
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
 NUMBER_WEIGHT = 3
@@ -63,7 +63,10 @@ class Wire:
     def message(self, message: Descriptor, depth: int = 4) -> bytes:
         """Return a message with some of its fields; those that are required are seldom left out."""
         chunks = []
+        left_out = one_of_each(message, self._chance)
         for field in message.fields:
+            if field.name in left_out:
+                continue
             wanted = (1.0 if self._is_calm else 0.95) if _is_required(field) else 0.35
             if self._chance.random() < wanted and (depth or field.message_type is None):
                 times = self._times(field)
@@ -164,7 +167,7 @@ class Wire:
 
 
 _OFTEN = ("user", "loan", "seconds", "revision", "book", "borrow_time", "due_time", "create_time", "days", "state",
-          "nanos")  # fmt: skip
+          "nanos", "year", "month", "day")  # fmt: skip
 """Fields without which a message gets nowhere, though the contract does not ask for them everywhere."""
 
 
