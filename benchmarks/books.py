@@ -9,12 +9,17 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from admin_server.books.entries import derived_columns
+from admin_server.inventory.copies import add_copies
 from admin_server.store import models as admin_models
 from frontend_server.store import models as frontend_models
 from frontend_server.sync.apply_page import apply_page
 from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesResponse
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
+from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
+from library.v1.item_pb2 import Item as ItemMessage
+from library_domain.barcodes import item_barcode
 from library_domain.book_fields import FIELD_NAMES
+from library_domain.default_policy import MAIN_BRANCH
 from service_kit.clock import micros, timestamp
 from service_kit.ids import new_id
 from service_kit.migrations import migrate
@@ -65,7 +70,7 @@ def made_books(count: int) -> Iterator[Book]:
 
 
 def fill_admin(store: Store, count: int) -> None:
-    """Migrate an admin's store and insert books without the service."""
+    """Migrate an admin's store and insert books, with an item for each copy, without the service."""
     _hurry(store)
     admin_models.bind(store)
     migrate(store, admin_models.MIGRATIONS)
@@ -77,22 +82,52 @@ def fill_admin(store: Store, count: int) -> None:
             first = take_revisions(len(chunk))
             rows = [_admin_row(book, first + place, names) for place, book in enumerate(chunk)]
             store.database.cursor().executemany(insert, rows)
+            add_copies({book.id: book.total_copies for book in chunk}, ADDED)
 
 
 def fill_frontend(store: Store, count: int) -> list[str]:
-    """Migrate a frontend's store and apply books as its sync does; return their ids."""
+    """Migrate a frontend's store and apply books without items as its sync does; return their ids."""
     _hurry(store)
     frontend_models.bind(store)
     migrate(store, frontend_models.MIGRATIONS)
     frontend_models.ensure_frontend_id(store)
     ids: list[str] = []
-    for number, chunk in enumerate(_chunks(made_books(count)), start=1):
-        changes = [CatalogChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]
-        state = frontend_models.SyncState.get()
-        page = ListCatalogChangesResponse(changes=changes, next_cursor=str(number), has_more=True)
-        assert apply_page(store, state, page)
+    for chunk in _chunks(made_books(count)):
+        _apply(
+            store, [CatalogChange(revision=len(ids) + place, book=book) for place, book in enumerate(chunk, start=1)]
+        )
         ids += [book.id for book in chunk]
     return ids
+
+
+def add_items(store: Store, book_ids: Iterable[str], count: int, first_revision: int) -> None:
+    """Apply `count` items of each of these books, as the frontend's sync does."""
+    of_books = (book_id for book_id in book_ids for _ in range(count))
+    changes = (
+        CatalogChange(revision=first_revision + number - 1, item=_item(book_id, number))
+        for number, book_id in enumerate(of_books, start=1)
+    )
+    for chunk in _chunks(changes):
+        _apply(store, chunk)
+
+
+def _item(book_id: str, number: int) -> ItemMessage:
+    return ItemMessage(
+        id=new_id(),
+        book_id=book_id,
+        barcode=item_barcode(number),
+        branch=MAIN_BRANCH,
+        state=ITEM_STATE_IN_SERVICE,
+        create_time=timestamp(ADDED),
+        update_time=timestamp(ADDED),
+    )
+
+
+def _apply(store: Store, changes: list[CatalogChange]) -> None:
+    state = frontend_models.SyncState.get()
+    page = ListCatalogChangesResponse(changes=changes, next_cursor=str(changes[-1].revision), has_more=True)
+    assert apply_page(store, state, page)
+    assert not frontend_models.SetAside.select().exists()
 
 
 def _hurry(store: Store) -> None:
@@ -110,6 +145,7 @@ def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...
         "update_time": micros(book.update_time),
         "revision": revision,
         "on_loan": 0,
+        "lendable_copies": book.total_copies,
     }
     columns |= derived_columns(columns)
     return tuple(columns[name] for name in names)

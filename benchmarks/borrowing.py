@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks.bare_loan import BareLoans
-from benchmarks.books import SEED
+from benchmarks.books import SEED, add_items
 from benchmarks.callers import GrpcWorkload, Round
-from benchmarks.environment import ENGINES, Engine, Environment, opened
+from benchmarks.environment import ENGINES, Engine, Environment, opened, settle
 from benchmarks.frontend_with_ceilings import BARE_LOAN, RULES
 from benchmarks.results import Result, compared, in_turns
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
-from frontend_server.store.models import Book, bind
+from frontend_server.store.models import bind
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.loan_pb2 import Loan
@@ -25,6 +25,9 @@ from service_kit.store import Store
 BORROW = "/library.frontend.v1.LendingService/BorrowBook"
 USERS = 200
 REQUESTS = 20_000
+BOOKS_FOR_EACH_LENT = 20
+ITEMS = 40
+"""Of each book that is lent: enough for every round, as no loan is returned."""
 
 
 def borrowing(environment: Environment) -> Iterator[Result]:
@@ -72,8 +75,9 @@ def _through_grpc(environment: Environment, engine: Engine, requests: list[bytes
 
 def _requests(store: Store, book_ids: list[str]) -> list[BorrowBookRequest]:
     bind(store)
-    with store.writing():
-        Book.update(total_copies=1_000_000, free_copies=1_000_000).execute()  # enough for every round
+    lent = book_ids[::BOOKS_FOR_EACH_LENT]
+    add_items(store, lent, ITEMS, first_revision=len(book_ids) + 1)
+    settle(store)
     users = [
         enroll_user(
             store,
@@ -84,6 +88,6 @@ def _requests(store: Store, book_ids: list[str]) -> list[BorrowBookRequest]:
     ]
     chance = random.Random(SEED)
     return [
-        BorrowBookRequest(book_id=chance.choice(book_ids), user_id=chance.choice(users).id, days=14)
+        BorrowBookRequest(book_id=chance.choice(lent), user_id=chance.choice(users).id, days=14)
         for _ in range(REQUESTS)
     ]

@@ -1,4 +1,4 @@
-"""A new frontend reads the whole catalogue, against `executemany` of the same rows into the same table."""
+"""A new frontend reads the whole catalogue, against `executemany` of the same rows into the same tables."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from service_kit.migrations import migrate
 from tests.support.processes import ServerProcess
 
 CHUNK = 1_000
+TABLES = ("book", "item")
 PATIENCE_SECONDS = 1_800.0
 
 
@@ -84,19 +85,20 @@ def _synced(environment: Environment, admin_url: str, frontend_url: str, count: 
 
 
 def _inserted(environment: Environment, source_url: str, count: int) -> float:
-    """Copy the rows of one frontend's table into another one in one transaction; return the seconds without reading."""
+    """Copy the books and items of one frontend into another in one transaction; return the seconds without reading."""
     target_url = environment.new_database("SQLite")
     seconds = 0.0
     with opened(source_url) as source, opened(target_url) as target:
         migrate(target, MIGRATIONS)
-        rows = source.database.connection().cursor().execute("SELECT * FROM book ORDER BY key")
-        columns = ", ".join("?" * len(source.database.get_columns("book")))
         cursor = target.database.connection().cursor()
         cursor.execute("BEGIN IMMEDIATE")
-        while chunk := rows.fetchmany(CHUNK):
-            begin = time.perf_counter()
-            cursor.executemany(f"INSERT INTO book VALUES ({columns})", chunk)
-            seconds += time.perf_counter() - begin
+        for table in TABLES:
+            rows = source.database.connection().cursor().execute(f"SELECT * FROM {table} ORDER BY key")
+            columns = ", ".join("?" * len(source.database.get_columns(table)))
+            while chunk := rows.fetchmany(CHUNK):
+                begin = time.perf_counter()
+                cursor.executemany(f"INSERT INTO {table} VALUES ({columns})", chunk)
+                seconds += time.perf_counter() - begin
         begin = time.perf_counter()
         cursor.execute("COMMIT")
         seconds += time.perf_counter() - begin

@@ -95,9 +95,16 @@ def _refuse_changed(loan: Loan) -> None:
     if borrower is None or borrower.state != USER_STATE_ACTIVE:
         raise CannotCancel(loan_id=loan.id, problem="the user's account is not active")
     if loan.item_id:
-        is_free = not is_open_loan_of_item(loan.item_id)
+        is_free = not (is_open_loan_of_item(loan.item_id) or _was_lent_since(loan))
     else:
         book = copies.book_facts(loan.book_id)
         is_free = book is not None and book.has_free_copy
     if not is_free:
         raise CannotCancel(loan_id=loan.id, problem="its copy was lent since")
+
+
+def _was_lent_since(loan: Loan) -> bool:
+    """Return whether the item of a loan that was returned was lent again. A cancelled check-out was no loan."""
+    was_cancelled = Loan.return_time.is_null(False) & Loan.checkin_time.is_null()
+    later = (Loan.book_id == loan.book_id) & (Loan.key > loan.key) & (Loan.borrow_time >= loan.checkin_time)
+    return Loan.select().where(later, Loan.item_id == loan.item_id, ~was_cancelled).exists()

@@ -164,6 +164,7 @@ class Desk:
         self.removed_books: set[str] = set()
         self.unavailable_books: set[str] = set()
         self.out: dict[str, Loan] = {}
+        self.last_checked_in: dict[str, Loan] = {}
         """The open loans, by item."""
 
     # --- what is ---
@@ -344,6 +345,8 @@ class Desk:
     def check_in(self, item_id: str, returned: int) -> Loan | None:
         """End the loan of an item, if it has one."""
         loan = self.out.pop(item_id, None)
+        if loan is not None:
+            self.last_checked_in[item_id] = loan
         if loan:
             loan.assessed = self.fine(loan, returned)
             loan.returned = returned
@@ -361,7 +364,8 @@ class Desk:
 
     def cancel_check_in(self, before: Loan, checked_in: int, now: int) -> Loan | Refused:
         """Open a loan again, as it was before its item was checked in."""
-        if now - checked_in > HALF_AN_HOUR or before.item in self.out or self.users[before.user].closed:
+        was_lent_since = before.item in self.out or self.last_checked_in[before.item].id != before.id
+        if now - checked_in > HALF_AN_HOUR or was_lent_since or self.users[before.user].closed:
             return Refused(("CANNOT_CANCEL",))
         self.out[before.item] = before
         return before

@@ -40,9 +40,12 @@ from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListBooksR
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import ListUsersRequest
 from library.v1.book_pb2 import Book
+from library.v1.calendar_pb2 import ClosedRange
 from library.v1.loan_pb2 import Loan
 from library_client import Admin, FieldViolation, aio, errors, pages
 
+closed = ClosedRange(reason="Summer")
+closed.first_date.year = 2026
 
 async def borrow() -> Loan:
     async with aio.Frontend("127.0.0.1:50051") as library:
@@ -78,7 +81,7 @@ from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library_client import Frontend, LibraryError, errors, pages
 
-request = BorrowBookRequest(book_id="7")
+request = BorrowBookRequest(book_id="7", days=-1)
 with Frontend("127.0.0.1:50051") as library:
     {excerpts}
 
@@ -98,13 +101,16 @@ import sys
 
 importlib.import_module(sys.argv[1])
 from google.rpc import error_details_pb2, status_pb2
-from google.type import money_pb2
+from google.type import date_pb2, dayofweek_pb2, money_pb2
 from grpc_status import rpc_status
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library.v1.calendar_pb2 import Calendar, ClosedRange
 from library.v1.loan_pb2 import Loan
 from library_client import Frontend, LibraryError
 
 assert Loan(fine=money_pb2.Money(units=3)).fine.units == 3
+assert ClosedRange(first_date=date_pb2.Date(year=2026)).first_date.year == 2026
+assert Calendar(weekly_closed_days=[dayofweek_pb2.SUNDAY]).weekly_closed_days == [7]
 with Frontend("127.0.0.1:50051") as library:
     try:
         library.lending.BorrowBook(BorrowBookRequest())
@@ -181,7 +187,10 @@ def test_a_client_works_alongside_the_packages_of_google(
 ) -> None:
     environment = Environment(tmp_path / "venv", (*NEEDED, *EXTRAS))
     environment.install(wheel)
-    for first in ("google.type.money_pb2", "library.v1.loan_pb2", "library_client", "grpc_status.rpc_status"):
+    for first in (
+        *("google.type.money_pb2", "google.type.date_pb2", "library.v1.loan_pb2", "library.v1.calendar_pb2"),
+        *("library_client", "grpc_status.rpc_status"),
+    ):
         printed = environment.run(at(addresses, WITH_GOOGLE), tmp_path, first)
         assert printed == "FIELD_INVALID FIELD_INVALID\n"
 

@@ -17,7 +17,8 @@ _SENT_AS = {
     "next_cursor": "cursor",
     "id": "id",
 }
-OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id", "ImportRun": "run_id"}
+OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id", "ImportRun": "run_id",
+          "Item": "item_id", "CirculationRule": "rule_id"}  # fmt: skip
 """What the id of a message is called in other messages."""
 
 
@@ -50,5 +51,7 @@ class Known:
         names = {field.name, _SENT_AS.get(field.name, field.name)}
         if field.name == "id" and message.DESCRIPTOR.name in OWNERS:
             names.add(OWNERS[message.DESCRIPTOR.name])
+        if field.name == "code" and message.DESCRIPTOR.name == "Branch":
+            names.add("branch")
         for name in names:
             self.add(name, value)

@@ -209,6 +209,8 @@ class Library:
         for name in ("user_id", "book_id"):
             if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
                 setattr(request, name, next(iter(self.known._values[name]), ""))
+        if "group_by" in method.input.fields_by_name:
+            request.group_by = 1
         rows = 0
         while True:
             status, body = self.call(method, [request.SerializeToString()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -29,9 +30,27 @@ ODD_TEXTS = [
 ]  # fmt: skip
 
 _KNOWN = {"page_token": 0.4, "cursor": 0.4, "receipt": 0.4, "etag": 0.5, "email": 0.3, "isbn": 0.3, "id": 0.9,
-          "user_id": 0.9, "book_id": 0.9, "loan_id": 0.9,
+          "user_id": 0.9, "book_id": 0.9, "loan_id": 0.9, "item_id": 0.9, "branch": 0.9, "code": 0.7,
+          "barcode": 0.7, "card_number": 0.6,
           "frontend_id": 0.98}  # fmt: skip
 """How often a known value is taken; 0.8 of all others."""
+
+_MADE: dict[str, Callable[[random.Random], str]] = {
+    "email": lambda chance: f"p{chance.randrange(10**6)}@example.org",
+    "cover_uri": lambda _: "https://example.org/cover",
+    "currency_code": lambda _: "EUR",
+    "time_zone": lambda chance: chance.choice(["Europe/Berlin", "America/St_Johns", "Pacific/Apia", "UTC"]),
+    "code": lambda chance: chance.choice(["main", "north", f"b{chance.randrange(100)}"]),
+    "branch": lambda _: "main",
+    **dict.fromkeys(("barcode", "barcodes"), lambda chance: f"B{chance.randrange(10**6):06}"),
+    "first_barcode": lambda chance: f"F{chance.randrange(100, 120)}",
+    "last_barcode": lambda chance: f"F{chance.randrange(100, 140)}",
+    "card_number": lambda chance: f"C{chance.randrange(10**6)}",
+    "refusal": lambda chance: chance.choice(["LOAN_LIMIT_REACHED", "USER_BLOCKED", "LOAN_TOO_LONG"]),
+}
+"""Good values of fields whose values have a form."""
+
+_DATES = {"year": (2025, 2027), "month": (1, 12), "day": (1, 28)}
 
 WORDS = ["Emma", "Title", "Penguin", "Fiction", "en", "書", "Straße", "a b c", "emm", "library"]
 
@@ -69,14 +88,10 @@ def _good_text(field: FieldDescriptor, known: Known, chance: random.Random) -> s
         return str(uuid.UUID(int=chance.getrandbits(128)))
     if (value := known.pick(known_name(field), chance)) is not None and chance.random() < _KNOWN.get(field.name, 0.8):
         return value.upper() if chance.random() < 0.1 else value
-    if field.name == "email":
-        return f"p{chance.randrange(10**6)}@example.org"
-    if field.name == "cover_uri":
-        return "https://example.org/cover"
+    if field.name in _MADE:
+        return _MADE[field.name](chance)
     if rules_of(field).string.uuid:
         return str(uuid.UUID(int=chance.getrandbits(128)))
-    if field.name == "currency_code":
-        return "EUR"
     if field.name in ("isbn", "page_token", "etag", "cursor", "receipt"):
         return ""
     return " ".join(chance.choices(WORDS, k=chance.randint(1, 3)))
@@ -90,6 +105,8 @@ def number(field: FieldDescriptor, chance: random.Random, *, is_calm: bool) -> i
         return number
     if not is_calm and chance.random() < 0.5:
         return odd_number(field, chance)
+    if field.name in _DATES:
+        return chance.randint(*_DATES[field.name])
     if field.name == "seconds":
         return chance.randint(1_700_000_000, 1_800_000_000)
     return min(max(chance.randint(1, 20), least), greatest)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
+from library.frontend.v1.circulation_service_pb2 import CancelCheckOutRequest
+from library.frontend.v1.member_service_pb2 import EraseUserRequest
 from library.v1.book_pb2 import Book
 from tests.soak.desk import Desk, Plan
 from tests.soak.garbling import garbled
@@ -88,7 +90,7 @@ class Caller(threading.Thread):
         if plan is None:
             return
         method = self._chance.choice(self._methods[name])
-        is_bad = self._chance.random() < BAD_INPUT
+        is_bad = plan.can_be_garbled and self._chance.random() < BAD_INPUT
         if is_bad:
             plan.requests = [garbled(request, self._chance) for request in plan.requests]
         if name == IMPORT:
@@ -120,7 +122,7 @@ class Caller(threading.Thread):
     # --- calls that change something ---
 
     def _change(self, method: Method, plan: Plan, is_bad: bool) -> None:
-        if self._chance.random() >= WITHOUT_ID:
+        if self._chance.random() >= WITHOUT_ID or not plan.can_be_given_up:
             plan.request.request_id = self._desk.new_id()
         outcome, is_known = self._settled(method, plan, can_be_sent_again=bool(plan.request.request_id))
         if not is_known:
@@ -137,7 +139,7 @@ class Caller(threading.Thread):
         while outcome.is_unknown:
             plan.retried = True
             self._wait(outcome)
-            if not can_be_sent_again or self._chance.random() < GIVEN_UP:
+            if not can_be_sent_again or (plan.can_be_given_up and self._chance.random() < GIVEN_UP):
                 return outcome, False
             if time.monotonic() > deadline:
                 self._fault(method.name, f"no answer in {PATIENCE_SECONDS} s, at last {outcome}")
@@ -147,12 +149,25 @@ class Caller(threading.Thread):
 
     def _keep(self, method: Method, plan: Plan, is_bad: bool, answer: Any) -> None:
         self._records.acknowledged[method.name] += 1
-        if self.ledger.has_kind(answer):
-            self._note(method, plan, answer)
+        row = self._row_of(plan, answer)
+        if row is not None:
+            self._note(method, plan, row)
+        if isinstance(plan.request, EraseUserRequest):
+            self.ledger.forget(plan.request, is_known=True)
+        if isinstance(plan.request, CancelCheckOutRequest):
+            self.ledger.cancelled.add(answer.id)
         if not is_bad:
             self._judge_answer(method, plan, answer)
         if plan.request.request_id and self._chance.random() < SENT_TWICE:
             self._send_again(method, plan, answer)
+
+    def _row_of(self, plan: Plan, answer: Any) -> Any:
+        """The user, loan or book that was made or changed, alone or in the answer of a desk; None without one."""
+        if self.ledger.has_kind(answer):
+            return answer
+        if (plan.about is None and not plan.makes) or getattr(plan.request, "validate_only", False):
+            return None
+        return answer.loan if answer.HasField("loan") else None
 
     def _note(self, method: Method, plan: Plan, answer: Any) -> None:
         if plan.makes and self.ledger.knows(answer):
@@ -172,8 +187,12 @@ class Caller(threading.Thread):
     def _keep_as_maybe(self, method: Method, plan: Plan, is_bad: bool) -> None:
         if plan.about is not None:
             plan.about.maybe, plan.about.is_exact = plan.request, not is_bad
+            if isinstance(plan.request, CancelCheckOutRequest):
+                self.ledger.cancelled.add(plan.about.last.id)
             if isinstance(plan.about.last, Book) and isinstance(plan.request, admin_catalog.UpdateBookRequest):
                 self.ledger.can_have(plan.about.last.id, plan.request.book.total_copies)
+        if isinstance(plan.request, EraseUserRequest):
+            self.ledger.forget(plan.request, is_known=False)
         if plan.makes:
             self.ledger.maybe_made.append(plan.request)
 

@@ -33,6 +33,10 @@ class Plan:
     """Reasons for which it may be refused."""
     must_be_refused: bool = False
     check: Check | None = None
+    can_be_garbled: bool = True
+    """Whether random values in it can do no harm to the other callers."""
+    can_be_given_up: bool = True
+    """Whether the caller may leave it without an outcome that it knows."""
     retried: bool = False
     """Set when the requests were sent before."""
 
@@ -56,6 +60,9 @@ class Desk:
     made: int = 0
     tokens: dict[str, tuple[Message, str]] = field(default_factory=dict)
     """By method, the last list request and the token of its next page."""
+
+    items: list[str] = field(default_factory=list)
+    """The ids of items that only this caller changes."""
 
     def new_id(self) -> str:
         """A UUID by chance."""

@@ -8,7 +8,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from library.frontend.v1.circulation_service_pb2 import CancelCheckInRequest, RenewRequest
 from library.frontend.v1.lending_service_pb2 import RenewLoanRequest
+from library.frontend.v1.member_service_pb2 import EraseUserRequest
 from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan
 from library.v1.user_pb2 import User
@@ -43,6 +45,8 @@ class Ledger:
     """Titles of rows that an import added, by the book's id."""
     maybe_made: list[Message] = field(default_factory=list)
     """Requests that may have made a user, a loan or a book."""
+    cancelled: set[str] = field(default_factory=set)
+    """Loans whose check-out was cancelled, or may have been: the item may have been out on another loan meanwhile."""
     most_copies: dict[str, int] = field(default_factory=dict)
     """By book, the most copies that it can have had."""
 
@@ -74,7 +78,15 @@ class Ledger:
 
     def open_loans_of(self, user_id: str) -> list[Known]:
         """The loans of a user that are out, or may be."""
-        return [loan for loan in self.loans.values() if loan.last.user_id == user_id and is_open(loan.last)]
+        return [loan for loan in self.loans.values() if loan.last.user_id == user_id and may_be_open(loan)]
+
+    def forget(self, request: EraseUserRequest, *, is_known: bool) -> None:
+        """Keep that the user's loans do not name the user any more, or may not."""
+        for loan in self.loans.values():
+            if loan.last.user_id == request.user_id and is_known:
+                loan.last.user_id = ""
+            elif loan.last.user_id == request.user_id:
+                loan.maybe = request
 
     def _entries(self, answer: Message) -> dict[str, Known]:
         kinds: dict[type[Message], dict[str, Known]] = {User: self.users, Loan: self.loans, Book: self.books}
@@ -86,11 +98,16 @@ def is_open(loan: Loan) -> bool:
     return not loan.HasField("return_time")
 
 
+def may_be_open(loan: Known) -> bool:
+    """Whether a loan is out, or can be out again."""
+    return is_open(loan.last) or isinstance(loan.maybe, CancelCheckInRequest)
+
+
 def can_be_returned_as(loan: Known, now: Loan) -> bool:
     """Whether a returned loan is as it was before, but for a renewal that may have been made once."""
     before, maybe = loan.last, loan.maybe
     possible = [(before.renewal_count, before.days)]
-    if isinstance(maybe, RenewLoanRequest):
+    if isinstance(maybe, RenewLoanRequest | RenewRequest):
         possible.append((before.renewal_count + 1, before.days + maybe.days))
     return not is_open(now) and (now.renewal_count, now.days) in possible
 
@@ -103,6 +120,7 @@ def merged(ledgers: Iterable[Ledger]) -> Ledger:
         whole.loans |= each.loans
         whole.books |= each.books
         whole.imported |= each.imported
+        whole.cancelled |= each.cancelled
         whole.maybe_made += each.maybe_made
         for book_id, copies in each.most_copies.items():
             whole.can_have(book_id, copies)

@@ -74,8 +74,8 @@ class Method:
     def http_call(self, requests: list[Any]) -> HttpCall | None:
         """The requests of a call by its first HTTP rule; None where that cannot be.
 
-        It cannot without a rule, without a value for the path, with values that JSON has no form for, and with a path
-        that is not valid HTTP.
+        It cannot without a rule, without a value for the path or the body, with values that JSON has no form for, and
+        with a path that is not valid HTTP.
         """
         rule: HttpRule = self.descriptor.GetOptions().Extensions[http]  # type: ignore[index]
         verb = rule.WhichOneof("pattern")
@@ -101,6 +101,8 @@ def _unary_http_call(verb: str, path: str, body_field: str, tree: dict[str, Any]
         if not value:
             return None
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    if body_field not in ("", "*") and body_field not in tree:
+        return None  # a body is always set, be it empty
     body = tree if body_field == "*" else tree.pop(body_field, {}) if body_field else None
     query = [] if body_field == "*" else [pair for name, value in tree.items() for pair in _query(name, value)]
     if query:

@@ -8,8 +8,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from library.frontend.v1 import lending_service_pb2, member_service_pb2
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
-from tests.soak.desk import WORDS, Desk, Plan, is_as, may_have_borrowed
-from tests.soak.ledger import is_open
+from tests.soak.desk import WORDS, Check, Desk, Plan, is_as, may_have_borrowed
+from tests.soak.ledger import Known, is_open
 from tests.soak.library import LOAN_LIMIT
 
 USERS = 6
@@ -19,10 +19,21 @@ RENEWALS, DAYS = 3, 365
 """What a loan may have at most."""
 
 
+def user_refusals(user: Known) -> set[str]:
+    """Why a user may neither borrow nor renew. A random value may have set the end of the membership."""
+    refusals = set() if user.is_settled else {"USER_CLOSED", "USER_BLOCKED", "MEMBERSHIP_EXPIRED"}
+    if user.last.blocks:
+        refusals.add("USER_BLOCKED")
+    if user.last.HasField("expire_time"):
+        refusals.add("MEMBERSHIP_EXPIRED")
+    return refusals
+
+
 def enroll(desk: Desk) -> Plan | None:
     active = [user for user in desk.ledger.users.values() if user.last.state == USER_STATE_ACTIVE and user.is_settled]
-    if active and desk.chance.random() < 0.15:
-        taken = desk.chance.choice(active).last.email.upper()
+    addresses = [user.last.email for user in active if user.last.email]
+    if addresses and desk.chance.random() < 0.15:
+        taken = desk.chance.choice(addresses).upper()
         request = member_service_pb2.EnrollUserRequest(email=taken, first_name="Another")
         return Plan([request], makes=True, refusals=frozenset({"EMAIL_TAKEN"}), must_be_refused=True)
     if len(active) >= USERS:
@@ -87,6 +98,7 @@ def borrow(desk: Desk) -> Plan | None:
         return None
     out = len(desk.ledger.open_loans_of(user.last.id))
     refusals = {"NO_COPY_AVAILABLE", "BOOK_UNAVAILABLE"} | ({"BOOK_NOT_FOUND", "BOOK_REMOVED"} if own else set())
+    refusals |= user_refusals(user)
     if out >= LOAN_LIMIT or may_have_borrowed(desk, user.last.id):
         refusals.add("LOAN_LIMIT_REACHED")
     request = lending_service_pb2.BorrowBookRequest(
@@ -98,7 +110,8 @@ def borrow(desk: Desk) -> Plan | None:
         return "" if (loan.book_id, loan.user_id, loan.days) == asked else f"lent {loan} for {request}"
 
     full = sum(loan.is_settled for loan in desk.ledger.open_loans_of(user.last.id)) >= LOAN_LIMIT
-    return Plan([request], makes=True, refusals=frozenset(refusals), must_be_refused=full, check=check)
+    must_be_refused = full or bool(user.last.blocks)
+    return Plan([request], makes=True, refusals=frozenset(refusals), must_be_refused=must_be_refused, check=check)
 
 
 def give_back(desk: Desk) -> Plan | None:
@@ -120,21 +133,32 @@ def give_back(desk: Desk) -> Plan | None:
     )
 
 
+def renewal(desk: Desk, loan: Any, more: int) -> tuple[frozenset[str], bool, Check]:
+    """Why the renewal of a loan may be refused, whether it must be, and the check of the renewed loan."""
+    refused = loan.renewal_count >= RENEWALS or loan.days + more > DAYS
+    user = desk.ledger.users[loan.user_id]
+    refusals = user_refusals(user) | ({"RENEWAL_LIMIT_REACHED"} if refused else set())
+    expected = (loan.days + more, loan.renewal_count + 1)
+    is_blocked = user.is_settled and bool(user.last.blocks)
+
+    def check(now: Any) -> str:
+        return "" if (now.days, now.renewal_count) == expected else f"not renewed by {more}: {now}"
+
+    return frozenset(refusals), refused or is_blocked, check
+
+
 def renew(desk: Desk) -> Plan | None:
     entry = desk.some(desk.ledger.loans, is_open)
     if entry is None:
         return None
-    loan, more = entry.last, desk.chance.randint(1, 60)
-    refused = loan.renewal_count >= RENEWALS or loan.days + more > DAYS
-    user = desk.ledger.users[loan.user_id]
-    refusals = ({"RENEWAL_LIMIT_REACHED"} if refused else set()) | ({"USER_CLOSED"} if not user.is_settled else set())
-    expected = (loan.days + more, loan.renewal_count + 1)
+    more = desk.chance.randint(1, 60)
+    refusals, must_be_refused, check = renewal(desk, entry.last, more)
     return Plan(
-        [lending_service_pb2.RenewLoanRequest(loan_id=loan.id, days=more)],
+        [lending_service_pb2.RenewLoanRequest(loan_id=entry.last.id, days=more)],
         about=entry,
-        refusals=frozenset(refusals),
-        must_be_refused=refused,
-        check=lambda now: "" if (now.days, now.renewal_count) == expected else f"not renewed by {more}: {now}",
+        refusals=refusals,
+        must_be_refused=must_be_refused,
+        check=check,
     )
 
 

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from library.admin.v1 import (
     branch_service_pb2,
+    inventory_service_pb2,
     loan_service_pb2,
     policy_service_pb2,
     report_service_pb2,
@@ -21,10 +22,18 @@ from library.admin.v1 import (
     user_service_pb2,
 )
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
-from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2, sync_service_pb2
+from library.frontend.v1 import (
+    catalog_service_pb2,
+    circulation_service_pb2,
+    lending_service_pb2,
+    member_service_pb2,
+    sync_service_pb2,
+)
 from library.sync.v1 import sync_service_pb2 as sync
 from library.v1.user_pb2 import User
 from tests.soak.desk import WORDS, Desk, Plan
+from tests.soak.desk_plans import DESK_PLANS
+from tests.soak.item_plans import ITEM_PLANS
 from tests.soak.librarian_plans import (
     add_book,
     get_book,
@@ -35,6 +44,7 @@ from tests.soak.librarian_plans import (
     undo_unknown_import,
     update_book,
 )
+from tests.soak.member_plans import anonymize_no_loans, block_user, erase_user, unblock_user
 from tests.soak.patron_plans import borrow, close_user, enroll, get_loan, get_user, give_back, renew, update_user
 from tests.soak.policy_plans import POLICY_PLANS
 
@@ -66,6 +76,12 @@ def listing(make: Callable[[Desk], Any]) -> Callable[[Desk], Plan | None]:
 def some_user_id(desk: Desk) -> str:
     entry = desk.some(desk.ledger.users)
     return entry.last.id if entry else ""
+
+
+def export_user(desk: Desk) -> Plan | None:
+    if not some_user_id(desk):
+        return None
+    return listing(lambda desk: member_service_pb2.ExportUserRequest(user_id=some_user_id(desk)))(desk)
 
 
 def words(desk: Desk) -> str:
@@ -126,6 +142,18 @@ PLANS: dict[str, Kind] = {
     f"{_FRONTEND}MemberService/ListUsers": Kind(
         listing(lambda desk: member_service_pb2.ListUsersRequest(query=words(desk)))
     ),
+    f"{_FRONTEND}MemberService/BlockUser": Kind(block_user, 1),
+    f"{_FRONTEND}MemberService/UnblockUser": Kind(unblock_user, 4),
+    f"{_FRONTEND}MemberService/EraseUser": Kind(erase_user, 2),
+    f"{_FRONTEND}MemberService/ExportUser": Kind(export_user),
+    f"{_FRONTEND}MemberService/AnonymizeLoans": Kind(anonymize_no_loans, 1),
+    **{f"{_FRONTEND}CirculationService/{method}": Kind(*plan) for method, plan in DESK_PLANS.items()},
+    f"{_FRONTEND}CirculationService/ListItems": Kind(
+        listing(lambda desk: circulation_service_pb2.ListItemsRequest(book_id=desk.chance.choice(desk.shared).id))
+    ),
+    f"{_FRONTEND}CirculationService/ListHistory": Kind(
+        listing(lambda desk: circulation_service_pb2.ListHistoryRequest(user_id=some_user_id(desk) or desk.new_id()))
+    ),
     f"{_FRONTEND}LendingService/BorrowBook": Kind(borrow, 30),
     f"{_FRONTEND}LendingService/ReturnBook": Kind(give_back, 24),
     f"{_FRONTEND}LendingService/RenewLoan": Kind(renew, 10),
@@ -154,6 +182,10 @@ PLANS: dict[str, Kind] = {
     f"{_ADMIN}CatalogService/GetBook": Kind(get_entry, 4),
     f"{_ADMIN}CatalogService/ListBooks": Kind(
         listing(lambda desk: admin_catalog.ListBooksRequest(query=words(desk), state=desk.chance.randint(0, 3)))  # type: ignore[arg-type]
+    ),
+    **{f"{_ADMIN}InventoryService/{method}": Kind(plan) for method, plan in ITEM_PLANS.items()},
+    f"{_ADMIN}InventoryService/ListItems": Kind(
+        listing(lambda desk: inventory_service_pb2.ListItemsRequest(book_id=desk.chance.choice(desk.shared).id))
     ),
     f"{_ADMIN}UserService/ListUsers": Kind(listing(lambda desk: user_service_pb2.ListUsersRequest(query=words(desk)))),
     f"{_ADMIN}UserService/GetUser": Kind(get_recorded_user),

@@ -73,7 +73,7 @@ def update_old_settings(desk: Desk) -> Plan:
     """Ask with an old etag: a garbled request could change the limit of loans."""
     settings = LibrarySettings(display_name="Another library", etag="f-f")
     request = policy.UpdateLibrarySettingsRequest(settings=settings)
-    return Plan([request], refusals=frozenset({"ETAG_MISMATCH"}), must_be_refused=True)
+    return Plan([request], refusals=frozenset({"ETAG_MISMATCH"}), must_be_refused=True, can_be_garbled=False)
 
 
 POLICY_PLANS: dict[str, Callable[[Desk], Plan | None]] = {

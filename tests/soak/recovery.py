@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from library.frontend.v1.circulation_service_pb2 import (
+    CancelCheckInRequest,
+    CancelCheckOutRequest,
+    CheckInRequest,
+)
 from library.frontend.v1.lending_service_pb2 import (
     BorrowBookRequest,
     GetLoanRequest,
@@ -12,10 +17,13 @@ from library.frontend.v1.lending_service_pb2 import (
     ReturnBookRequest,
 )
 from tests.soak.desk import Desk, Plan
-from tests.soak.ledger import Known, can_be_returned_as, is_open
+from tests.soak.ledger import Known, can_be_returned_as, may_be_open
 from tests.soak.sending import Outcome
 
 LENDING = "library.frontend.v1.LendingService/"
+
+MAY_END = (ReturnBookRequest, CheckInRequest, CancelCheckOutRequest, CancelCheckInRequest)
+"""Changes that may have ended a loan, or left it ended."""
 
 Send = Callable[[str, Plan], tuple[Outcome, bool]]
 """Makes a call of a method until its outcome is known; returns the outcome, and whether it is known."""
@@ -23,7 +31,7 @@ Send = Callable[[str, Plan], tuple[Outcome, bool]]
 
 def recover(desk: Desk, send: Send) -> str:
     """Return a loan of unknown state, or adopt one that may have been made; return what is wrong, or nothing."""
-    unknown = [loan for loan in desk.ledger.loans.values() if not loan.is_settled and is_open(loan.last)]
+    unknown = [loan for loan in desk.ledger.loans.values() if not loan.is_settled and may_be_open(loan)]
     borrowed = [request for request in desk.ledger.maybe_made if _is_searchable(desk, request)]
     if unknown and (not borrowed or desk.chance.random() < 0.5):
         return _give_back(desk, desk.chance.choice(unknown), send)
@@ -37,7 +45,7 @@ def _give_back(desk: Desk, loan: Known, send: Send) -> str:
     if not is_known:
         loan.is_being_returned = True
         return ""
-    if outcome.reason == "LOAN_RETURNED" and (loan.is_being_returned or isinstance(loan.maybe, ReturnBookRequest)):
+    if outcome.reason == "LOAN_RETURNED" and (loan.is_being_returned or isinstance(loan.maybe, MAY_END)):
         outcome, is_known = send(f"{LENDING}GetLoan", Plan([GetLoanRequest(id=loan.last.id)]))
         if not is_known:
             return ""

@@ -92,6 +92,7 @@ class Books:
             recorded_loans=loans,
             books={self.book.id: self.book},
             replica={self.book.id: self.book},
+            in_service={self.book.id: {"an item"}},
             admin=SimpleNamespace(status=SimpleNamespace(GetStatus=lambda request, timeout: status)),
             frontend=SimpleNamespace(sync=SimpleNamespace(GetSyncStatus=lambda request, timeout: sync)),
         )

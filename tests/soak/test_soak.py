@@ -113,6 +113,7 @@ def test_nothing_is_lost_doubled_or_leaked_under_random_calls_and_kills(
         library.kill(name)
     holdings = Holdings(library)
     agreement, disagreement = holdings.wait_until_they_agree()
+    holdings.count_items()
     ledger = merged(caller.ledger for caller in callers)
     found = [
         *records.faults,

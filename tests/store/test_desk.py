@@ -294,6 +294,24 @@ def test_slips_are_cancelled_for_half_an_hour(desk: LocalDesk, clock: SettableCl
     refused(desk, CannotCancel, desk.cancel_check_in, loan.id)
 
 
+def test_a_check_in_is_not_cancelled_after_the_item_was_lent_again_though_it_is_back(
+    desk: LocalDesk, clock: SettableClock
+) -> None:
+    desk.book(items=1)
+    loan = desk.lent("B0001", desk.user())
+    clock.advance(seconds=60)
+    desk.check_in("B0001")
+    slip = desk.lent("B0001", desk.user())
+    desk.cancel_check_out(slip.id)  # as if it had not been
+    assert not desk.cancel_check_in(loan.id).HasField("return_time")
+
+    desk.check_in("B0001")
+    desk.lent("B0001", desk.user())
+    clock.advance(seconds=60)
+    desk.check_in("B0001")
+    refused(desk, CannotCancel, desk.cancel_check_in, loan.id)
+
+
 def test_due_dates_are_moved_in_bulk(desk: LocalDesk, clock: SettableClock) -> None:
     desk.book(items=3)
     user = desk.user()

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
+from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
@@ -44,6 +45,7 @@ class AdminClient:
         self.policy = PolicyServiceStub(channel)
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
+        self.inventory = InventoryServiceStub(channel)
         self.status = StatusServiceStub(channel)
         self.sync = SyncServiceStub(with_credentials(channel))
 

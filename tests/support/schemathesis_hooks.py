@@ -30,11 +30,16 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import AllowHeaderMismatch, RejectedPositiveData, UnsupportedMethodResponse
 
 # Their descriptors are found by name.
+import library.admin.v1.branch_service_pb2
 import library.admin.v1.catalog_service_pb2
+import library.admin.v1.inventory_service_pb2
 import library.admin.v1.loan_service_pb2
+import library.admin.v1.policy_service_pb2
+import library.admin.v1.report_service_pb2
 import library.admin.v1.status_service_pb2
 import library.admin.v1.user_service_pb2
 import library.frontend.v1.catalog_service_pb2
+import library.frontend.v1.circulation_service_pb2
 import library.frontend.v1.lending_service_pb2
 import library.frontend.v1.member_service_pb2
 import library.frontend.v1.sync_service_pb2
