@@ -14,14 +14,21 @@ from service_kit.store import Store
 from tests.desk.walk import Walk
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
+QUICK: dict[Engine, int] = {"sqlite": 150, "postgresql": 40}
+THOROUGH: dict[Engine, int] = {"sqlite": 4_000, "postgresql": 4_000}
 STEPS = int(os.environ.get("LIBRARY_DESK_STEPS", "0"))
 SEED = int(os.environ.get("LIBRARY_DESK_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 STEPS_OF_A_WALK = 1_000
 """A walk is not longer, so that a failure is replayed soon, and each begins at another time of the year."""
 
 
-@pytest.mark.parametrize("steps", [STEPS or 300, pytest.param(4_000, marks=pytest.mark.slow)])
-def test_the_desk_does_what_the_model_does(databases: FreshDatabases, engine: Engine, steps: int) -> None:
+@pytest.mark.parametrize(
+    "length", [pytest.param(QUICK, id="quick"), pytest.param(THOROUGH, id="thorough", marks=pytest.mark.slow)]
+)
+def test_the_desk_does_what_the_model_does(
+    databases: FreshDatabases, engine: Engine, length: dict[Engine, int]
+) -> None:
+    steps = STEPS or length[engine]
     for number, done in enumerate(range(0, steps, STEPS_OF_A_WALK)):
         url = databases.migrated("frontend", engine)
         with bound_store("frontend", url) as store:

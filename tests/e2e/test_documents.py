@@ -59,12 +59,13 @@ def addresses_and_stores(
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_command_does_what_is_printed_the_first_time_and_the_second(
-    name: str, addresses_and_stores: tuple[dict[str, str], dict[str, str]], tmp_path: Path
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_every_command_does_what_is_printed_also_the_second_time(
+    name: str, addresses_and_stores: tuple[dict[str, str], dict[str, str]], tmp_path: Path, times: int
 ) -> None:
     document = (ROOT / name).read_text(encoding="utf-8")
     missing = missing_of(DOCUMENTS[name])
-    for _time in range(2):
+    for _time in range(times):
         ran = Session(tmp_path, *addresses_and_stores, terminal=COLUMNS, without=frozenset(missing)).run(document)
         assert ran == len(list(console_commands(document))) or missing
     if missing:

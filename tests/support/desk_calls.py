@@ -51,7 +51,7 @@ class DeskCalls:
             barcode=self._some(Item.barcode, chance),
             user_id=self._some(User.id, chance),
             overrides=chance.choice([[], OVERRIDES]),
-            validate_only=chance.random() < 0.1,
+            validate_only=chance.random() < 0.25,
             request_id=self.request_id(chance),
         )
         return checkout.check_out(self.store, request, RULES, self.clock)
@@ -80,6 +80,7 @@ class DeskCalls:
             first_date=date_message(today),
             last_date=date_message(today + timedelta(days=20)),
             new_date=date_message(today + timedelta(days=chance.randrange(21, 99))),
+            validate_only=chance.random() < 0.25,
             request_id=self.request_id(chance),
         )
         return due_dates.move_due_dates(self.store, request, RULES, self.clock)

@@ -30,9 +30,8 @@ from tests.support.clocks import SettableClock
 from tests.support.frontend import RULES, LocalFrontend
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
-EXAMPLES: dict[Engine, int] = {"sqlite": 5, "postgresql": 2}
-TIMES_MORE = 20
-"""In the slow group."""
+QUICK: dict[Engine, int] = {"sqlite": 3, "postgresql": 1}
+THOROUGH: dict[Engine, int] = {"sqlite": 100, "postgresql": 40}
 
 WHICH = st.integers(0, 30)
 
@@ -188,8 +187,12 @@ def store(databases: FreshDatabases, engine: Engine) -> Iterator[Store]:
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("times", [1, pytest.param(TIMES_MORE, marks=pytest.mark.slow)])
-def test_pages_in_any_order_while_users_borrow(store: Store, engine: Engine, chance: random.Random, times: int) -> None:
+@pytest.mark.parametrize(
+    "examples", [pytest.param(QUICK, id="quick"), pytest.param(THOROUGH, id="thorough", marks=pytest.mark.slow)]
+)
+def test_pages_in_any_order_while_users_borrow(
+    store: Store, engine: Engine, chance: random.Random, examples: dict[Engine, int]
+) -> None:
     class Machine(Pages):
         pass
 
@@ -197,7 +200,7 @@ def test_pages_in_any_order_while_users_borrow(store: Store, engine: Engine, cha
     run_state_machine_as_test(
         seed(chance.getrandbits(64))(Machine),
         settings=settings(
-            max_examples=times * EXAMPLES[engine],
+            max_examples=examples[engine],
             phases=[Phase.generate],
             stateful_step_count=25,
             deadline=None,

@@ -42,7 +42,7 @@ from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
 from tests.sync.visits import VisitRules
 
-QUICK: dict[Engine, int] = {"sqlite": 7, "postgresql": 2}
+QUICK: dict[Engine, int] = {"sqlite": 5, "postgresql": 2}
 THOROUGH: dict[Engine, int] = {"sqlite": 200, "postgresql": 60}
 
 STEPS = 40

@@ -17,7 +17,13 @@ from tests.support.printed import scanned, texts, title_of
 EVERY_SHEET = pytest.mark.parametrize("sheet", SHEETS.values(), ids=SHEETS)
 
 
-@EVERY_SHEET
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        pytest.param(each, id=name, marks=[pytest.mark.slow] * (name in ("L7160", "5160")))
+        for name, each in SHEETS.items()
+    ],
+)
 def test_sheet_is_filled_row_by_row_from_its_first_free_label(sheet: Sheet) -> None:
     numbers = [f"{30_000_000_000_000 + place * 7_919}" for place in range(sheet.capacity)]
     made = sheets_of([item_label(number, "Dune", "823.914", "A1") for number in numbers], sheet, start=3)

@@ -110,10 +110,27 @@ def float_of(number: float) -> float:
     return float(nearest)
 
 
-@pytest.mark.parametrize("name", MESSAGES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(QUICK, max_examples=40)
+EACH_MESSAGE = pytest.mark.parametrize("name", MESSAGES)
+
+
+@EACH_MESSAGE
+@QUICK
 @given(data=st.data())
 def test_both_write_and_read_the_same(name: str, data: st.DataObject) -> None:
+    write_and_read_with_both(name, data)
+
+
+@pytest.mark.slow
+@EACH_MESSAGE
+@THOROUGH
+@given(data=st.data())
+def test_both_write_and_read_the_same_of_many_values(name: str, data: st.DataObject) -> None:
+    write_and_read_with_both(name, data)
+
+
+def write_and_read_with_both(name: str, data: st.DataObject) -> None:
     contract, message = MESSAGES[name]
     ours = data.draw(messages(message, IN_ANY if contract is TEST else ()))
     theirs = by_google(contract, name).FromString(ours.to_binary())

@@ -105,7 +105,8 @@ EXPLICIT = 1
 """protobuf-py's number for fields that distinguish unset from zero, and so may be absent."""
 
 # To make the message smaller takes longer than to read it.
-SEARCH = settings(max_examples=20, deadline=None, phases=[Phase.reuse, Phase.generate])
+SEARCH = settings(max_examples=5, deadline=None, phases=[Phase.reuse, Phase.generate])
+THOROUGH = settings(SEARCH, max_examples=20)
 
 
 def any_of(served: Contract, message: DescMessage) -> tuple[DescMessage, ...]:
@@ -130,10 +131,25 @@ def found(target: str, type_name: str) -> tuple[Contract, DescMessage]:
     return served, message
 
 
-@pytest.mark.parametrize(("target", "type_name"), ANSWERS)
+EACH_ANSWER = pytest.mark.parametrize(("target", "type_name"), ANSWERS)
+
+
+@EACH_ANSWER
 @SEARCH
 @given(data=st.data())
 def test_every_answer_matches_its_schema(target: str, type_name: str, data: st.DataObject) -> None:
+    match_schema(target, type_name, data)
+
+
+@pytest.mark.slow
+@EACH_ANSWER
+@THOROUGH
+@given(data=st.data())
+def test_many_values_of_every_answer_match_its_schema(target: str, type_name: str, data: st.DataObject) -> None:
+    match_schema(target, type_name, data)
+
+
+def match_schema(target: str, type_name: str, data: st.DataObject) -> None:
     served, message = found(target, type_name)
     made = data.draw(messages(message, any_of(served, message)))
 
@@ -142,12 +158,26 @@ def test_every_answer_matches_its_schema(target: str, type_name: str, data: st.D
     assert complaints(validator(served, message.type_name), answer) == []
 
 
-@pytest.mark.parametrize(("target", "type_name"), ANSWERS)
+@EACH_ANSWER
 @SEARCH
 @given(data=st.data())
 def test_an_answer_that_is_not_protobufs_does_not_match_the_schema(
     target: str, type_name: str, data: st.DataObject
 ) -> None:
+    match_only_what_is_protobufs(target, type_name, data)
+
+
+@pytest.mark.slow
+@EACH_ANSWER
+@THOROUGH
+@given(data=st.data())
+def test_many_answers_that_are_not_protobufs_do_not_match_the_schema(
+    target: str, type_name: str, data: st.DataObject
+) -> None:
+    match_only_what_is_protobufs(target, type_name, data)
+
+
+def match_only_what_is_protobufs(target: str, type_name: str, data: st.DataObject) -> None:
     served, message = found(target, type_name)
     answer = json.loads(data.draw(messages(message)).to_json(always_emit_implicit=True))
     always_there = [field.json_name for field in message.fields if field.presence != EXPLICIT]
@@ -198,7 +228,7 @@ def _of_other_types(value: Any, field: DescField) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("target", "type_name"), REQUESTS)
-@SEARCH
+@THOROUGH
 @given(data=st.data())
 def test_what_protobuf_prints_is_taken_as_a_request(target: str, type_name: str, data: st.DataObject) -> None:
     served, message = found(target, type_name)

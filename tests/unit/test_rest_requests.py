@@ -91,10 +91,27 @@ PATHS = st.sampled_from(["1", "a", "%2F", "true", "\u2028", "-"])
 CALLERS = st.sampled_from([None, "a"])
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(QUICK, max_examples=40)
+EACH_OPERATION = pytest.mark.parametrize("operation", OPERATIONS)
+
+
+@EACH_OPERATION
+@QUICK
 @given(data=st.data())
 def test_any_json_is_a_request_or_is_refused(operation: str, data: st.DataObject) -> None:
+    make_or_refuse(operation, data)
+
+
+@pytest.mark.slow
+@EACH_OPERATION
+@THOROUGH
+@given(data=st.data())
+def test_any_of_much_json_is_a_request_or_is_refused(operation: str, data: st.DataObject) -> None:
+    make_or_refuse(operation, data)
+
+
+def make_or_refuse(operation: str, data: st.DataObject) -> None:
     contract, rule = OPERATIONS[operation]
     objects, queries = asked_for(operation)
     body = json.dumps(data.draw(objects)).encode() if rule.body else None
