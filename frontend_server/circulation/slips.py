@@ -104,7 +104,7 @@ def _refuse_changed(loan: Loan) -> None:
 
 
 def _was_lent_since(loan: Loan) -> bool:
-    """Return whether the item of a loan that was returned was lent again. A cancelled check-out was no loan."""
+    """Return whether the item of a loan that was returned was lent again. A cancelled check-out was not a loan."""
     was_cancelled = Loan.return_time.is_null(False) & Loan.checkin_time.is_null()
     later = (Loan.book_id == loan.book_id) & (Loan.key > loan.key) & (Loan.borrow_time >= loan.checkin_time)
     return Loan.select().where(later, Loan.item_id == loan.item_id, ~was_cancelled).exists()
