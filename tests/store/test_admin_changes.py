@@ -178,6 +178,7 @@ def test_cursors_outlive_restarts(admin: Admin) -> None:
     admin.add("C")
     assert [change.book.title for change in admin.changes(first)[0]] == ["B", "C"]
     assert [change.book.title for change in admin.changes(second)[0]] == ["C"]
+    assert [change.WhichOneof("change") for change in admin.all_changes(second)[0]] == ["book", "item"]
 
 
 @pytest.mark.parametrize("restarts", [0, 1, 3])
@@ -188,7 +189,7 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
     clock = SettableClock()
     with bound_store("admin", admin_url) as store:
         admin = Admin(store, clock)
-        admin.add("A")
+        book = admin.add("A")
         _, before = admin.changes()
         receipt_before = admin.record(admin.user_record(1)).receipt
     backup = databases.copy(admin_url)
@@ -196,7 +197,8 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
         admin = Admin(store, clock, runs_on=True)
         for _ in range(restarts):
             admin.restart()
-        admin.add("lost")
+        book.title = "lost"
+        admin.update(book, "title")  # one revision, so that the cursor is the first that is not of the past
         _, after = admin.changes(before)
         receipt_after = admin.record(admin.user_record(2)).receipt
     with bound_store("admin", backup) as store:
