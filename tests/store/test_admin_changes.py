@@ -198,7 +198,7 @@ def test_a_store_restored_from_a_backup_knows_which_cursors_are_not_of_its_past(
         for _ in range(restarts):
             admin.restart()
         book.title = "lost"
-        admin.update(book, "title")  # one revision, so that the cursor is the first that is not of the past
+        admin.update(book, "title")  # one revision, so that the cursor is the first that is not valid any more
         _, after = admin.changes(before)
         receipt_after = admin.record(admin.user_record(2)).receipt
     with bound_store("admin", backup) as store:
