@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from service_kit.clock import TIMESTAMP_SECONDS
+from service_kit.errors import FieldInvalid
 
 Problem = tuple[str, str]
 """A field's path, and what is wrong with it."""
@@ -31,6 +32,12 @@ ENUM_NUMBERS = range(2**15)
 def message_problems(message: Message) -> list[Problem]:
     """List the fields of a message, and of all messages in it, whose values cannot be shown."""
     return list(_problems(message, ""))
+
+
+def check_values(message: Any) -> None:
+    """Raise `FieldInvalid` with the problems of `message_problems`: a rule for requests that have times."""
+    if found := message_problems(message):
+        raise FieldInvalid(*found)
 
 
 def is_valid_timestamp(time_of: Timestamp) -> bool:

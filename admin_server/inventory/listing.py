@@ -13,7 +13,7 @@ from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_UNSPECIFIED
 from library_domain.errors import BarcodeNotFound, ItemNotFound
 from service_kit.clock import micros
 from service_kit.errors import FieldInvalid
-from service_kit.message_checks import is_valid_timestamp
+from service_kit.message_checks import message_problems
 from service_kit.paging import page, page_size, row_position
 from service_kit.store import Store
 from service_kit.text.invisible import stripped
@@ -49,9 +49,7 @@ def found_item(condition: Any, item_id: str) -> Item:
 
 def check_list(request: ListItemsRequest) -> None:
     """Raise `FieldInvalid` with all that is wrong with a request for a list, in addition to the contract's rules."""
-    wrong = []
-    if not is_valid_timestamp(request.created_after):
-        wrong.append(("created_after", "is not a time of the years 1 to 9999"))
+    wrong = message_problems(request)
     try:
         _order(request)
     except FieldInvalid as error:

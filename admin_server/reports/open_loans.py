@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
 
-from admin_server.reports.periods import check_times
 from admin_server.reports.users import users_of_rows
 from admin_server.store.models import Loan, User
 from library.admin.v1.report_service_pb2 import ListOpenLoansRequest, OpenLoan
@@ -15,6 +14,7 @@ from library.v1 import user_pb2
 from library_domain.loans import loan_message
 from library_domain.local_dates import local_date, time_zone_or_none
 from service_kit.clock import FIRST_TIME, LAST_TIME, Clock, micros
+from service_kit.message_checks import check_values
 from service_kit.paging import KEY, page, page_size, position, token_refused
 from service_kit.statements import tuples
 from service_kit.store import Store
@@ -33,7 +33,7 @@ class OpenLoanPosition(NamedTuple):
 
 def list_open_loans(store: Store, request: ListOpenLoansRequest, clock: Clock) -> tuple[list[OpenLoan], str]:
     """Return a page of open loans, the earliest due time first, and the token of the next page."""
-    check_times(request)
+    check_values(request)
     now = clock()
     query = Loan.select(Loan.due_time, Loan.key).where(*_after(request), *_conditions(request, now))
     query = query.order_by(Loan.due_time, Loan.key).limit(page_size(request) + 1)

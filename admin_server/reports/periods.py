@@ -8,8 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from admin_server.store.models import Loan
 from service_kit.clock import micros
-from service_kit.errors import FieldInvalid
-from service_kit.message_checks import message_problems
+from service_kit.message_checks import check_values
 
 
 class PeriodRequest(Protocol):
@@ -29,15 +28,9 @@ class PeriodRequest(Protocol):
         """Return whether a field is set."""
 
 
-def check_times(request: Any) -> None:
-    """Raise `FieldInvalid` for a time that is not valid, by the documentation of Timestamp."""
-    if wrong := message_problems(request):
-        raise FieldInvalid(*wrong)
-
-
 def of_period(query: Any, request: PeriodRequest) -> Any:
     """Narrow a query of loans to those of a report; to all loans if nothing is set. Raises `FieldInvalid`."""
-    check_times(request)
+    check_values(request)
     conditions: list[Any] = []
     if request.HasField("start_time"):
         conditions.append(Loan.borrow_time >= micros(request.start_time))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import grpc
 
 from admin_server.reports import book_ranks, history, loan_counts, open_loans
-from admin_server.reports.periods import check_times
 from library.admin.v1 import report_service_pb2, report_service_pb2_grpc
 from library_domain.history import subject_of
 from service_kit.clock import Clock
+from service_kit.message_checks import check_values
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
@@ -17,10 +17,10 @@ from service_kit.validation import Rule
 SERVICE = report_service_pb2.DESCRIPTOR.services_by_name["ReportService"]
 
 RULES: dict[str, list[Rule]] = {
-    "ListOpenLoans": [check_times, open_loans.open_loans_position],
-    "ListMostLentBooks": [check_times, book_ranks.rank_position],
+    "ListOpenLoans": [check_values, open_loans.open_loans_position],
+    "ListMostLentBooks": [check_values, book_ranks.rank_position],
     "ListNeverLentBooks": [row_position],
-    "ListLoanCounts": [check_times, position],
+    "ListLoanCounts": [check_values, position],
     "ListHistory": [subject_of, row_position],
 }
 

@@ -9,7 +9,7 @@ from library.frontend.v1.circulation_service_pb2 import CheckOutRequest, Explain
 from library_domain.barcodes import normalized_barcode
 from service_kit.clock import micros
 from service_kit.errors import FieldInvalid
-from service_kit.message_checks import is_valid_timestamp
+from service_kit.message_checks import message_problems
 
 
 def check_user(request: CheckOutRequest | ExplainRuleRequest) -> None:
@@ -36,13 +36,8 @@ def check_codes(request: Any) -> None:
 
 def check_times(request: Any) -> None:
     """Raise `FieldInvalid` for a time that cannot be, and for days together with a due time."""
-    known = request.DESCRIPTOR.fields_by_name
-    problems = [
-        (field, "must be a time of the years 1 to 9999")
-        for field in ("due_time", "return_time", "time")
-        if field in known and not is_valid_timestamp(getattr(request, field))
-    ]
-    if "due_time" in known and request.HasField("due_time") and request.days:
+    problems = message_problems(request)
+    if "due_time" in request.DESCRIPTOR.fields_by_name and request.HasField("due_time") and request.days:
         problems.append(("due_time", "must not be set together with days"))
     if problems:
         raise FieldInvalid(*problems)
