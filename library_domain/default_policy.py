@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from google.type.money_pb2 import Money
 
-from library.v1.branch_pb2 import Branch
 from library.v1.circulation_rule_pb2 import (
     DUE_MODE_IGNORE,
     FINE_CHARGED_AT_START,
@@ -21,14 +20,8 @@ MAIN_BRANCH = "main"
 DEFAULT_RULE_ID = "0193cf10-0000-7000-8000-000000000001"
 """The id of the rule for everything. It cannot be deleted."""
 
-
 SETTINGS_ID = "settings"
 """The id of the one row of the library's settings in a store. The message has none."""
-
-
-def default_branch() -> Branch:
-    """Return the branch `main` as it is from the start. Its calendar has no closed days."""
-    return Branch(code=MAIN_BRANCH, display_name="Main library")
 
 
 def default_fine_rate() -> Money:

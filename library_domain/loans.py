@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from google.type.money_pb2 import Money
-
 from library.v1 import loan_pb2
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, LOAN_STATE_OVERDUE, LOAN_STATE_RETURNED, LOAN_STATE_UNSPECIFIED
 from library_domain.default_policy import MAIN_BRANCH
+from library_domain.money import money_nanos, set_amount
 from service_kit.clock import micros, timestamp
-
-NANOS = 1_000_000_000
 
 
 class LoanRow(Protocol):
@@ -71,12 +68,6 @@ def loan_message(row: LoanRow, now: int) -> loan_pb2.Loan:
     return loan
 
 
-def set_amount(money: Money, currency: str, nanos: int) -> None:
-    """Set a field to an amount in billionths of a unit of a currency."""
-    money.currency_code = currency
-    money.units, money.nanos = divmod(nanos, NANOS)
-
-
 def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
     """Convert a message to the columns of its row."""
     return {
@@ -90,7 +81,7 @@ def loan_columns(loan: loan_pb2.Loan) -> dict[str, object]:
         "return_time": micros(loan.return_time) if loan.HasField("return_time") else None,
         "renewal_count": loan.renewal_count,
         "fine_currency": loan.fine.currency_code,
-        "fine_nanos": loan.fine.units * NANOS + loan.fine.nanos,
+        "fine_nanos": money_nanos(loan.fine),
         "item_id": loan.item_id,
         "barcode": loan.barcode,
         "item_type": loan.item_type,

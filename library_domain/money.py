@@ -32,7 +32,7 @@ def money_nanos(money: Money) -> int:
     return money.units * NANOS + money.nanos
 
 
-def money_message(currency: str, minor_units: int) -> Money:
-    """Convert an amount that is not negative in minor units to the message."""
-    units, nanos = divmod(minor_units * minor_unit(currency), NANOS)
-    return Money(currency_code=currency, units=units, nanos=nanos)
+def set_amount(money: Money, currency: str, nanos: int) -> None:
+    """Set a field to an amount in billionths of a unit of a currency."""
+    money.currency_code = currency
+    money.units, money.nanos = divmod(nanos, NANOS)

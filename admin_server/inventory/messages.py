@@ -11,7 +11,7 @@ import peewee
 from admin_server.store.models import Item, Loan
 from library.v1 import item_pb2
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_PLACE_ON_SHELF
-from library_domain.loans import set_amount
+from library_domain.money import set_amount
 from service_kit.clock import is_time, timestamp
 from service_kit.statements import tuples
 from service_kit.unreadable import Damaged

@@ -40,7 +40,7 @@ from library.v1.history_pb2 import HISTORY_EVENT_CHECK_IN, HISTORY_EVENT_CHECK_I
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
 from library_domain.barcodes import normalized_barcode
 from library_domain.errors import BarcodeNotFound, LoanNotFound, LoanReturned, NoOpenLoan
-from library_domain.loans import set_amount
+from library_domain.money import set_amount
 from service_kit.clock import Clock, micros, rfc3339
 from service_kit.errors import FieldInvalid
 from service_kit.store import Store
@@ -96,16 +96,15 @@ def check_in(store: Store, request: CheckInRequest, rules: LendingRules, clock: 
     barcode = normalized_barcode(request.barcode)
 
     def take_back(alone: bool) -> CheckInResponse:
-        return _check_in(store, request, rules, clock, alone=alone)
+        return _check_in(store, barcode, request, rules, clock, alone=alone)
 
     with readable("item", barcode):
         return done_once(store, request, CheckInResponse, take_back, clock)
 
 
 def _check_in(
-    store: Store, request: CheckInRequest, rules: LendingRules, clock: Clock, *, alone: bool
+    store: Store, barcode: str, request: CheckInRequest, rules: LendingRules, clock: Clock, *, alone: bool
 ) -> CheckInResponse:
-    barcode = normalized_barcode(request.barcode)
     item = find_item(barcode)
     if item is None:
         raise BarcodeNotFound(barcode=barcode)

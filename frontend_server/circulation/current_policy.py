@@ -16,7 +16,7 @@ from frontend_server.store.models import Branch, Calendar, CirculationRule, Libr
 from library.v1 import branch_pb2, calendar_pb2, circulation_rule_pb2, library_settings_pb2
 from library_domain.calendars import Calendar as OpenDays
 from library_domain.default_policy import default_rule
-from library_domain.loans import set_amount
+from library_domain.money import set_amount
 from service_kit.machine_zone import machine_zone
 from service_kit.statements import Statement, tuples
 from service_kit.store import Store

@@ -12,8 +12,8 @@ from frontend_server.circulation.fines import fine_so_far
 from frontend_server.circulation.policy import Policy
 from frontend_server.store.models import Item, Loan
 from library.v1 import item_pb2, loan_pb2
-from library_domain.loans import loan_message, set_amount
-from library_domain.money import minor_unit
+from library_domain.loans import loan_message
+from library_domain.money import minor_unit, set_amount
 from service_kit.statements import Statement, param
 
 OTHER_FINES = Statement(

@@ -21,7 +21,6 @@ from library.admin.v1.branch_service_pb2 import (
 )
 from library.v1.branch_pb2 import Branch
 from library.v1.calendar_pb2 import Calendar, CalendarException, ClosedRange, YearlyDay
-from library_domain.default_policy import default_branch
 from library_domain.errors import BranchExists
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
@@ -87,7 +86,7 @@ def test_a_library_has_one_branch_from_the_start_which_is_not_sent_until_it_is_c
     admin: Admin, librarian: Librarian
 ) -> None:
     main = librarian.get()
-    expected = default_branch()
+    expected = Branch(code="main", display_name="Main library")
     expected.etag = main.etag
     assert main == expected
     assert list(librarian.page().branches) == [main]

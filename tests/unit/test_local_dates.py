@@ -4,9 +4,10 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+from google.type.money_pb2 import Money
 
 from library_domain.local_dates import end_of_date, last_date_before, local_date, time_zone_names, time_zone_or_none
-from library_domain.money import minor_unit, money_message, money_nanos, rounded_to_minor_units
+from library_domain.money import minor_unit, money_nanos, rounded_to_minor_units, set_amount
 from service_kit.clock import DAY, FIRST_TIME, LAST_TIME
 from tests.support.lending_terms import BERLIN, at, day
 
@@ -51,6 +52,7 @@ def test_minor_units(currency: str, unit: int) -> None:
     assert rounded_to_minor_units(currency, 7 * unit + unit // 2) == 8
     assert rounded_to_minor_units(currency, 7 * unit + unit // 2 - 1) == 7
     for minor in (0, 7, 123_456_789):
-        message = money_message(currency, minor)
+        message = Money()
+        set_amount(message, currency, minor * unit)
         assert (message.currency_code, money_nanos(message)) == (currency, minor * unit)
         assert 0 <= message.nanos < 1_000_000_000
