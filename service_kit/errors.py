@@ -190,6 +190,12 @@ class Unauthenticated(ServiceError):
     status = grpc.StatusCode.UNAUTHENTICATED
 
 
+class PermissionDenied(ServiceError):
+    """The caller is known, and may not do this."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
 class Unavailable(ServiceError):
     """The server cannot answer at present. A retry can succeed."""
 

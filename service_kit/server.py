@@ -18,6 +18,7 @@ from service_kit.addresses import AddressTaken
 from service_kit.calls.handlers import Lanes, PreparingInterceptor
 from service_kit.calls.lanes import OpenCalls
 from service_kit.calls.register import CLIENT_SECONDS, STREAM_SECONDS, Lane
+from service_kit.calls.steps.admission import Guard
 from service_kit.calls.workers import Workers
 from service_kit.channel import MESSAGE_BYTES
 from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
@@ -155,9 +156,10 @@ class Server:
             apart=lane(Lane("calls of another service of the library", APART_CALLS, APART_THREADS), long),
         )
 
-    def add(self, services: Iterable[Service]) -> None:
-        """Serve these services, health and reflection."""
+    def add(self, services: Iterable[Service], guard: Guard | None = None) -> None:
+        """Serve these services, health and reflection. The guard decides who may call the services."""
         for service in services:
+            service.servicer.guard = guard
             service.add(service.servicer, self.grpc)
             self._names.append(service.descriptor.full_name)
             if service.is_apart:

@@ -10,6 +10,8 @@ from library_client.library_error import FieldViolation, LibraryError
 
 __all__ = [
     "AdminUnavailable",
+    "ApiTokenExists",
+    "ApiTokenNotFound",
     "BY_REASON",
     "BarcodeTaken",
     "BlockNotFound",
@@ -42,6 +44,7 @@ __all__ = [
     "ItemOnLoan",
     "ItemTypeLimitReached",
     "ItemWithdrawn",
+    "LastAdmin",
     "LibraryError",
     "LoanLimitReached",
     "LoanNotFound",
@@ -53,18 +56,29 @@ __all__ = [
     "NeverOpen",
     "NoCopyAvailable",
     "NotServing",
+    "NotYourOwn",
     "OtherFrontend",
+    "OverrideNotPermitted",
+    "ProviderNotSetUp",
+    "ProviderUnavailable",
     "RenewalLimitReached",
     "RenewalTooEarly",
     "RequestIdReused",
+    "RoleRequired",
     "RowUnreadable",
     "RuleExists",
     "RuleNotFound",
     "RuleNotLendable",
     "RuleRequired",
+    "ScopeRequired",
     "ServerBusy",
+    "SessionEnded",
+    "SignInFailed",
+    "SignInRequired",
+    "SignInThrottled",
     "StoreUnavailable",
     "SyncSecretWrong",
+    "TokenInvalid",
     "UserBlocked",
     "UserClosed",
     "UserHasLoans",
@@ -625,6 +639,141 @@ class BlockNotFound(LibraryError):
     reason = "BLOCK_NOT_FOUND"
 
 
+class SignInRequired(LibraryError):
+    """The method needs a caller who has signed in, and this call has no token.
+
+    Sign in, and send the access token as `authorization: Bearer TOKEN`.
+
+    Status: UNAUTHENTICATED.
+    """
+
+    reason = "SIGN_IN_REQUIRED"
+
+
+class TokenInvalid(LibraryError):
+    """The token of this call is not valid: it is malformed or not signed by this library, has expired or was revoked, or
+    its session or account has ended.
+
+    Refresh the session, or sign in again.
+
+    Status: UNAUTHENTICATED.
+    """
+
+    reason = "TOKEN_INVALID"
+
+
+class RoleRequired(LibraryError):
+    """The method, or the user whom the call is about, needs a higher role than the caller's; the metadata has both.
+
+    Status: PERMISSION_DENIED.
+    """
+
+    reason = "ROLE_REQUIRED"
+
+
+class NotYourOwn(LibraryError):
+    """A patron can act only for himself or herself; the metadata has the field that names somebody else.
+
+    Status: PERMISSION_DENIED.
+    """
+
+    reason = "NOT_YOUR_OWN"
+
+
+class OverrideNotPermitted(LibraryError):
+    """The caller may not override these refusals; the metadata has them.
+
+    Status: PERMISSION_DENIED.
+    """
+
+    reason = "OVERRIDE_NOT_PERMITTED"
+
+
+class ScopeRequired(LibraryError):
+    """The API token is limited to other methods; the metadata has the scopes.
+
+    Status: PERMISSION_DENIED.
+    """
+
+    reason = "SCOPE_REQUIRED"
+
+
+class SignInFailed(LibraryError):
+    """No user has this name and this secret.
+
+    Status: UNAUTHENTICATED.
+    """
+
+    reason = "SIGN_IN_FAILED"
+
+
+class SignInThrottled(LibraryError):
+    """Too many attempts to sign in failed; the metadata has the seconds to wait.
+
+    Status: RESOURCE_EXHAUSTED.
+    """
+
+    reason = "SIGN_IN_THROTTLED"
+
+
+class SessionEnded(LibraryError):
+    """The session has ended, or the refresh token is not its newest one.
+
+    Sign in again.
+
+    Status: UNAUTHENTICATED.
+    """
+
+    reason = "SESSION_ENDED"
+
+
+class ProviderNotSetUp(LibraryError):
+    """The library has no OpenID provider.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "PROVIDER_NOT_SET_UP"
+
+
+class ProviderUnavailable(LibraryError):
+    """The OpenID provider did not answer.
+
+    Status: UNAVAILABLE.
+    """
+
+    reason = "PROVIDER_UNAVAILABLE"
+
+
+class LastAdmin(LibraryError):
+    """The library would have no admin any more.
+
+    Grant the role to somebody else first.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "LAST_ADMIN"
+
+
+class ApiTokenExists(LibraryError):
+    """An API token that was not revoked has this name.
+
+    Status: ALREADY_EXISTS.
+    """
+
+    reason = "API_TOKEN_EXISTS"
+
+
+class ApiTokenNotFound(LibraryError):
+    """No API token has this id.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "API_TOKEN_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -684,5 +833,19 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "CANNOT_CANCEL": CannotCancel,
     "CARD_NUMBER_TAKEN": CardNumberTaken,
     "BLOCK_NOT_FOUND": BlockNotFound,
+    "SIGN_IN_REQUIRED": SignInRequired,
+    "TOKEN_INVALID": TokenInvalid,
+    "ROLE_REQUIRED": RoleRequired,
+    "NOT_YOUR_OWN": NotYourOwn,
+    "OVERRIDE_NOT_PERMITTED": OverrideNotPermitted,
+    "SCOPE_REQUIRED": ScopeRequired,
+    "SIGN_IN_FAILED": SignInFailed,
+    "SIGN_IN_THROTTLED": SignInThrottled,
+    "SESSION_ENDED": SessionEnded,
+    "PROVIDER_NOT_SET_UP": ProviderNotSetUp,
+    "PROVIDER_UNAVAILABLE": ProviderUnavailable,
+    "LAST_ADMIN": LastAdmin,
+    "API_TOKEN_EXISTS": ApiTokenExists,
+    "API_TOKEN_NOT_FOUND": ApiTokenNotFound,
 }
 """The exception of each reason."""

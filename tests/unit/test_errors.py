@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2
 
+import library_domain.access.errors
 import library_domain.errors
 from library.v1.error_reason_pb2 import ErrorReason
 from library_domain.contract import contract_descriptors
@@ -18,7 +19,7 @@ from service_kit.errors import FieldInvalid, ServiceError, combined, rich_status
 PREFIX = "ERROR_REASON_"
 
 
-MODULES = (errors.__name__, library_domain.errors.__name__)
+MODULES = (errors.__name__, library_domain.errors.__name__, library_domain.access.errors.__name__)
 
 
 def groups_others(error: type[ServiceError]) -> bool:
@@ -31,7 +32,7 @@ def groups_others(error: type[ServiceError]) -> bool:
 
 ERRORS: list[type[ServiceError]] = [
     found
-    for module in (errors, library_domain.errors)
+    for module in (errors, library_domain.errors, library_domain.access.errors)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, ServiceError) and found.__module__ == module.__name__
     if not groups_others(found)

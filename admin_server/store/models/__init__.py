@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from admin_server.store.models.access import IS_VALID_TOKEN, ApiToken, AuditEntry, AuditObject, SigningKey, StaffRole
 from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
@@ -25,6 +26,7 @@ __all__ = [
     "HAS_TYPE",
     "IN_CATALOGUE",
     "IS_RULE",
+    "IS_VALID_TOKEN",
     "LOCK_ORDER",
     "MIGRATIONS",
     "MODELS",
@@ -34,6 +36,9 @@ __all__ = [
     "NOT_WITHDRAWN",
     "SCHEMA",
     "WORD_INDEXES",
+    "ApiToken",
+    "AuditEntry",
+    "AuditObject",
     "Book",
     "Branch",
     "Calendar",
@@ -47,6 +52,8 @@ __all__ = [
     "Item",
     "LibrarySettings",
     "Loan",
+    "SigningKey",
+    "StaffRole",
     "User",
     "bind",
 ]
@@ -54,7 +61,7 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
-LOCK_ORDER = ("frontend", "import_run", "book", "counter", "series", "request")
+LOCK_ORDER = ("frontend", "audit_entry", "audit_object", "import_run", "book", "counter", "series", "request")
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the order.
@@ -69,6 +76,9 @@ GUARDED_TABLES = {
     "calendar": "counter",
     "circulation_rule": "counter",
     "library_settings": "counter",
+    "staff_role": "counter",
+    "api_token": "counter",
+    "signing_key": "frontend",
     "epoch": "counter",
     "vocabulary": "counter",
     "import_row": "import_run",
@@ -91,6 +101,11 @@ MODELS = [
     Calendar,
     CirculationRule,
     LibrarySettings,
+    StaffRole,
+    ApiToken,
+    SigningKey,
+    AuditEntry,
+    AuditObject,
     Epoch,
     Frontend,
     ImportRun,

@@ -7,6 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frontend_server.store.models.access import (
+    ApiToken,
+    AuditEntry,
+    CallerColumns,
+    Credential,
+    Session,
+    SigningKey,
+    SignInTally,
+    StaffRole,
+)
 from frontend_server.store.models.books import CAN_BE_BORROWED, IN_CATALOGUE, LEFT_OUT, Book
 from frontend_server.store.models.clock import ClockMark
 from frontend_server.store.models.history import HistoryEntry
@@ -52,17 +62,25 @@ __all__ = [
     "NOT_CLOSED",
     "SCHEMA",
     "WORD_INDEXES",
+    "ApiToken",
+    "AuditEntry",
     "Book",
     "Branch",
     "Calendar",
+    "CallerColumns",
     "CirculationRule",
     "ClockMark",
+    "Credential",
     "HistoryEntry",
     "Item",
     "LibrarySettings",
     "Loan",
     "PolicyColumns",
+    "Session",
     "SetAside",
+    "SignInTally",
+    "SigningKey",
+    "StaffRole",
     "SyncState",
     "User",
     "bind",
@@ -76,7 +94,10 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("frontend", MIGRATIONS)
 
-LOCK_ORDER = ("sync_state", "history", "loan", "book", "series", "user_account", "counter", "request")
+LOCK_ORDER = (
+    *("sync_state", "audit_entry", "history", "loan", "book", "series", "user_account"),
+    *("credential", "session", "sign_in_tally", "signing_key", "counter", "request"),
+)
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 Every change locks the counter until it commits. So it is locked as late as possible, after each statement that can
@@ -92,12 +113,15 @@ GUARDED_TABLES = {
     "calendar": "sync_state",
     "circulation_rule": "sync_state",
     "library_settings": "sync_state",
+    "staff_role": "sync_state",
+    "api_token": "sync_state",
 }
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked."""
 
 MODELS = [
     *(Counter, Book, Item, User, Loan, HistoryEntry),
     *(Branch, Calendar, CirculationRule, LibrarySettings),
+    *(Credential, Session, SignInTally, SigningKey, AuditEntry, StaffRole, ApiToken),
     *(SyncState, SetAside, ClockMark, VocabularyWord, AnsweredRequest),
 ]
 

@@ -7,6 +7,7 @@ server and under grpcio-testing.
 
 from __future__ import annotations
 
+from service_kit.calls.steps.admission import admit_callers
 from service_kit.calls.steps.authentication import authenticate
 from service_kit.calls.steps.errors import send_errors
 from service_kit.calls.steps.faults import translate_faults
@@ -22,7 +23,8 @@ STEPS: tuple[Step, ...] = (
     log_outcomes,  # logs how each call ended, and how long it took
     translate_faults,  # turns errors of the store and faults of ours into errors for clients
     refuse_until_ready,  # refuses calls until the server is open
-    authenticate,  # refuses callers that are not known
+    admit_callers,  # refuses callers who may not call, if the server has a guard
+    authenticate,  # refuses other services that are not known
     read_streams_to_their_end,  # raises an error at the end of a client's stream that was cut off
     report_all_problems,  # adds to the problems of a request those that the method's own rules find
     check_requests,  # checks requests by the rules of the contract

@@ -26,11 +26,12 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import branch_pb2 as library_dot_v1_dot_branch__pb2
 from library.v1 import calendar_pb2 as library_dot_v1_dot_calendar__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/branch_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\"f\n\x13\x43reateBranchRequest\x12.\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.BranchB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"/\n\x10GetBranchRequest\x12\x1b\n\x04\x63ode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"O\n\x13ListBranchesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"U\n\x14ListBranchesResponse\x12$\n\x08\x62ranches\x18\x01 \x03(\x0b\x32\x12.library.v1.Branch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x97\x01\n\x13UpdateBranchRequest\x12.\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.BranchB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"3\n\x12GetCalendarRequest\x12\x1d\n\x06\x62ranch\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"\x9d\x01\n\x15UpdateCalendarRequest\x12\x32\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x14.library.v1.CalendarB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xea\x05\n\rBranchService\x12m\n\x0c\x43reateBranch\x12%.library.admin.v1.CreateBranchRequest\x1a\x12.library.v1.Branch\"\"\x82\xd3\xe4\x93\x02\x1c\"\x12/admin/v1/branches:\x06\x62ranch\x12\x66\n\tGetBranch\x12\".library.admin.v1.GetBranchRequest\x1a\x12.library.v1.Branch\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/admin/v1/branches/{code}\x12y\n\x0cListBranches\x12%.library.admin.v1.ListBranchesRequest\x1a&.library.admin.v1.ListBranchesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/branches\x12{\n\x0cUpdateBranch\x12%.library.admin.v1.UpdateBranchRequest\x1a\x12.library.v1.Branch\"0\x82\xd3\xe4\x93\x02*2 /admin/v1/branches/{branch.code}:\x06\x62ranch\x12w\n\x0bGetCalendar\x12$.library.admin.v1.GetCalendarRequest\x1a\x14.library.v1.Calendar\",\x82\xd3\xe4\x93\x02&\x12$/admin/v1/branches/{branch}/calendar\x12\x90\x01\n\x0eUpdateCalendar\x12\'.library.admin.v1.UpdateCalendarRequest\x1a\x14.library.v1.Calendar\"?\x82\xd3\xe4\x93\x02\x39\x32-/admin/v1/branches/{calendar.branch}/calendar:\x08\x63\x61lendarb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/branch_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\"f\n\x13\x43reateBranchRequest\x12.\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.BranchB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"/\n\x10GetBranchRequest\x12\x1b\n\x04\x63ode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"O\n\x13ListBranchesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"U\n\x14ListBranchesResponse\x12$\n\x08\x62ranches\x18\x01 \x03(\x0b\x32\x12.library.v1.Branch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x97\x01\n\x13UpdateBranchRequest\x12.\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.BranchB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"3\n\x12GetCalendarRequest\x12\x1d\n\x06\x62ranch\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"\x9d\x01\n\x15UpdateCalendarRequest\x12\x32\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x14.library.v1.CalendarB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x8f\x06\n\rBranchService\x12s\n\x0c\x43reateBranch\x12%.library.admin.v1.CreateBranchRequest\x1a\x12.library.v1.Branch\"(\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1c\"\x12/admin/v1/branches:\x06\x62ranch\x12l\n\tGetBranch\x12\".library.admin.v1.GetBranchRequest\x1a\x12.library.v1.Branch\"\'\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/admin/v1/branches/{code}\x12\x7f\n\x0cListBranches\x12%.library.admin.v1.ListBranchesRequest\x1a&.library.admin.v1.ListBranchesResponse\" \xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/branches\x12\x81\x01\n\x0cUpdateBranch\x12%.library.admin.v1.UpdateBranchRequest\x1a\x12.library.v1.Branch\"6\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02*2 /admin/v1/branches/{branch.code}:\x06\x62ranch\x12}\n\x0bGetCalendar\x12$.library.admin.v1.GetCalendarRequest\x1a\x14.library.v1.Calendar\"2\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02&\x12$/admin/v1/branches/{branch}/calendar\x12\x96\x01\n\x0eUpdateCalendar\x12\'.library.admin.v1.UpdateCalendarRequest\x1a\x14.library.v1.Calendar\"E\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x39\x32-/admin/v1/branches/{calendar.branch}/calendar:\x08\x63\x61lendarb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,31 +59,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECALENDARREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPDATECALENDARREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_BRANCHSERVICE'].methods_by_name['CreateBranch']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['CreateBranch']._serialized_options = b'\202\323\344\223\002\034\"\022/admin/v1/branches:\006branch'
+  _globals['_BRANCHSERVICE'].methods_by_name['CreateBranch']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\034\"\022/admin/v1/branches:\006branch'
   _globals['_BRANCHSERVICE'].methods_by_name['GetBranch']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['GetBranch']._serialized_options = b'\202\323\344\223\002\033\022\031/admin/v1/branches/{code}'
+  _globals['_BRANCHSERVICE'].methods_by_name['GetBranch']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\033\022\031/admin/v1/branches/{code}'
   _globals['_BRANCHSERVICE'].methods_by_name['ListBranches']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['ListBranches']._serialized_options = b'\202\323\344\223\002\024\022\022/admin/v1/branches'
+  _globals['_BRANCHSERVICE'].methods_by_name['ListBranches']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\024\022\022/admin/v1/branches'
   _globals['_BRANCHSERVICE'].methods_by_name['UpdateBranch']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['UpdateBranch']._serialized_options = b'\202\323\344\223\002*2 /admin/v1/branches/{branch.code}:\006branch'
+  _globals['_BRANCHSERVICE'].methods_by_name['UpdateBranch']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002*2 /admin/v1/branches/{branch.code}:\006branch'
   _globals['_BRANCHSERVICE'].methods_by_name['GetCalendar']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['GetCalendar']._serialized_options = b'\202\323\344\223\002&\022$/admin/v1/branches/{branch}/calendar'
+  _globals['_BRANCHSERVICE'].methods_by_name['GetCalendar']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002&\022$/admin/v1/branches/{branch}/calendar'
   _globals['_BRANCHSERVICE'].methods_by_name['UpdateCalendar']._loaded_options = None
-  _globals['_BRANCHSERVICE'].methods_by_name['UpdateCalendar']._serialized_options = b'\202\323\344\223\00292-/admin/v1/branches/{calendar.branch}/calendar:\010calendar'
-  _globals['_CREATEBRANCHREQUEST']._serialized_start=237
-  _globals['_CREATEBRANCHREQUEST']._serialized_end=339
-  _globals['_GETBRANCHREQUEST']._serialized_start=341
-  _globals['_GETBRANCHREQUEST']._serialized_end=388
-  _globals['_LISTBRANCHESREQUEST']._serialized_start=390
-  _globals['_LISTBRANCHESREQUEST']._serialized_end=469
-  _globals['_LISTBRANCHESRESPONSE']._serialized_start=471
-  _globals['_LISTBRANCHESRESPONSE']._serialized_end=556
-  _globals['_UPDATEBRANCHREQUEST']._serialized_start=559
-  _globals['_UPDATEBRANCHREQUEST']._serialized_end=710
-  _globals['_GETCALENDARREQUEST']._serialized_start=712
-  _globals['_GETCALENDARREQUEST']._serialized_end=763
-  _globals['_UPDATECALENDARREQUEST']._serialized_start=766
-  _globals['_UPDATECALENDARREQUEST']._serialized_end=923
-  _globals['_BRANCHSERVICE']._serialized_start=926
-  _globals['_BRANCHSERVICE']._serialized_end=1672
+  _globals['_BRANCHSERVICE'].methods_by_name['UpdateCalendar']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\00292-/admin/v1/branches/{calendar.branch}/calendar:\010calendar'
+  _globals['_CREATEBRANCHREQUEST']._serialized_start=269
+  _globals['_CREATEBRANCHREQUEST']._serialized_end=371
+  _globals['_GETBRANCHREQUEST']._serialized_start=373
+  _globals['_GETBRANCHREQUEST']._serialized_end=420
+  _globals['_LISTBRANCHESREQUEST']._serialized_start=422
+  _globals['_LISTBRANCHESREQUEST']._serialized_end=501
+  _globals['_LISTBRANCHESRESPONSE']._serialized_start=503
+  _globals['_LISTBRANCHESRESPONSE']._serialized_end=588
+  _globals['_UPDATEBRANCHREQUEST']._serialized_start=591
+  _globals['_UPDATEBRANCHREQUEST']._serialized_end=742
+  _globals['_GETCALENDARREQUEST']._serialized_start=744
+  _globals['_GETCALENDARREQUEST']._serialized_end=795
+  _globals['_UPDATECALENDARREQUEST']._serialized_start=798
+  _globals['_UPDATECALENDARREQUEST']._serialized_end=955
+  _globals['_BRANCHSERVICE']._serialized_start=958
+  _globals['_BRANCHSERVICE']._serialized_end=1741
 # @@protoc_insertion_point(module_scope)

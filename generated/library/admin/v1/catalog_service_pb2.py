@@ -27,10 +27,11 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/book.proto\"\x9b\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xdc\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"\x9a\x01\n\rImportOptions\x12\x1b\n\x06run_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x18\n\x06source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"Q\n\x15ListImportRunsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"\x8c\x01\n\x11UndoImportRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\x96\x07\n\x0e\x43\x61talogService\x12Y\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12[\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12m\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12l\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"\'\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12\x61\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x7f\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x12\x81\x01\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/importRuns\x12\x86\x01\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/admin/v1/importRuns/{run_id}:undo:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\x9b\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xdc\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"\x9a\x01\n\rImportOptions\x12\x1b\n\x06run_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x18\n\x06source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"Q\n\x15ListImportRunsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"\x8c\x01\n\x11UndoImportRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\xc7\x07\n\x0e\x43\x61talogService\x12_\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\" \xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12\x61\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12s\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x1d\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12r\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"-\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12g\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x85\x01\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"\'\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x12\x87\x01\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/importRuns\x12\x8c\x01\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponse\"3\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\'\"\"/admin/v1/importRuns/{run_id}:undo:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -104,63 +105,63 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNDOIMPORTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UNDOIMPORTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_CATALOGSERVICE'].methods_by_name['AddBook']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['AddBook']._serialized_options = b'\202\323\344\223\002\024\"\017/admin/v1/books:\001*'
+  _globals['_CATALOGSERVICE'].methods_by_name['AddBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\024\"\017/admin/v1/books:\001*'
   _globals['_CATALOGSERVICE'].methods_by_name['GetBook']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['GetBook']._serialized_options = b'\202\323\344\223\002\026\022\024/admin/v1/books/{id}'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/books/{id}'
   _globals['_CATALOGSERVICE'].methods_by_name['ListBooks']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['ListBooks']._serialized_options = b'\202\323\344\223\002\021\022\017/admin/v1/books'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListBooks']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\021\022\017/admin/v1/books'
   _globals['_CATALOGSERVICE'].methods_by_name['UpdateBook']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['UpdateBook']._serialized_options = b'\202\323\344\223\002!2\031/admin/v1/books/{book.id}:\004book'
+  _globals['_CATALOGSERVICE'].methods_by_name['UpdateBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002!2\031/admin/v1/books/{book.id}:\004book'
   _globals['_CATALOGSERVICE'].methods_by_name['RemoveBook']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['RemoveBook']._serialized_options = b'\202\323\344\223\002\026*\024/admin/v1/books/{id}'
+  _globals['_CATALOGSERVICE'].methods_by_name['RemoveBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026*\024/admin/v1/books/{id}'
   _globals['_CATALOGSERVICE'].methods_by_name['ImportBooks']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['ImportBooks']._serialized_options = b'\202\323\344\223\002\033\"\026/admin/v1/books:import:\001*'
+  _globals['_CATALOGSERVICE'].methods_by_name['ImportBooks']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\033\"\026/admin/v1/books:import:\001*'
   _globals['_CATALOGSERVICE'].methods_by_name['ListImportRuns']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['ListImportRuns']._serialized_options = b'\202\323\344\223\002\026\022\024/admin/v1/importRuns'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListImportRuns']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/importRuns'
   _globals['_CATALOGSERVICE'].methods_by_name['UndoImport']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['UndoImport']._serialized_options = b'\202\323\344\223\002\'\"\"/admin/v1/importRuns/{run_id}:undo:\001*'
-  _globals['_ONDUPLICATE']._serialized_start=2858
-  _globals['_ONDUPLICATE']._serialized_end=2978
-  _globals['_IMPORTRESULT']._serialized_start=2981
-  _globals['_IMPORTRESULT']._serialized_end=3170
-  _globals['_UNDORESULT']._serialized_start=3173
-  _globals['_UNDORESULT']._serialized_end=3352
-  _globals['_ADDBOOKREQUEST']._serialized_start=243
-  _globals['_ADDBOOKREQUEST']._serialized_end=654
-  _globals['_GETBOOKREQUEST']._serialized_start=656
-  _globals['_GETBOOKREQUEST']._serialized_end=698
-  _globals['_LISTBOOKSREQUEST']._serialized_start=701
-  _globals['_LISTBOOKSREQUEST']._serialized_end=921
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=923
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=1000
-  _globals['_UPDATEBOOKREQUEST']._serialized_start=1003
-  _globals['_UPDATEBOOKREQUEST']._serialized_end=1148
-  _globals['_REMOVEBOOKREQUEST']._serialized_start=1150
-  _globals['_REMOVEBOOKREQUEST']._serialized_end=1246
-  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1249
-  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1410
-  _globals['_IMPORTOPTIONS']._serialized_start=1413
-  _globals['_IMPORTOPTIONS']._serialized_end=1567
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1569
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1641
-  _globals['_IMPORTOUTCOME']._serialized_start=1644
-  _globals['_IMPORTOUTCOME']._serialized_end=1858
-  _globals['_FIELDPROBLEM']._serialized_start=1860
-  _globals['_FIELDPROBLEM']._serialized_end=1910
-  _globals['_FIELDCHANGE']._serialized_start=1912
-  _globals['_FIELDCHANGE']._serialized_end=1978
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=1980
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=2061
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=2063
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2162
-  _globals['_IMPORTRUN']._serialized_start=2165
-  _globals['_IMPORTRUN']._serialized_end=2524
-  _globals['_UNDOIMPORTREQUEST']._serialized_start=2527
-  _globals['_UNDOIMPORTREQUEST']._serialized_end=2667
-  _globals['_UNDOIMPORTRESPONSE']._serialized_start=2669
-  _globals['_UNDOIMPORTRESPONSE']._serialized_end=2763
-  _globals['_UNDOOUTCOME']._serialized_start=2765
-  _globals['_UNDOOUTCOME']._serialized_end=2856
-  _globals['_CATALOGSERVICE']._serialized_start=3355
-  _globals['_CATALOGSERVICE']._serialized_end=4273
+  _globals['_CATALOGSERVICE'].methods_by_name['UndoImport']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\'\"\"/admin/v1/importRuns/{run_id}:undo:\001*'
+  _globals['_ONDUPLICATE']._serialized_start=2890
+  _globals['_ONDUPLICATE']._serialized_end=3010
+  _globals['_IMPORTRESULT']._serialized_start=3013
+  _globals['_IMPORTRESULT']._serialized_end=3202
+  _globals['_UNDORESULT']._serialized_start=3205
+  _globals['_UNDORESULT']._serialized_end=3384
+  _globals['_ADDBOOKREQUEST']._serialized_start=275
+  _globals['_ADDBOOKREQUEST']._serialized_end=686
+  _globals['_GETBOOKREQUEST']._serialized_start=688
+  _globals['_GETBOOKREQUEST']._serialized_end=730
+  _globals['_LISTBOOKSREQUEST']._serialized_start=733
+  _globals['_LISTBOOKSREQUEST']._serialized_end=953
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=955
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=1032
+  _globals['_UPDATEBOOKREQUEST']._serialized_start=1035
+  _globals['_UPDATEBOOKREQUEST']._serialized_end=1180
+  _globals['_REMOVEBOOKREQUEST']._serialized_start=1182
+  _globals['_REMOVEBOOKREQUEST']._serialized_end=1278
+  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1281
+  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1442
+  _globals['_IMPORTOPTIONS']._serialized_start=1445
+  _globals['_IMPORTOPTIONS']._serialized_end=1599
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1601
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1673
+  _globals['_IMPORTOUTCOME']._serialized_start=1676
+  _globals['_IMPORTOUTCOME']._serialized_end=1890
+  _globals['_FIELDPROBLEM']._serialized_start=1892
+  _globals['_FIELDPROBLEM']._serialized_end=1942
+  _globals['_FIELDCHANGE']._serialized_start=1944
+  _globals['_FIELDCHANGE']._serialized_end=2010
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=2012
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=2093
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=2095
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2194
+  _globals['_IMPORTRUN']._serialized_start=2197
+  _globals['_IMPORTRUN']._serialized_end=2556
+  _globals['_UNDOIMPORTREQUEST']._serialized_start=2559
+  _globals['_UNDOIMPORTREQUEST']._serialized_end=2699
+  _globals['_UNDOIMPORTRESPONSE']._serialized_start=2701
+  _globals['_UNDOIMPORTRESPONSE']._serialized_end=2795
+  _globals['_UNDOOUTCOME']._serialized_start=2797
+  _globals['_UNDOOUTCOME']._serialized_end=2888
+  _globals['_CATALOGSERVICE']._serialized_start=3387
+  _globals['_CATALOGSERVICE']._serialized_end=4354
 # @@protoc_insertion_point(module_scope)

@@ -27,10 +27,11 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import item_pb2 as library_dot_v1_dot_item__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/admin/v1/inventory_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/item.proto\"`\n\x11\x43reateItemRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xe5\x01\n\x17\x42\x61tchCreateItemsRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x19\n\x05\x63ount\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12#\n\x08\x62\x61rcodes\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18(\x12\x1e\n\rfirst_barcode\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1d\n\x0clast_barcode\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\";\n\x18\x42\x61tchCreateItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\"*\n\x0eGetItemRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"3\n\x11LookupItemRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"\xbb\x02\n\x10ListItemsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1c\n\x07\x62ook_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x15.library.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1a\n\titem_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05shelf\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\x0e\x62\x61rcode_prefix\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x31\n\rcreated_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateItemRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"v\n\x13WithdrawItemRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x15\n\x04\x65tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xc0\x06\n\x10InventoryService\x12\x62\n\nCreateItem\x12#.library.admin.v1.CreateItemRequest\x1a\x10.library.v1.Item\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x0f/admin/v1/items:\x04item\x12\x91\x01\n\x10\x42\x61tchCreateItems\x12).library.admin.v1.BatchCreateItemsRequest\x1a*.library.admin.v1.BatchCreateItemsResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/admin/v1/items:batchCreate:\x01*\x12[\n\x07GetItem\x12 .library.admin.v1.GetItemRequest\x1a\x10.library.v1.Item\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/items/{id}\x12\x63\n\nLookupItem\x12#.library.admin.v1.LookupItemRequest\x1a\x10.library.v1.Item\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/items:lookup\x12\x90\x01\n\tListItems\x12\".library.admin.v1.ListItemsRequest\x1a#.library.admin.v1.ListItemsResponse\":\x82\xd3\xe4\x93\x02\x34\x12\x0f/admin/v1/itemsZ!\x12\x1f/admin/v1/books/{book_id}/items\x12l\n\nUpdateItem\x12#.library.admin.v1.UpdateItemRequest\x1a\x10.library.v1.Item\"\'\x82\xd3\xe4\x93\x02!2\x19/admin/v1/items/{item.id}:\x04item\x12q\n\x0cWithdrawItem\x12%.library.admin.v1.WithdrawItemRequest\x1a\x10.library.v1.Item\"(\x82\xd3\xe4\x93\x02\"\"\x1d/admin/v1/items/{id}:withdraw:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/admin/v1/inventory_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/item.proto\"`\n\x11\x43reateItemRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xe5\x01\n\x17\x42\x61tchCreateItemsRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x19\n\x05\x63ount\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12#\n\x08\x62\x61rcodes\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18(\x12\x1e\n\rfirst_barcode\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1d\n\x0clast_barcode\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\";\n\x18\x42\x61tchCreateItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\"*\n\x0eGetItemRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"3\n\x11LookupItemRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"\xbb\x02\n\x10ListItemsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1c\n\x07\x62ook_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x15.library.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1a\n\titem_type\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05shelf\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\x0e\x62\x61rcode_prefix\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x31\n\rcreated_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateItemRequest\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.ItemB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"v\n\x13WithdrawItemRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x15\n\x04\x65tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xea\x06\n\x10InventoryService\x12h\n\nCreateItem\x12#.library.admin.v1.CreateItemRequest\x1a\x10.library.v1.Item\"#\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x17\"\x0f/admin/v1/items:\x04item\x12\x97\x01\n\x10\x42\x61tchCreateItems\x12).library.admin.v1.BatchCreateItemsRequest\x1a*.library.admin.v1.BatchCreateItemsResponse\",\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02 \"\x1b/admin/v1/items:batchCreate:\x01*\x12\x61\n\x07GetItem\x12 .library.admin.v1.GetItemRequest\x1a\x10.library.v1.Item\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/items/{id}\x12i\n\nLookupItem\x12#.library.admin.v1.LookupItemRequest\x1a\x10.library.v1.Item\"$\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/items:lookup\x12\x96\x01\n\tListItems\x12\".library.admin.v1.ListItemsRequest\x1a#.library.admin.v1.ListItemsResponse\"@\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x34\x12\x0f/admin/v1/itemsZ!\x12\x1f/admin/v1/books/{book_id}/items\x12r\n\nUpdateItem\x12#.library.admin.v1.UpdateItemRequest\x1a\x10.library.v1.Item\"-\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!2\x19/admin/v1/items/{item.id}:\x04item\x12w\n\x0cWithdrawItem\x12%.library.admin.v1.WithdrawItemRequest\x1a\x10.library.v1.Item\".\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\"\"\x1d/admin/v1/items/{id}:withdraw:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -84,37 +85,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WITHDRAWITEMREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_WITHDRAWITEMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_INVENTORYSERVICE'].methods_by_name['CreateItem']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['CreateItem']._serialized_options = b'\202\323\344\223\002\027\"\017/admin/v1/items:\004item'
+  _globals['_INVENTORYSERVICE'].methods_by_name['CreateItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\027\"\017/admin/v1/items:\004item'
   _globals['_INVENTORYSERVICE'].methods_by_name['BatchCreateItems']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['BatchCreateItems']._serialized_options = b'\202\323\344\223\002 \"\033/admin/v1/items:batchCreate:\001*'
+  _globals['_INVENTORYSERVICE'].methods_by_name['BatchCreateItems']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002 \"\033/admin/v1/items:batchCreate:\001*'
   _globals['_INVENTORYSERVICE'].methods_by_name['GetItem']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['GetItem']._serialized_options = b'\202\323\344\223\002\026\022\024/admin/v1/items/{id}'
+  _globals['_INVENTORYSERVICE'].methods_by_name['GetItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/items/{id}'
   _globals['_INVENTORYSERVICE'].methods_by_name['LookupItem']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['LookupItem']._serialized_options = b'\202\323\344\223\002\030\022\026/admin/v1/items:lookup'
+  _globals['_INVENTORYSERVICE'].methods_by_name['LookupItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\030\022\026/admin/v1/items:lookup'
   _globals['_INVENTORYSERVICE'].methods_by_name['ListItems']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['ListItems']._serialized_options = b'\202\323\344\223\0024\022\017/admin/v1/itemsZ!\022\037/admin/v1/books/{book_id}/items'
+  _globals['_INVENTORYSERVICE'].methods_by_name['ListItems']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\0024\022\017/admin/v1/itemsZ!\022\037/admin/v1/books/{book_id}/items'
   _globals['_INVENTORYSERVICE'].methods_by_name['UpdateItem']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['UpdateItem']._serialized_options = b'\202\323\344\223\002!2\031/admin/v1/items/{item.id}:\004item'
+  _globals['_INVENTORYSERVICE'].methods_by_name['UpdateItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002!2\031/admin/v1/items/{item.id}:\004item'
   _globals['_INVENTORYSERVICE'].methods_by_name['WithdrawItem']._loaded_options = None
-  _globals['_INVENTORYSERVICE'].methods_by_name['WithdrawItem']._serialized_options = b'\202\323\344\223\002\"\"\035/admin/v1/items/{id}:withdraw:\001*'
-  _globals['_CREATEITEMREQUEST']._serialized_start=244
-  _globals['_CREATEITEMREQUEST']._serialized_end=340
-  _globals['_BATCHCREATEITEMSREQUEST']._serialized_start=343
-  _globals['_BATCHCREATEITEMSREQUEST']._serialized_end=572
-  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_start=574
-  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_end=633
-  _globals['_GETITEMREQUEST']._serialized_start=635
-  _globals['_GETITEMREQUEST']._serialized_end=677
-  _globals['_LOOKUPITEMREQUEST']._serialized_start=679
-  _globals['_LOOKUPITEMREQUEST']._serialized_end=730
-  _globals['_LISTITEMSREQUEST']._serialized_start=733
-  _globals['_LISTITEMSREQUEST']._serialized_end=1048
-  _globals['_LISTITEMSRESPONSE']._serialized_start=1050
-  _globals['_LISTITEMSRESPONSE']._serialized_end=1127
-  _globals['_UPDATEITEMREQUEST']._serialized_start=1130
-  _globals['_UPDATEITEMREQUEST']._serialized_end=1275
-  _globals['_WITHDRAWITEMREQUEST']._serialized_start=1277
-  _globals['_WITHDRAWITEMREQUEST']._serialized_end=1395
-  _globals['_INVENTORYSERVICE']._serialized_start=1398
-  _globals['_INVENTORYSERVICE']._serialized_end=2230
+  _globals['_INVENTORYSERVICE'].methods_by_name['WithdrawItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\"\"\035/admin/v1/items/{id}:withdraw:\001*'
+  _globals['_CREATEITEMREQUEST']._serialized_start=276
+  _globals['_CREATEITEMREQUEST']._serialized_end=372
+  _globals['_BATCHCREATEITEMSREQUEST']._serialized_start=375
+  _globals['_BATCHCREATEITEMSREQUEST']._serialized_end=604
+  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_start=606
+  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_end=665
+  _globals['_GETITEMREQUEST']._serialized_start=667
+  _globals['_GETITEMREQUEST']._serialized_end=709
+  _globals['_LOOKUPITEMREQUEST']._serialized_start=711
+  _globals['_LOOKUPITEMREQUEST']._serialized_end=762
+  _globals['_LISTITEMSREQUEST']._serialized_start=765
+  _globals['_LISTITEMSREQUEST']._serialized_end=1080
+  _globals['_LISTITEMSRESPONSE']._serialized_start=1082
+  _globals['_LISTITEMSRESPONSE']._serialized_end=1159
+  _globals['_UPDATEITEMREQUEST']._serialized_start=1162
+  _globals['_UPDATEITEMREQUEST']._serialized_end=1307
+  _globals['_WITHDRAWITEMREQUEST']._serialized_start=1309
+  _globals['_WITHDRAWITEMREQUEST']._serialized_end=1427
+  _globals['_INVENTORYSERVICE']._serialized_start=1430
+  _globals['_INVENTORYSERVICE']._serialized_end=2304
 # @@protoc_insertion_point(module_scope)

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/loan_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x15library/v1/book.proto\x1a\x15library/v1/loan.proto\"\xcb\x01\n\x10ListLoansRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x11\n\tonly_open\x18\x06 \x01(\x08\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x1bListUnavailableBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"X\n\x1cListUnavailableBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe0\x02\n\x0bLoanService\x12\xb3\x01\n\tListLoans\x12\".library.admin.v1.ListLoansRequest\x1a#.library.admin.v1.ListLoansResponse\"]\x82\xd3\xe4\x93\x02W\x12\x0f/admin/v1/loansZ!\x12\x1f/admin/v1/users/{user_id}/loansZ!\x12\x1f/admin/v1/books/{book_id}/loans\x12\x9a\x01\n\x14ListUnavailableBooks\x12-.library.admin.v1.ListUnavailableBooksRequest\x1a..library.admin.v1.ListUnavailableBooksResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/admin/v1/books:unavailableb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/loan_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\x1a\x15library/v1/loan.proto\"\xcb\x01\n\x10ListLoansRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x11\n\tonly_open\x18\x06 \x01(\x08\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x1bListUnavailableBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"X\n\x1cListUnavailableBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xec\x02\n\x0bLoanService\x12\xb9\x01\n\tListLoans\x12\".library.admin.v1.ListLoansRequest\x1a#.library.admin.v1.ListLoansResponse\"c\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02W\x12\x0f/admin/v1/loansZ!\x12\x1f/admin/v1/users/{user_id}/loansZ!\x12\x1f/admin/v1/books/{book_id}/loans\x12\xa0\x01\n\x14ListUnavailableBooks\x12-.library.admin.v1.ListUnavailableBooksRequest\x1a..library.admin.v1.ListUnavailableBooksResponse\")\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1d\x12\x1b/admin/v1/books:unavailableb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,17 +51,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUNAVAILABLEBOOKSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUNAVAILABLEBOOKSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_LOANSERVICE'].methods_by_name['ListLoans']._loaded_options = None
-  _globals['_LOANSERVICE'].methods_by_name['ListLoans']._serialized_options = b'\202\323\344\223\002W\022\017/admin/v1/loansZ!\022\037/admin/v1/users/{user_id}/loansZ!\022\037/admin/v1/books/{book_id}/loans'
+  _globals['_LOANSERVICE'].methods_by_name['ListLoans']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002W\022\017/admin/v1/loansZ!\022\037/admin/v1/users/{user_id}/loansZ!\022\037/admin/v1/books/{book_id}/loans'
   _globals['_LOANSERVICE'].methods_by_name['ListUnavailableBooks']._loaded_options = None
-  _globals['_LOANSERVICE'].methods_by_name['ListUnavailableBooks']._serialized_options = b'\202\323\344\223\002\035\022\033/admin/v1/books:unavailable'
-  _globals['_LISTLOANSREQUEST']._serialized_start=163
-  _globals['_LISTLOANSREQUEST']._serialized_end=366
-  _globals['_LISTLOANSRESPONSE']._serialized_start=368
-  _globals['_LISTLOANSRESPONSE']._serialized_end=445
-  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_start=447
-  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_end=534
-  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_start=536
-  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_end=624
-  _globals['_LOANSERVICE']._serialized_start=627
-  _globals['_LOANSERVICE']._serialized_end=979
+  _globals['_LOANSERVICE'].methods_by_name['ListUnavailableBooks']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\035\022\033/admin/v1/books:unavailable'
+  _globals['_LISTLOANSREQUEST']._serialized_start=195
+  _globals['_LISTLOANSREQUEST']._serialized_end=398
+  _globals['_LISTLOANSRESPONSE']._serialized_start=400
+  _globals['_LISTLOANSRESPONSE']._serialized_end=477
+  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_start=479
+  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_end=566
+  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_start=568
+  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_end=656
+  _globals['_LOANSERVICE']._serialized_start=659
+  _globals['_LOANSERVICE']._serialized_end=1023
 # @@protoc_insertion_point(module_scope)

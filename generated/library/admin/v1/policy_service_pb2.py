@@ -26,11 +26,12 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import circulation_rule_pb2 as library_dot_v1_dot_circulation__rule__pb2
 from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/policy_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a!library/v1/circulation_rule.proto\x1a!library/v1/library_settings.proto\"v\n\x1c\x43reateCirculationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRuleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"5\n\x19GetCirculationRuleRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"W\n\x1bListCirculationRulesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x1cListCirculationRulesResponse\x12*\n\x05rules\x18\x01 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x1cUpdateCirculationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRuleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"p\n\x1c\x44\x65leteCirculationRuleRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x1b\n\x19GetLibrarySettingsRequest\"\xab\x01\n\x1cUpdateLibrarySettingsRequest\x12\x39\n\x08settings\x18\x01 \x01(\x0b\x32\x1b.library.v1.LibrarySettingsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x89\x08\n\rPolicyService\x12\x8e\x01\n\x15\x43reateCirculationRule\x12..library.admin.v1.CreateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"(\x82\xd3\xe4\x93\x02\"\"\x1a/admin/v1/circulationRules:\x04rule\x12\x87\x01\n\x12GetCirculationRule\x12+.library.admin.v1.GetCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/admin/v1/circulationRules/{id}\x12\x99\x01\n\x14ListCirculationRules\x12-.library.admin.v1.ListCirculationRulesRequest\x1a..library.admin.v1.ListCirculationRulesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/admin/v1/circulationRules\x12\x98\x01\n\x15UpdateCirculationRule\x12..library.admin.v1.UpdateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"2\x82\xd3\xe4\x93\x02,2$/admin/v1/circulationRules/{rule.id}:\x04rule\x12\x8d\x01\n\x15\x44\x65leteCirculationRule\x12..library.admin.v1.DeleteCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"\'\x82\xd3\xe4\x93\x02!*\x1f/admin/v1/circulationRules/{id}\x12\x81\x01\n\x12GetLibrarySettings\x12+.library.admin.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/admin/v1/librarySettings\x12\x91\x01\n\x15UpdateLibrarySettings\x12..library.admin.v1.UpdateLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"+\x82\xd3\xe4\x93\x02%2\x19/admin/v1/librarySettings:\x08settingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/policy_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1elibrary/access/v1/access.proto\x1a!library/v1/circulation_rule.proto\x1a!library/v1/library_settings.proto\"v\n\x1c\x43reateCirculationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRuleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"5\n\x19GetCirculationRuleRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"W\n\x1bListCirculationRulesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x1cListCirculationRulesResponse\x12*\n\x05rules\x18\x01 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x1cUpdateCirculationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRuleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"p\n\x1c\x44\x65leteCirculationRuleRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x1b\n\x19GetLibrarySettingsRequest\"\xab\x01\n\x1cUpdateLibrarySettingsRequest\x12\x39\n\x08settings\x18\x01 \x01(\x0b\x32\x1b.library.v1.LibrarySettingsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xb3\x08\n\rPolicyService\x12\x94\x01\n\x15\x43reateCirculationRule\x12..library.admin.v1.CreateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\".\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\"\"\x1a/admin/v1/circulationRules:\x04rule\x12\x8d\x01\n\x12GetCirculationRule\x12+.library.admin.v1.GetCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"-\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!\x12\x1f/admin/v1/circulationRules/{id}\x12\x9f\x01\n\x14ListCirculationRules\x12-.library.admin.v1.ListCirculationRulesRequest\x1a..library.admin.v1.ListCirculationRulesResponse\"(\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/admin/v1/circulationRules\x12\x9e\x01\n\x15UpdateCirculationRule\x12..library.admin.v1.UpdateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"8\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02,2$/admin/v1/circulationRules/{rule.id}:\x04rule\x12\x93\x01\n\x15\x44\x65leteCirculationRule\x12..library.admin.v1.DeleteCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\"-\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02!*\x1f/admin/v1/circulationRules/{id}\x12\x87\x01\n\x12GetLibrarySettings\x12+.library.admin.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"\'\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1b\x12\x19/admin/v1/librarySettings\x12\x97\x01\n\x15UpdateLibrarySettings\x12..library.admin.v1.UpdateLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"1\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02%2\x19/admin/v1/librarySettings:\x08settingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,35 +63,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATELIBRARYSETTINGSREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPDATELIBRARYSETTINGSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_POLICYSERVICE'].methods_by_name['CreateCirculationRule']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['CreateCirculationRule']._serialized_options = b'\202\323\344\223\002\"\"\032/admin/v1/circulationRules:\004rule'
+  _globals['_POLICYSERVICE'].methods_by_name['CreateCirculationRule']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\"\"\032/admin/v1/circulationRules:\004rule'
   _globals['_POLICYSERVICE'].methods_by_name['GetCirculationRule']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['GetCirculationRule']._serialized_options = b'\202\323\344\223\002!\022\037/admin/v1/circulationRules/{id}'
+  _globals['_POLICYSERVICE'].methods_by_name['GetCirculationRule']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002!\022\037/admin/v1/circulationRules/{id}'
   _globals['_POLICYSERVICE'].methods_by_name['ListCirculationRules']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['ListCirculationRules']._serialized_options = b'\202\323\344\223\002\034\022\032/admin/v1/circulationRules'
+  _globals['_POLICYSERVICE'].methods_by_name['ListCirculationRules']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\034\022\032/admin/v1/circulationRules'
   _globals['_POLICYSERVICE'].methods_by_name['UpdateCirculationRule']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['UpdateCirculationRule']._serialized_options = b'\202\323\344\223\002,2$/admin/v1/circulationRules/{rule.id}:\004rule'
+  _globals['_POLICYSERVICE'].methods_by_name['UpdateCirculationRule']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002,2$/admin/v1/circulationRules/{rule.id}:\004rule'
   _globals['_POLICYSERVICE'].methods_by_name['DeleteCirculationRule']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['DeleteCirculationRule']._serialized_options = b'\202\323\344\223\002!*\037/admin/v1/circulationRules/{id}'
+  _globals['_POLICYSERVICE'].methods_by_name['DeleteCirculationRule']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002!*\037/admin/v1/circulationRules/{id}'
   _globals['_POLICYSERVICE'].methods_by_name['GetLibrarySettings']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['GetLibrarySettings']._serialized_options = b'\202\323\344\223\002\033\022\031/admin/v1/librarySettings'
+  _globals['_POLICYSERVICE'].methods_by_name['GetLibrarySettings']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\033\022\031/admin/v1/librarySettings'
   _globals['_POLICYSERVICE'].methods_by_name['UpdateLibrarySettings']._loaded_options = None
-  _globals['_POLICYSERVICE'].methods_by_name['UpdateLibrarySettings']._serialized_options = b'\202\323\344\223\002%2\031/admin/v1/librarySettings:\010settings'
-  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_start=255
-  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_end=373
-  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_start=375
-  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_end=428
-  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_start=430
-  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_end=517
-  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_start=519
-  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_end=618
-  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_start=621
-  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_end=788
-  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_start=790
-  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_end=902
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=904
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=931
-  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_start=934
-  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_end=1105
-  _globals['_POLICYSERVICE']._serialized_start=1108
-  _globals['_POLICYSERVICE']._serialized_end=2141
+  _globals['_POLICYSERVICE'].methods_by_name['UpdateLibrarySettings']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002%2\031/admin/v1/librarySettings:\010settings'
+  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_start=287
+  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_end=405
+  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_start=407
+  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_end=460
+  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_start=462
+  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_end=549
+  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_start=551
+  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_end=650
+  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_start=653
+  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_end=820
+  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_start=822
+  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_end=934
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=936
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=963
+  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_start=966
+  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_end=1137
+  _globals['_POLICYSERVICE']._serialized_start=1140
+  _globals['_POLICYSERVICE']._serialized_end=2215
 # @@protoc_insertion_point(module_scope)

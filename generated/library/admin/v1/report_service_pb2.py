@@ -26,13 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/report_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/book.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\x9a\x02\n\x14ListOpenLoansRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x0conly_overdue\x18\x03 \x01(\x08\x12.\n\ndue_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1b\n\nuser_group\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1e\n\ruser_category\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\"[\n\x15ListOpenLoansResponse\x12)\n\x05loans\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.OpenLoan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08OpenLoan\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x1e\n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.User\x12\x14\n\x0c\x64\x61ys_overdue\x18\x03 \x01(\x05\"\xcb\x01\n\x18ListMostLentBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\"_\n\x19ListMostLentBooksResponse\x12)\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.LentBook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x08LentBook\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12\x12\n\nloan_count\x18\x02 \x01(\x05\"U\n\x19ListNeverLentBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"V\n\x1aListNeverLentBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x02\n\x15ListLoanCountsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12@\n\x08group_by\x18\x03 \x01(\x0e\x32\x1e.library.admin.v1.LoanGroupingB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"^\n\x16ListLoanCountsResponse\x12+\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.LoanCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\tLoanCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nloan_count\x18\x02 \x01(\x03\x12\x12\n\nopen_count\x18\x03 \x01(\x03\"\xa8\x01\n\x12ListHistoryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07loan_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07item_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xd8\x01\n\x0cLoanGrouping\x12\x1d\n\x19LOAN_GROUPING_UNSPECIFIED\x10\x00\x12\x17\n\x13LOAN_GROUPING_MONTH\x10\x01\x12\x1a\n\x16LOAN_GROUPING_CATEGORY\x10\x02\x12\x18\n\x14LOAN_GROUPING_BRANCH\x10\x03\x12\x1f\n\x1bLOAN_GROUPING_USER_CATEGORY\x10\x04\x12\x1c\n\x18LOAN_GROUPING_USER_GROUP\x10\x05\x12\x1b\n\x17LOAN_GROUPING_ITEM_TYPE\x10\x06\x32\xce\x05\n\rReportService\x12\x85\x01\n\rListOpenLoans\x12&.library.admin.v1.ListOpenLoansRequest\x1a\'.library.admin.v1.ListOpenLoansResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/admin/v1/reports/openLoans\x12\x95\x01\n\x11ListMostLentBooks\x12*.library.admin.v1.ListMostLentBooksRequest\x1a+.library.admin.v1.ListMostLentBooksResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/admin/v1/reports/mostLentBooks\x12\x99\x01\n\x12ListNeverLentBooks\x12+.library.admin.v1.ListNeverLentBooksRequest\x1a,.library.admin.v1.ListNeverLentBooksResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /admin/v1/reports/neverLentBooks\x12\x89\x01\n\x0eListLoanCounts\x12\'.library.admin.v1.ListLoanCountsRequest\x1a(.library.admin.v1.ListLoanCountsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/admin/v1/reports/loanCounts\x12u\n\x0bListHistory\x12$.library.admin.v1.ListHistoryRequest\x1a%.library.admin.v1.ListHistoryResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/historyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/report_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\x9a\x02\n\x14ListOpenLoansRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x0conly_overdue\x18\x03 \x01(\x08\x12.\n\ndue_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1b\n\nuser_group\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1e\n\ruser_category\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\"[\n\x15ListOpenLoansResponse\x12)\n\x05loans\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.OpenLoan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08OpenLoan\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x1e\n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.User\x12\x14\n\x0c\x64\x61ys_overdue\x18\x03 \x01(\x05\"\xcb\x01\n\x18ListMostLentBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18(\"_\n\x19ListMostLentBooksResponse\x12)\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.LentBook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x08LentBook\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12\x12\n\nloan_count\x18\x02 \x01(\x05\"U\n\x19ListNeverLentBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"V\n\x1aListNeverLentBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x02\n\x15ListLoanCountsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12@\n\x08group_by\x18\x03 \x01(\x0e\x32\x1e.library.admin.v1.LoanGroupingB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x06\x62ranch\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"^\n\x16ListLoanCountsResponse\x12+\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.LoanCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\tLoanCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nloan_count\x18\x02 \x01(\x03\x12\x12\n\nopen_count\x18\x03 \x01(\x03\"\xa8\x01\n\x12ListHistoryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07loan_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07item_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xd8\x01\n\x0cLoanGrouping\x12\x1d\n\x19LOAN_GROUPING_UNSPECIFIED\x10\x00\x12\x17\n\x13LOAN_GROUPING_MONTH\x10\x01\x12\x1a\n\x16LOAN_GROUPING_CATEGORY\x10\x02\x12\x18\n\x14LOAN_GROUPING_BRANCH\x10\x03\x12\x1f\n\x1bLOAN_GROUPING_USER_CATEGORY\x10\x04\x12\x1c\n\x18LOAN_GROUPING_USER_GROUP\x10\x05\x12\x1b\n\x17LOAN_GROUPING_ITEM_TYPE\x10\x06\x32\xec\x05\n\rReportService\x12\x8b\x01\n\rListOpenLoans\x12&.library.admin.v1.ListOpenLoansRequest\x1a\'.library.admin.v1.ListOpenLoansResponse\")\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1d\x12\x1b/admin/v1/reports/openLoans\x12\x9b\x01\n\x11ListMostLentBooks\x12*.library.admin.v1.ListMostLentBooksRequest\x1a+.library.admin.v1.ListMostLentBooksResponse\"-\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02!\x12\x1f/admin/v1/reports/mostLentBooks\x12\x9f\x01\n\x12ListNeverLentBooks\x12+.library.admin.v1.ListNeverLentBooksRequest\x1a,.library.admin.v1.ListNeverLentBooksResponse\".\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\"\x12 /admin/v1/reports/neverLentBooks\x12\x8f\x01\n\x0eListLoanCounts\x12\'.library.admin.v1.ListLoanCountsRequest\x1a(.library.admin.v1.ListLoanCountsResponse\"*\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1e\x12\x1c/admin/v1/reports/loanCounts\x12{\n\x0bListHistory\x12$.library.admin.v1.ListHistoryRequest\x1a%.library.admin.v1.ListHistoryResponse\"\x1f\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/historyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,43 +79,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_REPORTSERVICE'].methods_by_name['ListOpenLoans']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ListOpenLoans']._serialized_options = b'\202\323\344\223\002\035\022\033/admin/v1/reports/openLoans'
+  _globals['_REPORTSERVICE'].methods_by_name['ListOpenLoans']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\035\022\033/admin/v1/reports/openLoans'
   _globals['_REPORTSERVICE'].methods_by_name['ListMostLentBooks']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ListMostLentBooks']._serialized_options = b'\202\323\344\223\002!\022\037/admin/v1/reports/mostLentBooks'
+  _globals['_REPORTSERVICE'].methods_by_name['ListMostLentBooks']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002!\022\037/admin/v1/reports/mostLentBooks'
   _globals['_REPORTSERVICE'].methods_by_name['ListNeverLentBooks']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ListNeverLentBooks']._serialized_options = b'\202\323\344\223\002\"\022 /admin/v1/reports/neverLentBooks'
+  _globals['_REPORTSERVICE'].methods_by_name['ListNeverLentBooks']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\"\022 /admin/v1/reports/neverLentBooks'
   _globals['_REPORTSERVICE'].methods_by_name['ListLoanCounts']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ListLoanCounts']._serialized_options = b'\202\323\344\223\002\036\022\034/admin/v1/reports/loanCounts'
+  _globals['_REPORTSERVICE'].methods_by_name['ListLoanCounts']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\036\022\034/admin/v1/reports/loanCounts'
   _globals['_REPORTSERVICE'].methods_by_name['ListHistory']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ListHistory']._serialized_options = b'\202\323\344\223\002\023\022\021/admin/v1/history'
-  _globals['_LOANGROUPING']._serialized_start=1992
-  _globals['_LOANGROUPING']._serialized_end=2208
-  _globals['_LISTOPENLOANSREQUEST']._serialized_start=280
-  _globals['_LISTOPENLOANSREQUEST']._serialized_end=562
-  _globals['_LISTOPENLOANSRESPONSE']._serialized_start=564
-  _globals['_LISTOPENLOANSRESPONSE']._serialized_end=655
-  _globals['_OPENLOAN']._serialized_start=657
-  _globals['_OPENLOAN']._serialized_end=753
-  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_start=756
-  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_end=959
-  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_start=961
-  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_end=1056
-  _globals['_LENTBOOK']._serialized_start=1058
-  _globals['_LENTBOOK']._serialized_end=1120
-  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_start=1122
-  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_end=1207
-  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_start=1209
-  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_end=1295
-  _globals['_LISTLOANCOUNTSREQUEST']._serialized_start=1298
-  _globals['_LISTLOANCOUNTSREQUEST']._serialized_end=1564
-  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_start=1566
-  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_end=1660
-  _globals['_LOANCOUNT']._serialized_start=1662
-  _globals['_LOANCOUNT']._serialized_end=1727
-  _globals['_LISTHISTORYREQUEST']._serialized_start=1730
-  _globals['_LISTHISTORYREQUEST']._serialized_end=1898
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=1900
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=1989
-  _globals['_REPORTSERVICE']._serialized_start=2211
-  _globals['_REPORTSERVICE']._serialized_end=2929
+  _globals['_REPORTSERVICE'].methods_by_name['ListHistory']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\023\022\021/admin/v1/history'
+  _globals['_LOANGROUPING']._serialized_start=2024
+  _globals['_LOANGROUPING']._serialized_end=2240
+  _globals['_LISTOPENLOANSREQUEST']._serialized_start=312
+  _globals['_LISTOPENLOANSREQUEST']._serialized_end=594
+  _globals['_LISTOPENLOANSRESPONSE']._serialized_start=596
+  _globals['_LISTOPENLOANSRESPONSE']._serialized_end=687
+  _globals['_OPENLOAN']._serialized_start=689
+  _globals['_OPENLOAN']._serialized_end=785
+  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_start=788
+  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_end=991
+  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_start=993
+  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_end=1088
+  _globals['_LENTBOOK']._serialized_start=1090
+  _globals['_LENTBOOK']._serialized_end=1152
+  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_start=1154
+  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_end=1239
+  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_start=1241
+  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_end=1327
+  _globals['_LISTLOANCOUNTSREQUEST']._serialized_start=1330
+  _globals['_LISTLOANCOUNTSREQUEST']._serialized_end=1596
+  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_start=1598
+  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_end=1692
+  _globals['_LOANCOUNT']._serialized_start=1694
+  _globals['_LOANCOUNT']._serialized_end=1759
+  _globals['_LISTHISTORYREQUEST']._serialized_start=1762
+  _globals['_LISTHISTORYREQUEST']._serialized_end=1930
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=1932
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=2021
+  _globals['_REPORTSERVICE']._serialized_start=2243
+  _globals['_REPORTSERVICE']._serialized_end=2991
 # @@protoc_insertion_point(module_scope)

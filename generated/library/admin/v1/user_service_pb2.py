@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/user_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"}\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x14ListBorrowersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"_\n\x15ListBorrowersResponse\x12-\n\tborrowers\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.Borrower\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x08\x42orrower\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan2\xd8\x02\n\x0bUserService\x12m\n\tListUsers\x12\".library.admin.v1.ListUsersRequest\x1a#.library.admin.v1.ListUsersResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/users\x12[\n\x07GetUser\x12 .library.admin.v1.GetUserRequest\x1a\x10.library.v1.User\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/users/{id}\x12}\n\rListBorrowers\x12&.library.admin.v1.ListBorrowersRequest\x1a\'.library.admin.v1.ListBorrowersResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/admin/v1/borrowersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/user_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"}\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"P\n\x14ListBorrowersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"_\n\x15ListBorrowersResponse\x12-\n\tborrowers\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.Borrower\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x08\x42orrower\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan2\xeb\x02\n\x0bUserService\x12s\n\tListUsers\x12\".library.admin.v1.ListUsersRequest\x1a#.library.admin.v1.ListUsersResponse\"\x1d\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/users\x12\x61\n\x07GetUser\x12 .library.admin.v1.GetUserRequest\x1a\x10.library.v1.User\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/users/{id}\x12\x83\x01\n\rListBorrowers\x12&.library.admin.v1.ListBorrowersRequest\x1a\'.library.admin.v1.ListBorrowersResponse\"!\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/admin/v1/borrowersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,23 +50,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBORROWERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTBORROWERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\202\323\344\223\002\021\022\017/admin/v1/users'
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\021\022\017/admin/v1/users'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002\026\022\024/admin/v1/users/{id}'
+  _globals['_USERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/users/{id}'
   _globals['_USERSERVICE'].methods_by_name['ListBorrowers']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['ListBorrowers']._serialized_options = b'\202\323\344\223\002\025\022\023/admin/v1/borrowers'
-  _globals['_LISTUSERSREQUEST']._serialized_start=195
-  _globals['_LISTUSERSREQUEST']._serialized_end=320
-  _globals['_LISTUSERSRESPONSE']._serialized_start=322
-  _globals['_LISTUSERSRESPONSE']._serialized_end=399
-  _globals['_GETUSERREQUEST']._serialized_start=401
-  _globals['_GETUSERREQUEST']._serialized_end=443
-  _globals['_LISTBORROWERSREQUEST']._serialized_start=445
-  _globals['_LISTBORROWERSREQUEST']._serialized_end=525
-  _globals['_LISTBORROWERSRESPONSE']._serialized_start=527
-  _globals['_LISTBORROWERSRESPONSE']._serialized_end=622
-  _globals['_BORROWER']._serialized_start=624
-  _globals['_BORROWER']._serialized_end=699
-  _globals['_USERSERVICE']._serialized_start=702
-  _globals['_USERSERVICE']._serialized_end=1046
+  _globals['_USERSERVICE'].methods_by_name['ListBorrowers']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\025\022\023/admin/v1/borrowers'
+  _globals['_LISTUSERSREQUEST']._serialized_start=227
+  _globals['_LISTUSERSREQUEST']._serialized_end=352
+  _globals['_LISTUSERSRESPONSE']._serialized_start=354
+  _globals['_LISTUSERSRESPONSE']._serialized_end=431
+  _globals['_GETUSERREQUEST']._serialized_start=433
+  _globals['_GETUSERREQUEST']._serialized_end=475
+  _globals['_LISTBORROWERSREQUEST']._serialized_start=477
+  _globals['_LISTBORROWERSREQUEST']._serialized_end=557
+  _globals['_LISTBORROWERSRESPONSE']._serialized_start=559
+  _globals['_LISTBORROWERSRESPONSE']._serialized_end=654
+  _globals['_BORROWER']._serialized_start=656
+  _globals['_BORROWER']._serialized_end=731
+  _globals['_USERSERVICE']._serialized_start=734
+  _globals['_USERSERVICE']._serialized_end=1097
 # @@protoc_insertion_point(module_scope)

@@ -28,6 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import circulation_rule_pb2 as library_dot_v1_dot_circulation__rule__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import item_pb2 as library_dot_v1_dot_item__pb2
@@ -35,7 +36,7 @@ from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__setti
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-library/frontend/v1/circulation_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\"^\n\x08Override\x12\x32\n\x07refusal\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,99}$\x12\x1e\n\x06reason\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xda\x02\n\x0f\x43heckOutRequest\x12\x1c\n\x0b\x63\x61rd_number\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\x07\x62\x61rcode\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12\x18\n\x04\x64\x61ys\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\toverrides\x18\x06 \x03(\x0b\x32\x1d.library.frontend.v1.OverrideB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x1f\n\nrequest_id\x18\x08 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x17\n\x06\x62ranch\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xa2\x01\n\x10\x43heckOutResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07renewed\x18\x02 \x01(\x08\x12.\n\x08refusals\x18\x03 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\xb3\x01\n\x0e\x43heckInRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12/\n\x0breturn_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xcb\x01\n\x0f\x43heckInResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07was_out\x18\x02 \x01(\x08\x12\x34\n\x07outcome\x18\x03 \x01(\x0e\x32#.library.frontend.v1.CheckInOutcome\x12 \n\x04\x66ine\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x1e\n\x04item\x18\x06 \x01(\x0b\x32\x10.library.v1.Item\x12\x0f\n\x07message\x18\x07 \x01(\t\"\x82\x02\n\x0cRenewRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\toverrides\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.OverrideB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x8e\x01\n\rRenewResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12.\n\x08refusals\x18\x02 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x03 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\xcd\x01\n\x12\x45xplainRuleRequest\x12\x1c\n\x0b\x63\x61rd_number\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\x07\x62\x61rcode\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x04\x64\x61ys\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x17\n\x06\x62ranch\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\x82\x02\n\x13\x45xplainRuleResponse\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x33\n\x0ematching_rules\x18\x02 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\x12.\n\x08refusals\x18\x05 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\"\x95\x01\n\x08\x44ueShift\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.library.frontend.v1.DueShiftKind\x12$\n\tfrom_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x07to_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x04 \x01(\t\"o\n\x15\x43\x61ncelCheckOutRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"n\n\x14\x43\x61ncelCheckInRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x88\x02\n\x13MoveDueDatesRequest\x12\x17\n\x06\x62ranch\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x31\n\nfirst_date\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x30\n\tlast_date\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\x08new_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"^\n\x14MoveDueDatesResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"3\n\x11LookupItemRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"h\n\x12LookupItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nbook_title\x18\x02 \x01(\t\x12\x1e\n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.Loan\"k\n\x10ListItemsRequest\x12\x1d\n\x07\x62ook_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"\xa8\x01\n\x12ListHistoryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07loan_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07item_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8c\x01\n\x0e\x43heckInOutcome\x12 \n\x1c\x43HECK_IN_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HECK_IN_OUTCOME_SHELVE\x10\x01\x12\x1f\n\x1b\x43HECK_IN_OUTCOME_HOLD_SHELF\x10\x02\x12\x1a\n\x16\x43HECK_IN_OUTCOME_ASIDE\x10\x03*\xcf\x01\n\x0c\x44ueShiftKind\x12\x1e\n\x1a\x44UE_SHIFT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44UE_SHIFT_KIND_CLOSED_DAY\x10\x01\x12\x1f\n\x1b\x44UE_SHIFT_KIND_TERM_CEILING\x10\x02\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FLOOR\x10\x03\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FIXED\x10\x04\x12!\n\x1d\x44UE_SHIFT_KIND_MEMBERSHIP_END\x10\x05\x32\xda\n\n\x12\x43irculationService\x12u\n\x08\x43heckOut\x12$.library.frontend.v1.CheckOutRequest\x1a%.library.frontend.v1.CheckOutResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/desk:checkOut:\x01*\x12q\n\x07\x43heckIn\x12#.library.frontend.v1.CheckInRequest\x1a$.library.frontend.v1.CheckInResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/desk:checkIn:\x01*\x12i\n\x05Renew\x12!.library.frontend.v1.RenewRequest\x1a\".library.frontend.v1.RenewResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/desk:renew:\x01*\x12~\n\x0b\x45xplainRule\x12\'.library.frontend.v1.ExplainRuleRequest\x1a(.library.frontend.v1.ExplainRuleResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/desk:explainRule\x12}\n\x0e\x43\x61ncelCheckOut\x12*.library.frontend.v1.CancelCheckOutRequest\x1a\x10.library.v1.Loan\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/loans/{loan_id}:cancelCheckOut:\x01*\x12z\n\rCancelCheckIn\x12).library.frontend.v1.CancelCheckInRequest\x1a\x10.library.v1.Loan\",\x82\xd3\xe4\x93\x02&\"!/v1/loans/{loan_id}:cancelCheckIn:\x01*\x12\x86\x01\n\x0cMoveDueDates\x12(.library.frontend.v1.MoveDueDatesRequest\x1a).library.frontend.v1.MoveDueDatesResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/loans:moveDueDates:\x01*\x12w\n\nLookupItem\x12&.library.frontend.v1.LookupItemRequest\x1a\'.library.frontend.v1.LookupItemResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/items:lookup\x12}\n\tListItems\x12%.library.frontend.v1.ListItemsRequest\x1a&.library.frontend.v1.ListItemsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/books/{book_id}/items\x12|\n\x12GetLibrarySettings\x12..library.frontend.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/desk/settings\x12u\n\x0bListHistory\x12\'.library.frontend.v1.ListHistoryRequest\x1a(.library.frontend.v1.ListHistoryResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/historyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-library/frontend/v1/circulation_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x1elibrary/access/v1/access.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\"^\n\x08Override\x12\x32\n\x07refusal\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,99}$\x12\x1e\n\x06reason\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xda\x02\n\x0f\x43heckOutRequest\x12\x1c\n\x0b\x63\x61rd_number\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\x07\x62\x61rcode\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12\x18\n\x04\x64\x61ys\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\toverrides\x18\x06 \x03(\x0b\x32\x1d.library.frontend.v1.OverrideB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x1f\n\nrequest_id\x18\x08 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x17\n\x06\x62ranch\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xa2\x01\n\x10\x43heckOutResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07renewed\x18\x02 \x01(\x08\x12.\n\x08refusals\x18\x03 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\xb3\x01\n\x0e\x43heckInRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12/\n\x0breturn_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x17\n\x06\x62ranch\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xcb\x01\n\x0f\x43heckInResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07was_out\x18\x02 \x01(\x08\x12\x34\n\x07outcome\x18\x03 \x01(\x0e\x32#.library.frontend.v1.CheckInOutcome\x12 \n\x04\x66ine\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x1e\n\x04item\x18\x06 \x01(\x0b\x32\x10.library.v1.Item\x12\x0f\n\x07message\x18\x07 \x01(\t\"\x82\x02\n\x0cRenewRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\toverrides\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.OverrideB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x8e\x01\n\rRenewResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12.\n\x08refusals\x18\x02 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x03 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\xcd\x01\n\x12\x45xplainRuleRequest\x12\x1c\n\x0b\x63\x61rd_number\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\x07\x62\x61rcode\x18\x03 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x04\x64\x61ys\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x17\n\x06\x62ranch\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\x82\x02\n\x13\x45xplainRuleResponse\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x33\n\x0ematching_rules\x18\x02 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\x12.\n\x08refusals\x18\x05 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\"\x95\x01\n\x08\x44ueShift\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.library.frontend.v1.DueShiftKind\x12$\n\tfrom_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x07to_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x04 \x01(\t\"o\n\x15\x43\x61ncelCheckOutRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"n\n\x14\x43\x61ncelCheckInRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\x88\x02\n\x13MoveDueDatesRequest\x12\x17\n\x06\x62ranch\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x31\n\nfirst_date\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x30\n\tlast_date\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\x08new_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x1f\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x16\n\x05staff\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"^\n\x14MoveDueDatesResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"3\n\x11LookupItemRequest\x12\x1e\n\x07\x62\x61rcode\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18(\"h\n\x12LookupItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nbook_title\x18\x02 \x01(\t\x12\x1e\n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.Loan\"k\n\x10ListItemsRequest\x12\x1d\n\x07\x62ook_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"\xa8\x01\n\x12ListHistoryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07loan_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07item_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8c\x01\n\x0e\x43heckInOutcome\x12 \n\x1c\x43HECK_IN_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HECK_IN_OUTCOME_SHELVE\x10\x01\x12\x1f\n\x1b\x43HECK_IN_OUTCOME_HOLD_SHELF\x10\x02\x12\x1a\n\x16\x43HECK_IN_OUTCOME_ASIDE\x10\x03*\xcf\x01\n\x0c\x44ueShiftKind\x12\x1e\n\x1a\x44UE_SHIFT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44UE_SHIFT_KIND_CLOSED_DAY\x10\x01\x12\x1f\n\x1b\x44UE_SHIFT_KIND_TERM_CEILING\x10\x02\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FLOOR\x10\x03\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FIXED\x10\x04\x12!\n\x1d\x44UE_SHIFT_KIND_MEMBERSHIP_END\x10\x05\x32\xaf\x0b\n\x12\x43irculationService\x12{\n\x08\x43heckOut\x12$.library.frontend.v1.CheckOutRequest\x1a%.library.frontend.v1.CheckOutResponse\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\"\x11/v1/desk:checkOut:\x01*\x12w\n\x07\x43heckIn\x12#.library.frontend.v1.CheckInRequest\x1a$.library.frontend.v1.CheckInResponse\"!\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x15\"\x10/v1/desk:checkIn:\x01*\x12o\n\x05Renew\x12!.library.frontend.v1.RenewRequest\x1a\".library.frontend.v1.RenewResponse\"\x1f\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/desk:renew:\x01*\x12\x84\x01\n\x0b\x45xplainRule\x12\'.library.frontend.v1.ExplainRuleRequest\x1a(.library.frontend.v1.ExplainRuleResponse\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/desk:explainRule\x12\x83\x01\n\x0e\x43\x61ncelCheckOut\x12*.library.frontend.v1.CancelCheckOutRequest\x1a\x10.library.v1.Loan\"3\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\'\"\"/v1/loans/{loan_id}:cancelCheckOut:\x01*\x12\x80\x01\n\rCancelCheckIn\x12).library.frontend.v1.CancelCheckInRequest\x1a\x10.library.v1.Loan\"2\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02&\"!/v1/loans/{loan_id}:cancelCheckIn:\x01*\x12\x8c\x01\n\x0cMoveDueDates\x12(.library.frontend.v1.MoveDueDatesRequest\x1a).library.frontend.v1.MoveDueDatesResponse\"\'\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/loans:moveDueDates:\x01*\x12}\n\nLookupItem\x12&.library.frontend.v1.LookupItemRequest\x1a\'.library.frontend.v1.LookupItemResponse\"\x1e\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/items:lookup\x12\x83\x01\n\tListItems\x12%.library.frontend.v1.ListItemsRequest\x1a&.library.frontend.v1.ListItemsResponse\"\'\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/books/{book_id}/items\x12\x82\x01\n\x12GetLibrarySettings\x12..library.frontend.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\"\x1f\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/desk/settings\x12\x88\x01\n\x0bListHistory\x12\'.library.frontend.v1.ListHistoryRequest\x1a(.library.frontend.v1.ListHistoryResponse\"&\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07user_id\x10\x01\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/historyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -131,75 +132,75 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTHISTORYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckOut']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckOut']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/desk:checkOut:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckOut']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\"\021/v1/desk:checkOut:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckIn']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckIn']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/desk:checkIn:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['CheckIn']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\025\"\020/v1/desk:checkIn:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['Renew']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['Renew']._serialized_options = b'\202\323\344\223\002\023\"\016/v1/desk:renew:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['Renew']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\023\"\016/v1/desk:renew:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['ExplainRule']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['ExplainRule']._serialized_options = b'\202\323\344\223\002\026\022\024/v1/desk:explainRule'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['ExplainRule']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/v1/desk:explainRule'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckOut']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckOut']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/loans/{loan_id}:cancelCheckOut:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckOut']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\'\"\"/v1/loans/{loan_id}:cancelCheckOut:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckIn']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckIn']._serialized_options = b'\202\323\344\223\002&\"!/v1/loans/{loan_id}:cancelCheckIn:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['CancelCheckIn']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002&\"!/v1/loans/{loan_id}:cancelCheckIn:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['MoveDueDates']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['MoveDueDates']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/loans:moveDueDates:\001*'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['MoveDueDates']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\033\"\026/v1/loans:moveDueDates:\001*'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['LookupItem']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['LookupItem']._serialized_options = b'\202\323\344\223\002\022\022\020/v1/items:lookup'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['LookupItem']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\022\022\020/v1/items:lookup'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['ListItems']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['ListItems']._serialized_options = b'\202\323\344\223\002\033\022\031/v1/books/{book_id}/items'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['ListItems']._serialized_options = b'\342\371\030\002\010\001\202\323\344\223\002\033\022\031/v1/books/{book_id}/items'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['GetLibrarySettings']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['GetLibrarySettings']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/desk/settings'
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['GetLibrarySettings']._serialized_options = b'\342\371\030\002\010\001\202\323\344\223\002\023\022\021/v1/desk/settings'
   _globals['_CIRCULATIONSERVICE'].methods_by_name['ListHistory']._loaded_options = None
-  _globals['_CIRCULATIONSERVICE'].methods_by_name['ListHistory']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/history'
-  _globals['_CHECKINOUTCOME']._serialized_start=3682
-  _globals['_CHECKINOUTCOME']._serialized_end=3822
-  _globals['_DUESHIFTKIND']._serialized_start=3825
-  _globals['_DUESHIFTKIND']._serialized_end=4032
-  _globals['_OVERRIDE']._serialized_start=386
-  _globals['_OVERRIDE']._serialized_end=480
-  _globals['_REFUSAL']._serialized_start=482
-  _globals['_REFUSAL']._serialized_end=524
-  _globals['_CHECKOUTREQUEST']._serialized_start=527
-  _globals['_CHECKOUTREQUEST']._serialized_end=873
-  _globals['_CHECKOUTRESPONSE']._serialized_start=876
-  _globals['_CHECKOUTRESPONSE']._serialized_end=1038
-  _globals['_CHECKINREQUEST']._serialized_start=1041
-  _globals['_CHECKINREQUEST']._serialized_end=1220
-  _globals['_CHECKINRESPONSE']._serialized_start=1223
-  _globals['_CHECKINRESPONSE']._serialized_end=1426
-  _globals['_RENEWREQUEST']._serialized_start=1429
-  _globals['_RENEWREQUEST']._serialized_end=1687
-  _globals['_RENEWRESPONSE']._serialized_start=1690
-  _globals['_RENEWRESPONSE']._serialized_end=1832
-  _globals['_EXPLAINRULEREQUEST']._serialized_start=1835
-  _globals['_EXPLAINRULEREQUEST']._serialized_end=2040
-  _globals['_EXPLAINRULERESPONSE']._serialized_start=2043
-  _globals['_EXPLAINRULERESPONSE']._serialized_end=2301
-  _globals['_DUESHIFT']._serialized_start=2304
-  _globals['_DUESHIFT']._serialized_end=2453
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=2455
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=2566
-  _globals['_CANCELCHECKINREQUEST']._serialized_start=2568
-  _globals['_CANCELCHECKINREQUEST']._serialized_end=2678
-  _globals['_MOVEDUEDATESREQUEST']._serialized_start=2681
-  _globals['_MOVEDUEDATESREQUEST']._serialized_end=2945
-  _globals['_MOVEDUEDATESRESPONSE']._serialized_start=2947
-  _globals['_MOVEDUEDATESRESPONSE']._serialized_end=3041
-  _globals['_LOOKUPITEMREQUEST']._serialized_start=3043
-  _globals['_LOOKUPITEMREQUEST']._serialized_end=3094
-  _globals['_LOOKUPITEMRESPONSE']._serialized_start=3096
-  _globals['_LOOKUPITEMRESPONSE']._serialized_end=3200
-  _globals['_LISTITEMSREQUEST']._serialized_start=3202
-  _globals['_LISTITEMSREQUEST']._serialized_end=3309
-  _globals['_LISTITEMSRESPONSE']._serialized_start=3311
-  _globals['_LISTITEMSRESPONSE']._serialized_end=3388
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=3390
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=3417
-  _globals['_LISTHISTORYREQUEST']._serialized_start=3420
-  _globals['_LISTHISTORYREQUEST']._serialized_end=3588
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=3590
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=3679
-  _globals['_CIRCULATIONSERVICE']._serialized_start=4035
-  _globals['_CIRCULATIONSERVICE']._serialized_end=5405
+  _globals['_CIRCULATIONSERVICE'].methods_by_name['ListHistory']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007user_id\020\001\202\323\344\223\002\r\022\013/v1/history'
+  _globals['_CHECKINOUTCOME']._serialized_start=3714
+  _globals['_CHECKINOUTCOME']._serialized_end=3854
+  _globals['_DUESHIFTKIND']._serialized_start=3857
+  _globals['_DUESHIFTKIND']._serialized_end=4064
+  _globals['_OVERRIDE']._serialized_start=418
+  _globals['_OVERRIDE']._serialized_end=512
+  _globals['_REFUSAL']._serialized_start=514
+  _globals['_REFUSAL']._serialized_end=556
+  _globals['_CHECKOUTREQUEST']._serialized_start=559
+  _globals['_CHECKOUTREQUEST']._serialized_end=905
+  _globals['_CHECKOUTRESPONSE']._serialized_start=908
+  _globals['_CHECKOUTRESPONSE']._serialized_end=1070
+  _globals['_CHECKINREQUEST']._serialized_start=1073
+  _globals['_CHECKINREQUEST']._serialized_end=1252
+  _globals['_CHECKINRESPONSE']._serialized_start=1255
+  _globals['_CHECKINRESPONSE']._serialized_end=1458
+  _globals['_RENEWREQUEST']._serialized_start=1461
+  _globals['_RENEWREQUEST']._serialized_end=1719
+  _globals['_RENEWRESPONSE']._serialized_start=1722
+  _globals['_RENEWRESPONSE']._serialized_end=1864
+  _globals['_EXPLAINRULEREQUEST']._serialized_start=1867
+  _globals['_EXPLAINRULEREQUEST']._serialized_end=2072
+  _globals['_EXPLAINRULERESPONSE']._serialized_start=2075
+  _globals['_EXPLAINRULERESPONSE']._serialized_end=2333
+  _globals['_DUESHIFT']._serialized_start=2336
+  _globals['_DUESHIFT']._serialized_end=2485
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=2487
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=2598
+  _globals['_CANCELCHECKINREQUEST']._serialized_start=2600
+  _globals['_CANCELCHECKINREQUEST']._serialized_end=2710
+  _globals['_MOVEDUEDATESREQUEST']._serialized_start=2713
+  _globals['_MOVEDUEDATESREQUEST']._serialized_end=2977
+  _globals['_MOVEDUEDATESRESPONSE']._serialized_start=2979
+  _globals['_MOVEDUEDATESRESPONSE']._serialized_end=3073
+  _globals['_LOOKUPITEMREQUEST']._serialized_start=3075
+  _globals['_LOOKUPITEMREQUEST']._serialized_end=3126
+  _globals['_LOOKUPITEMRESPONSE']._serialized_start=3128
+  _globals['_LOOKUPITEMRESPONSE']._serialized_end=3232
+  _globals['_LISTITEMSREQUEST']._serialized_start=3234
+  _globals['_LISTITEMSREQUEST']._serialized_end=3341
+  _globals['_LISTITEMSRESPONSE']._serialized_start=3343
+  _globals['_LISTITEMSRESPONSE']._serialized_end=3420
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=3422
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=3449
+  _globals['_LISTHISTORYREQUEST']._serialized_start=3452
+  _globals['_LISTHISTORYREQUEST']._serialized_end=3620
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=3622
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=3711
+  _globals['_CIRCULATIONSERVICE']._serialized_start=4067
+  _globals['_CIRCULATIONSERVICE']._serialized_end=5522
 # @@protoc_insertion_point(module_scope)

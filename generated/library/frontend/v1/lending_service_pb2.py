@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/lending_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x15library/v1/loan.proto\"\x8c\x01\n\x11\x42orrowBookRequest\x12\x1d\n\x07\x62ook_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04\x64\x61ys\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8e\x01\n\x11ReturnBookRequest\x12\x1c\n\x07loan_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07user_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x10RenewLoanRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetLoanRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x89\x02\n\x10ListLoansRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x11\n\tonly_open\x18\x06 \x01(\x08\x12<\n\tid_prefix\x18\x07 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe3\x04\n\x0eLendingService\x12m\n\nBorrowBook\x12&.library.frontend.v1.BorrowBookRequest\x1a\x10.library.v1.Loan\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/books/{book_id}:borrow:\x01*\x12\x8e\x01\n\nReturnBook\x12&.library.frontend.v1.ReturnBookRequest\x1a\x10.library.v1.Loan\"F\x82\xd3\xe4\x93\x02@\"\x1a/v1/loans/{loan_id}:return:\x01*Z\x1f\"\x1a/v1/books/{book_id}:return:\x01*\x12j\n\tRenewLoan\x12%.library.frontend.v1.RenewLoanRequest\x1a\x10.library.v1.Loan\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/loans/{loan_id}:renew:\x01*\x12X\n\x07GetLoan\x12#.library.frontend.v1.GetLoanRequest\x1a\x10.library.v1.Loan\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/loans/{id}\x12\x8a\x01\n\tListLoans\x12%.library.frontend.v1.ListLoansRequest\x1a&.library.frontend.v1.ListLoansResponse\".\x82\xd3\xe4\x93\x02(\x12\t/v1/loansZ\x1b\x12\x19/v1/users/{user_id}/loansb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/lending_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/loan.proto\"\x8c\x01\n\x11\x42orrowBookRequest\x12\x1d\n\x07\x62ook_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x07user_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04\x64\x61ys\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x8e\x01\n\x11ReturnBookRequest\x12\x1c\n\x07loan_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07user_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x10RenewLoanRequest\x12\x1d\n\x07loan_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"*\n\x0eGetLoanRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x89\x02\n\x10ListLoansRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x07\x62ook_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x11\n\tonly_open\x18\x06 \x01(\x08\x12<\n\tid_prefix\x18\x07 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb6\x05\n\x0eLendingService\x12\x80\x01\n\nBorrowBook\x12&.library.frontend.v1.BorrowBookRequest\x1a\x10.library.v1.Loan\"8\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07user_id\x10\x01\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/books/{book_id}:borrow:\x01*\x12\x94\x01\n\nReturnBook\x12&.library.frontend.v1.ReturnBookRequest\x1a\x10.library.v1.Loan\"L\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02@\"\x1a/v1/loans/{loan_id}:return:\x01*Z\x1f\"\x1a/v1/books/{book_id}:return:\x01*\x12}\n\tRenewLoan\x12%.library.frontend.v1.RenewLoanRequest\x1a\x10.library.v1.Loan\"7\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07loan_id\x10\x02\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/loans/{loan_id}:renew:\x01*\x12k\n\x07GetLoan\x12#.library.frontend.v1.GetLoanRequest\x1a\x10.library.v1.Loan\")\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07loan_id\x10\x02\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/loans/{id}\x12\x9d\x01\n\tListLoans\x12%.library.frontend.v1.ListLoansRequest\x1a&.library.frontend.v1.ListLoansResponse\"A\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07user_id\x10\x01\x82\xd3\xe4\x93\x02(\x12\t/v1/loansZ\x1b\x12\x19/v1/users/{user_id}/loansb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,27 +73,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTLOANSREQUEST'].fields_by_name['id_prefix']._loaded_options = None
   _globals['_LISTLOANSREQUEST'].fields_by_name['id_prefix']._serialized_options = b'\272H&r!2\037^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\330\001\001'
   _globals['_LENDINGSERVICE'].methods_by_name['BorrowBook']._loaded_options = None
-  _globals['_LENDINGSERVICE'].methods_by_name['BorrowBook']._serialized_options = b'\202\323\344\223\002\037\"\032/v1/books/{book_id}:borrow:\001*'
+  _globals['_LENDINGSERVICE'].methods_by_name['BorrowBook']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007user_id\020\001\202\323\344\223\002\037\"\032/v1/books/{book_id}:borrow:\001*'
   _globals['_LENDINGSERVICE'].methods_by_name['ReturnBook']._loaded_options = None
-  _globals['_LENDINGSERVICE'].methods_by_name['ReturnBook']._serialized_options = b'\202\323\344\223\002@\"\032/v1/loans/{loan_id}:return:\001*Z\037\"\032/v1/books/{book_id}:return:\001*'
+  _globals['_LENDINGSERVICE'].methods_by_name['ReturnBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002@\"\032/v1/loans/{loan_id}:return:\001*Z\037\"\032/v1/books/{book_id}:return:\001*'
   _globals['_LENDINGSERVICE'].methods_by_name['RenewLoan']._loaded_options = None
-  _globals['_LENDINGSERVICE'].methods_by_name['RenewLoan']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/loans/{loan_id}:renew:\001*'
+  _globals['_LENDINGSERVICE'].methods_by_name['RenewLoan']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007loan_id\020\002\202\323\344\223\002\036\"\031/v1/loans/{loan_id}:renew:\001*'
   _globals['_LENDINGSERVICE'].methods_by_name['GetLoan']._loaded_options = None
-  _globals['_LENDINGSERVICE'].methods_by_name['GetLoan']._serialized_options = b'\202\323\344\223\002\020\022\016/v1/loans/{id}'
+  _globals['_LENDINGSERVICE'].methods_by_name['GetLoan']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007loan_id\020\002\202\323\344\223\002\020\022\016/v1/loans/{id}'
   _globals['_LENDINGSERVICE'].methods_by_name['ListLoans']._loaded_options = None
-  _globals['_LENDINGSERVICE'].methods_by_name['ListLoans']._serialized_options = b'\202\323\344\223\002(\022\t/v1/loansZ\033\022\031/v1/users/{user_id}/loans'
-  _globals['_BORROWBOOKREQUEST']._serialized_start=182
-  _globals['_BORROWBOOKREQUEST']._serialized_end=322
-  _globals['_RETURNBOOKREQUEST']._serialized_start=325
-  _globals['_RETURNBOOKREQUEST']._serialized_end=467
-  _globals['_RENEWLOANREQUEST']._serialized_start=469
-  _globals['_RENEWLOANREQUEST']._serialized_end=577
-  _globals['_GETLOANREQUEST']._serialized_start=579
-  _globals['_GETLOANREQUEST']._serialized_end=621
-  _globals['_LISTLOANSREQUEST']._serialized_start=624
-  _globals['_LISTLOANSREQUEST']._serialized_end=889
-  _globals['_LISTLOANSRESPONSE']._serialized_start=891
-  _globals['_LISTLOANSRESPONSE']._serialized_end=968
-  _globals['_LENDINGSERVICE']._serialized_start=971
-  _globals['_LENDINGSERVICE']._serialized_end=1582
+  _globals['_LENDINGSERVICE'].methods_by_name['ListLoans']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007user_id\020\001\202\323\344\223\002(\022\t/v1/loansZ\033\022\031/v1/users/{user_id}/loans'
+  _globals['_BORROWBOOKREQUEST']._serialized_start=214
+  _globals['_BORROWBOOKREQUEST']._serialized_end=354
+  _globals['_RETURNBOOKREQUEST']._serialized_start=357
+  _globals['_RETURNBOOKREQUEST']._serialized_end=499
+  _globals['_RENEWLOANREQUEST']._serialized_start=501
+  _globals['_RENEWLOANREQUEST']._serialized_end=609
+  _globals['_GETLOANREQUEST']._serialized_start=611
+  _globals['_GETLOANREQUEST']._serialized_end=653
+  _globals['_LISTLOANSREQUEST']._serialized_start=656
+  _globals['_LISTLOANSREQUEST']._serialized_end=921
+  _globals['_LISTLOANSRESPONSE']._serialized_start=923
+  _globals['_LISTLOANSRESPONSE']._serialized_end=1000
+  _globals['_LENDINGSERVICE']._serialized_start=1003
+  _globals['_LENDINGSERVICE']._serialized_end=1697
 # @@protoc_insertion_point(module_scope)

@@ -27,12 +27,13 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xe0\x02\n\x11\x45nrollUserRequest\x12\x1c\n\x05\x65mail\x18\x01 \x01(\tB\r\xbaH\nr\x05\x10\x03\x18\xfe\x01\xd8\x01\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x34\n\x06\x62ranch\x18\x08 \x01(\tB$\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9_-]{0,39})?$\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04note\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x91\x02\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12<\n\tid_prefix\x18\x05 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa0\x01\n\x10\x42lockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x06reason\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"t\n\x12UnblockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x08\x62lock_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x11\x45xportUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x99\x01\n\x12\x45xportUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"R\n\x10\x45raseUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xc1\x01\n\x15\x41nonymizeLoansRequest\x12\x36\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"E\n\x16\x41nonymizeLoansResponse\x12\x12\n\nloan_count\x18\x01 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe2\x08\n\rMemberService\x12\\\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x14\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12X\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12m\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12i\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"!\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12\x65\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*\x12j\n\tBlockUser\x12%.library.frontend.v1.BlockUserRequest\x1a\x10.library.v1.User\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}:block:\x01*\x12p\n\x0bUnblockUser\x12\'.library.frontend.v1.UnblockUserRequest\x1a\x10.library.v1.User\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/users/{user_id}:unblock:\x01*\x12\x81\x01\n\nExportUser\x12&.library.frontend.v1.ExportUserRequest\x1a\'.library.frontend.v1.ExportUserResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/users/{user_id}:export\x12j\n\tEraseUser\x12%.library.frontend.v1.EraseUserRequest\x1a\x10.library.v1.User\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}:erase:\x01*\x12\x89\x01\n\x0e\x41nonymizeLoans\x12*.library.frontend.v1.AnonymizeLoansRequest\x1a+.library.frontend.v1.AnonymizeLoansResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/loans:anonymize:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xe0\x02\n\x11\x45nrollUserRequest\x12\x1c\n\x05\x65mail\x18\x01 \x01(\tB\r\xbaH\nr\x05\x10\x03\x18\xfe\x01\xd8\x01\x01\x12\x1b\n\nfirst_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1a\n\tlast_name\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x34\n\x06\x62ranch\x18\x08 \x01(\tB$\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9_-]{0,39})?$\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x04note\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"*\n\x0eGetUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x91\x02\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x17\n\x05query\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12<\n\tid_prefix\x18\x05 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\x12\x1c\n\x0b\x63\x61rd_number\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1e\n\ruser_category\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x16\n\x05group\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateUserRequest\x12*\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.UserB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"d\n\x10\x43loseUserRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa0\x01\n\x10\x42lockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x06reason\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"t\n\x12UnblockUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x08\x62lock_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"l\n\x11\x45xportUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x99\x01\n\x12\x45xportUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"R\n\x10\x45raseUserRequest\x12\x1d\n\x07user_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xc1\x01\n\x15\x41nonymizeLoansRequest\x12\x36\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"E\n\x16\x41nonymizeLoansResponse\x12\x12\n\nloan_count\x18\x01 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe7\t\n\rMemberService\x12\x62\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\"\x1a\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x0e\"\t/v1/users:\x01*\x12\x66\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\"$\xe2\xf9\x18\n\x08\x02\x12\x06\n\x02id\x10\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/users/{id}\x12s\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\"\x17\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12\x9a\x01\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\"R\xe2\xf9\x18-\x08\x02\x12\x0b\n\x07user.id\x10\x01\x1a\x05\x65mail\x1a\nfirst_name\x1a\tlast_name\x82\xd3\xe4\x93\x02\x1b\x32\x13/v1/users/{user.id}:\x04user\x12s\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\"-\xe2\xf9\x18\n\x08\x02\x12\x06\n\x02id\x10\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/users/{id}:close:\x01*\x12p\n\tBlockUser\x12%.library.frontend.v1.BlockUserRequest\x1a\x10.library.v1.User\"*\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}:block:\x01*\x12v\n\x0bUnblockUser\x12\'.library.frontend.v1.UnblockUserRequest\x1a\x10.library.v1.User\",\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02 \"\x1b/v1/users/{user_id}:unblock:\x01*\x12\x94\x01\n\nExportUser\x12&.library.frontend.v1.ExportUserRequest\x1a\'.library.frontend.v1.ExportUserResponse\"5\xe2\xf9\x18\x0f\x08\x02\x12\x0b\n\x07user_id\x10\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/users/{user_id}:export\x12p\n\tEraseUser\x12%.library.frontend.v1.EraseUserRequest\x1a\x10.library.v1.User\"*\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/users/{user_id}:erase:\x01*\x12\x8f\x01\n\x0e\x41nonymizeLoans\x12*.library.frontend.v1.AnonymizeLoansRequest\x1a+.library.frontend.v1.AnonymizeLoansResponse\"$\xe2\xf9\x18\x02\x08\x04\x82\xd3\xe4\x93\x02\x18\"\x13/v1/loans:anonymize:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -114,51 +115,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANONYMIZELOANSREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ANONYMIZELOANSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._serialized_options = b'\202\323\344\223\002\016\"\t/v1/users:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['EnrollUser']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\016\"\t/v1/users:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002\020\022\016/v1/users/{id}'
+  _globals['_MEMBERSERVICE'].methods_by_name['GetUser']._serialized_options = b'\342\371\030\n\010\002\022\006\n\002id\020\001\202\323\344\223\002\020\022\016/v1/users/{id}'
   _globals['_MEMBERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/users'
+  _globals['_MEMBERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\013\022\t/v1/users'
   _globals['_MEMBERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\202\323\344\223\002\0332\023/v1/users/{user.id}:\004user'
+  _globals['_MEMBERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\342\371\030-\010\002\022\013\n\007user.id\020\001\032\005email\032\nfirst_name\032\tlast_name\202\323\344\223\002\0332\023/v1/users/{user.id}:\004user'
   _globals['_MEMBERSERVICE'].methods_by_name['CloseUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['CloseUser']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/users/{id}:close:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['CloseUser']._serialized_options = b'\342\371\030\n\010\002\022\006\n\002id\020\001\202\323\344\223\002\031\"\024/v1/users/{id}:close:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['BlockUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['BlockUser']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/users/{user_id}:block:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['BlockUser']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\036\"\031/v1/users/{user_id}:block:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['UnblockUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['UnblockUser']._serialized_options = b'\202\323\344\223\002 \"\033/v1/users/{user_id}:unblock:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['UnblockUser']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002 \"\033/v1/users/{user_id}:unblock:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['ExportUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['ExportUser']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/users/{user_id}:export'
+  _globals['_MEMBERSERVICE'].methods_by_name['ExportUser']._serialized_options = b'\342\371\030\017\010\002\022\013\n\007user_id\020\001\202\323\344\223\002\034\022\032/v1/users/{user_id}:export'
   _globals['_MEMBERSERVICE'].methods_by_name['EraseUser']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['EraseUser']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/users/{user_id}:erase:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['EraseUser']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\036\"\031/v1/users/{user_id}:erase:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['AnonymizeLoans']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['AnonymizeLoans']._serialized_options = b'\202\323\344\223\002\030\"\023/v1/loans:anonymize:\001*'
-  _globals['_ENROLLUSERREQUEST']._serialized_start=297
-  _globals['_ENROLLUSERREQUEST']._serialized_end=649
-  _globals['_GETUSERREQUEST']._serialized_start=651
-  _globals['_GETUSERREQUEST']._serialized_end=693
-  _globals['_LISTUSERSREQUEST']._serialized_start=696
-  _globals['_LISTUSERSREQUEST']._serialized_end=969
-  _globals['_LISTUSERSRESPONSE']._serialized_start=971
-  _globals['_LISTUSERSRESPONSE']._serialized_end=1048
-  _globals['_UPDATEUSERREQUEST']._serialized_start=1051
-  _globals['_UPDATEUSERREQUEST']._serialized_end=1196
-  _globals['_CLOSEUSERREQUEST']._serialized_start=1198
-  _globals['_CLOSEUSERREQUEST']._serialized_end=1298
-  _globals['_BLOCKUSERREQUEST']._serialized_start=1301
-  _globals['_BLOCKUSERREQUEST']._serialized_end=1461
-  _globals['_UNBLOCKUSERREQUEST']._serialized_start=1463
-  _globals['_UNBLOCKUSERREQUEST']._serialized_end=1579
-  _globals['_EXPORTUSERREQUEST']._serialized_start=1581
-  _globals['_EXPORTUSERREQUEST']._serialized_end=1689
-  _globals['_EXPORTUSERRESPONSE']._serialized_start=1692
-  _globals['_EXPORTUSERRESPONSE']._serialized_end=1845
-  _globals['_ERASEUSERREQUEST']._serialized_start=1847
-  _globals['_ERASEUSERREQUEST']._serialized_end=1929
-  _globals['_ANONYMIZELOANSREQUEST']._serialized_start=1932
-  _globals['_ANONYMIZELOANSREQUEST']._serialized_end=2125
-  _globals['_ANONYMIZELOANSRESPONSE']._serialized_start=2127
-  _globals['_ANONYMIZELOANSRESPONSE']._serialized_end=2196
-  _globals['_MEMBERSERVICE']._serialized_start=2199
-  _globals['_MEMBERSERVICE']._serialized_end=3321
+  _globals['_MEMBERSERVICE'].methods_by_name['AnonymizeLoans']._serialized_options = b'\342\371\030\002\010\004\202\323\344\223\002\030\"\023/v1/loans:anonymize:\001*'
+  _globals['_ENROLLUSERREQUEST']._serialized_start=329
+  _globals['_ENROLLUSERREQUEST']._serialized_end=681
+  _globals['_GETUSERREQUEST']._serialized_start=683
+  _globals['_GETUSERREQUEST']._serialized_end=725
+  _globals['_LISTUSERSREQUEST']._serialized_start=728
+  _globals['_LISTUSERSREQUEST']._serialized_end=1001
+  _globals['_LISTUSERSRESPONSE']._serialized_start=1003
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1080
+  _globals['_UPDATEUSERREQUEST']._serialized_start=1083
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1228
+  _globals['_CLOSEUSERREQUEST']._serialized_start=1230
+  _globals['_CLOSEUSERREQUEST']._serialized_end=1330
+  _globals['_BLOCKUSERREQUEST']._serialized_start=1333
+  _globals['_BLOCKUSERREQUEST']._serialized_end=1493
+  _globals['_UNBLOCKUSERREQUEST']._serialized_start=1495
+  _globals['_UNBLOCKUSERREQUEST']._serialized_end=1611
+  _globals['_EXPORTUSERREQUEST']._serialized_start=1613
+  _globals['_EXPORTUSERREQUEST']._serialized_end=1721
+  _globals['_EXPORTUSERRESPONSE']._serialized_start=1724
+  _globals['_EXPORTUSERRESPONSE']._serialized_end=1877
+  _globals['_ERASEUSERREQUEST']._serialized_start=1879
+  _globals['_ERASEUSERREQUEST']._serialized_end=1961
+  _globals['_ANONYMIZELOANSREQUEST']._serialized_start=1964
+  _globals['_ANONYMIZELOANSREQUEST']._serialized_end=2157
+  _globals['_ANONYMIZELOANSRESPONSE']._serialized_start=2159
+  _globals['_ANONYMIZELOANSRESPONSE']._serialized_end=2228
+  _globals['_MEMBERSERVICE']._serialized_start=2231
+  _globals['_MEMBERSERVICE']._serialized_end=3486
 # @@protoc_insertion_point(module_scope)

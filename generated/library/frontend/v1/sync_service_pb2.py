@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/frontend/v1/sync_service.proto\x12\x13library.frontend.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetSyncStatusRequest\"&\n\x0eSyncNowRequest\x12\x14\n\x0cretry_parked\x18\x01 \x01(\x08\"\xfd\x04\n\nSyncStatus\x12\x13\n\x0b\x66rontend_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x64min_target\x18\x02 \x01(\t\x12-\n\ncursor_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_pull_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_push_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_pull_error\x18\x06 \x01(\t\x12\x17\n\x0flast_push_error\x18\x07 \x01(\t\x12\x11\n\tresyncing\x18\x08 \x01(\x08\x12\x1a\n\x12waiting_user_count\x18\t \x01(\x05\x12\x1a\n\x12waiting_loan_count\x18\n \x01(\x05\x12\x18\n\x10parked_row_count\x18\x0b \x01(\x05\x12\x33\n\x0bparked_rows\x18\x0c \x03(\x0b\x32\x1e.library.frontend.v1.ParkedRow\x12\x12\n\nbook_count\x18\r \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x05\x12\x38\n\x0eset_aside_rows\x18\x10 \x03(\x0b\x32 .library.frontend.v1.SetAsideRow\x12/\n\x0c\x63lock_behind\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bnewest_time\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\tParkedRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x0bSetAsideRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x32\n\x0eset_aside_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe6\x01\n\x0bSyncService\x12m\n\rGetSyncStatus\x12).library.frontend.v1.GetSyncStatusRequest\x1a\x1f.library.frontend.v1.SyncStatus\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/sync\x12h\n\x07SyncNow\x12#.library.frontend.v1.SyncNowRequest\x1a\x1f.library.frontend.v1.SyncStatus\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sync:now:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/frontend/v1/sync_service.proto\x12\x13library.frontend.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\"\x16\n\x14GetSyncStatusRequest\"&\n\x0eSyncNowRequest\x12\x14\n\x0cretry_parked\x18\x01 \x01(\x08\"\xfd\x04\n\nSyncStatus\x12\x13\n\x0b\x66rontend_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x64min_target\x18\x02 \x01(\t\x12-\n\ncursor_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_pull_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_push_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_pull_error\x18\x06 \x01(\t\x12\x17\n\x0flast_push_error\x18\x07 \x01(\t\x12\x11\n\tresyncing\x18\x08 \x01(\x08\x12\x1a\n\x12waiting_user_count\x18\t \x01(\x05\x12\x1a\n\x12waiting_loan_count\x18\n \x01(\x05\x12\x18\n\x10parked_row_count\x18\x0b \x01(\x05\x12\x33\n\x0bparked_rows\x18\x0c \x03(\x0b\x32\x1e.library.frontend.v1.ParkedRow\x12\x12\n\nbook_count\x18\r \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x05\x12\x38\n\x0eset_aside_rows\x18\x10 \x03(\x0b\x32 .library.frontend.v1.SetAsideRow\x12/\n\x0c\x63lock_behind\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bnewest_time\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\tParkedRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x0bSetAsideRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x32\n\x0eset_aside_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf2\x01\n\x0bSyncService\x12s\n\rGetSyncStatus\x12).library.frontend.v1.GetSyncStatusRequest\x1a\x1f.library.frontend.v1.SyncStatus\"\x16\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\n\x12\x08/v1/sync\x12n\n\x07SyncNow\x12#.library.frontend.v1.SyncNowRequest\x1a\x1f.library.frontend.v1.SyncStatus\"\x1d\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/sync:now:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,19 +36,19 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.sync_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SYNCSERVICE'].methods_by_name['GetSyncStatus']._loaded_options = None
-  _globals['_SYNCSERVICE'].methods_by_name['GetSyncStatus']._serialized_options = b'\202\323\344\223\002\n\022\010/v1/sync'
+  _globals['_SYNCSERVICE'].methods_by_name['GetSyncStatus']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\n\022\010/v1/sync'
   _globals['_SYNCSERVICE'].methods_by_name['SyncNow']._loaded_options = None
-  _globals['_SYNCSERVICE'].methods_by_name['SyncNow']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/sync:now:\001*'
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=158
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=180
-  _globals['_SYNCNOWREQUEST']._serialized_start=182
-  _globals['_SYNCNOWREQUEST']._serialized_end=220
-  _globals['_SYNCSTATUS']._serialized_start=223
-  _globals['_SYNCSTATUS']._serialized_end=860
-  _globals['_PARKEDROW']._serialized_start=862
-  _globals['_PARKEDROW']._serialized_end=915
-  _globals['_SETASIDEROW']._serialized_start=917
-  _globals['_SETASIDEROW']._serialized_end=1042
-  _globals['_SYNCSERVICE']._serialized_start=1045
-  _globals['_SYNCSERVICE']._serialized_end=1275
+  _globals['_SYNCSERVICE'].methods_by_name['SyncNow']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\021\"\014/v1/sync:now:\001*'
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=190
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=212
+  _globals['_SYNCNOWREQUEST']._serialized_start=214
+  _globals['_SYNCNOWREQUEST']._serialized_end=252
+  _globals['_SYNCSTATUS']._serialized_start=255
+  _globals['_SYNCSTATUS']._serialized_end=892
+  _globals['_PARKEDROW']._serialized_start=894
+  _globals['_PARKEDROW']._serialized_end=947
+  _globals['_SETASIDEROW']._serialized_start=949
+  _globals['_SETASIDEROW']._serialized_end=1074
+  _globals['_SYNCSERVICE']._serialized_start=1077
+  _globals['_SYNCSERVICE']._serialized_end=1319
 # @@protoc_insertion_point(module_scope)

@@ -25,6 +25,8 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import visibility_pb2 as google_dot_api_dot_visibility__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
+from library.v1 import audit_pb2 as library_dot_v1_dot_audit__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 from library.v1 import branch_pb2 as library_dot_v1_dot_branch__pb2
 from library.v1 import calendar_pb2 as library_dot_v1_dot_calendar__pb2
@@ -33,10 +35,11 @@ from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import item_pb2 as library_dot_v1_dot_item__pb2
 from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__settings__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
+from library.v1 import staff_pb2 as library_dot_v1_dot_staff__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"library/sync/v1/sync_service.proto\x12\x0flibrary.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x15library/v1/book.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"l\n\x19ListCatalogChangesRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07receipt\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"t\n\x1aListCatalogChangesResponse\x12/\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1e.library.sync.v1.CatalogChange\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"\x9d\x02\n\rCatalogChange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12 \n\x04\x62ook\x18\x02 \x01(\x0b\x32\x10.library.v1.BookH\x00\x12 \n\x04item\x18\x03 \x01(\x0b\x32\x10.library.v1.ItemH\x00\x12$\n\x06\x62ranch\x18\x04 \x01(\x0b\x32\x12.library.v1.BranchH\x00\x12(\n\x08\x63\x61lendar\x18\x05 \x01(\x0b\x32\x14.library.v1.CalendarH\x00\x12+\n\x04rule\x18\x06 \x01(\x0b\x32\x1b.library.v1.CirculationRuleH\x00\x12/\n\x08settings\x18\x07 \x01(\x0b\x32\x1b.library.v1.LibrarySettingsH\x00\x42\x08\n\x06\x63hange\"\xab\x01\n\x13RecordStatesRequest\x12!\n\x0b\x66rontend_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06states\x18\x02 \x03(\x0b\x32\x16.library.sync.v1.StateB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x19\n\x07receipt\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\"\n\tstart_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x14\"\x05r\x03\xb0\x01\x01\"\x93\x01\n\x05State\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12 \n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.UserH\x00\x12 \n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.LoanH\x00\x12+\n\x07history\x18\x04 \x01(\x0b\x32\x18.library.v1.HistoryEntryH\x00\x42\x07\n\x05state\"\x84\x01\n\x14RecordStatesResponse\x12\x30\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1e.library.sync.v1.RecordOutcome\x12\x0f\n\x07receipt\x18\x02 \x01(\t\x12\x17\n\x0fnewest_revision\x18\x03 \x01(\x03\x12\x10\n\x08start_id\x18\x04 \x01(\t\"Z\n\rRecordOutcome\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06result\x18\x02 \x01(\x0e\x32\x1d.library.sync.v1.RecordResult\x12\x0e\n\x06reason\x18\x03 \x01(\t*\xa1\x01\n\x0cRecordResult\x12\x1d\n\x19RECORD_RESULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECORD_RESULT_RECORDED\x10\x01\x12\x1b\n\x17RECORD_RESULT_UNCHANGED\x10\x02\x12\x19\n\x15RECORD_RESULT_REFUSED\x10\x03\x12\x1e\n\x1aRECORD_RESULT_UNKNOWN_KIND\x10\x04\x32\xeb\x01\n\x0bSyncService\x12m\n\x12ListCatalogChanges\x12*.library.sync.v1.ListCatalogChangesRequest\x1a+.library.sync.v1.ListCatalogChangesResponse\x12[\n\x0cRecordStates\x12$.library.sync.v1.RecordStatesRequest\x1a%.library.sync.v1.RecordStatesResponse\x1a\x10\xfa\xd2\xe4\x93\x02\n\x12\x08INTERNALb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"library/sync/v1/sync_service.proto\x12\x0flibrary.sync.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x16library/v1/audit.proto\x1a\x15library/v1/book.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\x1a\x16library/v1/staff.proto\x1a\x15library/v1/user.proto\"l\n\x19ListCatalogChangesRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07receipt\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"t\n\x1aListCatalogChangesResponse\x12/\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1e.library.sync.v1.CatalogChange\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"\xf5\x02\n\rCatalogChange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12 \n\x04\x62ook\x18\x02 \x01(\x0b\x32\x10.library.v1.BookH\x00\x12 \n\x04item\x18\x03 \x01(\x0b\x32\x10.library.v1.ItemH\x00\x12$\n\x06\x62ranch\x18\x04 \x01(\x0b\x32\x12.library.v1.BranchH\x00\x12(\n\x08\x63\x61lendar\x18\x05 \x01(\x0b\x32\x14.library.v1.CalendarH\x00\x12+\n\x04rule\x18\x06 \x01(\x0b\x32\x1b.library.v1.CirculationRuleH\x00\x12/\n\x08settings\x18\x07 \x01(\x0b\x32\x1b.library.v1.LibrarySettingsH\x00\x12+\n\nstaff_role\x18\x08 \x01(\x0b\x32\x15.library.v1.StaffRoleH\x00\x12)\n\tapi_token\x18\t \x01(\x0b\x32\x14.library.v1.ApiTokenH\x00\x42\x08\n\x06\x63hange\"\xab\x01\n\x13RecordStatesRequest\x12!\n\x0b\x66rontend_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x06states\x18\x02 \x03(\x0b\x32\x16.library.sync.v1.StateB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x19\n\x07receipt\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\"\n\tstart_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x14\"\x05r\x03\xb0\x01\x01\"\xf1\x01\n\x05State\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12 \n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.UserH\x00\x12 \n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.LoanH\x00\x12+\n\x07history\x18\x04 \x01(\x0b\x32\x18.library.v1.HistoryEntryH\x00\x12-\n\x0bsigning_key\x18\x05 \x01(\x0b\x32\x16.library.v1.SigningKeyH\x00\x12-\n\x0b\x61udit_entry\x18\x06 \x01(\x0b\x32\x16.library.v1.AuditEntryH\x00\x42\x07\n\x05state\"\x84\x01\n\x14RecordStatesResponse\x12\x30\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1e.library.sync.v1.RecordOutcome\x12\x0f\n\x07receipt\x18\x02 \x01(\t\x12\x17\n\x0fnewest_revision\x18\x03 \x01(\x03\x12\x10\n\x08start_id\x18\x04 \x01(\t\"Z\n\rRecordOutcome\x12\n\n\x02id\x18\x01 \x01(\t\x12-\n\x06result\x18\x02 \x01(\x0e\x32\x1d.library.sync.v1.RecordResult\x12\x0e\n\x06reason\x18\x03 \x01(\t*\xa1\x01\n\x0cRecordResult\x12\x1d\n\x19RECORD_RESULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECORD_RESULT_RECORDED\x10\x01\x12\x1b\n\x17RECORD_RESULT_UNCHANGED\x10\x02\x12\x19\n\x15RECORD_RESULT_REFUSED\x10\x03\x12\x1e\n\x1aRECORD_RESULT_UNKNOWN_KIND\x10\x04\x32\xfb\x01\n\x0bSyncService\x12u\n\x12ListCatalogChanges\x12*.library.sync.v1.ListCatalogChangesRequest\x1a+.library.sync.v1.ListCatalogChangesResponse\"\x06\xe2\xf9\x18\x02\x08\x06\x12\x63\n\x0cRecordStates\x12$.library.sync.v1.RecordStatesRequest\x1a%.library.sync.v1.RecordStatesResponse\"\x06\xe2\xf9\x18\x02\x08\x06\x1a\x10\xfa\xd2\xe4\x93\x02\n\x12\x08INTERNALb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,22 +62,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDSTATESREQUEST'].fields_by_name['start_ids']._serialized_options = b'\272H\014\222\001\t\020\024\"\005r\003\260\001\001'
   _globals['_SYNCSERVICE']._loaded_options = None
   _globals['_SYNCSERVICE']._serialized_options = b'\372\322\344\223\002\n\022\010INTERNAL'
-  _globals['_RECORDRESULT']._serialized_start=1454
-  _globals['_RECORDRESULT']._serialized_end=1615
-  _globals['_LISTCATALOGCHANGESREQUEST']._serialized_start=386
-  _globals['_LISTCATALOGCHANGESREQUEST']._serialized_end=494
-  _globals['_LISTCATALOGCHANGESRESPONSE']._serialized_start=496
-  _globals['_LISTCATALOGCHANGESRESPONSE']._serialized_end=612
-  _globals['_CATALOGCHANGE']._serialized_start=615
-  _globals['_CATALOGCHANGE']._serialized_end=900
-  _globals['_RECORDSTATESREQUEST']._serialized_start=903
-  _globals['_RECORDSTATESREQUEST']._serialized_end=1074
-  _globals['_STATE']._serialized_start=1077
-  _globals['_STATE']._serialized_end=1224
-  _globals['_RECORDSTATESRESPONSE']._serialized_start=1227
-  _globals['_RECORDSTATESRESPONSE']._serialized_end=1359
-  _globals['_RECORDOUTCOME']._serialized_start=1361
-  _globals['_RECORDOUTCOME']._serialized_end=1451
-  _globals['_SYNCSERVICE']._serialized_start=1618
-  _globals['_SYNCSERVICE']._serialized_end=1853
+  _globals['_SYNCSERVICE'].methods_by_name['ListCatalogChanges']._loaded_options = None
+  _globals['_SYNCSERVICE'].methods_by_name['ListCatalogChanges']._serialized_options = b'\342\371\030\002\010\006'
+  _globals['_SYNCSERVICE'].methods_by_name['RecordStates']._loaded_options = None
+  _globals['_SYNCSERVICE'].methods_by_name['RecordStates']._serialized_options = b'\342\371\030\002\010\006'
+  _globals['_RECORDRESULT']._serialized_start=1716
+  _globals['_RECORDRESULT']._serialized_end=1877
+  _globals['_LISTCATALOGCHANGESREQUEST']._serialized_start=466
+  _globals['_LISTCATALOGCHANGESREQUEST']._serialized_end=574
+  _globals['_LISTCATALOGCHANGESRESPONSE']._serialized_start=576
+  _globals['_LISTCATALOGCHANGESRESPONSE']._serialized_end=692
+  _globals['_CATALOGCHANGE']._serialized_start=695
+  _globals['_CATALOGCHANGE']._serialized_end=1068
+  _globals['_RECORDSTATESREQUEST']._serialized_start=1071
+  _globals['_RECORDSTATESREQUEST']._serialized_end=1242
+  _globals['_STATE']._serialized_start=1245
+  _globals['_STATE']._serialized_end=1486
+  _globals['_RECORDSTATESRESPONSE']._serialized_start=1489
+  _globals['_RECORDSTATESRESPONSE']._serialized_end=1621
+  _globals['_RECORDOUTCOME']._serialized_start=1623
+  _globals['_RECORDOUTCOME']._serialized_end=1713
+  _globals['_SYNCSERVICE']._serialized_start=1880
+  _globals['_SYNCSERVICE']._serialized_end=2131
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from library.v1 import audit_pb2 as _audit_pb2
 from library.v1 import book_pb2 as _book_pb2
 from library.v1 import branch_pb2 as _branch_pb2
 from library.v1 import calendar_pb2 as _calendar_pb2
@@ -18,6 +19,7 @@ from library.v1 import history_pb2 as _history_pb2
 from library.v1 import item_pb2 as _item_pb2
 from library.v1 import library_settings_pb2 as _library_settings_pb2
 from library.v1 import loan_pb2 as _loan_pb2
+from library.v1 import staff_pb2 as _staff_pb2
 from library.v1 import user_pb2 as _user_pb2
 import builtins as _builtins
 import sys
@@ -143,6 +145,8 @@ class CatalogChange(_message.Message):
     CALENDAR_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    STAFF_ROLE_FIELD_NUMBER: _builtins.int
+    API_TOKEN_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The number of the change. Revisions rise in the order in which changes were committed, over all kinds of rows."""
     @_builtins.property
@@ -169,6 +173,14 @@ class CatalogChange(_message.Message):
     def settings(self) -> _library_settings_pb2.LibrarySettings:
         """The settings of the library: one row."""
 
+    @_builtins.property
+    def staff_role(self) -> _staff_pb2.StaffRole:
+        """The role of a member of the staff. A revoked one is sent as PATRON."""
+
+    @_builtins.property
+    def api_token(self) -> _staff_pb2.ApiToken:
+        """An API token, with the hash of its secret."""
+
     def __init__(
         self,
         *,
@@ -179,12 +191,14 @@ class CatalogChange(_message.Message):
         calendar: _calendar_pb2.Calendar | None = ...,
         rule: _circulation_rule_pb2.CirculationRule | None = ...,
         settings: _library_settings_pb2.LibrarySettings | None = ...,
+        staff_role: _staff_pb2.StaffRole | None = ...,
+        api_token: _staff_pb2.ApiToken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "rule", b"rule", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_token", b"api_token", "book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "rule", b"rule", "settings", b"settings", "staff_role", b"staff_role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "revision", b"revision", "rule", b"rule", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_token", b"api_token", "book", b"book", "branch", b"branch", "calendar", b"calendar", "change", b"change", "item", b"item", "revision", b"revision", "rule", b"rule", "settings", b"settings", "staff_role", b"staff_role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["book", "item", "branch", "calendar", "rule", "settings"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["book", "item", "branch", "calendar", "rule", "settings", "staff_role", "api_token"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
@@ -242,6 +256,8 @@ class State(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     LOAN_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_FIELD_NUMBER: _builtins.int
+    AUDIT_ENTRY_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The version: the greater is the newer. From 1 to 2^45; a row with another one is refused."""
     @_builtins.property
@@ -256,6 +272,14 @@ class State(_message.Message):
     def history(self) -> _history_pb2.HistoryEntry:
         """An entry of the history."""
 
+    @_builtins.property
+    def signing_key(self) -> _audit_pb2.SigningKey:
+        """A key that access tokens are signed with."""
+
+    @_builtins.property
+    def audit_entry(self) -> _audit_pb2.AuditEntry:
+        """An entry of the audit log."""
+
     def __init__(
         self,
         *,
@@ -263,12 +287,14 @@ class State(_message.Message):
         user: _user_pb2.User | None = ...,
         loan: _loan_pb2.Loan | None = ...,
         history: _history_pb2.HistoryEntry | None = ...,
+        signing_key: _audit_pb2.SigningKey | None = ...,
+        audit_entry: _audit_pb2.AuditEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loan", b"loan", "state", b"state", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_entry", b"audit_entry", "history", b"history", "loan", b"loan", "signing_key", b"signing_key", "state", b"state", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loan", b"loan", "revision", b"revision", "state", b"state", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_entry", b"audit_entry", "history", b"history", "loan", b"loan", "revision", b"revision", "signing_key", b"signing_key", "state", b"state", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["user", "loan", "history"]  # noqa: Y015
+    _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["user", "loan", "history", "signing_key", "audit_entry"]  # noqa: Y015
     _WhichOneofArgType_state: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_state) -> _WhichOneofReturnType_state | None: ...
 

@@ -160,6 +160,40 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
     ERROR_REASON_BLOCK_NOT_FOUND: _ErrorReason.ValueType  # 58
     """NOT_FOUND. The user has no block with this id."""
+    ERROR_REASON_SIGN_IN_REQUIRED: _ErrorReason.ValueType  # 59
+    """UNAUTHENTICATED. The method needs a caller who has signed in, and this call has no token. Sign in, and send the access
+    token as `authorization: Bearer TOKEN`.
+    """
+    ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
+    """UNAUTHENTICATED. The token of this call is not valid: it is malformed or not signed by this library, has expired or
+    was revoked, or its session or account has ended. Refresh the session, or sign in again.
+    """
+    ERROR_REASON_ROLE_REQUIRED: _ErrorReason.ValueType  # 61
+    """PERMISSION_DENIED. The method, or the user whom the call is about, needs a higher role than the caller's; the metadata
+    has both.
+    """
+    ERROR_REASON_NOT_YOUR_OWN: _ErrorReason.ValueType  # 62
+    """PERMISSION_DENIED. A patron can act only for himself or herself; the metadata has the field that names somebody else."""
+    ERROR_REASON_OVERRIDE_NOT_PERMITTED: _ErrorReason.ValueType  # 63
+    """PERMISSION_DENIED. The caller may not override these refusals; the metadata has them."""
+    ERROR_REASON_SCOPE_REQUIRED: _ErrorReason.ValueType  # 64
+    """PERMISSION_DENIED. The API token is limited to other methods; the metadata has the scopes."""
+    ERROR_REASON_SIGN_IN_FAILED: _ErrorReason.ValueType  # 65
+    """UNAUTHENTICATED. No user has this name and this secret."""
+    ERROR_REASON_SIGN_IN_THROTTLED: _ErrorReason.ValueType  # 66
+    """RESOURCE_EXHAUSTED. Too many attempts to sign in failed; the metadata has the seconds to wait."""
+    ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 67
+    """UNAUTHENTICATED. The session has ended, or the refresh token is not its newest one. Sign in again."""
+    ERROR_REASON_PROVIDER_NOT_SET_UP: _ErrorReason.ValueType  # 68
+    """FAILED_PRECONDITION. The library has no OpenID provider."""
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 69
+    """UNAVAILABLE. The OpenID provider did not answer."""
+    ERROR_REASON_LAST_ADMIN: _ErrorReason.ValueType  # 70
+    """FAILED_PRECONDITION. The library would have no admin any more. Grant the role to somebody else first."""
+    ERROR_REASON_API_TOKEN_EXISTS: _ErrorReason.ValueType  # 71
+    """ALREADY_EXISTS. An API token that was not revoked has this name."""
+    ERROR_REASON_API_TOKEN_NOT_FOUND: _ErrorReason.ValueType  # 72
+    """NOT_FOUND. No API token has this id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -305,4 +339,38 @@ ERROR_REASON_CARD_NUMBER_TAKEN: ErrorReason.ValueType  # 57
 """ALREADY_EXISTS. Another user, possibly one whose account is closed, has this card number."""
 ERROR_REASON_BLOCK_NOT_FOUND: ErrorReason.ValueType  # 58
 """NOT_FOUND. The user has no block with this id."""
+ERROR_REASON_SIGN_IN_REQUIRED: ErrorReason.ValueType  # 59
+"""UNAUTHENTICATED. The method needs a caller who has signed in, and this call has no token. Sign in, and send the access
+token as `authorization: Bearer TOKEN`.
+"""
+ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
+"""UNAUTHENTICATED. The token of this call is not valid: it is malformed or not signed by this library, has expired or
+was revoked, or its session or account has ended. Refresh the session, or sign in again.
+"""
+ERROR_REASON_ROLE_REQUIRED: ErrorReason.ValueType  # 61
+"""PERMISSION_DENIED. The method, or the user whom the call is about, needs a higher role than the caller's; the metadata
+has both.
+"""
+ERROR_REASON_NOT_YOUR_OWN: ErrorReason.ValueType  # 62
+"""PERMISSION_DENIED. A patron can act only for himself or herself; the metadata has the field that names somebody else."""
+ERROR_REASON_OVERRIDE_NOT_PERMITTED: ErrorReason.ValueType  # 63
+"""PERMISSION_DENIED. The caller may not override these refusals; the metadata has them."""
+ERROR_REASON_SCOPE_REQUIRED: ErrorReason.ValueType  # 64
+"""PERMISSION_DENIED. The API token is limited to other methods; the metadata has the scopes."""
+ERROR_REASON_SIGN_IN_FAILED: ErrorReason.ValueType  # 65
+"""UNAUTHENTICATED. No user has this name and this secret."""
+ERROR_REASON_SIGN_IN_THROTTLED: ErrorReason.ValueType  # 66
+"""RESOURCE_EXHAUSTED. Too many attempts to sign in failed; the metadata has the seconds to wait."""
+ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 67
+"""UNAUTHENTICATED. The session has ended, or the refresh token is not its newest one. Sign in again."""
+ERROR_REASON_PROVIDER_NOT_SET_UP: ErrorReason.ValueType  # 68
+"""FAILED_PRECONDITION. The library has no OpenID provider."""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 69
+"""UNAVAILABLE. The OpenID provider did not answer."""
+ERROR_REASON_LAST_ADMIN: ErrorReason.ValueType  # 70
+"""FAILED_PRECONDITION. The library would have no admin any more. Grant the role to somebody else first."""
+ERROR_REASON_API_TOKEN_EXISTS: ErrorReason.ValueType  # 71
+"""ALREADY_EXISTS. An API token that was not revoked has this name."""
+ERROR_REASON_API_TOKEN_NOT_FOUND: ErrorReason.ValueType  # 72
+"""NOT_FOUND. No API token has this id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -23,31 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import branch_pb2 as library_dot_v1_dot_branch__pb2
 from library.v1 import calendar_pb2 as library_dot_v1_dot_calendar__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/branch_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\"M\n\x13\x43reateBranchRequest\x12\"\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.Branch\x12\x12\n\nrequest_id\x18\x02 \x01(\t\" \n\x10GetBranchRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"<\n\x13ListBranchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListBranchesResponse\x12$\n\x08\x62ranches\x18\x01 \x03(\x0b\x32\x12.library.v1.Branch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"~\n\x13UpdateBranchRequest\x12\"\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.Branch\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"$\n\x12GetCalendarRequest\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\t\"\x84\x01\n\x15UpdateCalendarRequest\x12&\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x14.library.v1.Calendar\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\xe5\x03\n\rBranchService\x12I\n\x0c\x43reateBranch\x12%.library.admin.v1.CreateBranchRequest\x1a\x12.library.v1.Branch\x12\x43\n\tGetBranch\x12\".library.admin.v1.GetBranchRequest\x1a\x12.library.v1.Branch\x12]\n\x0cListBranches\x12%.library.admin.v1.ListBranchesRequest\x1a&.library.admin.v1.ListBranchesResponse\x12I\n\x0cUpdateBranch\x12%.library.admin.v1.UpdateBranchRequest\x1a\x12.library.v1.Branch\x12I\n\x0bGetCalendar\x12$.library.admin.v1.GetCalendarRequest\x1a\x14.library.v1.Calendar\x12O\n\x0eUpdateCalendar\x12\'.library.admin.v1.UpdateCalendarRequest\x1a\x14.library.v1.Calendarb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/branch_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x17library/v1/branch.proto\x1a\x19library/v1/calendar.proto\"M\n\x13\x43reateBranchRequest\x12\"\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.Branch\x12\x12\n\nrequest_id\x18\x02 \x01(\t\" \n\x10GetBranchRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\"<\n\x13ListBranchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListBranchesResponse\x12$\n\x08\x62ranches\x18\x01 \x03(\x0b\x32\x12.library.v1.Branch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"~\n\x13UpdateBranchRequest\x12\"\n\x06\x62ranch\x18\x01 \x01(\x0b\x32\x12.library.v1.Branch\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"$\n\x12GetCalendarRequest\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\t\"\x84\x01\n\x15UpdateCalendarRequest\x12&\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x14.library.v1.Calendar\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\xe5\x03\n\rBranchService\x12I\n\x0c\x43reateBranch\x12%.library.admin.v1.CreateBranchRequest\x1a\x12.library.v1.Branch\x12\x43\n\tGetBranch\x12\".library.admin.v1.GetBranchRequest\x1a\x12.library.v1.Branch\x12]\n\x0cListBranches\x12%.library.admin.v1.ListBranchesRequest\x1a&.library.admin.v1.ListBranchesResponse\x12I\n\x0cUpdateBranch\x12%.library.admin.v1.UpdateBranchRequest\x1a\x12.library.v1.Branch\x12I\n\x0bGetCalendar\x12$.library.admin.v1.GetCalendarRequest\x1a\x14.library.v1.Calendar\x12O\n\x0eUpdateCalendar\x12\'.library.admin.v1.UpdateCalendarRequest\x1a\x14.library.v1.Calendarb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.branch_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEBRANCHREQUEST']._serialized_start=145
-  _globals['_CREATEBRANCHREQUEST']._serialized_end=222
-  _globals['_GETBRANCHREQUEST']._serialized_start=224
-  _globals['_GETBRANCHREQUEST']._serialized_end=256
-  _globals['_LISTBRANCHESREQUEST']._serialized_start=258
-  _globals['_LISTBRANCHESREQUEST']._serialized_end=318
-  _globals['_LISTBRANCHESRESPONSE']._serialized_start=320
-  _globals['_LISTBRANCHESRESPONSE']._serialized_end=405
-  _globals['_UPDATEBRANCHREQUEST']._serialized_start=407
-  _globals['_UPDATEBRANCHREQUEST']._serialized_end=533
-  _globals['_GETCALENDARREQUEST']._serialized_start=535
-  _globals['_GETCALENDARREQUEST']._serialized_end=571
-  _globals['_UPDATECALENDARREQUEST']._serialized_start=574
-  _globals['_UPDATECALENDARREQUEST']._serialized_end=706
-  _globals['_BRANCHSERVICE']._serialized_start=709
-  _globals['_BRANCHSERVICE']._serialized_end=1194
+  _globals['_CREATEBRANCHREQUEST']._serialized_start=177
+  _globals['_CREATEBRANCHREQUEST']._serialized_end=254
+  _globals['_GETBRANCHREQUEST']._serialized_start=256
+  _globals['_GETBRANCHREQUEST']._serialized_end=288
+  _globals['_LISTBRANCHESREQUEST']._serialized_start=290
+  _globals['_LISTBRANCHESREQUEST']._serialized_end=350
+  _globals['_LISTBRANCHESRESPONSE']._serialized_start=352
+  _globals['_LISTBRANCHESRESPONSE']._serialized_end=437
+  _globals['_UPDATEBRANCHREQUEST']._serialized_start=439
+  _globals['_UPDATEBRANCHREQUEST']._serialized_end=565
+  _globals['_GETCALENDARREQUEST']._serialized_start=567
+  _globals['_GETCALENDARREQUEST']._serialized_end=603
+  _globals['_UPDATECALENDARREQUEST']._serialized_start=606
+  _globals['_UPDATECALENDARREQUEST']._serialized_end=738
+  _globals['_BRANCHSERVICE']._serialized_start=741
+  _globals['_BRANCHSERVICE']._serialized_end=1226
 # @@protoc_insertion_point(module_scope)

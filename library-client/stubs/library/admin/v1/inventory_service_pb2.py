@@ -24,34 +24,35 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import item_pb2 as library_dot_v1_dot_item__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/admin/v1/inventory_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/item.proto\"G\n\x11\x43reateItemRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x9b\x01\n\x17\x42\x61tchCreateItemsRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x10\n\x08\x62\x61rcodes\x18\x03 \x03(\t\x12\x15\n\rfirst_barcode\x18\x04 \x01(\t\x12\x14\n\x0clast_barcode\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\";\n\x18\x42\x61tchCreateItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\"\x1c\n\x0eGetItemRequest\x12\n\n\x02id\x18\x01 \x01(\t\"$\n\x11LookupItemRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\"\xed\x01\n\x10ListItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.library.v1.ItemState\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\x12\x11\n\titem_type\x18\x06 \x01(\t\x12\r\n\x05shelf\x18\x07 \x01(\t\x12\x16\n\x0e\x62\x61rcode_prefix\x18\x08 \x01(\t\x12\x31\n\rcreated_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateItemRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"R\n\x13WithdrawItemRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t2\xaa\x04\n\x10InventoryService\x12\x43\n\nCreateItem\x12#.library.admin.v1.CreateItemRequest\x1a\x10.library.v1.Item\x12i\n\x10\x42\x61tchCreateItems\x12).library.admin.v1.BatchCreateItemsRequest\x1a*.library.admin.v1.BatchCreateItemsResponse\x12=\n\x07GetItem\x12 .library.admin.v1.GetItemRequest\x1a\x10.library.v1.Item\x12\x43\n\nLookupItem\x12#.library.admin.v1.LookupItemRequest\x1a\x10.library.v1.Item\x12T\n\tListItems\x12\".library.admin.v1.ListItemsRequest\x1a#.library.admin.v1.ListItemsResponse\x12\x43\n\nUpdateItem\x12#.library.admin.v1.UpdateItemRequest\x1a\x10.library.v1.Item\x12G\n\x0cWithdrawItem\x12%.library.admin.v1.WithdrawItemRequest\x1a\x10.library.v1.Itemb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/admin/v1/inventory_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/item.proto\"G\n\x11\x43reateItemRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x9b\x01\n\x17\x42\x61tchCreateItemsRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\x10\n\x08\x62\x61rcodes\x18\x03 \x03(\t\x12\x15\n\rfirst_barcode\x18\x04 \x01(\t\x12\x14\n\x0clast_barcode\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\";\n\x18\x42\x61tchCreateItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\"\x1c\n\x0eGetItemRequest\x12\n\n\x02id\x18\x01 \x01(\t\"$\n\x11LookupItemRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\"\xed\x01\n\x10ListItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.library.v1.ItemState\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\x12\x11\n\titem_type\x18\x06 \x01(\t\x12\r\n\x05shelf\x18\x07 \x01(\t\x12\x16\n\x0e\x62\x61rcode_prefix\x18\x08 \x01(\t\x12\x31\n\rcreated_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateItemRequest\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"R\n\x13WithdrawItemRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t2\xaa\x04\n\x10InventoryService\x12\x43\n\nCreateItem\x12#.library.admin.v1.CreateItemRequest\x1a\x10.library.v1.Item\x12i\n\x10\x42\x61tchCreateItems\x12).library.admin.v1.BatchCreateItemsRequest\x1a*.library.admin.v1.BatchCreateItemsResponse\x12=\n\x07GetItem\x12 .library.admin.v1.GetItemRequest\x1a\x10.library.v1.Item\x12\x43\n\nLookupItem\x12#.library.admin.v1.LookupItemRequest\x1a\x10.library.v1.Item\x12T\n\tListItems\x12\".library.admin.v1.ListItemsRequest\x1a#.library.admin.v1.ListItemsResponse\x12\x43\n\nUpdateItem\x12#.library.admin.v1.UpdateItemRequest\x1a\x10.library.v1.Item\x12G\n\x0cWithdrawItem\x12%.library.admin.v1.WithdrawItemRequest\x1a\x10.library.v1.Itemb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.inventory_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEITEMREQUEST']._serialized_start=152
-  _globals['_CREATEITEMREQUEST']._serialized_end=223
-  _globals['_BATCHCREATEITEMSREQUEST']._serialized_start=226
-  _globals['_BATCHCREATEITEMSREQUEST']._serialized_end=381
-  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_start=383
-  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_end=442
-  _globals['_GETITEMREQUEST']._serialized_start=444
-  _globals['_GETITEMREQUEST']._serialized_end=472
-  _globals['_LOOKUPITEMREQUEST']._serialized_start=474
-  _globals['_LOOKUPITEMREQUEST']._serialized_end=510
-  _globals['_LISTITEMSREQUEST']._serialized_start=513
-  _globals['_LISTITEMSREQUEST']._serialized_end=750
-  _globals['_LISTITEMSRESPONSE']._serialized_start=752
-  _globals['_LISTITEMSRESPONSE']._serialized_end=829
-  _globals['_UPDATEITEMREQUEST']._serialized_start=831
-  _globals['_UPDATEITEMREQUEST']._serialized_end=951
-  _globals['_WITHDRAWITEMREQUEST']._serialized_start=953
-  _globals['_WITHDRAWITEMREQUEST']._serialized_end=1035
-  _globals['_INVENTORYSERVICE']._serialized_start=1038
-  _globals['_INVENTORYSERVICE']._serialized_end=1592
+  _globals['_CREATEITEMREQUEST']._serialized_start=184
+  _globals['_CREATEITEMREQUEST']._serialized_end=255
+  _globals['_BATCHCREATEITEMSREQUEST']._serialized_start=258
+  _globals['_BATCHCREATEITEMSREQUEST']._serialized_end=413
+  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_start=415
+  _globals['_BATCHCREATEITEMSRESPONSE']._serialized_end=474
+  _globals['_GETITEMREQUEST']._serialized_start=476
+  _globals['_GETITEMREQUEST']._serialized_end=504
+  _globals['_LOOKUPITEMREQUEST']._serialized_start=506
+  _globals['_LOOKUPITEMREQUEST']._serialized_end=542
+  _globals['_LISTITEMSREQUEST']._serialized_start=545
+  _globals['_LISTITEMSREQUEST']._serialized_end=782
+  _globals['_LISTITEMSRESPONSE']._serialized_start=784
+  _globals['_LISTITEMSRESPONSE']._serialized_end=861
+  _globals['_UPDATEITEMREQUEST']._serialized_start=863
+  _globals['_UPDATEITEMREQUEST']._serialized_end=983
+  _globals['_WITHDRAWITEMREQUEST']._serialized_start=985
+  _globals['_WITHDRAWITEMREQUEST']._serialized_end=1067
+  _globals['_INVENTORYSERVICE']._serialized_start=1070
+  _globals['_INVENTORYSERVICE']._serialized_end=1624
 # @@protoc_insertion_point(module_scope)

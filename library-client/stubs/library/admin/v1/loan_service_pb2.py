@@ -22,25 +22,26 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/loan_service.proto\x12\x10library.admin.v1\x1a\x15library/v1/book.proto\x1a\x15library/v1/loan.proto\"\x94\x01\n\x10ListLoansRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tonly_open\x18\x06 \x01(\x08\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x1bListUnavailableBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x1cListUnavailableBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xda\x01\n\x0bLoanService\x12T\n\tListLoans\x12\".library.admin.v1.ListLoansRequest\x1a#.library.admin.v1.ListLoansResponse\x12u\n\x14ListUnavailableBooks\x12-.library.admin.v1.ListUnavailableBooksRequest\x1a..library.admin.v1.ListUnavailableBooksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/loan_service.proto\x12\x10library.admin.v1\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\x1a\x15library/v1/loan.proto\"\x94\x01\n\x10ListLoansRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tonly_open\x18\x06 \x01(\x08\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x1bListUnavailableBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x1cListUnavailableBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xda\x01\n\x0bLoanService\x12T\n\tListLoans\x12\".library.admin.v1.ListLoansRequest\x1a#.library.admin.v1.ListLoansResponse\x12u\n\x14ListUnavailableBooks\x12-.library.admin.v1.ListUnavailableBooksRequest\x1a..library.admin.v1.ListUnavailableBooksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.loan_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTLOANSREQUEST']._serialized_start=104
-  _globals['_LISTLOANSREQUEST']._serialized_end=252
-  _globals['_LISTLOANSRESPONSE']._serialized_start=254
-  _globals['_LISTLOANSRESPONSE']._serialized_end=331
-  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_start=333
-  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_end=401
-  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_start=403
-  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_end=491
-  _globals['_LOANSERVICE']._serialized_start=494
-  _globals['_LOANSERVICE']._serialized_end=712
+  _globals['_LISTLOANSREQUEST']._serialized_start=136
+  _globals['_LISTLOANSREQUEST']._serialized_end=284
+  _globals['_LISTLOANSRESPONSE']._serialized_start=286
+  _globals['_LISTLOANSRESPONSE']._serialized_end=363
+  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_start=365
+  _globals['_LISTUNAVAILABLEBOOKSREQUEST']._serialized_end=433
+  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_start=435
+  _globals['_LISTUNAVAILABLEBOOKSRESPONSE']._serialized_end=523
+  _globals['_LOANSERVICE']._serialized_start=526
+  _globals['_LOANSERVICE']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

@@ -23,33 +23,34 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import circulation_rule_pb2 as library_dot_v1_dot_circulation__rule__pb2
 from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/policy_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a!library/v1/circulation_rule.proto\x1a!library/v1/library_settings.proto\"]\n\x1c\x43reateCirculationRuleRequest\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\'\n\x19GetCirculationRuleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x1bListCirculationRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x1cListCirculationRulesResponse\x12*\n\x05rules\x18\x01 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x1cUpdateCirculationRuleRequest\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x1c\x44\x65leteCirculationRuleRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"\x92\x01\n\x1cUpdateLibrarySettingsRequest\x12-\n\x08settings\x18\x01 \x01(\x0b\x32\x1b.library.v1.LibrarySettings\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\xde\x05\n\rPolicyService\x12\x64\n\x15\x43reateCirculationRule\x12..library.admin.v1.CreateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12^\n\x12GetCirculationRule\x12+.library.admin.v1.GetCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12u\n\x14ListCirculationRules\x12-.library.admin.v1.ListCirculationRulesRequest\x1a..library.admin.v1.ListCirculationRulesResponse\x12\x64\n\x15UpdateCirculationRule\x12..library.admin.v1.UpdateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12\x64\n\x15\x44\x65leteCirculationRule\x12..library.admin.v1.DeleteCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12^\n\x12GetLibrarySettings\x12+.library.admin.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\x12\x64\n\x15UpdateLibrarySettings\x12..library.admin.v1.UpdateLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/policy_service.proto\x12\x10library.admin.v1\x1a google/protobuf/field_mask.proto\x1a\x1elibrary/access/v1/access.proto\x1a!library/v1/circulation_rule.proto\x1a!library/v1/library_settings.proto\"]\n\x1c\x43reateCirculationRuleRequest\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\'\n\x19GetCirculationRuleRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x1bListCirculationRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x1cListCirculationRulesResponse\x12*\n\x05rules\x18\x01 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x1cUpdateCirculationRuleRequest\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"L\n\x1c\x44\x65leteCirculationRuleRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"\x92\x01\n\x1cUpdateLibrarySettingsRequest\x12-\n\x08settings\x18\x01 \x01(\x0b\x32\x1b.library.v1.LibrarySettings\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t2\xde\x05\n\rPolicyService\x12\x64\n\x15\x43reateCirculationRule\x12..library.admin.v1.CreateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12^\n\x12GetCirculationRule\x12+.library.admin.v1.GetCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12u\n\x14ListCirculationRules\x12-.library.admin.v1.ListCirculationRulesRequest\x1a..library.admin.v1.ListCirculationRulesResponse\x12\x64\n\x15UpdateCirculationRule\x12..library.admin.v1.UpdateCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12\x64\n\x15\x44\x65leteCirculationRule\x12..library.admin.v1.DeleteCirculationRuleRequest\x1a\x1b.library.v1.CirculationRule\x12^\n\x12GetLibrarySettings\x12+.library.admin.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\x12\x64\n\x15UpdateLibrarySettings\x12..library.admin.v1.UpdateLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettingsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.policy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_start=163
-  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_end=256
-  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_start=258
-  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_end=297
-  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_start=299
-  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_end=367
-  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_start=369
-  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_end=468
-  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_start=471
-  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_end=613
-  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_start=615
-  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_end=691
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=693
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=720
-  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_start=723
-  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_end=869
-  _globals['_POLICYSERVICE']._serialized_start=872
-  _globals['_POLICYSERVICE']._serialized_end=1606
+  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_start=195
+  _globals['_CREATECIRCULATIONRULEREQUEST']._serialized_end=288
+  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_start=290
+  _globals['_GETCIRCULATIONRULEREQUEST']._serialized_end=329
+  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_start=331
+  _globals['_LISTCIRCULATIONRULESREQUEST']._serialized_end=399
+  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_start=401
+  _globals['_LISTCIRCULATIONRULESRESPONSE']._serialized_end=500
+  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_start=503
+  _globals['_UPDATECIRCULATIONRULEREQUEST']._serialized_end=645
+  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_start=647
+  _globals['_DELETECIRCULATIONRULEREQUEST']._serialized_end=723
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=725
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=752
+  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_start=755
+  _globals['_UPDATELIBRARYSETTINGSREQUEST']._serialized_end=901
+  _globals['_POLICYSERVICE']._serialized_start=904
+  _globals['_POLICYSERVICE']._serialized_end=1638
 # @@protoc_insertion_point(module_scope)

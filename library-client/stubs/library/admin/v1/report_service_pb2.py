@@ -23,47 +23,48 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/report_service.proto\x12\x10library.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15library/v1/book.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xec\x01\n\x14ListOpenLoansRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0conly_overdue\x18\x03 \x01(\x08\x12.\n\ndue_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\x12\x12\n\nuser_group\x18\x06 \x01(\t\x12\x15\n\ruser_category\x18\x07 \x01(\t\"[\n\x15ListOpenLoansResponse\x12)\n\x05loans\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.OpenLoan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08OpenLoan\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x1e\n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.User\x12\x14\n\x0c\x64\x61ys_overdue\x18\x03 \x01(\x05\"\xaf\x01\n\x18ListMostLentBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x04 \x01(\t\"_\n\x19ListMostLentBooksResponse\x12)\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.LentBook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x08LentBook\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12\x12\n\nloan_count\x18\x02 \x01(\x05\"B\n\x19ListNeverLentBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x1aListNeverLentBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xde\x01\n\x15ListLoanCountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x30\n\x08group_by\x18\x03 \x01(\x0e\x32\x1e.library.admin.v1.LoanGrouping\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x06 \x01(\t\"^\n\x16ListLoanCountsResponse\x12+\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.LoanCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\tLoanCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nloan_count\x18\x02 \x01(\x03\x12\x12\n\nopen_count\x18\x03 \x01(\x03\"n\n\x12ListHistoryRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xd8\x01\n\x0cLoanGrouping\x12\x1d\n\x19LOAN_GROUPING_UNSPECIFIED\x10\x00\x12\x17\n\x13LOAN_GROUPING_MONTH\x10\x01\x12\x1a\n\x16LOAN_GROUPING_CATEGORY\x10\x02\x12\x18\n\x14LOAN_GROUPING_BRANCH\x10\x03\x12\x1f\n\x1bLOAN_GROUPING_USER_CATEGORY\x10\x04\x12\x1c\n\x18LOAN_GROUPING_USER_GROUP\x10\x05\x12\x1b\n\x17LOAN_GROUPING_ITEM_TYPE\x10\x06\x32\x91\x04\n\rReportService\x12`\n\rListOpenLoans\x12&.library.admin.v1.ListOpenLoansRequest\x1a\'.library.admin.v1.ListOpenLoansResponse\x12l\n\x11ListMostLentBooks\x12*.library.admin.v1.ListMostLentBooksRequest\x1a+.library.admin.v1.ListMostLentBooksResponse\x12o\n\x12ListNeverLentBooks\x12+.library.admin.v1.ListNeverLentBooksRequest\x1a,.library.admin.v1.ListNeverLentBooksResponse\x12\x63\n\x0eListLoanCounts\x12\'.library.admin.v1.ListLoanCountsRequest\x1a(.library.admin.v1.ListLoanCountsResponse\x12Z\n\x0bListHistory\x12$.library.admin.v1.ListHistoryRequest\x1a%.library.admin.v1.ListHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/report_service.proto\x12\x10library.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xec\x01\n\x14ListOpenLoansRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0conly_overdue\x18\x03 \x01(\x08\x12.\n\ndue_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\x12\x12\n\nuser_group\x18\x06 \x01(\t\x12\x15\n\ruser_category\x18\x07 \x01(\t\"[\n\x15ListOpenLoansResponse\x12)\n\x05loans\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.OpenLoan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"`\n\x08OpenLoan\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x1e\n\x04user\x18\x02 \x01(\x0b\x32\x10.library.v1.User\x12\x14\n\x0c\x64\x61ys_overdue\x18\x03 \x01(\x05\"\xaf\x01\n\x18ListMostLentBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x04 \x01(\t\"_\n\x19ListMostLentBooksResponse\x12)\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.LentBook\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\x08LentBook\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12\x12\n\nloan_count\x18\x02 \x01(\x05\"B\n\x19ListNeverLentBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x1aListNeverLentBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xde\x01\n\x15ListLoanCountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x30\n\x08group_by\x18\x03 \x01(\x0e\x32\x1e.library.admin.v1.LoanGrouping\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x62ranch\x18\x06 \x01(\t\"^\n\x16ListLoanCountsResponse\x12+\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.LoanCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\tLoanCount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nloan_count\x18\x02 \x01(\x03\x12\x12\n\nopen_count\x18\x03 \x01(\x03\"n\n\x12ListHistoryRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xd8\x01\n\x0cLoanGrouping\x12\x1d\n\x19LOAN_GROUPING_UNSPECIFIED\x10\x00\x12\x17\n\x13LOAN_GROUPING_MONTH\x10\x01\x12\x1a\n\x16LOAN_GROUPING_CATEGORY\x10\x02\x12\x18\n\x14LOAN_GROUPING_BRANCH\x10\x03\x12\x1f\n\x1bLOAN_GROUPING_USER_CATEGORY\x10\x04\x12\x1c\n\x18LOAN_GROUPING_USER_GROUP\x10\x05\x12\x1b\n\x17LOAN_GROUPING_ITEM_TYPE\x10\x06\x32\x91\x04\n\rReportService\x12`\n\rListOpenLoans\x12&.library.admin.v1.ListOpenLoansRequest\x1a\'.library.admin.v1.ListOpenLoansResponse\x12l\n\x11ListMostLentBooks\x12*.library.admin.v1.ListMostLentBooksRequest\x1a+.library.admin.v1.ListMostLentBooksResponse\x12o\n\x12ListNeverLentBooks\x12+.library.admin.v1.ListNeverLentBooksRequest\x1a,.library.admin.v1.ListNeverLentBooksResponse\x12\x63\n\x0eListLoanCounts\x12\'.library.admin.v1.ListLoanCountsRequest\x1a(.library.admin.v1.ListLoanCountsResponse\x12Z\n\x0bListHistory\x12$.library.admin.v1.ListHistoryRequest\x1a%.library.admin.v1.ListHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.report_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOANGROUPING']._serialized_start=1704
-  _globals['_LOANGROUPING']._serialized_end=1920
-  _globals['_LISTOPENLOANSREQUEST']._serialized_start=188
-  _globals['_LISTOPENLOANSREQUEST']._serialized_end=424
-  _globals['_LISTOPENLOANSRESPONSE']._serialized_start=426
-  _globals['_LISTOPENLOANSRESPONSE']._serialized_end=517
-  _globals['_OPENLOAN']._serialized_start=519
-  _globals['_OPENLOAN']._serialized_end=615
-  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_start=618
-  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_end=793
-  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_start=795
-  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_end=890
-  _globals['_LENTBOOK']._serialized_start=892
-  _globals['_LENTBOOK']._serialized_end=954
-  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_start=956
-  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_end=1022
-  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_start=1024
-  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_end=1110
-  _globals['_LISTLOANCOUNTSREQUEST']._serialized_start=1113
-  _globals['_LISTLOANCOUNTSREQUEST']._serialized_end=1335
-  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_start=1337
-  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_end=1431
-  _globals['_LOANCOUNT']._serialized_start=1433
-  _globals['_LOANCOUNT']._serialized_end=1498
-  _globals['_LISTHISTORYREQUEST']._serialized_start=1500
-  _globals['_LISTHISTORYREQUEST']._serialized_end=1610
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=1612
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=1701
-  _globals['_REPORTSERVICE']._serialized_start=1923
-  _globals['_REPORTSERVICE']._serialized_end=2452
+  _globals['_LOANGROUPING']._serialized_start=1736
+  _globals['_LOANGROUPING']._serialized_end=1952
+  _globals['_LISTOPENLOANSREQUEST']._serialized_start=220
+  _globals['_LISTOPENLOANSREQUEST']._serialized_end=456
+  _globals['_LISTOPENLOANSRESPONSE']._serialized_start=458
+  _globals['_LISTOPENLOANSRESPONSE']._serialized_end=549
+  _globals['_OPENLOAN']._serialized_start=551
+  _globals['_OPENLOAN']._serialized_end=647
+  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_start=650
+  _globals['_LISTMOSTLENTBOOKSREQUEST']._serialized_end=825
+  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_start=827
+  _globals['_LISTMOSTLENTBOOKSRESPONSE']._serialized_end=922
+  _globals['_LENTBOOK']._serialized_start=924
+  _globals['_LENTBOOK']._serialized_end=986
+  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_start=988
+  _globals['_LISTNEVERLENTBOOKSREQUEST']._serialized_end=1054
+  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_start=1056
+  _globals['_LISTNEVERLENTBOOKSRESPONSE']._serialized_end=1142
+  _globals['_LISTLOANCOUNTSREQUEST']._serialized_start=1145
+  _globals['_LISTLOANCOUNTSREQUEST']._serialized_end=1367
+  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_start=1369
+  _globals['_LISTLOANCOUNTSRESPONSE']._serialized_end=1463
+  _globals['_LOANCOUNT']._serialized_start=1465
+  _globals['_LOANCOUNT']._serialized_end=1530
+  _globals['_LISTHISTORYREQUEST']._serialized_start=1532
+  _globals['_LISTHISTORYREQUEST']._serialized_end=1642
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=1644
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=1733
+  _globals['_REPORTSERVICE']._serialized_start=1955
+  _globals['_REPORTSERVICE']._serialized_end=2484
 # @@protoc_insertion_point(module_scope)

@@ -23,19 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/status_service.proto\x12\x10library.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xa2\x02\n\x06Status\x12\x12\n\nbook_count\x18\x01 \x01(\x03\x12\x12\n\nuser_count\x18\x02 \x01(\x03\x12\x12\n\nloan_count\x18\x03 \x01(\x03\x12\x17\n\x0fopen_loan_count\x18\x04 \x01(\x03\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\r\n\x05\x65poch\x18\x06 \x01(\t\x12.\n\nepoch_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66rontend_id\x18\x08 \x01(\t\x12\x18\n\x10store_size_bytes\x18\t \x01(\x03\x12\x13\n\x0btitle_count\x18\n \x01(\x03\x12\x12\n\ncopy_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x63urrent_user_count\x18\x0c \x01(\x03\x32Z\n\rStatusService\x12I\n\tGetStatus\x12\".library.admin.v1.GetStatusRequest\x1a\x18.library.admin.v1.Statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/status_service.proto\x12\x10library.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\"\x12\n\x10GetStatusRequest\"\xa2\x02\n\x06Status\x12\x12\n\nbook_count\x18\x01 \x01(\x03\x12\x12\n\nuser_count\x18\x02 \x01(\x03\x12\x12\n\nloan_count\x18\x03 \x01(\x03\x12\x17\n\x0fopen_loan_count\x18\x04 \x01(\x03\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\r\n\x05\x65poch\x18\x06 \x01(\t\x12.\n\nepoch_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66rontend_id\x18\x08 \x01(\t\x12\x18\n\x10store_size_bytes\x18\t \x01(\x03\x12\x13\n\x0btitle_count\x18\n \x01(\x03\x12\x12\n\ncopy_count\x18\x0b \x01(\x03\x12\x1a\n\x12\x63urrent_user_count\x18\x0c \x01(\x03\x32Z\n\rStatusService\x12I\n\tGetStatus\x12\".library.admin.v1.GetStatusRequest\x1a\x18.library.admin.v1.Statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.status_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=92
-  _globals['_GETSTATUSREQUEST']._serialized_end=110
-  _globals['_STATUS']._serialized_start=113
-  _globals['_STATUS']._serialized_end=403
-  _globals['_STATUSSERVICE']._serialized_start=405
-  _globals['_STATUSSERVICE']._serialized_end=495
+  _globals['_GETSTATUSREQUEST']._serialized_start=124
+  _globals['_GETSTATUSREQUEST']._serialized_end=142
+  _globals['_STATUS']._serialized_start=145
+  _globals['_STATUS']._serialized_end=435
+  _globals['_STATUSSERVICE']._serialized_start=437
+  _globals['_STATUSSERVICE']._serialized_end=527
 # @@protoc_insertion_point(module_scope)

@@ -22,29 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/user_service.proto\x12\x10library.admin.v1\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"`\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x14ListBorrowersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x15ListBorrowersResponse\x12-\n\tborrowers\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.Borrower\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x08\x42orrower\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan2\x84\x02\n\x0bUserService\x12T\n\tListUsers\x12\".library.admin.v1.ListUsersRequest\x1a#.library.admin.v1.ListUsersResponse\x12=\n\x07GetUser\x12 .library.admin.v1.GetUserRequest\x1a\x10.library.v1.User\x12`\n\rListBorrowers\x12&.library.admin.v1.ListBorrowersRequest\x1a\'.library.admin.v1.ListBorrowersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#library/admin/v1/user_service.proto\x12\x10library.admin.v1\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"`\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"=\n\x14ListBorrowersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x15ListBorrowersResponse\x12-\n\tborrowers\x18\x01 \x03(\x0b\x32\x1a.library.admin.v1.Borrower\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x08\x42orrower\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan2\x84\x02\n\x0bUserService\x12T\n\tListUsers\x12\".library.admin.v1.ListUsersRequest\x1a#.library.admin.v1.ListUsersResponse\x12=\n\x07GetUser\x12 .library.admin.v1.GetUserRequest\x1a\x10.library.v1.User\x12`\n\rListBorrowers\x12&.library.admin.v1.ListBorrowersRequest\x1a\'.library.admin.v1.ListBorrowersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.user_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTUSERSREQUEST']._serialized_start=103
-  _globals['_LISTUSERSREQUEST']._serialized_end=199
-  _globals['_LISTUSERSRESPONSE']._serialized_start=201
-  _globals['_LISTUSERSRESPONSE']._serialized_end=278
-  _globals['_GETUSERREQUEST']._serialized_start=280
-  _globals['_GETUSERREQUEST']._serialized_end=308
-  _globals['_LISTBORROWERSREQUEST']._serialized_start=310
-  _globals['_LISTBORROWERSREQUEST']._serialized_end=371
-  _globals['_LISTBORROWERSRESPONSE']._serialized_start=373
-  _globals['_LISTBORROWERSRESPONSE']._serialized_end=468
-  _globals['_BORROWER']._serialized_start=470
-  _globals['_BORROWER']._serialized_end=545
-  _globals['_USERSERVICE']._serialized_start=548
-  _globals['_USERSERVICE']._serialized_end=808
+  _globals['_LISTUSERSREQUEST']._serialized_start=135
+  _globals['_LISTUSERSREQUEST']._serialized_end=231
+  _globals['_LISTUSERSRESPONSE']._serialized_start=233
+  _globals['_LISTUSERSRESPONSE']._serialized_end=310
+  _globals['_GETUSERREQUEST']._serialized_start=312
+  _globals['_GETUSERREQUEST']._serialized_end=340
+  _globals['_LISTBORROWERSREQUEST']._serialized_start=342
+  _globals['_LISTBORROWERSREQUEST']._serialized_end=403
+  _globals['_LISTBORROWERSRESPONSE']._serialized_start=405
+  _globals['_LISTBORROWERSRESPONSE']._serialized_end=500
+  _globals['_BORROWER']._serialized_start=502
+  _globals['_BORROWER']._serialized_end=577
+  _globals['_USERSERVICE']._serialized_start=580
+  _globals['_USERSERVICE']._serialized_end=840
 # @@protoc_insertion_point(module_scope)

@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from library import date_pb2 as google_dot_type_dot_date__pb2
 from library import money_pb2 as google_dot_type_dot_money__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import circulation_rule_pb2 as library_dot_v1_dot_circulation__rule__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import item_pb2 as library_dot_v1_dot_item__pb2
@@ -32,61 +33,61 @@ from library.v1 import library_settings_pb2 as library_dot_v1_dot_library__setti
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-library/frontend/v1/circulation_service.proto\x12\x13library.frontend.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\"+\n\x08Override\x12\x0f\n\x07refusal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x80\x02\n\x0f\x43heckOutRequest\x12\x13\n\x0b\x63\x61rd_number\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\x05\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\toverrides\x18\x06 \x03(\x0b\x32\x1d.library.frontend.v1.Override\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\r\n\x05staff\x18\t \x01(\t\x12\x0e\n\x06\x62ranch\x18\n \x01(\t\"\xa2\x01\n\x10\x43heckOutResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07renewed\x18\x02 \x01(\x08\x12.\n\x08refusals\x18\x03 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\x85\x01\n\x0e\x43heckInRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\x12/\n\x0breturn_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\r\n\x05staff\x18\x04 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\"\xcb\x01\n\x0f\x43heckInResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07was_out\x18\x02 \x01(\x08\x12\x34\n\x07outcome\x18\x03 \x01(\x0e\x32#.library.frontend.v1.CheckInOutcome\x12 \n\x04\x66ine\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x1e\n\x04item\x18\x06 \x01(\x0b\x32\x10.library.v1.Item\x12\x0f\n\x07message\x18\x07 \x01(\t\"\xc7\x01\n\x0cRenewRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\toverrides\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.Override\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\r\n\x05staff\x18\x07 \x01(\t\"\x8e\x01\n\rRenewResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12.\n\x08refusals\x18\x02 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x03 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\x93\x01\n\x12\x45xplainRuleRequest\x12\x13\n\x0b\x63\x61rd_number\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0e\n\x06\x62ranch\x18\x06 \x01(\t\"\x82\x02\n\x13\x45xplainRuleResponse\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x33\n\x0ematching_rules\x18\x02 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\x12.\n\x08refusals\x18\x05 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\"\x95\x01\n\x08\x44ueShift\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.library.frontend.v1.DueShiftKind\x12$\n\tfrom_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x07to_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x04 \x01(\t\"K\n\x15\x43\x61ncelCheckOutRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05staff\x18\x03 \x01(\t\"J\n\x14\x43\x61ncelCheckInRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05staff\x18\x03 \x01(\t\"\xd1\x01\n\x13MoveDueDatesRequest\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\t\x12%\n\nfirst_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12$\n\tlast_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08new_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\r\n\x05staff\x18\x07 \x01(\t\"^\n\x14MoveDueDatesResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"$\n\x11LookupItemRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\"h\n\x12LookupItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nbook_title\x18\x02 \x01(\t\x12\x1e\n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.Loan\"J\n\x10ListItemsRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"n\n\x12ListHistoryRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8c\x01\n\x0e\x43heckInOutcome\x12 \n\x1c\x43HECK_IN_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HECK_IN_OUTCOME_SHELVE\x10\x01\x12\x1f\n\x1b\x43HECK_IN_OUTCOME_HOLD_SHELF\x10\x02\x12\x1a\n\x16\x43HECK_IN_OUTCOME_ASIDE\x10\x03*\xcf\x01\n\x0c\x44ueShiftKind\x12\x1e\n\x1a\x44UE_SHIFT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44UE_SHIFT_KIND_CLOSED_DAY\x10\x01\x12\x1f\n\x1b\x44UE_SHIFT_KIND_TERM_CEILING\x10\x02\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FLOOR\x10\x03\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FIXED\x10\x04\x12!\n\x1d\x44UE_SHIFT_KIND_MEMBERSHIP_END\x10\x05\x32\xf8\x07\n\x12\x43irculationService\x12W\n\x08\x43heckOut\x12$.library.frontend.v1.CheckOutRequest\x1a%.library.frontend.v1.CheckOutResponse\x12T\n\x07\x43heckIn\x12#.library.frontend.v1.CheckInRequest\x1a$.library.frontend.v1.CheckInResponse\x12N\n\x05Renew\x12!.library.frontend.v1.RenewRequest\x1a\".library.frontend.v1.RenewResponse\x12`\n\x0b\x45xplainRule\x12\'.library.frontend.v1.ExplainRuleRequest\x1a(.library.frontend.v1.ExplainRuleResponse\x12N\n\x0e\x43\x61ncelCheckOut\x12*.library.frontend.v1.CancelCheckOutRequest\x1a\x10.library.v1.Loan\x12L\n\rCancelCheckIn\x12).library.frontend.v1.CancelCheckInRequest\x1a\x10.library.v1.Loan\x12\x63\n\x0cMoveDueDates\x12(.library.frontend.v1.MoveDueDatesRequest\x1a).library.frontend.v1.MoveDueDatesResponse\x12]\n\nLookupItem\x12&.library.frontend.v1.LookupItemRequest\x1a\'.library.frontend.v1.LookupItemResponse\x12Z\n\tListItems\x12%.library.frontend.v1.ListItemsRequest\x1a&.library.frontend.v1.ListItemsResponse\x12\x61\n\x12GetLibrarySettings\x12..library.frontend.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\x12`\n\x0bListHistory\x12\'.library.frontend.v1.ListHistoryRequest\x1a(.library.frontend.v1.ListHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-library/frontend/v1/circulation_service.proto\x12\x13library.frontend.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\x1elibrary/access/v1/access.proto\x1a!library/v1/circulation_rule.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/item.proto\x1a!library/v1/library_settings.proto\x1a\x15library/v1/loan.proto\"+\n\x08Override\x12\x0f\n\x07refusal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x80\x02\n\x0f\x43heckOutRequest\x12\x13\n\x0b\x63\x61rd_number\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x04 \x01(\x05\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\toverrides\x18\x06 \x03(\x0b\x32\x1d.library.frontend.v1.Override\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\r\n\x05staff\x18\t \x01(\t\x12\x0e\n\x06\x62ranch\x18\n \x01(\t\"\xa2\x01\n\x10\x43heckOutResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07renewed\x18\x02 \x01(\x08\x12.\n\x08refusals\x18\x03 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\x85\x01\n\x0e\x43heckInRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\x12/\n\x0breturn_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\r\n\x05staff\x18\x04 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x05 \x01(\t\"\xcb\x01\n\x0f\x43heckInResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12\x0f\n\x07was_out\x18\x02 \x01(\x08\x12\x34\n\x07outcome\x18\x03 \x01(\x0e\x32#.library.frontend.v1.CheckInOutcome\x12 \n\x04\x66ine\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x1e\n\x04item\x18\x06 \x01(\x0b\x32\x10.library.v1.Item\x12\x0f\n\x07message\x18\x07 \x01(\t\"\xc7\x01\n\x0cRenewRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\toverrides\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.Override\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\r\n\x05staff\x18\x07 \x01(\t\"\x8e\x01\n\rRenewResponse\x12\x1e\n\x04loan\x18\x01 \x01(\x0b\x32\x10.library.v1.Loan\x12.\n\x08refusals\x18\x02 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\x12-\n\x06shifts\x18\x03 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\"\x93\x01\n\x12\x45xplainRuleRequest\x12\x13\n\x0b\x63\x61rd_number\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0e\n\x06\x62ranch\x18\x06 \x01(\t\"\x82\x02\n\x13\x45xplainRuleResponse\x12)\n\x04rule\x18\x01 \x01(\x0b\x32\x1b.library.v1.CirculationRule\x12\x33\n\x0ematching_rules\x18\x02 \x03(\x0b\x32\x1b.library.v1.CirculationRule\x12,\n\x08\x64ue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06shifts\x18\x04 \x03(\x0b\x32\x1d.library.frontend.v1.DueShift\x12.\n\x08refusals\x18\x05 \x03(\x0b\x32\x1c.library.frontend.v1.Refusal\"\x95\x01\n\x08\x44ueShift\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.library.frontend.v1.DueShiftKind\x12$\n\tfrom_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12\"\n\x07to_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x04 \x01(\t\"K\n\x15\x43\x61ncelCheckOutRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05staff\x18\x03 \x01(\t\"J\n\x14\x43\x61ncelCheckInRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\r\n\x05staff\x18\x03 \x01(\t\"\xd1\x01\n\x13MoveDueDatesRequest\x12\x0e\n\x06\x62ranch\x18\x01 \x01(\t\x12%\n\nfirst_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12$\n\tlast_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12#\n\x08new_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\r\n\x05staff\x18\x07 \x01(\t\"^\n\x14MoveDueDatesResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x13\n\x0bmoved_count\x18\x02 \x01(\x05\x12\x10\n\x08has_more\x18\x03 \x01(\x08\"$\n\x11LookupItemRequest\x12\x0f\n\x07\x62\x61rcode\x18\x01 \x01(\t\"h\n\x12LookupItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.library.v1.Item\x12\x12\n\nbook_title\x18\x02 \x01(\t\x12\x1e\n\x04loan\x18\x03 \x01(\x0b\x32\x10.library.v1.Loan\"J\n\x10ListItemsRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.library.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetLibrarySettingsRequest\"n\n\x12ListHistoryRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07loan_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Y\n\x13ListHistoryResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x8c\x01\n\x0e\x43heckInOutcome\x12 \n\x1c\x43HECK_IN_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43HECK_IN_OUTCOME_SHELVE\x10\x01\x12\x1f\n\x1b\x43HECK_IN_OUTCOME_HOLD_SHELF\x10\x02\x12\x1a\n\x16\x43HECK_IN_OUTCOME_ASIDE\x10\x03*\xcf\x01\n\x0c\x44ueShiftKind\x12\x1e\n\x1a\x44UE_SHIFT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44UE_SHIFT_KIND_CLOSED_DAY\x10\x01\x12\x1f\n\x1b\x44UE_SHIFT_KIND_TERM_CEILING\x10\x02\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FLOOR\x10\x03\x12\x1d\n\x19\x44UE_SHIFT_KIND_TERM_FIXED\x10\x04\x12!\n\x1d\x44UE_SHIFT_KIND_MEMBERSHIP_END\x10\x05\x32\xf8\x07\n\x12\x43irculationService\x12W\n\x08\x43heckOut\x12$.library.frontend.v1.CheckOutRequest\x1a%.library.frontend.v1.CheckOutResponse\x12T\n\x07\x43heckIn\x12#.library.frontend.v1.CheckInRequest\x1a$.library.frontend.v1.CheckInResponse\x12N\n\x05Renew\x12!.library.frontend.v1.RenewRequest\x1a\".library.frontend.v1.RenewResponse\x12`\n\x0b\x45xplainRule\x12\'.library.frontend.v1.ExplainRuleRequest\x1a(.library.frontend.v1.ExplainRuleResponse\x12N\n\x0e\x43\x61ncelCheckOut\x12*.library.frontend.v1.CancelCheckOutRequest\x1a\x10.library.v1.Loan\x12L\n\rCancelCheckIn\x12).library.frontend.v1.CancelCheckInRequest\x1a\x10.library.v1.Loan\x12\x63\n\x0cMoveDueDates\x12(.library.frontend.v1.MoveDueDatesRequest\x1a).library.frontend.v1.MoveDueDatesResponse\x12]\n\nLookupItem\x12&.library.frontend.v1.LookupItemRequest\x1a\'.library.frontend.v1.LookupItemResponse\x12Z\n\tListItems\x12%.library.frontend.v1.ListItemsRequest\x1a&.library.frontend.v1.ListItemsResponse\x12\x61\n\x12GetLibrarySettings\x12..library.frontend.v1.GetLibrarySettingsRequest\x1a\x1b.library.v1.LibrarySettings\x12`\n\x0bListHistory\x12\'.library.frontend.v1.ListHistoryRequest\x1a(.library.frontend.v1.ListHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.circulation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKINOUTCOME']._serialized_start=3052
-  _globals['_CHECKINOUTCOME']._serialized_end=3192
-  _globals['_DUESHIFTKIND']._serialized_start=3195
-  _globals['_DUESHIFTKIND']._serialized_end=3402
-  _globals['_OVERRIDE']._serialized_start=294
-  _globals['_OVERRIDE']._serialized_end=337
-  _globals['_REFUSAL']._serialized_start=339
-  _globals['_REFUSAL']._serialized_end=381
-  _globals['_CHECKOUTREQUEST']._serialized_start=384
-  _globals['_CHECKOUTREQUEST']._serialized_end=640
-  _globals['_CHECKOUTRESPONSE']._serialized_start=643
-  _globals['_CHECKOUTRESPONSE']._serialized_end=805
-  _globals['_CHECKINREQUEST']._serialized_start=808
-  _globals['_CHECKINREQUEST']._serialized_end=941
-  _globals['_CHECKINRESPONSE']._serialized_start=944
-  _globals['_CHECKINRESPONSE']._serialized_end=1147
-  _globals['_RENEWREQUEST']._serialized_start=1150
-  _globals['_RENEWREQUEST']._serialized_end=1349
-  _globals['_RENEWRESPONSE']._serialized_start=1352
-  _globals['_RENEWRESPONSE']._serialized_end=1494
-  _globals['_EXPLAINRULEREQUEST']._serialized_start=1497
-  _globals['_EXPLAINRULEREQUEST']._serialized_end=1644
-  _globals['_EXPLAINRULERESPONSE']._serialized_start=1647
-  _globals['_EXPLAINRULERESPONSE']._serialized_end=1905
-  _globals['_DUESHIFT']._serialized_start=1908
-  _globals['_DUESHIFT']._serialized_end=2057
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=2059
-  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=2134
-  _globals['_CANCELCHECKINREQUEST']._serialized_start=2136
-  _globals['_CANCELCHECKINREQUEST']._serialized_end=2210
-  _globals['_MOVEDUEDATESREQUEST']._serialized_start=2213
-  _globals['_MOVEDUEDATESREQUEST']._serialized_end=2422
-  _globals['_MOVEDUEDATESRESPONSE']._serialized_start=2424
-  _globals['_MOVEDUEDATESRESPONSE']._serialized_end=2518
-  _globals['_LOOKUPITEMREQUEST']._serialized_start=2520
-  _globals['_LOOKUPITEMREQUEST']._serialized_end=2556
-  _globals['_LOOKUPITEMRESPONSE']._serialized_start=2558
-  _globals['_LOOKUPITEMRESPONSE']._serialized_end=2662
-  _globals['_LISTITEMSREQUEST']._serialized_start=2664
-  _globals['_LISTITEMSREQUEST']._serialized_end=2738
-  _globals['_LISTITEMSRESPONSE']._serialized_start=2740
-  _globals['_LISTITEMSRESPONSE']._serialized_end=2817
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=2819
-  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=2846
-  _globals['_LISTHISTORYREQUEST']._serialized_start=2848
-  _globals['_LISTHISTORYREQUEST']._serialized_end=2958
-  _globals['_LISTHISTORYRESPONSE']._serialized_start=2960
-  _globals['_LISTHISTORYRESPONSE']._serialized_end=3049
-  _globals['_CIRCULATIONSERVICE']._serialized_start=3405
-  _globals['_CIRCULATIONSERVICE']._serialized_end=4421
+  _globals['_CHECKINOUTCOME']._serialized_start=3084
+  _globals['_CHECKINOUTCOME']._serialized_end=3224
+  _globals['_DUESHIFTKIND']._serialized_start=3227
+  _globals['_DUESHIFTKIND']._serialized_end=3434
+  _globals['_OVERRIDE']._serialized_start=326
+  _globals['_OVERRIDE']._serialized_end=369
+  _globals['_REFUSAL']._serialized_start=371
+  _globals['_REFUSAL']._serialized_end=413
+  _globals['_CHECKOUTREQUEST']._serialized_start=416
+  _globals['_CHECKOUTREQUEST']._serialized_end=672
+  _globals['_CHECKOUTRESPONSE']._serialized_start=675
+  _globals['_CHECKOUTRESPONSE']._serialized_end=837
+  _globals['_CHECKINREQUEST']._serialized_start=840
+  _globals['_CHECKINREQUEST']._serialized_end=973
+  _globals['_CHECKINRESPONSE']._serialized_start=976
+  _globals['_CHECKINRESPONSE']._serialized_end=1179
+  _globals['_RENEWREQUEST']._serialized_start=1182
+  _globals['_RENEWREQUEST']._serialized_end=1381
+  _globals['_RENEWRESPONSE']._serialized_start=1384
+  _globals['_RENEWRESPONSE']._serialized_end=1526
+  _globals['_EXPLAINRULEREQUEST']._serialized_start=1529
+  _globals['_EXPLAINRULEREQUEST']._serialized_end=1676
+  _globals['_EXPLAINRULERESPONSE']._serialized_start=1679
+  _globals['_EXPLAINRULERESPONSE']._serialized_end=1937
+  _globals['_DUESHIFT']._serialized_start=1940
+  _globals['_DUESHIFT']._serialized_end=2089
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_start=2091
+  _globals['_CANCELCHECKOUTREQUEST']._serialized_end=2166
+  _globals['_CANCELCHECKINREQUEST']._serialized_start=2168
+  _globals['_CANCELCHECKINREQUEST']._serialized_end=2242
+  _globals['_MOVEDUEDATESREQUEST']._serialized_start=2245
+  _globals['_MOVEDUEDATESREQUEST']._serialized_end=2454
+  _globals['_MOVEDUEDATESRESPONSE']._serialized_start=2456
+  _globals['_MOVEDUEDATESRESPONSE']._serialized_end=2550
+  _globals['_LOOKUPITEMREQUEST']._serialized_start=2552
+  _globals['_LOOKUPITEMREQUEST']._serialized_end=2588
+  _globals['_LOOKUPITEMRESPONSE']._serialized_start=2590
+  _globals['_LOOKUPITEMRESPONSE']._serialized_end=2694
+  _globals['_LISTITEMSREQUEST']._serialized_start=2696
+  _globals['_LISTITEMSREQUEST']._serialized_end=2770
+  _globals['_LISTITEMSRESPONSE']._serialized_start=2772
+  _globals['_LISTITEMSRESPONSE']._serialized_end=2849
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_start=2851
+  _globals['_GETLIBRARYSETTINGSREQUEST']._serialized_end=2878
+  _globals['_LISTHISTORYREQUEST']._serialized_start=2880
+  _globals['_LISTHISTORYREQUEST']._serialized_end=2990
+  _globals['_LISTHISTORYRESPONSE']._serialized_start=2992
+  _globals['_LISTHISTORYRESPONSE']._serialized_end=3081
+  _globals['_CIRCULATIONSERVICE']._serialized_start=3437
+  _globals['_CIRCULATIONSERVICE']._serialized_end=4453
 # @@protoc_insertion_point(module_scope)

@@ -22,28 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/lending_service.proto\x12\x13library.frontend.v1\x1a\x15library/v1/loan.proto\"W\n\x11\x42orrowBookRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"Z\n\x11ReturnBookRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\"E\n\x10RenewLoanRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1c\n\x0eGetLoanRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xa7\x01\n\x10ListLoansRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tonly_open\x18\x06 \x01(\x08\x12\x11\n\tid_prefix\x18\x07 \x01(\t\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x84\x03\n\x0eLendingService\x12\x46\n\nBorrowBook\x12&.library.frontend.v1.BorrowBookRequest\x1a\x10.library.v1.Loan\x12\x46\n\nReturnBook\x12&.library.frontend.v1.ReturnBookRequest\x1a\x10.library.v1.Loan\x12\x44\n\tRenewLoan\x12%.library.frontend.v1.RenewLoanRequest\x1a\x10.library.v1.Loan\x12@\n\x07GetLoan\x12#.library.frontend.v1.GetLoanRequest\x1a\x10.library.v1.Loan\x12Z\n\tListLoans\x12%.library.frontend.v1.ListLoansRequest\x1a&.library.frontend.v1.ListLoansResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/lending_service.proto\x12\x13library.frontend.v1\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/loan.proto\"W\n\x11\x42orrowBookRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x03 \x01(\x05\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"Z\n\x11ReturnBookRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\"E\n\x10RenewLoanRequest\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1c\n\x0eGetLoanRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xa7\x01\n\x10ListLoansRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62ook_id\x18\x02 \x01(\t\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.library.v1.LoanState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x11\n\tonly_open\x18\x06 \x01(\x08\x12\x11\n\tid_prefix\x18\x07 \x01(\t\"M\n\x11ListLoansResponse\x12\x1f\n\x05loans\x18\x01 \x03(\x0b\x32\x10.library.v1.Loan\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x84\x03\n\x0eLendingService\x12\x46\n\nBorrowBook\x12&.library.frontend.v1.BorrowBookRequest\x1a\x10.library.v1.Loan\x12\x46\n\nReturnBook\x12&.library.frontend.v1.ReturnBookRequest\x1a\x10.library.v1.Loan\x12\x44\n\tRenewLoan\x12%.library.frontend.v1.RenewLoanRequest\x1a\x10.library.v1.Loan\x12@\n\x07GetLoan\x12#.library.frontend.v1.GetLoanRequest\x1a\x10.library.v1.Loan\x12Z\n\tListLoans\x12%.library.frontend.v1.ListLoansRequest\x1a&.library.frontend.v1.ListLoansResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.lending_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BORROWBOOKREQUEST']._serialized_start=89
-  _globals['_BORROWBOOKREQUEST']._serialized_end=176
-  _globals['_RETURNBOOKREQUEST']._serialized_start=178
-  _globals['_RETURNBOOKREQUEST']._serialized_end=268
-  _globals['_RENEWLOANREQUEST']._serialized_start=270
-  _globals['_RENEWLOANREQUEST']._serialized_end=339
-  _globals['_GETLOANREQUEST']._serialized_start=341
-  _globals['_GETLOANREQUEST']._serialized_end=369
-  _globals['_LISTLOANSREQUEST']._serialized_start=372
-  _globals['_LISTLOANSREQUEST']._serialized_end=539
-  _globals['_LISTLOANSRESPONSE']._serialized_start=541
-  _globals['_LISTLOANSRESPONSE']._serialized_end=618
-  _globals['_LENDINGSERVICE']._serialized_start=621
-  _globals['_LENDINGSERVICE']._serialized_end=1009
+  _globals['_BORROWBOOKREQUEST']._serialized_start=121
+  _globals['_BORROWBOOKREQUEST']._serialized_end=208
+  _globals['_RETURNBOOKREQUEST']._serialized_start=210
+  _globals['_RETURNBOOKREQUEST']._serialized_end=300
+  _globals['_RENEWLOANREQUEST']._serialized_start=302
+  _globals['_RENEWLOANREQUEST']._serialized_end=371
+  _globals['_GETLOANREQUEST']._serialized_start=373
+  _globals['_GETLOANREQUEST']._serialized_end=401
+  _globals['_LISTLOANSREQUEST']._serialized_start=404
+  _globals['_LISTLOANSREQUEST']._serialized_end=571
+  _globals['_LISTLOANSRESPONSE']._serialized_start=573
+  _globals['_LISTLOANSRESPONSE']._serialized_end=650
+  _globals['_LENDINGSERVICE']._serialized_start=653
+  _globals['_LENDINGSERVICE']._serialized_end=1041
 # @@protoc_insertion_point(module_scope)

@@ -24,44 +24,45 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import history_pb2 as library_dot_v1_dot_history__pb2
 from library.v1 import loan_pb2 as library_dot_v1_dot_loan__pb2
 from library.v1 import user_pb2 as library_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xe7\x01\n\x11\x45nrollUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x12\n\nfirst_name\x18\x02 \x01(\t\x12\x11\n\tlast_name\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x13\n\x0b\x63\x61rd_number\x18\x05 \x01(\t\x12\x15\n\ruser_category\x18\x06 \x01(\t\x12\r\n\x05group\x18\x07 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\n \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xae\x01\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12\x11\n\tid_prefix\x18\x05 \x01(\t\x12\x13\n\x0b\x63\x61rd_number\x18\x06 \x01(\t\x12\x15\n\ruser_category\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateUserRequest\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x10\x43loseUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"u\n\x10\x42lockUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"K\n\x12UnblockUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"K\n\x11\x45xportUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x99\x01\n\x12\x45xportUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"7\n\x10\x45raseUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x95\x01\n\x15\x41nonymizeLoansRequest\x12*\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"E\n\x16\x41nonymizeLoansResponse\x12\x12\n\nloan_count\x18\x01 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa3\x06\n\rMemberService\x12\x46\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\x12@\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\x12Z\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\x12\x46\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\x12\x44\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\x12\x44\n\tBlockUser\x12%.library.frontend.v1.BlockUserRequest\x1a\x10.library.v1.User\x12H\n\x0bUnblockUser\x12\'.library.frontend.v1.UnblockUserRequest\x1a\x10.library.v1.User\x12]\n\nExportUser\x12&.library.frontend.v1.ExportUserRequest\x1a\'.library.frontend.v1.ExportUserResponse\x12\x44\n\tEraseUser\x12%.library.frontend.v1.EraseUserRequest\x1a\x10.library.v1.User\x12i\n\x0e\x41nonymizeLoans\x12*.library.frontend.v1.AnonymizeLoansRequest\x1a+.library.frontend.v1.AnonymizeLoansResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(library/frontend/v1/member_service.proto\x12\x13library.frontend.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x18library/v1/history.proto\x1a\x15library/v1/loan.proto\x1a\x15library/v1/user.proto\"\xe7\x01\n\x11\x45nrollUserRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x12\n\nfirst_name\x18\x02 \x01(\t\x12\x11\n\tlast_name\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x13\n\x0b\x63\x61rd_number\x18\x05 \x01(\t\x12\x15\n\ruser_category\x18\x06 \x01(\t\x12\r\n\x05group\x18\x07 \x01(\t\x12\x0e\n\x06\x62ranch\x18\x08 \x01(\t\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\n \x01(\t\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xae\x01\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\x16\n\x0einclude_closed\x18\x04 \x01(\x08\x12\x11\n\tid_prefix\x18\x05 \x01(\t\x12\x13\n\x0b\x63\x61rd_number\x18\x06 \x01(\t\x12\x15\n\ruser_category\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\"M\n\x11ListUsersResponse\x12\x1f\n\x05users\x18\x01 \x03(\x0b\x32\x10.library.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateUserRequest\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x10\x43loseUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"u\n\x10\x42lockUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"K\n\x12UnblockUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"K\n\x11\x45xportUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x99\x01\n\x12\x45xportUserResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.library.v1.User\x12\x1f\n\x05loans\x18\x02 \x03(\x0b\x32\x10.library.v1.Loan\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.library.v1.HistoryEntry\x12\x17\n\x0fnext_page_token\x18\x04 \x01(\t\"7\n\x10\x45raseUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x95\x01\n\x15\x41nonymizeLoansRequest\x12*\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"E\n\x16\x41nonymizeLoansResponse\x12\x12\n\nloan_count\x18\x01 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa3\x06\n\rMemberService\x12\x46\n\nEnrollUser\x12&.library.frontend.v1.EnrollUserRequest\x1a\x10.library.v1.User\x12@\n\x07GetUser\x12#.library.frontend.v1.GetUserRequest\x1a\x10.library.v1.User\x12Z\n\tListUsers\x12%.library.frontend.v1.ListUsersRequest\x1a&.library.frontend.v1.ListUsersResponse\x12\x46\n\nUpdateUser\x12&.library.frontend.v1.UpdateUserRequest\x1a\x10.library.v1.User\x12\x44\n\tCloseUser\x12%.library.frontend.v1.CloseUserRequest\x1a\x10.library.v1.User\x12\x44\n\tBlockUser\x12%.library.frontend.v1.BlockUserRequest\x1a\x10.library.v1.User\x12H\n\x0bUnblockUser\x12\'.library.frontend.v1.UnblockUserRequest\x1a\x10.library.v1.User\x12]\n\nExportUser\x12&.library.frontend.v1.ExportUserRequest\x1a\'.library.frontend.v1.ExportUserResponse\x12\x44\n\tEraseUser\x12%.library.frontend.v1.EraseUserRequest\x1a\x10.library.v1.User\x12i\n\x0e\x41nonymizeLoans\x12*.library.frontend.v1.AnonymizeLoansRequest\x1a+.library.frontend.v1.AnonymizeLoansResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.member_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENROLLUSERREQUEST']._serialized_start=205
-  _globals['_ENROLLUSERREQUEST']._serialized_end=436
-  _globals['_GETUSERREQUEST']._serialized_start=438
-  _globals['_GETUSERREQUEST']._serialized_end=466
-  _globals['_LISTUSERSREQUEST']._serialized_start=469
-  _globals['_LISTUSERSREQUEST']._serialized_end=643
-  _globals['_LISTUSERSRESPONSE']._serialized_start=645
-  _globals['_LISTUSERSRESPONSE']._serialized_end=722
-  _globals['_UPDATEUSERREQUEST']._serialized_start=724
-  _globals['_UPDATEUSERREQUEST']._serialized_end=844
-  _globals['_CLOSEUSERREQUEST']._serialized_start=846
-  _globals['_CLOSEUSERREQUEST']._serialized_end=910
-  _globals['_BLOCKUSERREQUEST']._serialized_start=912
-  _globals['_BLOCKUSERREQUEST']._serialized_end=1029
-  _globals['_UNBLOCKUSERREQUEST']._serialized_start=1031
-  _globals['_UNBLOCKUSERREQUEST']._serialized_end=1106
-  _globals['_EXPORTUSERREQUEST']._serialized_start=1108
-  _globals['_EXPORTUSERREQUEST']._serialized_end=1183
-  _globals['_EXPORTUSERRESPONSE']._serialized_start=1186
-  _globals['_EXPORTUSERRESPONSE']._serialized_end=1339
-  _globals['_ERASEUSERREQUEST']._serialized_start=1341
-  _globals['_ERASEUSERREQUEST']._serialized_end=1396
-  _globals['_ANONYMIZELOANSREQUEST']._serialized_start=1399
-  _globals['_ANONYMIZELOANSREQUEST']._serialized_end=1548
-  _globals['_ANONYMIZELOANSRESPONSE']._serialized_start=1550
-  _globals['_ANONYMIZELOANSRESPONSE']._serialized_end=1619
-  _globals['_MEMBERSERVICE']._serialized_start=1622
-  _globals['_MEMBERSERVICE']._serialized_end=2425
+  _globals['_ENROLLUSERREQUEST']._serialized_start=237
+  _globals['_ENROLLUSERREQUEST']._serialized_end=468
+  _globals['_GETUSERREQUEST']._serialized_start=470
+  _globals['_GETUSERREQUEST']._serialized_end=498
+  _globals['_LISTUSERSREQUEST']._serialized_start=501
+  _globals['_LISTUSERSREQUEST']._serialized_end=675
+  _globals['_LISTUSERSRESPONSE']._serialized_start=677
+  _globals['_LISTUSERSRESPONSE']._serialized_end=754
+  _globals['_UPDATEUSERREQUEST']._serialized_start=756
+  _globals['_UPDATEUSERREQUEST']._serialized_end=876
+  _globals['_CLOSEUSERREQUEST']._serialized_start=878
+  _globals['_CLOSEUSERREQUEST']._serialized_end=942
+  _globals['_BLOCKUSERREQUEST']._serialized_start=944
+  _globals['_BLOCKUSERREQUEST']._serialized_end=1061
+  _globals['_UNBLOCKUSERREQUEST']._serialized_start=1063
+  _globals['_UNBLOCKUSERREQUEST']._serialized_end=1138
+  _globals['_EXPORTUSERREQUEST']._serialized_start=1140
+  _globals['_EXPORTUSERREQUEST']._serialized_end=1215
+  _globals['_EXPORTUSERRESPONSE']._serialized_start=1218
+  _globals['_EXPORTUSERRESPONSE']._serialized_end=1371
+  _globals['_ERASEUSERREQUEST']._serialized_start=1373
+  _globals['_ERASEUSERREQUEST']._serialized_end=1428
+  _globals['_ANONYMIZELOANSREQUEST']._serialized_start=1431
+  _globals['_ANONYMIZELOANSREQUEST']._serialized_end=1580
+  _globals['_ANONYMIZELOANSRESPONSE']._serialized_start=1582
+  _globals['_ANONYMIZELOANSRESPONSE']._serialized_end=1651
+  _globals['_MEMBERSERVICE']._serialized_start=1654
+  _globals['_MEMBERSERVICE']._serialized_end=2457
 # @@protoc_insertion_point(module_scope)

@@ -24,25 +24,26 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/frontend/v1/sync_service.proto\x12\x13library.frontend.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x16\n\x14GetSyncStatusRequest\"&\n\x0eSyncNowRequest\x12\x14\n\x0cretry_parked\x18\x01 \x01(\x08\"\xfd\x04\n\nSyncStatus\x12\x13\n\x0b\x66rontend_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x64min_target\x18\x02 \x01(\t\x12-\n\ncursor_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_pull_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_push_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_pull_error\x18\x06 \x01(\t\x12\x17\n\x0flast_push_error\x18\x07 \x01(\t\x12\x11\n\tresyncing\x18\x08 \x01(\x08\x12\x1a\n\x12waiting_user_count\x18\t \x01(\x05\x12\x1a\n\x12waiting_loan_count\x18\n \x01(\x05\x12\x18\n\x10parked_row_count\x18\x0b \x01(\x05\x12\x33\n\x0bparked_rows\x18\x0c \x03(\x0b\x32\x1e.library.frontend.v1.ParkedRow\x12\x12\n\nbook_count\x18\r \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x05\x12\x38\n\x0eset_aside_rows\x18\x10 \x03(\x0b\x32 .library.frontend.v1.SetAsideRow\x12/\n\x0c\x63lock_behind\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bnewest_time\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\tParkedRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x0bSetAsideRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x32\n\x0eset_aside_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xbb\x01\n\x0bSyncService\x12[\n\rGetSyncStatus\x12).library.frontend.v1.GetSyncStatusRequest\x1a\x1f.library.frontend.v1.SyncStatus\x12O\n\x07SyncNow\x12#.library.frontend.v1.SyncNowRequest\x1a\x1f.library.frontend.v1.SyncStatusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/frontend/v1/sync_service.proto\x12\x13library.frontend.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\"\x16\n\x14GetSyncStatusRequest\"&\n\x0eSyncNowRequest\x12\x14\n\x0cretry_parked\x18\x01 \x01(\x08\"\xfd\x04\n\nSyncStatus\x12\x13\n\x0b\x66rontend_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x64min_target\x18\x02 \x01(\t\x12-\n\ncursor_age\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0elast_pull_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_push_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_pull_error\x18\x06 \x01(\t\x12\x17\n\x0flast_push_error\x18\x07 \x01(\t\x12\x11\n\tresyncing\x18\x08 \x01(\x08\x12\x1a\n\x12waiting_user_count\x18\t \x01(\x05\x12\x1a\n\x12waiting_loan_count\x18\n \x01(\x05\x12\x18\n\x10parked_row_count\x18\x0b \x01(\x05\x12\x33\n\x0bparked_rows\x18\x0c \x03(\x0b\x32\x1e.library.frontend.v1.ParkedRow\x12\x12\n\nbook_count\x18\r \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x05\x12\x38\n\x0eset_aside_rows\x18\x10 \x03(\x0b\x32 .library.frontend.v1.SetAsideRow\x12/\n\x0c\x63lock_behind\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bnewest_time\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\tParkedRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"}\n\x0bSetAsideRow\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x32\n\x0eset_aside_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xbb\x01\n\x0bSyncService\x12[\n\rGetSyncStatus\x12).library.frontend.v1.GetSyncStatusRequest\x1a\x1f.library.frontend.v1.SyncStatus\x12O\n\x07SyncNow\x12#.library.frontend.v1.SyncNowRequest\x1a\x1f.library.frontend.v1.SyncStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.sync_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=128
-  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=150
-  _globals['_SYNCNOWREQUEST']._serialized_start=152
-  _globals['_SYNCNOWREQUEST']._serialized_end=190
-  _globals['_SYNCSTATUS']._serialized_start=193
-  _globals['_SYNCSTATUS']._serialized_end=830
-  _globals['_PARKEDROW']._serialized_start=832
-  _globals['_PARKEDROW']._serialized_end=885
-  _globals['_SETASIDEROW']._serialized_start=887
-  _globals['_SETASIDEROW']._serialized_end=1012
-  _globals['_SYNCSERVICE']._serialized_start=1015
-  _globals['_SYNCSERVICE']._serialized_end=1202
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_start=160
+  _globals['_GETSYNCSTATUSREQUEST']._serialized_end=182
+  _globals['_SYNCNOWREQUEST']._serialized_start=184
+  _globals['_SYNCNOWREQUEST']._serialized_end=222
+  _globals['_SYNCSTATUS']._serialized_start=225
+  _globals['_SYNCSTATUS']._serialized_end=862
+  _globals['_PARKEDROW']._serialized_start=864
+  _globals['_PARKEDROW']._serialized_end=917
+  _globals['_SETASIDEROW']._serialized_start=919
+  _globals['_SETASIDEROW']._serialized_end=1044
+  _globals['_SYNCSERVICE']._serialized_start=1047
+  _globals['_SYNCSERVICE']._serialized_end=1234
 # @@protoc_insertion_point(module_scope)

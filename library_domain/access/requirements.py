@@ -1,0 +1,54 @@
+"""What each method needs of its callers, as the option `library.access.v1.access` in the contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from library.access.v1 import access_pb2
+from library.access.v1.access_pb2 import OwnKind, Role
+
+
+class RequirementMissing(Exception):
+    """A method has no requirement, so nobody knows who may call it. The server does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPath:
+    """A field of a request that a patron may only set to what is the patron's own."""
+
+    path: tuple[str, ...]
+    kind: OwnKind.ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a method needs."""
+
+    role: Role.ValueType
+    own: tuple[OwnPath, ...] = ()
+    own_mask_paths: frozenset[str] = frozenset()
+    """What a patron may name in `update_mask`."""
+
+
+def requirement_of(method: MethodDescriptor) -> Requirement:
+    """Return what a method needs. Raises `RequirementMissing`."""
+    access = method.GetOptions().Extensions[access_pb2.access]
+    if not access.role:
+        raise RequirementMissing(f"{method.full_name} has no option (library.access.v1.access), or one without a role")
+    own = tuple(OwnPath(tuple(field.path.split(".")), field.kind) for field in access.own)
+    return Requirement(access.role, own, frozenset(access.own_paths))
+
+
+def requirements_of(services: Iterable[ServiceDescriptor]) -> dict[str, Requirement]:
+    """Return what the methods of some services need, by their full names as in `package.Service/Method`.
+
+    Raises `RequirementMissing`.
+    """
+    return {
+        f"{service.full_name}/{method.name}": requirement_of(method)
+        for service in services
+        for method in service.methods
+    }
