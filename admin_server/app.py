@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from admin_server.access.accounts import StoredAccounts
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
-from library_domain.access.accounts import NoAccounts
 from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
@@ -28,7 +28,9 @@ def run(settings: Settings) -> None:
     server = Server(settings.server.limits(store), contract_descriptors())
     served = services(store, system_clock, settings.imports, settings.borrower_pages)
     descriptors = [service.descriptor for service in served]
-    server.add(served, guard_for(settings.server.access, descriptors, NoAccounts(), system_clock))
+    server.add(
+        served, guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
+    )
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontend_server.access.accounts import StoredAccounts
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -9,7 +10,6 @@ from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_fronte
 from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
-from library_domain.access.accounts import NoAccounts
 from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
     clock.report = report_clock
     served = services(store, settings.rules, clock, sync)
     descriptors = [service.descriptor for service in served]
-    server.add(served, guard_for(settings.server.access, descriptors, NoAccounts(), system_clock))
+    server.add(served, guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock))
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")

@@ -41,28 +41,3 @@ class Accounts(Protocol):
 
     def owner_of_loan(self, loan_id: str) -> str | None:
         """Return the id of the user of a loan."""
-
-
-class NoAccounts:
-    """A service that knows no caller: every token is refused."""
-
-    def issuer(self) -> str:
-        return ""
-
-    def public_key(self, key_id: str) -> bytes | None:
-        return None
-
-    def account(self, user_id: str) -> Account | None:
-        return None
-
-    def is_live(self, session_id: str) -> bool:
-        return False
-
-    def api_token(self, token_id: str) -> ApiToken | None:
-        return None
-
-    def note_use(self, token_id: str) -> None:
-        pass
-
-    def owner_of_loan(self, loan_id: str) -> str | None:
-        return None
