@@ -28,9 +28,8 @@ def run(settings: Settings) -> None:
     server = Server(settings.server.limits(store), contract_descriptors())
     served = services(store, system_clock, settings.imports, settings.borrower_pages)
     descriptors = [service.descriptor for service in served]
-    server.add(
-        served, guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
-    )
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
+    server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")

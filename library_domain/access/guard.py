@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from library.access.v1.access_pb2 import ROLE_PATRON, ROLE_SERVICE, Role
+from library.access.v1.access_pb2 import ROLE_PATRON, ROLE_SERVICE
 from library_domain.access.accounts import Accounts
 from library_domain.access.bearer import bearer_token
 from library_domain.access.callers import GUEST, Caller, caller_of, set_caller
 from library_domain.access.errors import RoleRequired, ScopeRequired, SignInRequired
 from library_domain.access.known_callers import KnownCallers
 from library_domain.access.method_rules import MethodRule, rules_of
+from library_domain.access.roles import role_name
 from service_kit.calls.steps.step import Method, MethodCall
 from service_kit.clock import Clock
 from service_kit.settings import OPEN
@@ -123,12 +124,8 @@ def check_role(rule: MethodRule, caller: Caller) -> None:
     """Raise a `ServiceError` unless a caller has the role, and the scope, for a method."""
     if caller.role < rule.role:
         if caller.credential_id:
-            raise RoleRequired(required_role=_name(rule.role), role=_name(caller.role))
+            raise RoleRequired(required_role=role_name(rule.role), role=role_name(caller.role))
         raise SignInRequired
     # What guests may do needs no scope.
     if caller.scopes and not rule.is_for_guests and rule.scopes.isdisjoint(caller.scopes):
         raise ScopeRequired(scopes=", ".join(caller.scopes))
-
-
-def _name(role: Role.ValueType) -> str:
-    return Role.Name(role).removeprefix("ROLE_").lower()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
-from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_GUEST, ROLE_PATRON
 from library.v1.staff_pb2 import ApiToken
 from library_domain.access import tokens
 from library_domain.access.accounts import Accounts
 from library_domain.access.bearer import ApiTokenText, api_token_of, secret_hash
 from library_domain.access.callers import Caller
 from library_domain.access.errors import TokenInvalid
+from library_domain.access.roles import PROGRAM_ROLES, USER_ROLES
 from library_domain.access.tokens import TokenRefused
 from service_kit.clock import SECOND, Clock, micros
 
@@ -87,7 +87,7 @@ class KnownCallers:
             # Not even as the cause: the client and the log learn no more than that it is not valid.
             raise TokenInvalid from None
         account = accounts.account(claims.user_id)
-        if account is None or not ROLE_PATRON <= account.role <= ROLE_ADMIN or not accounts.is_live(claims.session_id):
+        if account is None or account.role not in USER_ROLES or not accounts.is_live(claims.session_id):
             raise TokenInvalid
         return Caller(
             account.role,
@@ -110,8 +110,7 @@ class KnownCallers:
 
     def _is_valid(self, entry: ApiToken) -> bool:
         has_expired = entry.HasField("expire_time") and micros(entry.expire_time) <= self._clock()
-        has_role = ROLE_GUEST <= entry.role <= ROLE_ADMIN and entry.role != ROLE_PATRON
-        return has_role and not has_expired and not entry.HasField("revoke_time")
+        return entry.role in PROGRAM_ROLES and not has_expired and not entry.HasField("revoke_time")
 
     def _note_use(self, token_id: str) -> None:
         now = self._seconds()
