@@ -25,6 +25,7 @@ log = logger(__name__)
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `AddressTaken`, `ListenRefused` and `TlsSettingsError`."""
     settings.server.check_access()
+    settings.server.check_channel(settings.sync.admin_target, "admin", settings.sync.admin_tls)
     tls = settings.server.tls()
     store = settings.server.open_store(SCHEMA)
     bind(store)

@@ -58,6 +58,13 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             default=False,
             help="Start in the mode open although other machines can connect.",
         ),
+        setting(
+            prefix,
+            "--allow-plain-text",
+            is_flag=True,
+            default=False,
+            help="In the mode token, let other machines connect without TLS.",
+        ),
         log_settings(prefix),
     ]
     return _together(options)
