@@ -56,7 +56,7 @@ RULES: dict[ServerName, Rules] = {
     ),
 }
 NOT_BUILT: dict[ServerName, frozenset[str]] = {
-    "admin": frozenset({"staff_role", "api_token", "signing_key", "audit_entry", "audit_object"}),
+    "admin": frozenset({"staff_role", "signing_key", "audit_entry", "audit_object"}),
     "frontend": frozenset(
         {"credential", "session", "sign_in_tally", "signing_key", "audit_entry", "staff_role", "api_token"}
     ),
