@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontend_server.access.accounts import StoredAccounts
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -9,6 +10,7 @@ from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_fronte
 from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
+from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
@@ -22,6 +24,7 @@ log = logger(__name__)
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
+    settings.server.check_access()
     store = settings.server.open_store(SCHEMA)
     bind(store)
     clock = WatchedClock(store, system_clock)
@@ -33,7 +36,10 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    server.add(services(store, settings.rules, clock, sync))
+    served = services(store, settings.rules, clock, sync)
+    descriptors = [service.descriptor for service in served]
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock)
+    server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen)
     log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")

@@ -9,6 +9,9 @@ import click
 
 from service_kit.addresses import split_address
 
+OPEN, TOKEN = "open", "token"
+"""The values of `--access`."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,6 +40,20 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             help="Calls that run or wait, of those that read and as many that write; one more is RESOURCE_EXHAUSTED.",
         ),
         grace_setting(prefix),
+        setting(
+            prefix,
+            "--access",
+            type=click.Choice([OPEN, TOKEN]),
+            default=OPEN,
+            help="open lets everybody call every method; token lets callers do what their role allows.",
+        ),
+        setting(
+            prefix,
+            "--allow-open",
+            is_flag=True,
+            default=False,
+            help="Start in the mode open although other machines can connect.",
+        ),
         log_settings(prefix),
     ]
     return _together(options)

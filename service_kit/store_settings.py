@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from service_kit.addresses import ListenRefused, is_reached_by_others
 from service_kit.logs import set_up_logs
 from service_kit.server import Limits
-from service_kit.settings import as_json, server_settings, setting
+from service_kit.settings import OPEN, as_json, server_settings, setting
 from service_kit.store import Store, open_store
 from service_kit.store_checks import Schema
 
@@ -32,12 +33,25 @@ class ServerSettings:
     """Calls that run or wait, of those that read and as many of those that write."""
     grace: float = 10.0
     """Seconds that running calls have to end after SIGTERM."""
+    access: str = OPEN
+    """Who may call: `open` for everybody, `token` for callers by their roles."""
+    allow_open: bool = False
+    """Whether the server starts in the mode `open` although other machines can connect."""
     log_level: str = "info"
     log_format: str = "auto"
 
     def set_up_logs(self) -> None:
         """Log as the settings say, in this process."""
         set_up_logs(self.log_level, as_json=as_json(self.log_format))
+
+    def check_access(self) -> None:
+        """Raise `ListenRefused` if anyone on the network could call every method, and the settings do not allow it."""
+        if self.access == OPEN and not self.allow_open and is_reached_by_others(self.listen):
+            raise ListenRefused(
+                f"{self.listen} can be reached from other machines, and in the mode `open` anyone there could read and "
+                "change everything. Set --access token, or listen on 127.0.0.1, or add --allow-open if something "
+                "outside this program limits who can connect."
+            )
 
     def open_store(self, schema: Schema) -> Store:
         """Open the store, with a connection for each thread and for each job."""
