@@ -16,8 +16,8 @@ FORWARDED_FOR = "x-forwarded-for"
 def client_address(context: grpc.ServicerContext) -> str:
     """Return the IP address of the client of a call.
 
-    A proxy on this machine names its own client in `x-forwarded-for`, whose last value counts. From other machines it is
-    ignored, as anyone can send it. Returns gRPC's own text for what is not an IP address, such as a Unix socket.
+    A proxy on this machine names its own client in `x-forwarded-for`, whose last value counts. From other machines it
+    is ignored, as anyone can send it. Returns gRPC's own text for what is not an IP address, such as a Unix socket.
     """
     peer = _host(context.peer())
     if not _is_local(peer):
