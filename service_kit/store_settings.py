@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from service_kit.logs import set_up_logs
@@ -12,6 +13,7 @@ from service_kit.server import Limits
 from service_kit.settings import as_json, server_settings, setting
 from service_kit.store import Store, open_store
 from service_kit.store_checks import Schema
+from service_kit.tls import ServerTls
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +36,13 @@ class ServerSettings:
     """Seconds that running calls have to end after SIGTERM."""
     log_level: str = "info"
     log_format: str = "auto"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+
+    def tls(self) -> ServerTls | None:
+        """Return the files for TLS, or None for plain text. Raises TlsSettingsError."""
+        return ServerTls.of_settings(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     def set_up_logs(self) -> None:
         """Log as the settings say, in this process."""
