@@ -210,7 +210,7 @@ def _middleware(settings: Settings, address: str) -> Iterator[Middleware]:
                 "if-none-match",
                 REQUEST_ID,
             ],
-            expose_headers=["etag", "retry-after", REQUEST_ID],
+            expose_headers=["etag", "retry-after", "www-authenticate", REQUEST_ID],
         )
     # Streams are left out: their lines would wait until there is enough to compress.
     yield Middleware(

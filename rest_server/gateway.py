@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from rest_server.calls import Call
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.contracts.targets import Target
-from rest_server.error_answers import error_response, failure_answer, refusal_response, retry_headers
+from rest_server.error_answers import error_response, failure_answer, failure_headers, refusal_response
 from rest_server.errors import (
     HTTP_STATUS,
     Failed,
@@ -107,7 +107,7 @@ class Gateway:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 operation.target.read_soon()
             answer = error_response(
-                *failure_answer(error, operation.registry, identity, call.spelling()), identity, retry_headers(error)
+                *failure_answer(error, operation.registry, identity, call.spelling()), identity, failure_headers(error)
             )
             status = await self._send(answer, request, send)
         except (
