@@ -249,3 +249,33 @@ def test_programs_of_others_call_with_tls(library: Library, book_id: str, progra
         "curl": lambda: run("curl", "--silent", "--cacert", ca, f"{library.rest.url}/v1/books/{book_id}"),
     }
     assert answers[program]().reply["title"] == "Dune"
+
+
+def test_library_up_runs_all_services_with_the_settings_that_certs_prints(tmp_path: Path) -> None:
+    certs = [*COMMAND, "certs", "init", "--folder", str(tmp_path / "certs")]
+    printed = subprocess.run(certs, env=environment(), capture_output=True, text=True, timeout=100, check=True).stdout
+    variables = dict(
+        line.removeprefix("  export ").split("=", 1) for line in printed.splitlines() if " export " in line
+    )
+    variables |= {f"LIBRARY_{name}_LISTEN": "127.0.0.1:0" for name in ("ADMIN", "FRONTEND", "REST")}
+    up = subprocess.Popen(
+        [*COMMAND, "up", "--data-dir", str(tmp_path / "data")],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert up.stdout is not None
+    output = ""
+    while f"  curl --cacert {tmp_path}/certs/ca.pem" not in output:
+        line = up.stdout.readline()
+        assert line, output
+        output += line
+    (exported,) = (line for line in output.splitlines() if line.startswith("  export LIBRARY_ADMIN_TARGET"))
+    found = dict(part.split("=", 1) for part in exported.split()[1:])
+    status = [*COMMAND, "status"]
+    done = subprocess.run(status, env=environment(**found), capture_output=True, text=True, timeout=100, check=False)
+    up.terminate()
+    up.communicate(timeout=100)
+    assert (done.returncode, up.returncode) == (0, 0), done.stdout
+    assert "serves at https://127.0.0.1" in done.stdout

@@ -16,7 +16,8 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from library_cli.__main__ import main
 from library_cli.certs.authority import Issued, hosts_of, issue, make_authority
 from library_cli.certs.folder import NAMES, SERVERS, CertificateFolder
-from library_cli.transport import ClientFiles, chosen
+from library_cli.transport import ClientFiles, choose, chosen
+from library_cli.up import tls_problem
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -131,3 +132,26 @@ def test_the_files_of_a_client_are_checked_before_a_call(tmp_path: Path) -> None
     alone = CliRunner().invoke(main, ["--client-cert", str(text), "health", "127.0.0.1:1"])
     assert (alone.exit_code, "--client-key" in alone.output) == (2, True)
     assert chosen() == ClientFiles(), "a command leaves nothing behind for the next one in this process"
+
+
+@pytest.mark.parametrize(
+    ("with_tls", "ca", "problem"),
+    [
+        ("", "", ""),
+        ("ADMIN FRONTEND REST", "ca.pem", ""),
+        ("ADMIN FRONTEND", "ca.pem", ""),
+        ("", "ca.pem", "no service has a certificate"),
+        ("ADMIN FRONTEND", "", "Set --ca"),
+        ("REST", "", "Set --ca"),
+        ("REST", "ca.pem", "both services"),
+        ("ADMIN", "ca.pem", "both services"),
+    ],
+)
+def test_up_refuses_services_that_could_not_reach_each_other(with_tls: str, ca: str, problem: str) -> None:
+    choose(ClientFiles(ca))
+    try:
+        found = tls_problem({f"LIBRARY_{name}_TLS_CERT": "file.pem" for name in with_tls.split()})
+    finally:
+        choose(ClientFiles())
+    assert problem in found
+    assert bool(problem) == bool(found)
