@@ -39,7 +39,7 @@ def connect(
         target: The server.
         timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
         attempts: The most times that a call is sent. With 1, no call is retried.
-        credentials: For TLS, where a proxy in front of the server offers it.
+        credentials: For TLS, such as `grpc.ssl_channel_credentials(ca)`. Without them, the channel is plain text.
     """
     if credentials is None:
         channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
