@@ -65,7 +65,10 @@ NOT_BUILT: dict[ServerName, frozenset[str]] = {
 METHODS_NOT_BUILT = {
     f"library.admin.v1.StaffService/{name}" for name in ("GrantRole", "CreateApiToken", "RevokeApiToken")
 }
-SERVICES = {"admin": "library.admin.", "frontend": ("library.frontend.", "library.access.")}
+SERVICES: dict[ServerName, str | tuple[str, ...]] = {
+    "admin": "library.admin.",
+    "frontend": ("library.frontend.", "library.access."),
+}
 """How the names of the methods of each server begin."""
 
 SIGN_IN_METHODS = {

@@ -47,7 +47,7 @@ class AccessCalls:
 
     def create_session(self, chance: random.Random) -> object:
         user, secret = self._user(chance), chance.choice([PASSWORD, PASSWORD, "a wrong one"])
-        request = pb.CreateSessionRequest(name=chance.choice([user.card_number, "nobody"]), secret=secret)
+        request = pb.CreateSessionRequest(name=chance.choice([str(user.card_number), "nobody"]), secret=secret)
         return self._keep(self.sign_in.create_session(request, chance.choice(ADDRESSES)))
 
     def refresh(self, chance: random.Random) -> object:
@@ -56,7 +56,7 @@ class AccessCalls:
     def set_password(self, chance: random.Random) -> object:
         user = self._user(chance)
         proof = chance.choice([PASSWORD, self._code(user).code])
-        request = pb.SetPasswordRequest(name=user.card_number, proof=proof, new_secret=PASSWORD)
+        request = pb.SetPasswordRequest(name=str(user.card_number), proof=proof, new_secret=PASSWORD)
         return self.sign_in.set_password(request, chance.choice(ADDRESSES))
 
     def _code(self, user: User) -> pb.ResetCode:
