@@ -8,10 +8,12 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
+from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -66,11 +68,12 @@ class Connection:
 
 
 class Frontend(Connection):
-    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+    """The frontend service, for patrons. Its attributes are the stubs of its services."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
+        self.access = AccessServiceStub(self.channel)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
         self.members = MemberServiceStub(self.channel)
@@ -87,6 +90,7 @@ class Admin(Connection):
         self.catalog = AdminCatalogServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)
         self.policy = PolicyServiceStub(self.channel)
+        self.staff = StaffServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
         self.users = UserServiceStub(self.channel)
 
