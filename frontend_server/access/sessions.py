@@ -70,9 +70,7 @@ REPLACE = Statement(
     ).where(Session.id == param("id"))
 )
 _LIVE = Session.end_time == 0
-END = Statement(
-    Session.update(end_time=param("now"), expire_time=param("now")).where(Session.id == param("id"), _LIVE)
-)
+END = Statement(Session.update(end_time=param("now"), expire_time=param("now")).where(Session.id == param("id"), _LIVE))
 END_OF_USER = Statement(
     Session.update(end_time=param("now"), expire_time=param("now")).where(Session.user_id == param("user_id"), _LIVE)
 )
