@@ -57,7 +57,8 @@ class Call:
         self._limits = limits
         seconds = seconds_to_answer(request.headers, limits.seconds)
         self._deadline = asyncio.get_running_loop().time() + seconds
-        self._metadata = metadata(request.headers, request_id)
+        peer = request.client.host if request.client else ""
+        self._metadata = metadata(request.headers, request_id, peer)
         self._key = idempotency_key(request.headers)
         self._query = parameters(request.scope["query_string"])
         self._body = b""

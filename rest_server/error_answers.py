@@ -34,6 +34,9 @@ _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
 DETAILS_METADATA = "grpc-status-details-bin"
 
+CHALLENGE = "Bearer"
+"""Each 401 has to name how clients authenticate (RFC 9110, 15.5.2). No browser asks for a password because of this."""
+
 MOST_RETRY_SECONDS = 366 * 24 * 3_600
 """A longer delay is a fault of the target, and some clients cannot read it."""
 
@@ -70,6 +73,12 @@ def failure_answer(
     if spelling is not None:
         message = _spelled(message, details, spelling)
     return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, request_id)
+
+
+def failure_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    """Return the headers that HTTP has for a failed call: WWW-Authenticate for a 401, and Retry-After."""
+    challenge = {"www-authenticate": CHALLENGE} if error.code() is grpc.StatusCode.UNAUTHENTICATED else {}
+    return {**challenge, **retry_headers(error)}
 
 
 def retry_headers(error: grpc.aio.AioRpcError) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from hashlib import blake2b
+from ipaddress import ip_address
 
 import grpc
 from starlette.datastructures import Headers
 
+from rest_server.addresses import is_loopback
 from rest_server.errors import FieldsInvalid
 from rest_server.spelling import IDEMPOTENCY_KEY
 
@@ -25,6 +27,9 @@ NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 
 PASSED_ON = "authorization"
 
+FORWARDED_FOR = "x-forwarded-for"
+"""The address of the client, for targets that count or log by it. The same in HTTP and in gRPC."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -37,14 +42,39 @@ def request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
-def metadata(headers: Headers, request_id: str) -> grpc.aio.Metadata:
-    """Return the metadata of the call. Raises FieldsInvalid."""
+def metadata(headers: Headers, request_id: str, peer: str = "") -> grpc.aio.Metadata:
+    """Return the metadata of the call. Raises FieldsInvalid.
+
+    Args:
+        headers: Of the request.
+        request_id: As `request_id` returns it.
+        peer: The IP address that the request comes from; empty if it is not known.
+    """
     passed = grpc.aio.Metadata((REQUEST_ID, request_id))
+    if peer:
+        passed.add(FORWARDED_FOR, client_address(headers, peer))
     if (value := _only_value(headers, PASSED_ON)) is not None:
         if not (value.isascii() and value.isprintable()):
             raise FieldsInvalid((PASSED_ON, "must be printable ASCII"))
         passed.add(PASSED_ON, value)
     return passed
+
+
+def client_address(headers: Headers, peer: str) -> str:
+    """Return the IP address of the client. A proxy on this machine names it, last, in X-Forwarded-For.
+
+    From other machines the header is ignored, as anyone can send it.
+    """
+    named = ",".join(headers.getlist(FORWARDED_FOR)).rpartition(",")[2].strip()
+    return named if _is_address(named) and _is_address(peer) and is_loopback(peer) else peer
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text  # a zone, which only the other machine knows
 
 
 def idempotency_key(headers: Headers) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from service_kit.addresses import ListenRefused
 from service_kit.clock import system_clock
 from service_kit.ids import new_id
 from service_kit.store_settings import ServerSettings
+from service_kit.tls import PLAIN_TEXT, ChannelTls
 from tests.support.access import AccountsInMemory
 
 REACHED = ["0.0.0.0:0", "[::]:0", "192.0.2.1:50051", "no-such-host.invalid:50051"]
@@ -27,7 +29,21 @@ def test_an_open_server_that_others_reach_does_not_start(listen: str) -> None:
     with pytest.raises(ListenRefused, match=r"--access token.*--allow-open"):
         ServerSettings(listen, "").check_access()
     ServerSettings(listen, "", allow_open=True).check_access()
-    ServerSettings(listen, "", access="token").check_access()
+    ServerSettings(listen, "", access="token", allow_plain_text=True).check_access()
+
+
+@pytest.mark.parametrize("address", REACHED)
+def test_tokens_pass_between_machines_with_tls_only(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ListenRefused, match=r"--tls-cert.*--allow-plain-text"):
+        ServerSettings(address, "", access="token").check_access()
+    ServerSettings(address, "", access="token", tls_cert=tmp_path, tls_key=tmp_path).check_access()
+    frontend = ServerSettings("127.0.0.1:0", "", access="token")
+    with pytest.raises(ListenRefused, match=r"--admin-ca.*--allow-plain-text"):
+        frontend.check_channel(address, "admin", PLAIN_TEXT)
+    frontend.check_channel(address, "admin", ChannelTls("ca.pem"))
+    frontend.check_channel("127.0.0.1:50052", "admin", PLAIN_TEXT)
+    for allowed in ({"access": "open"}, {"access": "token", "allow_plain_text": True}):
+        ServerSettings("127.0.0.1:0", "", **allowed).check_channel(address, "admin", PLAIN_TEXT)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:0", "localhost:50051", "127.8.8.8:1"])

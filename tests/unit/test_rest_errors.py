@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protobuf import Registry
 
-from rest_server.error_answers import failure_answer, retry_headers
+from rest_server.error_answers import failure_answer, failure_headers, retry_headers
 from rest_server.errors import HTTP_STATUS
 from tests.support.described import contract
 
@@ -211,6 +211,12 @@ def test_details_that_are_garbled_hide_no_error(details: list[tuple[str, bytes]]
 def test_a_delay_is_in_the_headers(code: grpc.StatusCode, delay: Duration | None, header: str | None) -> None:
     details = [packed(BadRequest()), packed(RetryInfo(retry_delay=delay))]
     assert retry_headers(failed(code, *details)) == ({} if header is None else {"retry-after": header})
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])
+def test_a_401_names_how_to_authenticate(code: grpc.StatusCode) -> None:
+    expected = {"www-authenticate": "Bearer"} if HTTP_STATUS[code] == 401 else {}
+    assert failure_headers(failed(code)) == expected
 
 
 def test_what_is_not_a_delay_is_not_in_the_headers() -> None:

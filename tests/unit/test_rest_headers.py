@@ -82,6 +82,26 @@ def test_no_other_header_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
+    ("peer", "sent", "address"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["198.51.100.7"], "192.0.2.1"),  # anyone could send it
+        ("127.0.0.1", [], "127.0.0.1"),
+        ("127.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+        ("::1", ["10.0.0.1, 2001:db8::7"], "2001:db8::7"),
+        ("127.0.0.1", ["198.51.100.7", "198.51.100.8"], "198.51.100.8"),
+        ("127.0.0.1", ["198.51.100.7, unknown"], "127.0.0.1"),
+        ("127.0.0.1", ["fe80::1%eth0"], "127.0.0.1"),
+        ("127.0.0.1", ["\u00e9"], "127.0.0.1"),
+        ("testclient", ["198.51.100.7"], "testclient"),
+    ],
+)
+def test_the_target_learns_the_address_of_the_client(peer: str, sent: list[str], address: str) -> None:
+    headers = Headers(raw=[(b"x-forwarded-for", value.encode("latin-1")) for value in sent])
+    assert list(metadata(headers, "a", peer)) == [("x-request-id", "a"), ("x-forwarded-for", address)]
+
+
+@pytest.mark.parametrize(
     ("if_none_match", "tag", "is_named"),
     [
         ("*", '"a"', True),

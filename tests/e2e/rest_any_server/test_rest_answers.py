@@ -247,3 +247,13 @@ def test_the_delay_of_a_busy_server_is_in_the_headers(rest_servers: RestServers)
     answer = rest_servers.start([server.address]).request("GET", "/v1/echo/a")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
     server.stop()
+
+
+def test_a_401_names_how_to_authenticate(rest_servers: RestServers) -> None:
+    def unknown(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, "who is it?")
+
+    server = TranscodedServer(Contract([ECHO]), behaviours={"Echo": unknown})
+    answer = rest_servers.start([server.address]).request("GET", "/v1/echo/a")
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    server.stop()

@@ -100,6 +100,12 @@ def test_authorization_and_request_id_go_through(server: TranscodedServer, rest:
     assert (metadata["authorization"], metadata["x-request-id"]) == ("Bearer a.b-c=", "a-1")
     assert answer.headers["X-Request-Id"] == "a-1"
     assert not {"cookie", "x-else"} & set(metadata)
+    assert metadata["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_the_client_of_a_proxy_on_this_machine_is_named(server: TranscodedServer, rest: RestProcess) -> None:
+    rest.request("GET", "/v1/echo/a", headers={"X-Forwarded-For": "10.0.0.1, 198.51.100.7"})
+    assert only_call(server).metadata["x-forwarded-for"] == "198.51.100.7"
 
 
 @pytest.mark.parametrize("sent", [{}, {"X-Request-Id": ""}, {"X-Request-Id": "two words"}, {"X-Request-Id": "a" * 65}])
