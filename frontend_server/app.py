@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.access.accounts import StoredAccounts
+from frontend_server.access.settings import AccessSettings
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -17,6 +18,7 @@ from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Server, StopSignal, try_this
+from service_kit.settings import OPEN
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -38,7 +40,8 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    served = services(store, settings.rules, clock, sync)
+    access = AccessSettings(token_mode=settings.server.access != OPEN)
+    served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock)
     server.add(served, guard)
