@@ -43,23 +43,21 @@ RULES: dict[ServerName, Rules] = {
     "admin": Rules(
         MODELS["admin"].LOCK_ORDER,
         MODELS["admin"].GUARDED_TABLES,
-        new_rows={"book": "counter"},
+        new_rows={"book": "counter", "audit_entry": "", "audit_object": ""},
         many_rows="frontend",
     ),
     "frontend": Rules(
         MODELS["frontend"].LOCK_ORDER,
         MODELS["frontend"].GUARDED_TABLES,
-        new_rows={"loan": "", "history": ""},
+        new_rows={"loan": "", "history": "", "audit_entry": ""},
         unique_columns=("email_key", "card_number"),
         alone=frozenset({"clock_mark"}),
         many_rows="sync_state",
     ),
 }
 NOT_BUILT: dict[ServerName, frozenset[str]] = {
-    "admin": frozenset({"staff_role", "api_token", "signing_key", "audit_entry", "audit_object"}),
-    "frontend": frozenset(
-        {"credential", "session", "sign_in_tally", "signing_key", "audit_entry", "staff_role", "api_token"}
-    ),
+    "admin": frozenset({"staff_role", "api_token", "signing_key"}),
+    "frontend": frozenset({"credential", "session", "sign_in_tally", "signing_key", "staff_role", "api_token"}),
 }
 """Tables that nothing writes yet. The change that adds the first writer of a table removes it here."""
 

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server import watched_clock
+from frontend_server.access.audit import AuditTable
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
@@ -60,7 +61,15 @@ from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
 from tests.support.desk_calls import DeskCalls
-from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Call, refused_or_done, some_request_id
+from tests.support.writing_calls import (
+    BARCODES,
+    EMAILS,
+    WORDS,
+    Audited,
+    Call,
+    refused_or_done,
+    some_request_id,
+)
 from tests.sync.libraries import WireError
 
 CARDS = [card_number(number) for number in range(1, 6)]
@@ -90,19 +99,23 @@ class FrontendCalls:
         self.apply_page(chance)
         for _ in range(3):
             refused_or_done(self.enroll, chance)
+        audited = Audited(table := AuditTable(store), clock)
+        methods: dict[str, Call] = {
+            "library.frontend.v1.MemberService/EnrollUser": self.enroll,
+            "library.frontend.v1.MemberService/UpdateUser": self.update,
+            "library.frontend.v1.MemberService/CloseUser": self.close,
+            "library.frontend.v1.MemberService/BlockUser": self.block,
+            "library.frontend.v1.MemberService/UnblockUser": self.unblock,
+            "library.frontend.v1.MemberService/EraseUser": self.erase,
+            "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
+            "library.frontend.v1.LendingService/BorrowBook": self.borrow,
+            "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
+            "library.frontend.v1.LendingService/RenewLoan": self.renew,
+            **DeskCalls(store, clock, some_request_id).by_name,
+        }
         self.by_name: Mapping[str, Call] = MappingProxyType(
             {
-                "library.frontend.v1.MemberService/EnrollUser": self.enroll,
-                "library.frontend.v1.MemberService/UpdateUser": self.update,
-                "library.frontend.v1.MemberService/CloseUser": self.close,
-                "library.frontend.v1.MemberService/BlockUser": self.block,
-                "library.frontend.v1.MemberService/UnblockUser": self.unblock,
-                "library.frontend.v1.MemberService/EraseUser": self.erase,
-                "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
-                "library.frontend.v1.LendingService/BorrowBook": self.borrow,
-                "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
-                "library.frontend.v1.LendingService/RenewLoan": self.renew,
-                **DeskCalls(store, clock, some_request_id).by_name,
+                **audited.calls(methods),
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
@@ -120,6 +133,7 @@ class FrontendCalls:
                 "a replaced database": self.replace_database,
                 "the clock": self.see_time,
                 "the clock is accepted": lambda chance: watched_clock.accept(store, clock() + chance.randrange(SECOND)),
+                "old entries of the audit log": lambda chance: table.delete_old(clock() + 500 * DAY),
                 "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
             }
         )
@@ -214,7 +228,7 @@ class FrontendCalls:
         calls = itertools.count()
 
         def record(request: RecordStatesRequest) -> RecordStatesResponse:
-            ids = [row.user.id or row.loan.id or row.history.id for row in request.states]
+            ids = [row.user.id or row.loan.id or row.history.id or row.audit_entry.id for row in request.states]
             if next(calls) == MOST_PUSHES:
                 raise WireError(grpc.StatusCode.UNAVAILABLE, "away")
             if any(each.endswith(FAILS) for each in ids):
