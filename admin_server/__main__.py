@@ -13,7 +13,7 @@ from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import system_clock
 from service_kit.doctor import Doctor, check_store
 from service_kit.logs import set_up_logs
@@ -22,6 +22,7 @@ from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
 from service_kit.store import StoreSettingsError, open_store
 from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
+from service_kit.tls import TlsSettingsError
 
 PREFIX = "LIBRARY_ADMIN"
 DATABASE_URL = "sqlite:///.data/admin.db"
@@ -86,7 +87,7 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
-    except (AddressTaken, StoreSettingsError) as error:
+    except (AddressTaken, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-admin: {error}")
 
 

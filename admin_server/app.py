@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from admin_server.access.accounts import StoredAccounts
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
+from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import made_store, migrate, migrate_restored
-from service_kit.server import Server, StopSignal
+from service_kit.server import Server, StopSignal, try_this
 from service_kit.store import Store
 
 log = logger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`."""
+    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`, `ListenRefused` and `TlsSettingsError`."""
+    settings.server.check_access()
+    tls = settings.server.tls()
     store = settings.server.open_store(SCHEMA)
     bind(store)
     server = Server(settings.server.limits(store), contract_descriptors())
-    server.add(services(store, system_clock, settings.imports, settings.borrower_pages))
+    served = services(store, system_clock, settings.imports, settings.borrower_pages)
+    descriptors = [service.descriptor for service in served]
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
+    server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
-    address = server.listen(settings.server.listen)
-    log.info("listening", address=address, store=store.safe_url, try_this=f"grpcurl -plaintext {address} list")
+    address = server.listen(settings.server.listen, tls)
+    log.info("listening", address=address, store=store.safe_url, try_this=try_this(address, tls))
     applied = migrate(store, MIGRATIONS)
     refuse_damaged(store, find_start_damage)
     store.on_replaced_database(lambda: take_up_replaced_database(store))

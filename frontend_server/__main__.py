@@ -15,16 +15,17 @@ from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.sync.sync import SyncSettings
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import rfc3339, system_clock
 from service_kit.doctor import Doctor, check_store
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
-from service_kit.settings import setting
+from service_kit.settings import channel_settings, setting
 from service_kit.store import StoreSettingsError, open_store
 from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
+from service_kit.tls import ChannelTls, TlsSettingsError
 
 PREFIX = "LIBRARY_FRONTEND"
 DATABASE_URL = "sqlite:///.data/frontend.db"
@@ -49,6 +50,7 @@ def commands() -> None:
 @commands.command()
 @store_server_settings(PREFIX, listen="127.0.0.1:50051", database_url=DATABASE_URL)
 @setting(PREFIX, "--admin-target", default="127.0.0.1:50052", help="HOST:PORT of the admin service.")
+@channel_settings(PREFIX, "admin")
 @setting(
     PREFIX,
     "--sync-interval",
@@ -71,12 +73,18 @@ def commands() -> None:
     help="The fine for each day that a book is late, until the rule for everything is changed.",
 )
 def serve(
-    server: ServerSettings, admin_target: str, sync_interval: float, loan_limit: int, daily_fine: DailyFine
+    server: ServerSettings,
+    admin_target: str,
+    admin_tls: ChannelTls,
+    sync_interval: float,
+    loan_limit: int,
+    daily_fine: DailyFine,
 ) -> None:
     """Migrate the store, sync with the admin, and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
-    app.run(Settings(server, LendingRules(loan_limit, daily_fine), SyncSettings(admin_target, sync_interval)))
+    sync = SyncSettings(admin_target, sync_interval, admin_tls=admin_tls)
+    app.run(Settings(server, LendingRules(loan_limit, daily_fine), sync))
 
 
 @commands.command(name="migrate")
@@ -133,7 +141,7 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
-    except (AddressTaken, ClockTooEarly, StoreSettingsError) as error:
+    except (AddressTaken, ClockTooEarly, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-frontend: {error}")
 
 

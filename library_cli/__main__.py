@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
+
+from library_cli.transport import ClientFiles, choose
 
 MODULES = {
     "search": "desk.search",
@@ -40,6 +43,7 @@ MODULES = {
     "backup": "backup",
     "verify": "backup",
     "restore": "backup",
+    "certs": "certs.command",
     "completion": "completion",
 }
 """The module of each command, which is its `NAME_command`, with `_` instead of `-`. Only the module of the command that
@@ -63,8 +67,36 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lending-library")
-def main() -> None:
+@click.option(
+    "--ca",
+    envvar="LIBRARY_CA",
+    show_envvar=True,
+    default="",
+    metavar="FILE",
+    help="Call the services with TLS: the authorities of their certificates, in a PEM file, or the word public.  "
+    "[default: plain text]",
+)
+@click.option(
+    "--client-cert",
+    envvar="LIBRARY_CLIENT_CERT",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your own certificate, for services that require one.",
+)
+@click.option(
+    "--client-key",
+    envvar="LIBRARY_CLIENT_KEY",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The private key of that certificate.",
+)
+def main(ca: str, client_cert: Path | None, client_key: Path | None) -> None:
     """Run and look after a lending library."""
+    if bool(client_cert) != bool(client_key) or (client_cert and not ca):
+        raise click.UsageError("--client-cert and --client-key are required together, and with --ca.")
+    choose(ClientFiles(ca, client_cert, client_key))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal may lack characters of a title. They are printed as escapes, such as \u0141.

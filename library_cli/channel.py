@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from library_cli.grpc_errors import CallFailed, explain
+from library_cli.transport import ClientFiles, FilesUnusable, chosen
 
 ANSWER_SECONDS = 10.0
 """Deadline of a call that reads a few rows."""
@@ -21,12 +22,26 @@ OPTIONS = [("grpc.enable_http_proxy", 0)]
 
 @contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
-    """Open a channel. A failed call on it raises CallFailed, with a sentence for the user."""
-    with grpc.insecure_channel(target, options=OPTIONS) as channel:
+    """Open a channel, with TLS if the user has named an authority.
+
+    A failed call on it raises CallFailed, with a sentence for the user, as do files that cannot be used.
+    """
+    with _opened(target, chosen()) as channel:
         try:
             yield channel
         except grpc.RpcError as error:
             raise CallFailed(explain(error, target)) from error
+
+
+def _opened(target: str, files: ClientFiles) -> grpc.Channel:
+    if not files.ca:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    try:
+        files.context()  # raises for files of which gRPC would only report that the handshake failed
+        credentials = grpc.ssl_channel_credentials(files.roots(), *files.own())
+    except FilesUnusable as problem:
+        raise CallFailed(str(problem)) from problem
+    return grpc.secure_channel(target, credentials, options=OPTIONS)
 
 
 def pages(list_page: Callable[..., Any], request: Any, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:

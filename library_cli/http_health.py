@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, build_opener
 
 from library_cli.channel import ANSWER_SECONDS
 from library_cli.grpc_errors import CallFailed, nothing_answers
 from library_cli.plain_text import one_line
+from library_cli.transport import FilesUnusable, chosen
 
 PATH = "/healthz"
 
@@ -32,8 +33,13 @@ class Health:
     """The health of each gRPC service that it serves, by HOST:PORT: SERVING once its contract is known."""
 
 
-# Without a proxy: one that is set for the web cannot reach the library's own services.
-_OPENER = build_opener(ProxyHandler({}))
+def _opener(url: str) -> OpenerDirector:
+    """Return an opener without a proxy: one that is set for the web cannot reach the library's own services.
+
+    Raises FilesUnusable.
+    """
+    tls = [HTTPSHandler(context=chosen().context())] if url.startswith("https:") else []
+    return build_opener(ProxyHandler({}), *tls)
 
 
 def is_http_url(address: str) -> bool:
@@ -67,11 +73,13 @@ def _answer(url: str, timeout: float) -> bytes:
     """Return the body of the answer. Raises CallFailed if no HTTP server answers there."""
     try:
         try:
-            with _OPENER.open(url + PATH, timeout=timeout) as answer:
+            with _opener(url).open(url + PATH, timeout=timeout) as answer:
                 body: bytes = answer.read(ANSWER_BYTES)
         except HTTPError as refusal:  # while the service does not serve it answers 503, with the health as its body
             with refusal:
                 body = refusal.read(ANSWER_BYTES)
+    except FilesUnusable as problem:
+        raise CallFailed(str(problem)) from problem
     except OSError as failure:
         cause = _short(str(failure.reason if isinstance(failure, URLError) else failure) or type(failure).__name__)
         raise CallFailed(nothing_answers(url, "REST service", cause)) from failure

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
 from rest_server import app
 from rest_server.guards.open_files import raise_file_limit
 from rest_server.logs import set_up_logs
-from rest_server.options import contact, each_once, host, host_port, origin, public_url, setting, title
+from rest_server.options import (
+    contact,
+    each_once,
+    file_setting,
+    host,
+    host_port,
+    origin,
+    public_url,
+    serving_files,
+    setting,
+    target_files,
+    title,
+)
 from rest_server.settings import About, Learning, Limits, Settings
+from rest_server.tls import TlsSettingsError
 
 
 @click.group()
@@ -35,6 +49,20 @@ def commands() -> None:
     default=("127.0.0.1:50051", "127.0.0.1:50052"),
     help="HOST:PORT of a gRPC server; can be repeated. In the variable, spaces are between them.",
 )
+@file_setting("--tls-cert", "Serve HTTPS with the certificate in this PEM file.  [default: plain text]")
+@file_setting("--tls-key", "The private key of the certificate, in a PEM file.  [default: none]")
+@file_setting(
+    "--tls-client-ca",
+    "Serve only clients with a certificate of an authority in this PEM file.  [default: all clients]",
+)
+@setting(
+    "--target-ca",
+    metavar="FILE",
+    help="Call the gRPC servers with TLS: the authorities of their certificates, in a PEM file, or the word public for "
+    "the public authorities.  [default: plain text]",
+)
+@file_setting("--target-cert", "The own certificate for calls to the gRPC servers.  [default: none]")
+@file_setting("--target-key", "The private key of that certificate, in a PEM file.  [default: none]")
 @setting(
     "--timeout",
     type=click.FloatRange(0, 3_600, min_open=True),
@@ -102,6 +130,12 @@ def commands() -> None:
     help="Seconds that running calls have to end after SIGTERM.",
 )
 @setting(
+    "--allow-plain-text",
+    is_flag=True,
+    default=False,
+    help="Accept tokens and passwords from other machines without TLS.",
+)
+@setting(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -116,6 +150,12 @@ def commands() -> None:
 def serve(
     listen: str,
     target: tuple[str, ...],
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    target_ca: str | None,
+    target_cert: Path | None,
+    target_key: Path | None,
     timeout: float,
     body_bytes: int,
     stream_bytes: int,
@@ -127,6 +167,7 @@ def serve(
     contact: str | None,
     public_url: str | None,
     grace: float,
+    allow_plain_text: bool,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -142,15 +183,18 @@ def serve(
         Learning(contract_interval),
         About(title, contact or "", public_url or ""),
         grace,
+        serving_files(tls_cert, tls_key, tls_client_ca),
+        target_files(target_ca, target_cert, target_key),
+        allow_plain_text,
     )
     app.run(settings)
 
 
 def main() -> None:
-    """Run the command. An address that is taken is one sentence and exit status 1."""
+    """Run the command. An address that is taken, or an unusable file, is one sentence and exit status 1."""
     try:
         commands()
-    except app.AddressTaken as error:
+    except (app.AddressTaken, TlsSettingsError) as error:
         sys.exit(f"library-rest: {error}")
 
 

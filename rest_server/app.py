@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,12 +20,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rest_server.addresses import split_address
+from rest_server.addresses import is_loopback, split_address
 from rest_server.contracts.targets import Target
 from rest_server.error_answers import refusal_response
 from rest_server.errors import Failed
 from rest_server.gateway import Gateway
-from rest_server.guards.connections import BoundedConnection, Connections
+from rest_server.guards.connections import HEADER_SECONDS, BoundedConnection, Connections
 from rest_server.guards.open_files import most_connections
 from rest_server.guards.origins import Guard, hosts_to_answer
 from rest_server.headers import NDJSON, REQUEST_ID, request_id
@@ -32,6 +33,7 @@ from rest_server.logs import logger
 from rest_server.pages.documents import Documents
 from rest_server.pages.html import page_routes
 from rest_server.settings import Settings
+from rest_server.tls import ServingTls, TargetTls
 
 ACCEPTED_TOGETHER = 32
 """Connections that asyncio accepts in one turn. Several turns can pass before `BoundedConnection` counts them."""
@@ -53,12 +55,23 @@ class AddressTaken(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises AddressTaken."""
-    with listening_socket(settings.listen) as listening:
-        asyncio.run(_serve(settings, listening))
+    """Serve until SIGTERM or SIGINT. Raises AddressTaken and TlsSettingsError."""
+    tls = ServingTls(settings.serving) if settings.serving else None
+    TargetTls(settings.target_files).credentials()  # raises before anything is served
+    with listening_socket(settings.listen) as listening, asyncio.Runner(loop_factory=_Loop) as runner:
+        runner.run(_serve(settings, listening, tls))
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that closes a connection whose client does not end its TLS handshake as early as one without headers."""
+
+    async def create_server(self, *args: Any, **settings: Any) -> Any:
+        if settings.get("ssl") is not None:
+            settings["ssl_handshake_timeout"] = HEADER_SECONDS
+        return await super().create_server(*args, **settings)
+
+
+async def _serve(settings: Settings, listening: socket.socket, tls: ServingTls | None) -> None:
     host, port = listening.getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     limits = settings.limits
@@ -75,12 +88,18 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         # Fractions work, too; uvicorn's type says int. With 0, uvicorn would report that calls were cut off although
         # none were running.
         timeout_graceful_shutdown=max(settings.grace_seconds, 0.01),  # type: ignore[arg-type]
+        ssl_context_factory=(lambda _config, _default: tls.context) if tls else None,
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    log.info("listening", address=address, targets=list(settings.targets), docs=f"http://{address}/docs")
+    log.info(
+        "listening",
+        address=address,
+        targets=list(settings.targets),
+        docs=f"{'https' if tls else 'http'}://{address}/docs",
+    )
     await server.serve(sockets=[listening])
     log.info("stopped")
 
@@ -126,12 +145,14 @@ def application(settings: Settings, address: str) -> Starlette:
     gateway = Gateway(targets, settings.limits)
     documents = Documents(targets, gateway, settings.about)
     pages = [*documents.routes(), *page_routes(documents.summaries, settings.about.title)]
+    is_plain_text = settings.serving is None and not settings.allows_plain_text
+    gateway.refuses_secrets_of_others = is_plain_text and not is_loopback(address)
     gateway.pages = frozenset(page.path for page in pages if isinstance(page, Route))
 
     @contextlib.asynccontextmanager
     async def following(_app: Starlette) -> AsyncIterator[None]:
         # A channel belongs to the event loop that it is created in.
-        targets.extend(Target(address, settings.learning) for address in settings.targets)
+        targets.extend(Target(address, settings.learning, settings.target_files) for address in settings.targets)
         following = [asyncio.create_task(target.follow(gateway.learn)) for target in targets]
         yield
         for task in following:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
 from rest_server.addresses import split_address
+from rest_server.settings import ServingFiles, TargetFiles
 
 PREFIX = "LIBRARY_REST"
 """Of the variables."""
@@ -23,6 +25,27 @@ def setting(flag: str, **attributes: Any) -> Callable[[Command], Command]:
     """Return a click option with a variable that is named after its flag: `--body-bytes` is `PREFIX_BODY_BYTES`."""
     variable = f"{PREFIX}_{flag.removeprefix('--').replace('-', '_').upper()}"
     return click.option(flag, envvar=variable, show_envvar=True, show_default=True, **attributes)
+
+
+def file_setting(flag: str, words: str) -> Callable[[Command], Command]:
+    """Return an option that is a file. It is not checked here, as it is read again when it changes."""
+    return setting(flag, type=click.Path(path_type=Path), metavar="FILE", default=None, help=words)
+
+
+def serving_files(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServingFiles | None:
+    """Return the files of three settings, or None for HTTP. Raises click.UsageError."""
+    if certificate and key:
+        return ServingFiles(certificate, key, client_ca)
+    if certificate or key or client_ca:
+        raise click.UsageError("For TLS, both --tls-cert and --tls-key are required, also with --tls-client-ca.")
+    return None
+
+
+def target_files(ca: str | None, certificate: Path | None, key: Path | None) -> TargetFiles:
+    """Return the files of three settings. Raises click.UsageError."""
+    if bool(certificate) != bool(key) or (certificate and not ca):
+        raise click.UsageError("--target-cert and --target-key are required together, and with --target-ca.")
+    return TargetFiles(ca or "", certificate, key)
 
 
 def host_port(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,29 @@ class About:
 
 
 @dataclass(frozen=True)
+class ServingFiles:
+    """The files of a server of HTTPS, in PEM."""
+
+    certificate: Path
+    """The server's certificate, then those between it and its authority, if any."""
+    key: Path
+    """The private key of the certificate, without a password."""
+    client_ca: Path | None = None
+    """The authorities whose certificates clients must have; None for clients without a certificate."""
+
+
+@dataclass(frozen=True)
+class TargetFiles:
+    """The files for channels to the targets, in PEM."""
+
+    ca: str = ""
+    """The authorities of the targets' certificates: a file, `public`, or "" for plain text."""
+    certificate: Path | None = None
+    """The own certificate, for targets that require one."""
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """How the server runs."""
 
@@ -71,3 +95,8 @@ class Settings:
     about: About
     grace_seconds: float
     """For running calls to end after SIGTERM."""
+    serving: ServingFiles | None = None
+    """For HTTPS; None for HTTP."""
+    target_files: TargetFiles = TargetFiles()
+    allows_plain_text: bool = False
+    """Whether requests with a token or a password may come from other machines over HTTP."""

@@ -9,6 +9,8 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from service_kit.tls import PLAIN_TEXT, ChannelTls
+
 MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message, in either direction. It is gRPC's default, so clients need no setting."""
 
@@ -28,9 +30,12 @@ OPTIONS = [
 """The options of every channel to a service of the library."""
 
 
-def open_channel(target: str) -> grpc.Channel:
-    """Open a channel to HOST:PORT."""
-    return grpc.insecure_channel(target, options=OPTIONS)
+def open_channel(target: str, tls: ChannelTls = PLAIN_TEXT) -> grpc.Channel:
+    """Open a channel to HOST:PORT. Raises TlsSettingsError."""
+    credentials = tls.credentials()
+    if credentials is None:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    return grpc.secure_channel(target, credentials, options=OPTIONS)
 
 
 def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:

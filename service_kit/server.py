@@ -26,6 +26,7 @@ from service_kit.logs import logger
 from service_kit.open_files import most_connections
 from service_kit.reflection import add_reflection
 from service_kit.store import Store
+from service_kit.tls import ServerTls
 
 log = logger(__name__)
 
@@ -168,14 +169,19 @@ class Server:
         add_reflection(self.grpc, [*self._names, SERVICE_NAME], self._contract)
         self._report()
 
-    def listen(self, address: str) -> str:
+    def listen(self, address: str, tls: ServerTls | None = None) -> str:
         """Listen, and return the address with the port. Health is NOT_SERVING and calls are refused until `open`.
 
         Raises:
             AddressTaken: Another program listens there.
+            TlsSettingsError: The files of `tls` cannot be used.
         """
+        credentials = tls.credentials() if tls else None
         try:
-            port = self.grpc.add_insecure_port(address)
+            if credentials is None:
+                port = self.grpc.add_insecure_port(address)
+            else:
+                port = self.grpc.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise AddressTaken(address) from error
         self._calls.start()
@@ -226,6 +232,14 @@ class Server:
             for name in ["", *self._names]:
                 serves = self._calls.register.is_open and not (name in paused if name else paused)
                 self._health.set(name, SERVING if serves else NOT_SERVING)
+
+
+def try_this(address: str, tls: ServerTls | None) -> str:
+    """Return a command that lists the services at an address."""
+    if tls is None:
+        return f"grpcurl -plaintext {address} list"
+    ca = tls.certificate.with_name("ca.pem")  # where `library certs` writes it
+    return f"grpcurl -cacert {ca} {address} list" if ca.exists() else f"grpcurl {address} list"
 
 
 class StopSignal:

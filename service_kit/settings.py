@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import click
 
 from service_kit.addresses import split_address
+from service_kit.tls import ChannelTls
+
+OPEN, TOKEN = "open", "token"
+"""The values of `--access`."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,6 +28,7 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
     """Add the settings of listening, limits and logs."""
     options = [
         listen_setting(prefix, listen),
+        tls_settings(prefix),
         setting(
             prefix,
             "--threads",
@@ -37,6 +44,27 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             help="Calls that run or wait, of those that read and as many that write; one more is RESOURCE_EXHAUSTED.",
         ),
         grace_setting(prefix),
+        setting(
+            prefix,
+            "--access",
+            type=click.Choice([OPEN, TOKEN]),
+            default=OPEN,
+            help="open lets everybody call every method; token lets callers do what their role allows.",
+        ),
+        setting(
+            prefix,
+            "--allow-open",
+            is_flag=True,
+            default=False,
+            help="Start in the mode open although other machines can connect.",
+        ),
+        setting(
+            prefix,
+            "--allow-plain-text",
+            is_flag=True,
+            default=False,
+            help="In the mode token, let other machines connect without TLS.",
+        ),
         log_settings(prefix),
     ]
     return _together(options)
@@ -45,6 +73,59 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
 def listen_setting(prefix: str, default: str) -> Callable[[Command], Command]:
     words = "HOST:PORT; port 0 takes a free one."
     return setting(prefix, "--listen", type=host_port, metavar="HOST:PORT", default=default, help=words)
+
+
+def tls_settings(prefix: str) -> Callable[[Command], Command]:
+    files = [
+        file_setting(prefix, "--tls-cert", "Serve TLS with the certificate in this PEM file.  [default: plain text]"),
+        file_setting(prefix, "--tls-key", "The private key of the certificate, in a PEM file.  [default: none]"),
+        file_setting(
+            prefix,
+            "--tls-client-ca",
+            "Serve only clients with a certificate of an authority in this PEM file.  [default: all clients]",
+        ),
+    ]
+    return _together(files)
+
+
+def channel_settings(prefix: str, service: str) -> Callable[[Command], Command]:
+    """Add the settings of TLS to a service, `--SERVICE-ca` and others; the command gets them as `SERVICE_tls`."""
+    names = [f"{service}_{part}" for part in ("ca", "cert", "key")]
+    options = _together(
+        [
+            setting(
+                prefix,
+                f"--{service}-ca",
+                metavar="FILE",
+                default=None,
+                help=f"Call the {service} service with TLS: the authorities of its certificate, in a PEM "
+                "file, or the word public for the public authorities.  [default: plain text]",
+            ),
+            file_setting(
+                prefix, f"--{service}-cert", f"The own certificate for calls to the {service} service.  [default: none]"
+            ),
+            file_setting(
+                prefix, f"--{service}-key", "The private key of that certificate, in a PEM file.  [default: none]"
+            ),
+        ]
+    )
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_tls(**values: Any) -> Any:
+            ca, certificate, key = (values.pop(name) for name in names)
+            tls = ChannelTls(ca or "", certificate, key)
+            tls.check(service)
+            return command(**{f"{service}_tls": tls}, **values)
+
+        return options(cast("Command", with_tls))
+
+    return decorate
+
+
+def file_setting(prefix: str, flag: str, words: str) -> Callable[[Command], Command]:
+    """Return an option that is a file. Not checked here: servers read theirs again when it changes."""
+    return setting(prefix, flag, type=click.Path(path_type=Path), metavar="FILE", default=None, help=words)
 
 
 def host_port(text: str) -> str:

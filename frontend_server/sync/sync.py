@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import grpc
 
 from frontend_server.store.models import own_credentials
+from frontend_server.sync.admin_channel import AdminChannel
 from frontend_server.sync.answers import AnswerRefused
-from frontend_server.sync.messages import parse_page
 from frontend_server.sync.parking import unpark
 from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import BATCH_ROWS, push
@@ -22,11 +22,11 @@ from frontend_server.sync.schedule import Schedule, Task, describe
 from frontend_server.sync.shared_run import SharedRun
 from frontend_server.watched_clock import WatchedClock, newest_time
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
-from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_domain.errors import AdminUnavailable, OtherFrontend
-from service_kit.channel import error_info, open_channel
+from service_kit.channel import error_info
 from service_kit.errors import NotServing
 from service_kit.store import Store
+from service_kit.tls import PLAIN_TEXT, ChannelTls
 
 CALL_SECONDS = 10.0
 """The deadline of each call to the admin."""
@@ -44,6 +44,8 @@ class SyncSettings:
     """Changes of the catalogue that are read with one call."""
     batch_rows: int = BATCH_ROWS
     """Rows that are pushed with one call."""
+    admin_tls: ChannelTls = PLAIN_TEXT
+    """How the admin's identity is proved, and the frontend's own."""
 
 
 @dataclass
@@ -59,18 +61,12 @@ class Sync:
     """Pulls and pushes, on schedule and when requested. One thread at a time runs each direction."""
 
     def __init__(self, store: Store, settings: SyncSettings, clock: WatchedClock) -> None:
+        """Open the channel to the admin. Raises TlsSettingsError."""
         self._store = store
         self._clock = clock
         self._settings = settings
         self.admin_target = settings.admin_target
-        self._channel = open_channel(settings.admin_target)
-        self._admin = SyncServiceStub(self._channel)
-        # The stub's own method would fail for the whole page if one of its changes cannot be parsed.
-        self._list_changes = self._channel.unary_unary(
-            "/library.sync.v1.SyncService/ListCatalogChanges",
-            request_serializer=ListCatalogChangesRequest.SerializeToString,
-            response_deserializer=parse_page,
-        )
+        self._admin = AdminChannel(settings.admin_target, settings.admin_tls)
         self.pull_health, self.push_health = Health(), Health()
         self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
@@ -87,7 +83,7 @@ class Sync:
     def stop(self) -> None:
         """Stop after the page or batch that is under way. Rows that have not been pushed wait in the store."""
         self._is_stopping = True
-        self._channel.close()  # ends the call to the admin that is under way
+        self._admin.close()  # ends the call to the admin that is under way
         self._schedule.stop()
 
     def request_push(self) -> None:
@@ -140,7 +136,7 @@ class Sync:
     def _fetch(self, request: ListCatalogChangesRequest) -> ListCatalogChangesResponse:
         """Fetch a page of the catalogue, and report its times to the clock: the admin's own clock may be right."""
         metadata = own_credentials(self._store).metadata()
-        page: ListCatalogChangesResponse = self._list_changes(request, timeout=CALL_SECONDS, metadata=metadata)
+        page = self._admin.list_changes()(request, timeout=CALL_SECONDS, metadata=metadata)
         self._clock.note_remote_time(newest_time(page))
         return page
 
@@ -165,7 +161,7 @@ class Sync:
 
     def _push(self) -> None:
         metadata = own_credentials(self._store).metadata()
-        record = functools.partial(self._admin.RecordStates, timeout=CALL_SECONDS, metadata=metadata)
+        record = functools.partial(self._admin.record_states(), timeout=CALL_SECONDS, metadata=metadata)
         push(self._store, record, self._clock.now, batch_rows=self._settings.batch_rows)
 
     def _watched(self, health: Health, work: Callable[[], object]) -> None:

@@ -12,7 +12,8 @@ import grpc
 from rest_server.contracts.contract import Contract, compiled
 from rest_server.contracts.reflection import ContractUnread, Description, describe
 from rest_server.logs import logger
-from rest_server.settings import Learning
+from rest_server.settings import Learning, TargetFiles
+from rest_server.tls import TargetTls, TlsSettingsError
 
 CONTRACTS_KEPT = 4
 """The last ones of a target. protobuf-py never frees classes, so a contract that comes back is not compiled again."""
@@ -32,6 +33,11 @@ OPTIONS = [
 ]
 """Of each channel to a target."""
 
+CLOSE_SECONDS = 3_700.0
+"""From the replacement of a channel to its end. Requests that began before have ended: --timeout is at most an hour."""
+
+PLAIN_TEXT = TargetFiles()
+
 log = logger(__name__)
 
 
@@ -45,11 +51,14 @@ class ContractUnusable(ContractUnread):
 class Target:
     """A gRPC server at HOST:PORT. Create and use it in the event loop."""
 
-    def __init__(self, address: str, learning: Learning) -> None:
+    def __init__(self, address: str, learning: Learning, files: TargetFiles = PLAIN_TEXT) -> None:
+        """Open a channel. Raises TlsSettingsError."""
         self.address = address
+        self._tls = TargetTls(files)
+        self._marks = self._tls.marks()
         self.contract: Contract | None = None
         """None until it has been read; kept while the server is away."""
-        self.channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        self.channel = self._opened()
         self._learning = learning
         self._read_due = asyncio.Event()
         self._problem = ""
@@ -64,9 +73,15 @@ class Target:
     async def follow(self, changed: Callable[[], None]) -> None:
         """Read the contract again and again until cancelled; call `changed` after each change."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read_when_reconnected())
+            watching = tasks.create_task(self._read_when_reconnected())
             while True:
                 self._read_due.clear()
+                previous = self.channel
+                if self._opens_again():
+                    changed()
+                    watching.cancel()
+                    watching = tasks.create_task(self._read_when_reconnected())
+                    tasks.create_task(_close_later(previous))
                 await self._read(changed)
                 wait = self._learning.retry_seconds if self.contract is None else self._learning.interval_seconds
                 # Signs of change can come with every call, so there is a pause between two reads.
@@ -76,20 +91,49 @@ class Target:
                     async with asyncio.timeout(wait):
                         await self._read_due.wait()
 
+    def _opened(self) -> grpc.aio.Channel:
+        """Open a channel with the present certificates. Raises TlsSettingsError."""
+        credentials = self._tls.credentials()
+        if credentials is None:
+            return grpc.aio.insecure_channel(self.address, options=OPTIONS)
+        return grpc.aio.secure_channel(self.address, credentials, options=OPTIONS)
+
+    def _opened_for_reading(self) -> grpc.Channel:
+        credentials = self._tls.credentials()
+        if credentials is None:
+            return grpc.insecure_channel(self.address, options=OPTIONS)
+        return grpc.secure_channel(self.address, credentials, options=OPTIONS)
+
+    def _opens_again(self) -> bool:
+        """Open another channel if the certificates have changed, as a channel keeps those that it was opened with."""
+        marks = self._tls.marks()
+        if marks == self._marks:
+            return False
+        try:
+            self.channel = self._opened()
+        except TlsSettingsError as problem:
+            self._report(problem)
+            return False
+        self._marks = marks
+        return True
+
     async def _read(self, changed: Callable[[], None]) -> None:
         """Read the contract. If that fails, the present one is kept."""
         try:
             # Also closed on cancellation, so that the thread ends, which the end of the process waits for.
-            with grpc.insecure_channel(self.address, options=OPTIONS) as channel:
+            with self._opened_for_reading() as channel:
                 contract = await asyncio.to_thread(self._compiled_from, channel)
             if contract is not self.contract:
                 await self._use(contract, changed)
             self._problem = ""
-        except ContractUnread as problem:
-            if str(problem) != self._problem:
-                write = log.exception if isinstance(problem, ContractUnusable) else log.warning
-                write("contract not read", target=self.address, problem=str(problem))
-            self._problem = str(problem)
+        except (ContractUnread, TlsSettingsError) as problem:
+            self._report(problem)
+
+    def _report(self, problem: Exception) -> None:
+        if str(problem) != self._problem:
+            write = log.exception if isinstance(problem, ContractUnusable) else log.warning
+            write("contract not read", target=self.address, problem=str(problem))
+        self._problem = str(problem)
 
     def _compiled_from(self, channel: grpc.Channel) -> Contract:
         """Read and compile the contract, in a thread.
@@ -135,3 +179,11 @@ class Target:
             state = self.channel.get_state(try_to_connect=True)
             if state is grpc.ChannelConnectivity.READY:
                 self.read_soon()
+
+
+async def _close_later(channel: grpc.aio.Channel) -> None:
+    """Close a channel when no request can use it any more."""
+    try:
+        await asyncio.sleep(CLOSE_SECONDS)
+    finally:
+        await channel.close()

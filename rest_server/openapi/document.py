@@ -9,6 +9,7 @@ from typing import Any
 
 from protobuf import DescMessage, DescService
 
+from rest_server.contracts.access import AccessOptions
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HttpRule, full_name
 from rest_server.errors import HTTP_STATUS
@@ -17,10 +18,11 @@ from rest_server.openapi.comments import text_of, title_of
 from rest_server.openapi.components import named, with_references
 from rest_server.openapi.error_samples import unavailable_sample
 from rest_server.openapi.field_rules import Schema
-from rest_server.openapi.operations import operation
+from rest_server.openapi.operations import ERROR_SCHEMA, operation
 from rest_server.openapi.paths import PathParameter, documented
 from rest_server.openapi.samples import Samples
 from rest_server.openapi.schemas import Schemas
+from rest_server.openapi.security import SCHEMES, refusals, secured
 
 ANY = "*"
 """The verb of a rule for all verbs."""
@@ -65,10 +67,11 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
 
     Of two rules that OpenAPI cannot distinguish, it has the first one. `server` is the base URL of the paths.
     """
-    makers_of: dict[DescService, tuple[Schemas, Samples]] = {}
+    makers_of: dict[DescService, tuple[Schemas, Samples, AccessOptions]] = {}
     every_schemas = [Schemas(contract.registry, ordinal) for ordinal, contract in enumerate(contracts)]
     for contract, schemas in zip(contracts, every_schemas, strict=True):
-        makers_of.update(dict.fromkeys(contract.services, (schemas, Samples(schemas, contract.registry))))
+        makers = (schemas, Samples(schemas, contract.registry), AccessOptions(contract.registry))
+        makers_of.update(dict.fromkeys(contract.services, makers))
     paths: dict[str, Schema] = {}
     operation_ids: set[str] = set()
     tags: dict[DescService, str] = {}
@@ -79,11 +82,13 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
         service = rule.method.parent
         tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
         operation_id = _operation_id(f"{_identifier(tag)}_{rule.method.name}", parameters, operation_ids)
-        described = operation(rule, parameters, *makers_of[service])
+        schemas, samples, options = makers_of[service]
+        described = secured(operation(rule, parameters, schemas, samples), rule, options.of(rule.method))
         slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
     components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
     names = named(components)
     every_schema = {names[key]: with_references(schema, names) for key, schema in components.items()}
+    is_secured = any(options.is_there for _, _, options in makers_of.values())
     made = {
         "openapi": "3.1.1",
         "info": info.described(),
@@ -93,9 +98,10 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
         "paths": with_references(paths, names),
         "components": {
             "schemas": {**dict(sorted(every_schema.items())), **_ERROR_SCHEMAS},
-            "responses": {"Error": _ERROR_RESPONSE},
+            "responses": {"Error": _ERROR_RESPONSE, **(refusals(ERROR_SCHEMA, _HEADERS) if is_secured else {})},
             "parameters": {"If-None-Match": _IF_NONE_MATCH},
             "headers": {"X-Request-Id": _REQUEST_ID, "ETag": _ETAG},
+            **({"securitySchemes": SCHEMES} if is_secured else {}),
         },
     }
     names_in_json = json_names(contracts)
@@ -252,10 +258,12 @@ _REQUEST_ID: Schema = {
 
 _ETAG: Schema = {"description": "The version of the answer.", "schema": {"type": "string"}}
 
+_HEADERS: Schema = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+
 _ERROR_RESPONSE: Schema = {
     "description": "The request was refused, or it failed.",
-    "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
-    "content": {JSON: {"schema": {"$ref": "#/components/schemas/http-error"}, "example": unavailable_sample()}},
+    "headers": _HEADERS,
+    "content": {JSON: {"schema": ERROR_SCHEMA, "example": unavailable_sample()}},
 }
 
 _IF_NONE_MATCH: Schema = {

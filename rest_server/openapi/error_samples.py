@@ -32,7 +32,7 @@ def error_samples(text: str, method: DescMethod) -> dict[str, Schema]:
         if not reasons and _CODES[code[0]] is grpc.StatusCode.INVALID_ARGUMENT:
             samples[FieldsInvalid.reason] = {"value": refusal_sample(FieldsInvalid(_problem_of(method)))}
         elif not reasons:
-            samples[code[0]] = {"value": _sample(_CODES[code[0]], code[0])}
+            samples[code[0]] = {"value": code_sample(_CODES[code[0]])}
     return samples
 
 
@@ -44,6 +44,11 @@ def refusal_sample(refusal: Refusal) -> Any:
 def unavailable_sample() -> Any:
     """Return the answer while a target is not available."""
     return refusal_sample(TargetUnavailable(problem="failed to connect to all addresses"))
+
+
+def code_sample(code: grpc.StatusCode) -> Any:
+    """Return the answer of a target's error without a reason of its own."""
+    return _sample(code, code.name)
 
 
 def _problem_of(method: DescMethod) -> tuple[str, str]:

@@ -242,6 +242,21 @@ def operation_opened(page: Page, path: str) -> Locator:
     return opened_one
 
 
+def test_the_padlock_sends_the_token(browser: Browser, opened_library: OpenLibrary) -> None:
+    with opened(browser, opened_library.rest, "/docs") as here:
+        here.page.locator("button.authorize").first.click()
+        dialog = here.page.locator(".dialog-ux")
+        dialog.locator("input").fill("a.b-c_d")
+        dialog.get_by_role("button", name="Apply credentials").click()
+        dialog.get_by_role("button", name="Close").click()
+
+        enrol = operation_opened(here.page, ENROL)
+        with here.page.expect_request(lambda request: request.method == "POST") as sent:
+            execute(enrol)
+        assert sent.value.headers["authorization"] == "Bearer a.b-c_d"
+        assert here.page.evaluate("JSON.stringify([localStorage, sessionStorage])").count("a.b-c_d") == 0
+
+
 @pytest.mark.slow
 def test_a_refusal_is_shown_on_the_page(browser: Browser, opened_library: OpenLibrary) -> None:
     book, user = opened_library.book_with_one_copy(), opened_library.patron("bob")

@@ -56,7 +56,7 @@ RULES: dict[ServerName, Rules] = {
     ),
 }
 NOT_BUILT: dict[ServerName, frozenset[str]] = {
-    "admin": frozenset({"staff_role", "api_token", "signing_key"}),
+    "admin": frozenset({"staff_role", "signing_key"}),
     "frontend": frozenset({"credential", "session", "sign_in_tally", "signing_key", "staff_role", "api_token"}),
 }
 """Tables that nothing writes yet. The change that adds the first writer of a table removes it here."""

@@ -53,7 +53,7 @@ def echo(request: pytest.FixtureRequest) -> Iterator[grpc.Channel]:
     """A channel to a server that answers with the address of its client."""
 
     class Handler(grpc.GenericRpcHandler):
-        def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        def service(self, _details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
             return grpc.unary_unary_rpc_method_handler(lambda _body, context: client_address(context).encode())
 
     server = grpc.server(ThreadPoolExecutor(1), handlers=[Handler()])
@@ -68,6 +68,6 @@ def echo(request: pytest.FixtureRequest) -> Iterator[grpc.Channel]:
 
 
 def test_the_peers_of_grpc_are_read(echo: grpc.Channel) -> None:
-    call = echo.unary_unary("/a/B")
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = echo.unary_unary("/a/B")
     assert call(b"", timeout=100) in (b"127.0.0.1", b"::1")
-    assert call(b"", timeout=100, metadata=[("x-forwarded-for", "192.0.2.7")]) == b"192.0.2.7"
+    assert call(b"", timeout=100, metadata=(("x-forwarded-for", "192.0.2.7"),)) == b"192.0.2.7"

@@ -351,7 +351,7 @@ def test_each_error_of_the_library_has_a_sample_of_its_own_code_and_reason() -> 
     for item in made["paths"].values():
         for operation in item.values():
             for status, response in operation["responses"].items():
-                if not status.startswith(("4", "5")):
+                if not status.startswith(("4", "5")) or "$ref" in response:
                     continue
                 (content,) = response["content"].values()
                 assert content["examples"], operation

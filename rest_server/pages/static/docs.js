@@ -101,6 +101,22 @@ const made = new Set();
 const MOST_WAITING_MS = 15000;
 const PAUSE_MS = 200;
 
+// The scheme of tokens in the document. The page keeps a token in memory only, so it is gone when the page is left.
+const SCHEME = "Token";
+
+const authorization = (system) => {
+  const token = system.authSelectors.authorized()?.getIn([SCHEME, "value"]);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+};
+
+// After a sign-in on the page, the padlock has the access token of the answer (its name in OAuth, RFC 6749).
+const keepToken = (document, system, answer) => {
+  const schema = document.components.securitySchemes?.[SCHEME];
+  if (schema && typeof answer?.accessToken === "string" && answer.accessToken) {
+    system.authActions.authorize({ [SCHEME]: { name: SCHEME, schema, value: answer.accessToken } });
+  }
+};
+
 const waitUntilThere = async (document, system, path, verb) => {
   const collection = path.slice(0, path.indexOf("{"));
   const resource = Object.keys(document.paths).find(
@@ -111,7 +127,9 @@ const waitUntilThere = async (document, system, path, verb) => {
   if (!made.has(id) || !document.paths[resource]?.get) return;
   const end = performance.now() + MOST_WAITING_MS;
   while (performance.now() < end) {
-    const answer = await fetch(`${document.servers[0].url}${collection}${encodeURIComponent(id)}`);
+    const answer = await fetch(`${document.servers[0].url}${collection}${encodeURIComponent(id)}`, {
+      headers: authorization(system),
+    });
     if (answer.status !== 404) break;
     await new Promise((resume) => setTimeout(resume, PAUSE_MS));
   }
@@ -175,6 +193,7 @@ const learn = (document, system, path, verb, response) => {
   } catch {
     return;
   }
+  keepToken(document, system, answer);
   // What a visitor made is of more use than what others made, which a list has.
   for (const [kind, id] of idsIn(document, schema, answer)) {
     if (verb !== "get" || !ids[`made ${kind}`]) ids[kind] = id;
