@@ -119,9 +119,13 @@ class AuditLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was refused until now, and end the thread. Called after the last call, before the store closes."""
+        """Write what was refused until now, and end the thread, if it was started.
+
+        To be called after the last call, and before the store is closed.
+        """
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def flush(self, *, everything: bool = False) -> None:
         """Write the counted refusals that are due, or all of them."""
