@@ -48,8 +48,11 @@ class Audited:
         self._table, self._clock = table, clock
 
     def calls(self, by_name: Mapping[str, Call]) -> dict[str, Call]:
-        """Return calls of methods, each with an entry of the log."""
-        return {name: self._audited(call) for name, call in by_name.items()}
+        """Return the calls; those of methods for clients add an entry to the log."""
+        return {
+            name: self._audited(call) if "/" in name and not name.startswith("library.sync.") else call
+            for name, call in by_name.items()
+        }
 
     def write(self, answer: Message | None) -> None:
         entry = AuditEntry(id=new_id(), time=timestamp(self._clock()), result=AUDIT_RESULT_DONE)
