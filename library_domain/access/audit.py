@@ -95,11 +95,14 @@ class AuditLog:
             CHANGE_RECORD.set(_Pending(self, method, call, caller))
 
     def done(self, method: Method, call: MethodCall, caller: Caller) -> None:
-        """Write the entry of a change that was answered, unless the transaction of the change has."""
+        """Write the entry of a call that was answered, unless the transaction of the change has.
+
+        A guest's call that changed nothing has no entry: anybody could fill the disk with such calls.
+        """
         pending = CHANGE_RECORD.get()
         if pending is not None:
             CHANGE_RECORD.set(None)
-            if isinstance(pending, _Pending) and pending.is_missing:
+            if isinstance(pending, _Pending) and pending.is_missing and not pending.is_by_guest:
                 self._write_late(pending.entry(None))
 
     def refused(self, method: Method, call: MethodCall, caller: Caller, error: Exception) -> None:
@@ -180,11 +183,11 @@ class AuditLog:
         finally:
             CURRENT_CALL.reset(token)
 
-    def new_entry(self, method: Method, call: MethodCall, caller: Caller, answer: Message | None) -> AuditEntry:
-        """Make the entry of a change."""
-        entry = self._entry(method, call, _caller_after(caller, answer))
+    def new_entry(self, method: Method, call: MethodCall, caller: Caller, changed: Message | None) -> AuditEntry:
+        """Make the entry of a change. `changed` has the ids of what was changed."""
+        entry = self._entry(method, call, _caller_after(caller, changed))
         entry.result = AUDIT_RESULT_DONE
-        entry.objects.extend(objects_of(call.request, answer))
+        entry.objects.extend(objects_of(call.request, changed))
         return entry
 
     def _entry(self, method: Method, call: MethodCall, caller: Caller) -> AuditEntry:
@@ -201,10 +204,10 @@ class AuditLog:
         )
 
 
-def _caller_after(caller: Caller, answer: Message | None) -> Caller:
+def _caller_after(caller: Caller, changed: Message | None) -> Caller:
     """Return who made a call: for a guest who signs in, the user."""
-    if caller.role == ROLE_GUEST and isinstance(answer, Session):
-        return Caller(answer.role, user_id=answer.user_id, credential_id=answer.id)
+    if caller.role == ROLE_GUEST and isinstance(changed, Session):
+        return Caller(caller.role, user_id=changed.user_id, credential_id=changed.id)
     return caller
 
 
@@ -217,15 +220,20 @@ class _Pending:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the call has made a change, and its entry is not committed."""
+        """Whether the entry of the call is not committed, nor that of an earlier call with its request id."""
         return not (self._is_committed or self._is_skipped)
 
-    def entry(self, answer: Message | None) -> AuditEntry:
-        return self._audit.new_entry(self._method, self._call, self._caller, answer)
+    @property
+    def is_by_guest(self) -> bool:
+        """Whether the caller has proved nothing."""
+        return self._caller.role == ROLE_GUEST
 
-    def write(self, answer: Message | None) -> None:
+    def entry(self, changed: Message | None) -> AuditEntry:
+        return self._audit.new_entry(self._method, self._call, self._caller, changed)
+
+    def write(self, changed: Message | None) -> None:
         if not self._is_written and self.is_missing:
-            self._audit.write(self.entry(answer))
+            self._audit.write(self.entry(changed))
             self._is_written = True
 
     def end(self, *, committed: bool) -> None:

@@ -54,9 +54,9 @@ class Audited:
             for name, call in by_name.items()
         }
 
-    def write(self, answer: Message | None) -> None:
+    def write(self, changed: Message | None) -> None:
         entry = AuditEntry(id=new_id(), time=timestamp(self._clock()), result=AUDIT_RESULT_DONE)
-        entry.objects.extend(objects_of(answer))
+        entry.objects.extend(objects_of(changed))
         self._table.add([entry])
 
     def end(self, *, committed: bool) -> None:
