@@ -13,7 +13,7 @@ from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import system_clock
 from service_kit.doctor import Doctor, check_store
 from service_kit.logs import set_up_logs
@@ -87,7 +87,7 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
-    except (AddressTaken, StoreSettingsError, TlsSettingsError) as error:
+    except (AddressTaken, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-admin: {error}")
 
 

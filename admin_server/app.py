@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from admin_server.access.accounts import StoredAccounts
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
+from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
@@ -19,12 +21,16 @@ log = logger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `AddressTaken` and `TlsSettingsError`."""
+    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`, `ListenRefused` and `TlsSettingsError`."""
+    settings.server.check_access()
     tls = settings.server.tls()
     store = settings.server.open_store(SCHEMA)
     bind(store)
     server = Server(settings.server.limits(store), contract_descriptors())
-    server.add(services(store, system_clock, settings.imports, settings.borrower_pages))
+    served = services(store, system_clock, settings.imports, settings.borrower_pages)
+    descriptors = [service.descriptor for service in served]
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
+    server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
     log.info("listening", address=address, store=store.safe_url, try_this=try_this(address, tls))

@@ -15,7 +15,7 @@ from frontend_server.settings import Settings
 from frontend_server.store.models import MIGRATIONS, SCHEMA, bind
 from frontend_server.sync.sync import SyncSettings
 from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
-from service_kit.addresses import AddressTaken
+from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import rfc3339, system_clock
 from service_kit.doctor import Doctor, check_store
 from service_kit.logs import set_up_logs
@@ -141,7 +141,7 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
-    except (AddressTaken, ClockTooEarly, StoreSettingsError, TlsSettingsError) as error:
+    except (AddressTaken, ClockTooEarly, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-frontend: {error}")
 
 

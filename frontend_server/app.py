@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontend_server.access.accounts import StoredAccounts
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -9,6 +10,7 @@ from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_fronte
 from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
+from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.damage import refuse_damaged
@@ -21,7 +23,9 @@ log = logger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `AddressTaken` and `TlsSettingsError`."""
+    """Serve until SIGTERM or SIGINT. Raises `AddressTaken`, `ListenRefused` and `TlsSettingsError`."""
+    settings.server.check_access()
+    settings.server.check_channel(settings.sync.admin_target, "admin", settings.sync.admin_tls)
     tls = settings.server.tls()
     store = settings.server.open_store(SCHEMA)
     bind(store)
@@ -34,7 +38,10 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    server.add(services(store, settings.rules, clock, sync))
+    served = services(store, settings.rules, clock, sync)
+    descriptors = [service.descriptor for service in served]
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock)
+    server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
     log.info("listening", address=address, store=store.safe_url, try_this=try_this(address, tls))

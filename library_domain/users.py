@@ -70,6 +70,11 @@ def user_message(row: UserRow, active_loan_count: int) -> user_pb2.User:
     return user
 
 
+def display_name(first_name: str, last_name: str) -> str:
+    """Return the name by which people know a user."""
+    return f"{first_name} {last_name}".strip()
+
+
 def user_columns(user: user_pb2.User) -> dict[str, object]:
     """Convert a message to the columns of its row in the replica."""
     return {

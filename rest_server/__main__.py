@@ -130,6 +130,12 @@ def commands() -> None:
     help="Seconds that running calls have to end after SIGTERM.",
 )
 @setting(
+    "--allow-plain-text",
+    is_flag=True,
+    default=False,
+    help="Accept tokens and passwords from other machines without TLS.",
+)
+@setting(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -161,6 +167,7 @@ def serve(
     contact: str | None,
     public_url: str | None,
     grace: float,
+    allow_plain_text: bool,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -178,6 +185,7 @@ def serve(
         grace,
         serving_files(tls_cert, tls_key, tls_client_ca),
         target_files(target_ca, target_cert, target_key),
+        allow_plain_text,
     )
     app.run(settings)
 

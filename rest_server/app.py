@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rest_server.addresses import split_address
+from rest_server.addresses import is_loopback, split_address
 from rest_server.contracts.targets import Target
 from rest_server.error_answers import refusal_response
 from rest_server.errors import Failed
@@ -145,6 +145,8 @@ def application(settings: Settings, address: str) -> Starlette:
     gateway = Gateway(targets, settings.limits)
     documents = Documents(targets, gateway, settings.about)
     pages = [*documents.routes(), *page_routes(documents.summaries, settings.about.title)]
+    is_plain_text = settings.serving is None and not settings.allows_plain_text
+    gateway.refuses_secrets_of_others = is_plain_text and not is_loopback(address)
     gateway.pages = frozenset(page.path for page in pages if isinstance(page, Route))
 
     @contextlib.asynccontextmanager

@@ -236,6 +236,18 @@ class OriginRefused(Refusal):
     )
 
 
+class PlainTextRefused(Refusal):
+    """A request with a token or a password came from another machine in plain text."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+    reason = "PLAIN_TEXT_REFUSED"
+    message = (
+        "Tokens and passwords are not accepted from other machines in plain text, as anyone on the way can read them: "
+        "this one is not secret any more. Use https, for which the server needs --tls-cert and --tls-key, or "
+        "--allow-plain-text if something else protects the connections."
+    )
+
+
 class TooManyCalls(Refusal):
     """The limit of running calls is reached, or that of memory for bodies."""
 

@@ -28,6 +28,7 @@ from rest_server.errors import (
     TooManyCalls,
 )
 from rest_server.guards.body_memory import Memories
+from rest_server.guards.plain_text import refuse_secrets_of_others
 from rest_server.headers import JSON, REQUEST_ID, request_id
 from rest_server.logs import logger
 from rest_server.openapi import NeededBodies
@@ -61,6 +62,8 @@ class Gateway:
         """All rules that are served now. A new object after each change of a contract."""
         self.pages: Collection[str] = ()
         """Paths of pages, for GET only; requests for them do not come here."""
+        self.refuses_secrets_of_others = False
+        """Whether requests with a token or a password are refused that come from other machines."""
 
     def learn(self) -> None:
         """Rebuild the routes from the present contracts of the targets."""
@@ -129,13 +132,16 @@ class Gateway:
 
     def _find(self, request: Request) -> tuple[Operation, Sequence[str]]:
         try:
-            return self._find_rule(request)
+            operation, segments = self._find_rule(request)
         except (MethodNotAllowed, PathUnknown) as refusal:
             is_page = request.scope["path"] in self.pages
             if isinstance(refusal, PathUnknown) and not is_page:
                 raise
             verbs = refusal.metadata.get("allowed", "").split(", ")
             raise MethodNotAllowed(allowed=", ".join(_all_verbs(verbs, is_page))) from refusal
+        if self.refuses_secrets_of_others:
+            refuse_secrets_of_others(request, takes_secret=operation.takes_secret)
+        return operation, segments
 
     def _options(self, request: Request, identity: str) -> Response:
         """Return the verbs of a path. Raises the refusal of a POST if the path has no verb."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
-from protobuf import Registry
+from protobuf import DescField, Registry
 
 from rest_server.answers import AnswerWriter
 from rest_server.contracts.contract import Contract
@@ -36,6 +36,8 @@ class Operation:
         self.reads_stream, self.writes_stream = bool(kind.client_streaming), bool(kind.server_streaming)
         self.call = _callable(target.channel, self.name, self.reads_stream, self.writes_stream)
         """Calls the method with serialized messages."""
+        self.takes_secret = any(_is_secret(field) for field in rule.method.input.fields)
+        """Whether its request has a field that the contract marks as not to be shown, such as a password."""
         self.takes_raw_body = _body_type(rule) == HTTP_BODY
         self.answers = AnswerWriter(rule, contract.registry)
         self._contract = contract
@@ -110,6 +112,10 @@ def _body_type(rule: HttpRule) -> str:
     field = field_named(rule.method.input, rule.body)
     message = message_of(field) if field else None
     return message.type_name if message else ""
+
+
+def _is_secret(field: DescField) -> bool:
+    return field.proto.options is not None and bool(field.proto.options.debug_redact)
 
 
 def _cut(sample: str) -> str:

@@ -98,3 +98,5 @@ class Settings:
     serving: ServingFiles | None = None
     """For HTTPS; None for HTTP."""
     target_files: TargetFiles = TargetFiles()
+    allows_plain_text: bool = False
+    """Whether requests with a token or a password may come from other machines over HTTP."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from ipaddress import ip_address
 
 # The characters that names have in practice, with the underscores of containers' names. RFC 3986 allows more.
@@ -18,6 +19,10 @@ class AddressTaken(Exception):
             f"cannot listen on {address}: another program has the port, or the address is not this machine's. "
             "Stop that program or listen elsewhere (--listen HOST:PORT)."
         )
+
+
+class ListenRefused(Exception):
+    """The settings would let callers in who must be kept out. The message explains what to do."""
 
 
 def split_address(address: str) -> tuple[str, int | None]:
@@ -41,3 +46,13 @@ def is_loopback(address: str) -> bool:
     """Return whether only this machine reaches an IP address, such as 127.0.0.2 or ::ffff:127.0.0.1."""
     numbers = ip_address(address)
     return (getattr(numbers, "ipv4_mapped", None) or numbers).is_loopback
+
+
+def is_reached_by_others(address: str) -> bool:
+    """Return whether other machines may reach a server that listens on HOST:PORT. A name that is unknown counts."""
+    host, _ = split_address(address)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None)
+    except OSError:
+        return True
+    return not all(is_loopback(str(each[4][0])) for each in found)

@@ -17,6 +17,7 @@ import peewee
 from google.protobuf.message import Message
 from playhouse.pool import MaxConnectionsExceeded
 
+from service_kit.change_record import record_change, skip_record
 from service_kit.clock import DAY, SECOND, Clock
 from service_kit.errors import RequestIdReused, ServiceError
 from service_kit.logs import logger
@@ -104,15 +105,19 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
     """
     if not request.request_id:
         with store.writing():
-            return work()
+            answer = work()
+            record_change(answer)
+            return answer
     method, digest = request.DESCRIPTOR.full_name.removesuffix("Request"), request_digest(request)
     key = {"request_id": request.request_id, "method": method, "digest": digest}
     try:
         with store.writing():
             first = _first_answer(**key)
             if first is not None:
+                skip_record()
                 return answer_type.FromString(first)
             answer = work()
+            record_change(answer)
             # After the work: the answer may contain its revision. Only calls with the same id wait for this row, and
             # they take no lock after it, so no deadlock can come of it.
             now = clock()
@@ -123,6 +128,7 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
         with store.reading():
             first = _first_answer(**key)
         if first is not None:
+            skip_record()
             return answer_type.FromString(first)
         if isinstance(error, _AnsweredMeanwhile):  # and the answer has expired since: the id can be used again
             return once(store, request, answer_type, work, clock)

@@ -12,6 +12,9 @@ import click
 from service_kit.addresses import split_address
 from service_kit.tls import ChannelTls
 
+OPEN, TOKEN = "open", "token"
+"""The values of `--access`."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,6 +44,27 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             help="Calls that run or wait, of those that read and as many that write; one more is RESOURCE_EXHAUSTED.",
         ),
         grace_setting(prefix),
+        setting(
+            prefix,
+            "--access",
+            type=click.Choice([OPEN, TOKEN]),
+            default=OPEN,
+            help="open lets everybody call every method; token lets callers do what their role allows.",
+        ),
+        setting(
+            prefix,
+            "--allow-open",
+            is_flag=True,
+            default=False,
+            help="Start in the mode open although other machines can connect.",
+        ),
+        setting(
+            prefix,
+            "--allow-plain-text",
+            is_flag=True,
+            default=False,
+            help="In the mode token, let other machines connect without TLS.",
+        ),
         log_settings(prefix),
     ]
     return _together(options)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service_kit.addresses import ListenRefused, is_reached_by_others
 from service_kit.logs import set_up_logs
 from service_kit.server import Limits
-from service_kit.settings import as_json, server_settings, setting
+from service_kit.settings import OPEN, as_json, server_settings, setting
 from service_kit.store import Store, open_store
 from service_kit.store_checks import Schema
-from service_kit.tls import ServerTls
+from service_kit.tls import ChannelTls, ServerTls
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +35,12 @@ class ServerSettings:
     """Calls that run or wait, of those that read and as many of those that write."""
     grace: float = 10.0
     """Seconds that running calls have to end after SIGTERM."""
+    access: str = OPEN
+    """Who may call: `open` for everybody, `token` for callers by their roles."""
+    allow_open: bool = False
+    """Whether the server starts in the mode `open` although other machines can connect."""
+    allow_plain_text: bool = False
+    """Whether passwords and tokens may pass between machines in plain text in the mode `token`."""
     log_level: str = "info"
     log_format: str = "auto"
     tls_cert: Path | None = None
@@ -47,6 +54,37 @@ class ServerSettings:
     def set_up_logs(self) -> None:
         """Log as the settings say, in this process."""
         set_up_logs(self.log_level, as_json=as_json(self.log_format))
+
+    def check_access(self) -> None:
+        """Raise `ListenRefused` for what the settings do not allow.
+
+        That is: anyone on the network could call every method, or read the passwords and tokens of others.
+        """
+        if self.access == OPEN and not self.allow_open and is_reached_by_others(self.listen):
+            raise ListenRefused(
+                f"{self.listen} can be reached from other machines, and in the mode `open` anyone there could read and "
+                "change everything. Set --access token, or listen on 127.0.0.1, or add --allow-open if something "
+                "outside this program limits who can connect."
+            )
+        if self._is_refused_in_plain_text(self.listen, has_tls=self.tls() is not None):
+            raise ListenRefused(
+                f"{self.listen} can be reached from other machines, and without TLS anyone on the way could read "
+                "passwords and tokens. Set --tls-cert and --tls-key (`library certs init` makes them), or listen on "
+                "127.0.0.1, or add --allow-plain-text if something outside this program protects the connections."
+            )
+
+    def check_channel(self, target: str, service: str, tls: ChannelTls) -> None:
+        """Raise `ListenRefused` if the secret of this service would pass to another machine in plain text."""
+        if self._is_refused_in_plain_text(target, has_tls=bool(tls.ca)):
+            raise ListenRefused(
+                f"{target} is another machine, and without TLS anyone on the way could read this service's secret. "
+                f"Set --{service}-ca, or add --allow-plain-text if something outside this program protects the "
+                "connections."
+            )
+
+    def _is_refused_in_plain_text(self, address: str, *, has_tls: bool) -> bool:
+        may_be_plain = self.access == OPEN or has_tls or self.allow_plain_text
+        return not may_be_plain and is_reached_by_others(address)
 
     def open_store(self, schema: Schema) -> Store:
         """Open the store, with a connection for each thread and for each job."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend_server.access.sessions import end_sessions_of
 from frontend_server.members.accounts import (
     facts,
     locked_user,
@@ -155,6 +156,7 @@ def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb
         if row.state == USER_STATE_CLOSED:
             return message(row)
         raise_if_refused(closing_refusals(facts(row), request.etag))
+        end_sessions_of(row.id, clock())
         return message(update_row(row, {"state": USER_STATE_CLOSED}, clock, HISTORY_EVENT_USER_CLOSED))
 
     with readable("user", request.id):

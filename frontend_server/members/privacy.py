@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frontend_server.access.stored import forget_sign_in, stored_sign_in
 from frontend_server.history.entries import forget_user, forget_user_of_loans
 from frontend_server.members.accounts import facts, locked_user, message, update_row
 from frontend_server.members.eligibility import closing_refusals
@@ -55,9 +56,11 @@ def export_user(store: Store, request: ExportUserRequest, clock: Clock) -> Expor
             after = 0
         if (room := page_size(request) + 1 - len(rows)) > 0:
             rows += [(HISTORY, entry) for entry in _rows_of(HistoryEntry, request, after, room)]
+        sign_in = stored_sign_in(row.id)
     response = ExportUserResponse()
     if not request.page_token:
         response.user.CopyFrom(message(row))
+        response.sign_in.CopyFrom(sign_in)
     return _filled(response, request, rows, now)
 
 
@@ -105,6 +108,7 @@ def erase_user(store: Store, request: EraseUserRequest, clock: Clock) -> user_pb
         raise_if_refused(closing_refusals(facts(row), ""))
         if is_erased(row):
             return message(row)
+        forget_sign_in(store, row.id)
         columns = {**own_columns(user_pb2.User()), **block_columns([]), "state": USER_STATE_CLOSED}
         update_row(row, columns, clock, HISTORY_EVENT_USER_ERASED)
         forget_user(row.id)

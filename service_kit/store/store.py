@@ -11,6 +11,7 @@ from typing import Any
 import peewee
 
 from service_kit.calls.current import check_wanted, seconds_to_wait
+from service_kit.change_record import end_record
 from service_kit.database_urls import safe_url, shown_error
 from service_kit.logs import logger
 from service_kit.postgresql import Pool, check_database
@@ -68,6 +69,8 @@ class Store:
             finally:
                 if self._pool is not None:
                     self._pool.note_end(committed=committed)
+                if not self.database.in_transaction():
+                    end_record(committed=committed)
             if self._sqlite_run is not None and not self.database.in_transaction():
                 self._sqlite_run.after_commit(self.database)
 

@@ -55,6 +55,17 @@ RULES: dict[ServerName, Rules] = {
         many_rows="sync_state",
     ),
 }
+NOT_BUILT: dict[ServerName, frozenset[str]] = {
+    "admin": frozenset({"staff_role", "signing_key", "audit_entry", "audit_object"}),
+    "frontend": frozenset(
+        {"credential", "session", "sign_in_tally", "signing_key", "audit_entry", "staff_role", "api_token"}
+    ),
+}
+"""Tables that nothing writes yet. The change that adds the first writer of a table removes it here."""
+
+METHODS_NOT_BUILT = {
+    f"library.admin.v1.StaffService/{name}" for name in ("GrantRole", "CreateApiToken", "RevokeApiToken")
+}
 STREAMS = {"library.admin.v1.CatalogService/ImportBooks"}
 RECORDS = {
     f"library.sync.v1.SyncService/{method.name}"
@@ -83,7 +94,9 @@ def calls(store: Store, server: ServerName, clock: SettableClock) -> AdminCalls 
 def test_each_method_that_changes_something_is_among_the_calls(
     calls: AdminCalls | FrontendCalls, server: ServerName
 ) -> None:
-    methods = {name for name in {*CHANGING_METHODS, *STREAMS} if name.startswith(f"library.{server}.")}
+    methods = {
+        name for name in {*CHANGING_METHODS, *STREAMS} if name.startswith(f"library.{server}.")
+    } - METHODS_NOT_BUILT
     assert methods | (RECORDS if server == "admin" else set()) == {name for name in calls.by_name if "/" in name}
 
 
@@ -104,7 +117,8 @@ def test_all_that_writes_locks_rows_in_the_order_that_the_service_states(
     wrong = {problem for locks in recorder.transactions for problem in RULES[server].problems(locks)}
     assert wrong == set()
     locked = {lock.table for locks in recorder.transactions for lock in locks}
-    assert locked >= {*RULES[server].order, *RULES[server].guarded, *RULES[server].alone}
+    assert locked | NOT_BUILT[server] >= {*RULES[server].order, *RULES[server].guarded, *RULES[server].alone}
+    assert not locked & NOT_BUILT[server]
     assert recorder.writers == writers
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from admin_server.access.accounts import StoredAccounts
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
 from admin_server.inventory import items
@@ -95,6 +96,7 @@ class AdminCalls:
                 ),
                 "a start": lambda chance: epochs.begin_epoch(store, clock),
                 "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
+                "the use of an API token": lambda chance: StoredAccounts(store, clock).note_use(USER_IDS[0]),
                 "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
             }
         )

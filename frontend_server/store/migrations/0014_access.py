@@ -31,6 +31,7 @@ def up(migrator: object, db: Database) -> None:
         user_id = CharField(36)
         refresh_hash = CharField(64)
         previous_hash = CharField(64)
+        refresh_salt = CharField(64)
         refresh_time = BigIntegerField()
         create_time = BigIntegerField()
         expire_time = BigIntegerField()
@@ -91,7 +92,7 @@ def up(migrator: object, db: Database) -> None:
     for statement in (
         "CREATE INDEX session_by_user ON session (user_id, key)",
         "CREATE INDEX session_by_expiry ON session (expire_time)",
-        "CREATE INDEX sign_in_tally_by_time ON sign_in_tally (time)",
+        "CREATE INDEX sign_in_tally_by_time ON sign_in_tally (is_known, time)",
         *(
             f"CREATE INDEX {table}_due ON {table} (revision) WHERE (revision <> pushed_revision AND park_reason = '')"
             for table in ("signing_key", "audit_entry")

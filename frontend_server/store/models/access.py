@@ -30,6 +30,7 @@ class Session(peewee.Model):
     user_id = peewee.CharField(36)
     refresh_hash = peewee.CharField(64)  # of the newest token
     previous_hash = peewee.CharField(64)  # of the one before; empty for a session that was not refreshed yet
+    refresh_salt = peewee.CharField(64)  # from which, and from the token before, the newest one was made; or empty
     refresh_time = peewee.BigIntegerField()  # when the newest token was made
     create_time = peewee.BigIntegerField()
     expire_time = peewee.BigIntegerField()
@@ -44,18 +45,18 @@ Session.add_index(Session.expire_time, name="session_by_expiry")
 
 
 class SignInTally(peewee.Model):
-    """Failures to sign in, by name, by address, or by both. The subject is a hash, not a name or an address."""
+    """Failures to sign in, by user, by address, or by both. See `frontend_server.access.throttle`."""
 
-    subject = peewee.CharField(64, primary_key=True)
+    subject = peewee.CharField(64, primary_key=True)  # hashes, not names or addresses
     failures = peewee.DoubleField()  # each counts for less as time passes
-    time = peewee.BigIntegerField()  # of the last one
+    time = peewee.BigIntegerField()  # of the last one, or of the last success at a known address
     is_known = peewee.SmallIntegerField()  # whether the user has signed in from this address
 
     class Meta:
         table_name = "sign_in_tally"
 
 
-SignInTally.add_index(SignInTally.time, name="sign_in_tally_by_time")
+SignInTally.add_index(SignInTally.is_known, SignInTally.time, name="sign_in_tally_by_time")
 
 
 class SigningKey(OutboxColumns):

@@ -25,8 +25,14 @@ def admit_callers(method: Method) -> Hooks:
 
     def before(call: MethodCall) -> None:
         guard: Guard | None = getattr(call.servicer, "guard", None)
-        if guard is not None:
+        if guard is None:
+            return
+        try:
             guard.admit(method, call)
+        except Exception as error:
+            # Only the steps before this one see its errors, so `failed` below is not called for them.
+            guard.refused(method, call, error)
+            raise
 
     def after(call: MethodCall) -> None:
         guard: Guard | None = getattr(call.servicer, "guard", None)

@@ -472,7 +472,7 @@ class JsonWebKey(_message.Message):
     use: _builtins.str
     """What the key is for: `sig`."""
     alg: _builtins.str
-    """The algorithm: `EdDSA`."""
+    """The algorithm: `Ed25519`, the name of EdDSA with this curve (RFC 9864)."""
     def __init__(
         self,
         *,

@@ -413,6 +413,7 @@ class ExportUserResponse(_message.Message):
     LOANS_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SIGN_IN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """The token of the next page; empty after the last."""
     @_builtins.property
@@ -427,6 +428,10 @@ class ExportUserResponse(_message.Message):
     def history(self) -> _containers.RepeatedCompositeFieldContainer[_history_pb2.HistoryEntry]:
         """Entries of the history that name the user, oldest first."""
 
+    @_builtins.property
+    def sign_in(self) -> Global___StoredSignIn:
+        """How the user signs in; only on the first page."""
+
     def __init__(
         self,
         *,
@@ -434,14 +439,97 @@ class ExportUserResponse(_message.Message):
         loans: _abc.Iterable[_loan_pb2.Loan] | None = ...,
         history: _abc.Iterable[_history_pb2.HistoryEntry] | None = ...,
         next_page_token: _builtins.str = ...,
+        sign_in: Global___StoredSignIn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sign_in", b"sign_in", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loans", b"loans", "next_page_token", b"next_page_token", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "loans", b"loans", "next_page_token", b"next_page_token", "sign_in", b"sign_in", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportUserResponse: _TypeAlias = ExportUserResponse  # noqa: Y015
+
+@_typing.final
+class StoredSignIn(_message.Message):
+    """What is stored about how a user signs in. The secrets and their hashes are not exported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HAS_PASSWORD_FIELD_NUMBER: _builtins.int
+    HAS_PIN_FIELD_NUMBER: _builtins.int
+    SECRET_CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    HAS_RESET_CODE_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    has_password: _builtins.bool
+    """Whether the user has a password."""
+    has_pin: _builtins.bool
+    """Whether the user has a PIN."""
+    has_reset_code: _builtins.bool
+    """Whether there is a reset code, which may have expired."""
+    @_builtins.property
+    def secret_change_time(self) -> _timestamp_pb2.Timestamp:
+        """When the password or the PIN was set. Not set: the user has neither."""
+
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredSession]:
+        """The sessions of the user, newest first."""
+
+    def __init__(
+        self,
+        *,
+        has_password: _builtins.bool = ...,
+        has_pin: _builtins.bool = ...,
+        secret_change_time: _timestamp_pb2.Timestamp | None = ...,
+        has_reset_code: _builtins.bool = ...,
+        sessions: _abc.Iterable[Global___StoredSession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["secret_change_time", b"secret_change_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_password", b"has_password", "has_pin", b"has_pin", "has_reset_code", b"has_reset_code", "secret_change_time", b"secret_change_time", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredSignIn: _TypeAlias = StoredSignIn  # noqa: Y015
+
+@_typing.final
+class StoredSession(_message.Message):
+    """A session as it is stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REFRESH_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The session's id."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the user signed in."""
+
+    @_builtins.property
+    def refresh_time(self) -> _timestamp_pb2.Timestamp:
+        """When the session was refreshed last."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it can be refreshed, or when it ended."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        refresh_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "refresh_time", b"refresh_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "refresh_time", b"refresh_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredSession: _TypeAlias = StoredSession  # noqa: Y015
 
 @_typing.final
 class EraseUserRequest(_message.Message):

@@ -1,0 +1,102 @@
+"""Roles and API tokens as messages: for the sync, and for admins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from admin_server.store.models import ApiToken, StaffRole
+from library.access.v1.access_pb2 import Role
+from library.v1 import staff_pb2
+from service_kit.clock import timestamp
+
+ROLE_COLUMNS = (StaffRole.user_id, StaffRole.role, StaffRole.override_reasons, StaffRole.update_time)
+TOKEN_COLUMNS = (
+    *(ApiToken.id, ApiToken.display_name, ApiToken.role, ApiToken.scopes, ApiToken.secret_hash),
+    *(ApiToken.create_time, ApiToken.expire_time, ApiToken.revoke_time, ApiToken.last_use_time),
+)
+
+NO_TIME = Timestamp(nanos=-1)
+"""The time of what can be sent of a damaged row: an invalid one, so that the frontend sets the row aside."""
+
+
+def role_of(user_id: str, role: int, override_reasons: str, update_time: int) -> staff_pb2.StaffRole:
+    """Return a role from the values of `ROLE_COLUMNS`."""
+    return staff_pb2.StaffRole(
+        user_id=user_id,
+        role=Role.ValueType(role),
+        override_reasons=texts(override_reasons),
+        update_time=timestamp(update_time),
+    )
+
+
+def role_message(row: StaffRole) -> staff_pb2.StaffRole:
+    """Return a role as admins see it."""
+    return role_of(row.user_id, row.role, row.override_reasons, row.update_time)
+
+
+def token_of(
+    token_id: str,
+    display_name: str,
+    role: int,
+    scopes: str,
+    secret_hash: str,
+    create_time: int,
+    expire_time: int,
+    revoke_time: int,
+    last_use_time: int,
+) -> staff_pb2.ApiToken:
+    """Return an API token, with the hash of its secret, from the values of `TOKEN_COLUMNS`."""
+    return staff_pb2.ApiToken(
+        id=token_id,
+        display_name=display_name,
+        role=Role.ValueType(role),
+        scopes=texts(scopes),
+        secret_hash=secret_hash,
+        create_time=timestamp(create_time),
+        expire_time=_time(expire_time),
+        revoke_time=_time(revoke_time),
+        last_use_time=_time(last_use_time),
+    )
+
+
+def feed_token(row: tuple[Any, ...]) -> staff_pb2.ApiToken:
+    """Return an API token for the feed: without its last use, which is no change of the token."""
+    token = token_of(*row)
+    token.ClearField("last_use_time")
+    return token
+
+
+def token_message(row: ApiToken) -> staff_pb2.ApiToken:
+    """Return an API token as admins see it: without the hash of its secret."""
+    token = token_of(*(getattr(row, column.name) for column in TOKEN_COLUMNS))
+    token.ClearField("secret_hash")
+    return token
+
+
+def salvaged_role(user_id: Any) -> staff_pb2.StaffRole:
+    """Return what can be sent of a damaged role. At the frontend, the user is a patron until the row is readable."""
+    return staff_pb2.StaffRole(user_id=_shown(user_id), update_time=NO_TIME)
+
+
+def salvaged_token(token_id: Any) -> staff_pb2.ApiToken:
+    """Return what can be sent of a damaged API token. The frontend refuses the token until the row is readable."""
+    return staff_pb2.ApiToken(id=_shown(token_id), create_time=NO_TIME)
+
+
+def texts(stored: str) -> list[str]:
+    """Read a stored list of texts. Raises ValueError for a damaged one."""
+    found = json.loads(stored)
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise ValueError("not a list of texts")
+    return found
+
+
+def _time(micros: int) -> Timestamp | None:
+    return timestamp(micros) if micros else None
+
+
+def _shown(stored_id: Any) -> str:
+    return stored_id if isinstance(stored_id, str) else repr(stored_id)[:100]

@@ -1,0 +1,69 @@
+"""Reset codes, with which a librarian helps a user to a new secret; and ending the sessions of a user."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from frontend_server.access.sessions import end_sessions_of
+from frontend_server.access.standing import check_standing
+from frontend_server.members.accounts import locked_user
+from frontend_server.store.models import Credential
+from library.access.v1 import access_service_pb2 as pb
+from library.v1.user_pb2 import USER_STATE_CLOSED
+from library_domain.access.callers import Caller
+from library_domain.errors import UserClosed
+from service_kit.clock import DAY, Clock, timestamp
+from service_kit.statements import Statement, param
+from service_kit.store import Store
+
+LIFE = DAY
+"""How long a code can be used."""
+
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Those of Crockford's base 32, which leaves out letters that look like others."""
+
+GROUPS, GROUP = 4, 4
+"""A code has 16 digits, which are 80 random bits, written in groups."""
+
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
+
+SET_CODE = Statement(
+    Credential.insert(
+        user_id=param("user_id"),
+        secret_hash="",
+        is_pin=0,
+        change_time=0,
+        code_hash=param("code_hash"),
+        code_expire_time=param("expire_time"),
+    ).on_conflict(
+        conflict_target=[Credential.user_id],
+        update={Credential.code_hash: param("code_hash"), Credential.code_expire_time: param("expire_time")},
+    )
+)
+
+
+def create_reset_code(store: Store, user_id: str, caller: Caller, clock: Clock) -> pb.ResetCode:
+    """Make a reset code for a user. Raises `UserNotFound`, `UserClosed` and `RoleRequired`."""
+    code = "-".join("".join(secrets.choice(DIGITS) for _ in range(GROUP)) for _ in range(GROUPS))
+    with store.writing():
+        row = locked_user(store, user_id)
+        check_standing(caller, user_id)
+        if row.state == USER_STATE_CLOSED:
+            raise UserClosed(user_id=user_id)
+        expire_time = clock() + LIFE
+        SET_CODE.rows(user_id=user_id, code_hash=code_hash(code), expire_time=expire_time)
+    return pb.ResetCode(user_id=user_id, code=code, expire_time=timestamp(expire_time))
+
+
+def code_hash(code: str) -> str:
+    """Return what the store has of a code, which may be typed in lower case and without its hyphens."""
+    return hashlib.sha256(code.upper().translate(_READ_AS).encode()).hexdigest()
+
+
+def end_user_sessions(store: Store, user_id: str, caller: Caller, clock: Clock) -> None:
+    """End all sessions of a user. Raises `UserNotFound` and `RoleRequired`."""
+    with store.writing():
+        locked_user(store, user_id)
+        check_standing(caller, user_id, may_be_own=True)
+        end_sessions_of(user_id, clock())

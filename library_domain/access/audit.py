@@ -1,0 +1,232 @@
+"""The audit log: an entry for each change that was made, and for calls that were refused to their callers.
+
+The guard of a server passes its calls here. The entry of a change is written in the transaction of the change (see
+`service_kit.change_record`), refused calls are counted and written by a thread of their own (see `refusals`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from library.access.v1.access_pb2 import ROLE_GUEST
+from library.access.v1.access_service_pb2 import Session
+from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AUDIT_RESULT_REFUSED, AuditEntry
+from library_domain.access.audited_objects import objects_of
+from library_domain.access.callers import Caller, known_caller
+from library_domain.access.refusals import Limits, Refusals
+from service_kit.calls.addresses import client_address
+from service_kit.calls.current import CURRENT_CALL
+from service_kit.calls.steps.step import Method, MethodCall, request_id
+from service_kit.change_record import CHANGE_RECORD
+from service_kit.clock import Clock, timestamp
+from service_kit.errors import ServiceError
+from service_kit.ids import new_id
+from service_kit.logs import logger
+
+log = logger(__name__)
+
+REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+"""The statuses of calls that were refused to this caller."""
+
+THROTTLED = "SIGN_IN_THROTTLED"
+"""The reason of a refusal with another status that is audited, too."""
+
+CLEANUP_SECONDS = 600.0
+LONGEST_ADDRESS = 100
+
+
+class AuditTable(Protocol):
+    """The table of a service. Both methods run within a transaction that may write."""
+
+    def add(self, entries: Iterable[AuditEntry]) -> None:
+        """Insert entries. On the frontend, this takes a revision."""
+
+    def delete_old(self, now: int) -> int:
+        """Delete some entries that have been kept long enough; return how many those were."""
+
+
+class AuditStore(Protocol):
+    """The store of the table: a `service_kit.store.Store`."""
+
+    @property
+    def database(self) -> Any:
+        """The database, whose connection of this thread can be closed."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Begin a transaction that may write."""
+
+    def said(self, error: Exception) -> str:
+        """Return the message of an error without secrets."""
+
+
+class AuditLog:
+    """The audit log of one server."""
+
+    def __init__(
+        self,
+        store: AuditStore,
+        table: AuditTable,
+        clock: Clock,
+        added: Callable[[], None] = lambda: None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Write to `table` of `store`. `added` is called when entries were committed apart from a change."""
+        self._store, self._table, self._clock, self._added = store, table, clock, added
+        self._refusals = Refusals(limits or Limits())
+        self._late: list[AuditEntry] = []
+        """Entries of changes that could not be written yet."""
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
+
+    # --- the hooks of the guard ---
+
+    def admitted(self, method: Method, call: MethodCall) -> None:
+        """Prepare the entry of a call that was let in and that changes something. Its caller was noted before."""
+        is_change = not method.is_read and not getattr(call.request, "validate_only", False)
+        # The methods that authenticate their callers themselves are for the other service: it makes no changes of its
+        # own, and its push brings the entries of this log.
+        CHANGE_RECORD.set(_Pending(self, method, call) if is_change and method.authenticate is None else None)
+
+    def done(self, method: Method, call: MethodCall) -> None:
+        """Write the entry of a change that was answered, unless the transaction of the change has."""
+        pending = CHANGE_RECORD.get()
+        CHANGE_RECORD.set(None)
+        if isinstance(pending, _Pending) and pending.is_missing:
+            self._late_entry(pending.entry(None))
+
+    def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
+        """Count a call that failed, if it was refused to this caller. It may have been refused before it was let in."""
+        CHANGE_RECORD.set(None)
+        if isinstance(error, ServiceError) and (error.status in REFUSALS or error.reason == THROTTLED):
+            entry = self._entry(method, call, known_caller(call.context))
+            entry.result, entry.reason = AUDIT_RESULT_REFUSED, error.reason
+            entry.objects.extend(objects_of(call.request))
+            self._refusals.count(entry)
+
+    # --- the thread ---
+
+    def start(self) -> None:
+        """Begin to write what was refused, and to delete old entries."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what was refused until now, and end the thread. Called after the last call, before the store closes."""
+        self._stop.set()
+        self._thread.join()
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Write the counted refusals that are due, or all of them."""
+        with self._lock:
+            late, self._late = self._late, []
+        entries = [*late, *self._refusals.due(everything=everything)]
+        if not entries:
+            return
+        try:
+            with self._store.writing():
+                self._table.add(entries)
+        except Exception as error:  # noqa: BLE001 - an error of the store must not end the thread
+            log.warning("cannot write the audit log", error=self._store.said(error), entries=len(entries))
+            with self._lock:
+                self._late = [*entries, *self._late][-self._refusals.limits.groups :]
+            return
+        self._added()
+
+    def _work(self) -> None:
+        seconds = self._refusals.limits.first_seconds
+        rounds = int(CLEANUP_SECONDS / seconds)
+        count = 0
+        while not self._stop.wait(seconds):
+            self.flush()
+            count += 1
+            if count % rounds == 1:
+                self._clean_up()
+        self.flush(everything=True)
+        self._store.database.close()
+
+    def _clean_up(self) -> None:
+        try:
+            deleted = True
+            while deleted and not self._stop.is_set():
+                with self._store.writing():
+                    deleted = self._table.delete_old(self._clock()) > 0
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            log.warning("cannot delete old entries of the audit log", error=self._store.said(error))
+
+    # --- entries ---
+
+    def write(self, entry: AuditEntry) -> None:
+        """Write the entry of a change in its transaction."""
+        self._table.add([entry])
+
+    def _late_entry(self, entry: AuditEntry) -> None:
+        """Write the entry of a change that was committed without one. The client is answered whatever happens here."""
+        token = CURRENT_CALL.set(None)  # a call that was cancelled must not commit anything more, but this
+        try:
+            with self._lock:
+                self._late.append(entry)
+            self.flush()
+        finally:
+            CURRENT_CALL.reset(token)
+
+    def new_entry(self, method: Method, call: MethodCall, answer: Message | None) -> AuditEntry:
+        """Make the entry of a change."""
+        entry = self._entry(method, call, _caller_after(call, answer))
+        entry.result = AUDIT_RESULT_DONE
+        entry.objects.extend(objects_of(call.request, answer))
+        return entry
+
+    def _entry(self, method: Method, call: MethodCall, caller: Caller) -> AuditEntry:
+        return AuditEntry(
+            id=new_id(),
+            time=timestamp(self._clock()),
+            method=method.name,
+            role=caller.role,
+            caller_user_id=caller.user_id,
+            credential_id=caller.credential_id,
+            address=client_address(call.context)[:LONGEST_ADDRESS],
+            call_id=request_id(call.context),
+            call_count=1,
+        )
+
+
+def _caller_after(call: MethodCall, answer: Any) -> Caller:
+    """Return who made a call: for a guest who signs in, the user."""
+    caller = known_caller(call.context)
+    if caller.role == ROLE_GUEST and isinstance(answer, Session):
+        return Caller(answer.role, user_id=answer.user_id, credential_id=answer.id)
+    return caller
+
+
+class _Pending:
+    """The entry of a call that changes something, until it is committed."""
+
+    def __init__(self, audit: AuditLog, method: Method, call: MethodCall) -> None:
+        self._audit, self._method, self._call = audit, method, call
+        self._is_written = self._is_committed = self._is_skipped = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the call has made a change, and its entry is not committed."""
+        return not (self._is_committed or self._is_skipped)
+
+    def entry(self, answer: Message | None) -> AuditEntry:
+        return self._audit.new_entry(self._method, self._call, answer)
+
+    def write(self, answer: Message | None) -> None:
+        if not self._is_written and self.is_missing:
+            self._audit.write(self.entry(answer))
+            self._is_written = True
+
+    def end(self, *, committed: bool) -> None:
+        self._is_committed |= self._is_written and committed
+        self._is_written = False
+
+    def skip(self) -> None:
+        self._is_skipped = True
