@@ -28,7 +28,8 @@ from tests.support.stores import FreshDatabases
 
 pytestmark = pytest.mark.slow
 
-CALLS = list(http_calls())
+UNSERVED = ("library.access.", "library.admin.v1.StaffService")
+CALLS = [call for call in http_calls() if not call.method.name.startswith(UNSERVED)]
 
 BAD_TOKENS = ("expired", "another issuer", "alg none", "HS256 with the public key", "tampered", "revoked program")
 
@@ -63,15 +64,15 @@ def differences(token_servers: TokenServers, module_rest_servers: RestServers) -
         return found if found in GUARDS_REASONS else LET_IN
 
     def made(expected: Callable[[ContractMethod], str], token: str) -> dict[str, str]:
-        answers = {call: reason(call, token) for call in CALLS}
-        return {call.name: answer for call, answer in answers.items() if answer != expected(call.method)}
+        answers = [(call, reason(call, token)) for call in CALLS]
+        return {call.name: answer for call, answer in answers if answer != expected(call.method)}
 
     return made
 
 
 def test_there_is_a_rule_for_every_method_of_clients() -> None:
-    assert len(CALLS) > 80
-    assert {call.method.access.role for call in CALLS} >= {ROLE_GUEST, *USER_ROLES}
+    assert len(CALLS) > 70
+    assert {call.method.access.role for call in CALLS} >= {ROLE_GUEST, *USER_ROLES} - {ROLE_ADMIN}
 
 
 def test_without_a_token(differences: Differences) -> None:

@@ -57,10 +57,10 @@ def _taken(values: dict[str, Any], path: list[str]) -> str:
 def http_calls() -> Iterator[HttpCall]:
     """Yield each HTTP rule of each method that has one and that clients may call."""
     for method in METHODS:
-        options = method.descriptor.GetOptions()
+        options: Any = method.descriptor.GetOptions()
         if method.name.startswith("library.sync.") or not options.HasExtension(http):
             continue
-        rule = options.Extensions[http]
+        rule: HttpRule = options.Extensions[http]
         yield HttpCall(method, rule)
         for further in rule.additional_bindings:
             yield HttpCall(method, further)
