@@ -72,7 +72,7 @@ class Connection:
 
 
 class Frontend(Connection):
-    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`, and `access`."""
+    """The frontend service, for patrons. Its attributes are the stubs of its services."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
