@@ -56,6 +56,12 @@ RULES: dict[ServerName, Rules] = {
         many_rows="sync_state",
     ),
 }
+SERVICES: dict[ServerName, str | tuple[str, ...]] = {
+    "admin": "library.admin.",
+    "frontend": ("library.frontend.", "library.access."),
+}
+"""How the names of the methods of each server begin."""
+
 SIGN_IN_METHODS = {
     f"library.access.v1.AccessService/{name}"
     for name in ("CreateSession", "RefreshSession", "EndSession", "SetPassword", "CreateResetCode", "EndUserSessions")
