@@ -35,9 +35,11 @@ WRITING: dict[ServerName, set[str]] = {
         "library.admin.v1.BranchService",
         "library.admin.v1.CatalogService",
         "library.admin.v1.PolicyService",
+        "library.admin.v1.StaffService",
         "library.sync.v1.SyncService",
     },
     "frontend": {
+        "library.access.v1.AccessService",
         "library.frontend.v1.MemberService",
         "library.frontend.v1.LendingService",
         "library.frontend.v1.SyncService",

@@ -14,6 +14,9 @@ from library_domain.contract import contract_descriptors
 SYNC_NOW = "library.frontend.v1.SyncService/SyncNow"
 """Makes both stores what they would be a moment later, however often it is called."""
 
+WITHOUT_REQUEST_ID = frozenset({"library.admin.v1.StaffService/CreateApiToken"})
+"""Their answers contain secrets, which must not be in the table of answers."""
+
 PACKAGES = ("library.frontend.v1", "library.admin.v1")
 
 
@@ -29,7 +32,7 @@ def _changing_methods() -> dict[str, MethodDescriptor]:
     for service in (service for file in files if file.package in PACKAGES for service in _services_of(file)):
         for method in service.methods:
             name = f"{service.full_name}/{method.name}"
-            reads = re.match(r"(Get|List|Lookup|Explain|Export)(?![a-z])", method.name)
+            reads = re.match(r"(Get|List|Lookup|Explain|Export|WhoAmI)(?![a-z])", method.name)
             streams = method.client_streaming or method.server_streaming
             if not (reads or streams or name == SYNC_NOW):
                 found[name] = method

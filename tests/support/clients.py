@@ -10,11 +10,13 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
+from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -46,6 +48,7 @@ class AdminClient:
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
         self.inventory = InventoryServiceStub(channel)
+        self.staff = StaffServiceStub(channel)
         self.status = StatusServiceStub(channel)
         self.sync = SyncServiceStub(with_credentials(channel))
 
@@ -54,6 +57,7 @@ class FrontendClient:
     """Stubs of all the frontend's services."""
 
     def __init__(self, channel: grpc.Channel) -> None:
+        self.access = AccessServiceStub(channel)
         self.members = MemberServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.lending = LendingServiceStub(channel)

@@ -61,7 +61,7 @@ def _contract() -> FileDescriptorProto:
         oneof_index=0,
     )
     file = FileDescriptorProto(name="tests/sync/posters.proto", package="tests.sync", syntax="proto3")
-    kinds = ("book", "item", "branch", "calendar", "circulation_rule", "library_settings")
+    kinds = ("book", "item", "branch", "calendar", "circulation_rule", "library_settings", "staff")
     file.dependency.extend(f"library/v1/{kind}.proto" for kind in kinds)
     file.message_type.extend([poster, change, page])
     return file

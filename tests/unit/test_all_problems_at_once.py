@@ -30,17 +30,20 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
+from tests.support import access_bad_requests
 from tests.support.clocks import SettableClock
 from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
 from tests.support.report_bad_requests import NOBODY, REPORT_CASES
 from tests.support.servicers import ServicerRunner
+from tests.support.staff_bad_requests import STAFF_CASES
 from tests.support.stores import FreshDatabases, bound_store
 
 ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync.v1.SyncService"
 
 NOTHING_TO_GET_WRONG = {
+    *access_bad_requests.NOTHING_TO_GET_WRONG,
     f"{ADMIN}.PolicyService/GetLibrarySettings",
     f"{ADMIN}.StatusService/GetStatus",
     f"{FRONTEND}.CirculationService/GetLibrarySettings",
@@ -221,6 +224,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
     *POLICY_CASES,
     *REPORT_CASES,
+    *STAFF_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
     (
@@ -368,7 +372,8 @@ def admin(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[Serv
 
 
 def test_the_frontend_reports_all_problems_of_a_request(frontend: list[Service]) -> None:
-    reports_all(frontend, [(f"{FRONTEND}.{method}", request, fields) for method, request, fields in FRONTEND_CASES])
+    cases = [(f"{FRONTEND}.{method}", request, fields) for method, request, fields in FRONTEND_CASES]
+    reports_all(frontend, [*cases, *access_bad_requests.ACCESS_CASES])
 
 
 def test_the_admin_reports_all_problems_of_a_request(admin: list[Service]) -> None:
