@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontend_server.access.accounts import StoredAccounts
 from frontend_server.access.keys import ensure_key, retire_replaced_keys
+from frontend_server.access.settings import AccessSettings
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -42,7 +43,8 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    served = services(store, settings.rules, clock, sync)
+    access = AccessSettings(token_mode=has_tokens, provider=settings.provider)
+    served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock)
     server.add(served, guard)

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
@@ -67,11 +68,12 @@ class Connection:
 
 
 class Frontend(Connection):
-    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+    """The frontend service, for patrons. Its attributes are the stubs of its services."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
+        self.access = AccessServiceStub(self.channel)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
         self.members = MemberServiceStub(self.channel)

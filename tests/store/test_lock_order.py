@@ -50,19 +50,30 @@ RULES: dict[ServerName, Rules] = {
         MODELS["frontend"].LOCK_ORDER,
         MODELS["frontend"].GUARDED_TABLES,
         new_rows={"loan": "", "history": "", "signing_key": ""},
+        rows_of_one={"session": "user_account"},
         unique_columns=("email_key", "card_number"),
         alone=frozenset({"clock_mark"}),
         many_rows="sync_state",
     ),
 }
 NOT_BUILT: dict[ServerName, frozenset[str]] = {
-    "admin": frozenset({"staff_role", "audit_entry", "audit_object"}),
-    "frontend": frozenset({"credential", "session", "sign_in_tally", "audit_entry", "staff_role", "api_token"}),
+    "admin": frozenset({"staff_role", "api_token", "audit_entry", "audit_object"}),
+    "frontend": frozenset({"audit_entry", "staff_role", "api_token"}),
 }
 """Tables that nothing writes yet. The change that adds the first writer of a table removes it here."""
 
 METHODS_NOT_BUILT = {
     f"library.admin.v1.StaffService/{name}" for name in ("GrantRole", "CreateApiToken", "RevokeApiToken")
+}
+SERVICES: dict[ServerName, str | tuple[str, ...]] = {
+    "admin": "library.admin.",
+    "frontend": ("library.frontend.", "library.access."),
+}
+"""How the names of the methods of each server begin."""
+
+SIGN_IN_METHODS = {
+    f"library.access.v1.AccessService/{name}"
+    for name in ("CreateSession", "RefreshSession", "EndSession", "SetPassword", "CreateResetCode", "EndUserSessions")
 }
 STREAMS = {"library.admin.v1.CatalogService/ImportBooks"}
 RECORDS = {
@@ -93,7 +104,7 @@ def test_each_method_that_changes_something_is_among_the_calls(
     calls: AdminCalls | FrontendCalls, server: ServerName
 ) -> None:
     methods = {
-        name for name in {*CHANGING_METHODS, *STREAMS} if name.startswith(f"library.{server}.")
+        name for name in {*CHANGING_METHODS, *STREAMS, *SIGN_IN_METHODS} if name.startswith(SERVICES[server])
     } - METHODS_NOT_BUILT
     assert methods | (RECORDS if server == "admin" else set()) == {name for name in calls.by_name if "/" in name}
 

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
@@ -54,6 +55,7 @@ class FrontendClient:
     """Stubs of all the frontend's services."""
 
     def __init__(self, channel: grpc.Channel) -> None:
+        self.access = AccessServiceStub(channel)
         self.members = MemberServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.lending = LendingServiceStub(channel)

@@ -60,6 +60,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.access_calls import AccessCalls
 from tests.support.desk_calls import DeskCalls
 from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Call, refused_or_done, some_request_id
 from tests.sync.libraries import WireError
@@ -104,6 +105,7 @@ class FrontendCalls:
                 "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                 "library.frontend.v1.LendingService/RenewLoan": self.renew,
                 **DeskCalls(store, clock, some_request_id).by_name,
+                **AccessCalls(store, clock).by_name,
                 "a page": self.apply_page,
                 "a page with bad rows": self.apply_bad_page,
                 "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
