@@ -21,7 +21,7 @@ from tests.support.clients import refusal_of
 from tests.support.processes import Servers
 from tests.support.stores import Engine, FreshDatabases
 
-CALLERS, SECONDS = 48, 8.0
+CALLERS, SECONDS = 48, 4.0
 MEGABYTE = 2**20
 COST = HashCost()
 OTHER_MEGABYTES = 96

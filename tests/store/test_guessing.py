@@ -19,7 +19,7 @@ from tests.support.sign_ins import HOME, SignIns
 from tests.support.stores import Engine
 
 GUESSES = 10_000
-CALLS: dict[Engine, int] = {"sqlite": 10_000, "postgresql": 1_000}
+CALLS: dict[Engine, int] = {"sqlite": 10_000, "postgresql": 500}
 CALLS_PER_SECOND = 2
 OWNER_COMES = 10
 """How often the owner signs in during the calls."""
@@ -71,17 +71,15 @@ def guess(desk: SignIns, name: str, number: int, address: str) -> str:
     raise AssertionError("a guess was right")
 
 
-@pytest.mark.parametrize(("addresses", "least_days"), [(1, 6.8), (100, 6.8)])
-def test_a_patient_guesser_needs_days(addresses: int, least_days: float, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("addresses", [1, 100])
+def test_a_patient_guesser_needs_days(addresses: int) -> None:
     """The guesser makes each call as soon as it may be made: by the rule alone, without a store."""
     first, *_, last = guess_times(addresses)
     days = (last - first) / DAY
-    with capsys.disabled():
-        print(
-            f"\n{addresses} addresses: {GUESSES:,} guesses take {days:.1f} days, "
-            f"with a chance of {GUESSES / 10**6:.1%} for a PIN of 6 random digits and of {GUESSES / 26**10:.0e} for a password of 10 random letters"
-        )
-    assert days >= least_days
+    pin, password = GUESSES / 10**6, GUESSES / 26**10
+    print(f"{addresses} addresses: {GUESSES:,} guesses take {days:.1f} days")
+    print(f"with a chance of {pin:.1%} for 6 random digits, and of {password:.0e} for 10 random letters")
+    assert days > 6.8
 
 
 def guess_times(addresses: int) -> Iterator[int]:
