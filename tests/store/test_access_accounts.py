@@ -146,7 +146,7 @@ def test_a_loan_has_an_owner_until_it_is_anonymised(both: tuple[Accounts, str]) 
 def test_sessions_are_live_until_they_end(frontend: FrontendAccounts) -> None:
     live, ended = new_id(), new_id()
     for session_id, end_time in [(live, 0), (ended, 5)]:
-        hashes = {"refresh_hash": SECRET_HASH, "previous_hash": ""}
+        hashes = {"refresh_hash": SECRET_HASH, "previous_hash": "", "refresh_salt": ""}
         times = {"refresh_time": 1, "create_time": 1, "expire_time": 9, "end_time": end_time}
         frontend_models.Session.insert(id=session_id, user_id=ADA, **hashes, **times).execute()
     assert [frontend.is_live(each) for each in (live, ended, new_id())] == [True, False, False]

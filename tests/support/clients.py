@@ -16,6 +16,7 @@ from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as Admi
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
+from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -47,6 +48,7 @@ class AdminClient:
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
         self.inventory = InventoryServiceStub(channel)
+        self.staff = StaffServiceStub(channel)
         self.status = StatusServiceStub(channel)
         self.sync = SyncServiceStub(with_credentials(channel))
 
@@ -82,7 +84,7 @@ class Refusal:
     retry_seconds: float | None = None
 
 
-def open_channel(address: str) -> grpc.Channel:
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """A channel to a server of this machine. It looks for one that was killed and started again at once."""
     options = [
         ("grpc.enable_http_proxy", 0),
@@ -90,6 +92,8 @@ def open_channel(address: str) -> grpc.Channel:
         ("grpc.min_reconnect_backoff_ms", 500),
         ("grpc.max_reconnect_backoff_ms", 100),
     ]
+    if credentials is not None:
+        return grpc.secure_channel(address, credentials, options=options)
     return grpc.insecure_channel(address, options=options)
 
 
