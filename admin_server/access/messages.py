@@ -13,10 +13,13 @@ from library.v1 import staff_pb2
 from service_kit.clock import timestamp
 
 ROLE_COLUMNS = (StaffRole.user_id, StaffRole.role, StaffRole.override_reasons, StaffRole.update_time)
-TOKEN_COLUMNS = (
+FEED_TOKEN_COLUMNS = (
     *(ApiToken.id, ApiToken.display_name, ApiToken.role, ApiToken.scopes, ApiToken.secret_hash),
-    *(ApiToken.create_time, ApiToken.expire_time, ApiToken.revoke_time, ApiToken.last_use_time),
+    *(ApiToken.create_time, ApiToken.expire_time, ApiToken.revoke_time),
 )
+"""Without the last use, which is no change of the token."""
+
+TOKEN_COLUMNS = (*FEED_TOKEN_COLUMNS, ApiToken.last_use_time)
 
 NO_TIME = Timestamp(nanos=-1)
 """The time of what can be sent of a damaged row: an invalid one, so that the frontend sets the row aside."""
@@ -46,9 +49,9 @@ def token_of(
     create_time: int,
     expire_time: int,
     revoke_time: int,
-    last_use_time: int,
+    last_use_time: int = 0,
 ) -> staff_pb2.ApiToken:
-    """Return an API token, with the hash of its secret, from the values of `TOKEN_COLUMNS`."""
+    """Return an API token, with the hash of its secret, from the values of `TOKEN_COLUMNS` or `FEED_TOKEN_COLUMNS`."""
     return staff_pb2.ApiToken(
         id=token_id,
         display_name=display_name,
@@ -60,13 +63,6 @@ def token_of(
         revoke_time=_time(revoke_time),
         last_use_time=_time(last_use_time),
     )
-
-
-def feed_token(row: tuple[Any, ...]) -> staff_pb2.ApiToken:
-    """Return an API token for the feed: without its last use, which is no change of the token."""
-    token = token_of(*row)
-    token.ClearField("last_use_time")
-    return token
 
 
 def token_message(row: ApiToken) -> staff_pb2.ApiToken:

@@ -6,13 +6,14 @@ from admin_server.intake import imports
 from admin_server.intake.imports import ImportLimits
 from admin_server.reports import borrower_pages
 from admin_server.reports.borrower_pages import BorrowerPageLimits
-from admin_server.rpc import branches, catalog, inventory, loans, policy, reports, status, sync, users
+from admin_server.rpc import branches, catalog, inventory, loans, policy, reports, staff, status, sync, users
 from library.admin.v1.branch_service_pb2_grpc import add_BranchServiceServicer_to_server
 from library.admin.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from library.admin.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
 from library.admin.v1.loan_service_pb2_grpc import add_LoanServiceServicer_to_server
 from library.admin.v1.policy_service_pb2_grpc import add_PolicyServiceServicer_to_server
 from library.admin.v1.report_service_pb2_grpc import add_ReportServiceServicer_to_server
+from library.admin.v1.staff_service_pb2_grpc import add_StaffServiceServicer_to_server
 from library.admin.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from library.admin.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 from library.sync.v1.sync_service_pb2_grpc import add_SyncServiceServicer_to_server
@@ -20,7 +21,7 @@ from service_kit.clock import Clock
 from service_kit.server import Service
 from service_kit.store import Store
 
-WRITING_SERVICES = tuple(module.SERVICE.full_name for module in (catalog, inventory, policy, branches, sync))
+WRITING_SERVICES = tuple(module.SERVICE.full_name for module in (catalog, inventory, policy, branches, staff, sync))
 """Services whose health is NOT_SERVING while the store cannot be written. Calls that only read are still answered."""
 
 
@@ -41,6 +42,7 @@ def services(
         Service(users.SERVICE, user_servicer, add_UserServiceServicer_to_server),
         Service(loans.SERVICE, loans.LoanServicer(store, clock), add_LoanServiceServicer_to_server),
         Service(reports.SERVICE, reports.ReportServicer(store, clock), add_ReportServiceServicer_to_server),
+        Service(staff.SERVICE, staff.StaffServicer(store, clock), add_StaffServiceServicer_to_server),
         Service(status.SERVICE, status.StatusServicer(store), add_StatusServiceServicer_to_server),
         Service(sync.SERVICE, sync.SyncServicer(store), add_SyncServiceServicer_to_server, is_apart=True),
     ]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from admin_server.access import messages as access_messages
 from admin_server.books.messages import CATALOG_COLUMNS, catalog_message
 from admin_server.inventory.messages import FEED_COLUMNS, feed_message
 from admin_server.policy import messages
-from admin_server.store.models import Book, Branch, Calendar, CirculationRule, Item, LibrarySettings
+from admin_server.store.models import (
+    ApiToken,
+    Book,
+    Branch,
+    Calendar,
+    CirculationRule,
+    Item,
+    LibrarySettings,
+    StaffRole,
+)
 from admin_server.sync.listed_kind import ListedKind, ListedKinds
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library.v1 import book_pb2, item_pb2
@@ -81,6 +91,20 @@ LISTED_KINDS = ListedKinds(
             message_of=feed_message,
             salvaged=[Item.id, Item.book_id, Item.state],
             salvage=_salvaged_item,
+        ),
+        ListedKind(
+            "staff_role",
+            columns=access_messages.ROLE_COLUMNS,
+            message_of=lambda row: access_messages.role_of(*row),
+            salvaged=[StaffRole.user_id],
+            salvage=access_messages.salvaged_role,
+        ),
+        ListedKind(
+            "api_token",
+            columns=access_messages.FEED_TOKEN_COLUMNS,
+            message_of=lambda row: access_messages.token_of(*row),
+            salvaged=[ApiToken.id],
+            salvage=access_messages.salvaged_token,
         ),
     ],
 )

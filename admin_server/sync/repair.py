@@ -15,6 +15,7 @@ import peewee
 from admin_server.inventory.copies import KEPT_TOTAL, LENDABLE
 from admin_server.inventory.on_loan import IS_ON_LOAN
 from admin_server.store.models import (
+    ApiToken,
     Book,
     Branch,
     Calendar,
@@ -24,6 +25,7 @@ from admin_server.store.models import (
     Item,
     LibrarySettings,
     Loan,
+    StaffRole,
 )
 from admin_server.sync.epochs import begin_epoch
 from admin_server.sync.recorded_kinds import RECORDED_KINDS
@@ -56,6 +58,8 @@ LISTED: tuple[tuple[Any, int], ...] = (
     (Calendar, 0),
     (CirculationRule, 0),
     (LibrarySettings, 0),
+    (StaffRole, 1),
+    (ApiToken, 1),
 )
 """The models whose rows are in the feed, and the least valid revision of each: 0 for rows that are not in it yet."""
 

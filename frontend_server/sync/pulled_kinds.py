@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.sync.pulled_books import PulledBooks
+from frontend_server.sync.pulled_callers import PulledRoles, PulledTokens
 from frontend_server.sync.pulled_items import PulledItems
 from frontend_server.sync.pulled_kind import PulledKinds
 from frontend_server.sync.pulled_policy import PulledBranches, PulledCalendars, PulledRules, PulledSettings
@@ -16,4 +17,6 @@ PULLED_KINDS = PulledKinds(
     PulledCalendars(),
     PulledRules(),
     PulledSettings(),
+    PulledRoles(),
+    PulledTokens(),
 )

@@ -13,6 +13,7 @@ from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
+from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -90,6 +91,7 @@ class Admin(Connection):
         self.catalog = AdminCatalogServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)
         self.policy = PolicyServiceStub(self.channel)
+        self.staff = StaffServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
         self.users = UserServiceStub(self.channel)
 

@@ -35,6 +35,7 @@ WRITING: dict[ServerName, set[str]] = {
         "library.admin.v1.BranchService",
         "library.admin.v1.CatalogService",
         "library.admin.v1.PolicyService",
+        "library.admin.v1.StaffService",
         "library.sync.v1.SyncService",
     },
     "frontend": {

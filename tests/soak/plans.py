@@ -18,6 +18,7 @@ from library.admin.v1 import (
     loan_service_pb2,
     policy_service_pb2,
     report_service_pb2,
+    staff_service_pb2,
     status_service_pb2,
     user_service_pb2,
 )
@@ -47,6 +48,7 @@ from tests.soak.librarian_plans import (
 from tests.soak.member_plans import anonymize_no_loans, block_user, erase_user, unblock_user
 from tests.soak.patron_plans import borrow, close_user, enroll, get_loan, get_user, give_back, renew, update_user
 from tests.soak.policy_plans import POLICY_PLANS
+from tests.soak.staff_plans import STAFF_PLANS
 
 # --- lists and status ---
 
@@ -221,6 +223,12 @@ PLANS: dict[str, Kind] = {
         listing(lambda desk: policy_service_pb2.ListCirculationRulesRequest()), 1
     ),
     f"{_ADMIN}BranchService/ListBranches": Kind(listing(lambda desk: branch_service_pb2.ListBranchesRequest()), 1),
+    **{method: Kind(plan, 1) for method, plan in STAFF_PLANS.items()},
+    f"{_ADMIN}StaffService/ListStaffRoles": Kind(listing(lambda desk: staff_service_pb2.ListStaffRolesRequest()), 1),
+    f"{_ADMIN}StaffService/ListApiTokens": Kind(listing(lambda desk: staff_service_pb2.ListApiTokensRequest()), 1),
+    f"{_ADMIN}StaffService/ListAuditEntries": Kind(
+        listing(lambda desk: staff_service_pb2.ListAuditEntriesRequest()), 1
+    ),
     f"{_ADMIN}StatusService/GetStatus": Kind(always(lambda desk: status_service_pb2.GetStatusRequest()), 1),
     f"{_SYNC}ListCatalogChanges": Kind(changes),
     f"{_SYNC}RecordStates": Kind(record_states, 2),

@@ -57,14 +57,11 @@ RULES: dict[ServerName, Rules] = {
     ),
 }
 NOT_BUILT: dict[ServerName, frozenset[str]] = {
-    "admin": frozenset({"staff_role", "api_token", "audit_entry", "audit_object"}),
-    "frontend": frozenset({"audit_entry", "staff_role", "api_token"}),
+    "admin": frozenset({"audit_entry", "audit_object"}),
+    "frontend": frozenset({"audit_entry"}),
 }
 """Tables that nothing writes yet. The change that adds the first writer of a table removes it here."""
 
-METHODS_NOT_BUILT = {
-    f"library.admin.v1.StaffService/{name}" for name in ("GrantRole", "CreateApiToken", "RevokeApiToken")
-}
 SERVICES: dict[ServerName, str | tuple[str, ...]] = {
     "admin": "library.admin.",
     "frontend": ("library.frontend.", "library.access."),
@@ -103,9 +100,7 @@ def calls(store: Store, server: ServerName, clock: SettableClock) -> AdminCalls 
 def test_each_method_that_changes_something_is_among_the_calls(
     calls: AdminCalls | FrontendCalls, server: ServerName
 ) -> None:
-    methods = {
-        name for name in {*CHANGING_METHODS, *STREAMS, *SIGN_IN_METHODS} if name.startswith(SERVICES[server])
-    } - METHODS_NOT_BUILT
+    methods = {name for name in {*CHANGING_METHODS, *STREAMS, *SIGN_IN_METHODS} if name.startswith(SERVICES[server])}
     assert methods | (RECORDS if server == "admin" else set()) == {name for name in calls.by_name if "/" in name}
 
 

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from admin_server.access.accounts import StoredAccounts
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
 from admin_server.inventory import items
@@ -53,6 +52,7 @@ from service_kit.idempotency import Cleanup
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.policy_writing_calls import PolicyCalls
+from tests.support.staff_writing_calls import StaffCalls
 from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Call, refused_or_done, some_request_id
 
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
@@ -86,6 +86,7 @@ class AdminCalls:
                 "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                 "library.admin.v1.CatalogService/UndoImport": self.undo_import,
                 **PolicyCalls(store, clock).by_name,
+                **StaffCalls(store, clock, USER_IDS).by_name,
                 "library.admin.v1.InventoryService/CreateItem": self.create_item,
                 "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
                 "library.admin.v1.InventoryService/UpdateItem": self.update_item,
@@ -97,7 +98,6 @@ class AdminCalls:
                 ),
                 "a start": lambda chance: epochs.begin_epoch(store, clock),
                 "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
-                "the use of an API token": lambda chance: StoredAccounts(store, clock).note_use(USER_IDS[0]),
                 "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
             }
         )

@@ -14,6 +14,9 @@ from library_domain.contract import contract_descriptors
 SYNC_NOW = "library.frontend.v1.SyncService/SyncNow"
 """Makes both stores what they would be a moment later, however often it is called."""
 
+WITHOUT_REQUEST_ID = frozenset({"library.admin.v1.StaffService/CreateApiToken"})
+"""Their answers contain secrets, which must not be in the table of answers."""
+
 PACKAGES = ("library.frontend.v1", "library.admin.v1")
 
 

@@ -16,6 +16,7 @@ from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as Admi
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
+from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.status_service_pb2_grpc import StatusServiceStub
 from library.admin.v1.user_service_pb2_grpc import UserServiceStub
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -47,6 +48,7 @@ class AdminClient:
         self.users = UserServiceStub(channel)
         self.loans = LoanServiceStub(channel)
         self.inventory = InventoryServiceStub(channel)
+        self.staff = StaffServiceStub(channel)
         self.status = StatusServiceStub(channel)
         self.sync = SyncServiceStub(with_credentials(channel))
 

@@ -21,6 +21,7 @@ from frontend_server.store import models
 from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import WatchedClock
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
     AnonymizeLoansRequest,
@@ -49,6 +50,7 @@ from library.v1 import (
     circulation_rule_pb2,
     item_pb2,
     library_settings_pb2,
+    staff_pb2,
     user_pb2,
 )
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
@@ -199,7 +201,7 @@ class FrontendCalls:
     def apply_page(self, chance: random.Random) -> object:
         books = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)]
         items = [self._item(item_id, chance) for item_id in [*chance.sample(ITEM_IDS, 4), new_id()]]
-        return self._apply(chance.sample([*books, *items, *self._policy(chance)], 9), has_more=True)
+        return self._apply(chance.sample([*books, *items, *self._policy(chance)], 11), has_more=True)
 
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
@@ -294,6 +296,10 @@ class FrontendCalls:
         yield CatalogChange(revision=next(self._revisions), calendar=calendar_pb2.Calendar(branch="main"))
         settings = library_settings_pb2.LibrarySettings(loan_limit=3)
         yield CatalogChange(revision=next(self._revisions), settings=settings)
+        role = staff_pb2.StaffRole(user_id=ITEM_IDS[0], role=ROLE_LIBRARIAN)
+        yield CatalogChange(revision=next(self._revisions), staff_role=role)
+        token = staff_pb2.ApiToken(id=ITEM_IDS[0], role=ROLE_LIBRARIAN, secret_hash="0" * 64)
+        yield CatalogChange(revision=next(self._revisions), api_token=token)
 
 
 def _result(row_id: str) -> RecordResult.ValueType:

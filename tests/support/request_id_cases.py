@@ -28,6 +28,7 @@ from tests.support.policy_request_ids import POLICY_CASES
 from tests.support.processes import Servers
 from tests.support.request_id_case import Case
 from tests.support.rest import RestServers
+from tests.support.staff_request_ids import STAFF_CASES
 from tests.support.stores import Engine, FreshDatabases
 
 NUMBERS = itertools.count(1)
@@ -380,6 +381,7 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.InventoryService/WithdrawItem": withdrawing_an_item,
     "library.admin.v1.CatalogService/UpdateBook": updating,
     **POLICY_CASES,
+    **STAFF_CASES,
     **DESK_CASES,
     "library.frontend.v1.LendingService/BorrowBook": borrowing,
     "library.frontend.v1.LendingService/RenewLoan": renewing,

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from admin_server.intake.imports import import_books
-from admin_server.store.models import Book, Branch, Calendar, CirculationRule, Item, LibrarySettings
+from admin_server.store.models import (
+    ApiToken,
+    Book,
+    Branch,
+    Calendar,
+    CirculationRule,
+    Item,
+    LibrarySettings,
+    StaffRole,
+)
 from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -18,7 +27,7 @@ from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import Library, Side
 
 BOOKS = 600
-LISTED = (Book, Item, Branch, Calendar, CirculationRule, LibrarySettings)
+LISTED = (Book, Item, Branch, Calendar, CirculationRule, LibrarySettings, StaffRole, ApiToken)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ from tests.support.frontend import RULES
 from tests.support.policy_bad_requests import POLICY_CASES
 from tests.support.report_bad_requests import NOBODY, REPORT_CASES
 from tests.support.servicers import ServicerRunner
+from tests.support.staff_bad_requests import STAFF_CASES
 from tests.support.stores import FreshDatabases, bound_store
 
 ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync.v1.SyncService"
@@ -223,6 +224,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
     *POLICY_CASES,
     *REPORT_CASES,
+    *STAFF_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
     (

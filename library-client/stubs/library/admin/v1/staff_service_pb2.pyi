@@ -75,7 +75,7 @@ class ListStaffRolesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most; 0 means 50, more than 500 means 500."""
+    """The highest number of rows; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     def __init__(
@@ -203,7 +203,7 @@ class ListApiTokensRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most; 0 means 50, more than 500 means 500."""
+    """The highest number of rows; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     def __init__(
@@ -300,7 +300,7 @@ class ListAuditEntriesRequest(_message.Message):
     result: _audit_pb2.AuditResult.ValueType
     """Only calls that ended like this."""
     page_size: _builtins.int
-    """How many at most; 0 means 50, more than 500 means 500."""
+    """The highest number of rows; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     def __init__(
