@@ -23,9 +23,7 @@ from tests.support.clients import CREDENTIALS
 from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases
 
-UNSERVED = "library.admin.v1.StaffService"
-SERVED = [method for method in METHODS if not method.name.startswith(UNSERVED)]
-LASTING = [method for method in SERVED if method.descriptor.name != "EndUserSessions"]
+LASTING = [method for method in METHODS if method.descriptor.name != "EndUserSessions"]
 """Without the method that ends the sessions of the other tests."""
 
 FOR_GUESTS = {
@@ -68,7 +66,7 @@ def call(token_servers: TokenServers) -> Call:
 
 
 def differences(
-    call: Call, expected: Callable[[ContractMethod], str], token: str, methods: Sequence[ContractMethod] = SERVED
+    call: Call, expected: Callable[[ContractMethod], str], token: str, methods: Sequence[ContractMethod] = METHODS
 ) -> dict[str, str]:
     """Call every method with a token; return the answers that were not as expected."""
     answers = {method: call(method, token) for method in methods}
@@ -135,6 +133,6 @@ def test_with_the_token_of_a_program(call: Call, people: People, name: str) -> N
 
 
 def test_a_patron_ends_all_own_sessions_at_once(call: Call, people: People) -> None:
-    token, ends = people.token(ROLE_PATRON), next(method for method in SERVED if method not in LASTING)
+    token, ends = people.token(ROLE_PATRON), next(method for method in METHODS if method not in LASTING)
     assert call(ends, token) == LET_IN
-    assert {call(method, token) for method in SERVED if method.is_of_frontend} == {"TOKEN_INVALID"}
+    assert {call(method, token) for method in METHODS if method.is_of_frontend} == {"TOKEN_INVALID"}

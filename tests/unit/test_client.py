@@ -51,7 +51,7 @@ def running() -> Iterator[ScriptedServer]:
 def server(running: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
     """A server with an empty script; clients do not pause for long before they call it again."""
     monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
-    running.script, running.received = [], []
+    running.script, running.received, running.tokens = [], [], []
     return running
 
 
@@ -254,6 +254,29 @@ def test_all_methods_but_those_that_change_something_without_an_id_are_sent_agai
     for method, described in CHANGING_METHODS.items():
         has_id = "request_id" in described.input_type.fields_by_name
         assert has_id == (method not in WITHOUT_REQUEST_ID), method
+
+
+@every_kind
+def test_a_token_goes_with_each_attempt(kind: Kind, server: ScriptedServer) -> None:
+    tokens = iter(["first", "second"])
+    server.script = [UNAVAILABLE, lent]
+    kind.call(server.address, BORROW, BORROWING, token=lambda: next(tokens))
+    assert server.tokens == ["Bearer first", "Bearer second"]
+
+
+@every_kind
+def test_a_token_goes_with_a_stream(kind: Kind, server: ScriptedServer) -> None:
+    server.script = [lambda _: ImportBooksResponse()]
+    kind.import_books(server.address, [ImportBooksRequest()], token="mine")
+    assert server.tokens == ["Bearer mine"]
+
+
+@every_kind
+def test_no_token_is_sent_without_one(kind: Kind, server: ScriptedServer) -> None:
+    server.script = [lent, lent]
+    kind.call(server.address, BORROW, BORROWING)
+    kind.call(server.address, BORROW, BORROWING, token=lambda: "")
+    assert server.tokens == [None, None]
 
 
 def test_the_package_asks_for_the_versions_that_its_stubs_need() -> None:
