@@ -81,7 +81,7 @@ def test_the_fields_that_identify_something_are_found() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), CASES, ids=lambda case: getattr(case, "name", case))
-def test_any_name_of_anothers_in_any_field(
+def test_any_name_of_another_patron_in_any_field(
     channel: grpc.Channel, people: People, method: ContractMethod, path: str
 ) -> None:
     patron, other = people.users[ROLE_PATRON], people.other
