@@ -153,7 +153,8 @@ class People:
                 **outbox,
             ).execute()
         for user_id, columns in self._users().items():
-            frontend_models.User.insert(id=user_id, **outbox, **columns).execute()
+            # A loan keeps the user from being closed by CloseUser.
+            frontend_models.User.insert(id=user_id, active_loan_count=1, **outbox, **columns).execute()
         for user_id, session_id in {**self.sessions, "": self.ended_session}.items():
             frontend_models.Session.insert(
                 id=session_id,
