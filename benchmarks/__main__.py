@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks import report
+from benchmarks.access import access
 from benchmarks.borrowing import borrowing
 from benchmarks.environment import FULL, QUICK, Environment
 from benchmarks.first_sync import first_sync
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "idle-poll": idle_poll,
     "first-sync": first_sync,
     "borrowing": borrowing,
+    "access": access,
 }
 
 QUIET = 0.5

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from benchmarks.books import fill_admin, fill_frontend
 from benchmarks.callers import Callers
+from service_kit.settings import OPEN
 from service_kit.store import Store, open_store
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import ROOT, Servers
@@ -134,17 +135,17 @@ class Environment:
         return url
 
     @contextlib.contextmanager
-    def frontend_with_ceilings(self, engine: Engine) -> Iterator[Listening]:
-        """Run a frontend server on `frontend_store`, with the yardsticks' handlers."""
+    def frontend_with_ceilings(self, engine: Engine, access: str = OPEN) -> Iterator[Listening]:
+        """Run a frontend server on `frontend_store`, with the yardsticks' handlers, in a mode of access."""
         url, _ = self.frontend_store(engine)
-        with self.process("frontend_with_ceilings", url) as frontend:
+        with self.process("frontend_with_ceilings", url, access) as frontend:
             yield frontend
 
     @contextlib.contextmanager
-    def process(self, module: str, argument: str) -> Iterator[Listening]:
+    def process(self, module: str, *arguments: str) -> Iterator[Listening]:
         """Run a module of the benchmarks as a process, which prints `listening ADDRESS` and ends with its input."""
         process = subprocess.Popen(
-            [sys.executable, "-m", f"benchmarks.{module}", argument],
+            [sys.executable, "-m", f"benchmarks.{module}", *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "generated")])},
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """The frontend server with additional handlers that do as little as a call can.
 
-    python -m benchmarks.frontend_with_ceilings DATABASE_URL
+    python -m benchmarks.frontend_with_ceilings DATABASE_URL ACCESS
 
 The server object, its limits, its gate and its threads are the product's; the handlers go into it as any service does.
 No sync runs: it is measured by itself. The process says `listening ADDRESS`, and ends when its standard input does.
@@ -13,6 +13,7 @@ import sys
 import grpc
 
 from benchmarks.bare_loan import BareLoans
+from frontend_server.access.accounts import StoredAccounts
 from frontend_server.browse.catalog import list_books
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
@@ -22,6 +23,7 @@ from frontend_server.sync.sync import Sync, SyncSettings
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
+from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
 from service_kit.logs import set_up_logs
@@ -64,17 +66,19 @@ def ceilings(store: Store) -> grpc.GenericRpcHandler:
     )
 
 
-def main(database_url: str) -> None:
+def main(database_url: str, access: str) -> None:
     """Serve until standard input ends."""
     set_up_logs("warning", as_json=True)
-    settings = ServerSettings("127.0.0.1:0", database_url, grace=1.0)
+    settings = ServerSettings("127.0.0.1:0", database_url, grace=1.0, access=access)
     store = settings.open_store(SCHEMA)
     bind(store)
     server = Server(settings.limits(store), contract_descriptors())
     clock = WatchedClock(store, system_clock)
     clock.refresh()
     sync = Sync(store, SyncSettings("127.0.0.1:1", interval=3600), clock)
-    server.add(services(store, RULES, clock, sync))
+    served = services(store, RULES, clock, sync)
+    descriptors = [service.descriptor for service in served]
+    server.add(served, guard_for(access, descriptors, StoredAccounts(store), system_clock))
     server.grpc.add_generic_rpc_handlers((ceilings(store),))
     address = server.listen(settings.listen)
     server.open()
@@ -85,4 +89,4 @@ def main(database_url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

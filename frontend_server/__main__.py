@@ -8,6 +8,7 @@ from contextlib import closing
 import click
 
 from frontend_server import app
+from frontend_server.access.keys import rotate_keys
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
@@ -123,6 +124,24 @@ def accept_clock(database_url: str, yes: bool) -> None:
         with store.explained("write to {}"):
             accept(store, now)
         click.echo("Books are lent again. Loans made while the clock was wrong keep their times.")
+
+
+@commands.command(name="rotate-keys")
+@DATABASE
+@click.option("--retire-now", is_flag=True, help="End all access tokens at once: their key may be known to others.")
+def rotate(database_url: str, retire_now: bool) -> None:
+    """Make a new key for access tokens. The service may run.
+
+    The new key signs once the admin service has it. The key before it remains valid until its last token has expired,
+    so nobody has to sign in again. With --retire-now all other keys are retired at once; clients refresh
+    their sessions with the refresh tokens, which remain valid.
+    """
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        with store.explained("write to {}"):
+            key_id = rotate_keys(store, system_clock, retire_now=retire_now)
+        click.echo(f"The new key: {key_id}")
 
 
 @commands.command(name="check-store")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from frontend_server.access.accounts import StoredAccounts
 from frontend_server.access.audit import AuditTable
+from frontend_server.access.keys import ensure_key, retire_replaced_keys
+from frontend_server.access.settings import AccessSettings
 from frontend_server.repair import find_start_damage
 from frontend_server.rpc.services import CLOCK_SERVICES, WRITING_SERVICES, services
 from frontend_server.settings import Settings
@@ -19,6 +21,7 @@ from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Server, StopSignal, try_this
+from service_kit.settings import OPEN, TOKEN
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -32,7 +35,9 @@ def run(settings: Settings) -> None:
     store = settings.server.open_store(SCHEMA)
     bind(store)
     clock = WatchedClock(store, system_clock)
-    sync = Sync(store, settings.sync, clock)
+    has_tokens = settings.server.access == TOKEN
+    work = {"signing keys": lambda: retire_replaced_keys(store, system_clock)} if has_tokens else {}
+    sync = Sync(store, settings.sync, clock, work)
     server = Server(settings.server.limits(store), contract_descriptors())
 
     def report_clock(is_right: bool) -> None:
@@ -40,7 +45,8 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    served = services(store, settings.rules, clock, sync)
+    access = AccessSettings(token_mode=settings.server.access != OPEN)
+    served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock, added=sync.request_push)
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock, audit)
@@ -54,6 +60,8 @@ def run(settings: Settings) -> None:
     with store.explained("begin to serve from {}"):
         frontend_id = ensure_frontend_id(store)
         clock.refresh()
+        if has_tokens:
+            ensure_key(store, system_clock)
     sync.start()
     if guard is not None:
         audit.start()

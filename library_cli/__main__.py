@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from library_cli.access.chosen import chosen
 from library_cli.transport import ClientFiles, choose
 
 MODULES = {
@@ -34,6 +35,12 @@ MODULES = {
     "settings": "policy.settings",
     "report": "reports.command",
     "history": "reports.history",
+    "login": "access.sign_in",
+    "logout": "access.sign_in",
+    "whoami": "access.sign_in",
+    "set-password": "access.secrets",
+    "reset-code": "access.secrets",
+    "context": "access.command",
     "up": "up",
     "status": "status.command",
     "health": "health_command",
@@ -68,6 +75,14 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lending-library")
 @click.option(
+    "--context",
+    envvar="LIBRARY_CONTEXT",
+    show_envvar=True,
+    default="",
+    metavar="NAME",
+    help="The library to work with: see `library context`.  [default: the one that is in use]",
+)
+@click.option(
     "--ca",
     envvar="LIBRARY_CA",
     show_envvar=True,
@@ -92,11 +107,14 @@ class Commands(click.Group):
     metavar="FILE",
     help="The private key of that certificate.",
 )
-def main(ca: str, client_cert: Path | None, client_key: Path | None) -> None:
+@click.pass_context
+def main(ctx: click.Context, context: str, ca: str, client_cert: Path | None, client_key: Path | None) -> None:
     """Run and look after a lending library."""
     if bool(client_cert) != bool(client_key) or (client_cert and not ca):
         raise click.UsageError("--client-cert and --client-key are required together, and with --ca.")
-    choose(ClientFiles(ca, client_cert, client_key))
+    chosen().asked = context
+    choose(ClientFiles(ca or chosen().context().ca, client_cert, client_key))
+    ctx.call_on_close(lambda: choose(ClientFiles()))  # tests run several commands in a process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal may lack characters of a title. They are printed as escapes, such as \u0141.

@@ -10,38 +10,36 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from library_cli.access.tokens import Authorized, Token, token_for
+from library_cli.dialing import dial
 from library_cli.grpc_errors import CallFailed, explain
-from library_cli.transport import ClientFiles, FilesUnusable, chosen
 
 ANSWER_SECONDS = 10.0
 """Deadline of a call that reads a few rows."""
 
-# Without a proxy: one that is set for the web cannot reach the library's own services.
-OPTIONS = [("grpc.enable_http_proxy", 0)]
-
 
 @contextmanager
 def connected(target: str) -> Iterator[grpc.Channel]:
-    """Open a channel, with TLS if the user has named an authority.
+    """Open a channel, with TLS if the user has named an authority, and with the user's token.
 
     A failed call on it raises CallFailed, with a sentence for the user, as do files that cannot be used.
     """
-    with _opened(target, chosen()) as channel:
+    token = token_for(target)
+    if token is not None:
+        token()  # a session is refreshed now, so that its problem is the first one
+    with connected_with(token, target) as channel:
+        yield channel
+
+
+@contextmanager
+def connected_with(token: Token | None, target: str) -> Iterator[grpc.Channel]:
+    """Open a channel as `connected` does, with another token, or without one."""
+    with dial(target) as plain:
+        channel = plain if token is None else grpc.intercept_channel(plain, Authorized(token))
         try:
             yield channel
         except grpc.RpcError as error:
             raise CallFailed(explain(error, target)) from error
-
-
-def _opened(target: str, files: ClientFiles) -> grpc.Channel:
-    if not files.ca:
-        return grpc.insecure_channel(target, options=OPTIONS)
-    try:
-        files.context()  # raises for files of which gRPC would only report that the handshake failed
-        credentials = grpc.ssl_channel_credentials(files.roots(), *files.own())
-    except FilesUnusable as problem:
-        raise CallFailed(str(problem)) from problem
-    return grpc.secure_channel(target, credentials, options=OPTIONS)
 
 
 def pages(list_page: Callable[..., Any], request: Any, seconds: float = ANSWER_SECONDS) -> Iterator[Any]:

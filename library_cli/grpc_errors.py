@@ -41,6 +41,15 @@ class ServiceRefusal(NamedTuple):
     metadata: dict[str, str]
 
 
+FOR_USERS = {
+    "SIGN_IN_REQUIRED": "This needs somebody who has signed in. Run: library login",
+    "TOKEN_INVALID": "Your token is not valid, or not any more. Use another one, or sign in: library login",
+    "ROLE_REQUIRED": "This needs the role {required_role}, and you have the role {role}. An admin can grant it to you.",
+    "SCOPE_REQUIRED": "This API token is limited to {scopes}.",
+    "SIGN_IN_FAILED": "No user has this name and this password, PIN or code.",
+}
+"""Messages for the users of the command in place of those for programs, by their reasons."""
+
 MESSAGE_CHARACTERS = 2_000
 """The longest message that is shown. Messages of the library's services are shorter."""
 
@@ -65,7 +74,15 @@ def service_refusal(error: grpc.RpcError) -> ServiceRefusal | None:
     for violation in bad_request.field_violations:
         if violation.description not in message:
             message += f"; {violation.field}: {violation.description}"
-    return ServiceRefusal(info.reason, message, dict(info.metadata))
+    return ServiceRefusal(info.reason, _for_users(info) or message, dict(info.metadata))
+
+
+def _for_users(info: ErrorInfo) -> str:
+    """Return the message for users of the command; "" if the service's own is for them, too."""
+    try:
+        return one_line(FOR_USERS.get(info.reason, "").format(**info.metadata))
+    except KeyError:  # an older service sends other metadata
+        return ""
 
 
 def reason_of(error: grpc.RpcError) -> str:
@@ -78,6 +95,9 @@ def explain(error: grpc.RpcError, target: str) -> str:
     """Return a sentence with the status, the message, the invalid fields, and the request id for the server's log."""
     message = message_of(error)
     rich = rich_status(error)
+    refused = service_refusal(error)
+    if refused is not None and refused.reason in FOR_USERS:
+        return refused.message
     sentence = f"The service at {target} answered {error.code().name}: {message}"
     if rich is None:
         return _without_details(error.code(), message, target) or sentence

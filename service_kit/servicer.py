@@ -24,7 +24,7 @@ IS_LONG_CALL = "is_long_call"
 IS_READ = "is_read"
 """Attribute of a method that changes nothing; the server lets it run while those that write wait for one another."""
 
-_READS = ("Get", "List", "Lookup", "Explain", "Export")
+_READS = ("Get", "List", "Lookup", "Explain", "Export", "WhoAmI")
 """How the names of methods that change nothing begin (AIP-131, AIP-132)."""
 
 Servicer = TypeVar("Servicer")

@@ -21,7 +21,9 @@ from service_kit.unreadable import DAMAGE, report
 
 ISSUER = Statement(Frontend.select(Frontend.id))
 PUBLIC_KEY = Statement(
-    SigningKey.select(SigningKey.public_key).where(SigningKey.id == param("key_id"), SigningKey.retire_time == 0)
+    SigningKey.select(SigningKey.public_key).where(
+        SigningKey.id == param("key_id"), (SigningKey.retire_time == 0) | (SigningKey.retire_time > param("now"))
+    )
 )
 ROLE_AND_NAME = Statement(
     User.select(User.state, User.first_name, User.last_name, StaffRole.role, StaffRole.override_reasons)
@@ -50,9 +52,9 @@ class StoredAccounts:
         return str(row[0]) if row else ""
 
     def public_key(self, key_id: str) -> bytes | None:
-        """Return a key that the frontend has pushed and not retired."""
+        """Return a key that the frontend has pushed and that is not retired yet."""
         with self._store.reading():
-            row = PUBLIC_KEY.row(key_id=key_id)
+            row = PUBLIC_KEY.row(key_id=key_id, now=self._clock())
         if row is None:
             return None
         try:

@@ -10,8 +10,9 @@ import peewee
 
 from admin_server.access.audit import entry_columns, entry_problems, forget_erased_users, index_entries
 from admin_server.inventory.on_loan import note_items_on_loan
-from admin_server.store.models import AuditEntry, Book, HistoryEntry, Loan, User
+from admin_server.store.models import AuditEntry, Book, HistoryEntry, Loan, SigningKey, User
 from library.v1 import loan_pb2
+from library_domain.access.signing_keys import signing_key_columns, signing_key_problems
 from library_domain.history import history_columns
 from library_domain.loans import loan_columns
 from library_domain.users import user_columns
@@ -80,6 +81,14 @@ def _count_copies_out(loans: Sequence[loan_pb2.Loan]) -> None:
 
 
 RECORDED_KINDS = (
+    RecordedKind(
+        "signing_key",
+        SigningKey,
+        signing_key_columns,
+        ids=("id",),
+        required=("public_key", "create_time"),
+        problems=signing_key_problems,
+    ),
     RecordedKind(
         "audit_entry",
         AuditEntry,

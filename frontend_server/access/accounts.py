@@ -12,13 +12,16 @@ from library_domain.access.accounts import Account
 from library_domain.access.roles import effective_role
 from library_domain.access.tokens import decode_key
 from library_domain.users import display_name
+from service_kit.clock import Clock, system_clock
 from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, report
 
 ISSUER = Statement(SyncState.select(SyncState.frontend_id))
 PUBLIC_KEY = Statement(
-    SigningKey.select(SigningKey.public_key).where(SigningKey.id == param("key_id"), SigningKey.retire_time == 0)
+    SigningKey.select(SigningKey.public_key).where(
+        SigningKey.id == param("key_id"), (SigningKey.retire_time == 0) | (SigningKey.retire_time > param("now"))
+    )
 )
 ACCOUNT = Statement(
     User.select(User.first_name, User.last_name, StaffRole.message)
@@ -34,8 +37,8 @@ OWNER_OF_LOAN = Statement(Loan.select(Loan.user_id).where(Loan.id == param("loan
 class StoredAccounts:
     """Facts about callers: see `library_domain.access.accounts.Accounts`."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Clock = system_clock) -> None:
+        self._store, self._clock = store, clock
 
     def issuer(self) -> str:
         """Return the id of this frontend."""
@@ -44,9 +47,9 @@ class StoredAccounts:
         return str(row[0]) if row else ""
 
     def public_key(self, key_id: str) -> bytes | None:
-        """Return a key that is not retired."""
+        """Return a key that is not retired yet."""
         with self._store.reading():
-            row = PUBLIC_KEY.row(key_id=key_id)
+            row = PUBLIC_KEY.row(key_id=key_id, now=self._clock())
         if row is None:
             return None
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from frontend_server.access.settings import AccessSettings
 from frontend_server.circulation.rules import LendingRules
+from frontend_server.rpc.access import ACCESS_SERVICE, AccessServicer
 from frontend_server.rpc.catalog import CATALOG_SERVICE, CatalogServicer
 from frontend_server.rpc.circulation import CIRCULATION_SERVICE, CirculationServicer
 from frontend_server.rpc.lending import LENDING_SERVICE, LendingServicer
@@ -10,6 +12,7 @@ from frontend_server.rpc.members import MEMBER_SERVICE, MemberServicer
 from frontend_server.rpc.sync import SYNC_SERVICE, SyncServicer
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
+from library.access.v1 import access_service_pb2_grpc
 from library.frontend.v1 import (
     catalog_service_pb2_grpc,
     circulation_service_pb2_grpc,
@@ -29,12 +32,24 @@ WRITING_SERVICES: tuple[str, ...] = (
     LENDING_SERVICE_NAME,
     CIRCULATION_SERVICE_NAME,
     SYNC_SERVICE.full_name,
+    ACCESS_SERVICE.full_name,
 )
 """Services whose health is NOT_SERVING while the store cannot be written. Their methods that only read still answer."""
 
 
-def services(store: Store, rules: LendingRules, clock: WatchedClock, sync: Sync) -> list[Service]:
+def services(
+    store: Store,
+    rules: LendingRules,
+    clock: WatchedClock,
+    sync: Sync,
+    access: AccessSettings | None = None,
+) -> list[Service]:
     return [
+        Service(
+            ACCESS_SERVICE,
+            AccessServicer(store, clock, access or AccessSettings()),
+            access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+        ),
         Service(
             MEMBER_SERVICE,
             MemberServicer(store, clock, sync),

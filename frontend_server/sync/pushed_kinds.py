@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from frontend_server.store.models import AuditEntry, HistoryEntry, Loan, User
+from frontend_server.store.models import AuditEntry, HistoryEntry, Loan, SigningKey, User
 from library.sync.v1.sync_service_pb2 import State
 from library_domain.access.audit_rows import audit_message
+from library_domain.access.signing_keys import signing_key_message
 from library_domain.history import history_message
 from library_domain.loans import loan_message
 from library_domain.users import user_message
@@ -30,6 +31,7 @@ class PushedKind:
 
 
 PUSHED_KINDS = (
+    PushedKind("signing_key", SigningKey, lambda row, _now: State(signing_key=signing_key_message(row))),
     PushedKind("user", User, lambda row, _now: State(user=user_message(row, 0))),
     PushedKind("loan", Loan, lambda row, now: State(loan=loan_message(row, now))),
     PushedKind("history", HistoryEntry, lambda row, _now: State(history=history_message(row))),

@@ -6,8 +6,9 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import grpc
 
@@ -60,7 +61,14 @@ class Health:
 class Sync:
     """Pulls and pushes, on schedule and when requested. One thread at a time runs each direction."""
 
-    def __init__(self, store: Store, settings: SyncSettings, clock: WatchedClock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: SyncSettings,
+        clock: WatchedClock,
+        more_work: Mapping[str, Callable[[], object]] = MappingProxyType({}),
+    ) -> None:
+        """Prepare the jobs. `more_work` is further work of the service on the same schedule, by its name in the log."""
         """Open the channel to the admin. Raises TlsSettingsError."""
         self._store = store
         self._clock = clock
@@ -75,6 +83,7 @@ class Sync:
         self._is_stopping = False
         self._shared_run = SharedRun(self._run_now, shared_failure=AdminUnavailable)
         tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, settings.interval)]
+        tasks += [Task(name, work, settings.interval) for name, work in more_work.items()]
         self._schedule = Schedule(tasks, settings.interval)
 
     def start(self) -> None:

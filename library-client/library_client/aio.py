@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
@@ -21,7 +22,7 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_client.paging import Page, PageRequest, following
 from library_client.retries import Attempts, error_of_stream
-from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, Token, bearer
 
 RequestT = TypeVar("RequestT", bound=PageRequest)
 PageT = TypeVar("PageT", bound=Page)
@@ -33,6 +34,7 @@ def connect(
     timeout: float = Limits.timeout,
     attempts: int = Limits.attempts,
     credentials: grpc.ChannelCredentials | None = None,
+    token: Token = None,
 ) -> grpc.aio.Channel:
     """Open a channel to HOST:PORT, for any stub of `library.…`.
 
@@ -40,9 +42,12 @@ def connect(
         target: The server.
         timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
         attempts: The most times that a call is sent. With 1, no call is retried.
-        credentials: For TLS, where a proxy in front of the server offers it.
+        credentials: For TLS; without them calls are plain text.
+        token: Sent with each call, or a function that returns it. Use TLS for a token that leaves this machine.
     """
     interceptors = [_Retrying(Limits(timeout, attempts)), _TypedErrors()]
+    if token:
+        interceptors += [_Authorized(token), _AuthorizedStream(token)]
     if credentials is None:
         return grpc.aio.insecure_channel(target, CHANNEL_OPTIONS, interceptors=interceptors)
     return grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS, interceptors=interceptors)
@@ -67,11 +72,12 @@ class Connection:
 
 
 class Frontend(Connection):
-    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+    """The frontend service, for patrons. Its attributes are the stubs of its services."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
+        self.access = AccessServiceStub(self.channel)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
         self.members = MemberServiceStub(self.channel)
@@ -155,3 +161,32 @@ class _TypedCall:
             return (yield from self._call.__await__())
         except grpc.RpcError as error:
             raise error_of_stream(error) from None
+
+
+class _Authorized(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends a token with each attempt of a call."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        return await continuation(_with_token(client_call_details, self._token), request)
+
+
+class _AuthorizedStream(grpc.aio.StreamUnaryClientInterceptor):
+    """The same for streams of requests. `grpc.aio` uses an interceptor for one kind of call only."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    async def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.aio.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await continuation(_with_token(client_call_details, self._token), request_iterator)
+
+
+def _with_token(call: grpc.aio.ClientCallDetails, token: Token) -> grpc.aio.ClientCallDetails:
+    metadata = grpc.aio.Metadata(*(call.metadata or ()), *bearer(token))
+    return grpc.aio.ClientCallDetails(call.method, call.timeout, metadata, call.credentials, call.wait_for_ready)

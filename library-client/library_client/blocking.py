@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import grpc
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
@@ -21,7 +22,7 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
 from library_client.paging import Page, PageRequest, following
 from library_client.retries import Attempts, error_of_stream
-from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options
+from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, Token, bearer
 
 RequestT = TypeVar("RequestT", bound=PageRequest)
 PageT = TypeVar("PageT", bound=Page)
@@ -33,6 +34,7 @@ def connect(
     timeout: float = Limits.timeout,
     attempts: int = Limits.attempts,
     credentials: grpc.ChannelCredentials | None = None,
+    token: Token = None,
 ) -> grpc.Channel:
     """Open a channel to HOST:PORT, for any stub of `library.…`.
 
@@ -40,13 +42,14 @@ def connect(
         target: The server.
         timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
         attempts: The most times that a call is sent. With 1, no call is retried.
-        credentials: For TLS, where a proxy in front of the server offers it.
+        credentials: For TLS; without them calls are plain text.
+        token: Sent with each call, or a function that returns it. Use TLS for a token that leaves this machine.
     """
     if credentials is None:
         channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
     else:
         channel = grpc.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-    return grpc.intercept_channel(channel, _Retrying(Limits(timeout, attempts)), _TypedErrors())
+    return grpc.intercept_channel(channel, _Retrying(Limits(timeout, attempts)), _TypedErrors(), _Authorized(token))
 
 
 class Connection:
@@ -68,11 +71,12 @@ class Connection:
 
 
 class Frontend(Connection):
-    """The frontend service, for patrons. Its attributes are the stubs of `library.frontend.v1`."""
+    """The frontend service, for patrons. Its attributes are the stubs of its services."""
 
     def __init__(self, target: str = FRONTEND, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
+        self.access = AccessServiceStub(self.channel)
         self.catalog = CatalogServiceStub(self.channel)
         self.lending = LendingServiceStub(self.channel)
         self.members = MemberServiceStub(self.channel)
@@ -108,10 +112,13 @@ def pages(method: Callable[[RequestT], PageT], request: RequestT) -> Iterator[Pa
 
 
 class _Call(grpc.ClientCallDetails):
-    """The details of a call, with another timeout."""
+    """The details of a call, with another timeout, and with more metadata."""
 
-    def __init__(self, call: grpc.ClientCallDetails, timeout: float) -> None:
-        self.method, self.metadata, self.timeout = call.method, call.metadata, timeout
+    def __init__(
+        self, call: grpc.ClientCallDetails, timeout: float | None, more: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self.method, self.timeout = call.method, timeout
+        self.metadata = (*(call.metadata or ()), *more)
         self.credentials, self.compression = call.credentials, call.compression
         self.wait_for_ready = call.wait_for_ready
 
@@ -145,3 +152,23 @@ class _TypedErrors(grpc.StreamUnaryClientInterceptor):
         if error is not None:
             raise error_of_stream(error)
         return call
+
+
+class _Authorized(grpc.UnaryUnaryClientInterceptor, grpc.StreamUnaryClientInterceptor):
+    """Sends a token with each attempt of a call. The contract has methods of these two kinds only."""
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
+    ) -> Any:
+        return continuation(self._with_token(client_call_details), request)
+
+    def intercept_stream_unary(
+        self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return continuation(self._with_token(client_call_details), request_iterator)
+
+    def _with_token(self, call: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
+        return _Call(call, call.timeout, bearer(self._token)) if self._token else call

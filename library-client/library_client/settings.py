@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 import grpc
 
 FRONTEND = "127.0.0.1:50051"
 ADMIN = "127.0.0.1:50052"
 """Where the services listen by default."""
+
+Token: TypeAlias = str | Callable[[], str] | None
+"""An access token or an API token, or what returns the one that is valid now, before each attempt of a call."""
 
 CHANNEL_OPTIONS = (
     # Reconnect to a restarted server within seconds; by default that can take two minutes.
@@ -46,3 +50,10 @@ class Options(TypedDict, total=False):
     timeout: float
     attempts: int
     credentials: grpc.ChannelCredentials | None
+    token: Token
+
+
+def bearer(token: Token) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of a call with a token; none for an empty one."""
+    value = token() if callable(token) else token
+    return (("authorization", f"Bearer {value}"),) if value else ()

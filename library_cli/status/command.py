@@ -8,8 +8,9 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from library_cli.access.chosen import chosen
 from library_cli.http_health import is_http_url
-from library_cli.options import admin_target_option, frontend_target_option
+from library_cli.options import ContextOption, admin_target_option, frontend_target_option
 from library_cli.status import reports as status
 from library_cli.status.summary import in_lines, overdue_count, summary
 
@@ -27,6 +28,7 @@ def http_url(_context: click.Context, _option: click.Parameter, value: str) -> s
 @frontend_target_option
 @click.option(
     "--rest-url",
+    cls=ContextOption,
     envvar="LIBRARY_REST_URL",
     default="http://127.0.0.1:8080",
     show_default=True,
@@ -57,7 +59,8 @@ def status_command(
         "frontend": status.frontend_report(frontend_target),
         "rest": status.rest_report(rest_url),
     }
-    rest_counts = context.get_parameter_source("rest_url") is not ParameterSource.DEFAULT
+    is_default = context.get_parameter_source("rest_url") is ParameterSource.DEFAULT
+    rest_counts = not is_default or bool(chosen().context().rest_url)
     console = Console()
     if json_wanted:
         click.echo(status.as_json(reports))

@@ -25,7 +25,7 @@ class Accounts(Protocol):
         """Return who issues access tokens: the id of the frontend's store; empty while it is not known."""
 
     def public_key(self, key_id: str) -> bytes | None:
-        """Return the 32 bytes of a signing key that is not retired."""
+        """Return the 32 bytes of a signing key that is not retired yet."""
 
     def account(self, user_id: str) -> Account | None:
         """Return a user whose account is active, with the role that the user has now."""

@@ -71,12 +71,13 @@ class AccessGuard:
         if rule.role == ROLE_SERVICE:
             set_caller(call.context, SERVICE)
             return
-        set_caller(call.context, GUEST)
-        token = bearer_token(call.context.invocation_metadata())
-        caller = GUEST
-        if token:
-            caller = self._callers.of(token)
-            set_caller(call.context, caller)
+        try:
+            token = bearer_token(call.context.invocation_metadata())
+            caller = self._callers.of(token) if token else GUEST
+        except Exception:
+            set_caller(call.context, GUEST)  # a call without a caller would be anybody's
+            raise
+        set_caller(call.context, caller)
         check_role(rule, caller)
         if rule.looks_at_requests:
             self._check_request(rule, call.request, caller)

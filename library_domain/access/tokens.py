@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws, jwt
 from joserfc.jwk import OKPKey
 
@@ -66,6 +67,11 @@ def new_key_pair(key_id: str) -> KeyPair:
     """Make a random key."""
     parts = OKPKey.generate_key("Ed25519").as_dict(private=True)
     return KeyPair(key_id, decode_key(str(parts["x"])), decode_key(str(parts["d"])))
+
+
+def public_part(private_key: bytes) -> bytes:
+    """Return the public key that belongs to a private one."""
+    return Ed25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
 
 
 def encode_key(key: bytes) -> str:

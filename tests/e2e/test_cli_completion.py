@@ -58,7 +58,7 @@ def test_bash_completes_commands_and_options() -> None:
             _library_completion library
             echo "${COMPREPLY[@]}"
         }
-        complete_words library lo
+        complete_words library loa
         complete_words library loans --ov
         complete_words library completion f
     """

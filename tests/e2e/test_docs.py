@@ -52,13 +52,13 @@ def test_the_settings_of_the_servers_are_those_in_the_table() -> None:
 
 def test_the_settings_of_the_command_are_documented() -> None:
     variables = {
-        (option.opts[0], option.envvar, option.default)
+        (option.opts[0], option.envvar, f"`{option.default}`" if isinstance(option.default, str) else "none")
         for command in library_cli.__main__.every_command().values()
         for option in command.params
         if isinstance(option, click.Option) and option.envvar
     }
     for flag, variable, default in variables:
-        assert f"`{flag}` or `{variable}` (`{default}`)" in SETTINGS
+        assert f"`{flag}` or `{variable}` ({default})" in SETTINGS
 
 
 def test_every_make_target_and_every_link_exists() -> None:

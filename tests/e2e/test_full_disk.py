@@ -39,6 +39,7 @@ WRITING: dict[ServerName, set[str]] = {
         "library.sync.v1.SyncService",
     },
     "frontend": {
+        "library.access.v1.AccessService",
         "library.frontend.v1.MemberService",
         "library.frontend.v1.LendingService",
         "library.frontend.v1.SyncService",

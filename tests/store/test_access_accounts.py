@@ -18,7 +18,7 @@ from library_domain.access.accounts import Account, Accounts
 from library_domain.access.callers import Caller
 from library_domain.access.errors import RoleRequired
 from library_domain.access.tokens import encode_key, new_key_pair
-from service_kit.clock import timestamp
+from service_kit.clock import DAY, timestamp
 from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
@@ -96,14 +96,16 @@ def both(
 ) -> Iterator[tuple[Accounts, str]]:
     url = databases.migrated(request.param, engine)
     with bound_store(request.param, url) as store:
-        yield AdminAccounts(store, clock) if request.param == "admin" else FrontendAccounts(store), request.param
+        accounts = AdminAccounts if request.param == "admin" else FrontendAccounts
+        yield accounts(store, clock), request.param
     databases.leave(request.param, url)
 
 
-def test_keys_that_are_not_retired_are_known(both: tuple[Accounts, str]) -> None:
+def test_keys_that_are_not_retired_are_known(both: tuple[Accounts, str], clock: SettableClock) -> None:
     accounts, server = both
-    key, retired, damaged = (new_key_pair(new_id()) for _ in range(3))
-    for revision, (pair, retire_time) in enumerate([(key, 0), (retired, 7), (damaged, 0)]):
+    key, replaced, retired, damaged = (new_key_pair(new_id()) for _ in range(4))
+    tomorrow = clock() + DAY
+    for revision, (pair, retire_time) in enumerate([(key, 0), (replaced, tomorrow), (retired, 7), (damaged, 0)]):
         columns = {"id": pair.id, "public_key": encode_key(pair.public), "retire_time": retire_time}
         columns |= {"create_time": 1, "revision": revision}
         if server == "admin":
@@ -114,6 +116,7 @@ def test_keys_that_are_not_retired_are_known(both: tuple[Accounts, str]) -> None
     model = admin_models.SigningKey if server == "admin" else frontend_models.SigningKey
     model.update(public_key="not a key").where(model.id == damaged.id).execute()
     assert accounts.public_key(key.id) == key.public
+    assert accounts.public_key(replaced.id) == replaced.public
     assert [accounts.public_key(each) for each in (retired.id, damaged.id, new_id())] == [None] * 3
 
 
@@ -143,7 +146,7 @@ def test_a_loan_has_an_owner_until_it_is_anonymised(both: tuple[Accounts, str]) 
 def test_sessions_are_live_until_they_end(frontend: FrontendAccounts) -> None:
     live, ended = new_id(), new_id()
     for session_id, end_time in [(live, 0), (ended, 5)]:
-        hashes = {"refresh_hash": SECRET_HASH, "previous_hash": ""}
+        hashes = {"refresh_hash": SECRET_HASH, "previous_hash": "", "refresh_salt": ""}
         times = {"refresh_time": 1, "create_time": 1, "expire_time": 9, "end_time": end_time}
         frontend_models.Session.insert(id=session_id, user_id=ADA, **hashes, **times).execute()
     assert [frontend.is_live(each) for each in (live, ended, new_id())] == [True, False, False]

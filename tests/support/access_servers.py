@@ -160,6 +160,7 @@ class People:
                 user_id=user_id or self.users[ROLE_ADMIN],
                 refresh_hash="",
                 previous_hash="",
+                refresh_salt="",
                 refresh_time=1,
                 create_time=1,
                 expire_time=system_clock() + DAY,

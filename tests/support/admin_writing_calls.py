@@ -43,7 +43,7 @@ from library.v1 import (
     loan_pb2,
     user_pb2,
 )
-from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AuditEntry
+from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AuditEntry, SigningKey
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
 from library.v1.item_pb2 import ITEM_STATE_SET_ASIDE, Item
 from library.v1.user_pb2 import USER_STATE_ACTIVE
@@ -197,6 +197,13 @@ class AdminCalls:
             )
             for entry_id in chance.sample(USER_IDS, 4)
         ]
+        keys = [
+            State(
+                revision=next(self._revisions),
+                signing_key=SigningKey(id=key_id, public_key="A" * 43, create_time=now),
+            )
+            for key_id in chance.sample(USER_IDS, 2)
+        ]
         audit = [
             State(
                 revision=next(self._revisions),
@@ -204,7 +211,7 @@ class AdminCalls:
             )
             for entry_id in chance.sample(USER_IDS, 2)
         ]
-        states = chance.sample([*users, *loans, *entries, *audit], 8)
+        states = chance.sample([*users, *loans, *entries, *keys, *audit], 9)
         return records.record_states(self.store, RecordStatesRequest(frontend_id=FRONTEND, states=states))
 
     def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:

@@ -36,9 +36,11 @@ class Blocking:
                 after_page()
         return found
 
-    def import_books(self, target: str, rows: Sequence[ImportBooksRequest]) -> ImportBooksResponse:
+    def import_books(
+        self, target: str, rows: Sequence[ImportBooksRequest], **options: Unpack[Options]
+    ) -> ImportBooksResponse:
         """Import books, which the client sends as a stream."""
-        with library_client.Admin(target) as library:
+        with library_client.Admin(target, **options) as library:
             return library.catalog.ImportBooks(iter(rows))
 
 
@@ -74,11 +76,13 @@ class Asyncio:
 
         return asyncio.run(read())
 
-    def import_books(self, target: str, rows: Iterable[ImportBooksRequest]) -> ImportBooksResponse:
+    def import_books(
+        self, target: str, rows: Iterable[ImportBooksRequest], **options: Unpack[Options]
+    ) -> ImportBooksResponse:
         """Import books, which the client writes one by one."""
 
         async def send() -> ImportBooksResponse:
-            async with library_client.aio.Admin(target) as library:
+            async with library_client.aio.Admin(target, **options) as library:
                 call = library.catalog.ImportBooks()
                 for row in rows:
                     await call.write(row)

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
@@ -56,6 +57,7 @@ class FrontendClient:
     """Stubs of all the frontend's services."""
 
     def __init__(self, channel: grpc.Channel) -> None:
+        self.access = AccessServiceStub(channel)
         self.members = MemberServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.lending = LendingServiceStub(channel)
@@ -82,7 +84,7 @@ class Refusal:
     retry_seconds: float | None = None
 
 
-def open_channel(address: str) -> grpc.Channel:
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """A channel to a server of this machine. It looks for one that was killed and started again at once."""
     options = [
         ("grpc.enable_http_proxy", 0),
@@ -90,6 +92,8 @@ def open_channel(address: str) -> grpc.Channel:
         ("grpc.min_reconnect_backoff_ms", 500),
         ("grpc.max_reconnect_backoff_ms", 100),
     ]
+    if credentials is not None:
+        return grpc.secure_channel(address, credentials, options=options)
     return grpc.insecure_channel(address, options=options)
 
 

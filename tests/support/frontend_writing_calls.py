@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server import watched_clock
+from frontend_server.access import keys
 from frontend_server.access.audit import AuditTable
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
@@ -60,6 +61,7 @@ from service_kit.ids import new_id
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from service_kit.unreadable import Damaged
+from tests.support.access_calls import AccessCalls
 from tests.support.desk_calls import DeskCalls
 from tests.support.writing_calls import (
     BARCODES,
@@ -114,6 +116,7 @@ class FrontendCalls:
                     "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
                     "library.frontend.v1.LendingService/RenewLoan": self.renew,
                     **DeskCalls(store, clock, some_request_id).by_name,
+                    **AccessCalls(store, clock).by_name,
                     "a page": self.apply_page,
                     "a page with bad rows": self.apply_bad_page,
                     "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
@@ -123,6 +126,9 @@ class FrontendCalls:
                     "a damaged row": lambda chance: parking.park_damaged(
                         store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
                     ),
+                    "the first key": lambda chance: keys.ensure_key(store, clock),
+                    "another key": lambda chance: keys.rotate_keys(store, clock, retire_now=chance.random() < 0.3),
+                    "a key is replaced": self.replace_key,
                     "a push": lambda chance: self.push(newest=lambda: 0),
                     "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
                     "a push after another copy's": lambda chance: self.push(newest=lambda: 0, start_id=new_id()),
@@ -229,7 +235,7 @@ class FrontendCalls:
         calls = itertools.count()
 
         def record(request: RecordStatesRequest) -> RecordStatesResponse:
-            ids = [row.user.id or row.loan.id or row.history.id or row.audit_entry.id for row in request.states]
+            ids = [getattr(row, row.WhichOneof("state") or "").id for row in request.states]
             if next(calls) == MOST_PUSHES:
                 raise WireError(grpc.StatusCode.UNAVAILABLE, "away")
             if any(each.endswith(FAILS) for each in ids):
@@ -250,6 +256,13 @@ class FrontendCalls:
 
         for _ in range(2):
             push.push(self.store, record, self.clock)
+
+    def replace_key(self, chance: random.Random) -> None:
+        new = keys.rotate_keys(self.store, self.clock, retire_now=False)
+        with self.store.reading():  # the admin acknowledges it
+            model = models.SigningKey
+            model.update(pushed_revision=model.revision).where(model.id == new).execute()
+        keys.retire_replaced_keys(self.store, self.clock)
 
     def replace_database(self, chance: random.Random) -> None:
         models.restart_in_replaced_database(self.store)

@@ -14,6 +14,9 @@ from tests.support.processes import ROOT
 NOBODY = "127.0.0.1:1"
 """A port where nothing listens: tcpmux, of 1988."""
 
+NO_CONTEXTS = ROOT / "build" / "no-contexts"
+"""A folder that nobody makes, in place of the contexts of the user who runs the tests."""
+
 COMMAND = [sys.executable, "-m", "library_cli"]
 
 
@@ -23,6 +26,7 @@ def environment(admin: str = NOBODY, frontend: str = NOBODY, **variables: str) -
         **{name: value for name, value in os.environ.items() if not name.startswith("LIBRARY_")},
         "LIBRARY_ADMIN_TARGET": admin,
         "LIBRARY_FRONTEND_TARGET": frontend,
+        "LIBRARY_CONFIG_DIR": str(NO_CONTEXTS),
         "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("", "generated", "library-client")),
         **variables,
     }

@@ -24,7 +24,7 @@ _LOCKS = re.compile(
     re.DOTALL,
 )
 _LOCKS_NOTHING = re.compile(r"\s*(SELECT|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET|ANALYZE)\b")
-_ONE_ROW = re.compile(r'"(id|key|one)" = |\bid = ')
+_ONE_ROW = re.compile(r'"(id|key|one|subject)" = |\bid = |"credential".* "user_id" = ')
 
 
 class Lock(NamedTuple):
@@ -49,6 +49,8 @@ class Rules:
     """
     many_rows: str
     """The table to lock before several rows of another one are locked."""
+    rows_of_one: Mapping[str, str] = field(default_factory=dict)
+    """Tables of which several rows may be locked if they belong to one row of another table, which is locked."""
     unique_columns: tuple[str, ...] = ()
     """Columns whose unique values clients choose. Writing one can wait, so it is not done with the counter locked."""
     alone: frozenset[str] = frozenset()
@@ -84,7 +86,7 @@ class Rules:
         if "counter" in locked and any(f'"{column}" = ' in sql for column in self.unique_columns):
             yield "a unique key is written with the counter locked"
         waits_for_one = verb == "INSERT" or "SKIP LOCKED" in sql or _ONE_ROW.search(sql)
-        if not waits_for_one and self.many_rows not in (*locked, table):
+        if not waits_for_one and not {self.many_rows, self.rows_of_one.get(table)} & {*locked, table}:
             yield f"many rows are locked without {self.many_rows}"
         later = [each for each in locked if each in self.order[self.order.index(table) + 1 :]]
         if later and table not in locked:

@@ -54,6 +54,8 @@ class ScriptedServer(grpc.GenericRpcHandler):
         self.script: list[Answer] = []
         self.received: list[bytes] = []
         """The request of each call; of a stream, those of all its messages together."""
+        self.tokens: list[object] = []
+        """The metadata `authorization` of each call; None where it had none."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
         """Take a stream where the method's name requires it."""
@@ -68,6 +70,7 @@ class ScriptedServer(grpc.GenericRpcHandler):
 
     def _answer(self, request: Any, context: grpc.ServicerContext) -> Message:
         self.received.append(request)
+        self.tokens.append(dict(context.invocation_metadata()).get("authorization"))
         return self.script.pop(0)(context)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.access import reset_codes
+from frontend_server.access.accounts import StoredAccounts
 from frontend_server.access.passwords import HashCost, Passwords
 from frontend_server.access.sessions import Sessions
 from frontend_server.access.sign_in import SignIn
@@ -68,3 +69,7 @@ class SignIns:
     def refresh(self, session: pb.Session) -> pb.Session:
         """Refresh a session."""
         return self.sessions.refresh(session.refresh_token)
+
+    def is_live(self, session: pb.Session) -> bool:
+        """Return whether the guard accepts the tokens of a session."""
+        return StoredAccounts(self.store).is_live(session.id)

@@ -14,6 +14,7 @@ import admin_server.sync.repair
 import frontend_server.repair
 from admin_server.books.catalog import add_book
 from admin_server.sync.pairing import accept_frontend
+from frontend_server.access.keys import ensure_key
 from frontend_server.circulation.checkin import return_book
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
@@ -143,11 +144,13 @@ OTHER_DAMAGE = {
         *(f"UPDATE book SET on_loan = {value}" for value in ["-1", "7", "2147483647", *NUMBERS]),
         *(f"UPDATE user_account SET active_loan_count = {value}" for value in ["-1", "7", "2147483647", *NUMBERS]),
         *(f"UPDATE user_account SET revision = {value}" for value in NUMBERS),
+        *(f"UPDATE signing_key SET revision = {value}" for value in NUMBERS),
         *(f"UPDATE loan SET pushed_revision = {value}" for value in NUMBERS),
         *(f"UPDATE book SET generation = {value}" for value in NUMBERS),
     ],
     "admin": [
         *(f"UPDATE book SET on_loan = {value}" for value in ["-1", "7", "2147483647", *NUMBERS]),
+        *(f"UPDATE signing_key SET revision = {value}" for value in NUMBERS),
         *(f"UPDATE epoch SET first_revision = {value}" for value in NUMBERS),
         *(f"UPDATE user_account SET revision = {value}" for value in NUMBERS),
     ],
@@ -169,6 +172,7 @@ def library(databases: FreshDatabases, engine: Engine) -> Iterator[Library]:
         books = [add_book(store, AddBookRequest(title=f"Title {number}", copies=2), library.clock) for number in (1, 2)]
     library.sync()
     with library.frontend.at_work() as store:
+        ensure_key(store, library.clock)
         requests = [EnrollUserRequest(email=f"{name}@example.org", first_name=name) for name in "ab"]
         users = [enroll_user(store, request, library.clock) for request in requests]
         for book, user in itertools.product(books, users):
@@ -252,6 +256,7 @@ def assert_in_step(library: Library) -> None:
                         "SELECT id, email, state FROM user_account ORDER BY id",
                         "SELECT id, book_id, user_id, due_time, return_time FROM loan ORDER BY id",
                         "SELECT id, on_loan FROM book ORDER BY id",
+                        "SELECT id, public_key, create_time, retire_time FROM signing_key ORDER BY id",
                     )
                 ]
             )

@@ -40,6 +40,7 @@ from tests.sync.inventory import InventoryRules
 from tests.sync.libraries import Contents, Fault, Library, WireError
 from tests.sync.people import WHICH, PeopleRules, Promised
 from tests.sync.posters import PosterRules
+from tests.sync.rotated_keys import KeyRules
 from tests.sync.visits import VisitRules
 
 QUICK: dict[Engine, int] = {"sqlite": 5, "postgresql": 2}
@@ -50,7 +51,7 @@ STEPS = 40
 FAULTS = st.lists(st.sampled_from(Fault), max_size=4)
 
 
-class LibraryMachine(PeopleRules, InventoryRules, PosterRules, VisitRules, RuleBasedStateMachine):
+class LibraryMachine(PeopleRules, InventoryRules, KeyRules, PosterRules, VisitRules, RuleBasedStateMachine):
     """Librarians, patrons, the sync, and misfortunes, in any order."""
 
     library: Library
@@ -229,6 +230,7 @@ class LibraryMachine(PeopleRules, InventoryRules, PosterRules, VisitRules, RuleB
         self.agree_on_posters_in_the_end()
         self.agree_on_visits_in_the_end()
         self.agree_on_items_in_the_end()
+        self.agree_on_keys_in_the_end()
         self.note_assigned_items(self._loans())
         assert library.replica() == library.catalogue()
         with library.admin.at_work():

@@ -55,7 +55,7 @@ def _contract() -> FileDescriptorProto:
     )
     file = FileDescriptorProto(name="tests/sync/visits.proto", package="tests.sync.visits", syntax="proto3")
     file.dependency.extend(["buf/validate/validate.proto", "google/api/field_behavior.proto"])
-    file.dependency.extend(["library/v1/user.proto", "library/v1/loan.proto", "library/v1/history.proto"])
+    file.dependency.extend(f"library/v1/{kind}.proto" for kind in ("user", "loan", "history", "audit"))
     file.message_type.extend([visit, state, request])
     return file
 

@@ -30,6 +30,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
+from tests.support import access_bad_requests
 from tests.support.clocks import SettableClock
 from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
@@ -42,6 +43,7 @@ from tests.support.stores import FreshDatabases, bound_store
 ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync.v1.SyncService"
 
 NOTHING_TO_GET_WRONG = {
+    *access_bad_requests.NOTHING_TO_GET_WRONG,
     f"{ADMIN}.PolicyService/GetLibrarySettings",
     f"{ADMIN}.StatusService/GetStatus",
     f"{FRONTEND}.CirculationService/GetLibrarySettings",
@@ -370,7 +372,8 @@ def admin(databases: FreshDatabases, clock: SettableClock) -> Iterator[list[Serv
 
 
 def test_the_frontend_reports_all_problems_of_a_request(frontend: list[Service]) -> None:
-    reports_all(frontend, [(f"{FRONTEND}.{method}", request, fields) for method, request, fields in FRONTEND_CASES])
+    cases = [(f"{FRONTEND}.{method}", request, fields) for method, request, fields in FRONTEND_CASES]
+    reports_all(frontend, [*cases, *access_bad_requests.ACCESS_CASES])
 
 
 def test_the_admin_reports_all_problems_of_a_request(admin: list[Service]) -> None:

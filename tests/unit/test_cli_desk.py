@@ -23,12 +23,13 @@ from library.frontend.v1.member_service_pb2_grpc import MemberServiceServicer, a
 from library.v1.book_pb2 import BOOK_STATE_UNAVAILABLE, Book
 from library.v1.loan_pb2 import LOAN_STATE_ACTIVE, Loan
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
-from library_cli.channel import OPTIONS, connected
+from library_cli.channel import connected
 from library_cli.desk.calls import Desk
 from library_cli.desk.columns import BOOKS, LOANS, LOANS_TO_CHOOSE, USERS, ListedLoan, money
 from library_cli.desk.finding import the_one
 from library_cli.desk.matching import Matches
 from library_cli.desk.refusals import Refusal, of_call
+from library_cli.dialing import OPTIONS
 from library_cli.grpc_errors import CallFailed
 from library_cli.tables import Column, lines, show, table
 from library_cli.times import days_until, local_time

@@ -29,7 +29,7 @@ from library.v1.loan_pb2 import Loan
 from library_client import LibraryError, Options, errors, retries
 from library_client.retries import Attempts
 from library_client.settings import Limits
-from tests.support.changing_methods import CHANGING_METHODS
+from tests.support.changing_methods import CHANGING_METHODS, WITHOUT_REQUEST_ID
 from tests.support.client_kinds import KINDS, Kind
 from tests.support.scripted_servers import ScriptedServer, hang, refuse, refuse_with, scripted_server
 from tests.unit.test_http_paths import METHODS, rules, verb
@@ -51,7 +51,7 @@ def running() -> Iterator[ScriptedServer]:
 def server(running: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
     """A server with an empty script; clients do not pause for long before they call it again."""
     monkeypatch.setattr(retries, "FIRST_PAUSE", 0.01)
-    running.script, running.received = [], []
+    running.script, running.received, running.tokens = [], [], []
     return running
 
 
@@ -252,7 +252,31 @@ def test_all_methods_but_those_that_change_something_without_an_id_are_sent_agai
         reads = all(verb(rule) == "get" for rule in rules(method))
         assert bool(retries.READING.match(method.rpartition("/")[2])) == reads, method
     for method, described in CHANGING_METHODS.items():
-        assert "request_id" in described.input_type.fields_by_name, method
+        has_id = "request_id" in described.input_type.fields_by_name
+        assert has_id == (method not in WITHOUT_REQUEST_ID), method
+
+
+@every_kind
+def test_a_token_goes_with_each_attempt(kind: Kind, server: ScriptedServer) -> None:
+    tokens = iter(["first", "second"])
+    server.script = [UNAVAILABLE, lent]
+    kind.call(server.address, BORROW, BORROWING, token=lambda: next(tokens))
+    assert server.tokens == ["Bearer first", "Bearer second"]
+
+
+@every_kind
+def test_a_token_goes_with_a_stream(kind: Kind, server: ScriptedServer) -> None:
+    server.script = [lambda _: ImportBooksResponse()]
+    kind.import_books(server.address, [ImportBooksRequest()], token="mine")
+    assert server.tokens == ["Bearer mine"]
+
+
+@every_kind
+def test_no_token_is_sent_without_one(kind: Kind, server: ScriptedServer) -> None:
+    server.script = [lent, lent]
+    kind.call(server.address, BORROW, BORROWING)
+    kind.call(server.address, BORROW, BORROWING, token=lambda: "")
+    assert server.tokens == [None, None]
 
 
 def test_the_package_asks_for_the_versions_that_its_stubs_need() -> None:

@@ -1,0 +1,127 @@
+"""ID tokens of an OpenID provider, checked as OpenID Connect Core 1.0, section 3.1.3.7, demands."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jws
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from service_kit.clock import SECOND
+
+Key = ECKey | OKPKey | RSAKey
+
+ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "Ed448"}
+)
+"""Those with a public key. With the others, the client's secret would be the key, or there would be none."""
+
+MOST_AGE_SECONDS = 600
+"""An ID token that is older is refused, however long it is valid: it signs a user in once, right after it was made."""
+
+LEEWAY_SECONDS = 60
+"""By how much the clocks of the provider and of this service may differ."""
+
+
+class IdTokenRefused(Exception):
+    """A token that does not sign anybody in. The message has the reason, and no part of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a token has to say."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+
+
+def parse(token: str) -> jws.CompactSignature:
+    """Return the parts of a token, with no more proved than that it is one. Raises `IdTokenRefused`."""
+    try:
+        signed = jws.extract_compact(token.encode())
+    except Exception as error:  # anybody can send any text, and the parser raises errors of many kinds
+        raise IdTokenRefused("it is not a token") from error
+    headers = signed.headers()
+    if not isinstance(headers, dict) or headers.get("alg") not in ALGORITHMS or "crit" in headers:
+        raise IdTokenRefused("it has another algorithm")
+    if not isinstance(headers.get("kid", ""), str):
+        raise IdTokenRefused("it has no valid key id")
+    return signed
+
+
+def key_id_of(signed: jws.CompactSignature) -> str:
+    """Return the id of the key that a token names; empty if it names none."""
+    return str(signed.headers().get("kid", ""))
+
+
+def read_id_token(signed: jws.CompactSignature, keys: Iterable[Key], expected: Expected, now: int) -> Mapping[str, Any]:
+    """Return the claims of a token that is valid at the time `now`, in microseconds since 1970.
+
+    Raises:
+        IdTokenRefused: No key verifies it, or it was not made for this library just now.
+    """
+    if not any(_is_signed_with(signed, key) for key in keys):
+        raise IdTokenRefused("no key of the provider verifies it")
+    claims = _json_object(signed.payload)
+    _check_parties(claims, expected)
+    _check_times(claims, now)
+    if claims.get("nonce") != expected.nonce:
+        raise IdTokenRefused("it has another nonce")
+    return claims
+
+
+def _is_signed_with(signed: jws.CompactSignature, key: Key) -> bool:
+    algorithm = str(signed.headers()["alg"])
+    if key.get("alg") not in (None, algorithm):
+        return False
+    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    try:
+        return jws.validate_compact(signed, key, registry=registry)
+    except Exception:  # noqa: BLE001 - a key of another kind than the algorithm needs, or one too short
+        return False
+
+
+def _json_object(payload: bytes | None) -> Mapping[str, Any]:
+    try:
+        found = json.loads(payload or b"")
+    except ValueError as error:
+        raise IdTokenRefused("its claims are not JSON") from error
+    if not isinstance(found, dict):
+        raise IdTokenRefused("its claims are not an object")
+    return found
+
+
+def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
+    if claims.get("iss") != expected.issuer:
+        raise IdTokenRefused("it has another issuer")
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if expected.client_id not in audiences:
+        raise IdTokenRefused("it has another audience")
+    # A token for several clients says in `azp` which of them it was made for.
+    party = claims.get("azp", expected.client_id if len(audiences) == 1 else None)
+    if party != expected.client_id:
+        raise IdTokenRefused("it was made for another client")
+
+
+def _check_times(claims: Mapping[str, Any], now: int) -> None:
+    issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
+    seconds = now / SECOND
+    if expires <= seconds - LEEWAY_SECONDS:
+        raise IdTokenRefused("it has expired")
+    if issued > seconds + LEEWAY_SECONDS:
+        raise IdTokenRefused("it was issued in the future")
+    if issued < seconds - MOST_AGE_SECONDS:
+        raise IdTokenRefused("it was issued too long ago")
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise IdTokenRefused("it has no times")
+    return value

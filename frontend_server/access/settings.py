@@ -1,0 +1,16 @@
+"""How users sign in: made in `__main__`, passed on by `app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from frontend_server.access.passwords import HashCost
+
+
+@dataclass(frozen=True)
+class AccessSettings:
+    """The settings of AccessService."""
+
+    token_mode: bool = False
+    """Whether tokens are checked at all."""
+    hash_cost: HashCost = field(default_factory=HashCost)

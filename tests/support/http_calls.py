@@ -1,0 +1,66 @@
+"""HTTP requests for methods of the contract, made from their descriptors: each HTTP rule of each method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from google.api.annotations_pb2 import http
+from google.api.http_pb2 import HttpRule
+from google.protobuf.json_format import MessageToDict
+
+from service_kit.ids import new_id
+from tests.support.access_table import METHODS, ContractMethod
+from tests.support.rest import Answer, RestProcess
+
+_VARIABLE = re.compile(r"{([^}]*)}")
+
+
+@dataclass(frozen=True)
+class HttpCall:
+    """A way to call a method by HTTP."""
+
+    method: ContractMethod
+    rule: HttpRule
+
+    @property
+    def name(self) -> str:
+        verb = str(self.rule.WhichOneof("pattern"))
+        return f"{verb.upper()} {getattr(self.rule, verb)}"
+
+    def answer(self, rest: RestProcess, request: Any, token: str) -> Answer:
+        """Send a request with a token. Variables of the path that it does not set are random ids."""
+        verb, _, template = self.name.partition(" ")
+        values = MessageToDict(request, preserving_proto_field_name=True)
+        path = _VARIABLE.sub(lambda found: quote(_taken(values, found[1].split(".")) or new_id(), safe=""), template)
+        body: Any = None
+        if self.rule.body == "*":
+            body, values = values, {}
+        elif self.rule.body:
+            body = values.pop(self.rule.body, {})
+        if values:
+            path += f"?{urlencode(values, doseq=True)}"
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return rest.request(verb, path, body, headers)
+
+
+def _taken(values: dict[str, Any], path: list[str]) -> str:
+    """Remove a value from nested ones, and return it; empty if it is not there."""
+    for name in path[:-1]:
+        values = values.get(name, {})
+    return str(values.pop(path[-1], ""))
+
+
+def http_calls() -> Iterator[HttpCall]:
+    """Yield each HTTP rule of each method that has one and that clients may call."""
+    for method in METHODS:
+        options: Any = method.descriptor.GetOptions()
+        if method.name.startswith("library.sync.") or not options.HasExtension(http):
+            continue
+        rule: HttpRule = options.Extensions[http]
+        yield HttpCall(method, rule)
+        for further in rule.additional_bindings:
+            yield HttpCall(method, further)
