@@ -35,6 +35,7 @@ MODULES = {
     "settings": "policy.settings",
     "report": "reports.command",
     "history": "reports.history",
+    "audit": "reports.audit",
     "login": "access.sign_in",
     "logout": "access.sign_in",
     "whoami": "access.sign_in",
