@@ -216,6 +216,8 @@ def test_an_entry_is_recorded_once_and_only_as_the_frontends_own(audited: Audite
     forged = entry_of(clock, id=own.id)
     assert results(admin.record(State(revision=9, audit_entry=forged))) == [REFUSED]
     assert audited.entries()[0] == own
+    pretended = entry_of(clock, method=f"{CATALOG}/AddBook")
+    assert results(admin.record(State(revision=9, audit_entry=pretended))) == [REFUSED]
 
 
 def test_a_newer_version_of_an_entry_is_found_by_its_own_objects(audited: AuditedAdmin, clock: SettableClock) -> None:
