@@ -38,6 +38,7 @@ MODULES = {
     "grant-role": "staff.grant_role",
     "report": "reports.command",
     "history": "reports.history",
+    "audit": "reports.audit",
     "login": "access.sign_in",
     "logout": "access.sign_in",
     "whoami": "access.sign_in",
