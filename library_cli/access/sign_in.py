@@ -120,8 +120,8 @@ def in_lines(identity: Identity) -> list[str]:
 
 
 def role_name(role: Role.ValueType) -> str:
-    """Return the name of a role without its prefix: `LIBRARIAN`."""
-    return Role.Name(role).removeprefix("ROLE_") if role in Role.values() else str(role)
+    """Return the name of a role for people: `librarian`."""
+    return Role.Name(role).removeprefix("ROLE_").lower() if role in Role.values() else str(role)
 
 
 def _check_mode(service: AccessServiceStub, target: str) -> None:
