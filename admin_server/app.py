@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from admin_server.access.accounts import StoredAccounts
+from admin_server.access.audit import AuditTable
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
+from library_domain.access.audit import AuditLog
 from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
@@ -29,7 +31,8 @@ def run(settings: Settings) -> None:
     server = Server(settings.server.limits(store), contract_descriptors())
     served = services(store, system_clock, settings.imports, settings.borrower_pages)
     descriptors = [service.descriptor for service in served]
-    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock)
+    audit = AuditLog(store, AuditTable(store), system_clock)
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock, audit)
     server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
@@ -39,12 +42,15 @@ def run(settings: Settings) -> None:
     store.on_replaced_database(lambda: take_up_replaced_database(store))
     with store.explained("begin to serve from {}"):
         begin_epoch(store, system_clock)
+    if guard is not None:
+        audit.start()
     stop = StopSignal()
     server.open()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
     server.drain()
+    audit.stop()
     store.close()
     log.info("stopped")
 

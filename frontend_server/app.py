@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontend_server.access.accounts import StoredAccounts
+from frontend_server.access.audit import AuditTable
 from frontend_server.access.keys import ensure_key, retire_replaced_keys
 from frontend_server.access.settings import AccessSettings
 from frontend_server.repair import find_start_damage
@@ -12,6 +13,7 @@ from frontend_server.store.models import MIGRATIONS, SCHEMA, bind, ensure_fronte
 from frontend_server.sync.pulled_books import forget_learned_words
 from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
+from library_domain.access.audit import AuditLog
 from library_domain.access.guard import guard_for
 from library_domain.contract import contract_descriptors
 from service_kit.clock import system_clock
@@ -46,7 +48,8 @@ def run(settings: Settings) -> None:
     access = AccessSettings(token_mode=settings.server.access != OPEN)
     served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
-    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock)
+    audit = AuditLog(store, AuditTable(store), system_clock, added=sync.request_push)
+    guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock, audit)
     server.add(served, guard)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
@@ -60,6 +63,8 @@ def run(settings: Settings) -> None:
         if has_tokens:
             ensure_key(store, system_clock)
     sync.start()
+    if guard is not None:
+        audit.start()
     stop = StopSignal()
     server.open()
     log.info(
@@ -72,6 +77,7 @@ def run(settings: Settings) -> None:
     stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
     server.drain(interrupt=sync.stop)
+    audit.stop()
     store.close()
     log.info("stopped")
 

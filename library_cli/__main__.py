@@ -107,12 +107,14 @@ class Commands(click.Group):
     metavar="FILE",
     help="The private key of that certificate.",
 )
-def main(context: str, ca: str, client_cert: Path | None, client_key: Path | None) -> None:
+@click.pass_context
+def main(ctx: click.Context, context: str, ca: str, client_cert: Path | None, client_key: Path | None) -> None:
     """Run and look after a lending library."""
     if bool(client_cert) != bool(client_key) or (client_cert and not ca):
         raise click.UsageError("--client-cert and --client-key are required together, and with --ca.")
     chosen().asked = context
     choose(ClientFiles(ca or chosen().context().ca, client_cert, client_key))
+    ctx.call_on_close(lambda: choose(ClientFiles()))  # tests run several commands in a process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal may lack characters of a title. They are printed as escapes, such as \u0141.

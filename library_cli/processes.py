@@ -213,10 +213,10 @@ def serves_grpc(address: str) -> bool:
         return False
 
 
-def serves_http(address: str) -> bool:
+def serves_http(address: str, scheme: str = "http") -> bool:
     """Return whether the REST service at `address`, and every service behind it, is SERVING."""
     try:
-        return health_at(f"http://{address}", timeout=2).status == "SERVING"
+        return health_at(f"{scheme}://{address}", timeout=2).status == "SERVING"
     except CallFailed:
         return False
 

@@ -7,8 +7,9 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,6 +23,7 @@ from library_cli.importing.sending import SAMPLE, book_count, import_rows
 from library_cli.processes import CannotRun, Stopped, Supervisor, serves_grpc, serves_http
 from library_cli.status.reports import clock_warning, sync_status
 from library_cli.stores import SERVICES
+from library_cli.transport import chosen
 from service_kit.private_files import DEFAULT_FOLDER, close_to_others, make_folder, set_private_umask
 from service_kit.sqlite.files import files_of
 
@@ -37,9 +39,9 @@ To use it, type in another terminal:
   {library} status
 
 For programs:
-  grpcurl -plaintext {frontend} list
-  grpcurl -plaintext -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
-  curl 'http://{rest}/v1/books?page_size=3'
+  grpcurl {grpcurl} {frontend} list
+  grpcurl {grpcurl} -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
+  curl {curl}'{rest}/v1/books?page_size=3'
 """
 
 
@@ -60,6 +62,8 @@ def up_command(data_dir: Path) -> None:
     Exit status: 0 when all services stopped normally, 1 when one did not start or ended by itself.
     """
     set_private_umask()
+    if sentence := tls_problem(os.environ):
+        raise click.ClickException(sentence)
     try:
         prepare_folder(data_dir)
     except OSError as problem:
@@ -80,7 +84,7 @@ def run(data_dir: Path) -> list[str]:
                 admin, frontend = open_library(supervisor, data_dir, show)
                 rest = open_rest(supervisor, data_dir, [frontend, admin], show)
             click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
-            click.echo(f"HTTP and JSON for both: http://{rest}, with a page to try it at http://{rest}/docs.")
+            click.echo(f"HTTP and JSON for both: {rest}, with a page to try it at {rest}/docs.")
             click.echo(f"Logs are in {data_dir.absolute()}. Ctrl-C stops all.\n")
             click.echo(what_to_type(admin, frontend, rest))
             with connected(frontend) as channel:
@@ -98,16 +102,42 @@ def run(data_dir: Path) -> list[str]:
     return problems
 
 
+def tls_problem(variables: Mapping[str, str]) -> str:
+    """Return why the services would not reach each other with these settings of TLS; "" if they would."""
+    with_tls = [name for name in SERVICES if variables.get(f"LIBRARY_{name.upper()}_TLS_CERT")]
+    if not with_tls and not variables.get("LIBRARY_REST_TLS_CERT"):
+        return (
+            "" if not chosen().ca else "--ca is set, but no service has a certificate. See: library certs init --help"
+        )
+    if not chosen().ca:
+        return "A service has a certificate. Set --ca or LIBRARY_CA, so that the others can check it."
+    return (
+        "" if len(with_tls) == len(SERVICES) else "Set certificates for both services, admin and frontend, or for none."
+    )
+
+
 def what_to_type(admin: str, frontend: str, rest: str) -> str:
-    """Return the commands to try, with the path and the variables that a new terminal needs for them."""
+    """Return the commands to try, with the path and the variables that a new terminal needs for them.
+
+    `rest` is a URL, the others HOST:PORT.
+    """
     wanted = {
         "LIBRARY_ADMIN_TARGET": (admin, "127.0.0.1:50052"),
         "LIBRARY_FRONTEND_TARGET": (frontend, "127.0.0.1:50051"),
-        "LIBRARY_REST_URL": (f"http://{rest}", "http://127.0.0.1:8080"),
+        "LIBRARY_REST_URL": (rest, "http://127.0.0.1:8080"),
+        "LIBRARY_CA": (chosen().ca, ""),
     }
-    set_here = [f"{name}={here}" for name, (here, default) in wanted.items() if here != default]
+    set_here = [f"{name}={shlex.quote(here)}" for name, (here, default) in wanted.items() if here != default]
     variables = f"  export {' '.join(set_here)}\n" if set_here else ""
-    return TRY_IT.format(frontend=frontend, rest=rest, library=own_program(), variables=variables)
+    ca = shlex.quote(chosen().ca)
+    return TRY_IT.format(
+        frontend=frontend,
+        rest=rest,
+        library=own_program(),
+        variables=variables,
+        grpcurl=f"-cacert {ca}" if chosen().ca else "-plaintext",
+        curl=f"--cacert {ca} " if rest.startswith("https:") else "",
+    )
 
 
 def own_program() -> str:
@@ -157,7 +187,9 @@ def open_library(supervisor: Supervisor, data_dir: Path, show: Callable[[str], N
                 pass
         books = book_count(channel)
     show("Starting the frontend service")
-    settings = environment("frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin)
+    settings = environment(
+        "frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin, ADMIN_CA=chosen().ca
+    )
     frontend = supervisor.start("frontend", data_dir / "frontend.log", settings, serves_patrons)
     if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
         show("Waiting until the frontend service has the catalogue")
@@ -184,13 +216,15 @@ def serves_patrons(address: str) -> bool:
 
 
 def open_rest(supervisor: Supervisor, data_dir: Path, targets: list[str], show: Callable[[str], None]) -> str:
-    """Start the REST service for the services at `targets`, unless others are set, and return its address.
+    """Start the REST service for the services at `targets`, unless others are set, and return its URL.
 
     Raises CannotRun and Stopped.
     """
     show("Starting the REST service")
-    settings = environment("rest", TARGET=" ".join(targets))
-    return supervisor.start("rest", data_dir / "rest.log", settings, serves_http)
+    settings = environment("rest", TARGET=" ".join(targets), TARGET_CA=chosen().ca)
+    scheme = "https" if settings.get("LIBRARY_REST_TLS_CERT") else "http"
+    address = supervisor.start("rest", data_dir / "rest.log", settings, partial(serves_http, scheme=scheme))
+    return f"{scheme}://{address}"
 
 
 @contextmanager
@@ -205,9 +239,12 @@ def progress_messages() -> Iterator[Callable[[str], None]]:
 
 
 def environment(name: str, **defaults: str) -> dict[str, str]:
-    """Return the variables for a service: those that are set, and `defaults` (without prefix) for the rest."""
+    """Return the variables for a service: those that are set, and `defaults` (without prefix) for the rest.
+
+    An empty default is left out.
+    """
     prefix = f"LIBRARY_{name.upper()}"
-    variables = {f"{prefix}_{setting}": value for setting, value in defaults.items()} | os.environ
+    variables = {f"{prefix}_{setting}": value for setting, value in defaults.items() if value} | os.environ
     # `processes.Service.address` reads the address from a line of the log, which must be JSON.
     variables[f"{prefix}_LOG_FORMAT"] = "json"
     if variables.get(f"{prefix}_LOG_LEVEL") != "debug":

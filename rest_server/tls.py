@@ -43,7 +43,7 @@ class ServingTls:
             except TlsSettingsError as problem:
                 # Such as a new certificate whose key is not written yet. The next handshake tries again.
                 if str(problem) != self._problem:
-                    log.error("certificate not re-read", problem=str(problem))
+                    log.warning("certificate not re-read", problem=str(problem))
                 self._problem = str(problem)
             else:
                 self._read_marks, self._problem = marks, ""

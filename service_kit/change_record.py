@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 class ChangeRecord(Protocol):
     """The record of what the call of this thread changes."""
 
-    def write(self, answer: Message | None) -> None:
+    def write(self, changed: Message | None) -> None:
         """Write the record within the present transaction, unless an earlier transaction of the call has."""
 
     def end(self, *, committed: bool) -> None:
@@ -28,14 +28,15 @@ CHANGE_RECORD: ContextVar[ChangeRecord | None] = ContextVar("change_record", def
 """None in threads that work for no call, and for calls without a record."""
 
 
-def record_change(answer: Message | None = None) -> None:
+def record_change(changed: Message | None = None) -> None:
     """Write the record of the change that the present transaction makes.
 
-    Call it last, before the transaction commits, and with the answer if there is one: it may take a revision.
+    Call it last, before the transaction commits: it may take a revision. `changed` is the answer, or another message
+    with the ids of what was changed, if the request does not have all of them.
     """
     record = CHANGE_RECORD.get()
     if record is not None:
-        record.write(answer)
+        record.write(changed)
 
 
 def end_record(*, committed: bool) -> None:

@@ -120,7 +120,7 @@ class CertificateFiles:
                 self.configuration = self._read()
             except TlsSettingsError as problem:
                 if str(problem) != self._problem:
-                    log.error("certificate not re-read", problem=str(problem))
+                    log.warning("certificate not re-read", problem=str(problem))
                 self._problem = str(problem)
                 return None
             self._read_marks, self._problem = marks, ""

@@ -22,6 +22,7 @@ from library_domain.access.bearer import api_token_text, secret_hash
 from library_domain.access.callers import Caller
 from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound
 from library_domain.contract import contract_descriptors
+from service_kit.change_record import record_change
 from service_kit.clock import Clock, micros
 from service_kit.errors import FieldInvalid
 from service_kit.idempotency import once
@@ -77,7 +78,9 @@ def create_api_token(
             last_use_time=0,
             revision=take_revisions(),
         )
-    return CreateApiTokenResponse(api_token=token_message(row), token=api_token_text(token_id, secret))
+        answer = CreateApiTokenResponse(api_token=token_message(row), token=api_token_text(token_id, secret))
+        record_change(answer)
+    return answer
 
 
 def list_api_tokens(store: Store, request: ListApiTokensRequest) -> tuple[list[staff_pb2.ApiToken], str]:

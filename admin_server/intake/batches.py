@@ -31,6 +31,7 @@ from library.admin.v1.catalog_service_pb2 import (
 )
 from library_domain.book_fields import INPUT_NAME_OF
 from library_domain.titles import title_identity, title_key
+from service_kit.change_record import record_change
 from service_kit.clock import Clock
 from service_kit.errors import StoreUnavailable
 from service_kit.etags import etag_of
@@ -133,6 +134,7 @@ def _import_batch(
         if run is not None:
             pairs = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if not row.validate_only]
             runs.remember(run, pairs, books, now)
+        record_change(options)
     return outcomes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from admin_server.access import api_tokens, roles
+from admin_server.access import api_tokens, audit, roles
 from library.admin.v1 import staff_service_pb2, staff_service_pb2_grpc
 from library.v1 import staff_pb2
 from library_domain.access.callers import caller_of
@@ -23,6 +23,7 @@ SERVICE = staff_service_pb2.DESCRIPTOR.services_by_name["StaffService"]
         "ListStaffRoles": [row_position],
         "CreateApiToken": [api_tokens.check_new_token],
         "ListApiTokens": [row_position],
+        "ListAuditEntries": [row_position],
     },
 )
 class StaffServicer(staff_service_pb2_grpc.StaffServiceServicer):
@@ -61,4 +62,5 @@ class StaffServicer(staff_service_pb2_grpc.StaffServiceServicer):
     def ListAuditEntries(
         self, request: staff_service_pb2.ListAuditEntriesRequest, context: grpc.ServicerContext
     ) -> staff_service_pb2.ListAuditEntriesResponse:
-        return staff_service_pb2.ListAuditEntriesResponse()
+        found, token = audit.list_audit_entries(self._store, request)
+        return staff_service_pb2.ListAuditEntriesResponse(audit_entries=found, next_page_token=token)

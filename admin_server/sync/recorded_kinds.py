@@ -8,8 +8,9 @@ from typing import Any
 
 import peewee
 
+from admin_server.access.audit import entry_columns, entry_problems, forget_erased_users, index_entries
 from admin_server.inventory.on_loan import note_items_on_loan
-from admin_server.store.models import Book, HistoryEntry, Loan, SigningKey, User
+from admin_server.store.models import AuditEntry, Book, HistoryEntry, Loan, SigningKey, User
 from library.v1 import loan_pb2
 from library_domain.access.signing_keys import signing_key_columns, signing_key_problems
 from library_domain.history import history_columns
@@ -88,7 +89,23 @@ RECORDED_KINDS = (
         required=("public_key", "create_time"),
         problems=signing_key_problems,
     ),
-    RecordedKind("user", User, user_columns, ids=("id",), required=("state", "create_time")),
+    RecordedKind(
+        "audit_entry",
+        AuditEntry,
+        entry_columns,
+        ids=("id",),
+        required=("time", "result"),
+        problems=entry_problems,
+        after_recording=index_entries,
+    ),
+    RecordedKind(
+        "user",
+        User,
+        user_columns,
+        ids=("id",),
+        required=("state", "create_time"),
+        after_recording=forget_erased_users,
+    ),
     RecordedKind(
         "loan",
         Loan,
@@ -100,3 +117,4 @@ RECORDED_KINDS = (
     ),
     RecordedKind("history", HistoryEntry, history_columns, ids=("id",), required=("time", "event")),
 )
+"""In the order in which they are corrected after a batch, which is that of `LOCK_ORDER`."""

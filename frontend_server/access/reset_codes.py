@@ -13,6 +13,7 @@ from library.access.v1 import access_service_pb2 as pb
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.access.callers import Caller
 from library_domain.errors import UserClosed
+from service_kit.change_record import record_change
 from service_kit.clock import DAY, Clock, timestamp
 from service_kit.statements import Statement, param
 from service_kit.store import Store
@@ -53,6 +54,7 @@ def create_reset_code(store: Store, user_id: str, caller: Caller, clock: Clock) 
             raise UserClosed(user_id=user_id)
         expire_time = clock() + LIFE
         SET_CODE.rows(user_id=user_id, code_hash=code_hash(code), expire_time=expire_time)
+        record_change()
     return pb.ResetCode(user_id=user_id, code=code, expire_time=timestamp(expire_time))
 
 
@@ -67,3 +69,4 @@ def end_user_sessions(store: Store, user_id: str, caller: Caller, clock: Clock) 
         locked_user(store, user_id)
         check_standing(caller, user_id, may_be_own=True)
         end_sessions_of(user_id, clock())
+        record_change()

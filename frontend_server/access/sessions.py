@@ -24,6 +24,7 @@ from frontend_server.store.models import Session
 from library.access.v1 import access_service_pb2 as pb
 from library_domain.access.errors import SessionEnded
 from library_domain.access.tokens import Claims
+from service_kit.change_record import record_change
 from service_kit.clock import DAY, SECOND, Clock, timestamp
 from service_kit.ids import new_id
 from service_kit.statements import Statement, param
@@ -135,6 +136,11 @@ class OpenSession:
     expire_time: int
 
 
+def named(session: OpenSession) -> pb.Session:
+    """Return the ids of a session, for the audit log."""
+    return pb.Session(id=session.token.session_id, user_id=session.user_id)
+
+
 class Sessions:
     """The sessions of the users of a store."""
 
@@ -171,6 +177,8 @@ class Sessions:
             raise SessionEnded
         with self._store.writing():
             session = self._refreshed(token)
+            if session is not None:
+                record_change(named(session))
         if session is None:  # after the end of the session was committed
             raise SessionEnded
         return self.message(session)
@@ -186,6 +194,7 @@ class Sessions:
             if row is None or token.hash not in (row.refresh_hash, row.previous_hash):
                 return ""
             END.rows(id=token.session_id, now=now)
+            record_change(pb.Session(id=token.session_id, user_id=row.user_id))
             return row.user_id
 
     def _refreshed(self, token: RefreshToken) -> OpenSession | None:

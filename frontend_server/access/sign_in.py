@@ -9,13 +9,14 @@ from frontend_server.access.passwords import Passwords
 from frontend_server.access.people import Person, Proof, find_person, is_active, proof_of
 from frontend_server.access.reset_codes import code_hash
 from frontend_server.access.secret_rules import check_new_secret, check_secret_of, is_pin
-from frontend_server.access.sessions import Sessions, end_sessions_of
+from frontend_server.access.sessions import Sessions, end_sessions_of, named
 from frontend_server.members.accounts import locked_user
 from frontend_server.store.models import Credential
 from library.access.v1 import access_service_pb2 as pb
 from library.access.v1.access_pb2 import ROLE_PATRON
 from library_domain.access.errors import SignInFailed
 from library_domain.errors import UserNotFound
+from service_kit.change_record import record_change
 from service_kit.clock import Clock
 from service_kit.statements import Statement, param
 from service_kit.store import Store
@@ -68,6 +69,7 @@ class SignIn:
                 REHASH.rows(user_id=person.user_id, secret_hash=rehashed)
             session = self._sessions.begin(person.user_id)
             throttle.note_success(attempt, self._clock())
+            record_change(named(session))
         return self._sessions.message(session)
 
     def open_session(self, user_id: str) -> pb.Session:
@@ -75,6 +77,7 @@ class SignIn:
         with self._store.writing():
             self._lock_active(user_id)
             session = self._sessions.begin(user_id)
+            record_change(named(session))
         return self._sessions.message(session)
 
     def set_password(self, request: pb.SetPasswordRequest, address: str) -> str:
@@ -110,6 +113,7 @@ class SignIn:
                 throttle.note_known(person.account, address, now)
             else:
                 throttle.note_success(attempt, now)
+            record_change(pb.ResetCode(user_id=person.user_id))
         return person.user_id
 
     def _find(self, name: str) -> Person:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frontend_server.access import audit
 from frontend_server.access.stored import forget_sign_in, stored_sign_in
 from frontend_server.history.entries import forget_user, forget_user_of_loans
 from frontend_server.members.accounts import facts, locked_user, message, update_row
@@ -102,15 +103,18 @@ def erase_user(store: Store, request: EraseUserRequest, clock: Clock) -> user_pb
 
     def erase() -> user_pb2.User:
         lock_sync_state(store)
+        audit.lock_entries_about(store, request.user_id)
         for model in (HistoryEntry, Loan):
             _lock(store, model, model.user_id == request.user_id)
         row = locked_user(store, request.user_id)
+        card = row.card_number or ""
         raise_if_refused(closing_refusals(facts(row), ""))
         if is_erased(row):
             return message(row)
         forget_sign_in(store, row.id)
         columns = {**own_columns(user_pb2.User()), **block_columns([]), "state": USER_STATE_CLOSED}
         update_row(row, columns, clock, HISTORY_EVENT_USER_ERASED)
+        audit.forget_user(row.id, card)
         forget_user(row.id)
         _forget_user_of(Loan.user_id == row.id)
         _empty_answers_about(row.id)

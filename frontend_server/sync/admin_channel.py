@@ -71,7 +71,7 @@ class AdminChannel:
                 self._open()
             except TlsSettingsError as problem:
                 if str(problem) != self._problem:
-                    log.error("certificates not re-read", problem=str(problem))
+                    log.warning("certificates not re-read", problem=str(problem))
                 self._problem = str(problem)
             else:
                 self._marks, self._problem = marks, ""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from frontend_server.store.models import HistoryEntry, Loan, SigningKey, User
+from frontend_server.store.models import AuditEntry, HistoryEntry, Loan, SigningKey, User
 from library.sync.v1.sync_service_pb2 import State
+from library_domain.access.audit_rows import audit_message
 from library_domain.access.signing_keys import signing_key_message
 from library_domain.history import history_message
 from library_domain.loans import loan_message
@@ -34,6 +35,7 @@ PUSHED_KINDS = (
     PushedKind("user", User, lambda row, _now: State(user=user_message(row, 0))),
     PushedKind("loan", Loan, lambda row, now: State(loan=loan_message(row, now))),
     PushedKind("history", HistoryEntry, lambda row, _now: State(history=history_message(row))),
+    PushedKind("audit_entry", AuditEntry, lambda row, _now: State(audit_entry=audit_message(row))),
 )
 """In the order in which they are sent: each after the kinds that its rows name.
 

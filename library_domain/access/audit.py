@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
-from library.access.v1.access_pb2 import ROLE_GUEST
+from library.access.v1.access_pb2 import ROLE_GUEST, ROLE_SERVICE
 from library.access.v1.access_service_pb2 import Session
 from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AUDIT_RESULT_REFUSED, AuditEntry
 from library_domain.access.audited_objects import objects_of
-from library_domain.access.callers import Caller, known_caller
+from library_domain.access.callers import GUEST, Caller
 from library_domain.access.refusals import Limits, Refusals
 from service_kit.calls.addresses import client_address
 from service_kit.calls.current import CURRENT_CALL
@@ -42,13 +42,13 @@ LONGEST_ADDRESS = 100
 
 
 class AuditTable(Protocol):
-    """The table of a service. Both methods run within a transaction that may write."""
+    """The table of a service."""
 
     def add(self, entries: Iterable[AuditEntry]) -> None:
-        """Insert entries. On the frontend, this takes a revision."""
+        """Insert entries within the present transaction. On the frontend, this takes revisions."""
 
     def delete_old(self, now: int) -> int:
-        """Delete some entries that have been kept long enough; return how many those were."""
+        """Delete some entries that have been kept long enough, in one transaction; return how many those were."""
 
 
 class AuditStore(Protocol):
@@ -87,25 +87,30 @@ class AuditLog:
 
     # --- the hooks of the guard ---
 
-    def admitted(self, method: Method, call: MethodCall) -> None:
-        """Prepare the entry of a call that was let in and that changes something. Its caller was noted before."""
-        is_change = not method.is_read and not getattr(call.request, "validate_only", False)
-        # The methods that authenticate their callers themselves are for the other service: it makes no changes of its
-        # own, and its push brings the entries of this log.
-        CHANGE_RECORD.set(_Pending(self, method, call) if is_change and method.authenticate is None else None)
+    def admitted(self, method: Method, call: MethodCall, caller: Caller) -> None:
+        """Prepare the entry of a call that was let in and that changes something."""
+        # A method that authenticates its callers itself is for the other service, which makes no changes of its own.
+        is_change = not method.is_read and method.authenticate is None
+        if is_change and not getattr(call.request, "validate_only", False):
+            CHANGE_RECORD.set(_Pending(self, method, call, caller))
 
-    def done(self, method: Method, call: MethodCall) -> None:
-        """Write the entry of a change that was answered, unless the transaction of the change has."""
+    def done(self, method: Method, call: MethodCall, caller: Caller) -> None:
+        """Write the entry of a call that was answered, unless the transaction of the change has.
+
+        A guest's call that changed nothing has no entry: anybody could fill the disk with such calls.
+        """
         pending = CHANGE_RECORD.get()
-        CHANGE_RECORD.set(None)
-        if isinstance(pending, _Pending) and pending.is_missing:
-            self._late_entry(pending.entry(None))
+        if pending is not None:
+            CHANGE_RECORD.set(None)
+            if isinstance(pending, _Pending) and pending.is_missing and not pending.is_by_guest:
+                self._write_late(pending.entry(None))
 
-    def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
-        """Count a call that failed, if it was refused to this caller. It may have been refused before it was let in."""
+    def refused(self, method: Method, call: MethodCall, caller: Caller, error: Exception) -> None:
+        """Count a call that failed, if it was refused to this caller: by the guard, or later."""
         CHANGE_RECORD.set(None)
         if isinstance(error, ServiceError) and (error.status in REFUSALS or error.reason == THROTTLED):
-            entry = self._entry(method, call, known_caller(call.context))
+            # The other service has proved nothing when it is refused.
+            entry = self._entry(method, call, GUEST if caller.role == ROLE_SERVICE else caller)
             entry.result, entry.reason = AUDIT_RESULT_REFUSED, error.reason
             entry.objects.extend(objects_of(call.request))
             self._refusals.count(entry)
@@ -117,9 +122,13 @@ class AuditLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was refused until now, and end the thread. Called after the last call, before the store closes."""
+        """Write what was refused until now, and end the thread, if it was started.
+
+        To be called after the last call, and before the store is closed.
+        """
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def flush(self, *, everything: bool = False) -> None:
         """Write the counted refusals that are due, or all of them."""
@@ -154,8 +163,7 @@ class AuditLog:
         try:
             deleted = True
             while deleted and not self._stop.is_set():
-                with self._store.writing():
-                    deleted = self._table.delete_old(self._clock()) > 0
+                deleted = self._table.delete_old(self._clock()) > 0
         except Exception as error:  # noqa: BLE001 - the next round tries again
             log.warning("cannot delete old entries of the audit log", error=self._store.said(error))
 
@@ -165,7 +173,7 @@ class AuditLog:
         """Write the entry of a change in its transaction."""
         self._table.add([entry])
 
-    def _late_entry(self, entry: AuditEntry) -> None:
+    def _write_late(self, entry: AuditEntry) -> None:
         """Write the entry of a change that was committed without one. The client is answered whatever happens here."""
         token = CURRENT_CALL.set(None)  # a call that was cancelled must not commit anything more, but this
         try:
@@ -175,11 +183,11 @@ class AuditLog:
         finally:
             CURRENT_CALL.reset(token)
 
-    def new_entry(self, method: Method, call: MethodCall, answer: Message | None) -> AuditEntry:
-        """Make the entry of a change."""
-        entry = self._entry(method, call, _caller_after(call, answer))
+    def new_entry(self, method: Method, call: MethodCall, caller: Caller, changed: Message | None) -> AuditEntry:
+        """Make the entry of a change. `changed` has the ids of what was changed."""
+        entry = self._entry(method, call, _caller_after(caller, changed))
         entry.result = AUDIT_RESULT_DONE
-        entry.objects.extend(objects_of(call.request, answer))
+        entry.objects.extend(objects_of(call.request, changed))
         return entry
 
     def _entry(self, method: Method, call: MethodCall, caller: Caller) -> AuditEntry:
@@ -196,32 +204,36 @@ class AuditLog:
         )
 
 
-def _caller_after(call: MethodCall, answer: Any) -> Caller:
+def _caller_after(caller: Caller, changed: Message | None) -> Caller:
     """Return who made a call: for a guest who signs in, the user."""
-    caller = known_caller(call.context)
-    if caller.role == ROLE_GUEST and isinstance(answer, Session):
-        return Caller(answer.role, user_id=answer.user_id, credential_id=answer.id)
+    if caller.role == ROLE_GUEST and isinstance(changed, Session):
+        return Caller(caller.role, user_id=changed.user_id, credential_id=changed.id)
     return caller
 
 
 class _Pending:
     """The entry of a call that changes something, until it is committed."""
 
-    def __init__(self, audit: AuditLog, method: Method, call: MethodCall) -> None:
-        self._audit, self._method, self._call = audit, method, call
+    def __init__(self, audit: AuditLog, method: Method, call: MethodCall, caller: Caller) -> None:
+        self._audit, self._method, self._call, self._caller = audit, method, call, caller
         self._is_written = self._is_committed = self._is_skipped = False
 
     @property
     def is_missing(self) -> bool:
-        """Whether the call has made a change, and its entry is not committed."""
+        """Whether the entry of the call is not committed, nor that of an earlier call with its request id."""
         return not (self._is_committed or self._is_skipped)
 
-    def entry(self, answer: Message | None) -> AuditEntry:
-        return self._audit.new_entry(self._method, self._call, answer)
+    @property
+    def is_by_guest(self) -> bool:
+        """Whether the caller has proved nothing."""
+        return self._caller.role == ROLE_GUEST
 
-    def write(self, answer: Message | None) -> None:
+    def entry(self, changed: Message | None) -> AuditEntry:
+        return self._audit.new_entry(self._method, self._call, self._caller, changed)
+
+    def write(self, changed: Message | None) -> None:
         if not self._is_written and self.is_missing:
-            self._audit.write(self.entry(answer))
+            self._audit.write(self.entry(changed))
             self._is_written = True
 
     def end(self, *, committed: bool) -> None:

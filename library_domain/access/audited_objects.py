@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from service_kit.ids import UUID
+
 MOST_OBJECTS = 20
 """Objects of one entry."""
 
@@ -40,10 +42,15 @@ def objects_of(*messages: Any) -> list[str]:
         if isinstance(message, Message):
             for text in _objects(message):
                 if text and len(text) <= LONGEST_OBJECT:
-                    found[text] = None
+                    found[same_object(text)] = None
                     if len(found) == MOST_OBJECTS:
                         return list(found)
     return list(found)
+
+
+def same_object(text: str) -> str:
+    """Return the one form of an object: a UUID can be written in either case."""
+    return text.lower() if UUID.fullmatch(text) else text
 
 
 def _objects(message: Message) -> Iterator[str]:

@@ -44,12 +44,6 @@ def set_caller(context: grpc.ServicerContext, caller: Caller) -> None:
     setattr(context, _ATTRIBUTE, caller)
 
 
-def known_caller(context: grpc.ServicerContext) -> Caller:
-    """Return who makes a call, as far as that was noted: `GUEST` for a call that the guard refused before."""
-    found: Any = getattr(context, _ATTRIBUTE, GUEST)
-    return found if isinstance(found, Caller) else GUEST
-
-
 def caller_of(context: grpc.ServicerContext) -> Caller:
     """Return who makes a call: `ANYBODY` where no guard has asked."""
     found: Any = getattr(context, _ATTRIBUTE, ANYBODY)

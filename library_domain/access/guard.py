@@ -11,7 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from library.access.v1.access_pb2 import ROLE_PATRON, ROLE_SERVICE
 from library_domain.access.accounts import Accounts
 from library_domain.access.bearer import bearer_token
-from library_domain.access.callers import GUEST, Caller, set_caller
+from library_domain.access.callers import GUEST, Caller, caller_of, set_caller
 from library_domain.access.errors import RoleRequired, ScopeRequired, SignInRequired
 from library_domain.access.known_callers import KnownCallers
 from library_domain.access.method_rules import MethodRule, rules_of
@@ -24,17 +24,17 @@ SERVICE = Caller(ROLE_SERVICE)
 """The other service. Its secret is checked by the step `authenticate`, in both modes."""
 
 
-class Audit(Protocol):
-    """Notes who did what. The caller is noted at the context of the call; it is a guest if its token is not valid."""
+class AuditLog(Protocol):
+    """Notes who did what. Each method may be called from any thread, and once for each call at most."""
 
-    def admitted(self, method: Method, call: MethodCall) -> None:
+    def admitted(self, method: Method, call: MethodCall, caller: Caller) -> None:
         """Note that a call was let in, before it is done."""
 
-    def done(self, method: Method, call: MethodCall) -> None:
-        """Note that a call that can change something was answered."""
+    def done(self, method: Method, call: MethodCall, caller: Caller) -> None:
+        """Note that a call was answered."""
 
-    def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
-        """Note that a call failed: it was refused by the guard, or later."""
+    def refused(self, method: Method, call: MethodCall, caller: Caller, error: Exception) -> None:
+        """Note that a call failed: by the guard, or later. The caller is a guest if its token is not valid."""
 
 
 class AccessGuard:
@@ -45,7 +45,7 @@ class AccessGuard:
         services: Iterable[ServiceDescriptor],
         accounts: Accounts,
         clock: Clock,
-        audit: Audit | None = None,
+        audit: AuditLog | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """Guard these services.
@@ -82,17 +82,17 @@ class AccessGuard:
         if rule.looks_at_requests:
             self._check_request(rule, call.request, caller)
         if self._audit is not None:
-            self._audit.admitted(method, call)
+            self._audit.admitted(method, call, caller)
 
     def done(self, method: Method, call: MethodCall) -> None:
         """Note that a call was answered."""
         if self._audit is not None:
-            self._audit.done(method, call)
+            self._audit.done(method, call, caller_of(call.context))
 
     def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
         """Note that a call failed."""
         if self._audit is not None:
-            self._audit.refused(method, call, error)
+            self._audit.refused(method, call, caller_of(call.context), error)
 
     def forget_user(self, user_id: str) -> None:
         """Ask about a user again at the user's next call, as a session ended, or the role changed, in this process."""
@@ -110,7 +110,7 @@ def guard_for(
     services: Iterable[ServiceDescriptor],
     accounts: Accounts,
     clock: Clock,
-    audit: Audit | None = None,
+    audit: AuditLog | None = None,
 ) -> AccessGuard | None:
     """Return the guard of a server, or None in the mode `open`.
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from admin_server.access.audit import AuditTable
 from admin_server.books import catalog
 from admin_server.intake import imports, undo
 from admin_server.inventory import items
@@ -42,7 +43,7 @@ from library.v1 import (
     loan_pb2,
     user_pb2,
 )
-from library.v1.audit_pb2 import SigningKey
+from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AuditEntry, SigningKey
 from library.v1.history_pb2 import HISTORY_EVENT_CHECK_OUT
 from library.v1.item_pb2 import ITEM_STATE_SET_ASIDE, Item
 from library.v1.user_pb2 import USER_STATE_ACTIVE
@@ -53,7 +54,7 @@ from service_kit.ids import new_id
 from service_kit.store import Store
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.support.staff_writing_calls import StaffCalls
-from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Call, refused_or_done, some_request_id
+from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Audited, Call, refused_or_done, some_request_id
 
 USER_IDS = [str(UUID(int=number)) for number in range(101, 109)]
 ISBNS = ["9780141439518", "9780141439587", "9780141439471", "9780141439600", ""]
@@ -78,28 +79,32 @@ class AdminCalls:
         epochs.begin_epoch(store, clock)
         for number in range(4):
             refused_or_done(self.add, random.Random(number))
+        table = AuditTable(store)
         self.by_name: Mapping[str, Call] = MappingProxyType(
-            {
-                "library.admin.v1.CatalogService/AddBook": self.add,
-                "library.admin.v1.CatalogService/UpdateBook": self.update,
-                "library.admin.v1.CatalogService/RemoveBook": self.remove,
-                "library.admin.v1.CatalogService/ImportBooks": self.import_books,
-                "library.admin.v1.CatalogService/UndoImport": self.undo_import,
-                **PolicyCalls(store, clock).by_name,
-                **StaffCalls(store, clock, USER_IDS).by_name,
-                "library.admin.v1.InventoryService/CreateItem": self.create_item,
-                "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
-                "library.admin.v1.InventoryService/UpdateItem": self.update_item,
-                "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
-                "library.sync.v1.SyncService/RecordStates": self.record,
-                "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
-                "a first call": lambda chance: pairing.check_caller(
-                    store, Credentials(FRONTEND, "s" * 43).metadata(), RecordStatesRequest(frontend_id=FRONTEND)
-                ),
-                "a start": lambda chance: epochs.begin_epoch(store, clock),
-                "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
-                "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
-            }
+            Audited(table, clock).calls(
+                {
+                    "library.admin.v1.CatalogService/AddBook": self.add,
+                    "library.admin.v1.CatalogService/UpdateBook": self.update,
+                    "library.admin.v1.CatalogService/RemoveBook": self.remove,
+                    "library.admin.v1.CatalogService/ImportBooks": self.import_books,
+                    "library.admin.v1.CatalogService/UndoImport": self.undo_import,
+                    **PolicyCalls(store, clock).by_name,
+                    **StaffCalls(store, clock, USER_IDS).by_name,
+                    "library.admin.v1.InventoryService/CreateItem": self.create_item,
+                    "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
+                    "library.admin.v1.InventoryService/UpdateItem": self.update_item,
+                    "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
+                    "library.sync.v1.SyncService/RecordStates": self.record,
+                    "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
+                    "a first call": lambda chance: pairing.check_caller(
+                        store, Credentials(FRONTEND, "s" * 43).metadata(), RecordStatesRequest(frontend_id=FRONTEND)
+                    ),
+                    "a start": lambda chance: epochs.begin_epoch(store, clock),
+                    "a replaced database": lambda chance: epochs.begin_epoch_in_replaced_database(store, clock),
+                    "old entries of the audit log": lambda chance: table.delete_old(clock() + 500 * DAY),
+                    "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
+                }
+            )
         )
 
     def add(self, chance: random.Random) -> object:
@@ -199,7 +204,14 @@ class AdminCalls:
             )
             for key_id in chance.sample(USER_IDS, 2)
         ]
-        states = chance.sample([*users, *loans, *entries, *keys], 7)
+        audit = [
+            State(
+                revision=next(self._revisions),
+                audit_entry=AuditEntry(id=entry_id, time=now, result=AUDIT_RESULT_DONE, objects=USER_IDS[:2]),
+            )
+            for entry_id in chance.sample(USER_IDS, 2)
+        ]
+        states = chance.sample([*users, *loans, *entries, *keys, *audit], 9)
         return records.record_states(self.store, RecordStatesRequest(frontend_id=FRONTEND, states=states))
 
     def _addition(self, chance: random.Random, request_id: str = "") -> AddBookRequest:

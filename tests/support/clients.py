@@ -84,7 +84,7 @@ class Refusal:
     retry_seconds: float | None = None
 
 
-def open_channel(address: str) -> grpc.Channel:
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
     """A channel to a server of this machine. It looks for one that was killed and started again at once."""
     options = [
         ("grpc.enable_http_proxy", 0),
@@ -92,6 +92,8 @@ def open_channel(address: str) -> grpc.Channel:
         ("grpc.min_reconnect_backoff_ms", 500),
         ("grpc.max_reconnect_backoff_ms", 100),
     ]
+    if credentials is not None:
+        return grpc.secure_channel(address, credentials, options=options)
     return grpc.insecure_channel(address, options=options)
 
 

@@ -13,6 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from frontend_server import watched_clock
 from frontend_server.access import keys
+from frontend_server.access.audit import AuditTable
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
@@ -21,7 +22,6 @@ from frontend_server.store import models
 from frontend_server.sync import apply_page, parking, push, resync, retry_set_aside
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import WatchedClock
-from library.access.v1.access_pb2 import ROLE_LIBRARIAN
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, RenewLoanRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import (
     AnonymizeLoansRequest,
@@ -50,7 +50,6 @@ from library.v1 import (
     circulation_rule_pb2,
     item_pb2,
     library_settings_pb2,
-    staff_pb2,
     user_pb2,
 )
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
@@ -64,7 +63,15 @@ from service_kit.store import Store
 from service_kit.unreadable import Damaged
 from tests.support.access_calls import AccessCalls
 from tests.support.desk_calls import DeskCalls
-from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Call, refused_or_done, some_request_id
+from tests.support.writing_calls import (
+    BARCODES,
+    EMAILS,
+    WORDS,
+    Audited,
+    Call,
+    refused_or_done,
+    some_request_id,
+)
 from tests.sync.libraries import WireError
 
 CARDS = [card_number(number) for number in range(1, 6)]
@@ -94,42 +101,48 @@ class FrontendCalls:
         self.apply_page(chance)
         for _ in range(3):
             refused_or_done(self.enroll, chance)
+        table = AuditTable(store)
         self.by_name: Mapping[str, Call] = MappingProxyType(
-            {
-                "library.frontend.v1.MemberService/EnrollUser": self.enroll,
-                "library.frontend.v1.MemberService/UpdateUser": self.update,
-                "library.frontend.v1.MemberService/CloseUser": self.close,
-                "library.frontend.v1.MemberService/BlockUser": self.block,
-                "library.frontend.v1.MemberService/UnblockUser": self.unblock,
-                "library.frontend.v1.MemberService/EraseUser": self.erase,
-                "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
-                "library.frontend.v1.LendingService/BorrowBook": self.borrow,
-                "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
-                "library.frontend.v1.LendingService/RenewLoan": self.renew,
-                **DeskCalls(store, clock, some_request_id).by_name,
-                **AccessCalls(store, clock).by_name,
-                "a page": self.apply_page,
-                "a page with bad rows": self.apply_bad_page,
-                "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
-                "the last page of a resync": self.end_resync,
-                "a resync": lambda chance: resync.begin_resync(store, self._state()),
-                "rows that were parked": lambda chance: parking.unpark(store),
-                "a damaged row": lambda chance: parking.park_damaged(
-                    store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
-                ),
-                "the first key": lambda chance: keys.ensure_key(store, clock),
-                "another key": lambda chance: keys.rotate_keys(store, clock, retire_now=chance.random() < 0.3),
-                "a key is replaced": self.replace_key,
-                "a push": lambda chance: self.push(newest=lambda: 0),
-                "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
-                "a push after another copy's": lambda chance: self.push(newest=lambda: 0, start_id=new_id()),
-                "pushes to an older admin": self.push_to_older_admin,
-                "a start": lambda chance: models.ensure_frontend_id(store),
-                "a replaced database": self.replace_database,
-                "the clock": self.see_time,
-                "the clock is accepted": lambda chance: watched_clock.accept(store, clock() + chance.randrange(SECOND)),
-                "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
-            }
+            Audited(table, clock).calls(
+                {
+                    "library.frontend.v1.MemberService/EnrollUser": self.enroll,
+                    "library.frontend.v1.MemberService/UpdateUser": self.update,
+                    "library.frontend.v1.MemberService/CloseUser": self.close,
+                    "library.frontend.v1.MemberService/BlockUser": self.block,
+                    "library.frontend.v1.MemberService/UnblockUser": self.unblock,
+                    "library.frontend.v1.MemberService/EraseUser": self.erase,
+                    "library.frontend.v1.MemberService/AnonymizeLoans": self.anonymize,
+                    "library.frontend.v1.LendingService/BorrowBook": self.borrow,
+                    "library.frontend.v1.LendingService/ReturnBook": self.bring_back,
+                    "library.frontend.v1.LendingService/RenewLoan": self.renew,
+                    **DeskCalls(store, clock, some_request_id).by_name,
+                    **AccessCalls(store, clock).by_name,
+                    "a page": self.apply_page,
+                    "a page with bad rows": self.apply_bad_page,
+                    "rows that were set aside": lambda chance: retry_set_aside.retry_set_aside(store),
+                    "the last page of a resync": self.end_resync,
+                    "a resync": lambda chance: resync.begin_resync(store, self._state()),
+                    "rows that were parked": lambda chance: parking.unpark(store),
+                    "a damaged row": lambda chance: parking.park_damaged(
+                        store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
+                    ),
+                    "the first key": lambda chance: keys.ensure_key(store, clock),
+                    "another key": lambda chance: keys.rotate_keys(store, clock, retire_now=chance.random() < 0.3),
+                    "a key is replaced": self.replace_key,
+                    "a push": lambda chance: self.push(newest=lambda: 0),
+                    "a push after a restore": lambda chance: self.push(newest=lambda: self._head() + 5),
+                    "a push after another copy's": lambda chance: self.push(newest=lambda: 0, start_id=new_id()),
+                    "pushes to an older admin": self.push_to_older_admin,
+                    "a start": lambda chance: models.ensure_frontend_id(store),
+                    "a replaced database": self.replace_database,
+                    "the clock": self.see_time,
+                    "the clock is accepted": lambda chance: watched_clock.accept(
+                        store, clock() + chance.randrange(SECOND)
+                    ),
+                    "old entries of the audit log": lambda chance: table.delete_old(clock() + 500 * DAY),
+                    "expired request ids": lambda chance: self.cleanup.run(lambda: clock() + 30 * DAY),
+                }
+            )
         )
 
     def enroll(self, chance: random.Random) -> object:
@@ -201,7 +214,7 @@ class FrontendCalls:
     def apply_page(self, chance: random.Random) -> object:
         books = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 5)]
         items = [self._item(item_id, chance) for item_id in [*chance.sample(ITEM_IDS, 4), new_id()]]
-        return self._apply(chance.sample([*books, *items, *self._policy(chance)], 11), has_more=True)
+        return self._apply(chance.sample([*books, *items, *self._policy(chance)], 9), has_more=True)
 
     def apply_bad_page(self, chance: random.Random) -> object:
         changes = [self._change(book_id, chance) for book_id in chance.sample(BOOK_IDS, 3)]
@@ -296,10 +309,6 @@ class FrontendCalls:
         yield CatalogChange(revision=next(self._revisions), calendar=calendar_pb2.Calendar(branch="main"))
         settings = library_settings_pb2.LibrarySettings(loan_limit=3)
         yield CatalogChange(revision=next(self._revisions), settings=settings)
-        role = staff_pb2.StaffRole(user_id=ITEM_IDS[0], role=ROLE_LIBRARIAN)
-        yield CatalogChange(revision=next(self._revisions), staff_role=role)
-        token = staff_pb2.ApiToken(id=ITEM_IDS[0], role=ROLE_LIBRARIAN, secret_hash="0" * 64)
-        yield CatalogChange(revision=next(self._revisions), api_token=token)
 
 
 def _result(row_id: str) -> RecordResult.ValueType:

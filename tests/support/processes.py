@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.support.certificates import credentials_for
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.forked_servers import ForkedProcess, Forkery
 from tests.support.stores import ServerName
@@ -196,7 +197,7 @@ class ServerProcess(ServingProcess):
 
     def channel(self) -> grpc.Channel:
         """A new channel to it, closed with it."""
-        channel = open_channel(self.address)
+        channel = open_channel(self.address, credentials_for(self.settings))
         self._channels.append(channel)
         return channel
 
@@ -218,7 +219,7 @@ class ServerProcess(ServingProcess):
         super().close()
 
     def _is_healthy(self) -> bool:
-        with open_channel(self.address) as channel:
+        with open_channel(self.address, credentials_for(self.settings)) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             try:
                 # Its type stubs forget what __init__ sets.

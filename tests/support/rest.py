@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from tests.support.certificates import context_for
 from tests.support.clients import Refusal
 from tests.support.forked_servers import Forkery
 from tests.support.processes import ServingProcess
@@ -66,7 +67,7 @@ class RestProcess(ServingProcess):
     @property
     def url(self) -> str:
         """Where it is, without a slash at the end."""
-        return f"http://{self.address}"
+        return f"{'https' if 'TLS_CERT' in self.settings else 'http'}://{self.address}"
 
     def request(self, method: str, path: str, body: Body = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Make a request on a connection of its own, and read the whole answer.
@@ -83,7 +84,11 @@ class RestProcess(ServingProcess):
     ) -> Iterator[http.client.HTTPResponse]:
         """The same, given as soon as the head of the answer is there, so that its lines can be read as they come."""
         host, _, port = self.address.rpartition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
+        connection: http.client.HTTPConnection
+        if (context := context_for(self.settings)) is not None:
+            connection = http.client.HTTPSConnection(host, int(port), timeout=ANSWER_SECONDS, context=context)
+        else:
+            connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
         try:
             # Else http.client asks for an answer that is not compressed, as no other client does.
             connection.putrequest(method, path, skip_accept_encoding=True)

@@ -6,13 +6,20 @@ The tests of locks make all calls: `FrontendCalls.by_name` and `AdminCalls.by_na
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import grpc
+from google.protobuf.message import Message
 
 from frontend_server.sync.answers import AnswerRefused
+from library.v1.audit_pb2 import AUDIT_RESULT_DONE, AuditEntry
+from library_domain.access.audit import AuditTable
+from library_domain.access.audited_objects import objects_of
+from service_kit.change_record import CHANGE_RECORD
+from service_kit.clock import Clock, timestamp
 from service_kit.errors import ServiceError
+from service_kit.ids import new_id
 
 Call = Callable[[random.Random], object]
 
@@ -32,3 +39,38 @@ def refused_or_done(call: Call, chance: random.Random) -> object:
 def some_request_id(chance: random.Random) -> str:
     """Return no request id, or one of a few, which other calls use as well."""
     return chance.choice(["", str(UUID(int=chance.randrange(1_000, 1_040)))])
+
+
+class Audited:
+    """Writes an entry of the audit log with each change, as in the mode `token`."""
+
+    def __init__(self, table: AuditTable, clock: Clock) -> None:
+        self._table, self._clock = table, clock
+
+    def calls(self, by_name: Mapping[str, Call]) -> dict[str, Call]:
+        """Return the calls; those of methods for clients add an entry to the log."""
+        return {
+            name: self._audited(call) if "/" in name and not name.startswith("library.sync.") else call
+            for name, call in by_name.items()
+        }
+
+    def write(self, changed: Message | None) -> None:
+        entry = AuditEntry(id=new_id(), time=timestamp(self._clock()), result=AUDIT_RESULT_DONE)
+        entry.objects.extend(objects_of(changed))
+        self._table.add([entry])
+
+    def end(self, *, committed: bool) -> None:
+        pass
+
+    def skip(self) -> None:
+        pass
+
+    def _audited(self, call: Call) -> Call:
+        def make_call(chance: random.Random) -> object:
+            token = CHANGE_RECORD.set(self)
+            try:
+                return call(chance)
+            finally:
+                CHANGE_RECORD.reset(token)
+
+        return make_call

@@ -59,26 +59,29 @@ def up(migrator: object, db: peewee.Database) -> None:
         time = peewee.BigIntegerField()
         result = peewee.SmallIntegerField()
         caller_user_id = peewee.CharField(36)
+        credential_id = peewee.TextField()
+        address = peewee.TextField()
+        objects = peewee.TextField()
         message = peewee.BlobField()
         revision = peewee.BigIntegerField()
 
         class Meta:
             table_name = "audit_entry"
 
-    AuditEntry.add_index(AuditEntry.time, AuditEntry.key, name="audit_entry_by_time")
-    AuditEntry.add_index(AuditEntry.caller_user_id, AuditEntry.time, AuditEntry.key, name="audit_entry_by_caller")
+    AuditEntry.add_index(AuditEntry.time, name="audit_entry_by_time")
+    AuditEntry.add_index(AuditEntry.result, AuditEntry.key, name="audit_entry_by_result")
+    AuditEntry.add_index(AuditEntry.caller_user_id, AuditEntry.key, name="audit_entry_by_caller")
 
     class AuditObject(peewee.Model):
         key = peewee.BigAutoField()
         object = BytewiseTextField()
-        time = peewee.BigIntegerField()
-        entry_id = peewee.CharField(36)
+        entry_key = peewee.BigIntegerField()
 
         class Meta:
             table_name = "audit_object"
 
-    AuditObject.add_index(AuditObject.object, AuditObject.time, AuditObject.key, name="audit_object_by_object")
-    AuditObject.add_index(AuditObject.entry_id, AuditObject.key, name="audit_object_by_entry")
+    AuditObject.add_index(AuditObject.object, AuditObject.entry_key, name="audit_object_by_object")
+    AuditObject.add_index(AuditObject.entry_key, name="audit_object_by_entry")
 
     models = [StaffRole, ApiToken, SigningKey, AuditEntry, AuditObject]
     with db.bind_ctx(models):

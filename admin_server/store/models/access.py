@@ -68,28 +68,31 @@ class AuditEntry(peewee.Model):
     time = peewee.BigIntegerField()
     result = peewee.SmallIntegerField()
     caller_user_id = peewee.CharField(36)
-    message = peewee.BlobField()  # a serialized library.v1.AuditEntry
+    credential_id = peewee.TextField()
+    address = peewee.TextField()
+    objects = peewee.TextField()  # a JSON list
+    message = peewee.BlobField()  # a serialized library.v1.AuditEntry, without what the other columns have
     revision = peewee.BigIntegerField()  # the frontend's; 0 for an entry of this service
 
     class Meta:
         table_name = "audit_entry"
 
 
-AuditEntry.add_index(AuditEntry.time, AuditEntry.key, name="audit_entry_by_time")
-AuditEntry.add_index(AuditEntry.caller_user_id, AuditEntry.time, AuditEntry.key, name="audit_entry_by_caller")
+AuditEntry.add_index(AuditEntry.time, name="audit_entry_by_time")
+AuditEntry.add_index(AuditEntry.result, AuditEntry.key, name="audit_entry_by_result")
+AuditEntry.add_index(AuditEntry.caller_user_id, AuditEntry.key, name="audit_entry_by_caller")
 
 
 class AuditObject(peewee.Model):
-    """An object of an entry of the audit log: an id, a barcode or a card number."""
+    """An object of an entry of the audit log, by which the entry is found: an id, a barcode or a card number."""
 
     key = peewee.BigAutoField()
     object = BytewiseTextField()
-    time = peewee.BigIntegerField()
-    entry_id = peewee.CharField(36)
+    entry_key = peewee.BigIntegerField()
 
     class Meta:
         table_name = "audit_object"
 
 
-AuditObject.add_index(AuditObject.object, AuditObject.time, AuditObject.key, name="audit_object_by_object")
-AuditObject.add_index(AuditObject.entry_id, AuditObject.key, name="audit_object_by_entry")
+AuditObject.add_index(AuditObject.object, AuditObject.entry_key, name="audit_object_by_object")
+AuditObject.add_index(AuditObject.entry_key, name="audit_object_by_entry")

@@ -66,6 +66,11 @@ def up(migrator: object, db: Database) -> None:
             table_name = "signing_key"
 
     class AuditEntry(Outbox):
+        time = BigIntegerField()
+        caller_user_id = CharField(36)
+        credential_id = TextField()
+        address = TextField()
+        objects = TextField()
         message = BlobField()
 
         class Meta:
@@ -93,6 +98,7 @@ def up(migrator: object, db: Database) -> None:
         "CREATE INDEX session_by_user ON session (user_id, key)",
         "CREATE INDEX session_by_expiry ON session (expire_time)",
         "CREATE INDEX sign_in_tally_by_time ON sign_in_tally (is_known, time)",
+        "CREATE INDEX audit_entry_by_time ON audit_entry (time)",
         *(
             f"CREATE INDEX {table}_due ON {table} (revision) WHERE (revision <> pushed_revision AND park_reason = '')"
             for table in ("signing_key", "audit_entry")

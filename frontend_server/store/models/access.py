@@ -74,14 +74,22 @@ class SigningKey(OutboxColumns):
 
 
 class AuditEntry(OutboxColumns):
-    """An entry of the audit log, until the admin has it."""
+    """An entry of the audit log, until some time after the admin has recorded it."""
 
     key = peewee.BigAutoField()
     id = peewee.CharField(36, unique=True)
-    message = peewee.BlobField()  # a serialized library.v1.AuditEntry
+    time = peewee.BigIntegerField()
+    caller_user_id = peewee.CharField(36)
+    credential_id = peewee.TextField()
+    address = peewee.TextField()
+    objects = peewee.TextField()  # a JSON list
+    message = peewee.BlobField()  # a serialized library.v1.AuditEntry, without what the other columns have
 
     class Meta:
         table_name = "audit_entry"
+
+
+AuditEntry.add_index(AuditEntry.time, name="audit_entry_by_time")
 
 
 class CallerColumns(ReplicaColumns):

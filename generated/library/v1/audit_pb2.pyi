@@ -70,7 +70,7 @@ class AuditEntry(_message.Message):
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e4f
     """
     method: _builtins.str
-    """The method, by its full name.
+    """The method, by its full name; empty in an entry that counts refused calls of many methods or callers.
     Example: library.frontend.v1.CirculationService/CheckOut
     """
     result: Global___AuditResult.ValueType
@@ -86,15 +86,15 @@ class AuditEntry(_message.Message):
     Example: "ROLE_LIBRARIAN"
     """
     caller_user_id: _builtins.str
-    """The user who called; empty for a guest, a program, and after the user was erased.
+    """The user who called, or who signed in with this call; empty for a guest, a program, and after the user was erased.
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     credential_id: _builtins.str
-    """The API token or the session of the caller; empty for a guest.
+    """The API token or the session of the caller; empty for a guest, and after the user was erased.
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e3e
     """
     address: _builtins.str
-    """The address of the caller, without the port.
+    """The address of the caller, without the port; empty after the user was erased.
     Example: 192.0.2.17
     """
     call_id: _builtins.str
@@ -102,7 +102,8 @@ class AuditEntry(_message.Message):
     Example: 5d3f0a1c9b7e4f62
     """
     call_count: _builtins.int
-    """How many refused calls of the same caller, method and reason this entry counts: those within a minute are one entry.
+    """How many refused calls of one caller, method, reason and address this entry counts: those within a minute are one
+    entry. When too many are refused, they are counted by their reason alone, without caller, method and objects.
     Example: 1
     """
     @_builtins.property

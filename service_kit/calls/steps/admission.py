@@ -14,7 +14,7 @@ class Guard(Protocol):
         """Let a call in, or raise a `ServiceError`. It may set fields of the request."""
 
     def done(self, method: Method, call: MethodCall) -> None:
-        """Note that a call was answered. Not called for methods that change nothing."""
+        """Note that a call was answered."""
 
     def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
         """Note that a call failed, here or later."""
@@ -45,4 +45,4 @@ def admit_callers(method: Method) -> Hooks:
             guard.refused(method, call, error)
         return error
 
-    return Hooks(before=before, after=None if method.is_read else after, failed=failed)
+    return Hooks(before=before, after=after, failed=failed)

@@ -68,8 +68,8 @@ class StaffServiceStub:
     `REQUEST_ID_REUSED`.
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.ListAuditEntriesRequest, _staff_service_pb2.ListAuditEntriesResponse]
-    """Lists what callers of both services did or were refused, newest first; those of the frontend service as far as they
-    have arrived.
+    """Lists what callers of both services did or were refused, the last recorded first. Entries of the frontend service are
+    recorded here when it pushes them.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or belongs
     to other arguments.
@@ -114,8 +114,8 @@ class StaffServiceAsyncStub(StaffServiceStub):
     `REQUEST_ID_REUSED`.
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.ListAuditEntriesRequest, _staff_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """Lists what callers of both services did or were refused, newest first; those of the frontend service as far as they
-    have arrived.
+    """Lists what callers of both services did or were refused, the last recorded first. Entries of the frontend service are
+    recorded here when it pushes them.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or belongs
     to other arguments.
@@ -193,8 +193,8 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _staff_service_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_staff_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_staff_service_pb2.ListAuditEntriesResponse]]:
-        """Lists what callers of both services did or were refused, newest first; those of the frontend service as far as they
-        have arrived.
+        """Lists what callers of both services did or were refused, the last recorded first. Entries of the frontend service are
+        recorded here when it pushes them.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or belongs
         to other arguments.

@@ -127,8 +127,8 @@ class StaffServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEntries(self, request, context):
-        """Lists what callers of both services did or were refused, newest first; those of the frontend service as far as they
-        have arrived.
+        """Lists what callers of both services did or were refused, the last recorded first. Entries of the frontend service are
+        recorded here when it pushes them.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID, a negative page size, or a page token that is invalid or belongs
         to other arguments.
