@@ -57,7 +57,7 @@ class Person:
 
     def pretend_session(self, servers: TokenServers) -> None:
         """Write a session as `library login` does, without the cost of a password."""
-        session = {"user_id": "", "access_token": servers.people.token(ROLE_LIBRARIAN), "refresh_token": "old"}
+        session = {"user_id": "", "access_token": servers.people.token(ROLE_ADMIN), "refresh_token": "old"}
         times = dict.fromkeys(("access_expire_time", "refresh_expire_time"), time.time() + 800)
         targets = {"frontend_target": servers.frontend.address, "admin_target": servers.admin.address}
         self.folder.mkdir()
