@@ -159,7 +159,11 @@ def test_up_refuses_services_that_could_not_reach_each_other(with_tls: str, ca: 
 
 def test_up_does_not_use_the_authority_of_a_context(tmp_path: Path) -> None:
     """Its services are on this machine, and those of the context elsewhere."""
-    environment = {"LIBRARY_CONFIG_DIR": str(tmp_path / "config"), "LIBRARY_CONTEXT": "", "LIBRARY_ADMIN_TLS_CERT": "admin.pem"}
+    environment = {
+        "LIBRARY_CONFIG_DIR": str(tmp_path / "config"),
+        "LIBRARY_CONTEXT": "",
+        "LIBRARY_ADMIN_TLS_CERT": "admin.pem",
+    }
 
     def run(*arguments: str) -> Result:
         return CliRunner(env=environment).invoke(main, arguments)
