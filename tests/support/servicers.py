@@ -108,8 +108,8 @@ class _NotingContext:
         self._trailing_metadata[:] = [metadata]
 
     def peer(self) -> str:
-        """Return a peer, which grpcio-testing does not have."""
-        return "ipv4:192.0.2.9:4711"
+        """Return an address, which grpcio-testing does not have."""
+        return "ipv4:192.0.2.1:4711"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
