@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from library_cli.plain_text import one_line
+from library_cli.transport import chosen
 from service_kit.addresses import is_loopback
 
 REFUSALS = frozenset(
@@ -139,7 +140,8 @@ def _tls_problem(message: str, target: str) -> str:
         )
     if "Hostname Verification Check failed" in message:
         return f"The certificate of the service at {target} is for other names: see `library certs renew --host`."
-    if message.endswith("Socket closed"):
+    # A service that ends during a call closes the connection, too, after it was made.
+    if message.endswith("Socket closed") and ("failed to connect" in message or chosen().ca):
         return (
             f"The service at {target} closed the connection. If it serves TLS, name the authority of its certificate "
             "with --ca; if it also requires a certificate of yours, use --client-cert and --client-key."

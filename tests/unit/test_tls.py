@@ -176,7 +176,7 @@ def serving_plain_text() -> Iterator[str]:
 
 
 def problem_of_call(address: str, ca: Path | None) -> str:
-    """Return what the command says of a service to which it cannot connect."""
+    """Return how the command explains that it cannot connect to a service."""
     choose(ClientFiles(str(ca or "")))
     try:
         with pytest.raises(CallFailed) as failed, connected_with(None, address) as channel:
