@@ -108,7 +108,7 @@ def test_a_role_is_granted_changed_and_revoked(office: Office) -> None:
     head = office.head()
     office.clock.advance(days=1)
     assert office.grant(office.ada, ROLE_LIBRARIAN, "LOAN_LIMIT_REACHED", "USER_BLOCKED") == granted
-    assert office.head() == head, "the same again is no change"
+    assert office.head() == head, "the same again changes nothing"
     office.grant(office.bob, ROLE_MANAGER)
     changed = office.grant(office.ada, ROLE_MANAGER)
     assert (changed.override_reasons, changed.update_time) == ([], timestamp(office.clock.now))
