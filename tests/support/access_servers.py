@@ -218,20 +218,19 @@ class TokenServers:
     frontend: ServerProcess
 
 
-<<<<<<< ours
 def start_token_servers(
-    databases: FreshDatabases, servers: Servers, engine: Engine = "sqlite", *, syncs: bool = False, **settings: str
+    databases: FreshDatabases,
+    servers: Servers,
+    engine: Engine = "sqlite",
+    site: Site | None = None,
+    *,
+    syncs: bool = False,
+    **settings: str,
 ) -> TokenServers:
-    """Start both servers in the mode `token`, which sync or do not, with further settings of both."""
-||||||| base
-def start_token_servers(databases: FreshDatabases, servers: Servers, engine: Engine = "sqlite") -> TokenServers:
-    """Start both servers in the mode `token`. They do not sync."""
-=======
-def start_token_servers(
-    databases: FreshDatabases, servers: Servers, engine: Engine = "sqlite", site: Site | None = None
-) -> TokenServers:
-    """Start both servers in the mode `token`, with TLS if there is a site. They do not sync."""
->>>>>>> theirs
+    """Start both servers in the mode `token`, which sync or do not, with TLS if there is a site.
+
+    `settings` are further settings of both.
+    """
     people = People()
     admin_url, frontend_url = databases.migrated("admin", engine), databases.migrated("frontend", engine)
     with bound_store("admin", admin_url) as store, store.writing():
@@ -240,16 +239,10 @@ def start_token_servers(
         frontend_models.ensure_frontend_id(store)
         with store.writing():
             people.fill_frontend()
-<<<<<<< ours
-    admin = servers.start("admin", admin_url, ACCESS="token", **settings)
-    target = admin.address if syncs else NO_ADMIN
-    frontend = servers.start("frontend", frontend_url, ACCESS="token", ADMIN_TARGET=target, **settings)
-||||||| base
-    admin = servers.start("admin", admin_url, ACCESS="token")
-    frontend = servers.start("frontend", frontend_url, ACCESS="token", ADMIN_TARGET=NO_ADMIN)
-=======
     tls = {name: site.settings(name) if site else {} for name in ("admin", "frontend")}
-    admin = servers.start("admin", admin_url, ACCESS="token", **tls["admin"])
-    frontend = servers.start("frontend", frontend_url, ACCESS="token", ADMIN_TARGET=NO_ADMIN, **tls["frontend"])
->>>>>>> theirs
+    admin = servers.start("admin", admin_url, ACCESS="token", **tls["admin"], **settings)
+    target = admin.address if syncs else NO_ADMIN
+    frontend = servers.start(
+        "frontend", frontend_url, ACCESS="token", ADMIN_TARGET=target, **tls["frontend"], **settings
+    )
     return TokenServers(people, admin, frontend)
