@@ -68,9 +68,19 @@ def provider_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Add the settings of the OpenID provider, and pass them as `provider`: None if there is none."""
 
     @setting(
-        PREFIX, "--oidc-issuer", type=_Issuer(), help="The issuer of the OpenID provider with which users sign in."
+        PREFIX,
+        "--oidc-issuer",
+        type=_Issuer(),
+        default=None,
+        help="The issuer of the OpenID provider that users sign in with.  [default: none]",
     )
-    @setting(PREFIX, "--oidc-client-id", metavar="ID", help="The client id of the library at the OpenID provider.")
+    @setting(
+        PREFIX,
+        "--oidc-client-id",
+        metavar="ID",
+        default=None,
+        help="The client id of the library at the OpenID provider.  [default: none]",
+    )
     @setting(
         PREFIX,
         "--oidc-claim",
