@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from frontend_server import app
+from frontend_server.access.account import find_or_enroll, new_code, show_account
 from frontend_server.access.keys import rotate_keys
 from frontend_server.access.provider import EMAIL, ProviderSettings
 from frontend_server.access.provider_keys import is_url
@@ -24,6 +25,7 @@ from frontend_server.watched_clock import ClockTooEarly, accept, read_mark
 from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import rfc3339, system_clock
 from service_kit.doctor import Doctor, check_store
+from service_kit.errors import ServiceError
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
@@ -187,6 +189,28 @@ def accept_clock(database_url: str, yes: bool) -> None:
         click.echo("Books are lent again. Loans made while the clock was wrong keep their times.")
 
 
+@commands.command()
+@DATABASE
+@click.argument("name")
+@click.option("--first-name", default="", help="Enrol the person under this name, if nobody has NAME.")
+@click.option("--last-name", default="", help="Enrol the person under this name, if nobody has NAME.")
+@click.option("--code/--no-code", "with_code", default=True, show_default=True, help="Make a reset code.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def account(database_url: str, name: str, first_name: str, last_name: str, with_code: bool, as_json: bool) -> None:
+    """Show the id of a user and make a reset code, with which the user sets a password.
+
+    NAME is an e-mail address, a card number or an id. With a first or a last name, a person whom nobody has enrolled is
+    enrolled. The service may run meanwhile. An earlier code of the user is no longer valid.
+    """
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        with store.explained("write to {}"):
+            user = find_or_enroll(store, name, first_name, last_name, system_clock)
+            code = new_code(store, user.id, system_clock) if with_code else None
+    show_account(user, code, as_json=as_json)
+
+
 @commands.command(name="rotate-keys")
 @DATABASE
 @click.option("--retire-now", is_flag=True, help="End all access tokens at once: their key may be known to others.")
@@ -221,6 +245,8 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
+    except ServiceError as refusal:
+        sys.exit(f"library-frontend: {refusal}")
     except (AddressTaken, ClockTooEarly, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-frontend: {error}")
 
