@@ -107,6 +107,7 @@ def test_a_user_signs_in_with_a_real_provider(library: Library, issuer: str) -> 
         "no address": id_token(issuer, "library-RS256", "openid", ADDRESS, NONCE),
         "another nonce": id_token(issuer, "library-RS256", scopes, ADDRESS, f"{NONCE}x"),
         "tampered": token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:],
+        "used before": token,
         "no token": "no token",
         "an access token of the library": session.access_token,
     }
