@@ -144,7 +144,7 @@ def test_what_was_refused_is_written_when_the_server_stops(servers: Servers, dat
 
 def services_by_reflection(channel: grpc.Channel, token: str = "") -> list[str]:
     """Ask a server for its services by reflection. Raises grpc.RpcError."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     requests = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
     [answer] = stub.ServerReflectionInfo(requests, metadata=bearer(token), timeout=60)
     return [service.name for service in answer.list_services_response.service]

@@ -84,7 +84,7 @@ def test_a_change_has_one_entry_that_says_who_what_and_when(audited: AuditedAdmi
     assert (entry.method, entry.result, entry.role) == (f"{CATALOG}/AddBook", AUDIT_RESULT_DONE, ROLE_LIBRARIAN)
     assert (entry.caller_user_id, list(entry.objects), entry.reason) == (librarian, [book.id], "")
     assert entry.time == timestamp(audited.admin.clock())
-    assert (entry.address, entry.call_count) == ("192.0.2.9", 1)
+    assert (entry.address, entry.call_count) == ("192.0.2.1", 1)
     assert entry.call_id
     assert entry.credential_id
 

@@ -109,7 +109,7 @@ def _is_word(secret: str) -> bool:
     return _WORD.fullmatch(secret.encode()) is not None
 
 
-class NotingSecrets(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+class NotingSecrets(grpc.UnaryUnaryClientInterceptor):
     """Notes the secrets that pass a channel, and the errors."""
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
