@@ -9,13 +9,18 @@ from contextlib import closing
 import click
 
 from admin_server import app
+from admin_server.access.roles import grant_role_on_machine
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
+from library.access.v1.access_pb2 import Role
+from library.admin.v1.staff_service_pb2 import GrantRoleRequest
+from library_domain.access.roles import USER_ROLES, role_name
 from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import system_clock
 from service_kit.doctor import Doctor, check_store
+from service_kit.errors import ServiceError
 from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
@@ -71,6 +76,26 @@ def accept(frontend_id: uuid.UUID, database_url: str) -> None:
     click.echo(f"users and loans of the frontend {frontend_id} are recorded from now on")
 
 
+@commands.command(name="grant-role")
+@click.argument("user_id", type=click.UUID)
+@click.argument("role", type=click.Choice([role_name(role) for role in USER_ROLES]))
+@click.option("--may-override", "reasons", multiple=True, metavar="REASON", help="A refusal that a librarian may "
+              "override, such as LOAN_LIMIT_REACHED; can be repeated.")  # fmt: skip
+@DATABASE
+def grant_role(user_id: uuid.UUID, role: str, reasons: tuple[str, ...], database_url: str) -> None:
+    """Grant ROLE to a user; `patron` revokes it. The service may run meanwhile.
+
+    `library grant-role` also finds or enrols the user. The frontend need not have sent the user yet.
+    """
+    request = GrantRoleRequest(user_id=str(user_id), role=Role.Value(f"ROLE_{role.upper()}"), override_reasons=reasons)
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        with store.explained("write to {}"):
+            grant_role_on_machine(store, request, system_clock)
+    click.echo(f"the user {user_id} has the role {role}")
+
+
 @commands.command(name="check-store")
 @DATABASE
 @click.option("--repair", "is_to_repair", is_flag=True, help="Repair the damage. Stop the service first.")
@@ -87,7 +112,7 @@ def main() -> None:
         set_private_umask()
         set_up_logs("warning")  # to standard error; `serve` has settings for it
         commands()
-    except (AddressTaken, ListenRefused, StoreSettingsError, TlsSettingsError) as error:
+    except (AddressTaken, ListenRefused, ServiceError, StoreSettingsError, TlsSettingsError) as error:
         sys.exit(f"library-admin: {error}")
 
 

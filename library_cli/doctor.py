@@ -68,7 +68,7 @@ def _print(results: dict[str, Result], *, repair: bool) -> None:
 def _check(service: str, url: str, *, repair: bool) -> Result:
     if missing := missing_store(service, url):
         return Result(damage=[], error=missing)
-    done = _run(service, url, "check-store", "--json", *(["--repair"] if repair else []))
+    done = run_service(service, url, "check-store", "--json", *(["--repair"] if repair else []))
     try:
         return Result(**json.loads(done.stdout))
     except ValueError:  # it ended with an error message
@@ -85,11 +85,12 @@ def _pair_again(admin: Result, frontend: Result, admin_url: str) -> str:
         return ""
     if frontend.lost == "secret" and not admin.lost and is_of_another:
         return ""
-    done = _run("admin", admin_url, "accept-frontend", frontend.frontend_id)
+    done = run_service("admin", admin_url, "accept-frontend", frontend.frontend_id)
     return done.stderr.strip() if done.returncode else ""
 
 
-def _run(service: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_service(service: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of a server that works on its store. Its output is captured."""
     # Not as an argument: a database URL may contain a password, and all users can see the arguments of a process.
     environment = {**os.environ, f"LIBRARY_{service.upper()}_DATABASE_URL": url}
     command = [sys.executable, "-m", f"{service}_server", *arguments]

@@ -71,7 +71,7 @@ def differences(token_servers: TokenServers, module_rest_servers: RestServers) -
 
 
 def test_there_is_a_rule_for_every_method_of_clients() -> None:
-    assert len(CALLS) > 70
+    assert len(CALLS) > 80
     assert {call.method.access.role for call in CALLS} >= {ROLE_GUEST, *USER_ROLES}
 
 

@@ -87,6 +87,18 @@ SERVICES = {
         "library.sync.v1.SyncService": ["ListCatalogChanges", "RecordStates"],
     },
     "frontend": {
+        "library.access.v1.AccessService": [
+            "CreateProviderSession",
+            "CreateResetCode",
+            "CreateSession",
+            "EndSession",
+            "EndUserSessions",
+            "GetSignInOptions",
+            "ListSigningKeys",
+            "RefreshSession",
+            "SetPassword",
+            "WhoAmI",
+        ],
         "library.frontend.v1.CatalogService": ["GetBook", "ListBooks", "ListCategories", "ListPublishers"],
         "library.frontend.v1.CirculationService": [
             "CancelCheckIn",

@@ -32,6 +32,7 @@ from library.frontend.v1 import (
 )
 from library.sync.v1 import sync_service_pb2 as sync
 from library.v1.user_pb2 import User
+from tests.soak.access_plans import ACCESS_PLANS
 from tests.soak.desk import WORDS, Desk, Plan
 from tests.soak.desk_plans import DESK_PLANS
 from tests.soak.item_plans import ITEM_PLANS
@@ -149,6 +150,7 @@ PLANS: dict[str, Kind] = {
     f"{_FRONTEND}MemberService/EraseUser": Kind(erase_user, 2),
     f"{_FRONTEND}MemberService/ExportUser": Kind(export_user),
     f"{_FRONTEND}MemberService/AnonymizeLoans": Kind(anonymize_no_loans, 1),
+    **{f"library.access.v1.AccessService/{method}": Kind(plan, 1) for method, plan in ACCESS_PLANS.items()},
     **{f"{_FRONTEND}CirculationService/{method}": Kind(*plan) for method, plan in DESK_PLANS.items()},
     f"{_FRONTEND}CirculationService/ListItems": Kind(
         listing(lambda desk: circulation_service_pb2.ListItemsRequest(book_id=desk.chance.choice(desk.shared).id))

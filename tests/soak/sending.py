@@ -42,6 +42,10 @@ CHANNEL_OPTIONS = [
 ]
 
 
+THROTTLED = "SIGN_IN_THROTTLED"
+"""The reason for which a sign-in has to wait after failures."""
+
+
 class Way(enum.Enum):
     """How a call is sent."""
 
@@ -118,7 +122,8 @@ class Sender:
     ) -> None:
         problem, is_slow = "", when[1] - when[0] > SLOW_SECONDS
         may_be_unavailable = is_slow or outcome.is_excused or self._library.was_disturbed(*when)
-        if outcome.status in NEVER or (outcome.status == "RESOURCE_EXHAUSTED" and not is_slow):
+        is_exhausted = outcome.status == "RESOURCE_EXHAUSTED" and outcome.reason != THROTTLED and not is_slow
+        if outcome.status in NEVER or is_exhausted:
             problem = "may never be"
         elif outcome.status == "DEADLINE_EXCEEDED" and way.is_patient:
             problem = f"hangs: no answer in {when[1] - when[0]:.0f} s"

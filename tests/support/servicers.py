@@ -107,5 +107,9 @@ class _NotingContext:
         self._context.set_trailing_metadata(metadata)
         self._trailing_metadata[:] = [metadata]
 
+    def peer(self) -> str:
+        """Return an address, which grpcio-testing does not have."""
+        return "ipv4:192.0.2.1:4711"
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)

@@ -30,7 +30,7 @@ class Session(peewee.Model):
     user_id = peewee.CharField(36)
     refresh_hash = peewee.CharField(64)  # of the newest token
     previous_hash = peewee.CharField(64)  # of the one before; empty for a session that was not refreshed yet
-    refresh_salt = peewee.CharField(64)  # from which, and from the token before, the newest one was made; or empty
+    refresh_salt = peewee.CharField(64, default="")  # from it and the token before, the newest one was made; or empty
     refresh_time = peewee.BigIntegerField()  # when the newest token was made
     create_time = peewee.BigIntegerField()
     expire_time = peewee.BigIntegerField()

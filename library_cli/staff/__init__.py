@@ -1,0 +1,1 @@
+"""Commands for the roles of the staff and for API tokens."""
