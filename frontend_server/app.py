@@ -21,7 +21,7 @@ from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Server, StopSignal, try_this
-from service_kit.settings import OPEN, TOKEN
+from service_kit.settings import TOKEN
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    access = AccessSettings(token_mode=settings.server.access != OPEN)
+    access = AccessSettings(token_mode=has_tokens, provider=settings.provider)
     served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock, added=sync.request_push)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -29,6 +29,11 @@ def connected(target: str) -> Iterator[grpc.Channel]:
         token()  # a session is refreshed now, so that its problem is the first one
     with connected_with(token, target) as channel:
         yield channel
+
+
+def connected_as_guest(target: str) -> AbstractContextManager[grpc.Channel]:
+    """Open a channel as `connected` does, without a token."""
+    return connected_with(None, target)
 
 
 @contextmanager

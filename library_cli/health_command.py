@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from library_cli.channel import connected, health_of
+from library_cli.channel import connected_as_guest, health_of
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at, is_http_url
 
@@ -24,7 +24,7 @@ def health_command(target: str) -> None:
         if is_http_url(target):
             health = health_at(target).status
         else:
-            with connected(target) as channel:
+            with connected_as_guest(target) as channel:
                 health = health_of(channel)
     except CallFailed as problem:
         raise click.ClickException(str(problem)) from problem

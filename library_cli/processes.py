@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from library_cli.channel import connected, health_of
+from library_cli.channel import connected_as_guest, health_of
 from library_cli.grpc_errors import CallFailed
 from library_cli.http_health import health_at
 from service_kit.private_files import open_to_append
@@ -207,7 +207,7 @@ def port_hint(name: str) -> str:
 def serves_grpc(address: str) -> bool:
     """Return whether the gRPC service at `address` is SERVING."""
     try:
-        with connected(address) as channel:
+        with connected_as_guest(address) as channel:
             return health_of(channel, timeout=2) == "SERVING"
     except CallFailed:
         return False

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from library.frontend.v1.sync_service_pb2 import SyncStatus
-from library_cli.channel import connected
+from library_cli.channel import connected_as_guest
 from library_cli.grpc_errors import CallFailed
 from library_cli.importing.reading.books import Books
 from library_cli.importing.sending import SAMPLE, book_count, import_rows
@@ -38,11 +38,24 @@ To use it, type in another terminal:
   {library} return dune ada@example.org
   {library} status
 
+{programs}"""
+
+FOR_PROGRAMS = """\
 For programs:
   grpcurl {grpcurl} {frontend} list
   grpcurl {grpcurl} -d '{{"page_size": 3}}' {frontend} library.frontend.v1.CatalogService/ListBooks
   curl {curl}'{rest}/v1/books?page_size=3'
 """
+
+SIGN_IN = """\
+The services check tokens. To make the first admin, type in another terminal:
+{variables}  {library} grant-role ada@example.org admin --first-name Ada --last-name Lovelace
+  {library} set-password ada@example.org
+  {library} login ada@example.org
+  {library} import --sample
+  {library} status
+
+{programs}"""
 
 
 @click.command("up", short_help="Run all services on this machine.")
@@ -86,10 +99,9 @@ def run(data_dir: Path) -> list[str]:
             click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
             click.echo(f"HTTP and JSON for both: {rest}, with a page to try it at {rest}/docs.")
             click.echo(f"Logs are in {data_dir.absolute()}. Ctrl-C stops all.\n")
-            click.echo(what_to_type(admin, frontend, rest))
-            with connected(frontend) as channel:
-                if warning := clock_warning(sync_status(channel)):
-                    click.echo(f"Warning: {warning}", err=True)
+            click.echo(what_to_type(admin, frontend, rest, data_dir))
+            if not checks_tokens(os.environ):
+                warn_of_clock(frontend)
             while True:
                 supervisor.wait(seconds=0.5)
         except Stopped:
@@ -100,6 +112,18 @@ def run(data_dir: Path) -> list[str]:
         finally:
             problems += supervisor.close()
     return problems
+
+
+def checks_tokens(variables: Mapping[str, str]) -> bool:
+    """Return whether a service will check tokens. This command has none: before a new library opens, nobody has one."""
+    return "token" in (variables.get(f"LIBRARY_{name.upper()}_ACCESS") for name in SERVICES)
+
+
+def warn_of_clock(frontend: str) -> None:
+    """Print a warning if the frontend does not lend because of its clock. Raises CallFailed."""
+    with connected_as_guest(frontend) as channel:
+        if warning := clock_warning(sync_status(channel)):
+            click.echo(f"Warning: {warning}", err=True)
 
 
 def tls_problem(variables: Mapping[str, str]) -> str:
@@ -116,7 +140,7 @@ def tls_problem(variables: Mapping[str, str]) -> str:
     )
 
 
-def what_to_type(admin: str, frontend: str, rest: str) -> str:
+def what_to_type(admin: str, frontend: str, rest: str, data_dir: Path) -> str:
     """Return the commands to try, with the path and the variables that a new terminal needs for them.
 
     `rest` is a URL, the others HOST:PORT.
@@ -127,17 +151,22 @@ def what_to_type(admin: str, frontend: str, rest: str) -> str:
         "LIBRARY_REST_URL": (rest, "http://127.0.0.1:8080"),
         "LIBRARY_CA": (chosen().ca, ""),
     }
+    if checks_tokens(os.environ):  # `library grant-role` opens the stores
+        for service in SERVICES:
+            variable = f"LIBRARY_{service.upper()}_DATABASE_URL"
+            if variable not in os.environ:
+                wanted[variable] = (f"sqlite:///{data_dir}/{service}.db", f"sqlite:///{DEFAULT_FOLDER}/{service}.db")
     set_here = [f"{name}={shlex.quote(here)}" for name, (here, default) in wanted.items() if here != default]
     variables = f"  export {' '.join(set_here)}\n" if set_here else ""
     ca = shlex.quote(chosen().ca)
-    return TRY_IT.format(
+    programs = FOR_PROGRAMS.format(
         frontend=frontend,
         rest=rest,
-        library=own_program(),
-        variables=variables,
         grpcurl=f"-cacert {ca}" if chosen().ca else "-plaintext",
         curl=f"--cacert {ca} " if rest.startswith("https:") else "",
     )
+    to_type = SIGN_IN if checks_tokens(os.environ) else TRY_IT
+    return to_type.format(library=own_program(), variables=variables, programs=programs)
 
 
 def own_program() -> str:
@@ -174,29 +203,38 @@ def open_library(supervisor: Supervisor, data_dir: Path, show: Callable[[str], N
     """Start admin and frontend, with the sample in a new store, and wait until patrons see the catalogue.
 
     Only a store that this start has made gets the sample: a catalogue that was emptied or restored stays as it is.
+    Services that check tokens get no sample, and their catalogue is not waited for.
 
     Returns the addresses of the admin and the frontend service. Raises CannotRun, Stopped and CallFailed.
     """
     show("Starting the admin service")
     settings = environment("admin", DATABASE_URL=f"sqlite:///{data_dir}/admin.db")
     admin = supervisor.start("admin", data_dir / "admin.log", settings, serves_grpc)
-    with connected(admin) as channel, SAMPLE.open("rb") as sample:
-        if supervisor.logged("admin", "serving")["store_is_new"] and book_count(channel) == 0:
-            show("Loading the sample catalogue")
-            for _outcomes in import_rows(channel, Books(sample)):
-                pass
-        books = book_count(channel)
+    books = None
+    if not checks_tokens(os.environ):
+        is_new = bool(supervisor.logged("admin", "serving")["store_is_new"])
+        books = loaded_books(admin, show, with_sample=is_new)
     show("Starting the frontend service")
     settings = environment(
         "frontend", DATABASE_URL=f"sqlite:///{data_dir}/frontend.db", ADMIN_TARGET=admin, ADMIN_CA=chosen().ca
     )
     frontend = supervisor.start("frontend", data_dir / "frontend.log", settings, serves_patrons)
-    if settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
+    if books is not None and settings["LIBRARY_FRONTEND_ADMIN_TARGET"] == admin:
         show("Waiting until the frontend service has the catalogue")
-        with connected(frontend) as channel:
+        with connected_as_guest(frontend) as channel:
             # Without a timeout: both services run, and the message above shows what this waits for.
             supervisor.wait_for(lambda: known_books(sync_status(channel)) >= books or None, "the catalogue", math.inf)
     return admin, frontend
+
+
+def loaded_books(admin: str, show: Callable[[str], None], *, with_sample: bool) -> int:
+    """Load the sample into an empty catalogue, if `with_sample`; return how many books there are. Raises CallFailed."""
+    with connected_as_guest(admin) as channel, SAMPLE.open("rb") as sample:
+        if with_sample and book_count(channel) == 0:
+            show("Loading the sample catalogue")
+            for _outcomes in import_rows(channel, Books(sample)):
+                pass
+        return book_count(channel)
 
 
 def known_books(status: SyncStatus) -> int:
@@ -209,7 +247,7 @@ def serves_patrons(address: str) -> bool:
     if serves_grpc(address):
         return True
     try:
-        with connected(address) as channel:
+        with connected_as_guest(address) as channel:
             return sync_status(channel).HasField("clock_behind")
     except CallFailed:
         return False

@@ -36,10 +36,10 @@ def _as_json(listed: Listed) -> dict[str, Any]:
     name, context, is_current = listed
     return {
         "name": name,
-        "inUse": is_current,
-        "frontendTarget": context.frontend_target,
-        "adminTarget": context.admin_target,
-        "restUrl": context.rest_url,
+        "in_use": is_current,
+        "frontend_target": context.frontend_target,
+        "admin_target": context.admin_target,
+        "rest_url": context.rest_url,
         "ca": context.ca,
         "token": _state(context),
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from library.access.v1.access_pb2 import ROLE_GUEST, Role
+from library.access.v1.access_pb2 import ROLE_GUEST
 from library.access.v1.access_service_pb2 import (
     CreateSessionRequest,
     EndSessionRequest,
@@ -21,11 +21,12 @@ from library_cli.access.chosen import chosen
 from library_cli.access.contexts import Context, Session, changing_contexts
 from library_cli.access.prompts import check_transport, plain_text_option, secret, stdin_option
 from library_cli.access.tokens import saved
-from library_cli.channel import ANSWER_SECONDS, connected, connected_with
+from library_cli.channel import ANSWER_SECONDS, connected, connected_as_guest, connected_with
 from library_cli.desk.refusals import ended_by_refusals
 from library_cli.grpc_errors import CallFailed
 from library_cli.options import admin_option, frontend_option, frontend_target_option
 from library_cli.plain_text import one_line
+from library_cli.staff.calls import role_text
 from library_cli.tables import as_json, json_option
 from library_cli.times import local_time
 from library_cli.transport import chosen as chosen_files
@@ -51,7 +52,7 @@ def login_command(
     Exit status: 0 when you are signed in; 1 when the service refused; 2 when it did not answer.
     """
     check_transport(frontend_target, allow_plain_text=allow_plain_text)
-    with ended_by_refusals(json_wanted=False), connected_with(None, frontend_target) as channel:
+    with ended_by_refusals(json_wanted=False), connected_as_guest(frontend_target) as channel:
         service = AccessServiceStub(channel)
         _check_mode(service, frontend_target)
         name = name or click.prompt("E-mail address or card number")
@@ -60,7 +61,7 @@ def login_command(
     _end(_save(session, frontend_target, admin_target))
     with ended_by_refusals(json_wanted=False), connected_with(lambda: session.access_token, frontend_target) as channel:
         identity = AccessServiceStub(channel).WhoAmI(WhoAmIRequest(), timeout=ANSWER_SECONDS)
-    click.echo(f"Signed in as {one_line(identity.display_name)}, with the role {role_name(identity.role)}.")
+    click.echo(f"Signed in as {one_line(identity.display_name)}, with the role {role_text(identity.role)}.")
 
 
 @click.command("logout", short_help="End the session of `library login`.")
@@ -106,7 +107,7 @@ def in_lines(identity: Identity) -> list[str]:
     """Return an identity in words."""
     if identity.role == ROLE_GUEST and not identity.display_name:
         return ["You are not signed in. A guest may search the catalogue. To sign in, run: library login"]
-    lines = [f"{one_line(identity.display_name) or 'Everybody'}, with the role {role_name(identity.role)}."]
+    lines = [f"{one_line(identity.display_name) or 'Everybody'}, with the role {role_text(identity.role)}."]
     if identity.user_id:
         lines.append(f"User: {identity.user_id}")
     if identity.override_reasons:
@@ -117,11 +118,6 @@ def in_lines(identity: Identity) -> list[str]:
     if identity.HasField("expire_time"):
         lines.append(f"The token is valid until {local_time(identity.expire_time)}.")
     return lines
-
-
-def role_name(role: Role.ValueType) -> str:
-    """Return the name of a role without its prefix: `LIBRARIAN`."""
-    return Role.Name(role).removeprefix("ROLE_") if role in Role.values() else str(role)
 
 
 def _check_mode(service: AccessServiceStub, target: str) -> None:
@@ -153,7 +149,7 @@ def _end(context: Context) -> str:
     if context.session is None:
         return ""
     try:
-        with connected_with(None, context.frontend_target) as channel:
+        with connected_as_guest(context.frontend_target) as channel:
             request = EndSessionRequest(refresh_token=context.session.refresh_token)
             AccessServiceStub(channel).EndSession(request, timeout=ANSWER_SECONDS)
     except CallFailed as failure:

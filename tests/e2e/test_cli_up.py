@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ from tests.support.crashes import copy_folder
 from tests.support.library_command import COMMAND, catalogue, environment, library
 from tests.support.processes import Servers
 from tests.support.stores import ENGINES, Engine, FreshDatabases
+from tests.support.waiting import wait_until
 
 
 class Up:
@@ -159,6 +161,40 @@ def test_up_opens_a_library_with_the_sample_and_closes_it_in_order(tmp_path: Pat
     for times in zip(*stopped, strict=True):
         assert list(times) == sorted(times)
     assert [len(times) for times in stopped] == [2, 2, 2]
+
+
+@pytest.mark.slow
+def test_up_with_tokens_explains_how_to_make_the_first_admin(tmp_path: Path, started: list[Up]) -> None:
+    up = Up(tmp_path / "data", LIBRARY_ADMIN_ACCESS="token", LIBRARY_FRONTEND_ACCESS="token")
+    started.append(up)
+    output = up.wait_until_open()
+    (exported,) = re.findall(r"^  export (.*)$", output, re.MULTILINE)
+    variables = dict(pair.split("=", 1) for pair in shlex.split(exported))
+    variables["LIBRARY_CONFIG_DIR"] = str(tmp_path / "config")
+
+    def type_in(command: str, *more: str, secrets: str = "") -> str:
+        (typed,) = re.findall(rf"^  library ({command}\b.*)$", output, re.MULTILINE)
+        done = subprocess.run(
+            [*COMMAND, *shlex.split(typed), *more],
+            env=environment(**variables),
+            input=secrets,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        return done.stdout if done.returncode == 0 else ""
+
+    secret = "a sentence that nobody guesses"
+    granted = type_in("grant-role")
+    found = re.search(r"until .*: (\S+)$", granted, re.MULTILINE)
+    assert found is not None, granted
+    assert type_in("set-password", "--password-stdin", secrets=f"{found[1]}\n{secret}\n")
+    assert type_in("login", "--password-stdin", secrets=f"{secret}\n").startswith("Signed in as Ada Lovelace")
+    # The user and the role go from one service to the other.
+    wait_until(lambda: bool(type_in("import")))
+    wait_until(lambda: bool(type_in("status")))
+    assert len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What callers need, in the OpenAPI document: by an option of the methods, whatever the contract calls its roles."""
+"""What callers need, in the OpenAPI document: by an option of the methods, with any names of roles."""
 
 from __future__ import annotations
 
