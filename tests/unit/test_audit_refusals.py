@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
 from library.access.v1.access_service_pb2 import CreateSessionRequest, Session
 from library.admin.v1.inventory_service_pb2 import BatchCreateItemsResponse
 from library.frontend.v1.circulation_service_pb2 import CheckOutRequest
@@ -43,6 +45,18 @@ def test_barcodes_and_card_numbers_are_objects() -> None:
 def test_no_name_and_no_secret_is_an_object() -> None:
     assert objects_of(CreateSessionRequest(name="ada@example.org", secret="correct horse")) == []
     assert objects_of(Session(id="s", user_id="u", access_token="t", refresh_token="s.t")) == ["s", "u"]
+
+
+def test_a_field_that_the_contract_redacts_is_no_object() -> None:
+    file = descriptor_pb2.FileDescriptorProto(name="audited.proto", package="audited", syntax="proto3")
+    message = file.message_type.add(name="Answer")
+    for number, (name, redacted) in enumerate({"user_id": False, "secret_id": True}.items(), 1):
+        field = message.field.add(name=name, number=number, type="TYPE_STRING", label="LABEL_OPTIONAL")
+        field.options.debug_redact = redacted
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    answer = message_factory.GetMessageClass(pool.FindMessageTypeByName("audited.Answer"))
+    assert objects_of(answer(user_id="u", secret_id="s")) == ["u"]
 
 
 def test_an_entry_has_a_limited_number_of_objects_of_a_limited_length() -> None:
