@@ -99,7 +99,8 @@ def test_a_flood_from_many_addresses_makes_few_entries_which_count_all_calls() -
     for number in range(10_000):
         clock.now = number / 100
         refusals.count(call(f"address {number % 777}", f"a.B/M{number % 13}"))
-        entries += refusals.due()
+        if number % 100 == 0:
+            entries += refusals.due()
     entries += refusals.due(everything=True)
     assert sum(entry.call_count for entry in entries) == 10_000
     assert len(entries) <= LIMITS.groups + 5
