@@ -160,7 +160,8 @@ clients: $(VENV)/develop.stamp ## Put grpcurl, Evans, grpcui (needs Go) and buf 
 
 .PHONY: generators
 generators: $(GENERATORS)/npm.stamp $(GENERATORS)/java.stamp $(GENERATORS)/python.stamp $(GENERATORS)/go.stamp
-generators: ## Install the generators and linters that tests/generators runs (needs Node.js, Java, Maven, Go; -k: those it can)
+generators: $(GENERATORS)/provider.stamp
+generators: ## Install the programs that tests/generators and tests/provider run (needs Node.js, Java, Maven, Go; -k: those it can)
 
 .PHONY: help
 help: ## Show this
@@ -198,6 +199,13 @@ $(GENERATORS)/npm.stamp: $(LISTS)/npm/package.json $(LISTS)/npm/package-lock.jso
 	mkdir -p $(GENERATORS)/npm
 	cp $^ $(GENERATORS)/npm
 	cd $(GENERATORS)/npm && npm ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(GENERATORS)/provider.stamp: $(wildcard tests/provider/*.json tests/provider/*.mjs)
+	$(call need,npm,nodejs npm)
+	mkdir -p $(GENERATORS)/provider
+	cp $^ $(GENERATORS)/provider
+	cd $(GENERATORS)/provider && npm ci --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(GENERATORS)/java.stamp: $(LISTS)/java/pom.xml

@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock)
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock, audit)
-    server.add(served, guard)
+    server.add(served, guard, settings.server.reflection)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
     log.info("listening", address=address, store=store.safe_url, try_this=try_this(address, tls))

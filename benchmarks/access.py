@@ -1,4 +1,4 @@
-"""GetBook in the mode `token` against the same call in the mode `open`: what it costs to know who calls."""
+"""GetBook in the mode `token` against the same call in the mode `open`: what it costs to know the caller."""
 
 from __future__ import annotations
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import click
 
 from frontend_server import app
 from frontend_server.access.account import find_or_enroll, new_code, show_account
 from frontend_server.access.keys import rotate_keys
+from frontend_server.access.provider import EMAIL, ProviderSettings
+from frontend_server.access.provider_keys import is_url
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.repair import find_damage, frontend_id, repair
@@ -50,6 +55,60 @@ def commands() -> None:
     """The library's frontend service: users enrol, browse and borrow."""
 
 
+class _Issuer(click.ParamType[str]):
+    name = "URL"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_url(value):
+            self.fail(f"{value!r} is not a URL with https. On this machine, http is possible.", param, ctx)
+        return str(value)
+
+
+def provider_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the settings of the OpenID provider, and pass them as `provider`: None if there is none."""
+
+    @setting(
+        PREFIX,
+        "--oidc-issuer",
+        type=_Issuer(),
+        default=None,
+        help="The issuer of the OpenID provider that users sign in with.  [default: none]",
+    )
+    @setting(
+        PREFIX,
+        "--oidc-client-id",
+        metavar="ID",
+        default=None,
+        help="The client id of the library at the OpenID provider.  [default: none]",
+    )
+    @setting(
+        PREFIX,
+        "--oidc-claim",
+        metavar="NAME",
+        default=EMAIL,
+        help="The claim of ID tokens with the e-mail address or the card number of the user.",
+    )
+    @setting(
+        PREFIX,
+        "--oidc-scopes",
+        metavar="SCOPES",
+        default="openid email",
+        help="What clients ask the OpenID provider for, so that the claim is in ID tokens.",
+    )
+    @functools.wraps(command)
+    def with_provider(
+        *, oidc_issuer: str | None, oidc_client_id: str | None, oidc_claim: str, oidc_scopes: str, **others: Any
+    ) -> None:
+        if bool(oidc_issuer) != bool(oidc_client_id):
+            raise click.UsageError("--oidc-issuer and --oidc-client-id go together.")
+        provider = None
+        if oidc_issuer and oidc_client_id:
+            provider = ProviderSettings(oidc_issuer, oidc_client_id, oidc_claim, oidc_scopes)
+        command(provider=provider, **others)
+
+    return with_provider
+
+
 @commands.command()
 @store_server_settings(PREFIX, listen="127.0.0.1:50051", database_url=DATABASE_URL)
 @setting(PREFIX, "--admin-target", default="127.0.0.1:50052", help="HOST:PORT of the admin service.")
@@ -75,6 +134,7 @@ def commands() -> None:
     default="0.20 EUR",
     help="The fine for each day that a book is late, until the rule for everything is changed.",
 )
+@provider_settings
 def serve(
     server: ServerSettings,
     admin_target: str,
@@ -82,12 +142,13 @@ def serve(
     sync_interval: float,
     loan_limit: int,
     daily_fine: DailyFine,
+    provider: ProviderSettings | None,
 ) -> None:
     """Migrate the store, sync with the admin, and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
     sync = SyncSettings(admin_target, sync_interval, admin_tls=admin_tls)
-    app.run(Settings(server, LendingRules(loan_limit, daily_fine), sync))
+    app.run(Settings(server, LendingRules(loan_limit, daily_fine), sync, provider))
 
 
 @commands.command(name="migrate")
@@ -128,24 +189,6 @@ def accept_clock(database_url: str, yes: bool) -> None:
         click.echo("Books are lent again. Loans made while the clock was wrong keep their times.")
 
 
-@commands.command(name="rotate-keys")
-@DATABASE
-@click.option("--retire-now", is_flag=True, help="End all access tokens at once: their key may be known to others.")
-def rotate(database_url: str, retire_now: bool) -> None:
-    """Make a new key for access tokens. The service may run.
-
-    The new key signs once the admin service has it. The key before it remains valid until its last token has expired,
-    so nobody has to sign in again. With --retire-now all other keys are retired at once; clients refresh
-    their sessions with the refresh tokens, which remain valid.
-    """
-    with closing(open_store(database_url, schema=SCHEMA)) as store:
-        migrate(store, MIGRATIONS)
-        bind(store)
-        with store.explained("write to {}"):
-            key_id = rotate_keys(store, system_clock, retire_now=retire_now)
-        click.echo(f"The new key: {key_id}")
-
-
 @commands.command()
 @DATABASE
 @click.argument("name")
@@ -166,6 +209,24 @@ def account(database_url: str, name: str, first_name: str, last_name: str, with_
             user = find_or_enroll(store, name, first_name, last_name, system_clock)
             code = new_code(store, user.id, system_clock) if with_code else None
     show_account(user, code, as_json=as_json)
+
+
+@commands.command(name="rotate-keys")
+@DATABASE
+@click.option("--retire-now", is_flag=True, help="End all access tokens at once: their key may be known to others.")
+def rotate(database_url: str, retire_now: bool) -> None:
+    """Make a new key for access tokens. The service may run.
+
+    The new key signs once the admin service has it. The key before it remains valid until its last token has expired,
+    so nobody has to sign in again. With --retire-now all other keys are retired at once; clients refresh
+    their sessions with the refresh tokens, which remain valid.
+    """
+    with closing(open_store(database_url, schema=SCHEMA)) as store:
+        migrate(store, MIGRATIONS)
+        bind(store)
+        with store.explained("write to {}"):
+            key_id = rotate_keys(store, system_clock, retire_now=retire_now)
+        click.echo(f"The new key: {key_id}")
 
 
 @commands.command(name="check-store")

@@ -21,7 +21,7 @@ from service_kit.damage import refuse_damaged
 from service_kit.logs import logger
 from service_kit.migrations import migrate, migrate_restored
 from service_kit.server import Server, StopSignal, try_this
-from service_kit.settings import OPEN, TOKEN
+from service_kit.settings import TOKEN
 from service_kit.store import Store
 
 log = logger(__name__)
@@ -45,12 +45,12 @@ def run(settings: Settings) -> None:
             server.report(name, serves=is_right)
 
     clock.report = report_clock
-    access = AccessSettings(token_mode=settings.server.access != OPEN)
+    access = AccessSettings(token_mode=has_tokens, provider=settings.provider)
     served = services(store, settings.rules, clock, sync, access)
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock, added=sync.request_push)
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store), system_clock, audit)
-    server.add(served, guard)
+    server.add(served, guard, settings.server.reflection)
     server.report_store(store, WRITING_SERVICES)
     address = server.listen(settings.server.listen, tls)
     log.info("listening", address=address, store=store.safe_url, try_this=try_this(address, tls))

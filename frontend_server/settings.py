@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from frontend_server.access.provider import ProviderSettings
 from frontend_server.circulation.rules import LendingRules
 from frontend_server.sync.sync import SyncSettings
 from service_kit.store_settings import ServerSettings
@@ -16,3 +17,5 @@ class Settings:
     server: ServerSettings
     rules: LendingRules
     sync: SyncSettings
+    provider: ProviderSettings | None = None
+    """The OpenID provider with which users can sign in."""

@@ -38,6 +38,7 @@ MODULES = {
     "grant-role": "staff.grant_role",
     "report": "reports.command",
     "history": "reports.history",
+    "audit": "reports.audit",
     "login": "access.sign_in",
     "logout": "access.sign_in",
     "whoami": "access.sign_in",
@@ -113,10 +114,12 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, context: str, ca: str, client_cert: Path | None, client_key: Path | None) -> None:
     """Run and look after a lending library."""
+    chosen().asked = context
+    if ctx.invoked_subcommand != "up":  # it calls the services that it starts, and not those of a context
+        ca = ca or chosen().context().ca
     if bool(client_cert) != bool(client_key) or (client_cert and not ca):
         raise click.UsageError("--client-cert and --client-key are required together, and with --ca.")
-    chosen().asked = context
-    choose(ClientFiles(ca or chosen().context().ca, client_cert, client_key))
+    choose(ClientFiles(ca, client_cert, client_key))
     ctx.call_on_close(lambda: choose(ClientFiles()))  # tests run several commands in a process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -106,6 +106,10 @@ def commands() -> None:
     default=10.0,
     help="Seconds between two reads of the contract of a gRPC server.",
 )
+@file_setting(
+    "--reflection-token-file",
+    "A file with an API token, with which the contract is read.  [default: none]",
+)
 @setting(
     "--title",
     type=title,
@@ -163,6 +167,7 @@ def serve(
     cors_origin: tuple[str, ...],
     allowed_host: tuple[str, ...],
     contract_interval: float,
+    reflection_token_file: Path | None,
     title: str,
     contact: str | None,
     public_url: str | None,
@@ -180,7 +185,7 @@ def serve(
         Limits(timeout, body_bytes, stream_bytes, concurrent_calls),
         cors_origin,
         allowed_host,
-        Learning(contract_interval),
+        Learning(contract_interval, token_file=reflection_token_file),
         About(title, contact or "", public_url or ""),
         grace,
         serving_files(tls_cert, tls_key, tls_client_ca),

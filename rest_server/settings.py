@@ -39,6 +39,8 @@ class Learning:
     """For all answers of one read."""
     most_files: int = 2_000
     """Files in one read."""
+    token_file: Path | None = None
+    """A file with a token, for targets that let only callers with one read their contract."""
     most_bytes: int = 8 * 1024 * 1024
     """In all files of one read. Types take up to sixty times the memory of their files, and seconds for each MB."""
 

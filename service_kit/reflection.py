@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,18 +13,22 @@ from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from service_kit.calls.steps.authentication import authenticate
 from service_kit.calls.steps.errors import send_errors
 from service_kit.calls.steps.faults import translate_faults
 from service_kit.calls.steps.outcomes import log_outcomes
+from service_kit.calls.steps.readiness import refuse_until_ready
 from service_kit.calls.steps.step import Method
 from service_kit.calls.steps.streams import read_streams_to_their_end
 from service_kit.servicer import with_steps
 
 V1ALPHA, V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 
-_METHOD = Method("ServerReflectionInfo", request_streaming=True, response_streaming=True, is_read=True)
-_STEPS = (send_errors, log_outcomes, translate_faults, read_streams_to_their_end)
+_STEPS = (send_errors, log_outcomes, translate_faults)
+_READ_STEPS = (*_STEPS, read_streams_to_their_end)
 """Without readiness: the contract can be read while the store is migrated."""
+_CHECKED_STEPS = (*_STEPS, refuse_until_ready, authenticate, read_streams_to_their_end)
+"""The store knows who may read the contract."""
 
 # The types of error details. They are also in the pool by this import, for clients that ask for them by name.
 _DETAILS = error_details_pb2.DESCRIPTOR
@@ -82,8 +87,13 @@ def _with_details(file: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.Fi
     return file
 
 
-def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: bytes) -> None:
-    """Serve both versions of reflection.
+def add_reflection(
+    server: grpc.Server,
+    service_names: Iterable[str],
+    contract: bytes,
+    check: Callable[[grpc.ServicerContext], object] | None = None,
+) -> None:
+    """Serve both versions of reflection. `check` raises a `ServiceError` for a call without a valid token.
 
     `contract` is a serialized FileDescriptorSet with source info. grpcio-reflection has only v1alpha, which Evans asks
     for; v1, which grpcurl and buf ask for, has the same messages under another package.
@@ -92,7 +102,11 @@ def add_reflection(server: grpc.Server, service_names: Iterable[str], contract: 
     names = [*service_names, f"{V1}.ServerReflection", f"{V1ALPHA}.ServerReflection"]
     servicer = _CommentedReflection(names, contract)
 
-    answer = functools.partial(with_steps(_CommentedReflection.ServerReflectionInfo, _METHOD, _STEPS), servicer)
+    method = Method("ServerReflectionInfo", request_streaming=True, response_streaming=True, is_read=True)
+    if check is not None:
+        method = replace(method, authenticate=lambda _servicer, _requests, context: check(context))
+    steps = _READ_STEPS if check is None else _CHECKED_STEPS
+    answer = functools.partial(with_steps(_CommentedReflection.ServerReflectionInfo, method, steps), servicer)
     handler = grpc.stream_stream_rpc_method_handler(
         answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,

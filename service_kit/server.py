@@ -25,6 +25,7 @@ from service_kit.health import NOT_SERVING, SERVICE_NAME, SERVING, Health
 from service_kit.logs import logger
 from service_kit.open_files import most_connections
 from service_kit.reflection import add_reflection
+from service_kit.settings import CLOSED, OPEN, SIGNED_IN
 from service_kit.store import Store
 from service_kit.tls import ServerTls
 
@@ -157,8 +158,11 @@ class Server:
             apart=lane(Lane("calls of another service of the library", APART_CALLS, APART_THREADS), long),
         )
 
-    def add(self, services: Iterable[Service], guard: Guard | None = None) -> None:
-        """Serve these services, health and reflection. The guard decides who may call the services."""
+    def add(self, services: Iterable[Service], guard: Guard | None = None, reflection: str = OPEN) -> None:
+        """Serve these services, health and reflection. The guard decides who may call the services.
+
+        `reflection` is OPEN, CLOSED, or SIGNED_IN for callers who have a token that the guard accepts.
+        """
         for service in services:
             service.servicer.guard = guard
             service.add(service.servicer, self.grpc)
@@ -166,7 +170,9 @@ class Server:
             if service.is_apart:
                 self._preparing.set_apart(service.descriptor.full_name)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        add_reflection(self.grpc, [*self._names, SERVICE_NAME], self._contract)
+        if reflection != CLOSED:
+            check = guard.check_signed_in if guard is not None and reflection == SIGNED_IN else None
+            add_reflection(self.grpc, [*self._names, SERVICE_NAME], self._contract, check)
         self._report()
 
     def listen(self, address: str, tls: ServerTls | None = None) -> str:

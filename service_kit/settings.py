@@ -15,6 +15,9 @@ from service_kit.tls import ChannelTls
 OPEN, TOKEN = "open", "token"
 """The values of `--access`."""
 
+SIGNED_IN, CLOSED = "signed-in", "closed"
+"""Values of `--reflection`, next to `OPEN`."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -64,6 +67,13 @@ def server_settings(prefix: str, listen: str) -> Callable[[Command], Command]:
             is_flag=True,
             default=False,
             help="In the mode token, let other machines connect without TLS.",
+        ),
+        setting(
+            prefix,
+            "--reflection",
+            type=click.Choice([OPEN, SIGNED_IN, CLOSED]),
+            default=OPEN,
+            help="Who may read the contract by server reflection: everybody, callers with a valid token, or nobody.",
         ),
         log_settings(prefix),
     ]

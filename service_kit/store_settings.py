@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from service_kit.addresses import ListenRefused, is_reached_by_others
 from service_kit.logs import set_up_logs
 from service_kit.server import Limits
-from service_kit.settings import OPEN, as_json, server_settings, setting
+from service_kit.settings import OPEN, SIGNED_IN, as_json, server_settings, setting
 from service_kit.store import Store, open_store
 from service_kit.store_checks import Schema
 from service_kit.tls import ChannelTls, ServerTls
@@ -41,6 +41,8 @@ class ServerSettings:
     """Whether the server starts in the mode `open` although other machines can connect."""
     allow_plain_text: bool = False
     """Whether passwords and tokens may pass between machines in plain text in the mode `token`."""
+    reflection: str = OPEN
+    """Who may read the contract by server reflection: `open`, `signed-in` or `closed`."""
     log_level: str = "info"
     log_format: str = "auto"
     tls_cert: Path | None = None
@@ -60,6 +62,8 @@ class ServerSettings:
 
         That is: anyone on the network could call every method, or read the passwords and tokens of others.
         """
+        if self.access == OPEN and self.reflection == SIGNED_IN:
+            raise ListenRefused("--reflection signed-in is for --access token: in the mode `open` nobody signs in.")
         if self.access == OPEN and not self.allow_open and is_reached_by_others(self.listen):
             raise ListenRefused(
                 f"{self.listen} can be reached from other machines, and in the mode `open` anyone there could read and "

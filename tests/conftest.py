@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from service_kit.logs import set_up_logs
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
 from tests.support.forked_servers import Forkery
+from tests.support.made_secrets import leaks
 from tests.support.postgresql import PostgresqlServer, running_postgresql
 from tests.support.processes import Servers
 from tests.support.rest import RestServers
@@ -23,6 +25,9 @@ from tests.support.watchdog import Watchdog, remove_abandoned_folders
 
 WATCHDOG = pytest.StashKey[Watchdog]()
 HAS_PASSED = pytest.StashKey[bool]()
+FOUND_LEAKS = pytest.StashKey[list[str]]()
+LEAKS = "leaks"
+"""Where a worker leaves what it has found for the main process."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,8 +48,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Note whether tests failed. The folders of a worker are inside those of the main process, which decides."""
-    session.config.stash[HAS_PASSED] = exitstatus == 0 and not hasattr(session.config, "workerinput")
+    """Look for leaks of secrets. Note whether tests failed.
+
+    The folders of a worker are inside those of the main process, which decides.
+    """
+    config = session.config
+    found = leaks(config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+    if hasattr(config, "workerinput"):
+        config.workeroutput[LEAKS] = found  # type: ignore[attr-defined]
+    config.stash.setdefault(FOUND_LEAKS, []).extend(found)
+    if config.stash[FOUND_LEAKS]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    config.stash[HAS_PASSED] = session.exitstatus == exitstatus == 0 and not hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take the leaks that a worker has found."""
+    node.config.stash.setdefault(FOUND_LEAKS, []).extend(getattr(node, "workeroutput", {}).get(LEAKS, ()))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -55,7 +76,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the clients that are missing: a green run did not test with them."""
+    """Name leaks of secrets, and the clients that are missing: a green run did not test with them."""
+    for leak in terminalreporter.config.stash.get(FOUND_LEAKS, ()):
+        terminalreporter.line(f"LEAK: {leak}", red=True)
     skips = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     untried = sorted({skip[skip.index(NOT_TRIED) :].strip("')\"") for skip in skips if NOT_TRIED in skip})
     if untried:

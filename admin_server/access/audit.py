@@ -23,6 +23,9 @@ DAYS_KEPT = 400
 
 CLEANUP_ROWS = 500
 
+OWN_METHODS = ("library.admin.", "library.sync.")
+"""How the names of this service's methods begin."""
+
 COLUMNS = ("id", "time", "result", "caller_user_id", "credential_id", "address", "objects", "message", "revision")
 INSERT = Statement(AuditEntry.insert(**{name: param(name) for name in COLUMNS}).returning(AuditEntry.key))
 INSERT_OBJECT = Statement(AuditObject.insert(object=param("object"), entry_key=param("entry_key")))
@@ -62,9 +65,16 @@ def entry_columns(entry: audit_pb2.AuditEntry) -> dict[str, Any]:
 
 
 def entry_problems(entry: audit_pb2.AuditEntry) -> list[str]:
-    """Return why an entry of the frontend cannot be recorded: it must not replace one of this service."""
-    own = AuditEntry.select().where(AuditEntry.id == entry.id, AuditEntry.revision == 0)
-    return ["id is that of an entry of the admin service"] if own.exists() else []
+    """Return why an entry of the frontend cannot be recorded. It must not pass for one of this service.
+
+    A repair of the store sets revisions to 0, also that of a frontend's entry. So the method shows whose it is.
+    """
+    if entry.method.startswith(OWN_METHODS):
+        return ["method is one of the admin service"]
+    query = AuditEntry.select(AuditEntry.message).where(AuditEntry.id == entry.id, AuditEntry.revision == 0)
+    methods = [audit_pb2.AuditEntry.FromString(bytes(message)).method for (message,) in tuples(query)]
+    is_own = any(not method or method.startswith(OWN_METHODS) for method in methods)
+    return ["id is that of an entry of the admin service"] if is_own else []
 
 
 def index_entries(entries: Sequence[audit_pb2.AuditEntry]) -> None:

@@ -46,7 +46,7 @@ def parse(token: str) -> jws.CompactSignature:
         signed = jws.extract_compact(token.encode())
     except Exception as error:  # anybody can send any text, and the parser raises errors of many kinds
         raise IdTokenRefused("it is not a token") from error
-    headers = signed.headers()
+    headers: object = signed.headers()  # of any type, in fact
     if not isinstance(headers, dict) or headers.get("alg") not in ALGORITHMS or "crit" in headers:
         raise IdTokenRefused("it has another algorithm")
     if not isinstance(headers.get("kid", ""), str):

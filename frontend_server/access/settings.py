@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from frontend_server.access.passwords import HashCost
+from frontend_server.access.provider import ProviderSettings
 
 
 @dataclass(frozen=True)
@@ -13,4 +14,6 @@ class AccessSettings:
 
     token_mode: bool = False
     """Whether tokens are checked at all."""
+    provider: ProviderSettings | None = None
+    """The OpenID provider that the library trusts."""
     hash_cost: HashCost = field(default_factory=HashCost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frontend_server.access.sessions import end_sessions_of
+from frontend_server.access.standing import check_standing
 from frontend_server.members.accounts import (
     facts,
     locked_user,
@@ -41,6 +42,7 @@ from library.v1.history_pb2 import (
     HISTORY_EVENT_USER_UPDATED,
 )
 from library.v1.user_pb2 import USER_STATE_CLOSED
+from library_domain.access.callers import ANYBODY, Caller
 from library_domain.errors import UserNotFound
 from library_domain.users import own_columns, queried_card_number, queried_email_key, user_query
 from service_kit.clock import Clock
@@ -115,10 +117,10 @@ def _exact(query: str) -> Any:
     return User.card_number == number if number else None
 
 
-def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_pb2.User:
+def update_user(store: Store, request: UpdateUserRequest, clock: Clock, caller: Caller = ANYBODY) -> user_pb2.User:
     """Change the fields that the mask names; with an etag only the version that it identifies.
 
-    Raises `FieldInvalid`, `CardNumberTaken`, `EmailTaken`, and the refusals of `change_refusals`.
+    Raises `FieldInvalid`, `CardNumberTaken`, `EmailTaken`, `RoleRequired`, and the refusals of `change_refusals`.
     """
     check_update(request)
     user = request.user
@@ -126,6 +128,7 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
     values = own_fields(user, names)
 
     def update() -> user_pb2.User:
+        check_standing(caller, user_id, may_be_own=True)
         row = locked_user(store, user_id)
         raise_if_refused(change_refusals(facts(row), user.etag))
         before = own_values(row)
@@ -145,13 +148,14 @@ def update_user(store: Store, request: UpdateUserRequest, clock: Clock) -> user_
         return unless_taken(store, values, user_id, lambda: once(store, request, user_pb2.User, update, clock))
 
 
-def close_user(store: Store, request: CloseUserRequest, clock: Clock) -> user_pb2.User:
+def close_user(store: Store, request: CloseUserRequest, clock: Clock, caller: Caller = ANYBODY) -> user_pb2.User:
     """Close a user's account. The row is kept for its loans and for the admin. Closing it again changes nothing.
 
     The row is locked before its loans are counted, so a concurrent check-out is either counted or refused.
     """
 
     def close() -> user_pb2.User:
+        check_standing(caller, request.id.lower(), may_be_own=True)
         row = locked_user(store, request.id)
         if row.state == USER_STATE_CLOSED:
             return message(row)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from frontend_server.access import audit
+from frontend_server.access.standing import check_standing
 from frontend_server.access.stored import forget_sign_in, stored_sign_in
 from frontend_server.history.entries import forget_user, forget_user_of_loans
 from frontend_server.members.accounts import facts, locked_user, message, update_row
@@ -23,6 +24,7 @@ from library.frontend.v1.member_service_pb2 import (
 from library.v1 import user_pb2
 from library.v1.history_pb2 import HISTORY_EVENT_USER_ERASED
 from library.v1.user_pb2 import USER_STATE_CLOSED
+from library_domain.access.callers import ANYBODY, Caller
 from library_domain.errors import UserNotFound
 from library_domain.history import history_message
 from library_domain.loans import loan_message
@@ -98,10 +100,11 @@ def _filled(
     return response
 
 
-def erase_user(store: Store, request: EraseUserRequest, clock: Clock) -> user_pb2.User:
-    """Erase the personal data of a user. Raises `UserNotFound` and `UserHasLoans`."""
+def erase_user(store: Store, request: EraseUserRequest, clock: Clock, caller: Caller = ANYBODY) -> user_pb2.User:
+    """Erase the personal data of a user. Raises `UserNotFound`, `UserHasLoans` and `RoleRequired`."""
 
     def erase() -> user_pb2.User:
+        check_standing(caller, request.user_id.lower(), may_be_own=True)
         lock_sync_state(store)
         audit.lock_entries_about(store, request.user_id)
         for model in (HistoryEntry, Loan):

@@ -9,6 +9,7 @@ from frontend_server.access.cleanup import Cleanup
 from frontend_server.access.identity import identity
 from frontend_server.access.keys import Signer, list_signing_keys
 from frontend_server.access.passwords import Passwords
+from frontend_server.access.provider import ProviderSignIn
 from frontend_server.access.sessions import Sessions
 from frontend_server.access.settings import AccessSettings
 from frontend_server.access.sign_in import SignIn, check_set_password
@@ -16,7 +17,6 @@ from frontend_server.watched_clock import WatchedClock
 from library.access.v1 import access_service_pb2 as pb
 from library.access.v1 import access_service_pb2_grpc
 from library_domain.access.callers import Caller, caller_of, set_caller
-from library_domain.access.errors import ProviderNotSetUp
 from library_domain.access.guard import AccessGuard
 from service_kit.calls.addresses import client_address
 from service_kit.servicer import instrument_servicer
@@ -41,6 +41,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         self._store, self._clock, self._settings = store, clock, settings
         self._sessions = Sessions(store, Signer(store, clock.now).sign, clock.now)
         self._sign_in = SignIn(store, Passwords(settings.hash_cost), self._sessions, clock.now)
+        self._provider = ProviderSignIn(store, settings.provider, self._sign_in.open_session, clock.now)
         self._cleanup = Cleanup(store, clock.now)
 
     def CreateSession(self, request: pb.CreateSessionRequest, context: grpc.ServicerContext) -> pb.Session:
@@ -52,7 +53,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
     def CreateProviderSession(
         self, request: pb.CreateProviderSessionRequest, context: grpc.ServicerContext
     ) -> pb.Session:
-        raise ProviderNotSetUp
+        return _noted(self._provider.create_session(request), context)
 
     def RefreshSession(self, request: pb.RefreshSessionRequest, context: grpc.ServicerContext) -> pb.Session:
         return _noted(self._sessions.refresh(request.refresh_token), context)
@@ -85,7 +86,7 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         return pb.ListSigningKeysResponse(keys=list_signing_keys(self._store, self._clock.now))
 
     def GetSignInOptions(self, request: pb.GetSignInOptionsRequest, context: grpc.ServicerContext) -> pb.SignInOptions:
-        return pb.SignInOptions(token_mode=self._settings.token_mode)
+        return pb.SignInOptions(token_mode=self._settings.token_mode, provider=self._provider.shown())
 
     def _forget_user(self, user_id: str) -> None:
         if self.guard is not None:

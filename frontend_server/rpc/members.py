@@ -9,6 +9,7 @@ from frontend_server.sync.sync import Sync
 from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import member_service_pb2, member_service_pb2_grpc
 from library.v1 import user_pb2
+from library_domain.access.callers import caller_of
 from library_domain.users import check_user_query
 from service_kit.clock import micros
 from service_kit.id_prefixes import check_id_prefix
@@ -49,10 +50,10 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return member_service_pb2.ListUsersResponse(users=users, next_page_token=token)
 
     def UpdateUser(self, request: member_service_pb2.UpdateUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        return self._changed(members.update_user(self._store, request, self._clock.now))
+        return self._changed(members.update_user(self._store, request, self._clock.now, caller_of(context)))
 
     def CloseUser(self, request: member_service_pb2.CloseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        return self._changed(members.close_user(self._store, request, self._clock.now))
+        return self._changed(members.close_user(self._store, request, self._clock.now, caller_of(context)))
 
     def BlockUser(self, request: member_service_pb2.BlockUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         return self._changed(blocks.block_user(self._store, request, self._clock.now))
@@ -68,7 +69,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
         return privacy.export_user(self._store, request, self._clock.now)
 
     def EraseUser(self, request: member_service_pb2.EraseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
-        return self._changed(privacy.erase_user(self._store, request, self._clock.now))
+        return self._changed(privacy.erase_user(self._store, request, self._clock.now, caller_of(context)))
 
     def AnonymizeLoans(
         self, request: member_service_pb2.AnonymizeLoansRequest, context: grpc.ServicerContext

@@ -42,7 +42,7 @@ def connect(
         target: The server.
         timeout: The seconds for a call with all its attempts, unless the call has its own `timeout`.
         attempts: The most times that a call is sent. With 1, no call is retried.
-        credentials: For TLS; without them calls are plain text.
+        credentials: For TLS, such as `grpc.ssl_channel_credentials(ca)`; without them calls are plain text.
         token: Sent with each call, or a function that returns it. Use TLS for a token that leaves this machine.
     """
     if credentials is None:

@@ -34,7 +34,7 @@ class DeskFields:
         return STAFF in request.fields_by_name or OVERRIDES in request.fields_by_name
 
     def apply(self, request: Any, caller: Caller) -> None:
-        """Write who the caller is, whatever the request says, and check which refusals the caller overrides.
+        """Set `staff` to the name of the caller, and check which refusals the caller overrides.
 
         Raises:
             OverrideNotPermitted: The caller may not override one of them.

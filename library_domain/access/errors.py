@@ -26,7 +26,7 @@ class SignInRequired(Unauthenticated):
 
 
 class TokenInvalid(Unauthenticated):
-    """The token is not valid, whatever the reason: the client does not learn more than that."""
+    """The token is not valid. The client does not learn why."""
 
     reason = "TOKEN_INVALID"
     message = "The token of this call is not valid, or no longer; refresh the session, or sign in again."

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from library.access.v1.access_pb2 import ROLE_PATRON, ROLE_SERVICE
@@ -83,6 +84,13 @@ class AccessGuard:
             self._check_request(rule, call.request, caller)
         if self._audit is not None:
             self._audit.admitted(method, call, caller)
+
+    def check_signed_in(self, context: grpc.ServicerContext) -> None:
+        """Raise `SignInRequired` or `TokenInvalid` unless a call has a valid token: of any role, or of a program."""
+        token = bearer_token(context.invocation_metadata())
+        if not token:
+            raise SignInRequired
+        self._callers.of(token)
 
     def done(self, method: Method, call: MethodCall) -> None:
         """Note that a call was answered."""

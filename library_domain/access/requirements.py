@@ -1,11 +1,10 @@
-"""What each method needs of its callers, as the option `library.access.v1.access` in the contract says."""
+"""What each method needs of its callers: its option `library.access.v1.access` in the contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 
 from library.access.v1 import access_pb2
 from library.access.v1.access_pb2 import OwnKind, Role
@@ -40,15 +39,3 @@ def requirement_of(method: MethodDescriptor) -> Requirement:
         raise RequirementMissing(f"{method.full_name} has no option (library.access.v1.access), or one without a role")
     own = tuple(OwnPath(tuple(field.path.split(".")), field.kind) for field in access.own)
     return Requirement(access.role, own, frozenset(access.own_paths))
-
-
-def requirements_of(services: Iterable[ServiceDescriptor]) -> dict[str, Requirement]:
-    """Return what the methods of some services need, by their full names as in `package.Service/Method`.
-
-    Raises `RequirementMissing`.
-    """
-    return {
-        f"{service.full_name}/{method.name}": requirement_of(method)
-        for service in services
-        for method in service.methods
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,8 @@ from rest_server.settings import Learning
 
 PLUMBING = "grpc."
 """Prefix of gRPC's own services (health, reflection), which are left out."""
+
+_TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
 class ContractUnread(Exception):
@@ -38,17 +41,32 @@ class Description:
 def describe(channel: grpc.Channel, learning: Learning) -> Description:
     """Read the description. Blocks until it is complete or the channel is closed. Raises ContractUnread."""
     answers = _Answers(learning)
+    metadata = _token_metadata(learning)
     try:
         try:
-            return _described(channel, _Asking("v1alpha", answers))
+            return _described(channel, _Asking("v1alpha", answers, metadata))
         except grpc.RpcError as error:
             if _code(error) is not grpc.StatusCode.UNIMPLEMENTED:
                 raise
-            return _described(channel, _Asking("v1", answers))
+            return _described(channel, _Asking("v1", answers, metadata))
     except grpc.RpcError as error:
         raise ContractUnread(f"{_code(error).name}: {getattr(error, 'details', str)()}") from error
     except KeyError as error:
         raise ContractUnread(f"its reflection refers to what it lacks: {error}") from error
+
+
+def _token_metadata(learning: Learning) -> tuple[tuple[str, str], ...]:
+    """Return the metadata with the token. The file is read each time, as it can be replaced. Raises ContractUnread."""
+    if learning.token_file is None:
+        return ()
+    try:
+        token = learning.token_file.read_text().strip()
+    except (OSError, UnicodeError) as error:
+        problem = getattr(error, "strerror", None) or "it is not a text"
+        raise ContractUnread(f"{learning.token_file} cannot be read: {problem}") from None
+    if not _TOKEN.fullmatch(token):
+        raise ContractUnread(f"{learning.token_file} does not contain a token, on one line")
+    return (("authorization", f"Bearer {token}"),)
 
 
 def _described(channel: grpc.Channel, asking: _Asking) -> Description:
@@ -150,12 +168,12 @@ class _Asking(grpc.StreamStreamClientInterceptor):
     messages.
     """
 
-    def __init__(self, version: str, answers: _Answers) -> None:
+    def __init__(self, version: str, answers: _Answers, metadata: tuple[tuple[str, str], ...]) -> None:
         self._method = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
-        self._answers = answers
+        self._answers, self._metadata = answers, metadata
 
     def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
         details = client_call_details
         seconds = self._answers.seconds_left()
-        asked = _Details(self._method, seconds, details.metadata, details.credentials, None, None)
+        asked = _Details(self._method, seconds, self._metadata, details.credentials, None, None)
         return self._answers.bounded(continuation(asked, request_iterator))

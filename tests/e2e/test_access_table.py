@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -23,8 +23,8 @@ from tests.support.clients import CREDENTIALS
 from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases
 
-UNSERVED = ("library.admin.v1.StaffService",)
-SERVED = [method for method in METHODS if not method.name.startswith(UNSERVED)]
+LASTING = [method for method in METHODS if method.descriptor.name != "EndUserSessions"]
+"""Without the method that ends the sessions of the other tests."""
 
 FOR_GUESTS = {
     "library.access.v1.AccessService": {
@@ -65,9 +65,11 @@ def call(token_servers: TokenServers) -> Call:
     return made
 
 
-def differences(call: Call, expected: Callable[[ContractMethod], str], token: str) -> dict[str, str]:
+def differences(
+    call: Call, expected: Callable[[ContractMethod], str], token: str, methods: Sequence[ContractMethod] = METHODS
+) -> dict[str, str]:
     """Call every method with a token; return the answers that were not as expected."""
-    answers = {method: call(method, token) for method in SERVED}
+    answers = {method: call(method, token) for method in methods}
     return {method.name: answer for method, answer in answers.items() if answer != expected(method)}
 
 
@@ -107,12 +109,12 @@ def test_with_the_token_of_a_session_that_has_ended(call: Call, people: People) 
         return with_bad_token(method) if method.is_of_frontend else with_role(method, ROLE_ADMIN)
 
     token = people.issuer.token(people.users[ROLE_ADMIN], people.ended_session)
-    assert differences(call, expected, token) == {}
+    assert differences(call, expected, token, LASTING) == {}
 
 
 @pytest.mark.parametrize("role", USER_ROLES)
 def test_with_a_role(call: Call, people: People, role: Any) -> None:
-    assert differences(call, lambda method: with_role(method, role), people.token(role)) == {}
+    assert differences(call, lambda method: with_role(method, role), people.token(role), LASTING) == {}
 
 
 def test_with_the_token_of_another_patron(call: Call, people: People) -> None:
@@ -127,4 +129,10 @@ def test_with_the_token_of_a_program(call: Call, people: People, name: str) -> N
     program = people.programs[name]
     scopes = tuple(program.scopes)
     expected = {method: with_scopes(method, program.role, scopes) for method in METHODS}
-    assert differences(call, expected.__getitem__, people.program(name)) == {}
+    assert differences(call, expected.__getitem__, people.program(name), LASTING) == {}
+
+
+def test_a_patron_ends_all_own_sessions_at_once(call: Call, people: People) -> None:
+    token, ends = people.token(ROLE_PATRON), next(method for method in METHODS if method not in LASTING)
+    assert call(ends, token) == LET_IN
+    assert {call(method, token) for method in METHODS if method.is_of_frontend} == {"TOKEN_INVALID"}

@@ -1,6 +1,6 @@
 """Every HTTP rule of the contract with tokens of each kind, good and bad, through library-rest.
 
-The gRPC half, `test_access_table.py`, has all kinds of tokens. Here are those that differ in how they get through HTTP.
+The gRPC half is `test_access_table.py`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ from tests.support.stores import FreshDatabases
 
 pytestmark = pytest.mark.slow
 
-CALLS = sorted(http_calls(), key=lambda call: call.method.name.endswith("/EndUserSessions"))
-"""The one that ends the caller's own session comes last."""
-
-BAD_TOKENS = ("expired", "another issuer", "alg none", "HS256 with the public key", "tampered", "revoked program")
+CALLS = list(http_calls())
+ENDING = "EndUserSessions"
+"""The method that would end the sessions of the other tests."""
 
 Differences = Callable[[Callable[[ContractMethod], str], str], dict[str, str]]
 
@@ -64,7 +63,8 @@ def differences(token_servers: TokenServers, module_rest_servers: RestServers) -
         return found if found in GUARDS_REASONS else LET_IN
 
     def made(expected: Callable[[ContractMethod], str], token: str) -> dict[str, str]:
-        answers = [(call, reason(call, token)) for call in CALLS]
+        lasting = [call for call in CALLS if call.method.descriptor.name != ENDING or expected(call.method) != LET_IN]
+        answers = [(call, reason(call, token)) for call in lasting]
         return {call.name: answer for call, answer in answers if answer != expected(call.method)}
 
     return made
@@ -72,16 +72,16 @@ def differences(token_servers: TokenServers, module_rest_servers: RestServers) -
 
 def test_there_is_a_rule_for_every_method_of_clients() -> None:
     assert len(CALLS) > 80
-    assert {call.method.access.role for call in CALLS} == {ROLE_GUEST, *USER_ROLES}
+    assert {call.method.access.role for call in CALLS} >= {ROLE_GUEST, *USER_ROLES}
 
 
 def test_without_a_token(differences: Differences) -> None:
     assert differences(without_token, "") == {}
 
 
-@pytest.mark.parametrize("kind", BAD_TOKENS)
-def test_with_a_token_that_is_not_valid(differences: Differences, people: People, kind: str) -> None:
-    assert differences(with_bad_token, people.bad_tokens()[kind]) == {}
+def test_with_a_token_that_is_not_valid(differences: Differences, people: People) -> None:
+    for kind, token in people.bad_tokens().items():
+        assert differences(with_bad_token, token) == {}, kind
 
 
 @pytest.mark.parametrize("role", USER_ROLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 import threading
@@ -14,18 +15,22 @@ from typing import Any
 import grpc
 import pytest
 
+import library_client
+import library_client.aio
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.admin.v1.status_service_pb2 import GetStatusRequest
-from library.frontend.v1.catalog_service_pb2 import GetBookRequest
+from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
+from tests.support.access_servers import TokenServers, start_token_servers
 from tests.support.certificates import Site, credentials_for, served_serial
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.library_command import COMMAND, environment
 from tests.support.processes import ServerProcess, Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.stores import FreshDatabases
-from tests.support.third_party import require, run
+from tests.support.third_party import Answer, require, run
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # it starts all servers. tests/unit/test_tls.py has what needs none
@@ -232,23 +237,80 @@ def test_a_new_authority_takes_effect_without_a_restart(library: Library, book_i
     wait_until(is_answered)
 
 
-@pytest.mark.parametrize("program", ["grpcurl", "evans", "curl"])
-def test_programs_of_others_call_with_tls(library: Library, book_id: str, program: str) -> None:
-    require(program)
-    ca, address = str(library.site.ca), library.frontend.address
-    host, _, port = address.rpartition(":")
-    method = "library.frontend.v1.CatalogService"
-    request = f'{{"id": "{book_id}"}}'
-    answers = {
-        "grpcurl": lambda: run("grpcurl", "-cacert", ca, "-d", request, address, f"{method}/GetBook"),
-        "evans": lambda: run(
-            *("evans", "--tls", "--cacert", ca, "--host", host, "--port", port),
-            *("--reflection", "cli", "call", f"{method}.GetBook"),
-            stdin=request,
-        ),
-        "curl": lambda: run("curl", "--silent", "--cacert", ca, f"{library.rest.url}/v1/books/{book_id}"),
-    }
-    assert answers[program]().reply["title"] == "Dune"
+@dataclass
+class TokenLibrary:
+    """Frontend and rest with TLS, whose callers have tokens."""
+
+    site: Site
+    servers: TokenServers
+    rest: RestProcess
+
+    @property
+    def token(self) -> str:
+        return self.servers.people.token(ROLE_LIBRARIAN)
+
+
+@pytest.fixture(scope="module")
+def token_library(
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: FreshDatabases,
+    module_servers: Servers,
+    module_rest_servers: RestServers,
+) -> TokenLibrary:
+    site = Site(tmp_path_factory.mktemp("tokens") / "certificates")
+    servers = start_token_servers(databases, module_servers, site=site)
+    rest = module_rest_servers.start([servers.frontend.address], **site.settings("rest"), TARGET_CA=str(site.ca))
+    return TokenLibrary(site, servers, rest)
+
+
+METHOD = "library.frontend.v1.MemberService"
+"""Its ListUsers is for librarians."""
+
+
+def call_by_grpcurl(library: TokenLibrary, token: str) -> Answer:
+    header = ["-H", f"authorization: Bearer {token}"] if token else []
+    return run(
+        "grpcurl", "-cacert", str(library.site.ca), *header, library.servers.frontend.address, f"{METHOD}/ListUsers"
+    )
+
+
+def call_by_evans(library: TokenLibrary, token: str) -> Answer:
+    host, _, port = library.servers.frontend.address.rpartition(":")
+    header = ["--header", f"authorization=Bearer {token}"] if token else []
+    tls = ["--tls", "--cacert", str(library.site.ca), "--host", host, "--port", port]
+    return run("evans", *tls, *header, "--reflection", "cli", "call", "--enrich", f"{METHOD}.ListUsers", stdin="{}")
+
+
+def call_by_curl(library: TokenLibrary, token: str) -> Answer:
+    header = ["--header", f"authorization: Bearer {token}"] if token else []
+    options = ["--silent", "--fail-with-body", "--cacert", str(library.site.ca)]
+    return run("curl", *options, *header, f"{library.rest.url}/v1/users")
+
+
+@pytest.mark.parametrize("call", [call_by_grpcurl, call_by_evans, call_by_curl])
+def test_programs_of_others_call_with_tls_and_a_token(
+    token_library: TokenLibrary, call: Callable[[TokenLibrary, str], Answer]
+) -> None:
+    require(call.__name__.removeprefix("call_by_"))
+    answer = call(token_library, token_library.token)
+    assert answer.status == 0, answer
+    assert token_library.servers.people.name(token_library.servers.people.other) in answer.output
+    assert "SIGN_IN_REQUIRED" in call(token_library, "").refusal
+    assert "TOKEN_INVALID" in call(token_library, "x" * 40).refusal
+
+
+def test_the_client_for_python_calls_with_tls(token_library: TokenLibrary) -> None:
+    credentials = credentials_for(token_library.servers.frontend.settings)
+    with library_client.Frontend(token_library.servers.frontend.address, credentials=credentials) as frontend:
+        assert list(frontend.catalog.ListBooks(ListBooksRequest()).books) == []
+
+    async def call() -> None:
+        async with library_client.aio.Frontend(
+            token_library.servers.frontend.address, credentials=credentials
+        ) as frontend:
+            assert list((await frontend.catalog.ListBooks(ListBooksRequest())).books) == []
+
+    asyncio.run(call())
 
 
 def test_library_up_runs_all_services_with_the_settings_that_certs_prints(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from service_kit.clock import DAY, system_clock, timestamp
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
 from tests.support.access import USER_ROLES, Issuer
+from tests.support.certificates import Site
 from tests.support.clients import CREDENTIALS
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases, bound_store
@@ -141,7 +142,7 @@ class People:
 
     def fill_frontend(self) -> None:
         """Write everyone into the store of a frontend, as after a pull."""
-        frontend_models.SyncState.update(frontend_id=CREDENTIALS.frontend_id).execute()
+        frontend_models.SyncState.update(frontend_id=CREDENTIALS.frontend_id, secret=CREDENTIALS.secret).execute()
         outbox = {"pushed_revision": 1, "revision": 1}
         for pair, retire_time in ((self.issuer.key, 0), (self.retired.key, 1)):
             frontend_models.SigningKey.insert(
@@ -153,7 +154,8 @@ class People:
                 **outbox,
             ).execute()
         for user_id, columns in self._users().items():
-            frontend_models.User.insert(id=user_id, **outbox, **columns).execute()
+            # A loan keeps the user from being closed by CloseUser.
+            frontend_models.User.insert(id=user_id, active_loan_count=1, **outbox, **columns).execute()
         for user_id, session_id in {**self.sessions, "": self.ended_session}.items():
             frontend_models.Session.insert(
                 id=session_id,
@@ -216,8 +218,19 @@ class TokenServers:
     frontend: ServerProcess
 
 
-def start_token_servers(databases: FreshDatabases, servers: Servers, engine: Engine = "sqlite") -> TokenServers:
-    """Start both servers in the mode `token`. They do not sync."""
+def start_token_servers(
+    databases: FreshDatabases,
+    servers: Servers,
+    engine: Engine = "sqlite",
+    site: Site | None = None,
+    *,
+    syncs: bool = False,
+    **settings: str,
+) -> TokenServers:
+    """Start both servers in the mode `token`, which sync or do not, with TLS if there is a site.
+
+    `settings` are further settings of both.
+    """
     people = People()
     admin_url, frontend_url = databases.migrated("admin", engine), databases.migrated("frontend", engine)
     with bound_store("admin", admin_url) as store, store.writing():
@@ -226,6 +239,10 @@ def start_token_servers(databases: FreshDatabases, servers: Servers, engine: Eng
         frontend_models.ensure_frontend_id(store)
         with store.writing():
             people.fill_frontend()
-    admin = servers.start("admin", admin_url, ACCESS="token")
-    frontend = servers.start("frontend", frontend_url, ACCESS="token", ADMIN_TARGET=NO_ADMIN)
+    tls = {name: site.settings(name) if site else {} for name in ("admin", "frontend")}
+    admin = servers.start("admin", admin_url, ACCESS="token", **tls["admin"], **settings)
+    target = admin.address if syncs else NO_ADMIN
+    frontend = servers.start(
+        "frontend", frontend_url, ACCESS="token", ADMIN_TARGET=target, **tls["frontend"], **settings
+    )
     return TokenServers(people, admin, frontend)

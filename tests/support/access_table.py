@@ -22,7 +22,7 @@ from tests.support.clients import Refusal, refusal_of
 CALL_SECONDS = 100.0
 
 LET_IN = ""
-"""In the place of the reason of a refusal: the guard lets the call in, whatever the service then answers."""
+"""In the place of the reason of a refusal: the guard lets the call in, and the service answers or refuses it."""
 
 GUARDS_REASONS = frozenset(
     {

@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.certificates import credentials_for
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.forked_servers import ForkedProcess, Forkery
+from tests.support.made_secrets import NotingSecrets, note_store
 from tests.support.stores import ServerName
 
 ROOT = Path(__file__).parents[2]
@@ -189,6 +190,8 @@ class ServerProcess(ServingProcess):
     ) -> None:
         super().__init__(name, log, settings, forkery)
         self.database_url = database_url
+        if settings.get("ACCESS") == "token":
+            note_store(database_url)
         self._channels: list[grpc.Channel] = []
 
     def variables(self) -> dict[str, str]:
@@ -199,7 +202,8 @@ class ServerProcess(ServingProcess):
         """A new channel to it, closed with it."""
         channel = open_channel(self.address, credentials_for(self.settings))
         self._channels.append(channel)
-        return channel
+        has_tokens = self.settings.get("ACCESS") == "token"
+        return grpc.intercept_channel(channel, NotingSecrets()) if has_tokens else channel
 
     def admin(self) -> AdminClient:
         """Stubs for it, where it is an admin."""

@@ -16,6 +16,7 @@ import grpc
 from tests.support.certificates import context_for
 from tests.support.clients import Refusal
 from tests.support.forked_servers import Forkery
+from tests.support.made_secrets import note_error, note_http
 from tests.support.processes import ServingProcess
 
 ANSWER_SECONDS = 100.0
@@ -76,7 +77,11 @@ class RestProcess(ServingProcess):
         headers have another type.
         """
         with self.answering(method, path, body, headers) as response:
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+        note_http(path, headers or {}, body, answer.body)
+        if answer.status >= 400:
+            note_error(answer.body.decode(errors="replace"))
+        return answer
 
     @contextmanager
     def answering(

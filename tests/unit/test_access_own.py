@@ -60,7 +60,7 @@ def test_a_loan_is_its_users_own() -> None:
 
 
 @pytest.mark.parametrize("name", [OTHER_LOAN, NO_ONES_LOAN, "01920000-0000-7000-8000-000000000099", "", "\x00", "x"])
-def test_anothers_loan_and_an_unknown_one_get_the_same_answer(name: str) -> None:
+def test_the_loan_of_another_user_and_an_unknown_one_get_the_same_answer(name: str) -> None:
     with pytest.raises(NotYourOwn) as refused:
         limit("GetLoan", GetLoanRequest(id=name))
     assert refused.value.metadata == {"field": "id"}

@@ -155,3 +155,20 @@ def test_up_refuses_services_that_could_not_reach_each_other(with_tls: str, ca: 
         choose(ClientFiles())
     assert problem in found
     assert bool(problem) == bool(found)
+
+
+def test_up_does_not_use_the_authority_of_a_context(tmp_path: Path) -> None:
+    """Its services are on this machine, and those of the context elsewhere."""
+    environment = {
+        "LIBRARY_CONFIG_DIR": str(tmp_path / "config"),
+        "LIBRARY_CONTEXT": "",
+        "LIBRARY_ADMIN_TLS_CERT": "admin.pem",
+    }
+
+    def run(*arguments: str) -> Result:
+        return CliRunner(env=environment).invoke(main, arguments)
+
+    saved = run("context", "set", "town", "--ca", "town.pem", "--frontend-target", "library.example:50051")
+    assert saved.exit_code == run("context", "use", "town").exit_code == 0, saved.output
+    started = run("up", "--data-dir", str(tmp_path / "data"))
+    assert (started.exit_code, "Set --ca" in started.output) == (1, True), started.output

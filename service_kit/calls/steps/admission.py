@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import grpc
+
 from service_kit.calls.steps.step import Hooks, Method, MethodCall
 
 
@@ -12,6 +14,9 @@ class Guard(Protocol):
 
     def admit(self, method: Method, call: MethodCall) -> None:
         """Let a call in, or raise a `ServiceError`. It may set fields of the request."""
+
+    def check_signed_in(self, context: grpc.ServicerContext) -> None:
+        """Raise a `ServiceError` unless a call of no service of the library has a valid token."""
 
     def done(self, method: Method, call: MethodCall) -> None:
         """Note that a call was answered."""

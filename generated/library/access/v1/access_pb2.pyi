@@ -69,7 +69,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """The other service of the library: calls the methods of the synchronization, and no others."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-    """What a caller may do. Each role includes those before it, but for SERVICE, which stands apart."""
+    """What a caller may do. Each role includes those before it, but for SERVICE, which includes none."""
 
 ROLE_UNSPECIFIED: Role.ValueType  # 0
 """Not set."""

@@ -233,7 +233,7 @@ class Identity(_message.Message):
     """The session; empty without one."""
     @_builtins.property
     def override_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The refusals that the caller may override at the desk: names of ErrorReason without their prefix. `*` stands for
+        """The refusals that the caller may override at the desk: names of ErrorReason without their prefix. `*` means
         each refusal that can be overridden.
         """
 

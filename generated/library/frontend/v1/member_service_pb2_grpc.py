@@ -136,7 +136,8 @@ class MemberServiceServicer:
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
         ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
-        sent and the user has changed since.
+        sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, for another user whose role is not below the
+        caller's, unless the caller is an admin.
 
         A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
         these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
@@ -151,7 +152,7 @@ class MemberServiceServicer:
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
-        is sent and the user has changed since.
+        is sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, as in UpdateUser.
 
         A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
         message are those of the first.
@@ -199,7 +200,8 @@ class MemberServiceServicer:
         push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, as in
+        UpdateUser.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,8 @@ class MemberServiceStub:
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
     ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
-    sent and the user has changed since.
+    sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, for another user whose role is not below the
+    caller's, unless the caller is an admin.
 
     A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
     these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
@@ -76,7 +77,7 @@ class MemberServiceStub:
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
-    is sent and the user has changed since.
+    is sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, as in UpdateUser.
 
     A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
     message are those of the first.
@@ -108,7 +109,8 @@ class MemberServiceStub:
     push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, as in
+    UpdateUser.
     """
     AnonymizeLoans: _grpc.UnaryUnaryMultiCallable[_member_service_pb2.AnonymizeLoansRequest, _member_service_pb2.AnonymizeLoansResponse]
     """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
@@ -155,7 +157,8 @@ class MemberServiceAsyncStub(MemberServiceStub):
     Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
     when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
     ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
-    sent and the user has changed since.
+    sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, for another user whose role is not below the
+    caller's, unless the caller is an admin.
 
     A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
     these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
@@ -166,7 +169,7 @@ class MemberServiceAsyncStub(MemberServiceStub):
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
-    is sent and the user has changed since.
+    is sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, as in UpdateUser.
 
     A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
     message are those of the first.
@@ -198,7 +201,8 @@ class MemberServiceAsyncStub(MemberServiceStub):
     push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+    `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, as in
+    UpdateUser.
     """
     AnonymizeLoans: _aio.UnaryUnaryMultiCallable[_member_service_pb2.AnonymizeLoansRequest, _member_service_pb2.AnonymizeLoansResponse]  # type: ignore[assignment]
     """Cuts the tie between users and loans that were returned before a time: these loans, and the history of them, no
@@ -266,7 +270,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT for an unknown or read-only path in the mask, for values that EnrollUser would refuse, and
         when both names or the card number would be empty; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION, `USER_CLOSED`;
         ALREADY_EXISTS, `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN` or `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag is
-        sent and the user has changed since.
+        sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, for another user whose role is not below the
+        caller's, unless the caller is an admin.
 
         A call that is refused for several reasons reports them in this order: `USER_CLOSED`, `ETAG_MISMATCH`; without
         these `CARD_NUMBER_TAKEN`, `EMAIL_TAKEN`. Status and message are those of the first.
@@ -283,7 +288,7 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; ABORTED, `ETAG_MISMATCH`, when an etag
-        is sent and the user has changed since.
+        is sent and the user has changed since; PERMISSION_DENIED, `ROLE_REQUIRED`, as in UpdateUser.
 
         A call that is refused for both reasons reports them in this order: `ETAG_MISMATCH`, `USER_HAS_LOANS`. Status and
         message are those of the first.
@@ -339,7 +344,8 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         push. Backups from before keep the data: docs/privacy.md. Erasing the user again changes nothing.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
-        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`.
+        `USER_HAS_LOANS`, while loans are open; ALREADY_EXISTS, `REQUEST_ID_REUSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, as in
+        UpdateUser.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,55 @@
+"""The check for secrets at the end of a run finds each kind of them, where they must not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from library.access.v1.access_service_pb2 import CreateSessionRequest, Session
+from library.admin.v1.staff_service_pb2 import CreateApiTokenResponse
+from tests.support import made_secrets
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what these tests note from the check of the run."""
+    monkeypatch.setattr(made_secrets, "_noted", {})
+    monkeypatch.setattr(made_secrets, "_errors", [])
+    monkeypatch.setattr(made_secrets, "_stores", {tmp_path / "servers0" / "library.db", tmp_path / "frontend.db"})
+
+
+def found(folder: Path) -> list[str]:
+    return [Path(leak.split(" has ")[0]).name for leak in made_secrets.leaks(folder)]
+
+
+@pytest.mark.parametrize("name", ["admin-1.log", "manifest.json", "library.db", "library.db-wal"])
+@pytest.mark.parametrize("secret", ["eyJh.bGci.OiJFZERTQSJ9", "a quiet harbour"])
+def test_a_secret_in_a_file_is_found(tmp_path: Path, name: str, secret: str) -> None:
+    made_secrets.note_message(CreateSessionRequest(name="ada@example.org", secret=secret))
+    folder = tmp_path / "servers0"
+    folder.mkdir()
+    (folder / "other.log").write_text("ada@example.org signed in")
+    (folder / name).write_bytes(b"\x00 wrong secret=%s'\n" % secret.encode())
+    assert found(tmp_path) == [name]
+
+
+def test_secrets_of_answers_headers_and_bodies_are_noted(tmp_path: Path) -> None:
+    made_secrets.note_message(Session(access_token="access-token", refresh_token="refresh-token"))
+    made_secrets.note_message(CreateApiTokenResponse(token="program-token"))
+    made_secrets.note_http("/access/v1/sessions", {"Authorization": "Bearer bearer-token"}, '{"secret": "http-secret"}')
+    (tmp_path / "a.log").write_text("access-token refresh-token program-token bearer-token http-secret")
+    assert found(tmp_path) == ["a.log"] * 5
+
+
+def test_an_error_with_a_secret_is_found(tmp_path: Path) -> None:
+    made_secrets.note_secret("hunter-hunter")
+    made_secrets.note_error("hunter-hunter is not the secret of ada")
+    assert found(tmp_path) == ["of-clients.errors"]
+
+
+def test_a_secret_that_a_store_keeps_may_be_in_stores_alone(tmp_path: Path) -> None:
+    made_secrets.note_secret("pairing-secret", is_stored=True)
+    for name in ("frontend.db", "frontend.log"):
+        (tmp_path / name).write_text("pairing-secret")
+    assert found(tmp_path) == ["frontend.log"]
