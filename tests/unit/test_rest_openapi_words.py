@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from rest_server.contracts.contract import Contract
+from rest_server.openapi.components import named
 from tests.support.described import contract
-from tests.support.openapi import answer_schema, method, of, operation, served
+from tests.support.openapi import answer_schema, body_schema, method, of, operation, served
 
 COMMENTED = """
     // What is served.
@@ -178,6 +179,34 @@ def test_types_of_several_packages_have_short_names() -> None:
     assert {name: firsts.get(name) for name in expected} == expected
     answer = answer_schema(made["paths"]["/shop.back.v2beta.Reading/Read"]["post"])
     assert answer == {"$ref": "#/components/schemas/BackStatus"}
+
+
+def test_no_schema_has_the_name_of_a_class_that_generated_java_needs() -> None:
+    made = contract(
+        """
+        syntax = "proto3";
+        package shop.desk.v1;
+        message Override { string text = 1; Date date = 2; message Date { string text = 1; } }
+        service Desk { rpc Do(Override) returns (Override); }
+        """,
+        "shop.desk.v1.Desk",
+    )
+
+    assert {name.removesuffix("-input") for name in of_types(of(made))} == {"DeskOverride", "OverrideDate"}
+    assert named({"Override answer 0": {}, "Map answer 0": {}}) == {
+        "Override answer 0": "Override-2",
+        "Map answer 0": "Map-2",
+    }
+
+
+def test_a_further_rule_of_a_method_does_not_rename_the_body_of_the_first_one() -> None:
+    more = "message Named { string z = 1; string a = 2; string text = 3; }"
+    first = 'post: "/v1/z/{z}" body: "*"'
+    further = f'{first} additional_bindings {{ post: "/v1/a/{{a}}" body: "*" }}'
+
+    for rule in (first, further):
+        made = of(served(method(rule, "Named"), more=more))
+        assert body_schema(made["paths"]["/v1/z/{z}"]["post"]) == {"$ref": "#/components/schemas/Named"}
 
 
 def test_equal_types_of_the_same_name_share_a_schema() -> None:
