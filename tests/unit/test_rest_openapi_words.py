@@ -209,6 +209,31 @@ def test_a_further_rule_of_a_method_does_not_rename_the_body_of_the_first_one() 
         assert body_schema(made["paths"]["/v1/z/{z}"]["post"]) == {"$ref": "#/components/schemas/Named"}
 
 
+def test_a_request_that_needs_one_of_several_fields_needs_a_body() -> None:
+    more = """
+        // Needs: first or last
+        message Either { string first = 1; string last = 2; string third = 3; }
+        // Needs: either b or a
+        message One {
+            // Example: x
+            string a = 1;
+            // Example: y
+            string b = 2;
+            string c = 3; }
+        """
+    both = 'post: "/v1/a/{a}" body: "*" additional_bindings { post: "/v1/c/{c}" body: "*" }'
+    made = of(served(method('post: "/v1" body: "*"', "Either"), method(both, "One", name="Be"), more=more))
+
+    bodies = {path: item["post"]["requestBody"] for path, item in made["paths"].items()}
+    assert {path: body.get("required", False) for path, body in bodies.items()} == {
+        "/v1": True,
+        "/v1/a/{a}": False,
+        "/v1/c/{c}": True,
+    }
+    samples = {path: body["content"]["application/json"]["example"] for path, body in bodies.items()}
+    assert samples == {"/v1": {}, "/v1/a/{a}": {}, "/v1/c/{c}": {"b": "y"}}
+
+
 def test_equal_types_of_the_same_name_share_a_schema() -> None:
     def target(service: str, inner: str) -> Contract:
         return contract(
