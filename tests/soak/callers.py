@@ -158,14 +158,14 @@ class Caller(threading.Thread):
             self.ledger.cancelled.add(answer.id)
         if not is_bad:
             self._judge_answer(method, plan, answer)
-        if plan.request.request_id and self._chance.random() < SENT_TWICE:
+        if plan.request.request_id and not _is_a_trial(plan) and self._chance.random() < SENT_TWICE:
             self._send_again(method, plan, answer)
 
     def _row_of(self, plan: Plan, answer: Any) -> Any:
         """The user, loan or book that was made or changed, alone or in the answer of a desk; None without one."""
         if self.ledger.has_kind(answer):
             return answer
-        if (plan.about is None and not plan.makes) or getattr(plan.request, "validate_only", False):
+        if (plan.about is None and not plan.makes) or _is_a_trial(plan):
             return None
         return answer.loan if answer.HasField("loan") else None
 
@@ -249,6 +249,11 @@ class Caller(threading.Thread):
 
     def _fault(self, method: str, text: str) -> None:
         self._records.fault(f"{self.name}, {method}: {text}")
+
+
+def _is_a_trial(plan: Plan) -> bool:
+    """Whether the call changes nothing. Then its answer is not kept, and another one has times of its own."""
+    return getattr(plan.request, "validate_only", False)
 
 
 def _wrong_outcome(row: Any, outcome: Any, was_retried: bool) -> str:
