@@ -96,6 +96,11 @@ SAMPLED = """
       string empty = 14;
       // Example: x
       string made_here = 15 [(google.api.field_behavior) = OUTPUT_ONLY];
+      Plain must_plain = 16 [(google.api.field_behavior) = REQUIRED];
+      Plain may_plain = 17;
+      // Example: {"a": 1}
+      Plain partial = 18;
+      message Plain { int32 a = 1; int32 b = 2; }
     }
 """
 
@@ -113,6 +118,8 @@ def test_samples_come_from_comments_and_fit_the_types() -> None:
         "time": "2026-02-03T04:05:06Z",
         "must": "text",
         "empty": "",
+        "mustPlain": {},
+        "partial": {"a": 1},
     }
     answer = made["responses"]["200"]["content"]["application/json"]["example"]
     assert {name: answer[name] for name in ("text", "notANumber", "colour", "unmarked", "empty", "madeHere")} == {
@@ -124,6 +131,7 @@ def test_samples_come_from_comments_and_fit_the_types() -> None:
         "madeHere": "x",
     }
     assert "first" in answer
+    assert answer["partial"] == {"a": 1, "b": 0}
     assert not {"leftOut", "second"} & set(answer)
     assert "Example" not in json.dumps(made)
 
