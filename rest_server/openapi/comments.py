@@ -2,12 +2,13 @@
 
 A line `Title: Members` in the comment on a service is the short name of the service, a line `Example: 3` in the
 comment on a field is a value for samples, and a line `Needs: user_id or loan_id` in the comment on a request means that
-it is refused without one of these fields.
+it is refused without one of these fields. `Needs: either user_id or loan_id` means that it is also refused with both.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -75,9 +76,22 @@ def example_of(field: DescField) -> str | None:
     return _marked(field, "Example")
 
 
-def is_never_empty(request: DescMessage) -> bool:
-    """Return whether the comment on a request has a line `Needs`."""
-    return _marked(request, "Needs") is not None
+def needs_one_of(request: DescMessage) -> tuple[str, ...]:
+    """Return the fields in the line `Needs` of the comment on a request: it is refused without one of them."""
+    names = {field.name for field in request.fields}
+    return tuple(word for word in re.findall(r"\w+", _marked(request, "Needs") or "") if word in names)
+
+
+def superfluous(request: DescMessage, present: Collection[str]) -> frozenset[str]:
+    """Return the fields with which a request is refused if it has those in `present`, by a line `Needs: either …`.
+
+    If none of its fields is present, the first one is preferred to the others.
+    """
+    if not (_marked(request, "Needs") or "").startswith("either "):
+        return frozenset()
+    needed = needs_one_of(request)
+    kept = next((name for name in needed if name in present), needed[0] if needed else "")
+    return frozenset(needed) - {kept}
 
 
 def summary_of(service: DescService) -> str:

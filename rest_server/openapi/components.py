@@ -15,12 +15,13 @@ def named(components: Mapping[str, Schema]) -> dict[str, str]:
 
     Keys are `TYPE USE CONTRACT`, and in the schemas each `$ref` is such a key. A schema has the short name of its type;
     if another type has that name already, words of its package come first. The first form of a type has the
-    type's name, answers first; a further one for requests ends in `-input`, any other in a number.
+    type's name: answers first, then requests in the order of the rules, so that a further rule of a method does not
+    rename the form of its first one. A further form for requests ends in `-input`, any other in a number.
     """
     classes = _classes(components)
     types = _short_names(sorted({(int(key.split()[2]), key.split()[0]) for key in components}))
     names: dict[int, str] = {}
-    for key in sorted(components, key=lambda key: (int(key.split()[2]), key.split()[1])):
+    for key in sorted(components, key=_precedence):
         if classes[key] in names:
             continue
         type_name, use, _ = key.split()
@@ -31,22 +32,37 @@ def named(components: Mapping[str, Schema]) -> dict[str, str]:
     return {key: names[classes[key]] for key in components}
 
 
+def _precedence(key: str) -> tuple[int, int]:
+    """Return what orders the forms of a type: its contract, then answers, whole requests and parts of them."""
+    _, use, contract = key.split()
+    return int(contract), ["answer", "input", use].index(use)
+
+
 def _short_names(types: Iterable[tuple[int, str]]) -> dict[str, str]:
     """Choose a name for each type, `library.admin.v1.Status`: `Status`, `AdminStatus`, or all of it.
 
-    `types` are the types' full names with the numbers of their contracts. Earlier ones choose first.
+    `types` are the types' full names with the numbers of their contracts. Earlier ones choose first. No type has the
+    name of a class that generated Java needs.
     """
     names: dict[str, str] = {}
     for _, type_name in types:
         *package, own = [word for word in type_name.split(".") if not _VERSION.fullmatch(word)]
         words = [word[:1].upper() + word[1:] for word in package]
         forms = [own, *("".join([*words[start:], own]) for start in range(len(words) - 1, -1, -1)), type_name]
+        forms.append(f"{own}-2")  # for a type without a package
         if type_name not in names:
-            names[type_name] = next(form for form in forms if form not in names.values())
+            free = (form for form in forms if form not in names.values())
+            names[type_name] = next(form for form in free if not _OF_JAVA.fullmatch(form))
     return names
 
 
 _VERSION = re.compile(r"v\d+\w*")
+
+_OF_JAVA = re.compile(
+    "Arrays|BigDecimal|Date|DateTime|Duration|Exception|HashMap|IllegalArgumentException|Integer|InterruptedException|"
+    "JsonProperty|LocalDateTime|Map|Objects|Override|Set|String|StringBuilder|Thread|Throwable|Timestamp|URI|UUID"
+)
+"""Classes that openapi-generator's Java uses by these names: with a schema of such a name it does not compile."""
 
 
 def with_references(value: Any, names: Mapping[str, str]) -> Any:

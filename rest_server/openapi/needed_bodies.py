@@ -6,9 +6,8 @@ import json
 
 from rest_server.contracts.contract import Contract
 from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named
-from rest_server.openapi.comments import is_never_empty
 from rest_server.openapi.samples import NO_SAMPLE, Samples
-from rest_server.openapi.schemas import Schemas
+from rest_server.openapi.schemas import Schemas, names_of
 
 
 class NeededBodies:
@@ -24,8 +23,7 @@ class NeededBodies:
         message = rule.method.input
         if rule.body == WHOLE and message.type_name != HTTP_BODY:
             in_path = {variable.field_path for variable in rule.template.variables}
-            fields = [field for field in message.fields if (field.name,) not in in_path]
-            if any(self._schemas.is_required(field) for field in fields):
+            if self._schemas.is_any_required(message, names_of(in_path)):
                 return _in_json(self._samples.request(message, in_path))
         elif (field := field_named(message, rule.body)) is not None and self._schemas.is_required(field):
             value = self._samples.of_request_field(field)
@@ -37,8 +35,7 @@ class NeededBodies:
         if rule.body == WHOLE:
             return False
         elsewhere = {variable.field_path[0] for variable in rule.template.variables} | {rule.body}
-        fields = [field for field in rule.method.input.fields if field.name not in elsewhere]
-        return any(self._schemas.is_required(field) for field in fields) or is_never_empty(rule.method.input)
+        return self._schemas.is_any_required(rule.method.input, elsewhere)
 
 
 def _in_json(value: object) -> str:

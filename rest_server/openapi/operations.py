@@ -20,7 +20,7 @@ from rest_server.openapi.error_samples import error_samples
 from rest_server.openapi.field_rules import Schema
 from rest_server.openapi.paths import PathParameter, json_path, pattern
 from rest_server.openapi.samples import NO_SAMPLE, Samples
-from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter
+from rest_server.openapi.schemas import Schemas, Use, fits_a_parameter, names_of
 from rest_server.requests import request_id_field
 
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -175,7 +175,7 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
             return None  # the path has all fields
         schema = schemas.message(rule.method.input, Use.REQUEST, without)
         sample: Any = samples.request(rule.method.input, without)
-        is_required = any(schemas.is_required(field) for field in fields)
+        is_required = schemas.is_any_required(rule.method.input, names_of(without))
     else:
         field = field_at(rule.method.input, (rule.body,))
         message = message_of(field)

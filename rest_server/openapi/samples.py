@@ -2,7 +2,8 @@
 
 A field's sample is the line `Example: …` in its comment, as JSON or as plain text; `null` leaves the field out. Without
 it, an answer has a value of the field's type, and a request has the field only if it is required. A request id has no
-sample: the second request with it would be refused.
+sample: the second request with it would be refused. In an answer, messages in an `Example` have all that the server
+writes, also the zeros that the comment leaves out.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from protobuf import (
     Registry,
     ScalarType,
     message_from_json_value,
+    message_to_json_value,
 )
 
-from rest_server.openapi.comments import example_of
+from rest_server.openapi.comments import example_of, superfluous
 from rest_server.openapi.field_rules import INTEGERS_64, Schema, is_wrapper
-from rest_server.openapi.schemas import Schemas, Use
+from rest_server.openapi.schemas import Schemas, Use, names_of
 from rest_server.spelling import REQUEST_ID
 
 MOST_NESTING = 4
@@ -81,8 +83,9 @@ class Samples:
     ) -> dict[str, Any]:
         """Return a sample of a request, without the fields at the paths in `without`."""
         made: dict[str, Any] = {}
+        left_out = names_of(without) | superfluous(message, names_of(without))
         for field in message.fields:
-            if (field.name,) in without or field.name == REQUEST_ID or self._schemas.rules.is_read_only(field):
+            if field.name in left_out or field.name == REQUEST_ID or self._schemas.rules.is_read_only(field):
                 continue
             below = [path[1:] for path in without if path[0] == field.name]
             if (value := self.of_request_field(field, below, depth)) is not NO_SAMPLE:
@@ -97,7 +100,10 @@ class Samples:
             return NO_SAMPLE if marked is None else marked
         if isinstance(field.value, DescFieldValueMessage) and not _has_own_form(field.value.message):
             is_endless = depth == 0 or field.value.message == field.parent
-            return NO_SAMPLE if is_endless else self.request(field.value.message, without, depth - 1) or NO_SAMPLE
+            if is_endless:
+                return NO_SAMPLE
+            made = self.request(field.value.message, without, depth - 1)
+            return made if made or self._schemas.is_required(field) else NO_SAMPLE
         return self._of_type(field, 1) if self._schemas.is_required(field) else NO_SAMPLE
 
     def of_parameter(self, field: DescField) -> Any:
@@ -106,8 +112,7 @@ class Samples:
 
     def marked(self, field: DescField) -> Any:
         """Return the sample in the field's comment; `NO_SAMPLE` if it has none or one that is not valid."""
-        text = example_of(field)
-        if text is None:
+        if (text := example_of(field)) is None:
             return NO_SAMPLE
         is_text = isinstance(field.value, DescFieldValueScalar) and field.value.scalar is ScalarType.STRING
         try:
@@ -116,11 +121,21 @@ class Samples:
             value = text
         if is_text and not isinstance(value, str | None):
             value = text
+        return NO_SAMPLE if self._as_answered(field, value) is NO_SAMPLE else value
+
+    def _marked_answer(self, field: DescField) -> Any:
+        """Return the sample in the field's comment as the server writes it."""
+        marked = self.marked(field)
+        return marked if marked is NO_SAMPLE or marked is None else self._as_answered(field, marked)
+
+    def _as_answered(self, field: DescField, value: Any) -> Any:
+        """Return a value of a field as the server writes it, or `NO_SAMPLE` if it is not valid."""
         try:
-            message_from_json_value(field.parent.type, {field.name: value}, registry=self._registry)
+            message = message_from_json_value(field.parent.type, {field.name: value}, registry=self._registry)
+            whole: Any = message_to_json_value(message, registry=self._registry, always_emit_implicit=True)
         except (ValueError, TypeError, OverflowError, RecursionError):
             return NO_SAMPLE
-        return value
+        return whole.get(field.json_name)
 
     def _of_message(self, message: DescMessage, depth: int) -> Any:
         if is_wrapper(message):
@@ -133,7 +148,7 @@ class Samples:
             oneof = getattr(field.value, "oneof", None)
             if oneof is not None and oneof.name in chosen:
                 continue
-            marked = self.marked(field)
+            marked = self._marked_answer(field)
             value = self._of_type(field, depth - 1) if marked is NO_SAMPLE else marked
             if value is not NO_SAMPLE and not (value is None and marked is None):
                 made[field.json_name] = value

@@ -8,7 +8,7 @@ not described: 64-bit integers as numbers, for example, and `NaN` as a string.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
 from protobuf import (
@@ -25,7 +25,7 @@ from protobuf import (
     ScalarType,
 )
 
-from rest_server.openapi.comments import text_of
+from rest_server.openapi.comments import needs_one_of, text_of
 from rest_server.openapi.field_rules import (
     INPUT_ONLY,
     INTEGERS_64,
@@ -166,6 +166,13 @@ class Schemas:
             return True
         return field.presence == _IMPLICIT and self.rules.refuse_zero(field)
 
+    def is_any_required(self, message: DescMessage, without: Collection[str]) -> bool:
+        """Return whether a request needs one of its fields, apart from those in `without`, which it has already."""
+        fields = [field for field in message.fields if field.name not in without]
+        needed = needs_one_of(message)
+        is_one_missing = bool(needed) and not any(name in without for name in needed)
+        return is_one_missing or any(self.is_required(field) for field in fields)
+
     def _is_required(self, field: DescField, use: Use) -> bool:
         if use is Use.ANSWER:
             return field.presence in (_IMPLICIT, _LEGACY_REQUIRED)
@@ -193,6 +200,11 @@ class Schemas:
             ]
         )
         return f"{described.type_name} {used} {self._ordinal}"
+
+
+def names_of(paths: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    """Return the names of the fields of a request that `paths` contain as a whole, not only a part of."""
+    return frozenset(path[0] for path in paths if len(path) == 1)
 
 
 def fits_a_parameter(field: DescField) -> bool:

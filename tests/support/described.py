@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import tempfile
 from collections.abc import Iterable
@@ -15,11 +16,6 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from grpc_tools import protoc
 
 from buf.validate import validate_pb2
-from library.admin.v1 import catalog_service_pb2, loan_service_pb2, status_service_pb2, user_service_pb2
-from library.frontend.v1 import catalog_service_pb2 as patron_catalog_pb2
-from library.frontend.v1 import lending_service_pb2, member_service_pb2
-from library.frontend.v1 import sync_service_pb2 as frontend_sync_pb2
-from library.sync.v1 import sync_service_pb2
 from library_domain.contract import contract_descriptors
 from rest_server.contracts.contract import Contract, compiled
 from rest_server.contracts.reflection import Description
@@ -27,27 +23,34 @@ from rest_server.contracts.reflection import Description
 TRANSCODING = Path(__file__).parent / "transcoding"
 """Where messages.proto is, whose messages have a field of every kind."""
 
-_FRONTEND = (patron_catalog_pb2, lending_service_pb2, member_service_pb2, frontend_sync_pb2)
-_ADMIN = (catalog_service_pb2, loan_service_pb2, status_service_pb2, user_service_pb2, sync_service_pb2)
+_PACKAGES = {"frontend": ("library.frontend.v1",), "admin": ("library.admin.v1", "library.sync.v1")}
+"""The packages whose services each server has."""
 
 
 def library_contracts() -> list[Contract]:
-    """The frontend's contract and the admin's, comments included."""
-    commented = {file.name: file for file in FileDescriptorSet.FromString(contract_descriptors()).file}
-    contracts = []
-    for name, modules in (("frontend", _FRONTEND), ("admin", _ADMIN)):
-        files: dict[str, FileDescriptorProto] = {}
-        for module in modules:
-            _add_with_imports(module.DESCRIPTOR, files)
-        services = tuple(
-            f"{file.package}.{service.name}"
-            for module in modules
-            for file in (files[module.DESCRIPTOR.name],)
-            for service in file.service
+    """Return the frontend's contract and the admin's with all their services and with comments."""
+    commented = FileDescriptorSet.FromString(contract_descriptors())
+    imported: dict[str, FileDescriptorProto] = {}
+    for file in commented.file:
+        module = importlib.import_module(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
+        _add_with_imports(module.DESCRIPTOR, imported)
+    files = FileDescriptorSet(file=(imported | {file.name: file for file in commented.file}).values())
+    described = files.SerializeToString()
+    return [
+        compiled(
+            name,
+            Description(
+                tuple(
+                    f"{file.package}.{service.name}"
+                    for file in commented.file
+                    if file.package in packages
+                    for service in file.service
+                ),
+                described,
+            ),
         )
-        described = FileDescriptorSet(file=[commented.get(file.name, file) for file in files.values()])
-        contracts.append(compiled(name, Description(services, described.SerializeToString())))
-    return contracts
+        for name, packages in _PACKAGES.items()
+    ]
 
 
 def contract(text: str, *services: str) -> Contract:

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from rest_server.contracts.contract import Contract
+from rest_server.openapi.components import named
 from tests.support.described import contract
-from tests.support.openapi import answer_schema, method, of, operation, served
+from tests.support.openapi import answer_schema, body_schema, method, of, operation, served
 
 COMMENTED = """
     // What is served.
@@ -95,6 +96,11 @@ SAMPLED = """
       string empty = 14;
       // Example: x
       string made_here = 15 [(google.api.field_behavior) = OUTPUT_ONLY];
+      Plain must_plain = 16 [(google.api.field_behavior) = REQUIRED];
+      Plain may_plain = 17;
+      // Example: {"a": 1}
+      Plain partial = 18;
+      message Plain { int32 a = 1; int32 b = 2; }
     }
 """
 
@@ -112,6 +118,8 @@ def test_samples_come_from_comments_and_fit_the_types() -> None:
         "time": "2026-02-03T04:05:06Z",
         "must": "text",
         "empty": "",
+        "mustPlain": {},
+        "partial": {"a": 1},
     }
     answer = made["responses"]["200"]["content"]["application/json"]["example"]
     assert {name: answer[name] for name in ("text", "notANumber", "colour", "unmarked", "empty", "madeHere")} == {
@@ -123,6 +131,7 @@ def test_samples_come_from_comments_and_fit_the_types() -> None:
         "madeHere": "x",
     }
     assert "first" in answer
+    assert answer["partial"] == {"a": 1, "b": 0}
     assert not {"leftOut", "second"} & set(answer)
     assert "Example" not in json.dumps(made)
 
@@ -178,6 +187,59 @@ def test_types_of_several_packages_have_short_names() -> None:
     assert {name: firsts.get(name) for name in expected} == expected
     answer = answer_schema(made["paths"]["/shop.back.v2beta.Reading/Read"]["post"])
     assert answer == {"$ref": "#/components/schemas/BackStatus"}
+
+
+def test_no_schema_has_the_name_of_a_class_that_generated_java_needs() -> None:
+    made = contract(
+        """
+        syntax = "proto3";
+        package shop.desk.v1;
+        message Override { string text = 1; Date date = 2; message Date { string text = 1; } }
+        service Desk { rpc Do(Override) returns (Override); }
+        """,
+        "shop.desk.v1.Desk",
+    )
+
+    assert {name.removesuffix("-input") for name in of_types(of(made))} == {"DeskOverride", "OverrideDate"}
+    assert named({"Override answer 0": {}, "Map answer 0": {}}) == {
+        "Override answer 0": "Override-2",
+        "Map answer 0": "Map-2",
+    }
+
+
+def test_a_further_rule_of_a_method_does_not_rename_the_body_of_the_first_one() -> None:
+    more = "message Named { string z = 1; string a = 2; string text = 3; }"
+    first = 'post: "/v1/z/{z}" body: "*"'
+    further = f'{first} additional_bindings {{ post: "/v1/a/{{a}}" body: "*" }}'
+
+    for rule in (first, further):
+        made = of(served(method(rule, "Named"), more=more))
+        assert body_schema(made["paths"]["/v1/z/{z}"]["post"]) == {"$ref": "#/components/schemas/Named"}
+
+
+def test_a_request_that_needs_one_of_several_fields_needs_a_body() -> None:
+    more = """
+        // Needs: first or last
+        message Either { string first = 1; string last = 2; string third = 3; }
+        // Needs: either b or a
+        message One {
+            // Example: x
+            string a = 1;
+            // Example: y
+            string b = 2;
+            string c = 3; }
+        """
+    both = 'post: "/v1/a/{a}" body: "*" additional_bindings { post: "/v1/c/{c}" body: "*" }'
+    made = of(served(method('post: "/v1" body: "*"', "Either"), method(both, "One", name="Be"), more=more))
+
+    bodies = {path: item["post"]["requestBody"] for path, item in made["paths"].items()}
+    assert {path: body.get("required", False) for path, body in bodies.items()} == {
+        "/v1": True,
+        "/v1/a/{a}": False,
+        "/v1/c/{c}": True,
+    }
+    samples = {path: body["content"]["application/json"]["example"] for path, body in bodies.items()}
+    assert samples == {"/v1": {}, "/v1/a/{a}": {}, "/v1/c/{c}": {"b": "y"}}
 
 
 def test_equal_types_of_the_same_name_share_a_schema() -> None:

@@ -248,15 +248,21 @@ class CirculationRule(_message.Message):
     """Whether it was deleted. Deleted rules are not listed; the frontend receives them once."""
     @_builtins.property
     def term_ceiling_date(self) -> _date_pb2.Date:
-        """No loan is due after this date, for example the end of term; if it is closed, the last open day before it."""
+        """No loan is due after this date, for example the end of term; if it is closed, the last open day before it.
+        Example: null
+        """
 
     @_builtins.property
     def term_floor_date(self) -> _date_pb2.Date:
-        """No loan is due before this date; if it is closed, the first open day after it."""
+        """No loan is due before this date; if it is closed, the first open day after it.
+        Example: null
+        """
 
     @_builtins.property
     def term_fixed_date(self) -> _date_pb2.Date:
-        """Every loan is due on this date, open or not."""
+        """Every loan is due on this date, open or not.
+        Example: null
+        """
 
     @_builtins.property
     def fine_rate(self) -> _money_pb2.Money:

@@ -334,7 +334,9 @@ class CheckInResponse(_message.Message):
 
     @_builtins.property
     def fine(self) -> _money_pb2.Money:
-        """The fine for the loan that ended. Not set if nothing is owed."""
+        """The fine for the loan that ended. Not set if nothing is owed.
+        Example: {"currencyCode": "EUR", "units": "1", "nanos": 400000000}
+        """
 
     @_builtins.property
     def item(self) -> _item_pb2.Item:
@@ -572,11 +574,15 @@ class DueShift(_message.Message):
     """
     @_builtins.property
     def from_date(self) -> _date_pb2.Date:
-        """The due date before."""
+        """The due date before.
+        Example: {"year": 2026, "month": 1, "day": 25}
+        """
 
     @_builtins.property
     def to_date(self) -> _date_pb2.Date:
-        """The due date after."""
+        """The due date after.
+        Example: {"year": 2026, "month": 1, "day": 26}
+        """
 
     def __init__(
         self,
@@ -695,11 +701,15 @@ class MoveDueDatesRequest(_message.Message):
     """
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
-        """The first due date, in the zone of the loan. It can be in the past, for a day that turned out to be closed."""
+        """The first due date, in the zone of the loan. It can be in the past, for a day that turned out to be closed.
+        Example: {"year": 2026, "month": 12, "day": 24}
+        """
 
     @_builtins.property
     def last_date(self) -> _date_pb2.Date:
-        """The last due date."""
+        """The last due date.
+        Example: {"year": 2026, "month": 12, "day": 26}
+        """
 
     @_builtins.property
     def new_date(self) -> _date_pb2.Date:
@@ -896,7 +906,7 @@ Global___GetLibrarySettingsRequest: _TypeAlias = GetLibrarySettingsRequest  # no
 @_typing.final
 class ListHistoryRequest(_message.Message):
     """Request of CirculationService.ListHistory. Exactly one of the filters has to be set.
-    Needs: user_id, loan_id or item_id
+    Needs: either user_id, loan_id or item_id
     """
 
     DESCRIPTOR: _descriptor.Descriptor

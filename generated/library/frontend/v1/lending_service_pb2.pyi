@@ -64,7 +64,9 @@ Global___BorrowBookRequest: _TypeAlias = BorrowBookRequest  # noqa: Y015
 
 @_typing.final
 class ReturnBookRequest(_message.Message):
-    """Request of LendingService.ReturnBook."""
+    """Request of LendingService.ReturnBook.
+    Needs: either user_id or loan_id
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -83,7 +85,9 @@ class ReturnBookRequest(_message.Message):
     book_id: _builtins.str
     """The book, if the loan is named by its book and its user."""
     user_id: _builtins.str
-    """The user."""
+    """The user.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     def __init__(
         self,
         *,

@@ -27,6 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class EnrollUserRequest(_message.Message):
     """Request of MemberService.EnrollUser. At least one of the two names has to be set; texts are stored trimmed and in
     Unicode's form NFC.
+    Needs: first_name or last_name
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -138,11 +138,15 @@ class ClosedRange(_message.Message):
     """
     @_builtins.property
     def first_date(self) -> _date_pb2.Date:
-        """The first closed date."""
+        """The first closed date.
+        Example: {"year": 2026, "month": 7, "day": 20}
+        """
 
     @_builtins.property
     def last_date(self) -> _date_pb2.Date:
-        """The last closed date."""
+        """The last closed date.
+        Example: {"year": 2026, "month": 8, "day": 2}
+        """
 
     def __init__(
         self,
@@ -178,7 +182,9 @@ class CalendarException(_message.Message):
     """
     @_builtins.property
     def date(self) -> _date_pb2.Date:
-        """The date."""
+        """The date.
+        Example: {"year": 2026, "month": 12, "day": 13}
+        """
 
     def __init__(
         self,

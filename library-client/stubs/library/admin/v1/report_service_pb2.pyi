@@ -453,7 +453,7 @@ Global___LoanCount: _TypeAlias = LoanCount  # noqa: Y015
 @_typing.final
 class ListHistoryRequest(_message.Message):
     """Request of ReportService.ListHistory. Exactly one of the filters has to be set.
-    Needs: user_id, loan_id or item_id
+    Needs: either user_id, loan_id or item_id
     """
 
     DESCRIPTOR: _descriptor.Descriptor
