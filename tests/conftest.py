@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect tests without collecting garbage, and keep what is there from then on out of each later collection.
+    """Collect tests without collecting garbage, and leave all that is made here out of each later collection.
 
     Ten thousand tests are a million objects, none of which is garbage, in each worker.
     """
