@@ -43,7 +43,7 @@ from tests.sync.posters import PosterRules
 from tests.sync.visits import VisitRules
 
 QUICK: dict[Engine, int] = {"sqlite": 5, "postgresql": 2}
-THOROUGH: dict[Engine, int] = {"sqlite": 200, "postgresql": 60}
+THOROUGH: dict[Engine, int] = {"sqlite": 100, "postgresql": 30}
 
 STEPS = 40
 
