@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.search_cases import CASES, Find, SearchCase, filled
+from tests.support.search_cases import CASES, Find, filled
 from tests.support.stores import Engine, FreshDatabases, bound_store
 
 
