@@ -7,7 +7,7 @@ import re
 from xdist.scheduler import LoadScopeScheduling
 
 WHOLE = ("tests/soak/",)
-"""Folders whose files are not shared: a soak judges how busy the machine is, and its halves would disturb each other."""
+"""Folders whose files are not shared: a soak judges how busy the machine is, and its halves would disturb it."""
 
 _ON_POSTGRESQL = re.compile(r"\[(.*-)?postgresql(-.*)?\]\Z", re.DOTALL)
 
