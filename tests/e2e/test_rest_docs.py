@@ -11,14 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_LIBRARIAN, ROLE_PATRON
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
@@ -36,6 +35,9 @@ from tests.support.processes import Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.stores import FreshDatabases
 from tests.support.third_party import require
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What it is called, by those who package it."""
@@ -69,6 +71,8 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import; each worker imports this module
+
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",

@@ -96,6 +96,15 @@ def test_a_call_that_is_sent_again_has_the_entry_of_the_first_one(audited: Audit
     assert len(audited.entries()) == 1
 
 
+def test_a_call_that_is_sent_again_is_recorded_with_its_change(
+    audited: AuditedAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written when the call is done: a server that is killed before that has the entry."""
+    monkeypatch.setattr(AuditLog, "done", lambda *_: None)
+    audited.call(f"{CATALOG}/AddBook", AddBookRequest(title="Emma", request_id=new_id()))
+    assert len(audited.entries()) == 1
+
+
 def test_the_entry_is_committed_with_the_change_or_not_at_all(
     audited: AuditedAdmin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,26 +3,35 @@
 Channels to servers in the mode `token`, and library-rest, note the secrets that pass: all fields with `debug_redact`,
 and tokens in headers. Tests note other secrets by `note_secret`. Each test process looks for its own secrets in the
 files of its tests: in logs, manifests of backups and the errors that clients got; and except for those that a store
-has to keep, also in the stores on SQLite of servers in the mode `token`, with all their tables.
+has to keep, also in the stores of servers in the mode `token`: on SQLite in their files, with all tables, and on
+PostgreSQL in the rows of the tables that clients can read. Pairing secrets and private keys come from these stores.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from psycopg import sql
 
 SHORTEST = 8
 """Characters of a secret that is looked for. A shorter one, such as a PIN, is found by chance."""
 
 TEXTS = ("*.log", "manifest*.json", "*.errors")
+
+READ_TABLES = ("audit_entry", "history", "request")
+KEPT = ("SELECT secret FROM sync_state", "SELECT private_key FROM signing_key")
+"""Queries for the secrets that a frontend's store keeps."""
 
 _WORD = re.compile(rb"[A-Za-z0-9_.-]{8,}")
 _IN_JSON = re.compile(r"(access_?token|refresh_?token|code|token|secret|new_?secret|proof|id_?token)", re.IGNORECASE)
@@ -44,6 +53,25 @@ def note_store(url: str) -> None:
     """Note the store of a server in the mode `token`."""
     if url.startswith("sqlite:///"):
         _stores.add(Path(url.removeprefix("sqlite:///")))
+
+
+def note_rows(url: str, file: Path) -> None:
+    """Write rows of a store on PostgreSQL, which ends before the run, to a file; note the secrets that it keeps."""
+    if not url.startswith("postgresql:"):
+        return
+    with psycopg.connect(url, autocommit=True) as connection, file.open("wb") as rows:
+        for table in READ_TABLES:
+            with suppress(psycopg.Error):
+                for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))):
+                    rows.write(b" ".join(each if isinstance(each, bytes) else str(each).encode() for each in row))
+        _note_kept(connection.execute)
+
+
+def _note_kept(execute: Callable[[Any], Any]) -> None:
+    for query in KEPT:
+        with suppress(psycopg.Error, sqlite3.Error):
+            for (secret,) in execute(query).fetchall():
+                note_secret(secret, is_stored=True)
 
 
 def note_message(message: object) -> None:
@@ -86,11 +114,14 @@ def leaks(folder: Path) -> list[str]:
     if not _noted:
         return []
     (folder / "of-clients.errors").write_text("\n".join(_errors))
+    for store in filter(Path.exists, _stores):
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            _note_kept(connection.execute)
     texts = {file for pattern in TEXTS for file in folder.rglob(pattern) if file.is_file()}
     found = [(file, secret) for file in sorted(texts) for secret in _in_text(file.read_bytes())]
-    for store in sorted(_stores):
-        for file in sorted(store.parent.glob(f"{store.name}*")):
-            found += [(file, secret) for secret in _in_store(file.read_bytes())]
+    stores = [file for store in _stores for file in store.parent.glob(f"{store.name}*")]
+    for file in sorted([*stores, *folder.rglob("*.rows")]):
+        found += [(file, secret) for secret in _in_store(file.read_bytes())]
     return [f"{file} has a secret: {secret[:3]}…, {len(secret)} characters" for file, secret in found]
 
 

@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.certificates import credentials_for
 from tests.support.clients import AdminClient, FrontendClient, open_channel
 from tests.support.forked_servers import ForkedProcess, Forkery
-from tests.support.made_secrets import NotingSecrets, note_store
+from tests.support.made_secrets import NotingSecrets, note_rows, note_store
 from tests.support.stores import ServerName
 
 ROOT = Path(__file__).parents[2]
@@ -221,6 +221,8 @@ class ServerProcess(ServingProcess):
             channel.close()
         self._channels.clear()
         super().close()
+        if self.settings.get("ACCESS") == "token":
+            note_rows(self.database_url, self.log.with_suffix(".rows"))
 
     def _is_healthy(self) -> bool:
         with open_channel(self.address, credentials_for(self.settings)) as channel:
