@@ -174,7 +174,7 @@ class AuditLog:
         self._table.add([entry])
 
     def _write_late(self, entry: AuditEntry) -> None:
-        """Write the entry of a change that was committed without one. The client is answered whatever happens here."""
+        """Write the entry of a change that was committed without one. The client is answered in any case."""
         token = CURRENT_CALL.set(None)  # a call that was cancelled must not commit anything more, but this
         try:
             with self._lock:
