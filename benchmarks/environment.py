@@ -46,7 +46,7 @@ class Scale:
 
 
 FULL = Scale(books=100_000, many_books=1_000_000, pairs=5, seconds=1.0, loans=300, sync_pairs=2)
-QUICK = Scale(books=5_000, many_books=10_000, pairs=2, seconds=0.4, loans=100, sync_pairs=1)
+QUICK = Scale(books=1_500, many_books=3_000, pairs=1, seconds=0.1, loans=20, sync_pairs=1)
 
 FEW_BOOKS = 1_000
 """In the small catalogue of the idle poll."""

@@ -13,7 +13,6 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from benchmarks import fastapi_with_orm
 from benchmarks.books import SEED
 from benchmarks.callers import PROCESSES, GrpcWorkload, Round, Workload
 from benchmarks.environment import Environment, opened
@@ -144,6 +143,8 @@ def _in_json(message: Message) -> Any:
 
 def _books_in_columns(environment: Environment, store: Store) -> Path:
     """Fill the table of FastAPI with an ORM with the frontend's books."""
+    from benchmarks import fastapi_with_orm  # noqa: PLC0415 - each worker of the tests imports this module: FastAPI is slow
+
     file = environment.folder / "columns.db"
     fastapi_with_orm.fill(file, _all_books(store))
     return file

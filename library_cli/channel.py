@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from library_cli.access.tokens import Authorized, Token, token_for
+from library_cli.access.tokens import Authorized, Token, refreshed_token_for
 from library_cli.dialing import dial
 from library_cli.grpc_errors import CallFailed, explain
 
@@ -24,10 +24,7 @@ def connected(target: str) -> Iterator[grpc.Channel]:
 
     A failed call on it raises CallFailed, with a sentence for the user, as do files that cannot be used.
     """
-    token = token_for(target)
-    if token is not None:
-        token()  # a session is refreshed now, so that its problem is the first one
-    with connected_with(token, target) as channel:
+    with connected_with(refreshed_token_for(target), target) as channel:
         yield channel
 
 

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from library_cli.plain_text import one_line
+from library_cli.transport import chosen
 from service_kit.addresses import is_loopback
 
 REFUSALS = frozenset(
@@ -116,6 +117,8 @@ def _without_details(code: grpc.StatusCode, message: str, target: str) -> str:
     """Return the sentence for an error that gRPC or another program made; "" if the code does not show the cause."""
     if "Failed parsing HTTP/2" in message:
         return f"What answers at {target} is another program than this command needs: it does not speak gRPC."
+    if code is grpc.StatusCode.UNAVAILABLE and (problem := _tls_problem(message, target)):
+        return problem
     if code is grpc.StatusCode.UNAVAILABLE:
         cause = message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
         return nothing_answers(target, "service", cause)
@@ -123,6 +126,26 @@ def _without_details(code: grpc.StatusCode, message: str, target: str) -> str:
         return f"The service at {target} took too long to answer. The change may or may not have been made."
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"What answers at {target} is another service than this command needs ({message})."
+    return ""
+
+
+def _tls_problem(message: str, target: str) -> str:
+    """Return the sentence for a connection that failed because of TLS; "" for other failures."""
+    if "WRONG_VERSION_NUMBER" in message:
+        return f"The service at {target} does not serve TLS: call it without --ca (or LIBRARY_CA)."
+    if "CERTIFICATE_VERIFY_FAILED" in message:
+        return (
+            f"The certificate of the service at {target} is not valid, or not from an authority that --ca (or "
+            "LIBRARY_CA) names. `library certs show` lists the certificates of this library."
+        )
+    if "Hostname Verification Check failed" in message:
+        return f"The certificate of the service at {target} is for other names: see `library certs renew --host`."
+    # A service that ends during a call closes the connection, too, after it was made.
+    if message.endswith("Socket closed") and ("failed to connect" in message or chosen().ca):
+        return (
+            f"The service at {target} closed the connection. If it serves TLS, name the authority of its certificate "
+            "with --ca; if it also requires a certificate of yours, use --client-cert and --client-key."
+        )
     return ""
 
 

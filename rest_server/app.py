@@ -58,16 +58,21 @@ def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises AddressTaken and TlsSettingsError."""
     tls = ServingTls(settings.serving) if settings.serving else None
     TargetTls(settings.target_files).credentials()  # raises before anything is served
-    with listening_socket(settings.listen) as listening, asyncio.Runner(loop_factory=_Loop) as runner:
+    loop = partial(_Loop, min(HEADER_SECONDS, settings.limits.seconds))
+    with listening_socket(settings.listen) as listening, asyncio.Runner(loop_factory=loop) as runner:
         runner.run(_serve(settings, listening, tls))
 
 
 class _Loop(asyncio.SelectorEventLoop):
     """A loop that closes a connection whose client does not end its TLS handshake as early as one without headers."""
 
+    def __init__(self, handshake_seconds: float) -> None:
+        super().__init__()
+        self._handshake_seconds = handshake_seconds
+
     async def create_server(self, *args: Any, **settings: Any) -> Any:
         if settings.get("ssl") is not None:
-            settings["ssl_handshake_timeout"] = HEADER_SECONDS
+            settings["ssl_handshake_timeout"] = self._handshake_seconds
         return await super().create_server(*args, **settings)
 
 

@@ -161,6 +161,13 @@ class ResourceExhausted(ServiceError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+def retry_after(seconds: int) -> any_pb2.Any:
+    """Return a google.rpc.RetryInfo, as a detail of an error. Over HTTP it is the header Retry-After, too."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromSeconds(seconds)
+    return packed(retry)
+
+
 class ServerBusy(ResourceExhausted):
     """A limit on what the server has open at a time is reached."""
 
@@ -171,9 +178,7 @@ class ServerBusy(ResourceExhausted):
 
     def details(self) -> Sequence[any_pb2.Any]:
         """Add a RetryInfo, by which clients wait before they retry."""
-        retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromSeconds(self.RETRY_SECONDS)
-        return [*super().details(), packed(retry)]
+        return [*super().details(), retry_after(self.RETRY_SECONDS)]
 
 
 class CallIdle(ServiceError):

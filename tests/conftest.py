@@ -6,8 +6,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,10 @@ from tests.support.rest import RestServers
 from tests.support.stores import ENGINES, Engine, FreshDatabases, bound_store
 from tests.support.third_party import NOT_TRIED
 from tests.support.watchdog import Watchdog, remove_abandoned_folders
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
 WATCHDOG = pytest.StashKey[Watchdog]()
 HAS_PASSED = pytest.StashKey[bool]()
@@ -87,13 +91,63 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"WARNING: {warning}", yellow=True)
 
 
-LONG_FIRST = ("tests/soak", "tests/fuzz", "tests/e2e/test_rest_described.py", "tests/generators", "tests/clients")
-"""The files and folders with tests of minutes. Begun last, they would run on when other workers have nothing to do."""
+LONG_FIRST = (
+    "tests/soak",
+    "tests/fuzz",
+    "tests/e2e/test_rest_described.py",
+    "tests/sync/test_state_machine.py",
+    "tests/sync/test_backup_under_load.py",
+    "tests/generators",
+    "tests/clients",
+    "tests/e2e/test_cli_memory.py",
+    "tests/e2e/test_clock_jumps.py",
+    "tests/store/test_damaged_rows.py",
+    "tests/e2e/test_killed_run.py",
+    "tests/e2e/test_benchmarks.py",
+    "tests/desk",
+    "tests/store/test_explained_is_done.py",
+    "tests/e2e/test_keepalive.py",
+    "tests/sync",
+    "tests/store/test_lock_order.py",
+    "tests/e2e",
+)
+"""The files and folders with long tests, the longest first: begun last, one would run on alone at the end.
+
+Those that are not here are short, and fill the time at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files. The others are in the order of the folders, of which `unit` has short ones."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
+    """Begin with the longest files, the others in the order of the folders, of which `unit` has short ones."""
+    places: dict[str, int] = {}
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        if file not in places:
+            places[file] = next((at for at, start in enumerate(LONG_FIRST) if file.startswith(start)), len(LONG_FIRST))
+    items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without collecting garbage, and leave all that is made here out of each later collection.
+
+    Ten thousand tests are a million objects, none of which is garbage, in each worker.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Share large files among two workers, unless the command line asks for another distribution."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.support.scheduling import ByFileAndEngine  # noqa: PLC0415 - xdist may be left out
+
+    return ByFileAndEngine(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

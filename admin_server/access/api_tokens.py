@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import secrets
+from collections.abc import Sequence
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -20,7 +21,7 @@ from library.admin.v1.staff_service_pb2 import (
 from library.v1 import staff_pb2
 from library_domain.access.bearer import api_token_text, secret_hash
 from library_domain.access.callers import Caller
-from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound
+from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound, ScopeRequired
 from library_domain.contract import contract_descriptors
 from service_kit.change_record import record_change
 from service_kit.clock import Clock, micros
@@ -52,8 +53,10 @@ def create_api_token(
         FieldInvalid: The name, a scope or the time is invalid.
         ApiTokenExists: A token that is not revoked has the name.
         RoleRequired: The caller has lost the role meanwhile.
+        ScopeRequired: The caller is a program, and the new token would not be limited to the scopes of its own.
     """
     check_new_token(request)
+    _check_scopes(caller, request.scopes)
     now, name = clock(), tidied(request.display_name)
     expire_time = micros(request.expire_time) if request.HasField("expire_time") else 0
     if request.HasField("expire_time") and expire_time <= now:
@@ -121,6 +124,19 @@ def check_new_token(request: CreateApiTokenRequest) -> None:
     ]
     if wrong:
         raise FieldInvalid(*wrong)
+
+
+def _check_scopes(caller: Caller, scopes: Sequence[str]) -> None:
+    """Raise `ScopeRequired` if a program that is limited would make a token that may do more."""
+    if not caller.scopes:
+        return
+    if not scopes or not all(_is_within(scope, caller.scopes) for scope in scopes):
+        raise ScopeRequired(scopes=", ".join(caller.scopes))
+
+
+def _is_within(scope: str, scopes: Sequence[str]) -> bool:
+    service_names = {scope.rpartition(separator)[0] for separator in "/."}
+    return not {scope, *service_names}.isdisjoint(scopes)
 
 
 @functools.cache

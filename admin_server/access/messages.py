@@ -17,7 +17,7 @@ FEED_TOKEN_COLUMNS = (
     *(ApiToken.id, ApiToken.display_name, ApiToken.role, ApiToken.scopes, ApiToken.secret_hash),
     *(ApiToken.create_time, ApiToken.expire_time, ApiToken.revoke_time),
 )
-"""Without the last use, which is no change of the token."""
+"""Without the last use, which is not a change of the token."""
 
 TOKEN_COLUMNS = (*FEED_TOKEN_COLUMNS, ApiToken.last_use_time)
 

@@ -18,7 +18,7 @@ Key = ECKey | OKPKey | RSAKey
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "Ed448"}
 )
-"""Those with a public key. With the others, the client's secret would be the key, or there would be none."""
+"""Those with a public key. The others verify with the secret of the client, or not at all."""
 
 MOST_AGE_SECONDS = 600
 """An ID token that is older is refused, however long it is valid: it signs a user in once, right after it was made."""
@@ -103,7 +103,7 @@ def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
     audiences = audience if isinstance(audience, list) else [audience]
     if expected.client_id not in audiences:
         raise IdTokenRefused("it has another audience")
-    # A token for several clients says in `azp` which of them it was made for.
+    # `azp` is the one of several clients that the token was made for.
     party = claims.get("azp", expected.client_id if len(audiences) == 1 else None)
     if party != expected.client_id:
         raise IdTokenRefused("it was made for another client")

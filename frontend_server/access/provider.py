@@ -9,6 +9,7 @@ from typing import Any
 from frontend_server.access.id_tokens import Expected, IdTokenRefused, key_id_of, parse, read_id_token
 from frontend_server.access.people import find_person
 from frontend_server.access.provider_keys import ProviderKeys
+from frontend_server.access.used_tokens import use_once
 from library.access.v1 import access_service_pb2 as pb
 from library_domain.access.errors import ProviderNotSetUp, SignInFailed
 from service_kit.clock import Clock
@@ -81,6 +82,9 @@ class ProviderSignIn:
             user_id = find_person(name).user_id
         if not user_id:
             log.info("ID token refused", reason="nobody who is enrolled has the e-mail address or the card number")
+            raise SignInFailed
+        if not use_once(self._store, request.id_token.rpartition(".")[0].encode(), self._clock()):
+            log.info("ID token refused", reason="it was used before")
             raise SignInFailed
         return self._open_session(user_id)
 

@@ -14,12 +14,14 @@ from library.access.v1.access_service_pb2 import (
     EndUserSessionsRequest,
     GetSignInOptionsRequest,
     Identity,
+    SignInOptions,
     WhoAmIRequest,
 )
 from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library_cli.access.chosen import chosen
 from library_cli.access.contexts import Context, Session, changing_contexts
 from library_cli.access.prompts import check_transport, plain_text_option, secret, stdin_option
+from library_cli.access.provider import sign_in_at
 from library_cli.access.tokens import saved
 from library_cli.channel import ANSWER_SECONDS, connected, connected_as_guest, connected_with
 from library_cli.desk.refusals import ended_by_refusals
@@ -38,11 +40,19 @@ SIGN_IN_SECONDS = 30.0
 @click.command("login", short_help="Sign in; later commands use the session.")
 @click.argument("name", required=False)
 @stdin_option
+@click.option("--provider", "at_provider", is_flag=True, help="Sign in at the OpenID provider of the library instead.")
+@click.option("--no-browser", is_flag=True, help="With --provider: print its address, and open no browser.")
 @plain_text_option
 @admin_option
 @frontend_option
 def login_command(
-    name: str | None, from_stdin: bool, allow_plain_text: bool, admin_target: str, frontend_target: str
+    name: str | None,
+    from_stdin: bool,
+    at_provider: bool,
+    no_browser: bool,
+    allow_plain_text: bool,
+    admin_target: str,
+    frontend_target: str,
 ) -> None:
     """Sign in with NAME, an e-mail address or a card number, and a password or a PIN.
 
@@ -54,10 +64,13 @@ def login_command(
     check_transport(frontend_target, allow_plain_text=allow_plain_text)
     with ended_by_refusals(json_wanted=False), connected_as_guest(frontend_target) as channel:
         service = AccessServiceStub(channel)
-        _check_mode(service, frontend_target)
-        name = name or click.prompt("E-mail address or card number")
-        request = CreateSessionRequest(name=name, secret=secret("Password or PIN", from_stdin=from_stdin))
-        session = saved(service.CreateSession(request, timeout=SIGN_IN_SECONDS))
+        options = _options(service, frontend_target)
+        if at_provider:
+            session = _provider_session(service, options, opens_browser=not no_browser)
+        else:
+            name = name or click.prompt("E-mail address or card number")
+            request = CreateSessionRequest(name=name, secret=secret("Password or PIN", from_stdin=from_stdin))
+            session = saved(service.CreateSession(request, timeout=SIGN_IN_SECONDS))
     _end(_save(session, frontend_target, admin_target))
     with ended_by_refusals(json_wanted=False), connected_with(lambda: session.access_token, frontend_target) as channel:
         identity = AccessServiceStub(channel).WhoAmI(WhoAmIRequest(), timeout=ANSWER_SECONDS)
@@ -120,12 +133,22 @@ def in_lines(identity: Identity) -> list[str]:
     return lines
 
 
-def _check_mode(service: AccessServiceStub, target: str) -> None:
-    """Raise click.ClickException if the library checks no tokens."""
-    if not service.GetSignInOptions(GetSignInOptionsRequest(), timeout=ANSWER_SECONDS).token_mode:
+def _options(service: AccessServiceStub, target: str) -> SignInOptions:
+    """Return how users sign in. Raises click.ClickException if the library checks no tokens."""
+    options: SignInOptions = service.GetSignInOptions(GetSignInOptionsRequest(), timeout=ANSWER_SECONDS)
+    if not options.token_mode:
         raise click.ClickException(
             f"The library at {target} runs in the mode open: it checks no tokens, and every command works without."
         )
+    return options
+
+
+def _provider_session(service: AccessServiceStub, options: SignInOptions, *, opens_browser: bool) -> Session:
+    """Sign in at the OpenID provider. Raises click.ClickException if there is none, or if it does not sign in."""
+    if not options.HasField("provider"):
+        raise click.ClickException("This library has no OpenID provider; sign in with a password: library login NAME")
+    request = sign_in_at(options.provider, opens_browser=opens_browser)
+    return saved(service.CreateProviderSession(request, timeout=SIGN_IN_SECONDS))
 
 
 def _save(session: Session, frontend_target: str, admin_target: str) -> Context:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from library.access.v1 import access_service_pb2
 from library.access.v1.access_service_pb2 import RefreshSessionRequest
 from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library_cli.access.chosen import chosen
-from library_cli.access.contexts import Context, Session, changing_contexts
+from library_cli.access.contexts import Context, ContextsUnreadable, Session, changing_contexts
 from library_cli.dialing import dial
 from library_cli.grpc_errors import CallFailed, explain, reason_of
 
@@ -46,6 +47,17 @@ def token_for(target: str) -> Token | None:
     return SessionToken(choice.name, context) if context.session else None
 
 
+def refreshed_token_for(target: str) -> Token | None:
+    """Return the token for calls to a target, refreshed, so that its problem is the first one that a user sees.
+
+    Raises CallFailed.
+    """
+    token = token_for(target)
+    if isinstance(token, SessionToken) and not token.refresh():
+        click.echo(ENDED, err=True)
+    return token
+
+
 def saved(session: access_service_pb2.Session) -> Session:
     """Return a session as it is saved."""
     return Session(
@@ -66,19 +78,31 @@ class SessionToken:
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
-        """Return a token that is valid for a while; empty when the session has ended. Raises CallFailed."""
+        """Return a token that is valid for a while; empty when the session has ended.
+
+        If it cannot be refreshed now, the old one is returned, and the service decides.
+        """
+        with suppress(CallFailed, ContextsUnreadable):
+            self.refresh()
+        session = self._context.session
+        return session.access_token if session else ""
+
+    def refresh(self) -> bool:
+        """Refresh the session if its token expires soon. Return whether the session has not ended.
+
+        Raises CallFailed and ContextsUnreadable.
+        """
         with self._lock:
             if not self._is_fresh():
                 self._refresh()
-            session = self._context.session
-            return session.access_token if session else ""
+            return self._context.session is not None
 
     def _is_fresh(self) -> bool:
         session = self._context.session
         return session is None or time.time() < session.access_expire_time - EARLY_SECONDS
 
     def _refresh(self) -> None:
-        """Refresh the session, unless another command has just done it. Raises CallFailed."""
+        """Refresh the session, unless another command has just done it."""
         with changing_contexts() as changes:
             self._context = changes.contexts.of(self._name)
             session = self._context.session
@@ -86,8 +110,6 @@ class SessionToken:
                 return
             self._context = replace(self._context, session=_refreshed(self._context.frontend_target, session))
             changes.contexts = changes.contexts.with_context(self._name, self._context)
-        if self._context.session is None:
-            click.echo(ENDED, err=True)
 
 
 def _refreshed(target: str, session: Session) -> Session | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from google.protobuf import any_pb2
+
 from service_kit.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -10,6 +14,7 @@ from service_kit.errors import (
     ResourceExhausted,
     Unauthenticated,
     Unavailable,
+    retry_after,
 )
 
 
@@ -63,6 +68,10 @@ class SignInFailed(Unauthenticated):
 class SignInThrottled(ResourceExhausted):
     reason = "SIGN_IN_THROTTLED"
     message = "Too many attempts to sign in failed; try again in {seconds} seconds."
+
+    def details(self) -> Sequence[any_pb2.Any]:
+        """Add a RetryInfo with the seconds."""
+        return [*super().details(), retry_after(int(self.metadata["seconds"]))]
 
 
 class SessionEnded(Unauthenticated):

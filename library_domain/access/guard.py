@@ -29,10 +29,10 @@ class AuditLog(Protocol):
     """Notes who did what. Each method may be called from any thread, and once for each call at most."""
 
     def admitted(self, method: Method, call: MethodCall, caller: Caller) -> None:
-        """Note that a call was let in, before it is done."""
+        """Note that a call that can change something was let in, before it is done."""
 
     def done(self, method: Method, call: MethodCall, caller: Caller) -> None:
-        """Note that a call was answered."""
+        """Note that a call that can change something was answered."""
 
     def refused(self, method: Method, call: MethodCall, caller: Caller, error: Exception) -> None:
         """Note that a call failed: by the guard, or later. The caller is a guest if its token is not valid."""
@@ -79,10 +79,11 @@ class AccessGuard:
             set_caller(call.context, GUEST)  # a call without a caller would be anybody's
             raise
         set_caller(call.context, caller)
-        check_role(rule, caller)
+        if caller.role < rule.role or caller.scopes:
+            check_role(rule, caller)
         if rule.looks_at_requests:
             self._check_request(rule, call.request, caller)
-        if self._audit is not None:
+        if self._audit is not None and not method.is_read:
             self._audit.admitted(method, call, caller)
 
     def check_signed_in(self, context: grpc.ServicerContext) -> None:

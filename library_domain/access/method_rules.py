@@ -22,16 +22,13 @@ class MethodRule:
     """The scopes of API tokens that include the method."""
     own: OwnFields | None = None
     desk: DeskFields | None = None
+    looks_at_requests: bool = False
+    """Whether a request can be refused, or changed, because of what it says."""
 
     @property
     def is_for_guests(self) -> bool:
         """Whether it needs no token."""
         return self.role == ROLE_GUEST
-
-    @property
-    def looks_at_requests(self) -> bool:
-        """Whether a request can be refused, or changed, because of what it says."""
-        return self.own is not None or self.desk is not None
 
 
 def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, MethodRule]:
@@ -59,4 +56,4 @@ def rule_of(service: ServiceDescriptor, method: MethodDescriptor) -> MethodRule:
         raise RequirementMissing(f"{method.full_name} takes a stream, whose messages no guard checks")
     if requirement.role > ROLE_ADMIN and (own or desk):
         raise RequirementMissing(f"{method.full_name} is for the other service, which has nothing of its own")
-    return MethodRule(requirement.role, scopes, own, desk)
+    return MethodRule(requirement.role, scopes, own, desk, looks_at_requests=bool(own or desk))

@@ -1,6 +1,6 @@
 """Access tokens: JSON Web Tokens (RFC 7519, RFC 9068), signed with Ed25519 (RFC 8037, RFC 9864).
 
-The frontend signs them, both services read them. A token says who calls; what the caller may do is looked up.
+The frontend signs them, both services read them. A token identifies the caller. What the caller may do is looked up.
 """
 
 from __future__ import annotations

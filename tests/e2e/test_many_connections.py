@@ -116,7 +116,7 @@ def test_the_admin_serves_despite_many_connections(admin: ServerProcess, greetin
         assert_healthy(channel)
 
 
-@pytest.mark.parametrize("greeting", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["silent", "idle"])
+@pytest.mark.parametrize("greeting", [b"", b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["silent", "idle"])
 def test_library_rest_serves_despite_many_connections(
     admin: ServerProcess, rest_servers: RestServers, greeting: bytes
 ) -> None:

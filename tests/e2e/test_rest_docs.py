@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_LIBRARIAN, ROLE_PATRON
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.lending_service_pb2 import ListLoansRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -27,6 +27,7 @@ from library.frontend.v1.sync_service_pb2 import GetSyncStatusRequest
 from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_domain.contract import contract_descriptors
+from tests.support.access_servers import start_token_servers
 from tests.support.browser import DESKTOP, PHONE, Opened, execute, opened, operation
 from tests.support.clients import FrontendClient
 from tests.support.library_command import catalogue, library
@@ -34,6 +35,9 @@ from tests.support.processes import Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.stores import FreshDatabases
 from tests.support.third_party import require
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
 
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What it is called, by those who package it."""
@@ -67,6 +71,8 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import; each worker imports this module
+
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",
@@ -255,6 +261,33 @@ def test_the_padlock_sends_the_token(browser: Browser, opened_library: OpenLibra
             execute(enrol)
         assert sent.value.headers["authorization"] == "Bearer a.b-c_d"
         assert here.page.evaluate("JSON.stringify([localStorage, sessionStorage])").count("a.b-c_d") == 0
+
+
+@pytest.mark.slow
+def test_after_signing_in_on_the_page_its_calls_have_the_token(
+    browser: Browser, module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases
+) -> None:
+    servers = start_token_servers(databases, module_servers)
+    rest = module_rest_servers.start([servers.frontend.address, servers.admin.address])
+    librarian, patron = servers.people.users[ROLE_LIBRARIAN], servers.people.users[ROLE_PATRON]
+    name, secret = servers.people.card_number(librarian), "a sentence that nobody guesses"
+    by_admin = {"Authorization": f"Bearer {servers.people.token(ROLE_ADMIN)}"}
+    code = rest.request("POST", f"/access/v1/users/{librarian}:resetCode", {}, by_admin).json()["code"]
+    set_password = {"name": name, "proof": code, "newSecret": secret}
+    assert rest.request("POST", "/access/v1/password:set", set_password).status == 200
+
+    with opened(browser, rest, "/docs") as here:
+        make_code = operation_opened(here.page, "/access/v1/users/{userId}:resetCode")
+        make_code.locator("tr[data-param-name='userId'] input").fill(patron)
+        assert execute(make_code)[0] == 401
+        sign_in = operation_opened(here.page, "/access/v1/sessions")
+        sign_in.locator("textarea.body-param__text").fill(json.dumps({"name": name, "secret": secret}))
+        assert execute(sign_in)[0] == 200
+        make_code.locator("tr[data-param-name='userId'] input").fill(patron)
+        status, made = execute(make_code)
+        assert (status, made["userId"]) == (200, patron)
+        # The browser itself logs every answer of 400 and above.
+        here.complaints[:] = [words for words in here.complaints if "401" not in words]
 
 
 @pytest.mark.slow

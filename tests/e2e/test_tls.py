@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import subprocess
 import threading
@@ -235,6 +236,16 @@ def test_a_new_authority_takes_effect_without_a_restart(library: Library, book_i
         return answer.status == 200 and library.rest.request("GET", "/admin/v1/status").status == 200
 
     wait_until(is_answered)
+
+
+def test_a_connection_without_a_handshake_is_closed(library: Library, rest_servers: RestServers) -> None:
+    rest = rest_servers.prepare([], TARGET="127.0.0.1:1", TIMEOUT="0.5", **library.site.settings("rest"))
+    rest.launch()
+    rest.wait_until_listening()
+    host, _, port = rest.address.rpartition(":")
+    # The bound of gRPC's own servers is 10 s, and asyncio's 60.
+    with socket.create_connection((host, int(port)), timeout=30) as silent:
+        assert silent.recv(1) == b""
 
 
 @dataclass

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -22,8 +26,9 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.user_pb2 import User
 from tests.support.access import bearer
 from tests.support.clients import FrontendClient, refusal_of
-from tests.support.openid import claims_in, id_token, provider
-from tests.support.processes import ServerProcess, Servers
+from tests.support.library_command import environment
+from tests.support.openid import claims_in, id_token, provider, sign_in
+from tests.support.processes import ROOT, ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.agreement import eventually
 
@@ -78,7 +83,7 @@ def test_a_user_signs_in_with_a_real_provider(library: Library, issuer: str) -> 
     assert (shown.provider.issuer, shown.provider.client_id) == (issuer, "library-RS256")
     scopes = " ".join(shown.provider.scopes)
 
-    def sign_in(token: str, nonce: str = NONCE) -> object:
+    def enter(token: str, nonce: str = NONCE) -> object:
         return client.access.CreateProviderSession(
             CreateProviderSessionRequest(id_token=token, nonce=nonce), timeout=60
         )
@@ -107,11 +112,12 @@ def test_a_user_signs_in_with_a_real_provider(library: Library, issuer: str) -> 
         "no address": id_token(issuer, "library-RS256", "openid", ADDRESS, NONCE),
         "another nonce": id_token(issuer, "library-RS256", scopes, ADDRESS, f"{NONCE}x"),
         "tampered": token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:],
+        "used before": token,
         "no token": "no token",
         "an access token of the library": session.access_token,
     }
     for what, other in others.items():
-        assert refused(functools.partial(sign_in, other)) == "SIGN_IN_FAILED", what
+        assert refused(functools.partial(enter, other)) == "SIGN_IN_FAILED", what
     for text in (token, session.access_token, session.refresh_token, *others.values()):
         assert text == "no token" or text not in library.frontend.log.read_text()
 
@@ -140,3 +146,30 @@ def test_a_provider_that_is_away_or_not_set_up(library: Library) -> None:
     header = "eyJhbGciOiJSUzI1NiJ9"  # {"alg":"RS256"}
     request.id_token = f"{header}.e30.AAAA"
     assert refused(lambda: client.access.CreateProviderSession(request, timeout=60)) == "PROVIDER_UNAVAILABLE"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_the_command_signs_in_with_a_browser(library: Library, issuer: str, tmp_path: Path) -> None:
+    client = library.restart(OIDC_ISSUER=issuer, OIDC_CLIENT_ID="library-RS256")
+    variables = environment(library.admin.address, library.frontend.address, LIBRARY_CONFIG_DIR=str(tmp_path))
+
+    def login(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "library_cli", "login", "--provider", "--no-browser"]
+        process = subprocess.Popen(
+            command, env=variables, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert lines[1].startswith(issuer), lines
+        sign_in(lines[1].strip(), name)
+        output, errors = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+    done = login("eve@example.org")
+    assert (done.returncode, "No user has this name" in done.stderr) == (1, True), done
+    done = login(ADDRESS)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.startswith("Signed in as Ada, with the role"), done
+    [context] = json.loads((tmp_path / "contexts.json").read_text())["contexts"].values()
+    metadata = bearer(context["session"]["access_token"])
+    assert client.access.WhoAmI(WhoAmIRequest(), metadata=metadata, timeout=60).user_id == library.user.id

@@ -163,7 +163,7 @@ def test_the_admin_knows_api_tokens_and_notes_their_use(admin: AdminAccounts, cl
     admin.note_use(token_id)
     expected.last_use_time.CopyFrom(timestamp(clock.now))
     assert admin.api_token(token_id) == expected
-    assert admin_models.ApiToken.get().revision == 1, "it is no change that goes down"
+    assert admin_models.ApiToken.get().revision == 1, "a use does not go down"
     assert admin.api_token(new_id()) is None
 
 

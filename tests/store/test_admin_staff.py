@@ -30,7 +30,7 @@ from library.v1 import staff_pb2
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
 from library_domain.access.bearer import api_token_of, secret_hash
 from library_domain.access.callers import ANYBODY, Caller
-from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound, LastAdmin, RoleRequired
+from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound, LastAdmin, RoleRequired, ScopeRequired
 from library_domain.errors import UserClosed, UserNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
@@ -108,7 +108,7 @@ def test_a_role_is_granted_changed_and_revoked(office: Office) -> None:
     head = office.head()
     office.clock.advance(days=1)
     assert office.grant(office.ada, ROLE_LIBRARIAN, "LOAN_LIMIT_REACHED", "USER_BLOCKED") == granted
-    assert office.head() == head, "the same again is no change"
+    assert office.head() == head, "the same again changes nothing"
     office.grant(office.bob, ROLE_MANAGER)
     changed = office.grant(office.ada, ROLE_MANAGER)
     assert (changed.override_reasons, changed.update_time) == ([], timestamp(office.clock.now))
@@ -249,6 +249,17 @@ def test_an_api_token_with_a_wrong_name_scope_or_time_is_refused(office: Office)
             office.token(**fields)
         assert refusal.value.metadata["fields"] == wrong
     assert office.token("a", ROLE_GUEST, expire_time=timestamp(office.clock.now + 1)).api_token.HasField("expire_time")
+
+
+def test_a_program_makes_no_token_that_may_do_more_than_its_own(office: Office) -> None:
+    staff, catalog = "library.admin.v1.StaffService", "library.admin.v1.CatalogService"
+    scopes = [f"{staff}/CreateApiToken", catalog]
+    program = Caller(ROLE_ADMIN, credential_id=office.token("a", ROLE_ADMIN).api_token.id, scopes=tuple(scopes))
+    for more in ([], [staff], [f"{staff}/GrantRole"], [catalog, f"{staff}.GrantRole"]):
+        with pytest.raises(ScopeRequired):
+            office.token("b", scopes=more, caller=program)
+    for number, some in enumerate(([catalog], [f"{catalog}/GetBook", f"{catalog}.ListBooks"], scopes)):
+        assert office.token(f"c{number}", scopes=some, caller=program).api_token.scopes == some
 
 
 def test_who_is_not_an_admin_any_more_changes_nothing(office: Office) -> None:

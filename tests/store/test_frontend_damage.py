@@ -5,9 +5,20 @@ from __future__ import annotations
 import pytest
 
 from frontend_server.repair import find_damage, repair
-from frontend_server.store.models import Branch, Calendar, CirculationRule, Item, LibrarySettings, User
-from library.v1 import branch_pb2, calendar_pb2, library_settings_pb2
+from frontend_server.store.models import (
+    ApiToken,
+    Branch,
+    Calendar,
+    CirculationRule,
+    Item,
+    LibrarySettings,
+    StaffRole,
+    User,
+)
+from library.access.v1.access_pb2 import ROLE_MANAGER
+from library.v1 import branch_pb2, calendar_pb2, library_settings_pb2, staff_pb2
 from service_kit.errors import RowUnreadable
+from service_kit.ids import new_id
 from service_kit.revisions import Counter
 from service_kit.series import SERIES_ID
 from service_kit.store import Store
@@ -15,7 +26,7 @@ from tests.support.clocks import SettableClock
 from tests.support.desk import LocalDesk, rule
 from tests.support.stores import Engine
 
-MODELS = (Item, Branch, Calendar, CirculationRule, LibrarySettings)
+MODELS = (Item, Branch, Calendar, CirculationRule, LibrarySettings, StaffRole, ApiToken)
 
 
 @pytest.fixture
@@ -30,6 +41,8 @@ def test_damaged_rows_wrong_places_and_a_lost_series_are_found_and_repaired(desk
         calendar_pb2.Calendar(branch="main"),
         rule(),
         library_settings_pb2.LibrarySettings(loan_limit=5),
+        staff_pb2.StaffRole(user_id=user.id, role=ROLE_MANAGER),
+        staff_pb2.ApiToken(id=new_id(), role=ROLE_MANAGER, secret_hash="0" * 64),
     )
     desk.check_out("B0001", user)
     with desk.store.writing():

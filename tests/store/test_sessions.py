@@ -123,3 +123,11 @@ def test_a_user_has_few_sessions_and_cleanups_delete_the_rest(desk: SignIns, clo
     clock.advance(days=150)
     assert Cleanup(desk.store, desk.clock).run() == 1
     assert Session.select().count() == 0
+
+
+def test_a_session_of_an_account_that_is_not_active_is_not_refreshed(desk: SignIns) -> None:
+    user = desk.member()
+    session = desk.enter(user.email)
+    desk.frontend.set_state(user.id, 99)  # of a newer version
+    with pytest.raises(SessionEnded):
+        desk.refresh(session)

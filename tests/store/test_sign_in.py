@@ -195,6 +195,22 @@ def test_a_code_is_for_users_below_the_caller(desk: SignIns) -> None:
         desk.code(ada.id)
 
 
+def test_a_sign_in_with_a_secret_that_was_replaced_meanwhile_fails(
+    desk: SignIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise its session would outlive the new secret, which ends all sessions."""
+    user, verify = desk.member(), desk.passwords.verify
+
+    def verify_and_replace(secret_hash: str, secret: str) -> bool:
+        is_right = verify(secret_hash, secret)
+        SignIns(desk.frontend).set_by_code(user, "another harbour")
+        return is_right
+
+    monkeypatch.setattr(desk.passwords, "verify", verify_and_replace)
+    with pytest.raises(SignInFailed):
+        desk.enter(user.email)
+
+
 # --- failures ---
 
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route, expect
+from typing import TYPE_CHECKING, Any
 
 from tests.support.rest import RestProcess
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Route
 
 WAIT_MS = 100_000
 """For what a page is to show. Long enough on the busiest machine."""
@@ -81,6 +82,8 @@ def operation(page: Page, verb: str, path: str) -> Locator:
 
 def execute(operation: Locator) -> tuple[int, Any]:
     """Click on Execute, and read the status and the JSON of the answer."""
+    from playwright.sync_api import expect  # noqa: PLC0415 - slow to import; each worker imports this module
+
     page = operation.page
     with page.expect_response(lambda response: response.request.method == "POST"):
         operation.get_by_role("button", name="Execute").click()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +18,9 @@ HOSTS = ("localhost", "127.0.0.1")
 class Site:
     """A folder with an authority, and certificates for all servers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosts: Sequence[str] = HOSTS) -> None:
         self.files = CertificateFolder(folder)
-        self.files.make(HOSTS, datetime.now(UTC))
+        self.files.make(hosts, datetime.now(UTC))
 
     @property
     def ca(self) -> Path:

@@ -6,6 +6,7 @@ import importlib
 import importlib.resources
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from rest_server.contracts.reflection import Description
 TRANSCODING = Path(__file__).parent / "transcoding"
 """Where messages.proto is, whose messages have a field of every kind."""
 
-_PACKAGES = {"frontend": ("library.frontend.v1",), "admin": ("library.admin.v1", "library.sync.v1")}
+_PACKAGES = {"frontend": ("library.frontend.v1", "library.access.v1"), "admin": ("library.admin.v1", "library.sync.v1")}
 """The packages whose services each server has."""
 
 
-def library_contracts() -> list[Contract]:
+@cache
+def library_contracts() -> tuple[Contract, ...]:
     """Return the frontend's contract and the admin's with all their services and with comments."""
     commented = FileDescriptorSet.FromString(contract_descriptors())
     imported: dict[str, FileDescriptorProto] = {}
@@ -36,7 +38,7 @@ def library_contracts() -> list[Contract]:
         _add_with_imports(module.DESCRIPTOR, imported)
     files = FileDescriptorSet(file=(imported | {file.name: file for file in commented.file}).values())
     described = files.SerializeToString()
-    return [
+    return tuple(
         compiled(
             name,
             Description(
@@ -50,7 +52,7 @@ def library_contracts() -> list[Contract]:
             ),
         )
         for name, packages in _PACKAGES.items()
-    ]
+    )
 
 
 def contract(text: str, *services: str) -> Contract:

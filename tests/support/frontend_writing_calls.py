@@ -14,6 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from frontend_server import watched_clock
 from frontend_server.access import keys
 from frontend_server.access.audit import AuditTable
+from frontend_server.access.used_tokens import use_once
 from frontend_server.circulation import checkin, checkout, renewal
 from frontend_server.circulation.fines import DailyFine
 from frontend_server.circulation.rules import LendingRules
@@ -126,6 +127,7 @@ class FrontendCalls:
                     "a damaged row": lambda chance: parking.park_damaged(
                         store, PUSHED_KINDS[0], Damaged(1, error := ValueError("by hand")), error
                     ),
+                    "an ID token is used": lambda chance: use_once(store, bytes([chance.randrange(9)]), clock()),
                     "the first key": lambda chance: keys.ensure_key(store, clock),
                     "another key": lambda chance: keys.rotate_keys(store, clock, retire_now=chance.random() < 0.3),
                     "a key is replaced": self.replace_key,

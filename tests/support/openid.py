@@ -62,7 +62,7 @@ def id_token(issuer: str, client_id: str, scopes: str, name: str, nonce: str) ->
             "code_challenge_method": "S256",
         }
         answer = browser.get(configuration["authorization_endpoint"], params=request)
-        code = _code(browser, answer, name)
+        [code] = parse_qs(urlsplit(signed_in(browser, answer, name)).query)["code"]
         tokens = browser.post(
             configuration["token_endpoint"],
             data={
@@ -77,13 +77,20 @@ def id_token(issuer: str, client_id: str, scopes: str, name: str, nonce: str) ->
     return str(tokens["id_token"])
 
 
-def _code(browser: httpx2.Client, answer: Any, name: str) -> str:
-    """Follow redirects, fill in the forms, and return the code at the end."""
+def sign_in(url: str, name: str) -> None:
+    """Sign in as a person does in a browser who opened an address of the provider."""
+    with httpx2.Client(timeout=SECONDS) as browser:
+        answer = browser.get(signed_in(browser, browser.get(url), name))
+    assert answer.status_code == 200, answer.text
+
+
+def signed_in(browser: httpx2.Client, answer: Any, name: str) -> str:
+    """Follow redirects, fill in the forms, and return the address with the code to which the provider redirects."""
     for _ in range(MOST_PAGES):
         if answer.is_redirect:
             where = urljoin(str(answer.url), answer.headers["location"])
-            if where.startswith(SIGNED_IN):
-                return str(parse_qs(urlsplit(where).query)["code"][0])
+            if urlsplit(where).path == urlsplit(SIGNED_IN).path:
+                return str(where)
             answer = browser.get(where)
             continue
         assert answer.status_code == 200, answer.text

@@ -1,9 +1,10 @@
-"""What librarians do with items and with the policy in the state machine of the sync."""
+"""What the staff does with items, with the policy and with roles in the state machine of the sync."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import Any
+from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import strategies as st
@@ -11,15 +12,18 @@ from hypothesis.stateful import invariant, rule
 
 import admin_server.store.models as admin_models
 import frontend_server.store.models as frontend_models
+from admin_server.access.roles import grant_role_on_machine
 from admin_server.inventory.items import create_item, update_item, withdraw_item
 from admin_server.policy.library_settings import update_settings
 from admin_server.policy.rules import create_rule, delete_rule
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_PATRON, Role
 from library.admin.v1.inventory_service_pb2 import CreateItemRequest, UpdateItemRequest, WithdrawItemRequest
 from library.admin.v1.policy_service_pb2 import (
     CreateCirculationRuleRequest,
     DeleteCirculationRuleRequest,
     UpdateLibrarySettingsRequest,
 )
+from library.admin.v1.staff_service_pb2 import GrantRoleRequest
 from library.v1.circulation_rule_pb2 import CirculationRule
 from library.v1.item_pb2 import (
     ITEM_PLACE_ON_LOAN,
@@ -30,6 +34,7 @@ from library.v1.item_pb2 import (
 )
 from library.v1.library_settings_pb2 import LibrarySettings
 from library.v1.loan_pb2 import Loan
+from library.v1.staff_pb2 import StaffRole
 from library_domain.default_policy import SETTINGS_ID
 from library_domain.errors import BookRemoved, ItemIsOut, ItemWithdrawn
 from service_kit.statements import tuples
@@ -37,13 +42,16 @@ from service_kit.text.keys import text_key
 from tests.sync.libraries import Library
 from tests.sync.people import WHICH, Promised
 
+STAFF = [str(UUID(int=number)) for number in (1, 2)]
+"""Users who may have a role."""
+
 STATES = st.sampled_from([ITEM_STATE_IN_SERVICE, ITEM_STATE_SET_ASIDE, ITEM_STATE_MISSING])
 ITEM_FIELDS = ("item_id", "barcode", "item_type", "branch")
 """The fields that a loan gets when it is assigned an item."""
 
 
 class InventoryRules:
-    """Rules and invariants for items and the policy, for a `RuleBasedStateMachine`."""
+    """Rules and invariants for items, the policy and roles, for a `RuleBasedStateMachine`."""
 
     library: Library
     promised: Promised
@@ -90,6 +98,11 @@ class InventoryRules:
             request = UpdateLibrarySettingsRequest(settings=LibrarySettings(display_name=name))
             update_settings(store, request, self.library.clock)
 
+    @rule(user_id=st.sampled_from(STAFF), role=st.sampled_from([ROLE_PATRON, ROLE_LIBRARIAN, ROLE_MANAGER]))
+    def grant_role(self, user_id: str, role: Role.ValueType) -> None:
+        with self.library.admin.at_work() as store:
+            grant_role_on_machine(store, GrantRoleRequest(user_id=user_id, role=role), self.library.clock)
+
     @invariant()
     def free_items_are_counted(self) -> None:
         with self.library.frontend.at_work():
@@ -109,13 +122,17 @@ class InventoryRules:
                     setattr(promise, name, getattr(loan, name))
 
     def agree_on_items_in_the_end(self) -> None:
-        """Compare the items and the policy of both sides after a sync."""
+        """Compare the items, the policy and the roles of both sides after a sync."""
         with self.library.admin.at_work():
             sent = _items(admin_models.Item)
             table = admin_models.CirculationRule
             rules = {row.id for row in table.select().where(table.deleted == 0, table.revision > 0)}
             named = admin_models.LibrarySettings.get_or_none(admin_models.LibrarySettings.revision > 0)
+            granted = admin_models.StaffRole
+            roles = dict(tuples(granted.select(granted.user_id, granted.role)))
         with self.library.frontend.at_work():
+            messages = [StaffRole.FromString(row.message) for row in frontend_models.StaffRole.select()]
+            assert {message.user_id: message.role for message in messages} == roles
             received = _items(frontend_models.Item)
             assert {row.id for row in frontend_models.CirculationRule.select()} == rules
             assert [row.id for row in frontend_models.LibrarySettings.select()] == [SETTINGS_ID] * bool(named)

@@ -17,13 +17,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from frontend_server.circulation.current_policy import current_policy
-from frontend_server.store.models import MODELS, Book, CirculationRule, Item, LibrarySettings, Loan, SetAside, SyncState
+from frontend_server.store.models import (
+    MODELS,
+    Book,
+    CirculationRule,
+    Item,
+    LibrarySettings,
+    Loan,
+    SetAside,
+    StaffRole,
+    SyncState,
+)
+from library.access.v1.access_pb2 import ROLE_MANAGER, ROLE_PATRON
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.book_pb2 import Book as BookMessage
 from library.v1.circulation_rule_pb2 import CirculationRule as RuleMessage
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_WITHDRAWN
 from library.v1.item_pb2 import Item as ItemMessage
 from library.v1.library_settings_pb2 import LibrarySettings as SettingsMessage
+from library.v1.staff_pb2 import StaffRole as RoleMessage
 from service_kit.errors import ServiceError
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
@@ -63,11 +75,12 @@ CIRCULATION_RULES = st.builds(
     term_fixed_date=st.sampled_from([None, None, Date(year=2026, month=2, day=30)]),
 )
 SETTINGS = st.builds(SettingsMessage, loan_limit=st.integers(1, 9))
-ROWS = st.one_of(BOOKS, ITEMS, ITEMS, CIRCULATION_RULES, SETTINGS)
+ROLES = st.builds(RoleMessage, user_id=ids(4, 3), role=st.sampled_from([ROLE_PATRON, ROLE_MANAGER, 9]))
+ROWS = st.one_of(BOOKS, ITEMS, ITEMS, CIRCULATION_RULES, SETTINGS, ROLES)
 
 
 def name_of(row: Any) -> tuple[str, str]:
-    return type(row).__name__, getattr(row, "id", "settings")
+    return type(row).__name__, row.user_id if isinstance(row, RoleMessage) else getattr(row, "id", "settings")
 
 
 def is_fit(row: Any) -> bool:
@@ -75,6 +88,8 @@ def is_fit(row: Any) -> bool:
         return bool(row.title) or row.state == BOOK_STATE_REMOVED
     if isinstance(row, ItemMessage):
         return row.state == ITEM_STATE_WITHDRAWN or (bool(row.barcode) and row.state < ITEM_STATE_WITHDRAWN)
+    if isinstance(row, RoleMessage):
+        return row.role in (ROLE_PATRON, ROLE_MANAGER)
     return not (isinstance(row, RuleMessage) and row.HasField("term_fixed_date"))
 
 
@@ -146,7 +161,7 @@ class Pages(RuleBasedStateMachine):
 
     @invariant()
     def each_row_is_applied_or_set_aside(self) -> None:
-        kinds = {"BookMessage": "book", "Book": "book", "Item": "item", "CirculationRule": "rule"}
+        kinds = {"Book": "book", "Item": "item", "CirculationRule": "rule", "StaffRole": "staff_role"}
         unfit = {(kinds[kind], row_id) for (kind, row_id), row in self.newest.items() if not is_fit(row)}
         assert {(row.kind, row.id) for row in SetAside.select()} == unfit
         items = {row.id: ItemMessage.FromString(row.message) for row in Item.select()}
@@ -158,6 +173,12 @@ class Pages(RuleBasedStateMachine):
                 withdrawn = item.state == ITEM_STATE_WITHDRAWN
                 assert items[item_id].state in ((ITEM_STATE_WITHDRAWN,) if withdrawn else range(2, 6))
         assert all(Item.get(Item.id == gone).state == ITEM_STATE_WITHDRAWN for gone in items.keys() - sent.keys())
+
+    @invariant()
+    def roles_are_the_newest_or_none(self) -> None:
+        sent = {row_id: row for (kind, row_id), row in self.newest.items() if kind == "StaffRole"}
+        stored = {row.id: RoleMessage.FromString(row.message) for row in StaffRole.select()}
+        assert stored == {user_id: row for user_id, row in sent.items() if is_fit(row)}
 
     @invariant()
     def the_policy_is_the_newest(self) -> None:

@@ -44,7 +44,7 @@ from tests.sync.rotated_keys import KeyRules
 from tests.sync.visits import VisitRules
 
 QUICK: dict[Engine, int] = {"sqlite": 5, "postgresql": 2}
-THOROUGH: dict[Engine, int] = {"sqlite": 200, "postgresql": 60}
+THOROUGH: dict[Engine, int] = {"sqlite": 100, "postgresql": 30}
 
 STEPS = 40
 

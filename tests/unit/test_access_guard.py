@@ -15,13 +15,25 @@ from library.access.v1.access_pb2 import (
     ROLE_PATRON,
     ROLE_SERVICE,
 )
+from library.admin.v1 import catalog_service_pb2
+from library.admin.v1.catalog_service_pb2 import GetBookRequest
+from library.sync.v1 import sync_service_pb2
 from library_domain.access import known_callers
 from library_domain.access.accounts import Account
 from library_domain.access.bearer import api_token_of, bearer_token
+from library_domain.access.callers import Caller, caller_of
 from library_domain.access.errors import TokenInvalid
+from library_domain.access.guard import AccessGuard
 from library_domain.access.known_callers import FRESH_SECONDS, MOST_KNOWN, NOTE_SECONDS, KnownCallers
+from library_domain.errors import BookNotFound
+from service_kit.calls.steps.admission import admit_callers
+from service_kit.calls.steps.step import Method, MethodCall, StepsAround
 from service_kit.clock import SECOND, system_clock, timestamp
-from tests.support.access import AccountsInMemory, Callers
+from service_kit.errors import ServiceError
+from tests.support.access import AccountsInMemory, Callers, bearer
+
+CATALOG = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
+SYNC = sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"]
 
 
 class Seconds:
@@ -207,3 +219,67 @@ def test_bad_api_tokens_are_refused(callers: Callers, known: KnownCallers) -> No
 def test_secrets_are_not_in_the_text_of_objects(callers: Callers) -> None:
     text = callers.api_token()
     assert "sss" not in repr(api_token_of(text))
+
+
+class Noted:
+    """An audit that keeps what it is shown: what happened, and the role of the caller."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int]] = []
+
+    def admitted(self, method: Method, call: MethodCall, caller: Caller) -> None:
+        self.events.append(("admitted", caller.role))
+
+    def done(self, method: Method, call: MethodCall, caller: Caller) -> None:
+        self.events.append(("done", caller.role))
+
+    def refused(self, method: Method, call: MethodCall, caller: Caller, error: Exception) -> None:
+        self.events.append((getattr(error, "reason", ""), caller.role))
+
+
+class Context:
+    """The part of a call's context that the guard uses."""
+
+    def __init__(self, *metadata: tuple[str, str]) -> None:
+        self._metadata = metadata
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._metadata
+
+
+class Servicer:
+    guard: AccessGuard
+
+
+def test_the_audit_sees_calls_that_were_let_in_and_refused(callers: Callers) -> None:
+    noted, servicer = Noted(), Servicer()
+    servicer.guard = AccessGuard([CATALOG, SYNC], callers.accounts, system_clock, noted)
+
+    def call(method: str, token: str, *, fails: bool = False, is_read: bool = False) -> list[tuple[str, int]]:
+        noted.events.clear()
+        context: Any = Context(*bearer(token))
+        steps = StepsAround(Method(method, is_read=is_read), [admit_callers])
+        made = MethodCall(servicer, GetBookRequest(), context)
+        try:
+            steps.begin(made)
+            if fails:
+                raise BookNotFound(book_id="1")
+        except ServiceError as error:
+            with pytest.raises(ServiceError):
+                steps.fail(made, error)
+        else:
+            steps.finish(made)
+        roles = {role for _, role in noted.events}
+        assert roles <= {caller_of(context).role}, "without a caller, it would be anybody's call"
+        return list(noted.events)
+
+    get_book = "library.admin.v1.CatalogService/GetBook"
+    librarian, patron = callers.token(ROLE_LIBRARIAN), callers.token(ROLE_PATRON)
+    assert call(get_book, librarian) == [("admitted", ROLE_LIBRARIAN), ("done", ROLE_LIBRARIAN)]
+    assert call(get_book, librarian, fails=True) == [("admitted", ROLE_LIBRARIAN), ("BOOK_NOT_FOUND", ROLE_LIBRARIAN)]
+    assert call(get_book, librarian, is_read=True) == []
+    assert call(get_book, patron, is_read=True) == [("ROLE_REQUIRED", ROLE_PATRON)]
+    assert call(get_book, patron) == [("ROLE_REQUIRED", ROLE_PATRON)]
+    assert call(get_book, "") == [("SIGN_IN_REQUIRED", ROLE_GUEST)]
+    assert call(get_book, "nonsense") == [("TOKEN_INVALID", ROLE_GUEST)]
+    assert call("library.sync.v1.SyncService/RecordStates", librarian) == [("done", ROLE_SERVICE)]

@@ -159,3 +159,10 @@ def test_the_metadata_is_in_the_order_of_its_keys() -> None:
 def test_a_message_that_lacks_a_value_is_a_fault_in_the_code_and_is_loud() -> None:
     with pytest.raises(KeyError):
         library_domain.errors.BookNotFound()
+
+
+def test_a_throttled_sign_in_has_the_seconds_to_wait() -> None:
+    retry = error_details_pb2.RetryInfo()
+    throttled = library_domain.access.errors.SignInThrottled(seconds=42)
+    assert any(detail.Unpack(retry) for detail in throttled.details())
+    assert retry.retry_delay.seconds == 42

@@ -17,6 +17,9 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization as pem
 
+from library_cli.channel import connected_with, health_of
+from library_cli.grpc_errors import CallFailed
+from library_cli.transport import ClientFiles, choose
 from rest_server import app
 from rest_server.contracts.targets import Target
 from rest_server.gateway import Gateway
@@ -158,6 +161,44 @@ def test_a_key_with_a_password_is_refused_and_not_asked_for(site: Site, tmp_path
         ServerTls(site.files.certificate_file("admin"), locked).credentials()
     with pytest.raises(RestTlsError, match="without a password"):
         ServingTls(ServingFiles(site.files.certificate_file("admin"), locked))
+
+
+@contextmanager
+def serving_plain_text() -> Iterator[str]:
+    with ThreadPoolExecutor(1) as threads:
+        server = grpc.server(threads, options=[("grpc.so_reuseport", 0)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(0).wait()
+
+
+def problem_of_call(address: str, ca: Path | None) -> str:
+    """Return how the command explains that it cannot connect to a service."""
+    choose(ClientFiles(str(ca or "")))
+    try:
+        with pytest.raises(CallFailed) as failed, connected_with(None, address) as channel:
+            health_of(channel, timeout=60)
+    finally:
+        choose(ClientFiles())
+    return str(failed.value)
+
+
+def test_the_command_explains_why_a_connection_fails(site: Site, tmp_path: Path) -> None:
+    other, elsewhere = Site(tmp_path / "other"), Site(tmp_path / "elsewhere", ["library.example"])
+    files, names = site.files, elsewhere.files
+    certificate, key = files.certificate_file("admin"), files.key_file("admin")
+    with serving_grpc(certificate, key) as address:
+        assert "If it serves TLS, name the authority" in problem_of_call(address, None)
+        assert "not from an authority that --ca" in problem_of_call(address, other.ca)
+    with serving_grpc(certificate, key, site.ca) as address:
+        assert "requires a certificate of yours" in problem_of_call(address, site.ca)
+    with serving_grpc(names.certificate_file("admin"), names.key_file("admin")) as address:
+        assert "is for other names" in problem_of_call(address, elsewhere.ca)
+    with serving_plain_text() as address:
+        assert "does not serve TLS" in problem_of_call(address, site.ca)
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:

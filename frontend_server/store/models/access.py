@@ -45,7 +45,7 @@ Session.add_index(Session.expire_time, name="session_by_expiry")
 
 
 class SignInTally(peewee.Model):
-    """Failures to sign in, by user, by address, or by both. See `frontend_server.access.throttle`."""
+    """Failures to sign in, by user, by address, or by both, and ID tokens that were used. See `access.throttle`."""
 
     subject = peewee.CharField(64, primary_key=True)  # hashes, not names or addresses
     failures = peewee.DoubleField()  # each counts for less as time passes

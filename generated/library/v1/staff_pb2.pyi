@@ -44,7 +44,7 @@ class StaffRole(_message.Message):
     def override_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The refusals that a librarian may override at the desk: names of ErrorReason without their prefix. Managers and admins
         may override each refusal that can be overridden.
-        Example: LOAN_LIMIT_REACHED
+        Example: ["LOAN_LIMIT_REACHED"]
         """
 
     @_builtins.property
@@ -99,11 +99,13 @@ class ApiToken(_message.Message):
     Example: "ROLE_LIBRARIAN"
     """
     secret_hash: _builtins.str
-    """The SHA-256 of the secret, in hexadecimal digits. Only the synchronization sends it."""
+    """The SHA-256 of the secret, in hexadecimal digits. Only the synchronization sends it.
+    Example: ""
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The services or methods that it is limited to, by their full names; empty if it is not limited.
-        Example: library.admin.v1.CatalogService
+        Example: ["library.admin.v1.CatalogService"]
         """
 
     @_builtins.property
@@ -120,11 +122,15 @@ class ApiToken(_message.Message):
 
     @_builtins.property
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was revoked. Not set: it was not."""
+        """When it was revoked. Not set: it was not.
+        Example: null
+        """
 
     @_builtins.property
     def last_use_time(self) -> _timestamp_pb2.Timestamp:
-        """When the admin service last saw it, to the minute. Not set: never."""
+        """When the admin service last saw it, to the minute. Not set: never.
+        Example: null
+        """
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ class Guard(Protocol):
         """Raise a `ServiceError` unless a call of no service of the library has a valid token."""
 
     def done(self, method: Method, call: MethodCall) -> None:
-        """Note that a call was answered."""
+        """Note that a call was answered. Not called for methods that change nothing."""
 
     def refused(self, method: Method, call: MethodCall, error: Exception) -> None:
         """Note that a call failed, here or later."""
@@ -50,4 +50,4 @@ def admit_callers(method: Method) -> Hooks:
             guard.refused(method, call, error)
         return error
 
-    return Hooks(before=before, after=after, failed=failed)
+    return Hooks(before=before, after=None if method.is_read else after, failed=failed)

@@ -4,12 +4,13 @@ Its arguments are the address of the library and a word that no other run uses.
 """
 
 import json
+import os
 import sys
 import uuid
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from lending_library_client import Client
+from lending_library_client import AuthenticatedClient
 from lending_library_client.api.admin_catalogue import admin_catalogue_add_book
 from lending_library_client.api.catalogue import catalogue_list_books
 from lending_library_client.api.lending import lending_borrow_book, lending_return_book
@@ -43,7 +44,7 @@ def answered(wanted: type[T], answer: object) -> T:
     return answer
 
 
-def borrow(client: Client, word: str) -> None:
+def borrow(client: AuthenticatedClient, word: str) -> None:
     title = f"A book for {word}"
     answered(Book, admin_catalogue_add_book.sync(client=client, body=AddBookRequest(title=title, copies=1)))
     answered(SyncStatus, synchronization_sync_now.sync(client=client, body=SyncNowRequest()))
@@ -73,5 +74,6 @@ def borrow(client: Client, word: str) -> None:
 
 
 if __name__ == "__main__":
-    with Client(base_url=sys.argv[1]) as library:
+    # A library in the mode `open` ignores the token.
+    with AuthenticatedClient(base_url=sys.argv[1], token=os.environ.get("LIBRARY_TOKEN", "none")) as library:
         borrow(library, sys.argv[2])

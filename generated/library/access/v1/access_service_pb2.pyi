@@ -59,9 +59,13 @@ class CreateProviderSessionRequest(_message.Message):
     ID_TOKEN_FIELD_NUMBER: _builtins.int
     NONCE_FIELD_NUMBER: _builtins.int
     id_token: _builtins.str
-    """The ID token of the provider: a signed JWT."""
+    """The ID token of the provider: a signed JWT.
+    Example: header.payload.signature
+    """
     nonce: _builtins.str
-    """The nonce that the client sent to the provider when it asked for the token."""
+    """The nonce that the client sent to the provider when it asked for the token.
+    Example: n-0S6_WzA2Mj-and-more
+    """
     def __init__(
         self,
         *,
@@ -84,7 +88,9 @@ class RefreshSessionRequest(_message.Message):
 
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
     refresh_token: _builtins.str
-    """The newest refresh token of the session."""
+    """The newest refresh token of the session.
+    Example: 0193c1d48e007b2fa5d67c8b9a0f1e6b.refresh
+    """
     def __init__(
         self,
         *,
@@ -106,7 +112,9 @@ class EndSessionRequest(_message.Message):
 
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
     refresh_token: _builtins.str
-    """The newest refresh token of the session."""
+    """The newest refresh token of the session.
+    Example: 0193c1d48e007b2fa5d67c8b9a0f1e6b.refresh
+    """
     def __init__(
         self,
         *,
@@ -151,24 +159,36 @@ class Session(_message.Message):
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
     REFRESH_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Identifies the session in the audit log: a UUIDv7."""
+    """Identifies the session in the audit log: a UUIDv7.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e6b
+    """
     user_id: _builtins.str
     """The user who has signed in.
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
     """
     role: _access_pb2.Role.ValueType
-    """The role of the user at this moment."""
+    """The role of the user at this moment.
+    Example: "ROLE_LIBRARIAN"
+    """
     access_token: _builtins.str
-    """Proves who the caller is: a JSON Web Token (RFC 7519), signed with Ed25519."""
+    """Proves who the caller is: a JSON Web Token (RFC 7519), signed with Ed25519.
+    Example: header.payload.signature
+    """
     refresh_token: _builtins.str
-    """Gets the next pair of tokens. It can be used once."""
+    """Gets the next pair of tokens. It can be used once.
+    Example: 0193c1d48e007b2fa5d67c8b9a0f1e6b.refresh
+    """
     @_builtins.property
     def access_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the access token is valid: 15 minutes."""
+        """Until when the access token is valid: 15 minutes.
+        Example: "2026-01-08T14:15:00Z"
+        """
 
     @_builtins.property
     def refresh_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the session can be refreshed: 30 days after the last refresh."""
+        """Until when the session can be refreshed: 30 days after the last refresh.
+        Example: "2026-02-07T14:00:00Z"
+        """
 
     def __init__(
         self,
@@ -220,7 +240,9 @@ class Identity(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     role: _access_pb2.Role.ValueType
-    """What the caller may do."""
+    """What the caller may do.
+    Example: "ROLE_LIBRARIAN"
+    """
     user_id: _builtins.str
     """The user; empty for a guest and for an API token.
     Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
@@ -230,20 +252,27 @@ class Identity(_message.Message):
     Example: Ada Lovelace
     """
     session_id: _builtins.str
-    """The session; empty without one."""
+    """The session; empty without one.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e6b
+    """
     @_builtins.property
     def override_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The refusals that the caller may override at the desk: names of ErrorReason without their prefix. `*` means
         each refusal that can be overridden.
+        Example: ["LOAN_LIMIT_REACHED"]
         """
 
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The services or methods that an API token is limited to; empty if it is not limited."""
+        """The services or methods that an API token is limited to; empty if it is not limited.
+        Example: []
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the token of this call is valid. Not set for a guest, and for an API token that does not expire."""
+        """Until when the token of this call is valid. Not set for a guest, and for an API token that does not expire.
+        Example: "2026-01-08T14:15:00Z"
+        """
 
     def __init__(
         self,
@@ -278,10 +307,13 @@ class SetPasswordRequest(_message.Message):
     Example: ada.lovelace@example.org
     """
     proof: _builtins.str
-    """The present password or PIN, or the reset code."""
+    """The present password or PIN, or the reset code.
+    Example: the password before
+    """
     new_secret: _builtins.str
     """The new password of at least 10 characters, or the new PIN of 6 to 12 digits. A PIN is for patrons only: the staff
     needs a password.
+    Example: correct horse battery staple
     """
     def __init__(
         self,
@@ -323,7 +355,9 @@ class CreateResetCodeRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The user who is to set a password."""
+    """The user who is to set a password.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     def __init__(
         self,
         *,
@@ -347,12 +381,18 @@ class ResetCode(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The user."""
+    """The user.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     code: _builtins.str
-    """The code, for SetPassword."""
+    """The code, for SetPassword.
+    Example: ABCD-EFGH-JKMN-PQRS
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is valid."""
+        """Until when it is valid.
+        Example: "2026-01-09T14:00:00Z"
+        """
 
     def __init__(
         self,
@@ -377,7 +417,9 @@ class EndUserSessionsRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """The user whose sessions end."""
+    """The user whose sessions end.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e2d
+    """
     def __init__(
         self,
         *,
@@ -462,17 +504,29 @@ class JsonWebKey(_message.Message):
     USE_FIELD_NUMBER: _builtins.int
     ALG_FIELD_NUMBER: _builtins.int
     kty: _builtins.str
-    """The type of the key: `OKP`."""
+    """The type of the key: `OKP`.
+    Example: OKP
+    """
     crv: _builtins.str
-    """The curve: `Ed25519`."""
+    """The curve: `Ed25519`.
+    Example: Ed25519
+    """
     kid: _builtins.str
-    """The key id, which a token names in its header."""
+    """The key id, which a token names in its header.
+    Example: 0193c1d4-8e00-7b2f-a5d6-7c8b9a0f1e5a
+    """
     x: _builtins.str
-    """The public key, in base64url."""
+    """The public key, in base64url.
+    Example: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo
+    """
     use: _builtins.str
-    """What the key is for: `sig`."""
+    """What the key is for: `sig`.
+    Example: sig
+    """
     alg: _builtins.str
-    """The algorithm: `Ed25519`, the name of EdDSA with this curve (RFC 9864)."""
+    """The algorithm: `Ed25519`, the name of EdDSA with this curve (RFC 9864).
+    Example: Ed25519
+    """
     def __init__(
         self,
         *,
@@ -517,7 +571,9 @@ class SignInOptions(_message.Message):
     TOKEN_MODE_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     token_mode: _builtins.bool
-    """Whether tokens are checked at all."""
+    """Whether tokens are checked at all.
+    Example: true
+    """
     @_builtins.property
     def provider(self) -> Global___Provider:
         """The OpenID provider; not set if there is none."""
@@ -546,12 +602,18 @@ class Provider(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     issuer: _builtins.str
-    """The issuer: an https URL. Its configuration is at `/.well-known/openid-configuration` below it."""
+    """The issuer: an https URL. Its configuration is at `/.well-known/openid-configuration` below it.
+    Example: https://login.example.org
+    """
     client_id: _builtins.str
-    """The client id that the library has at the provider."""
+    """The client id that the library has at the provider.
+    Example: library
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The scopes to ask for."""
+        """The scopes to ask for.
+        Example: ["openid", "email"]
+        """
 
     def __init__(
         self,

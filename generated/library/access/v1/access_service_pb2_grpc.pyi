@@ -49,7 +49,8 @@ class AccessServiceStub:
     `SIGN_IN_THROTTLED`, whose metadata has the seconds to wait, or because too many sign in at this moment.
     """
     CreateProviderSession: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateProviderSessionRequest, _access_service_pb2.Session]
-    """Signs a user in with the ID token of an OpenID provider that the library trusts.
+    """Signs a user in with the ID token of an OpenID provider that the library trusts. A token can be used once, in the 10
+    minutes after it was made.
 
     Errors: INVALID_ARGUMENT for a missing or over-long field; UNAUTHENTICATED, `SIGN_IN_FAILED`, for a token that is not
     valid or names nobody who is enrolled; FAILED_PRECONDITION, `PROVIDER_NOT_SET_UP`; UNAVAILABLE, `PROVIDER_UNAVAILABLE`,
@@ -125,7 +126,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     `SIGN_IN_THROTTLED`, whose metadata has the seconds to wait, or because too many sign in at this moment.
     """
     CreateProviderSession: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateProviderSessionRequest, _access_service_pb2.Session]  # type: ignore[assignment]
-    """Signs a user in with the ID token of an OpenID provider that the library trusts.
+    """Signs a user in with the ID token of an OpenID provider that the library trusts. A token can be used once, in the 10
+    minutes after it was made.
 
     Errors: INVALID_ARGUMENT for a missing or over-long field; UNAUTHENTICATED, `SIGN_IN_FAILED`, for a token that is not
     valid or names nobody who is enrolled; FAILED_PRECONDITION, `PROVIDER_NOT_SET_UP`; UNAVAILABLE, `PROVIDER_UNAVAILABLE`,
@@ -210,7 +212,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.CreateProviderSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.Session, _abc.Awaitable[_access_service_pb2.Session]]:
-        """Signs a user in with the ID token of an OpenID provider that the library trusts.
+        """Signs a user in with the ID token of an OpenID provider that the library trusts. A token can be used once, in the 10
+        minutes after it was made.
 
         Errors: INVALID_ARGUMENT for a missing or over-long field; UNAUTHENTICATED, `SIGN_IN_FAILED`, for a token that is not
         valid or names nobody who is enrolled; FAILED_PRECONDITION, `PROVIDER_NOT_SET_UP`; UNAVAILABLE, `PROVIDER_UNAVAILABLE`,

@@ -101,7 +101,8 @@ class StaffServiceServicer:
         """Makes an API token. Its secret is in this answer and nowhere else.
 
         Errors: INVALID_ARGUMENT for a blank name, a role that programs cannot have, a scope that is neither a service nor a
-        method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name.
+        method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name; PERMISSION_DENIED,
+        `SCOPE_REQUIRED`, when a program that is limited would make a token that may do more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

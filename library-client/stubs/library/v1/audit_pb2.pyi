@@ -79,7 +79,7 @@ class AuditEntry(_message.Message):
     """
     reason: _builtins.str
     """The reason of the refusal: the name of an ErrorReason without its prefix; empty for a call that was done.
-    Example: ROLE_REQUIRED
+    Example: ""
     """
     role: _access_pb2.Role.ValueType
     """The role of the caller.
@@ -115,7 +115,7 @@ class AuditEntry(_message.Message):
     @_builtins.property
     def objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The objects of the call: the values of the ids, barcodes and card numbers in its request and its answer, at most 20.
-        Example: 0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f
+        Example: ["0193c6fb-2400-7c3d-8e7f-0a1b2c3d4e5f"]
         """
 
     def __init__(

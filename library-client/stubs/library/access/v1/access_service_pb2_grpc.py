@@ -114,7 +114,8 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateProviderSession(self, request, context):
-        """Signs a user in with the ID token of an OpenID provider that the library trusts.
+        """Signs a user in with the ID token of an OpenID provider that the library trusts. A token can be used once, in the 10
+        minutes after it was made.
 
         Errors: INVALID_ARGUMENT for a missing or over-long field; UNAUTHENTICATED, `SIGN_IN_FAILED`, for a token that is not
         valid or names nobody who is enrolled; FAILED_PRECONDITION, `PROVIDER_NOT_SET_UP`; UNAVAILABLE, `PROVIDER_UNAVAILABLE`,

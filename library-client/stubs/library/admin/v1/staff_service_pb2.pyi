@@ -47,7 +47,7 @@ class GrantRoleRequest(_message.Message):
     @_builtins.property
     def override_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The refusals that a librarian may override: names of ErrorReason without their prefix.
-        Example: LOAN_LIMIT_REACHED
+        Example: ["LOAN_LIMIT_REACHED"]
         """
 
     def __init__(
@@ -141,7 +141,7 @@ class CreateApiTokenRequest(_message.Message):
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The services or methods that it is limited to, by their full names; empty if it is not limited.
-        Example: library.admin.v1.CatalogService
+        Example: ["library.admin.v1.CatalogService"]
         """
 
     @_builtins.property
@@ -175,7 +175,9 @@ class CreateApiTokenResponse(_message.Message):
     API_TOKEN_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The token itself, to be sent as `authorization: Bearer TOKEN`."""
+    """The token itself, to be sent as `authorization: Bearer TOKEN`.
+    Example: lib_0193c1d48e007b2fa5d67c8b9a0f1e3e_secret
+    """
     @_builtins.property
     def api_token(self) -> _staff_pb2.ApiToken:
         """The token's entry."""

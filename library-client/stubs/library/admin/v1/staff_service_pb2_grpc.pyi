@@ -54,7 +54,8 @@ class StaffServiceStub:
     """Makes an API token. Its secret is in this answer and nowhere else.
 
     Errors: INVALID_ARGUMENT for a blank name, a role that programs cannot have, a scope that is neither a service nor a
-    method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name.
+    method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name; PERMISSION_DENIED,
+    `SCOPE_REQUIRED`, when a program that is limited would make a token that may do more.
     """
     ListApiTokens: _grpc.UnaryUnaryMultiCallable[_staff_service_pb2.ListApiTokensRequest, _staff_service_pb2.ListApiTokensResponse]
     """Lists the API tokens, oldest first, also those that were revoked or have expired.
@@ -100,7 +101,8 @@ class StaffServiceAsyncStub(StaffServiceStub):
     """Makes an API token. Its secret is in this answer and nowhere else.
 
     Errors: INVALID_ARGUMENT for a blank name, a role that programs cannot have, a scope that is neither a service nor a
-    method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name.
+    method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name; PERMISSION_DENIED,
+    `SCOPE_REQUIRED`, when a program that is limited would make a token that may do more.
     """
     ListApiTokens: _aio.UnaryUnaryMultiCallable[_staff_service_pb2.ListApiTokensRequest, _staff_service_pb2.ListApiTokensResponse]  # type: ignore[assignment]
     """Lists the API tokens, oldest first, also those that were revoked or have expired.
@@ -161,7 +163,8 @@ class StaffServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes an API token. Its secret is in this answer and nowhere else.
 
         Errors: INVALID_ARGUMENT for a blank name, a role that programs cannot have, a scope that is neither a service nor a
-        method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name.
+        method, and a time that is past; ALREADY_EXISTS, `API_TOKEN_EXISTS`, when a token has the name; PERMISSION_DENIED,
+        `SCOPE_REQUIRED`, when a program that is limited would make a token that may do more.
         """
 
     @_abc_1.abstractmethod
