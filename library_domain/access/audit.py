@@ -7,6 +7,7 @@ The guard of a server passes its calls here. The entry of a change is written in
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -38,6 +39,7 @@ THROTTLED = "SIGN_IN_THROTTLED"
 """The reason of a refusal with another status that is audited, too."""
 
 CLEANUP_SECONDS = 600.0
+WARNING_SECONDS = 60.0
 LONGEST_ADDRESS = 100
 
 
@@ -82,6 +84,7 @@ class AuditLog:
         self._late: list[AuditEntry] = []
         """Entries of changes that could not be written yet."""
         self._lock = threading.Lock()
+        self._next_warning = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="audit", daemon=True)
 
@@ -141,7 +144,7 @@ class AuditLog:
             with self._store.writing():
                 self._table.add(entries)
         except Exception as error:  # noqa: BLE001 - an error of the store must not end the thread
-            log.warning("cannot write the audit log", error=self._store.said(error), entries=len(entries))
+            self._warn("cannot write the audit log", error)
             with self._lock:
                 self._late = [*entries, *self._late][-self._refusals.limits.groups :]
             return
@@ -165,7 +168,13 @@ class AuditLog:
             while deleted and not self._stop.is_set():
                 deleted = self._table.delete_old(self._clock()) > 0
         except Exception as error:  # noqa: BLE001 - the next round tries again
-            log.warning("cannot delete old entries of the audit log", error=self._store.said(error))
+            self._warn("cannot delete old entries of the audit log", error)
+
+    def _warn(self, event: str, error: Exception) -> None:
+        """Log a problem, at most once a minute: the log can be on the same full disk."""
+        if time.monotonic() >= self._next_warning:
+            self._next_warning = time.monotonic() + WARNING_SECONDS
+            log.warning(event, error=self._store.said(error))
 
     # --- entries ---
 
@@ -174,7 +183,7 @@ class AuditLog:
         self._table.add([entry])
 
     def _write_late(self, entry: AuditEntry) -> None:
-        """Write the entry of a change that was committed without one. The client is answered whatever happens here."""
+        """Write the entry of a change that was committed without one. The client is answered in any case."""
         token = CURRENT_CALL.set(None)  # a call that was cancelled must not commit anything more, but this
         try:
             with self._lock:

@@ -3,7 +3,7 @@
 Refused calls of one caller, method, reason and address are one group. The first call of a group is an entry within
 `first_seconds`; those that follow within `group_seconds` are one entry, which counts them. Entries of groups come out
 of a budget. When it is used up, calls are counted by their reason alone until it has grown again, so the entries of a
-day are bounded whatever is called, and from how many addresses.
+day are bounded for any methods and addresses.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from service_kit.change_record import CHANGE_RECORD, record_change
 from service_kit.clock import SECOND, timestamp
 from service_kit.ids import new_id
 from service_kit.revisions import take_revisions
+from service_kit.statements import Statement
 from service_kit.store import Store
 from tests.support.access import Callers, bearer
 from tests.support.admin import Admin
@@ -189,6 +190,24 @@ def test_entries_are_listed_by_caller_and_by_object_in_pages(audited: AuditedAdm
     assert len(audited.entries(object=ids[0], caller_user_id=admin)) == 1
     assert audited.entries(object=ids[0], result=AUDIT_RESULT_REFUSED) == []
     assert audited.entries(object="Emma") == []
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"caller_user_id": USER},
+        {"object": "x"},
+        {"result": 2},
+        {"object": "x", "caller_user_id": USER, "result": 2},
+    ],
+)
+def test_a_page_comes_from_an_index_in_its_order(audited: AuditedAdmin, filters: dict[str, Any]) -> None:
+    query = audit.entries_query(ListAuditEntriesRequest(**filters)).limit(51)
+    plan = Statement(query).plan()
+    if not audited.admin.store.is_postgresql:  # which reads small tables without their indexes
+        assert "TEMP B-TREE" not in plan
+        assert plan.count("SCAN") == int(not filters)
 
 
 def test_old_entries_are_deleted_with_their_objects(audited: AuditedAdmin, clock: SettableClock) -> None:

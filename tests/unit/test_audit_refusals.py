@@ -1,4 +1,4 @@
-"""What the audit log has of a call: its objects, and refused calls that are counted together."""
+"""Entries of the audit log: the objects of a call, and refused calls that are counted together."""
 
 from __future__ import annotations
 
