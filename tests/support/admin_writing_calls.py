@@ -80,8 +80,9 @@ class AdminCalls:
         for number in range(4):
             refused_or_done(self.add, random.Random(number))
         table = AuditTable(store)
+        self.audited = Audited(table, clock)
         self.by_name: Mapping[str, Call] = MappingProxyType(
-            Audited(table, clock).calls(
+            self.audited.calls(
                 {
                     "library.admin.v1.CatalogService/AddBook": self.add,
                     "library.admin.v1.CatalogService/UpdateBook": self.update,

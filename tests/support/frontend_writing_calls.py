@@ -103,8 +103,9 @@ class FrontendCalls:
         for _ in range(3):
             refused_or_done(self.enroll, chance)
         table = AuditTable(store)
+        self.audited = Audited(table, clock)
         self.by_name: Mapping[str, Call] = MappingProxyType(
-            Audited(table, clock).calls(
+            self.audited.calls(
                 {
                     "library.frontend.v1.MemberService/EnrollUser": self.enroll,
                     "library.frontend.v1.MemberService/UpdateUser": self.update,

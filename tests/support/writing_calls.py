@@ -6,6 +6,7 @@ The tests of locks make all calls: `FrontendCalls.by_name` and `AdminCalls.by_na
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
@@ -46,11 +47,14 @@ class Audited:
 
     def __init__(self, table: AuditTable, clock: Clock) -> None:
         self._table, self._clock = table, clock
+        self.without: set[str] = set()
+        """The methods of which no call has written an entry yet."""
+        self._method = threading.local()
 
     def calls(self, by_name: Mapping[str, Call]) -> dict[str, Call]:
         """Return the calls; those of methods for clients add an entry to the log."""
         return {
-            name: self._audited(call) if "/" in name and not name.startswith("library.sync.") else call
+            name: self._audited(name, call) if "/" in name and not name.startswith("library.sync.") else call
             for name, call in by_name.items()
         }
 
@@ -58,6 +62,7 @@ class Audited:
         entry = AuditEntry(id=new_id(), time=timestamp(self._clock()), result=AUDIT_RESULT_DONE)
         entry.objects.extend(objects_of(changed))
         self._table.add([entry])
+        self.without.discard(self._method.name)
 
     def end(self, *, committed: bool) -> None:
         pass
@@ -65,8 +70,11 @@ class Audited:
     def skip(self) -> None:
         pass
 
-    def _audited(self, call: Call) -> Call:
+    def _audited(self, method: str, call: Call) -> Call:
+        self.without.add(method)
+
         def make_call(chance: random.Random) -> object:
+            self._method.name = method
             token = CHANGE_RECORD.set(self)
             try:
                 return call(chance)
