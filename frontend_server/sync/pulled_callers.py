@@ -7,14 +7,18 @@ patron, and the token is refused, until a version can be applied.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from frontend_server.access.pins import remove_pins
 from frontend_server.store.models import ApiToken, CallerColumns, StaffRole
-from frontend_server.sync.pulled_kind import PulledKind, Row, upsert_newest
+from frontend_server.sync.pulled_kind import AfterCommit, PulledKind, Row, upsert_newest
 from frontend_server.sync.trials import Trials
+from library.access.v1.access_pb2 import ROLE_PATRON
 from library.v1 import staff_pb2
 from library_domain.access.roles import PROGRAM_ROLES, USER_ROLES
 from service_kit.ids import UUID
+from service_kit.store import Store
 
 _HASH = re.compile("[0-9a-f]{64}")
 
@@ -55,6 +59,12 @@ class PulledRoles(PulledCallers):
         if role.role not in USER_ROLES:
             found.append(f"a user cannot have the role {role.role} here")
         return found
+
+    def write_derived(self, store: Store, rows: Sequence[Row]) -> AfterCommit:
+        """Remove the PINs of the staff."""
+        roles = [staff_pb2.StaffRole.FromString(row["message"]) for row in rows]
+        remove_pins({role.user_id for role in roles if role.role > ROLE_PATRON})
+        return super().write_derived(store, rows)
 
 
 class PulledTokens(PulledCallers):

@@ -11,7 +11,7 @@ from frontend_server.access.cleanup import Cleanup
 from frontend_server.access.sessions import GRACE, LIFE, MOST_SESSIONS, read_token
 from frontend_server.store.models import Session, SignInTally
 from library.access.v1 import access_service_pb2 as pb
-from library.access.v1.access_pb2 import ROLE_PATRON
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_PATRON
 from library_domain.access.callers import Caller
 from library_domain.access.errors import SessionEnded, SignInFailed
 from service_kit.clock import SECOND, micros
@@ -131,3 +131,17 @@ def test_a_session_of_an_account_that_is_not_active_is_not_refreshed(desk: SignI
     desk.frontend.set_state(user.id, 99)  # of a newer version
     with pytest.raises(SessionEnded):
         desk.refresh(session)
+
+
+def test_a_session_that_a_pin_opened_does_not_get_a_role(desk: SignIns) -> None:
+    with_pin, with_password = desk.member("774913"), desk.member()
+    opened, kept = desk.enter(with_pin.email, "774913"), desk.enter(with_password.email)
+    for user in (with_pin, with_password):
+        desk.grant(user.id, ROLE_LIBRARIAN)
+    assert not desk.is_live(opened)
+    with pytest.raises(SessionEnded):
+        desk.refresh(opened)
+    assert desk.refresh(kept).role == ROLE_LIBRARIAN
+    desk.grant(with_pin.id, ROLE_PATRON)
+    with pytest.raises(SignInFailed):
+        desk.enter(with_pin.email, "774913")

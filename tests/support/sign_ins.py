@@ -8,6 +8,7 @@ from frontend_server.access.passwords import HashCost, Passwords
 from frontend_server.access.sessions import Sessions
 from frontend_server.access.sign_in import SignIn
 from frontend_server.store.models import StaffRole
+from frontend_server.sync.pulled_callers import PulledRoles
 from library.access.v1 import access_service_pb2 as pb
 from library.access.v1.access_pb2 import Role
 from library.v1 import staff_pb2, user_pb2
@@ -49,6 +50,7 @@ class SignIns:
         with self.store.writing():
             StaffRole.delete().where(StaffRole.id == user_id).execute()
             StaffRole.insert(id=user_id, message=message, revision=1, generation=1).execute()
+            PulledRoles().write_derived(self.store, [{"id": user_id, "message": message}])
 
     def code(self, user_id: str, caller: Caller = ANYBODY) -> str:
         """Make a reset code."""
