@@ -221,9 +221,11 @@ class Library:
             if "cursor" in method.input.fields_by_name:
                 request.cursor = answer.next_cursor
                 more = answer.has_more
-            else:
-                request.page_token = getattr(answer, "next_page_token", "")
+            elif "page_token" in method.input.fields_by_name:
+                request.page_token = answer.next_page_token
                 more = bool(request.page_token)
+            else:
+                more = False  # there are few, in one answer
             if not more:
                 return rows
 
