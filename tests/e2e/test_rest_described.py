@@ -49,7 +49,7 @@ EXAMPLES = 16
 NEEDS_A_PAST = {
     "POST /access/v1/password:set",
     "POST /access/v1/sessions",
-    "POST /access/v1/sessions:provider",
+    "POST /access/v1/providerSessions",
     "POST /access/v1/sessions:refresh",
     "POST /admin/v1/apiTokens/{id}:revoke",
     "POST /v1/books/{bookId}:return",

@@ -272,12 +272,12 @@ def test_after_signing_in_on_the_page_its_calls_have_the_token(
     librarian, patron = servers.people.users[ROLE_LIBRARIAN], servers.people.users[ROLE_PATRON]
     name, secret = servers.people.card_number(librarian), "a sentence that nobody guesses"
     by_admin = {"Authorization": f"Bearer {servers.people.token(ROLE_ADMIN)}"}
-    code = rest.request("POST", f"/access/v1/users/{librarian}:resetCode", {}, by_admin).json()["code"]
+    code = rest.request("POST", f"/access/v1/users/{librarian}/resetCodes", {}, by_admin).json()["code"]
     set_password = {"name": name, "proof": code, "newSecret": secret}
     assert rest.request("POST", "/access/v1/password:set", set_password).status == 200
 
     with opened(browser, rest, "/docs") as here:
-        make_code = operation_opened(here.page, "/access/v1/users/{userId}:resetCode")
+        make_code = operation_opened(here.page, "/access/v1/users/{userId}/resetCodes")
         make_code.locator("tr[data-param-name='userId'] input").fill(patron)
         assert execute(make_code)[0] == 401
         sign_in = operation_opened(here.page, "/access/v1/sessions")
@@ -362,7 +362,7 @@ def test_the_start_page_matches_the_contract(browser: Browser, opened_library: O
 
     command, url = shlex.split(curl)
     assert command == "curl"
-    assert url.startswith(f"{rest.url}/v1/")
+    assert url.startswith((f"{rest.url}/v1/", f"{rest.url}/access/v1/"))
     assert rest.request("GET", url.removeprefix(rest.url)).status == 200
     asked = rest.request("GET", "/no-such-path")
     assert asked.status == 404

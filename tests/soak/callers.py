@@ -22,7 +22,7 @@ from tests.soak.plans import PLANS
 from tests.soak.records import Records
 from tests.soak.recovery import recover
 from tests.soak.sending import WAYS, Outcome, Sender, plain
-from tests.support.changing_methods import CHANGING_METHODS
+from tests.support.changing_methods import CHANGING_METHODS, WITHOUT_REQUEST_ID
 
 PATIENCE_SECONDS = 300.0
 """How long a call is sent again before that is a fault: longer than any restart takes."""
@@ -95,7 +95,7 @@ class Caller(threading.Thread):
             plan.requests = [garbled(request, self._chance) for request in plan.requests]
         if name == IMPORT:
             self._import(method, plan, is_bad)
-        elif name in CHANGING_METHODS:
+        elif name in CHANGING_METHODS and name not in WITHOUT_REQUEST_ID:
             self._change(method, plan, is_bad)
         else:
             self._read(method, plan, is_bad)

@@ -20,7 +20,7 @@ from service_kit.store import Store
 from tests.support.sign_ins import CHEAP, PASSWORD
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:db8::1"]
-"""Addresses of several calls. The clock of a test may stand, so they have to wait for ever after some failures."""
+"""Addresses of several calls. The clock of a test may not move, so they have to wait for ever after some failures."""
 
 MOST_TOKENS = 8
 

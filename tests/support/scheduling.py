@@ -6,6 +6,9 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
+WHOLE = ("tests/soak/",)
+"""Folders whose files are not shared: a soak judges how busy the machine is, and its halves would disturb it."""
+
 _ON_POSTGRESQL = re.compile(r"\[(.*-)?postgresql(-.*)?\]\Z", re.DOTALL)
 
 
@@ -14,4 +17,6 @@ class ByFileAndEngine(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
+        if file.startswith(WHOLE):
+            return file
         return f"{file} on PostgreSQL" if _ON_POSTGRESQL.search(test) else file

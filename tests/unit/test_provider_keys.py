@@ -97,6 +97,9 @@ def test_other_signatures_are_refused() -> None:
     for token in tokens:
         with pytest.raises(IdTokenRefused):
             check(token)
+    for token in (tokens[1], tokens[2], tokens[4]):
+        with pytest.raises(IdTokenRefused, match="algorithm"):
+            check(token)
     for keys in ([], [RSAKey.generate_key(2048)], [ECKey.generate_key("P-384")]):
         with pytest.raises(IdTokenRefused):
             check(signed(CLAIMS), keys)
