@@ -17,7 +17,7 @@ from frontend_server.circulation.current_policy import current_policy
 from frontend_server.circulation.eligibility import Wish
 from frontend_server.circulation.readings import read
 from frontend_server.members import members
-from frontend_server.store.models import Book, Item, Loan, User
+from frontend_server.store.models import Book, Item, Loan, Session, User
 from frontend_server.sync.pulled_items import PulledItems
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListCategoriesRequest, ListPublishersRequest
 from library.frontend.v1.circulation_service_pb2 import ListItemsRequest, LookupItemRequest
@@ -64,6 +64,19 @@ ADD_LOAN = Statement(
         return_time=param("return_time"),
         revision=param("revision"),
         pushed_revision=param("revision"),
+    )
+)
+ADD_SESSION = Statement(
+    Session.insert(
+        id=param("id"),
+        user_id=param("user_id"),
+        refresh_hash="",
+        previous_hash="",
+        refresh_salt="",
+        refresh_time=0,
+        create_time=0,
+        expire_time=0,
+        end_time=0,
     )
 )
 ADD_ITEM = Statement(
@@ -139,6 +152,7 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
                 {"request_id": new_id(), "method": "m", "digest": "", "answer": b"a" * 100, "create_time": number}
                 for number in range(LOANS)
             )
+            ADD_SESSION.many({"id": new_id(), "user_id": user} for user in users)
             learn({"".join(letters) for letters in itertools.product("abcdefghijklmnop", repeat=4)})
             Book.update(on_loan=1, free_copies=0).where(Book.id.not_in([book.id for book in books[::50]])).execute()
         with store.reading():
@@ -258,6 +272,7 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     "users by the beginning of their ids": (lambda town: town.frontend.users(id_prefix=town.users[9][:6]), "user_id"),
     "changing": (lambda town: town.frontend.change(town.users[9], first_name="Augusta"), "user_id"),
     "closing": (lambda town: town.frontend.close(town.frontend.user().id), "user_id"),
+    "the sessions of a user who closes": (lambda town: town.frontend.close(town.frontend.user().id), "session_by_user"),
     "loan": (lambda town: town.frontend.loan(town.open_loan), "loan_id"),
     "loans by the beginning of their ids": (
         lambda town: list_loans(town, id_prefix=town.open_loan[:6], only_open=True),
