@@ -48,11 +48,11 @@ For programs:
 """
 
 SIGN_IN = """\
-The services check tokens. To make the first admin, type in another terminal:
+The services check tokens. If there is no admin yet, make the first one in another terminal:
 {variables}  {library} grant-role ada@example.org admin --first-name Ada --last-name Lovelace
   {library} set-password ada@example.org
   {library} login ada@example.org
-  {library} import --sample
+  {library} import --sample   # if you want some sixty books to try it with
   {library} status
 
 {programs}"""
@@ -96,7 +96,7 @@ def run(data_dir: Path) -> list[str]:
             with progress_messages() as show:
                 admin, frontend = open_library(supervisor, data_dir, show)
                 rest = open_rest(supervisor, data_dir, [frontend, admin], show)
-            click.echo(f"The library is open: patrons at {frontend}, librarians at {admin}.")
+            click.echo(f"The library is running: patrons at {frontend}, librarians at {admin}.")
             click.echo(f"HTTP and JSON for both: {rest}, with a page to try it at {rest}/docs.")
             click.echo(f"Logs are in {data_dir.absolute()}. Ctrl-C stops all.\n")
             click.echo(what_to_type(admin, frontend, rest, data_dir))

@@ -97,6 +97,8 @@ def set_context(name: str, token_stdin: bool, **given: str | None) -> None:
             made = replace(made, session=None)
         changes.contexts = changes.contexts.with_context(name, made)
     click.echo(f"Saved: {name}.")
+    if made.token and not (made.frontend_target and made.admin_target):
+        click.echo("The token goes to the services of this context only. Name both: --frontend-target, --admin-target.")
 
 
 @context_command.command("remove")

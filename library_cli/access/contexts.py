@@ -81,7 +81,7 @@ class Contexts:
 def unknown(name: str, contexts: Contexts) -> str:
     """Return the sentence for a name that no context has."""
     known = ", ".join(sorted(contexts.by_name)) or "none"
-    return f"There is no context {name!r}. Saved contexts: {known}. To save one, run: library context set"
+    return f"There is no context {name!r}. Saved contexts: {known}. To save one, run: library context set NAME"
 
 
 def contexts_file() -> Path:

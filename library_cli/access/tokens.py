@@ -87,6 +87,13 @@ class SessionToken:
         session = self._context.session
         return session.access_token if session else ""
 
+    def in_place_of(self, refused: str) -> str:
+        """Return another token than one that a service refused before its time, as its key was retired; "" for none."""
+        with suppress(CallFailed, ContextsUnreadable), self._lock:
+            self._refresh(refused)
+        session = self._context.session
+        return session.access_token if session and session.access_token != refused else ""
+
     def refresh(self) -> bool:
         """Refresh the session if its token expires soon. Return whether the session has not ended.
 
@@ -101,12 +108,12 @@ class SessionToken:
         session = self._context.session
         return session is None or time.time() < session.access_expire_time - EARLY_SECONDS
 
-    def _refresh(self) -> None:
+    def _refresh(self, refused: str = "") -> None:
         """Refresh the session, unless another command has just done it."""
         with changing_contexts() as changes:
             self._context = changes.contexts.of(self._name)
             session = self._context.session
-            if session is None or self._is_fresh():
+            if session is None or (self._is_fresh() and session.access_token != refused):
                 return
             self._context = replace(self._context, session=_refreshed(self._context.frontend_target, session))
             changes.contexts = changes.contexts.with_context(self._name, self._context)
@@ -140,7 +147,11 @@ class Authorized(
     def intercept_unary_unary(
         self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
     ) -> Any:
-        return continuation(_Details(client_call_details, self._token()), request)
+        token = self._token()
+        call = continuation(_Details(client_call_details, token), request)
+        # The service has refused the token before it looked at the call, so nothing is done twice.
+        other = self._token.in_place_of(token) if isinstance(self._token, SessionToken) and _is_invalid(call) else ""
+        return continuation(_Details(client_call_details, other), request) if other else call
 
     def intercept_unary_stream(
         self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request: Any
@@ -156,6 +167,10 @@ class Authorized(
         self, continuation: Callable[..., Any], client_call_details: grpc.ClientCallDetails, request_iterator: Any
     ) -> Any:
         return continuation(_Details(client_call_details, self._token()), request_iterator)
+
+
+def _is_invalid(call: object) -> bool:
+    return isinstance(call, grpc.RpcError) and reason_of(call) == "TOKEN_INVALID"
 
 
 class _Details(grpc.ClientCallDetails):

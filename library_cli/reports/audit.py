@@ -44,13 +44,15 @@ def _role(entry: AuditEntry) -> str:
 
 AUDIT = Form[Listed](
     columns=[
-        Column("time", lambda each: each.entry.time.ToJsonString(), lambda each: local_time(each.entry.time)),
+        Column(
+            "time", lambda each: each.entry.time.ToJsonString(), lambda each: local_time(each.entry.time), is_whole=True
+        ),
         Column("result", lambda each: _result(each.entry)),
         Column("method", lambda each: each.entry.method, lambda each: _method(each.entry)),
         Column("role", lambda each: _role(each.entry)),
         Column("caller", lambda each: each.caller or each.entry.caller_user_id),
-        Column("address", lambda each: each.entry.address),
-        Column("objects", lambda each: " ".join(each.entry.objects), min_width=WIDE),
+        Column("address", lambda each: each.entry.address, min_width=WIDE),
+        Column("objects", lambda each: " ".join(each.entry.objects), min_width=WIDE + 50),
         Column("credential", lambda each: each.entry.credential_id, max_width=0),
         Column("call id", lambda each: each.entry.call_id, max_width=0),
     ],

@@ -13,7 +13,7 @@ from library_cli.channel import ANSWER_SECONDS, connected
 from library_cli.desk.refusals import Refusal, ended_by_refusals
 from library_cli.options import admin_target_option
 from library_cli.staff.calls import STAFF_ROLES, StaffOffice, role_of, role_text
-from library_cli.tables import Column, Form, as_json, json_option, limit_option, show
+from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show
 from library_cli.times import end_of_day, local_time
 
 PROGRAM_ROLES = ("guest", *STAFF_ROLES)
@@ -35,7 +35,7 @@ TOKENS = Form[ApiToken](
         Column("limited to", lambda token: ", ".join(token.scopes)),
         Column("expires", lambda token: local_time(token.expire_time) if token.HasField("expire_time") else ""),
         Column("last use", lambda token: local_time(token.last_use_time) if token.HasField("last_use_time") else ""),
-        Column("id", lambda token: token.id, is_whole=True),
+        Column("id", lambda token: token.id, min_width=WIDE, is_whole=True),
     ],
     as_json=as_json,
     nothing="There is no API token.",

@@ -18,7 +18,7 @@ from library_cli.desk.finding import find_user
 from library_cli.desk.refusals import ended_by_refusals
 from library_cli.options import admin_target_option, frontend_target_option
 from library_cli.staff.calls import STAFF_ROLES, StaffOffice, role_of, role_text
-from library_cli.tables import Column, Form, as_json, json_option, limit_option, show
+from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show
 
 
 class Member(NamedTuple):
@@ -38,10 +38,10 @@ STAFF = Form[Member](
         Column("name", lambda member: name_of(member.user)),
         Column("email", lambda member: member.user.email),
         Column("may override", lambda member: ", ".join(member.role.override_reasons)),
-        Column("user id", lambda member: member.role.user_id, is_whole=True),
+        Column("user id", lambda member: member.role.user_id, min_width=WIDE, is_whole=True),
     ],
     as_json=_member_as_json,
-    nothing="Nobody has a role. To make the first admin, run on the machine of the library: library grant-role",
+    nothing="Nobody has a role. To make the first admin, run on its machine: library grant-role NAME admin",
 )
 
 

@@ -96,7 +96,7 @@ def _why(reported: Report) -> str:
 def _users(admin: Report) -> str:
     current, known = admin.get("current_user_count"), admin.get("user_count")
     if not isinstance(current, int) or not isinstance(known, int):
-        return "not known while the admin service does not answer"
+        return "not known while the admin service does not report"
     closed = f", and {counted(known - current, 'closed account')}" if known > current else ""
     return f"{current:,}{closed}"
 
@@ -110,7 +110,7 @@ def _books(admin: Report, frontend: Report) -> Line:
     if not isinstance(known, int):
         if isinstance(shown, int):
             return Line("books", f"{shown:,} known to the frontend, removed ones included")
-        return Line("books", "not known while no service answers")
+        return Line("books", "not known while no service reports")
     titles, copies = (int(str(admin.get(key, 0))) for key in ("title_count", "copy_count"))
     behind = (
         f"; the frontend has read {shown:,} of {known:,} so far" if isinstance(shown, int) and shown != known else ""
@@ -123,7 +123,7 @@ def _books(admin: Report, frontend: Report) -> Line:
 def _loans(admin: Report, overdue: int | None) -> Line:
     out = admin.get("open_loan_count")
     if not isinstance(out, int):
-        return Line("loans", "not known while the admin service does not answer")
+        return Line("loans", "not known while the admin service does not report")
     if overdue is None:
         return Line("loans", f"{out:,} out")
     number = f"{overdue:,} or more" if overdue == MOST_OVERDUE else f"{overdue:,}"
@@ -135,7 +135,7 @@ def _sync(frontend: Report) -> Line:
     """Return how old the frontend's catalogue is, and what waits to be sent."""
     age = frontend.get("cursor_age_seconds")
     if "waiting_user_count" not in frontend:
-        return Line("sync", "not known while the frontend service does not answer")
+        return Line("sync", "not known while the frontend service does not report")
     for error in (frontend.get("last_pull_error"), frontend.get("last_push_error")):
         if error:
             return Line("sync", f"does not work: {error}{_last_pull(frontend)}", is_well=False)
@@ -165,7 +165,7 @@ def _last_pull(frontend: Report) -> str:
 def _rows(label: str, frontend: Report, key: str, what: str) -> Line:
     count = frontend.get(key)
     if not isinstance(count, int):
-        return Line(label, "not known while the frontend service does not answer")
+        return Line(label, "not known while the frontend service does not report")
     if not count:
         return Line(label, "nothing")
     return Line(label, f"{counted(count, 'row')}, {what}; {SEE_ROWS}", is_well=False)
@@ -174,7 +174,7 @@ def _rows(label: str, frontend: Report, key: str, what: str) -> Line:
 def _clock(frontend: Report) -> Line:
     """Return whether the frontend lends. It does not while its clock is more than a day behind its store."""
     if "clock_behind_seconds" not in frontend:
-        return Line("clock", "not known while the frontend service does not answer")
+        return Line("clock", "not known while the frontend service does not report")
     seconds = frontend["clock_behind_seconds"]
     if isinstance(seconds, (int, float)):
         newest = Timestamp()

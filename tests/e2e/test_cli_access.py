@@ -156,6 +156,15 @@ def test_an_old_session_is_refreshed_once(signed_in: Person) -> None:
     assert signed_in.session() == after
 
 
+def test_a_session_goes_on_after_its_token_was_refused_as_its_key_was_retired(
+    signed_in: Person, people: People
+) -> None:
+    signed_in.change_session(access_token=(refused := people.bad_tokens()["expired"]))
+    done = signed_in.run("users")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert signed_in.session()["access_token"] not in ("", refused)
+
+
 def test_logging_out_ends_the_session_here_and_at_the_service(signed_in: Person) -> None:
     copied = signed_in.file.read_text()
     session = signed_in.session()
@@ -217,7 +226,8 @@ def test_contexts_name_libraries(person: Person, token_servers: TokenServers, pe
     assert person.run("context", "set", "town", "--frontend-target", token_servers.frontend.address).exit_code == 0
     assert person.run("context", "use", "nowhere").exit_code == 2
     token = people.program("librarian")
-    assert person.run("context", "set", "machine", "--token-stdin", typed=f"{token}\n").exit_code == 0
+    saved = person.run("context", "set", "machine", "--token-stdin", typed=f"{token}\n")
+    assert (saved.exit_code, "--frontend-target" in saved.stdout) == (0, True), "a token without addresses goes nowhere"
     person.run("context", "set", "machine", "--frontend-target", token_servers.frontend.address)
     assert person.run("context", "use", "machine").stdout == "In use: machine.\n"
 

@@ -197,8 +197,9 @@ def test_a_scan_is_never_taken_as_a_reason(opened: Library) -> None:
     assert all(map(is_reason, ["Sick", "class 4b", "1 more day"]))
 
 
-def test_what_cannot_be_overridden_is_not_offered(opened: Library) -> None:
-    opened.type(DUNE, CheckOut=Refused([*FULL.refusals, ServiceRefusal("BOOK_REMOVED", "", {})]))
+@pytest.mark.parametrize("reason", ["BOOK_REMOVED", "OVERRIDE_NOT_PERMITTED"])
+def test_what_cannot_be_overridden_is_not_offered(opened: Library, reason: str) -> None:
+    opened.type(DUNE, CheckOut=Refused([*FULL.refusals, ServiceRefusal(reason, "", {})]))
     assert "override" not in opened.last[1]
     opened.type("/override Because")
     assert (opened.calls, opened.last[0]) == ([], Kind.REFUSED)
