@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
-
 from frontend_server.access import throttle
+from frontend_server.access.accounts import role_of
 from frontend_server.access.passwords import Passwords
-from frontend_server.access.people import Person, Proof, find_person, is_active, proof_of
-from frontend_server.access.reset_codes import code_hash
+from frontend_server.access.people import Person, find_person, is_active, proof_of
+from frontend_server.access.reset_codes import is_code_of
 from frontend_server.access.secret_rules import check_new_secret, check_secret_of, is_pin
 from frontend_server.access.sessions import Sessions, end_sessions_of, named
 from frontend_server.members.accounts import locked_user
@@ -89,7 +88,7 @@ class SignIn:
         """
         check_set_password(request)
         person = self._find(request.name)
-        by_code = _is_code(person.proof, request.proof, self._clock())
+        by_code = is_code_of(person, request.proof, self._clock())
         if not by_code:
             throttle.check_wait(self._store, person.account, address, self._clock())
         with self._passwords.turn():
@@ -98,8 +97,9 @@ class SignIn:
             secret_hash = self._passwords.hash(request.new_secret)
         with self._store.writing():
             self._lock_active(person.user_id)
-            # Of two calls with one reset code, the second one finds no code here.
-            if proof_of(person.user_id) != person.proof:
+            # Of two calls with one reset code, the second one finds no code here. A role that the user was granted
+            # meanwhile allows less: neither a PIN nor a code of somebody who has no higher role.
+            if proof_of(person.user_id) != person.proof or role_of(person.user_id) != person.role:
                 raise SignInFailed
             now = self._clock()
             SET_SECRET.rows(
@@ -141,7 +141,3 @@ class SignIn:
             raise SignInFailed from error
         if not is_active(user_id):
             raise SignInFailed
-
-
-def _is_code(proof: Proof, text: str, now: int) -> bool:
-    return now < proof.code_expire_time and hmac.compare_digest(proof.code_hash, code_hash(text))

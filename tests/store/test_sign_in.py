@@ -195,6 +195,24 @@ def test_a_code_is_for_users_below_the_caller(desk: SignIns) -> None:
         desk.code(ada.id)
 
 
+def test_a_code_is_not_for_a_user_who_has_risen_to_the_role_of_its_maker(desk: SignIns) -> None:
+    """Otherwise a librarian could keep the code of a patron until the patron is an admin, and become that admin."""
+    made_by = {role: Caller(role, user_id=new_id()) for role in (ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_ADMIN)}
+    for maker, risen in ((ROLE_LIBRARIAN, ROLE_LIBRARIAN), (ROLE_LIBRARIAN, ROLE_ADMIN), (ROLE_MANAGER, ROLE_ADMIN)):
+        user = desk.frontend.user()
+        code = desk.code(user.id, made_by[maker])
+        desk.grant(user.id, risen)
+        with pytest.raises(SignInFailed):
+            desk.set(user.email, code)
+        desk.grant(user.id, ROLE_PATRON)
+        assert desk.set(user.email, code) == user.id
+    for maker, risen in ((ROLE_MANAGER, ROLE_LIBRARIAN), (ROLE_ADMIN, ROLE_ADMIN)):
+        user = desk.frontend.user()
+        code = desk.code(user.id, made_by[maker])
+        desk.grant(user.id, risen)
+        assert desk.set(user.email, code) == user.id
+
+
 def test_a_sign_in_with_a_secret_that_was_replaced_meanwhile_fails(
     desk: SignIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
