@@ -14,7 +14,7 @@ from frontend_server.members import privacy
 from frontend_server.store.models import Credential
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_PATRON
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest, EraseUserRequest, ExportUserRequest, StoredSignIn
-from library_domain.access.callers import Caller
+from library_domain.access.callers import ANYBODY, Caller
 from library_domain.access.errors import RoleRequired, SessionEnded, SignInFailed, SignInThrottled
 from library_domain.errors import UserClosed, UserNotFound
 from service_kit.clock import SECOND, micros
@@ -282,6 +282,30 @@ def test_guesses_at_once_are_all_counted(desk: SignIns) -> None:
     assert kinds.count(SignInThrottled) == 5, kinds
 
 
+@pytest.mark.parametrize("unknown", ["2900-0000", "nobody@example.org"])
+def test_spellings_of_a_name_wait_alike_whether_somebody_has_it_or_not(
+    desk: SignIns, clock: SettableClock, unknown: str
+) -> None:
+    """Otherwise the spelling that need not wait would show which cards and addresses exist."""
+    user = desk.member()
+
+    def waits(name: str) -> list[bool]:
+        for _ in range(11):
+            with pytest.raises(SignInFailed):
+                desk.enter(name, WRONG, AWAY)
+        refusals = []
+        for spelling in (name.lower(), name.upper(), f" {name} ", f"\u2800{name}", f"{name}\u200b"):
+            with pytest.raises((SignInFailed, SignInThrottled)) as error:
+                desk.enter(spelling, WRONG, AWAY)
+            refusals.append(error.type is SignInThrottled)
+        clock.advance(days=1)
+        return refusals
+
+    known = waits(user.email if "@" in unknown else user.card_number)
+    assert waits(unknown) == known
+    assert known[:2] == [True, True]
+
+
 def test_a_clock_that_was_years_ahead_keeps_nobody_waiting(desk: SignIns, clock: SettableClock) -> None:
     user = desk.member()
     clock.advance(days=3_650)
@@ -318,6 +342,20 @@ def test_an_export_says_that_there_is_a_secret_and_an_erasure_deletes_it(desk: S
         assert text not in contents
     assert Credential.select().count() == 1
     assert desk.enter(other.email).user_id
+
+
+def test_an_export_names_sessions_to_those_who_may_end_them(desk: SignIns) -> None:
+    """A refresh token with the id of a session and any secret ends it, so a librarian could end those of an admin."""
+    user = desk.member(role=ROLE_MANAGER)
+    session = desk.enter(user.email)
+
+    def named_to(caller: Caller) -> str:
+        request = ExportUserRequest(user_id=user.id)
+        [exported] = privacy.export_user(desk.store, request, desk.clock, caller).sign_in.sessions
+        return exported.id
+
+    assert {named_to(Caller(role, new_id())) for role in (ROLE_LIBRARIAN, ROLE_MANAGER)} == {""}
+    assert {named_to(each) for each in (ANYBODY, Caller(ROLE_MANAGER, user.id))} == {session.id}
 
 
 def test_a_secret_set_while_the_user_is_erased_is_not_kept(desk: SignIns) -> None:
