@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from frontend_server.access import throttle
 from frontend_server.access.accounts import role_of
 from frontend_server.access.passwords import Passwords
@@ -97,11 +99,11 @@ class SignIn:
             secret_hash = self._passwords.hash(request.new_secret)
         with self._store.writing():
             self._lock_active(person.user_id)
-            # Of two calls with one reset code, the second one finds no code here. A role that the user was granted
-            # meanwhile allows less: neither a PIN nor a code of somebody who has no higher role.
-            if proof_of(person.user_id) != person.proof or role_of(person.user_id) != person.role:
+            # Of two calls with one reset code, the second one finds no code here.
+            if proof_of(person.user_id) != person.proof:
                 raise SignInFailed
             now = self._clock()
+            _check_role_now(person, request, now, by_code=by_code)
             SET_SECRET.rows(
                 user_id=person.user_id,
                 secret_hash=secret_hash,
@@ -141,3 +143,14 @@ class SignIn:
             raise SignInFailed from error
         if not is_active(user_id):
             raise SignInFailed
+
+
+def _check_role_now(person: Person, request: pb.SetPasswordRequest, now: int, *, by_code: bool) -> None:
+    """Check, within the transaction, that a role which the user was granted meanwhile allows the code and the secret.
+
+    Raises `SignInFailed`.
+    """
+    role = role_of(person.user_id)
+    is_too_short = role > ROLE_PATRON and is_pin(request.new_secret)
+    if is_too_short or (by_code and not is_code_of(replace(person, role=role), request.proof, now)):
+        raise SignInFailed

@@ -213,6 +213,31 @@ def test_a_code_is_not_for_a_user_who_has_risen_to_the_role_of_its_maker(desk: S
         assert desk.set(user.email, code) == user.id
 
 
+@pytest.mark.parametrize(
+    ("maker", "secret", "is_set"),
+    [(ANYBODY, PASSWORD, True), (ANYBODY, "285714", False), (Caller(ROLE_LIBRARIAN, "librarian"), PASSWORD, False)],
+    ids=["password", "PIN", "librarian's code"],
+)
+def test_a_role_that_is_granted_while_a_secret_is_set_counts(
+    desk: SignIns, monkeypatch: pytest.MonkeyPatch, maker: Caller, secret: str, is_set: bool
+) -> None:
+    """The first admin sets a password while the role is on its way."""
+    user = desk.frontend.user()
+    code = desk.code(user.id, maker)
+    make_hash = desk.passwords.hash
+
+    def hash_and_grant(text: str) -> str:
+        desk.grant(user.id, ROLE_ADMIN)
+        return make_hash(text)
+
+    monkeypatch.setattr(desk.passwords, "hash", hash_and_grant)
+    if is_set:
+        assert desk.set(user.email, code, secret) == user.id
+    else:
+        with pytest.raises(SignInFailed):
+            desk.set(user.email, code, secret)
+
+
 def test_a_sign_in_with_a_secret_that_was_replaced_meanwhile_fails(
     desk: SignIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
