@@ -30,6 +30,9 @@ UNKNOWN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 SLOW_SECONDS = 5.0
 """The servers refuse a call that has waited for 10 seconds. After this time it only shows that the machine is slow."""
 
+UNDER_WAY = "a sync is still under way"
+"""Why SyncNow is refused if the sync before it takes over 10 seconds: that shows, too, that the machine is slow."""
+
 NEVER = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 """No call of the soak may ever come to this."""
 
@@ -121,7 +124,9 @@ class Sender:
         self, method: Method, requests: list[Message], way: Way, outcome: Outcome, when: tuple[float, float]
     ) -> None:
         problem, is_slow = "", when[1] - when[0] > SLOW_SECONDS
-        may_be_unavailable = is_slow or outcome.is_excused or self._library.was_disturbed(*when)
+        # A caller of SyncNow shares the outcome of a run that others have waited for, maybe for long.
+        is_excused = outcome.is_excused or (outcome.reason == "ADMIN_UNAVAILABLE" and UNDER_WAY in outcome.message)
+        may_be_unavailable = is_slow or is_excused or self._library.was_disturbed(*when)
         is_exhausted = outcome.status == "RESOURCE_EXHAUSTED" and outcome.reason != THROTTLED and not is_slow
         if outcome.status in NEVER or is_exhausted:
             problem = "may never be"
