@@ -20,7 +20,9 @@ def is_below(role: Role.ValueType, actor: Role.ValueType) -> bool:
 
 def has_standing(caller: Caller, user_id: str, *, may_be_own: bool = False) -> bool:
     """Return within a transaction what `check_standing` checks."""
-    return (may_be_own and caller.user_id == user_id) or is_below(role_of(user_id), caller.role)
+    if caller.role == ROLE_ADMIN or (may_be_own and caller.user_id == user_id):
+        return True  # without a query: so is each call in the mode `open`
+    return is_below(role_of(user_id), caller.role)
 
 
 def check_standing(caller: Caller, user_id: str, *, may_be_own: bool = False) -> None:
