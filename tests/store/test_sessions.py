@@ -15,6 +15,7 @@ from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_PATRON
 from library_domain.access.callers import Caller
 from library_domain.access.errors import SessionEnded, SignInFailed
 from service_kit.clock import SECOND, micros
+from service_kit.ids import new_id
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
 from tests.support.sign_ins import SignIns
@@ -67,6 +68,24 @@ def test_refreshes_at_once_all_get_the_same_token(desk: SignIns) -> None:
         last = refreshed[0]
         assert isinstance(last, pb.Session)
         session = last
+
+
+def test_tokens_that_somebody_makes_up_do_not_wait_for_the_writer(
+    desk: SignIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a guest could keep all calls waiting that change something, without signing in."""
+    session = desk.enter(desk.member().email)
+    desk.sessions.end(session.refresh_token)
+    made_up = f"{new_id().replace('-', '')}.{'x' * 43}"
+
+    def fail(_store: object) -> None:
+        raise AssertionError("a transaction that may write")
+
+    monkeypatch.setattr(type(desk.store), "writing", fail)
+    for token in (made_up, session.refresh_token, "no token"):
+        with pytest.raises(SessionEnded):
+            desk.sessions.refresh(token)
+        assert desk.sessions.end(token) == ""
 
 
 def test_a_session_ends_by_its_newest_tokens_by_time_and_with_its_user(desk: SignIns, clock: SettableClock) -> None:
