@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from frontend_server.access import reset_codes
+from frontend_server.access import cleanup, reset_codes
 from frontend_server.access.cleanup import Cleanup
 from frontend_server.access.sessions import GRACE, LIFE, MOST_SESSIONS, read_token
 from frontend_server.store.models import Session, SignInTally
@@ -142,6 +142,22 @@ def test_a_user_has_few_sessions_and_cleanups_delete_the_rest(desk: SignIns, clo
     clock.advance(days=150)
     assert Cleanup(desk.store, desk.clock).run() == 1
     assert Session.select().count() == 0
+
+
+def test_a_backlog_of_failures_is_deleted_soon(
+    desk: SignIns, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of sign-ins for ever new names makes more rows in a minute than one cleanup deletes."""
+    monkeypatch.setattr(cleanup, "BACKLOG_SECONDS", 0.0)
+    old = [{"subject": f"{number}", "failures": 1.0, "time": clock.now, "is_known": 0} for number in range(501)]
+    with desk.store.writing():
+        SignInTally.insert_many(old).execute()
+    clock.advance(days=2)
+    deleting = Cleanup(desk.store, desk.clock)
+    deleting.run_if_due()
+    assert SignInTally.select().count() == 1
+    deleting.run_if_due()
+    assert SignInTally.select().count() == 0
 
 
 def test_a_session_of_an_account_that_is_not_active_is_not_refreshed(desk: SignIns) -> None:
