@@ -17,6 +17,9 @@ from service_kit.store import Store
 ROWS = 500
 """The most rows of a table that one cleanup deletes."""
 
+BACKLOG_SECONDS = 1.0
+"""Seconds to the next cleanup after one that found `ROWS` rows, so that there can be more."""
+
 FAILURES_KEPT = DAY
 KNOWN_KEPT = 180 * DAY
 """How long it is remembered that a user signs in from an address, after the last time."""
@@ -62,7 +65,8 @@ class Cleanup:
             return
         try:
             self._next = time.monotonic() + self._store.times.cleanup_seconds
-            self.run()
+            if self.run() >= ROWS:
+                self._next = time.monotonic() + BACKLOG_SECONDS
         except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
             # The user has signed in, and must get the answer. The next cleanup tries again.
             log.warning("cannot delete sessions that have ended", error=self._store.said(error))

@@ -61,7 +61,8 @@ def find_person(name: str) -> Person:
     rows = [*BY_ADDRESS.rows(key=key), *BY_CARD.rows(number=number)]
     user_id, *texts = rows[0] if rows else ("",)
     proof, role = proof_of(user_id), role_of(user_id)
-    account = user_id or f"name {key or unicodedata.normalize('NFKC', name).casefold().strip()}"
+    # In one form for all spellings of a name, as it would be if somebody had it.
+    account = user_id or f"name {key or number or unicodedata.normalize('NFKC', name).casefold().strip()}"
     return Person(user_id, account, tuple(_texts(texts)), proof, role)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 
+from frontend_server.access.people import Person
 from frontend_server.access.sessions import end_sessions_of
-from frontend_server.access.standing import check_standing
+from frontend_server.access.standing import check_standing, is_below
 from frontend_server.members.accounts import locked_user
 from frontend_server.store.models import Credential
 from library.access.v1 import access_service_pb2 as pb
+from library.access.v1.access_pb2 import Role
 from library.v1.user_pb2 import USER_STATE_CLOSED
 from library_domain.access.callers import Caller
+from library_domain.access.roles import STAFF_ROLES
 from library_domain.errors import UserClosed
 from service_kit.change_record import record_change
 from service_kit.clock import DAY, Clock, timestamp
@@ -53,14 +57,30 @@ def create_reset_code(store: Store, user_id: str, caller: Caller, clock: Clock) 
         if row.state == USER_STATE_CLOSED:
             raise UserClosed(user_id=user_id)
         expire_time = clock() + LIFE
-        SET_CODE.rows(user_id=user_id, code_hash=code_hash(code), expire_time=expire_time)
+        SET_CODE.rows(user_id=user_id, code_hash=code_hash(code, caller.role), expire_time=expire_time)
         record_change()
     return pb.ResetCode(user_id=user_id, code=code, expire_time=timestamp(expire_time))
 
 
-def code_hash(code: str) -> str:
-    """Return what the store has of a code, which may be typed in lower case and without its hyphens."""
-    return hashlib.sha256(code.upper().translate(_READ_AS).encode()).hexdigest()
+def is_code_of(person: Person, text: str, now: int) -> bool:
+    """Return whether a text is the code of a user, and the role of the user is still below that of its maker.
+
+    Otherwise a librarian could keep the code of a patron who then becomes an admin.
+    """
+    makers = [maker for maker in STAFF_ROLES if is_below(person.role, maker)]
+    hashes = [code_hash(text, maker) for maker in makers]
+    is_right = any(hmac.compare_digest(person.proof.code_hash, each) for each in hashes)
+    return is_right and now < person.proof.code_expire_time
+
+
+def code_hash(code: str, maker: Role.ValueType) -> str:
+    """Return what the store has of a code, which may be typed in lower case and without its hyphens.
+
+    Args:
+        code: The code.
+        maker: The role of who made it, which the hash proves.
+    """
+    return hashlib.sha256(f"{code.upper().translate(_READ_AS)} {int(maker)}".encode()).hexdigest()
 
 
 def end_user_sessions(store: Store, user_id: str, caller: Caller, clock: Clock) -> None:

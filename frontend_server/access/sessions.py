@@ -71,6 +71,7 @@ REPLACE = Statement(
     ).where(Session.id == param("id"))
 )
 _LIVE = Session.end_time == 0
+LIVE = Statement(Session.select(Session.key).where(Session.id == param("id"), _LIVE))
 END = Statement(Session.update(end_time=param("now"), expire_time=param("now")).where(Session.id == param("id"), _LIVE))
 END_OF_USER = Statement(
     Session.update(end_time=param("now"), expire_time=param("now")).where(Session.user_id == param("user_id"), _LIVE)
@@ -173,7 +174,7 @@ class Sessions:
     def refresh(self, refresh_token: str) -> pb.Session:
         """Replace the refresh token of a session. Raises `SessionEnded`."""
         token = read_token(refresh_token)
-        if token is None:
+        if token is None or not self._is_live(token.session_id):
             raise SessionEnded
         with self._store.writing():
             session = self._refreshed(token)
@@ -186,7 +187,7 @@ class Sessions:
     def end(self, refresh_token: str) -> str:
         """End the session of a refresh token. Returns the id of its user; empty if nothing was ended."""
         token = read_token(refresh_token)
-        if token is None:
+        if token is None or not self._is_live(token.session_id):
             return ""
         with self._store.writing():
             now = self._clock()
@@ -210,6 +211,11 @@ class Sessions:
                 return OpenSession(row.user_id, token.next(row.refresh_salt), row.expire_time)
         END.rows(id=token.session_id, now=now)
         return None
+
+    def _is_live(self, session_id: str) -> bool:
+        """Return whether a session has not ended. It only reads, so made-up tokens keep no writer waiting."""
+        with self._store.reading():
+            return LIVE.row(id=session_id) is not None
 
     def _live_row(self, session_id: str, now: int) -> _Row | None:
         """Return the row of a session that has not ended, locked until the transaction ends."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
+from dataclasses import replace
 
 from frontend_server.access import throttle
+from frontend_server.access.accounts import role_of
 from frontend_server.access.passwords import Passwords
-from frontend_server.access.people import Person, Proof, find_person, is_active, proof_of
-from frontend_server.access.reset_codes import code_hash
+from frontend_server.access.people import Person, find_person, is_active, proof_of
+from frontend_server.access.reset_codes import is_code_of
 from frontend_server.access.secret_rules import check_new_secret, check_secret_of, is_pin
 from frontend_server.access.sessions import Sessions, end_sessions_of, named
 from frontend_server.members.accounts import locked_user
@@ -89,7 +90,7 @@ class SignIn:
         """
         check_set_password(request)
         person = self._find(request.name)
-        by_code = _is_code(person.proof, request.proof, self._clock())
+        by_code = is_code_of(person, request.proof, self._clock())
         if not by_code:
             throttle.check_wait(self._store, person.account, address, self._clock())
         with self._passwords.turn():
@@ -102,6 +103,7 @@ class SignIn:
             if proof_of(person.user_id) != person.proof:
                 raise SignInFailed
             now = self._clock()
+            _check_role_now(person, request, now, by_code=by_code)
             SET_SECRET.rows(
                 user_id=person.user_id,
                 secret_hash=secret_hash,
@@ -143,5 +145,12 @@ class SignIn:
             raise SignInFailed
 
 
-def _is_code(proof: Proof, text: str, now: int) -> bool:
-    return now < proof.code_expire_time and hmac.compare_digest(proof.code_hash, code_hash(text))
+def _check_role_now(person: Person, request: pb.SetPasswordRequest, now: int, *, by_code: bool) -> None:
+    """Check, within the transaction, that a role which the user was granted meanwhile allows the code and the secret.
+
+    Raises `SignInFailed`.
+    """
+    role = role_of(person.user_id)
+    is_too_short = role > ROLE_PATRON and is_pin(request.new_secret)
+    if is_too_short or (by_code and not is_code_of(replace(person, role=role), request.proof, now)):
+        raise SignInFailed

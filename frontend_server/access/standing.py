@@ -13,6 +13,18 @@ from library_domain.access.errors import RoleRequired
 from library_domain.access.roles import role_name
 
 
+def is_below(role: Role.ValueType, actor: Role.ValueType) -> bool:
+    """Return whether one who has the role `actor` may act on the account of a user who has `role`."""
+    return actor == ROLE_ADMIN or role < actor
+
+
+def has_standing(caller: Caller, user_id: str, *, may_be_own: bool = False) -> bool:
+    """Return within a transaction what `check_standing` checks."""
+    if caller.role == ROLE_ADMIN or (may_be_own and caller.user_id == user_id):
+        return True  # without a query: so is each call in the mode `open`
+    return is_below(role_of(user_id), caller.role)
+
+
 def check_standing(caller: Caller, user_id: str, *, may_be_own: bool = False) -> None:
     """Check within a transaction that the role of a user is below the caller's, unless the caller is an admin.
 
@@ -24,9 +36,7 @@ def check_standing(caller: Caller, user_id: str, *, may_be_own: bool = False) ->
     Raises:
         RoleRequired: The role of the user is not below.
     """
-    if caller.role == ROLE_ADMIN or (may_be_own and caller.user_id == user_id):
-        return
-    role = role_of(user_id)
-    if role >= caller.role:
+    if not has_standing(caller, user_id, may_be_own=may_be_own):
+        role = role_of(user_id)
         required = Role.ValueType(min(role + 1, ROLE_ADMIN))
         raise RoleRequired(required_role=role_name(required), role=role_name(caller.role))

@@ -8,9 +8,11 @@ from typing import Any
 import peewee
 
 from frontend_server.store.models import IS_OPEN_OF_ITEM, Book, Item, Loan
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN
 from library.frontend.v1.circulation_service_pb2 import ListItemsRequest, LookupItemRequest, LookupItemResponse
 from library.v1 import item_pb2, loan_pb2
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_WITHDRAWN
+from library_domain.access.callers import ANYBODY, Caller
 from library_domain.barcodes import normalized_barcode
 from library_domain.errors import BarcodeNotFound
 from service_kit.clock import is_time, timestamp
@@ -44,12 +46,16 @@ LOOKUP = Statement(
 )
 
 
-def list_items(store: Store, request: ListItemsRequest) -> tuple[list[item_pb2.Item], str]:
-    """Return a page of the items of a book in the order of their barcodes, and the token of the next page."""
+def list_items(store: Store, request: ListItemsRequest, caller: Caller = ANYBODY) -> tuple[list[item_pb2.Item], str]:
+    """Return a page of the items of a book in the order of their barcodes, and the token of the next page.
+
+    Their notes are only for the staff.
+    """
     barcode, key = _place(request)
     with store.reading():
         rows = LIST.rows(book_id=request.book_id, barcode=barcode, key=key, limit=page_size(request) + 1)
-    return page(request, rows, _message, lambda row: f"{row[0]} {row[4]}")
+    show = _message if caller.role >= ROLE_LIBRARIAN else _without_note
+    return page(request, rows, show, lambda row: f"{row[0]} {row[4]}")
 
 
 def lookup_item(
@@ -89,4 +95,10 @@ def _message(row: Row | list[Any]) -> item_pb2.Item:
     item.state, item.place = state, place
     if place == ITEM_PLACE_ON_LOAN and is_time(due_time):
         item.due_time.CopyFrom(timestamp(due_time))
+    return item
+
+
+def _without_note(row: Row) -> item_pb2.Item:
+    item = _message(row)
+    item.ClearField("note")
     return item

@@ -45,7 +45,7 @@ SCANNED_ANSWERS = 2_000
 """How many kept answers are read at a time to find those about a user."""
 
 
-def export_user(store: Store, request: ExportUserRequest, clock: Clock) -> ExportUserResponse:
+def export_user(store: Store, request: ExportUserRequest, clock: Clock, caller: Caller = ANYBODY) -> ExportUserResponse:
     """Return a page of all that is stored about a user. Raises `UserNotFound`."""
     part, after = export_position(request)
     now = clock()
@@ -59,7 +59,7 @@ def export_user(store: Store, request: ExportUserRequest, clock: Clock) -> Expor
             after = 0
         if (room := page_size(request) + 1 - len(rows)) > 0:
             rows += [(HISTORY, entry) for entry in _rows_of(HistoryEntry, request, after, room)]
-        sign_in = stored_sign_in(row.id)
+        sign_in = stored_sign_in(row.id, caller)
     response = ExportUserResponse()
     if not request.page_token:
         response.user.CopyFrom(message(row))

@@ -15,6 +15,7 @@ from frontend_server.watched_clock import WatchedClock
 from library.frontend.v1 import circulation_service_pb2 as pb
 from library.frontend.v1 import circulation_service_pb2_grpc
 from library.v1 import library_settings_pb2, loan_pb2
+from library_domain.access.callers import caller_of
 from library_domain.history import subject_of
 from service_kit.paging import position, row_position
 from service_kit.servicer import instrument_servicer
@@ -79,7 +80,7 @@ class CirculationServicer(circulation_service_pb2_grpc.CirculationServiceService
         return items.lookup_item(self._store, request, loan_shower(self._rules, self._clock.now))
 
     def ListItems(self, request: pb.ListItemsRequest, context: grpc.ServicerContext) -> pb.ListItemsResponse:
-        page, token = items.list_items(self._store, request)
+        page, token = items.list_items(self._store, request, caller_of(context))
         return pb.ListItemsResponse(items=page, next_page_token=token)
 
     def GetLibrarySettings(

@@ -66,7 +66,7 @@ class MemberServicer(member_service_pb2_grpc.MemberServiceServicer):
     def ExportUser(
         self, request: member_service_pb2.ExportUserRequest, context: grpc.ServicerContext
     ) -> member_service_pb2.ExportUserResponse:
-        return privacy.export_user(self._store, request, self._clock.now)
+        return privacy.export_user(self._store, request, self._clock.now, caller_of(context))
 
     def EraseUser(self, request: member_service_pb2.EraseUserRequest, context: grpc.ServicerContext) -> user_pb2.User:
         return self._changed(privacy.erase_user(self._store, request, self._clock.now, caller_of(context)))

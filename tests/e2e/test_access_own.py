@@ -11,9 +11,10 @@ from google.protobuf import text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_PATRON
+from library.frontend.v1.circulation_service_pb2 import ListItemsRequest
 from library.frontend.v1.member_service_pb2 import ExportUserRequest
 from tests.support.access import bearer
-from tests.support.access_servers import People, TokenServers, start_token_servers
+from tests.support.access_servers import NOTE, People, TokenServers, start_token_servers
 from tests.support.access_table import METHODS, ContractMethod
 from tests.support.clients import FrontendClient, Refusal
 from tests.support.processes import Servers
@@ -94,6 +95,16 @@ def test_any_name_of_another_patron_in_any_field(
             tried.MergeFrom(method.request(**{path: name}))
             answer = method.answer(channel, tried, people.token(ROLE_PATRON))
             assert not shows(answer, people, other), (tried, answer)
+
+
+def test_the_note_of_an_item_is_for_the_staff(frontend: FrontendClient, people: People) -> None:
+    request = ListItemsRequest(book_id=people.books[people.users[ROLE_PATRON]])
+    for token in ("", people.token(ROLE_PATRON), people.program("guest")):
+        [item] = frontend.circulation.ListItems(request, metadata=bearer(token) if token else ()).items
+        assert (item.id, item.note) == (people.items[people.users[ROLE_PATRON]], "")
+    for token in (people.token(ROLE_LIBRARIAN), people.program("librarian")):
+        [item] = frontend.circulation.ListItems(request, metadata=bearer(token)).items
+        assert item.note == NOTE
 
 
 def shows(answer: Any, people: People, user_id: str) -> bool:

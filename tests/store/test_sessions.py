@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from frontend_server.access import reset_codes
+from frontend_server.access import cleanup, reset_codes
 from frontend_server.access.cleanup import Cleanup
 from frontend_server.access.sessions import GRACE, LIFE, MOST_SESSIONS, read_token
 from frontend_server.store.models import Session, SignInTally
@@ -15,6 +15,7 @@ from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_PATRON
 from library_domain.access.callers import Caller
 from library_domain.access.errors import SessionEnded, SignInFailed
 from service_kit.clock import SECOND, micros
+from service_kit.ids import new_id
 from tests.support.clocks import SettableClock
 from tests.support.frontend import LocalFrontend, at_once
 from tests.support.sign_ins import SignIns
@@ -67,6 +68,24 @@ def test_refreshes_at_once_all_get_the_same_token(desk: SignIns) -> None:
         last = refreshed[0]
         assert isinstance(last, pb.Session)
         session = last
+
+
+def test_tokens_that_somebody_makes_up_do_not_wait_for_the_writer(
+    desk: SignIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a guest could keep all calls waiting that change something, without signing in."""
+    session = desk.enter(desk.member().email)
+    desk.sessions.end(session.refresh_token)
+    made_up = f"{new_id().replace('-', '')}.{'x' * 43}"
+
+    def fail(_store: object) -> None:
+        raise AssertionError("a transaction that may write")
+
+    monkeypatch.setattr(type(desk.store), "writing", fail)
+    for token in (made_up, session.refresh_token, "no token"):
+        with pytest.raises(SessionEnded):
+            desk.sessions.refresh(token)
+        assert desk.sessions.end(token) == ""
 
 
 def test_a_session_ends_by_its_newest_tokens_by_time_and_with_its_user(desk: SignIns, clock: SettableClock) -> None:
@@ -123,6 +142,22 @@ def test_a_user_has_few_sessions_and_cleanups_delete_the_rest(desk: SignIns, clo
     clock.advance(days=150)
     assert Cleanup(desk.store, desk.clock).run() == 1
     assert Session.select().count() == 0
+
+
+def test_a_backlog_of_failures_is_deleted_soon(
+    desk: SignIns, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of sign-ins for ever new names makes more rows in a minute than one cleanup deletes."""
+    monkeypatch.setattr(cleanup, "BACKLOG_SECONDS", 0.0)
+    old = [{"subject": f"{number}", "failures": 1.0, "time": clock.now, "is_known": 0} for number in range(501)]
+    with desk.store.writing():
+        SignInTally.insert_many(old).execute()
+    clock.advance(days=2)
+    deleting = Cleanup(desk.store, desk.clock)
+    deleting.run_if_due()
+    assert SignInTally.select().count() == 1
+    deleting.run_if_due()
+    assert SignInTally.select().count() == 0
 
 
 def test_a_session_of_an_account_that_is_not_active_is_not_refreshed(desk: SignIns) -> None:

@@ -14,7 +14,7 @@ from frontend_server.members import privacy
 from frontend_server.store.models import Credential
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_PATRON
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest, EraseUserRequest, ExportUserRequest, StoredSignIn
-from library_domain.access.callers import Caller
+from library_domain.access.callers import ANYBODY, Caller
 from library_domain.access.errors import RoleRequired, SessionEnded, SignInFailed, SignInThrottled
 from library_domain.errors import UserClosed, UserNotFound
 from service_kit.clock import SECOND, micros
@@ -195,6 +195,49 @@ def test_a_code_is_for_users_below_the_caller(desk: SignIns) -> None:
         desk.code(ada.id)
 
 
+def test_a_code_is_not_for_a_user_who_has_risen_to_the_role_of_its_maker(desk: SignIns) -> None:
+    """Otherwise a librarian could keep the code of a patron until the patron is an admin, and become that admin."""
+    made_by = {role: Caller(role, user_id=new_id()) for role in (ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_ADMIN)}
+    for maker, risen in ((ROLE_LIBRARIAN, ROLE_LIBRARIAN), (ROLE_LIBRARIAN, ROLE_ADMIN), (ROLE_MANAGER, ROLE_ADMIN)):
+        user = desk.frontend.user()
+        code = desk.code(user.id, made_by[maker])
+        desk.grant(user.id, risen)
+        with pytest.raises(SignInFailed):
+            desk.set(user.email, code)
+        desk.grant(user.id, ROLE_PATRON)
+        assert desk.set(user.email, code) == user.id
+    for maker, risen in ((ROLE_MANAGER, ROLE_LIBRARIAN), (ROLE_ADMIN, ROLE_ADMIN)):
+        user = desk.frontend.user()
+        code = desk.code(user.id, made_by[maker])
+        desk.grant(user.id, risen)
+        assert desk.set(user.email, code) == user.id
+
+
+@pytest.mark.parametrize(
+    ("maker", "secret", "is_set"),
+    [(ANYBODY, PASSWORD, True), (ANYBODY, "285714", False), (Caller(ROLE_LIBRARIAN, "librarian"), PASSWORD, False)],
+    ids=["password", "PIN", "librarian's code"],
+)
+def test_a_role_that_is_granted_while_a_secret_is_set_counts(
+    desk: SignIns, monkeypatch: pytest.MonkeyPatch, maker: Caller, secret: str, is_set: bool
+) -> None:
+    """The first admin sets a password while the role is on its way."""
+    user = desk.frontend.user()
+    code = desk.code(user.id, maker)
+    make_hash = desk.passwords.hash
+
+    def hash_and_grant(text: str) -> str:
+        desk.grant(user.id, ROLE_ADMIN)
+        return make_hash(text)
+
+    monkeypatch.setattr(desk.passwords, "hash", hash_and_grant)
+    if is_set:
+        assert desk.set(user.email, code, secret) == user.id
+    else:
+        with pytest.raises(SignInFailed):
+            desk.set(user.email, code, secret)
+
+
 def test_a_sign_in_with_a_secret_that_was_replaced_meanwhile_fails(
     desk: SignIns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +307,30 @@ def test_guesses_at_once_are_all_counted(desk: SignIns) -> None:
     assert kinds.count(SignInThrottled) == 5, kinds
 
 
+@pytest.mark.parametrize("unknown", ["2900-0000", "nobody@example.org"])
+def test_spellings_of_a_name_wait_alike_whether_somebody_has_it_or_not(
+    desk: SignIns, clock: SettableClock, unknown: str
+) -> None:
+    """Otherwise the spelling that need not wait would show which cards and addresses exist."""
+    user = desk.member()
+
+    def waits(name: str) -> list[bool]:
+        for _ in range(11):
+            with pytest.raises(SignInFailed):
+                desk.enter(name, WRONG, AWAY)
+        refusals = []
+        for spelling in (name.lower(), name.upper(), f" {name} ", f"\u2800{name}", f"{name}\u200b"):
+            with pytest.raises((SignInFailed, SignInThrottled)) as error:
+                desk.enter(spelling, WRONG, AWAY)
+            refusals.append(error.type is SignInThrottled)
+        clock.advance(days=1)
+        return refusals
+
+    known = waits(user.email if "@" in unknown else user.card_number)
+    assert waits(unknown) == known
+    assert known[:2] == [True, True]
+
+
 def test_a_clock_that_was_years_ahead_keeps_nobody_waiting(desk: SignIns, clock: SettableClock) -> None:
     user = desk.member()
     clock.advance(days=3_650)
@@ -300,6 +367,20 @@ def test_an_export_says_that_there_is_a_secret_and_an_erasure_deletes_it(desk: S
         assert text not in contents
     assert Credential.select().count() == 1
     assert desk.enter(other.email).user_id
+
+
+def test_an_export_names_sessions_to_those_who_may_end_them(desk: SignIns) -> None:
+    """A refresh token with the id of a session and any secret ends it, so a librarian could end those of an admin."""
+    user = desk.member(role=ROLE_MANAGER)
+    session = desk.enter(user.email)
+
+    def named_to(caller: Caller) -> str:
+        request = ExportUserRequest(user_id=user.id)
+        [exported] = privacy.export_user(desk.store, request, desk.clock, caller).sign_in.sessions
+        return exported.id
+
+    assert {named_to(Caller(role, new_id())) for role in (ROLE_LIBRARIAN, ROLE_MANAGER)} == {""}
+    assert {named_to(each) for each in (ANYBODY, Caller(ROLE_MANAGER, user.id))} == {session.id}
 
 
 def test_a_secret_set_while_the_user_is_erased_is_not_kept(desk: SignIns) -> None:

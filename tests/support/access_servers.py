@@ -8,6 +8,7 @@ from admin_server.store import models as admin_models
 from admin_server.sync.pairing import hash_of
 from frontend_server.store import models as frontend_models
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_GUEST, ROLE_LIBRARIAN, ROLE_PATRON, Role
+from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_IN_SERVICE, Item
 from library.v1.staff_pb2 import ApiToken, StaffRole
 from library_domain.access.bearer import api_token_text, secret_hash
 from library_domain.access.tokens import encode_key, new_key_pair
@@ -24,6 +25,9 @@ NO_ADMIN = "127.0.0.1:1"
 """A port where nothing listens. The frontend keeps what the test has put into its store."""
 
 PROGRAM_SECRET = "p" * 43
+NOTE = "Ask Ben about the stain"
+"""The note for the staff at the item that the patron has."""
+
 REASON = "LOAN_LIMIT_REACHED"
 """What the librarian may override."""
 
@@ -176,6 +180,20 @@ class People:
             frontend_models.ApiToken.insert(
                 id=entry.id, message=entry.SerializeToString(), revision=1, generation=1
             ).execute()
+        patron = self.users[ROLE_PATRON]
+        frontend_models.Item.insert(
+            id=self.items[patron],
+            message=Item(id=self.items[patron], book_id=self.books[patron], note=NOTE).SerializeToString(),
+            book_id=self.books[patron],
+            barcode=f"BARCODE{patron[-4:]}",
+            item_type="",
+            item_type_key="",
+            branch="",
+            state=ITEM_STATE_IN_SERVICE,
+            place=ITEM_PLACE_ON_LOAN,
+            revision=1,
+            generation=1,
+        ).execute()
         now = system_clock()
         for user_id, loan_id in self.loans.items():
             frontend_models.Loan.insert(

@@ -150,7 +150,8 @@ class Item(_message.Message):
     Example: "ITEM_PLACE_ON_SHELF"
     """
     note: _builtins.str
-    """A note for the staff, such as `CD missing`. At most 1,000 characters.
+    """A note for the staff, such as `CD missing`. At most 1,000 characters. If tokens are checked, guests and patrons do
+    not get it.
     Example: Cover torn
     """
     etag: _builtins.str

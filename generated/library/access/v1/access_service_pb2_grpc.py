@@ -167,7 +167,7 @@ class AccessServiceServicer:
 
     def CreateResetCode(self, request, context):
         """Makes a reset code, with which a user sets a password. It can be used once, for 24 hours. An earlier code of the user
-        is no longer valid.
+        is no longer valid, and neither is one whose maker's role is not above that of the user any more; an admin's is.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_CLOSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, for a user whose role is not below the caller's, unless the caller

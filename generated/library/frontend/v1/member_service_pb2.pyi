@@ -502,7 +502,7 @@ class StoredSession(_message.Message):
     REFRESH_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The session's id."""
+    """The session's id. Empty for a caller who may not end the session."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the user signed in."""

@@ -120,7 +120,7 @@ class User(_message.Message):
     Example: main
     """
     note: _builtins.str
-    """A note for the staff, at most 1,000 characters.
+    """A note for the staff, at most 1,000 characters. Users can read the note about themselves.
     Example: Reads large print
     """
     @_builtins.property

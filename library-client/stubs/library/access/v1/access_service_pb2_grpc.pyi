@@ -82,7 +82,7 @@ class AccessServiceStub:
     """
     CreateResetCode: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CreateResetCodeRequest, _access_service_pb2.ResetCode]
     """Makes a reset code, with which a user sets a password. It can be used once, for 24 hours. An earlier code of the user
-    is no longer valid.
+    is no longer valid, and neither is one whose maker's role is not above that of the user any more; an admin's is.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_CLOSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, for a user whose role is not below the caller's, unless the caller
@@ -159,7 +159,7 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """
     CreateResetCode: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CreateResetCodeRequest, _access_service_pb2.ResetCode]  # type: ignore[assignment]
     """Makes a reset code, with which a user sets a password. It can be used once, for 24 hours. An earlier code of the user
-    is no longer valid.
+    is no longer valid, and neither is one whose maker's role is not above that of the user any more; an admin's is.
 
     Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
     `USER_CLOSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, for a user whose role is not below the caller's, unless the caller
@@ -275,7 +275,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.ResetCode, _abc.Awaitable[_access_service_pb2.ResetCode]]:
         """Makes a reset code, with which a user sets a password. It can be used once, for 24 hours. An earlier code of the user
-        is no longer valid.
+        is no longer valid, and neither is one whose maker's role is not above that of the user any more; an admin's is.
 
         Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `USER_NOT_FOUND`; FAILED_PRECONDITION,
         `USER_CLOSED`; PERMISSION_DENIED, `ROLE_REQUIRED`, for a user whose role is not below the caller's, unless the caller
