@@ -264,8 +264,9 @@ def test_a_file_that_is_sent_several_times_counts_once(server: MisdescribedServe
         files.append(file)
     server.say([*shared, *files])
     server.sends_imports = True
+    limits = Learning(most_files=13, most_bytes=sum(one.ByteSize() for one in (*shared, *files)))
     with open_channel(server.address) as channel:
-        assert len(FileDescriptorSet.FromString(describe(channel, Learning(most_files=13)).files).file) == 13
+        assert len(FileDescriptorSet.FromString(describe(channel, limits).files).file) == 13
 
 
 def test_fields_may_come_without_their_names_in_json(server: MisdescribedServer) -> None:
