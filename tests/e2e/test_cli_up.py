@@ -175,7 +175,7 @@ def test_up_with_tokens_explains_how_to_make_the_first_admin(tmp_path: Path, sta
     def type_in(command: str, *more: str, secrets: str = "") -> str:
         (typed,) = re.findall(rf"^  library ({command}\b.*)$", output, re.MULTILINE)
         done = subprocess.run(
-            [*COMMAND, *shlex.split(typed), *more],
+            [*COMMAND, *shlex.split(typed, comments=True), *more],
             env=environment(**variables),
             input=secrets,
             capture_output=True,
