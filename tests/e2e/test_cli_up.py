@@ -194,7 +194,7 @@ def test_up_with_tokens_explains_how_to_make_the_first_admin(tmp_path: Path, sta
     # The user and the role go from one service to the other.
     wait_until(lambda: bool(type_in("import")))
     wait_until(lambda: bool(type_in("status")))
-    assert len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3
+    wait_until(lambda: len(json.loads(up.get("/v1/books?page_size=3"))["books"]) == 3)
 
 
 @pytest.mark.slow
