@@ -31,7 +31,7 @@ from frontend_server.sync.pushed_kinds import PUSHED_KINDS
 from frontend_server.watched_clock import END_OF_TIME
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_PLACE_ON_SHELF
 from library_domain.barcodes import LAST_IN_SERIES, card_number
-from library_domain.pairing import is_frontend_id, is_secret, new_secret
+from library_domain.pairing import is_frontend_id, is_secret
 from service_kit.clock import SECOND
 from service_kit.damage import (
     Rules,
@@ -49,6 +49,7 @@ from service_kit.damage import (
 )
 from service_kit.doctor import Identity
 from service_kit.ids import new_id
+from service_kit.random_secrets import new_secret
 from service_kit.revisions import Counter, damaged, newest_in
 from service_kit.series import repair_series, series_problems
 from service_kit.store import Store

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 HEADER = "authorization"
 """The metadata key of the secret."""
-
-SECRET_BYTES = 32
-"""Random bytes in a secret: too many to guess, so that its plain SHA-256 can be stored."""
 
 _FRONTEND_ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECRET = re.compile("[A-Za-z0-9_-]{32,128}")
@@ -31,11 +27,6 @@ class Credentials(NamedTuple):
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a call."""
         return ((HEADER, f"Bearer {self.frontend_id}.{self.secret}"),)
-
-
-def new_secret() -> str:
-    """Return a random secret: 43 letters, digits, `-` and `_`."""
-    return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def is_frontend_id(text: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import secrets
 from collections.abc import Sequence
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -19,7 +18,7 @@ from library.admin.v1.staff_service_pb2 import (
     RevokeApiTokenRequest,
 )
 from library.v1 import staff_pb2
-from library_domain.access.bearer import api_token_text, secret_hash
+from library_domain.access.bearer import api_token_text
 from library_domain.access.callers import Caller
 from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound, ScopeRequired
 from library_domain.contract import contract_descriptors
@@ -30,15 +29,13 @@ from service_kit.idempotency import once
 from service_kit.ids import new_id
 from service_kit.message_checks import message_problems
 from service_kit.paging import page
+from service_kit.random_secrets import hash_of_secret, new_secret
 from service_kit.revisions import lock_revisions, take_revisions
 from service_kit.row_lists import list_rows
 from service_kit.store import Store
 from service_kit.text.keys import text_key, tidied
 from service_kit.unreadable import readable
 from service_kit.validation import Problem
-
-SECRET_BYTES = 32
-"""Of a token: 43 characters in base64url."""
 
 INTERNAL = frozenset({"library.sync.v1"})
 """Packages whose methods no token can call."""
@@ -61,7 +58,7 @@ def create_api_token(
     expire_time = micros(request.expire_time) if request.HasField("expire_time") else 0
     if request.HasField("expire_time") and expire_time <= now:
         raise FieldInvalid(("expire_time", "must be later than now"))
-    token_id, secret = new_id(), secrets.token_urlsafe(SECRET_BYTES)
+    token_id, secret = new_id(), new_secret()
     with store.writing():
         lock_revisions()
         check_still_admin(caller, now)
@@ -74,7 +71,7 @@ def create_api_token(
             name_key=key,
             role=request.role,
             scopes=json.dumps(list(request.scopes)),
-            secret_hash=secret_hash(secret),
+            secret_hash=hash_of_secret(secret),
             create_time=now,
             expire_time=expire_time,
             revoke_time=0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +13,7 @@ from library_domain.errors import OtherFrontend, SyncSecretWrong
 from library_domain.pairing import Credentials, read_credentials
 from service_kit.ids import UUID
 from service_kit.logs import logger
+from service_kit.random_secrets import hash_of_secret
 from service_kit.statements import Statement
 from service_kit.store import Store
 
@@ -37,7 +37,7 @@ def check_caller(store: Store, metadata: Iterable[Any] | None, request: Message)
     named: str = getattr(request, "frontend_id", caller.frontend_id)
     if UUID.fullmatch(named) and named.lower() != caller.frontend_id:
         raise SyncSecretWrong(problem="this request names another frontend", frontend_id=caller.frontend_id)
-    secret_hash = hash_of(caller.secret)
+    secret_hash = hash_of_secret(caller.secret)
     with store.reading():
         paired = PAIRED.row()
     if paired is None or (not paired[1] and paired[0] == caller.frontend_id):
@@ -58,11 +58,6 @@ def accept_frontend(store: Store, frontend_id: str) -> None:
         # Keep the newest revision: a frontend that was restored from a backup has to move past it.
         Frontend.insert(one=1, id=frontend_id, newest_revision=0).on_conflict_ignore().execute()
         Frontend.update(id=frontend_id, secret_hash="").execute()
-
-
-def hash_of(secret: str) -> str:
-    """Return the hash of a secret, which the store keeps instead of the secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _pair(store: Store, caller: Credentials, secret_hash: str) -> tuple[Any, ...]:

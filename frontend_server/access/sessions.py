@@ -9,10 +9,8 @@ made from the old one and from a random salt in the row: neither of the two alon
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +25,7 @@ from library_domain.access.tokens import Claims
 from service_kit.change_record import record_change
 from service_kit.clock import DAY, SECOND, Clock, timestamp
 from service_kit.ids import new_id
+from service_kit.random_secrets import hash_of_secret, new_secret
 from service_kit.statements import Statement, param
 from service_kit.store import Store
 
@@ -104,7 +103,7 @@ class RefreshToken(NamedTuple):
     @property
     def hash(self) -> str:
         """What the store has of the secret."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()
+        return hash_of_secret(self.secret)
 
     def next(self, salt: str) -> RefreshToken:
         """Return the token that replaces this one."""
@@ -151,7 +150,7 @@ class Sessions:
     def begin(self, user_id: str) -> OpenSession:
         """Begin a session of an active user. Within a transaction that has locked the row of the user."""
         now = self._clock()
-        token = RefreshToken(new_id(), secrets.token_urlsafe(32))
+        token = RefreshToken(new_id(), new_secret())
         INSERT.rows(id=token.session_id, user_id=user_id, refresh_hash=token.hash, now=now, expire_time=now + LIFE)
         END_SURPLUS.rows(user_id=user_id, now=now)
         return OpenSession(user_id, token, now + LIFE)
@@ -225,7 +224,7 @@ class Sessions:
 
 
 def _replace(token: RefreshToken, user_id: str, now: int) -> OpenSession:
-    salt = secrets.token_urlsafe(32)
+    salt = new_secret()
     new, expire_time = token.next(salt), now + LIFE
     REPLACE.rows(id=token.session_id, refresh_hash=new.hash, refresh_salt=salt, now=now, expire_time=expire_time)
     return OpenSession(user_id, new, expire_time)

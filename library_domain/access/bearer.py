@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -55,8 +54,3 @@ def api_token_of(text: str) -> ApiTokenText | None:
 def api_token_text(token_id: str, secret: str) -> str:
     """Return an API token as its program sends it."""
     return f"lib_{token_id.replace('-', '')}_{secret}"
-
-
-def secret_hash(secret: str) -> str:
-    """Return what a store keeps of a random secret. It has too many bits to be guessed from its plain SHA-256."""
-    return hashlib.sha256(secret.encode()).hexdigest()

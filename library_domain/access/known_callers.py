@@ -11,12 +11,13 @@ from typing import NamedTuple
 from library.v1.staff_pb2 import ApiToken
 from library_domain.access import tokens
 from library_domain.access.accounts import Accounts
-from library_domain.access.bearer import ApiTokenText, api_token_of, secret_hash
+from library_domain.access.bearer import ApiTokenText, api_token_of
 from library_domain.access.callers import Caller
 from library_domain.access.errors import TokenInvalid
 from library_domain.access.roles import PROGRAM_ROLES, USER_ROLES
 from library_domain.access.tokens import TokenRefused
 from service_kit.clock import SECOND, Clock, micros
+from service_kit.random_secrets import hash_of_secret
 
 FRESH_SECONDS = 5.0
 """How long a caller is known: a role, a session or a token that ends is noticed within this time."""
@@ -101,7 +102,8 @@ class KnownCallers:
     def _program(self, text: ApiTokenText) -> Caller:
         entry = self._accounts.api_token(text.id)
         # The hash is computed and compared also for an unknown token, so that the time of the answer says nothing.
-        is_right = hmac.compare_digest(secret_hash(text.secret).encode(), (entry.secret_hash if entry else "").encode())
+        known_hash = entry.secret_hash if entry else ""
+        is_right = hmac.compare_digest(hash_of_secret(text.secret).encode(), known_hash.encode())
         if entry is None or not is_right or not self._is_valid(entry):
             raise TokenInvalid
         self._note_use(text.id)

@@ -28,13 +28,14 @@ from library.admin.v1.staff_service_pb2 import (
 )
 from library.v1 import staff_pb2
 from library.v1.user_pb2 import USER_STATE_ACTIVE, USER_STATE_CLOSED
-from library_domain.access.bearer import api_token_of, secret_hash
+from library_domain.access.bearer import api_token_of
 from library_domain.access.callers import ANYBODY, Caller
 from library_domain.access.errors import ApiTokenExists, ApiTokenNotFound, LastAdmin, RoleRequired, ScopeRequired
 from library_domain.errors import UserClosed, UserNotFound
 from service_kit.clock import DAY, timestamp
 from service_kit.errors import FieldInvalid
 from service_kit.ids import new_id
+from service_kit.random_secrets import hash_of_secret
 from service_kit.revisions import head_revision
 from service_kit.store import Store
 from tests.support.clocks import SettableClock
@@ -218,7 +219,7 @@ def test_an_api_token_is_made_listed_and_revoked(office: Office) -> None:
         create_time=timestamp(office.clock.now),
     )
     row = ApiToken.get()
-    assert row.secret_hash == secret_hash(text.secret)
+    assert row.secret_hash == hash_of_secret(text.secret)
     assert not any(text.secret in str(value) for value in row.__data__.values())
     assert office.tokens() == [made.api_token]
     with pytest.raises(ApiTokenExists):

@@ -13,8 +13,9 @@ from admin_server.sync.pairing import accept_frontend, check_caller
 from frontend_server.store.models import SyncState, ensure_frontend_id, own_credentials
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest
 from library_domain.errors import OtherFrontend, SyncSecretWrong
-from library_domain.pairing import HEADER, Credentials, new_secret
+from library_domain.pairing import HEADER, Credentials
 from service_kit.ids import new_id
+from service_kit.random_secrets import new_secret
 from service_kit.store import Store
 from tests.support.admin import Admin
 from tests.support.clients import CREDENTIALS

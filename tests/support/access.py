@@ -14,10 +14,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_GUEST, ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_PATRON, Role
 from library.v1.staff_pb2 import ApiToken
 from library_domain.access.accounts import Account
-from library_domain.access.bearer import api_token_text, secret_hash
+from library_domain.access.bearer import api_token_text
 from library_domain.access.tokens import KeyPair, new_key_pair, sign
 from service_kit.clock import SECOND, system_clock
 from service_kit.ids import new_id
+from service_kit.random_secrets import hash_of_secret
 
 ISSUER = "01920000-0000-7000-8000-000000000001"
 USER_ROLES = (ROLE_PATRON, ROLE_LIBRARIAN, ROLE_MANAGER, ROLE_ADMIN)
@@ -127,7 +128,7 @@ class Callers:
         """Return an API token, which is valid unless `fields` set a time at which it is not."""
         token_id, secret = new_id(), "s" * 43
         self.accounts.tokens[token_id] = ApiToken(
-            id=token_id, display_name="importer", role=role, scopes=scopes, secret_hash=secret_hash(secret), **fields
+            id=token_id, display_name="importer", role=role, scopes=scopes, secret_hash=hash_of_secret(secret), **fields
         )
         return api_token_text(token_id, secret)
 

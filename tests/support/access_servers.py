@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from admin_server.store import models as admin_models
-from admin_server.sync.pairing import hash_of
 from frontend_server.store import models as frontend_models
 from library.access.v1.access_pb2 import ROLE_ADMIN, ROLE_GUEST, ROLE_LIBRARIAN, ROLE_PATRON, Role
 from library.v1.item_pb2 import ITEM_PLACE_ON_LOAN, ITEM_STATE_IN_SERVICE, Item
 from library.v1.staff_pb2 import ApiToken, StaffRole
-from library_domain.access.bearer import api_token_text, secret_hash
+from library_domain.access.bearer import api_token_text
 from library_domain.access.tokens import encode_key, new_key_pair
 from service_kit.clock import DAY, system_clock, timestamp
 from service_kit.ids import new_id
+from service_kit.random_secrets import hash_of_secret
 from service_kit.revisions import take_revisions
 from tests.support.access import USER_ROLES, Issuer
 from tests.support.certificates import Site
@@ -69,7 +69,7 @@ class People:
             "expired": ApiToken(role=ROLE_ADMIN, expire_time=past),
             "a patron's": ApiToken(role=ROLE_PATRON),
         }.items():
-            entry.id, entry.display_name, entry.secret_hash = new_id(), name, secret_hash(PROGRAM_SECRET)
+            entry.id, entry.display_name, entry.secret_hash = new_id(), name, hash_of_secret(PROGRAM_SECRET)
             entry.create_time.CopyFrom(past)
             self.programs[name] = entry
 
@@ -111,7 +111,7 @@ class People:
     def fill_admin(self) -> None:
         """Write everyone into the store of an admin."""
         admin_models.Frontend.insert(
-            one=1, id=CREDENTIALS.frontend_id, secret_hash=hash_of(CREDENTIALS.secret)
+            one=1, id=CREDENTIALS.frontend_id, secret_hash=hash_of_secret(CREDENTIALS.secret)
         ).execute()
         for pair, retire_time in ((self.issuer.key, 0), (self.retired.key, 1)):
             admin_models.SigningKey.insert(

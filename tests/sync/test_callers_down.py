@@ -29,9 +29,10 @@ from library.admin.v1.staff_service_pb2 import CreateApiTokenRequest, GrantRoleR
 from library.sync.v1.sync_service_pb2 import CatalogChange, ListCatalogChangesRequest
 from library.v1.staff_pb2 import ApiToken, StaffRole
 from library_domain.access.accounts import Account
-from library_domain.access.bearer import api_token_of, secret_hash
+from library_domain.access.bearer import api_token_of
 from library_domain.access.callers import ANYBODY
 from library_domain.access.override_reasons import OVERRIDABLE
+from service_kit.random_secrets import hash_of_secret
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import Library
 from tests.sync.refusing_stores import aside, pull_altered
@@ -90,7 +91,7 @@ def test_an_api_token_comes_down_with_the_hash_of_its_secret_and_is_revoked(libr
     text = api_token_of(made.token)
     assert text is not None
     expected = ApiToken.FromString(made.api_token.SerializeToString())
-    expected.secret_hash = secret_hash(text.secret)
+    expected.secret_hash = hash_of_secret(text.secret)
     assert token(library, text.id) == expected, "without the last use, which is not a change"
     with library.admin.at_work() as store:
         revoked = revoke_api_token(store, RevokeApiTokenRequest(id=text.id), library.clock, ANYBODY)

@@ -23,9 +23,10 @@ from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, RecordStatesRequest, State
 from library.sync.v1.sync_service_pb2_grpc import SyncServiceStub
 from library.v1.user_pb2 import USER_STATE_ACTIVE, User
-from library_domain.pairing import Credentials, new_secret
+from library_domain.pairing import Credentials
 from service_kit.clock import timestamp
 from service_kit.ids import new_id
+from service_kit.random_secrets import new_secret
 from service_kit.store import open_store
 from tests.support.clients import FrontendClient, open_channel, refusal_of
 from tests.support.processes import Servers

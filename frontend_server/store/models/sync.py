@@ -6,10 +6,11 @@ from typing import Any
 
 import peewee
 
-from library_domain.pairing import Credentials, new_secret
+from library_domain.pairing import Credentials
 from service_kit.columns import ReplicaColumns
 from service_kit.errors import RowUnreadable
 from service_kit.ids import UUID, new_id
+from service_kit.random_secrets import new_secret
 from service_kit.revisions import take_revisions
 from service_kit.statements import tuples
 from service_kit.store import Store
