@@ -14,9 +14,8 @@ from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
-from library.access.v1.access_pb2 import Role
 from library.admin.v1.staff_service_pb2 import GrantRoleRequest
-from library_domain.access.roles import USER_ROLES, role_name
+from library_domain.access.roles import USER_ROLES, role_name, role_named
 from service_kit.addresses import AddressTaken, ListenRefused
 from service_kit.clock import system_clock
 from service_kit.doctor import Doctor, check_store
@@ -87,7 +86,7 @@ def grant_role(user_id: uuid.UUID, role: str, reasons: tuple[str, ...], database
 
     `library grant-role` also finds or enrols the user. The frontend need not have sent the user yet.
     """
-    request = GrantRoleRequest(user_id=str(user_id), role=Role.Value(f"ROLE_{role.upper()}"), override_reasons=reasons)
+    request = GrantRoleRequest(user_id=str(user_id), role=role_named(role), override_reasons=reasons)
     with closing(open_store(database_url, schema=SCHEMA)) as store:
         migrate(store, MIGRATIONS)
         bind(store)

@@ -28,10 +28,10 @@ from library_cli.desk.refusals import ended_by_refusals
 from library_cli.grpc_errors import CallFailed
 from library_cli.options import admin_option, frontend_option, frontend_target_option
 from library_cli.plain_text import one_line
-from library_cli.staff.calls import role_text
 from library_cli.tables import as_json, json_option
 from library_cli.times import local_time
 from library_cli.transport import chosen as chosen_files
+from library_domain.access.roles import role_name
 
 SIGN_IN_SECONDS = 30.0
 """Deadline of a call that checks a password, which has to wait while many sign in."""
@@ -74,7 +74,7 @@ def login_command(
     _end(_save(session, frontend_target, admin_target))
     with ended_by_refusals(json_wanted=False), connected_with(lambda: session.access_token, frontend_target) as channel:
         identity = AccessServiceStub(channel).WhoAmI(WhoAmIRequest(), timeout=ANSWER_SECONDS)
-    click.echo(f"Signed in as {one_line(identity.display_name)}, with the role {role_text(identity.role)}.")
+    click.echo(f"Signed in as {one_line(identity.display_name)}, with the role {role_name(identity.role)}.")
 
 
 @click.command("logout", short_help="End the session of `library login`.")
@@ -120,7 +120,7 @@ def in_lines(identity: Identity) -> list[str]:
     """Return an identity in words."""
     if identity.role == ROLE_GUEST and not identity.display_name:
         return ["You are not signed in. A guest may search the catalogue. To sign in, run: library login"]
-    lines = [f"{one_line(identity.display_name) or 'Everybody'}, with the role {role_text(identity.role)}."]
+    lines = [f"{one_line(identity.display_name) or 'Everybody'}, with the role {role_name(identity.role)}."]
     if identity.user_id:
         lines.append(f"User: {identity.user_id}")
     if identity.override_reasons:

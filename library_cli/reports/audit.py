@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import click
 import grpc
 
-from library.access.v1.access_pb2 import Role
 from library.admin.v1.staff_service_pb2 import ListAuditEntriesRequest
 from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.v1.audit_pb2 import AUDIT_RESULT_REFUSED, AuditEntry
@@ -18,6 +17,7 @@ from library_cli.options import admin_target_option
 from library_cli.reports.history_calls import PAGE_SIZE, AdminHistory
 from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show
 from library_cli.times import local_time
+from library_domain.access.roles import role_name
 
 
 class Listed(NamedTuple):
@@ -37,11 +37,6 @@ def _result(entry: AuditEntry) -> str:
     return f"{entry.reason or 'done'}{times}"
 
 
-def _role(entry: AuditEntry) -> str:
-    known = entry.role in Role.values()
-    return Role.Name(entry.role).removeprefix("ROLE_").lower() if known else str(entry.role)
-
-
 AUDIT = Form[Listed](
     columns=[
         Column(
@@ -49,7 +44,7 @@ AUDIT = Form[Listed](
         ),
         Column("result", lambda each: _result(each.entry)),
         Column("method", lambda each: each.entry.method, lambda each: _method(each.entry)),
-        Column("role", lambda each: _role(each.entry)),
+        Column("role", lambda each: role_name(each.entry.role)),
         Column("caller", lambda each: each.caller or each.entry.caller_user_id),
         Column("address", lambda each: each.entry.address, min_width=WIDE),
         Column("objects", lambda each: " ".join(each.entry.objects), min_width=WIDE + 50),

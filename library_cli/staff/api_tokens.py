@@ -12,11 +12,12 @@ from library.v1.staff_pb2 import ApiToken
 from library_cli.channel import ANSWER_SECONDS, connected
 from library_cli.desk.refusals import Refusal, ended_by_refusals
 from library_cli.options import admin_target_option
-from library_cli.staff.calls import STAFF_ROLES, StaffOffice, role_of, role_text
+from library_cli.staff.calls import STAFF_ROLE_NAMES, StaffOffice
 from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show
 from library_cli.times import end_of_day, local_time
+from library_domain.access.roles import role_name, role_named
 
-PROGRAM_ROLES = ("guest", *STAFF_ROLES)
+PROGRAM_ROLES = ("guest", *STAFF_ROLE_NAMES)
 
 
 def _state(token: ApiToken) -> str:
@@ -31,7 +32,7 @@ TOKENS = Form[ApiToken](
     columns=[
         Column("name", lambda token: token.display_name),
         Column("state", _state),
-        Column("role", lambda token: role_text(token.role)),
+        Column("role", lambda token: role_name(token.role)),
         Column("limited to", lambda token: ", ".join(token.scopes)),
         Column("expires", lambda token: local_time(token.expire_time) if token.HasField("expire_time") else ""),
         Column("last use", lambda token: local_time(token.last_use_time) if token.HasField("last_use_time") else ""),
@@ -63,7 +64,7 @@ def create(
     name: str, role: str, scopes: tuple[str, ...], last_day: datetime | None, json_wanted: bool, admin_target: str
 ) -> None:
     """Make an API token for the program NAME, and print it. It cannot be shown again."""
-    request = CreateApiTokenRequest(display_name=name, role=role_of(role), scopes=scopes)
+    request = CreateApiTokenRequest(display_name=name, role=role_named(role), scopes=scopes)
     if last_day is not None:
         request.expire_time.CopyFrom(end_of_day(last_day.date()))
     with ended_by_refusals(json_wanted=json_wanted), connected(admin_target) as channel:

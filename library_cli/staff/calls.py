@@ -1,4 +1,4 @@
-"""The calls to StaffService, and the names of roles in commands."""
+"""The calls to StaffService."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import grpc
 
-from library.access.v1.access_pb2 import Role
 from library.admin.v1.staff_service_pb2 import ListApiTokensRequest, ListStaffRolesRequest
 from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
 from library.admin.v1.user_service_pb2 import GetUserRequest
@@ -16,8 +15,9 @@ from library.v1.user_pb2 import User
 from library_cli.channel import ANSWER_SECONDS, pages
 from library_cli.desk.calls import PAGE_SIZE, Desk
 from library_cli.grpc_errors import reason_of
+from library_domain.access.roles import STAFF_ROLES, role_name
 
-STAFF_ROLES = ("librarian", "manager", "admin")
+STAFF_ROLE_NAMES = [role_name(role) for role in STAFF_ROLES]
 
 
 class StaffOffice(Desk):
@@ -44,14 +44,3 @@ class StaffOffice(Desk):
             if reason_of(error) != "USER_NOT_FOUND":
                 raise
             return User(id=user_id)
-
-
-def role_of(name: str) -> Role.ValueType:
-    """Return the role that a command names, such as `librarian`."""
-    return Role.Value(f"ROLE_{name.upper()}")
-
-
-def role_text(role: int) -> str:
-    """Return how commands name a role; its number if this version does not know it."""
-    known = Role.DESCRIPTOR.values_by_number.get(role)
-    return known.name.removeprefix("ROLE_").lower() if known else str(role)

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from library_cli.doctor import run_service
-from library_cli.staff.calls import STAFF_ROLES
 from library_cli.stores import database_urls, missing_store, store_options
+from library_domain.access.roles import USER_ROLES, role_name
 
 
 @click.command("grant-role", short_help="Grant a role on the machine of the library, such as to the first admin.")
 @click.argument("name")
-@click.argument("role", type=click.Choice(["patron", *STAFF_ROLES]))
+@click.argument("role", type=click.Choice([role_name(role) for role in USER_ROLES]))
 @click.option("--first-name", default="", help="Enrol the person under this name, if nobody has NAME.")
 @click.option("--last-name", default="", help="Enrol the person under this name, if nobody has NAME.")
 @click.option("--code/--no-code", "with_code", default=True, show_default=True, help="Make a reset code.")

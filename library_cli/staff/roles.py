@@ -17,8 +17,9 @@ from library_cli.desk.columns import name_of, person
 from library_cli.desk.finding import find_user
 from library_cli.desk.refusals import ended_by_refusals
 from library_cli.options import admin_target_option, frontend_target_option
-from library_cli.staff.calls import STAFF_ROLES, StaffOffice, role_of, role_text
+from library_cli.staff.calls import STAFF_ROLE_NAMES, StaffOffice
 from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show
+from library_domain.access.roles import role_name, role_named
 
 
 class Member(NamedTuple):
@@ -34,7 +35,7 @@ def _member_as_json(member: Member) -> dict[str, Any]:
 
 STAFF = Form[Member](
     columns=[
-        Column("role", lambda member: role_text(member.role.role)),
+        Column("role", lambda member: role_name(member.role.role)),
         Column("name", lambda member: name_of(member.user)),
         Column("email", lambda member: member.user.email),
         Column("may override", lambda member: ", ".join(member.role.override_reasons)),
@@ -79,7 +80,7 @@ def staff_command(
 
 @staff_command.command("grant")
 @click.argument("user_text", metavar="USER")
-@click.argument("role", type=click.Choice(STAFF_ROLES))
+@click.argument("role", type=click.Choice(STAFF_ROLE_NAMES))
 @click.option("--may-override", "reasons", multiple=True, metavar="REASON", help="A refusal that a librarian may "
               "override at the desk, such as LOAN_LIMIT_REACHED; can be repeated.")  # fmt: skip
 @click.pass_obj
@@ -90,7 +91,7 @@ def grant(targets: Targets, user_text: str, role: str, reasons: tuple[str, ...])
     pull. USER is an e-mail address, a card number, an id, the beginning of an address or id, or a name. --may-override
     replaces the refusals that were named before. Managers and admins may override all.
     """
-    user = _change(targets, user_text, GrantRoleRequest(role=role_of(role), override_reasons=reasons))
+    user = _change(targets, user_text, GrantRoleRequest(role=role_named(role), override_reasons=reasons))
     click.echo(f"{person(user)} has the role {role}.")
 
 

@@ -17,6 +17,11 @@ def effective_role(stored: object) -> Role.ValueType:
     return _USER_ROLES.get(stored, ROLE_PATRON) if isinstance(stored, int) else ROLE_PATRON
 
 
+def role_named(name: str) -> Role.ValueType:
+    """Return the role with a name, such as `librarian`. Raises `ValueError`."""
+    return Role.Value(f"ROLE_{name.upper()}")
+
+
 def role_name(role: int) -> str:
-    """Return the name of a role for people and programs, such as `librarian`."""
+    """Return the name of a role, such as `librarian`; its number if this version does not know it."""
     return Role.Name(Role.ValueType(role)).removeprefix("ROLE_").lower() if role in Role.values() else str(role)
