@@ -40,6 +40,11 @@ def timestamp(micros: int) -> Timestamp:
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
 
 
+def timestamp_if_set(micros: int) -> Timestamp | None:
+    """Convert microseconds since 1970 to a Timestamp; None for 0, which is a time that is not set."""
+    return timestamp(micros) if micros else None
+
+
 def micros(time_of: Timestamp) -> int:
     """Convert a Timestamp to microseconds since 1970, rounded down."""
     return time_of.seconds * SECOND + time_of.nanos // 1_000

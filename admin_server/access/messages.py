@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from admin_server.store.models import ApiToken, StaffRole
 from library.access.v1.access_pb2 import Role
 from library.v1 import staff_pb2
-from service_kit.clock import timestamp
+from service_kit.clock import timestamp, timestamp_if_set
+from service_kit.salvage import NO_TIME, shown_id
 
 ROLE_COLUMNS = (StaffRole.user_id, StaffRole.role, StaffRole.override_reasons, StaffRole.update_time)
 FEED_TOKEN_COLUMNS = (
@@ -20,9 +19,6 @@ FEED_TOKEN_COLUMNS = (
 """Without the last use, which is not a change of the token."""
 
 TOKEN_COLUMNS = (*FEED_TOKEN_COLUMNS, ApiToken.last_use_time)
-
-NO_TIME = Timestamp(nanos=-1)
-"""The time of what can be sent of a damaged row: an invalid one, so that the frontend sets the row aside."""
 
 
 def role_of(user_id: str, role: int, override_reasons: str, update_time: int) -> staff_pb2.StaffRole:
@@ -59,9 +55,9 @@ def token_of(
         scopes=texts(scopes),
         secret_hash=secret_hash,
         create_time=timestamp(create_time),
-        expire_time=_time(expire_time),
-        revoke_time=_time(revoke_time),
-        last_use_time=_time(last_use_time),
+        expire_time=timestamp_if_set(expire_time),
+        revoke_time=timestamp_if_set(revoke_time),
+        last_use_time=timestamp_if_set(last_use_time),
     )
 
 
@@ -74,12 +70,12 @@ def token_message(row: ApiToken) -> staff_pb2.ApiToken:
 
 def salvaged_role(user_id: Any) -> staff_pb2.StaffRole:
     """Return what can be sent of a damaged role. At the frontend, the user is a patron until the row is readable."""
-    return staff_pb2.StaffRole(user_id=_shown(user_id), update_time=NO_TIME)
+    return staff_pb2.StaffRole(user_id=shown_id(user_id), update_time=NO_TIME)
 
 
 def salvaged_token(token_id: Any) -> staff_pb2.ApiToken:
     """Return what can be sent of a damaged API token. The frontend refuses the token until the row is readable."""
-    return staff_pb2.ApiToken(id=_shown(token_id), create_time=NO_TIME)
+    return staff_pb2.ApiToken(id=shown_id(token_id), create_time=NO_TIME)
 
 
 def texts(stored: str) -> list[str]:
@@ -88,11 +84,3 @@ def texts(stored: str) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise ValueError("not a list of texts")
     return found
-
-
-def _time(micros: int) -> Timestamp | None:
-    return timestamp(micros) if micros else None
-
-
-def _shown(stored_id: Any) -> str:
-    return stored_id if isinstance(stored_id, str) else repr(stored_id)[:100]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from admin_server.store.models import Branch, Calendar, CirculationRule, LibrarySettings
 from library.v1 import branch_pb2, calendar_pb2, circulation_rule_pb2, library_settings_pb2
 from library_domain.default_policy import default_fine_rate, default_rule
-from service_kit.clock import timestamp
+from service_kit.clock import timestamp_if_set
 from service_kit.etags import etag_of
+from service_kit.salvage import NO_TIME, shown_id
 
 BRANCH_COLUMNS = (Branch.code, Branch.display_name, Branch.time_zone, Branch.create_time, Branch.update_time)
 CALENDAR_COLUMNS = (Calendar.branch, Calendar.message, Calendar.update_time)
@@ -23,9 +22,6 @@ RULE_COLUMNS = (
 )
 SETTINGS_COLUMNS = (LibrarySettings.message, LibrarySettings.update_time)
 
-NO_TIME = Timestamp(nanos=-1)
-"""The time of what can be sent of a damaged row: an invalid one, so that the frontend sets the row aside."""
-
 
 def branch_of(code: str, display_name: str, time_zone: str, create_time: int, update_time: int) -> branch_pb2.Branch:
     """Return a branch from the values of `BRANCH_COLUMNS`."""
@@ -33,8 +29,8 @@ def branch_of(code: str, display_name: str, time_zone: str, create_time: int, up
         code=code,
         display_name=display_name,
         time_zone=time_zone,
-        create_time=_time(create_time),
-        update_time=_time(update_time),
+        create_time=timestamp_if_set(create_time),
+        update_time=timestamp_if_set(update_time),
     )
 
 
@@ -48,7 +44,7 @@ def branch_message(row: Branch) -> branch_pb2.Branch:
 def calendar_of(branch: str, message: bytes, update_time: int) -> calendar_pb2.Calendar:
     """Return a calendar from the values of `CALENDAR_COLUMNS`."""
     calendar = calendar_pb2.Calendar.FromString(bytes(message))
-    calendar.MergeFrom(calendar_pb2.Calendar(branch=branch, update_time=_time(update_time)))
+    calendar.MergeFrom(calendar_pb2.Calendar(branch=branch, update_time=timestamp_if_set(update_time)))
     return calendar
 
 
@@ -66,7 +62,10 @@ def rule_of(
     rule = rule_values(message)
     rule.MergeFrom(
         circulation_rule_pb2.CirculationRule(
-            id=rule_id, deleted=bool(deleted), create_time=_time(create_time), update_time=_time(update_time)
+            id=rule_id,
+            deleted=bool(deleted),
+            create_time=timestamp_if_set(create_time),
+            update_time=timestamp_if_set(update_time),
         )
     )
     return rule
@@ -102,7 +101,7 @@ def rule_message(row: CirculationRule) -> circulation_rule_pb2.CirculationRule:
 def settings_of(message: bytes, update_time: int) -> library_settings_pb2.LibrarySettings:
     """Return the settings from the values of `SETTINGS_COLUMNS`."""
     settings = library_settings_pb2.LibrarySettings.FromString(bytes(message))
-    settings.MergeFrom(library_settings_pb2.LibrarySettings(update_time=_time(update_time)))
+    settings.MergeFrom(library_settings_pb2.LibrarySettings(update_time=timestamp_if_set(update_time)))
     return settings
 
 
@@ -115,27 +114,19 @@ def settings_message(row: LibrarySettings) -> library_settings_pb2.LibrarySettin
 
 def salvaged_branch(code: Any) -> branch_pb2.Branch:
     """Return what can be sent of a damaged branch."""
-    return branch_pb2.Branch(code=_shown(code), update_time=NO_TIME)
+    return branch_pb2.Branch(code=shown_id(code), update_time=NO_TIME)
 
 
 def salvaged_calendar(branch: Any) -> calendar_pb2.Calendar:
     """Return what can be sent of a damaged calendar."""
-    return calendar_pb2.Calendar(branch=_shown(branch), update_time=NO_TIME)
+    return calendar_pb2.Calendar(branch=shown_id(branch), update_time=NO_TIME)
 
 
 def salvaged_rule(rule_id: Any, deleted: Any) -> circulation_rule_pb2.CirculationRule:
     """Return what can be sent of a damaged rule. The frontend does not use a deleted one again."""
-    return circulation_rule_pb2.CirculationRule(id=_shown(rule_id), deleted=deleted == 1, update_time=NO_TIME)
+    return circulation_rule_pb2.CirculationRule(id=shown_id(rule_id), deleted=deleted == 1, update_time=NO_TIME)
 
 
 def salvaged_settings(settings_id: Any) -> library_settings_pb2.LibrarySettings:
     """Return what can be sent of damaged settings."""
     return library_settings_pb2.LibrarySettings(update_time=NO_TIME)
-
-
-def _time(micros: int) -> Timestamp | None:
-    return timestamp(micros) if micros else None
-
-
-def _shown(stored_id: Any) -> str:
-    return stored_id if isinstance(stored_id, str) else repr(stored_id)[:100]

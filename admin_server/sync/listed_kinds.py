@@ -23,6 +23,7 @@ from library.sync.v1.sync_service_pb2 import ListCatalogChangesResponse
 from library.v1 import book_pb2, item_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE
 from library.v1.item_pb2 import ITEM_STATE_MISSING, ITEM_STATE_UNSPECIFIED
+from service_kit.salvage import shown_id
 
 BOOK_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
 ITEM_STATES = frozenset(item_pb2.ItemState.values()) - {ITEM_STATE_UNSPECIFIED}
@@ -32,7 +33,7 @@ COPIES = range(2**31)
 def _salvaged_book(book_id: Any, state: Any, total_copies: Any) -> book_pb2.Book:
     """Return what a damaged row contains of a book. If that does not include its state, the book may not be lent."""
     return book_pb2.Book(
-        id=book_id if isinstance(book_id, str) else repr(book_id)[:100],
+        id=shown_id(book_id),
         state=state if state in BOOK_STATES else BOOK_STATE_UNAVAILABLE,
         total_copies=total_copies if isinstance(total_copies, int) and total_copies in COPIES else 0,
     )
@@ -41,7 +42,7 @@ def _salvaged_book(book_id: Any, state: Any, total_copies: Any) -> book_pb2.Book
 def _salvaged_item(item_id: Any, book_id: Any, state: Any) -> item_pb2.Item:
     """Return what a damaged row contains of an item. If that does not include its state, the item may not be lent."""
     return item_pb2.Item(
-        id=item_id if isinstance(item_id, str) else repr(item_id)[:100],
+        id=shown_id(item_id),
         book_id=book_id if isinstance(book_id, str) else "",
         state=state if state in ITEM_STATES else ITEM_STATE_MISSING,
     )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from library.v1.audit_pb2 import SigningKey
 from library_domain.access.tokens import decode_key
-from service_kit.clock import micros, timestamp
+from service_kit.clock import micros, timestamp, timestamp_if_set
 
 
 class SigningKeyRow(Protocol):
@@ -21,10 +21,12 @@ class SigningKeyRow(Protocol):
 def signing_key_message(row: SigningKeyRow) -> SigningKey:
     """Convert a row to the message, without the private key. Raises `ValueError` for a damaged row."""
     decode_key(row.public_key)
-    message = SigningKey(id=row.id, public_key=row.public_key, create_time=timestamp(row.create_time))
-    if row.retire_time:
-        message.retire_time.CopyFrom(timestamp(row.retire_time))
-    return message
+    return SigningKey(
+        id=row.id,
+        public_key=row.public_key,
+        create_time=timestamp(row.create_time),
+        retire_time=timestamp_if_set(row.retire_time),
+    )
 
 
 def signing_key_columns(message: SigningKey) -> dict[str, object]:

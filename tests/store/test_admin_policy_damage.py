@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from admin_server.policy.branches import update_branch
-from admin_server.policy.messages import NO_TIME
 from admin_server.policy.rules import create_rule, get_rule, list_rules
 from admin_server.sync.repair import find_damage, find_start_damage, repair
 from library.admin.v1.branch_service_pb2 import UpdateBranchRequest
@@ -15,6 +14,7 @@ from library.v1.circulation_rule_pb2 import CirculationRule
 from library_domain.default_policy import DEFAULT_RULE_ID
 from service_kit.errors import RowUnreadable
 from service_kit.message_checks import message_problems
+from service_kit.salvage import NO_TIME
 from tests.support.admin import Admin
 
 TABLES = ("branch", "calendar", "circulation_rule", "library_settings")

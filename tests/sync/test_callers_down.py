@@ -10,7 +10,6 @@ import pytest
 
 from admin_server.access import accounts as admin_accounts
 from admin_server.access.api_tokens import create_api_token, revoke_api_token
-from admin_server.access.messages import NO_TIME
 from admin_server.access.roles import grant_role
 from admin_server.store import models as admin_models
 from admin_server.sync import repair as admin_repair
@@ -33,6 +32,7 @@ from library_domain.access.bearer import api_token_of
 from library_domain.access.callers import ANYBODY
 from library_domain.access.override_reasons import OVERRIDABLE
 from service_kit.random_secrets import hash_of_secret
+from service_kit.salvage import NO_TIME
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.libraries import Library
 from tests.sync.refusing_stores import aside, pull_altered
