@@ -68,12 +68,19 @@ def read_each(keys: Iterable[Any], read: Callable[[Any], Row]) -> list[Row | Dam
 
 def shown(row: Any, convert: Callable[[Any], Item], place: object = None) -> Item | None:
     """Convert a row; log one that cannot be shown and return None."""
+    kind = type(row).__name__
+    if isinstance(row, Damaged):
+        report(kind, row.key, row.error)
+        return None
+    return readable_part(kind, place, lambda: convert(row))
+
+
+def readable_part(kind: str, row_id: object, convert: Callable[[], Item]) -> Item | None:
+    """Convert values of a row; log a row whose values cannot be converted and return None."""
     try:
-        if isinstance(row, Damaged):
-            raise row.error
-        return convert(row)
+        return convert()
     except DAMAGE as error:
-        report(type(row).__name__, row.key if isinstance(row, Damaged) else place, error)
+        report(kind, row_id, error)
         return None
 
 

@@ -17,7 +17,7 @@ from service_kit.logs import logger
 from service_kit.revisions import lock_revisions
 from service_kit.statements import Statement, param
 from service_kit.store import Store, is_unavailable
-from service_kit.unreadable import DAMAGE, report
+from service_kit.unreadable import readable_part
 
 ISSUER = Statement(Frontend.select(Frontend.id))
 PUBLIC_KEY = Statement(
@@ -57,11 +57,7 @@ class StoredAccounts:
             row = PUBLIC_KEY.row(key_id=key_id, now=self._clock())
         if row is None:
             return None
-        try:
-            return decode_key(str(row[0]))
-        except DAMAGE as error:
-            report("signing_key", key_id, error)
-            return None
+        return readable_part("signing_key", key_id, lambda: decode_key(str(row[0])))
 
     def account(self, user_id: str) -> Account | None:
         """Return a user whose account is active.
@@ -89,11 +85,7 @@ class StoredAccounts:
             row = API_TOKEN.row(token_id=token_id)
         if row is None:
             return None
-        try:
-            return token_of(*row)
-        except DAMAGE as error:
-            report("api_token", token_id, error)
-            return None
+        return readable_part("api_token", token_id, lambda: token_of(*row))
 
     def note_use(self, token_id: str) -> None:
         """Store that an API token was used. A call does not fail because that cannot be stored."""
@@ -115,9 +107,8 @@ class StoredAccounts:
 
 def _account(user_id: str, name: str, role: int | None, override_reasons: str | None) -> Account:
     """Return an account. With a damaged role it is a patron's."""
-    try:
-        reasons = frozenset(texts(override_reasons)) if override_reasons else frozenset()
-        return Account(name, effective_role(role), reasons)
-    except DAMAGE as error:
-        report("staff_role", user_id, error)
-        return Account(name, effective_role(None))
+
+    def account() -> Account:
+        return Account(name, effective_role(role), frozenset(texts(override_reasons) if override_reasons else ()))
+
+    return readable_part("staff_role", user_id, account) or Account(name, effective_role(None))

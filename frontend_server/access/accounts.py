@@ -15,7 +15,7 @@ from library_domain.users import display_name
 from service_kit.clock import Clock, system_clock
 from service_kit.statements import Statement, param
 from service_kit.store import Store
-from service_kit.unreadable import DAMAGE, report
+from service_kit.unreadable import readable_part
 
 ISSUER = Statement(SyncState.select(SyncState.frontend_id))
 PUBLIC_KEY = Statement(
@@ -52,11 +52,7 @@ class StoredAccounts:
             row = PUBLIC_KEY.row(key_id=key_id, now=self._clock())
         if row is None:
             return None
-        try:
-            return decode_key(str(row[0]))
-        except DAMAGE as error:
-            report("signing_key", key_id, error)
-            return None
+        return readable_part("signing_key", key_id, lambda: decode_key(str(row[0])))
 
     def account(self, user_id: str) -> Account | None:
         """Return a user whose account is active, with the role that was pulled from the admin."""
@@ -78,11 +74,7 @@ class StoredAccounts:
             row = API_TOKEN.row(token_id=token_id)
         if row is None:
             return None
-        try:
-            return staff_pb2.ApiToken.FromString(bytes(row[0]))
-        except DAMAGE as error:
-            report("api_token", token_id, error)
-            return None
+        return readable_part("api_token", token_id, lambda: staff_pb2.ApiToken.FromString(bytes(row[0])))
 
     def note_use(self, token_id: str) -> None:
         """Do nothing: this service has a replica of API tokens, which only the sync writes."""
@@ -102,8 +94,5 @@ def role_of(user_id: str) -> Role.ValueType:
 
 def _role_in(user_id: str, message: bytes | None) -> staff_pb2.StaffRole:
     """Read a replica of a role. A damaged one is a patron's, and so is a missing one."""
-    try:
-        return staff_pb2.StaffRole.FromString(bytes(message or b""))
-    except DAMAGE as error:
-        report("staff_role", user_id, error)
-        return staff_pb2.StaffRole()
+    read = readable_part("staff_role", user_id, lambda: staff_pb2.StaffRole.FromString(bytes(message or b"")))
+    return staff_pb2.StaffRole() if read is None else read
