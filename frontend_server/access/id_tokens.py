@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from library_domain.access.tokens import TokenRefused, claims_in, parts_of
 from service_kit.clock import SECOND
 
 Key = ECKey | OKPKey | RSAKey
@@ -27,10 +27,6 @@ LEEWAY_SECONDS = 60
 """By how much the clocks of the provider and of this service may differ."""
 
 
-class IdTokenRefused(Exception):
-    """A token that does not sign anybody in. The message has the reason, and no part of the token."""
-
-
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a token has to say."""
@@ -41,16 +37,13 @@ class Expected:
 
 
 def parse(token: str) -> jws.CompactSignature:
-    """Return the parts of a token, with no more proved than that it is one. Raises `IdTokenRefused`."""
-    try:
-        signed = jws.extract_compact(token.encode())
-    except Exception as error:  # anybody can send any text, and the parser raises errors of many kinds
-        raise IdTokenRefused("it is not a token") from error
+    """Return the parts of a token, with no more proved than that it is one. Raises `TokenRefused`."""
+    signed = parts_of(token)
     headers: object = signed.headers()  # of any type, in fact
     if not isinstance(headers, dict) or headers.get("alg") not in ALGORITHMS or "crit" in headers:
-        raise IdTokenRefused("it has another algorithm")
+        raise TokenRefused("it has another algorithm")
     if not isinstance(headers.get("kid", ""), str):
-        raise IdTokenRefused("it has no valid key id")
+        raise TokenRefused("it has no valid key id")
     return signed
 
 
@@ -63,15 +56,15 @@ def read_id_token(signed: jws.CompactSignature, keys: Iterable[Key], expected: E
     """Return the claims of a token that is valid at the time `now`, in microseconds since 1970.
 
     Raises:
-        IdTokenRefused: No key verifies it, or it was not made for this library just now.
+        TokenRefused: No key verifies it, or it was not made for this library just now.
     """
     if not any(_is_signed_with(signed, key) for key in keys):
-        raise IdTokenRefused("no key of the provider verifies it")
-    claims = _json_object(signed.payload)
+        raise TokenRefused("no key of the provider verifies it")
+    claims = claims_in(signed)
     _check_parties(claims, expected)
     _check_times(claims, now)
     if claims.get("nonce") != expected.nonce:
-        raise IdTokenRefused("it has another nonce")
+        raise TokenRefused("it has another nonce")
     return claims
 
 
@@ -86,42 +79,32 @@ def _is_signed_with(signed: jws.CompactSignature, key: Key) -> bool:
         return False
 
 
-def _json_object(payload: bytes | None) -> Mapping[str, Any]:
-    try:
-        found = json.loads(payload or b"")
-    except ValueError as error:
-        raise IdTokenRefused("its claims are not JSON") from error
-    if not isinstance(found, dict):
-        raise IdTokenRefused("its claims are not an object")
-    return found
-
-
 def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
     if claims.get("iss") != expected.issuer:
-        raise IdTokenRefused("it has another issuer")
+        raise TokenRefused("it has another issuer")
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if expected.client_id not in audiences:
-        raise IdTokenRefused("it has another audience")
+        raise TokenRefused("it has another audience")
     # `azp` is the one of several clients that the token was made for.
     party = claims.get("azp", expected.client_id if len(audiences) == 1 else None)
     if party != expected.client_id:
-        raise IdTokenRefused("it was made for another client")
+        raise TokenRefused("it was made for another client")
 
 
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
     issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
     seconds = now / SECOND
     if expires <= seconds - LEEWAY_SECONDS:
-        raise IdTokenRefused("it has expired")
+        raise TokenRefused("it has expired")
     if issued > seconds + LEEWAY_SECONDS:
-        raise IdTokenRefused("it was issued in the future")
+        raise TokenRefused("it was issued in the future")
     if issued < seconds - MOST_AGE_SECONDS:
-        raise IdTokenRefused("it was issued too long ago")
+        raise TokenRefused("it was issued too long ago")
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise IdTokenRefused("it has no times")
+        raise TokenRefused("it has no times")
     return value

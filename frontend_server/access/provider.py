@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from frontend_server.access.id_tokens import Expected, IdTokenRefused, key_id_of, parse, read_id_token
+from frontend_server.access.id_tokens import Expected, key_id_of, parse, read_id_token
 from frontend_server.access.people import find_person
 from frontend_server.access.provider_keys import ProviderKeys
 from frontend_server.access.used_tokens import use_once
 from library.access.v1 import access_service_pb2 as pb
 from library_domain.access.errors import ProviderNotSetUp, SignInFailed
+from library_domain.access.tokens import TokenRefused
 from service_kit.clock import Clock
 from service_kit.logs import logger
 from service_kit.store import Store
@@ -75,7 +76,7 @@ class ProviderSignIn:
             signed = parse(request.id_token)
             claims = read_id_token(signed, self._keys.find(key_id_of(signed)), expected, self._clock())
             name = _name_in(claims, self._settings.claim)
-        except IdTokenRefused as error:
+        except TokenRefused as error:
             log.info("ID token refused", reason=str(error))
             raise SignInFailed from error
         with self._store.reading():
@@ -90,11 +91,11 @@ class ProviderSignIn:
 
 
 def _name_in(claims: Mapping[str, Any], claim: str) -> str:
-    """Return the e-mail address or card number in the claims. Raises `IdTokenRefused`."""
+    """Return the e-mail address or card number in the claims. Raises `TokenRefused`."""
     name = claims.get(claim)
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise IdTokenRefused(f"it has no claim {claim}")
+        raise TokenRefused(f"it has no claim {claim}")
     # Otherwise anybody could enter the address of another user at the provider. Some send the word.
     if claim == EMAIL and claims.get("email_verified") not in (True, "true"):
-        raise IdTokenRefused("the provider has not verified the e-mail address")
+        raise TokenRefused("the provider has not verified the e-mail address")
     return name

@@ -136,7 +136,9 @@ def read(token: str, *, issuer: str, public_key: Callable[[str], bytes | None], 
     """
     if not issuer:
         raise TokenRefused("no issuer is known")
-    signed = _parse(token)
+    if len(token) > MOST_CHARACTERS or not token.isascii():
+        raise TokenRefused("it is not a token")
+    signed = parts_of(token)
     headers = signed.headers()
     _check_headers(headers)
     key = public_key(headers["kid"])
@@ -144,12 +146,11 @@ def read(token: str, *, issuer: str, public_key: Callable[[str], bytes | None], 
         raise TokenRefused("the key is unknown, or retired")
     if not _is_signed_with(signed, key):
         raise TokenRefused("the signature is wrong")
-    return _claims(_json_object(signed.payload), issuer, now)
+    return _claims(claims_in(signed), issuer, now)
 
 
-def _parse(token: str) -> jws.CompactSignature:
-    if len(token) > MOST_CHARACTERS or not token.isascii():
-        raise TokenRefused("it is not a token")
+def parts_of(token: str) -> jws.CompactSignature:
+    """Return the parts of any signed token, with no more proved than that it is one. Raises `TokenRefused`."""
     try:
         return jws.extract_compact(token.encode())
     except Exception as error:  # anybody can send any text, and the parser raises errors of many kinds
@@ -174,9 +175,10 @@ def _imported(public_key: bytes, **private: str) -> OKPKey:
     return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encode_key(public_key), **private})
 
 
-def _json_object(payload: bytes | None) -> Mapping[str, Any]:
+def claims_in(signed: jws.CompactSignature) -> Mapping[str, Any]:
+    """Return the claims of a token whose signature was verified. Raises `TokenRefused` for anything but an object."""
     try:
-        found = json.loads(payload or b"")
+        found = json.loads(signed.payload or b"")
     except ValueError as error:
         raise TokenRefused("its claims are not JSON") from error
     if not isinstance(found, dict):
