@@ -7,7 +7,6 @@ does the work, so either both are committed or neither is.
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -15,9 +14,9 @@ from typing import Any, TypeVar
 
 import peewee
 from google.protobuf.message import Message
-from playhouse.pool import MaxConnectionsExceeded
 
 from service_kit.change_record import record_change, skip_record
+from service_kit.cleanups import Deletion, Turns
 from service_kit.clock import DAY, SECOND, Clock
 from service_kit.errors import RequestIdReused, ServiceError
 from service_kit.logs import logger
@@ -26,12 +25,6 @@ from service_kit.store import Store
 
 DAYS_KEPT = 7
 """How long an answer is kept, as the comment of each `request_id` in the contract states."""
-
-BACKLOG_SECONDS = 1.0
-"""Seconds to the next cleanup after one that found `CLEANUP_ROWS` rows, so that there can be more."""
-
-CLEANUP_ROWS = 500
-"""The most rows that one cleanup deletes: a few milliseconds of work."""
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -68,20 +61,8 @@ SAVE = Statement(
         create_time=param("create_time"),
     )
 )
-_EXPIRED = (
-    AnsweredRequest.select(AnsweredRequest.request_id)
-    .where(AnsweredRequest.create_time < param("before"))
-    .order_by(AnsweredRequest.create_time)
-    .limit(CLEANUP_ROWS)
-)
-DELETE_EXPIRED = Statement(
-    AnsweredRequest.delete().where(AnsweredRequest.request_id.in_(_EXPIRED)).returning(AnsweredRequest.request_id)
-)
-# PostgreSQL: rows that another process is deleting are skipped, so no cleanup waits for another one.
-DELETE_EXPIRED_UNLOCKED = Statement(
-    AnsweredRequest.delete()
-    .where(AnsweredRequest.request_id.in_(_EXPIRED.for_update(skip_locked=True)))
-    .returning(AnsweredRequest.request_id)
+EXPIRED = Deletion(
+    AnsweredRequest.request_id, AnsweredRequest.create_time < param("before"), AnsweredRequest.create_time
 )
 
 
@@ -167,32 +148,17 @@ def _first_answer(request_id: str, method: str, digest: str) -> bytes | None:
 
 
 class Cleanup:
-    """Deletes expired answers of one store, some hundreds at a time, after a call has been committed.
-
-    Each process does so for itself. On PostgreSQL, rows that another one is deleting are skipped, so none waits.
-    """
+    """Deletes expired answers of one store after a call has been committed."""
 
     def __init__(self, store: Store) -> None:
         # A weak reference: `_cleanups` keeps this object for as long as the store exists.
         self._store = weakref.ref(store)
-        self._seconds = store.times.cleanup_seconds
-        self._lock = threading.Lock()
-        self._next = 0.0  # monotonic seconds
+        self._turns = Turns(store.times.cleanup_seconds, "cannot delete expired request ids")
         self._began: tuple[int, float] | None = None  # the first time that was seen, and when, in monotonic seconds
 
     def run_if_due(self, clock: Clock) -> None:
         """Delete a batch if a cleanup is due and no other thread is doing it. Errors are logged."""
-        if time.monotonic() < self._next or not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._next = time.monotonic() + self._seconds
-            if self.run(lambda: self._believed(clock())) >= CLEANUP_ROWS:
-                self._next = time.monotonic() + BACKLOG_SECONDS
-        except (peewee.PeeweeException, MaxConnectionsExceeded) as error:
-            # The work of the call is committed, so the call must be answered. The next cleanup tries again.
-            log.warning("cannot delete expired request ids", error=str(error))
-        finally:
-            self._lock.release()
+        self._turns.run_if_due(self._open_store(), lambda: self.run(lambda: self._believed(clock())))
 
     def _believed(self, now: int) -> int:
         """Return the time, but at most the time of the first call plus a day and the time since then.
@@ -205,12 +171,15 @@ class Cleanup:
         return min(now, wall + int((time.monotonic() - monotonic) * SECOND) + DAY)
 
     def run(self, clock: Clock) -> int:
-        """Delete at most `CLEANUP_ROWS` expired answers, the oldest first; return how many there were."""
+        """Delete some expired answers, the oldest first; return how many there were."""
+        store = self._open_store()
+        with store.writing():
+            return EXPIRED.run(store, before=clock() - DAYS_KEPT * DAY)
+
+    def _open_store(self) -> Store:
         store = self._store()
         assert store is not None
-        statement = DELETE_EXPIRED_UNLOCKED if store.is_postgresql else DELETE_EXPIRED
-        with store.writing():
-            return len(statement.rows(before=clock() - DAYS_KEPT * DAY))
+        return store
 
 
 _cleanups: weakref.WeakKeyDictionary[Store, Cleanup] = weakref.WeakKeyDictionary()

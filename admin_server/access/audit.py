@@ -12,6 +12,7 @@ from library.admin.v1.staff_service_pb2 import ListAuditEntriesRequest
 from library.v1 import audit_pb2, user_pb2
 from library_domain.access.audit_rows import as_stored, audit_columns, audit_message, objects_in
 from library_domain.access.audited_objects import same_object
+from service_kit.cleanups import ROWS
 from service_kit.clock import DAY, micros
 from service_kit.paging import page, page_size, row_position
 from service_kit.statements import Statement, param, tuples
@@ -21,8 +22,6 @@ from service_kit.unreadable import read_rows
 DAYS_KEPT = 400
 """How long entries are kept: a year, and a month in which it is looked at."""
 
-CLEANUP_ROWS = 500
-
 OWN_METHODS = ("library.admin.", "library.sync.")
 """How the names of this service's methods begin."""
 
@@ -30,9 +29,7 @@ COLUMNS = ("id", "time", "result", "caller_user_id", "credential_id", "address",
 INSERT = Statement(AuditEntry.insert(**{name: param(name) for name in COLUMNS}).returning(AuditEntry.key))
 INSERT_OBJECT = Statement(AuditObject.insert(object=param("object"), entry_key=param("entry_key")))
 _OLD = AuditEntry.select(AuditEntry.key).where(AuditEntry.time < param("before")).order_by(AuditEntry.time)
-DELETE_OLD = Statement(
-    AuditEntry.delete().where(AuditEntry.key.in_(_OLD.limit(CLEANUP_ROWS))).returning(AuditEntry.key)
-)
+DELETE_OLD = Statement(AuditEntry.delete().where(AuditEntry.key.in_(_OLD.limit(ROWS))).returning(AuditEntry.key))
 
 
 class AuditTable:

@@ -9,6 +9,7 @@ import peewee
 from frontend_server.store.models import AuditEntry
 from library.v1 import audit_pb2
 from library_domain.access.audit_rows import as_stored, audit_columns
+from service_kit.cleanups import Deletion
 from service_kit.clock import DAY
 from service_kit.revisions import take_revisions
 from service_kit.statements import Statement, param, tuples
@@ -17,21 +18,13 @@ from service_kit.store import Store
 DAYS_KEPT = 30
 """How long an entry that the admin has recorded is kept: a resync sends it again to an admin from an older backup."""
 
-CLEANUP_ROWS = 500
-
 COLUMNS = ("id", "time", "caller_user_id", "credential_id", "address", "objects", "message", "revision")
 INSERT = Statement(AuditEntry.insert(**{name: param(name) for name in COLUMNS}))
 
-_OLD = (
-    AuditEntry.select(AuditEntry.key)
-    .where(AuditEntry.time < param("before"), AuditEntry.revision == AuditEntry.pushed_revision)
-    .order_by(AuditEntry.time)
-    .limit(CLEANUP_ROWS)
-)
-DELETE_OLD = Statement(AuditEntry.delete().where(AuditEntry.key.in_(_OLD)).returning(AuditEntry.key))
-# PostgreSQL: rows that another transaction has locked are skipped, so that neither waits for the other.
-DELETE_OLD_UNLOCKED = Statement(
-    AuditEntry.delete().where(AuditEntry.key.in_(_OLD.for_update(skip_locked=True))).returning(AuditEntry.key)
+OLD = Deletion(
+    AuditEntry.key,
+    (AuditEntry.time < param("before")) & (AuditEntry.revision == AuditEntry.pushed_revision),
+    AuditEntry.time,
 )
 
 
@@ -48,9 +41,8 @@ class AuditTable:
 
     def delete_old(self, now: int) -> int:
         """Delete some entries that the admin has had for long enough; return how many those were."""
-        statement = DELETE_OLD_UNLOCKED if self._store.is_postgresql else DELETE_OLD
         with self._store.writing():
-            return len(statement.rows(before=now - DAYS_KEPT * DAY))
+            return OLD.run(self._store, before=now - DAYS_KEPT * DAY)
 
 
 def lock_entries_about(store: Store, user_id: str) -> None:

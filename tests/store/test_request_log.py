@@ -21,9 +21,10 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE
 from library.v1.loan_pb2 import LOAN_STATE_RETURNED
 from library.v1.user_pb2 import USER_STATE_ACTIVE
 from library_domain.default_policy import MAIN_BRANCH
+from service_kit.cleanups import ROWS
 from service_kit.clock import DAY, SECOND
 from service_kit.errors import RequestIdReused
-from service_kit.idempotency import CLEANUP_ROWS, DAYS_KEPT, SAVE, AnsweredRequest, Cleanup, request_digest
+from service_kit.idempotency import DAYS_KEPT, SAVE, AnsweredRequest, Cleanup, request_digest
 from service_kit.ids import new_id
 from service_kit.migrations import migrate
 from service_kit.store import Store, StoreTimes, open_store
@@ -81,9 +82,9 @@ def test_answers_outlast_a_clock_that_jumps_ahead(frontend: LocalFrontend, clock
 
 def test_a_cleanup_deletes_some_hundreds_the_oldest_first(frontend: LocalFrontend, clock: SettableClock) -> None:
     limit = clock.now - DAYS_KEPT * DAY
-    remember(frontend.store, *(limit - number for number in range(-3, CLEANUP_ROWS + 11)))
+    remember(frontend.store, *(limit - number for number in range(-3, ROWS + 11)))
     cleanup = Cleanup(frontend.store)
-    assert cleanup.run(clock) == CLEANUP_ROWS
+    assert cleanup.run(clock) == ROWS
     assert times_kept(frontend.store) == [limit + number for number in range(-10, 4)]
     assert [cleanup.run(clock) for _ in range(2)] == [10, 0]
     assert times_kept(frontend.store) == [limit + number for number in range(4)]
@@ -129,7 +130,7 @@ def test_cleanups_of_several_processes_wait_for_nobody(frontend: LocalFrontend, 
     if not frontend.store.is_postgresql:
         pytest.skip("SQLite has one writer")
     limit = clock.now - DAYS_KEPT * DAY
-    remember(frontend.store, *(limit - number for number in range(1, 2 * CLEANUP_ROWS + 1)))
+    remember(frontend.store, *(limit - number for number in range(1, 2 * ROWS + 1)))
     has_deleted, may_end = threading.Event(), threading.Event()
 
     def delete_and_hold() -> int:
@@ -145,10 +146,10 @@ def test_cleanups_of_several_processes_wait_for_nobody(frontend: LocalFrontend, 
             assert has_deleted.wait(60)
             with frontend.store.writing():
                 frontend.store.database.execute_sql("SET LOCAL lock_timeout = '1ms'")
-                assert Cleanup(frontend.store).run(clock) == CLEANUP_ROWS, "the other half"
+                assert Cleanup(frontend.store).run(clock) == ROWS, "the other half"
         finally:
             may_end.set()
-        assert holding.result() == CLEANUP_ROWS
+        assert holding.result() == ROWS
     assert times_kept(frontend.store) == []
 
 

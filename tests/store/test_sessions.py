@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from frontend_server.access import cleanup, reset_codes
+from frontend_server.access import reset_codes
 from frontend_server.access.cleanup import Cleanup
 from frontend_server.access.sessions import GRACE, LIFE, MOST_SESSIONS, read_token
 from frontend_server.store.models import Session, SignInTally
@@ -14,6 +14,7 @@ from library.access.v1 import access_service_pb2 as pb
 from library.access.v1.access_pb2 import ROLE_LIBRARIAN, ROLE_PATRON
 from library_domain.access.callers import Caller
 from library_domain.access.errors import SessionEnded, SignInFailed
+from service_kit import cleanups
 from service_kit.clock import SECOND, micros
 from service_kit.ids import new_id
 from tests.support.clocks import SettableClock
@@ -148,7 +149,7 @@ def test_a_backlog_of_failures_is_deleted_soon(
     desk: SignIns, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood of sign-ins for ever new names makes more rows in a minute than one cleanup deletes."""
-    monkeypatch.setattr(cleanup, "BACKLOG_SECONDS", 0.0)
+    monkeypatch.setattr(cleanups, "BACKLOG_SECONDS", 0.0)
     old = [{"subject": f"{number}", "failures": 1.0, "time": clock.now, "is_known": 0} for number in range(501)]
     with desk.store.writing():
         SignInTally.insert_many(old).execute()
