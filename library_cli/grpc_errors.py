@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple, cast
-from urllib.parse import urlsplit
 
 import grpc
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo
@@ -11,8 +10,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from library_cli.plain_text import one_line
-from library_cli.transport import chosen
-from service_kit.addresses import is_loopback
+from library_cli.transport import chosen, is_on_this_machine
 
 REFUSALS = frozenset(
     {
@@ -152,16 +150,8 @@ def _tls_problem(message: str, target: str) -> str:
 def nothing_answers(address: str, noun: str, cause: str) -> str:
     """Return the sentence for an address where nothing answers: HOST:PORT or a URL."""
     why = "" if "connection refused" in cause.lower() else f" ({cause})"
-    start = " Start the library with `library up`." if _is_this_machine(address) else ""
+    start = " Start the library with `library up`." if is_on_this_machine(address) else ""
     return f"Nothing answers at {address}; is the {noun} running there?{why}{start}"
-
-
-def _is_this_machine(address: str) -> bool:
-    try:
-        host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-        return host == "localhost" or is_loopback(host)
-    except ValueError:
-        return False
 
 
 def is_surely_not_done(error: grpc.RpcError) -> bool:

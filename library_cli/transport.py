@@ -5,6 +5,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from service_kit.addresses import is_this_machine
 
 PUBLIC = "public"
 """The authority that is named for the public ones."""
@@ -53,6 +56,15 @@ def _contents(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as problem:
         raise FilesUnusable(f"{file} cannot be read: {problem.strerror}") from problem
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Return whether an address, HOST:PORT or a URL, is one of this machine. No name is looked up."""
+    try:
+        host = urlsplit(address if "://" in address else f"//{address}").hostname
+    except ValueError:
+        return False
+    return is_this_machine(host or "")
 
 
 _chosen = ClientFiles()

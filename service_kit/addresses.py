@@ -48,6 +48,14 @@ def is_loopback(address: str) -> bool:
     return (getattr(numbers, "ipv4_mapped", None) or numbers).is_loopback
 
 
+def is_this_machine(host: str) -> bool:
+    """Return whether a host, which may be a name, is a loopback address or `localhost`. No name is looked up."""
+    try:
+        return host == "localhost" or is_loopback(host)
+    except ValueError:  # another name
+        return False
+
+
 def is_reached_by_others(address: str) -> bool:
     """Return whether other machines may reach a server that listens on HOST:PORT. A name that is unknown counts."""
     host, _ = split_address(address)

@@ -16,7 +16,7 @@ from joserfc.jwk import JWKRegistry
 
 from frontend_server.access.id_tokens import Key
 from library_domain.access.errors import ProviderUnavailable
-from service_kit.addresses import is_loopback
+from service_kit.addresses import is_this_machine
 from service_kit.logs import logger
 
 KEPT_SECONDS = 3_600.0
@@ -52,14 +52,7 @@ def is_url(text: object) -> bool:
         return False
     if not host or parts.username is not None or parts.fragment:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or is_loopback(host)
-    except ValueError:  # a name
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(host))
 
 
 class _Unread(Exception):

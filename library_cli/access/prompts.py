@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from urllib.parse import urlsplit
 
 import click
 
-from library_cli.transport import chosen
-from service_kit.addresses import is_loopback
+from library_cli.transport import chosen, is_on_this_machine
 
 stdin_option = click.option(
     "--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input, for scripts."
@@ -30,17 +28,9 @@ def secret(prompt: str, *, from_stdin: bool, is_new: bool = False) -> str:
 
 def check_transport(target: str, *, allow_plain_text: bool) -> None:
     """Raise click.ClickException if a secret would go over the network as plain text."""
-    if chosen().ca or allow_plain_text or _is_this_machine(target):
+    if chosen().ca or allow_plain_text or is_on_this_machine(target):
         return
     raise click.ClickException(
         f"Your password would go to {target} as plain text, which anyone on the way can read. Call with TLS: "
         "library --ca FILE. To send it all the same, use --allow-plain-text."
     )
-
-
-def _is_this_machine(target: str) -> bool:
-    host = urlsplit(f"//{target}").hostname or ""
-    try:
-        return host == "localhost" or is_loopback(host)
-    except ValueError:
-        return False

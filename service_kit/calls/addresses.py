@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import grpc
 
-from service_kit.addresses import is_loopback
+from service_kit.addresses import is_this_machine
 
 FORWARDED_FOR = "x-forwarded-for"
 """The metadata with the address of the client of a proxy, such as `library-rest`. Each proxy adds one at the end."""
@@ -20,7 +20,7 @@ def client_address(context: grpc.ServicerContext) -> str:
     is ignored, as anyone can send it. Returns gRPC's own text for what is not an IP address, such as a Unix socket.
     """
     peer = _host(context.peer())
-    if not _is_local(peer):
+    if not is_this_machine(peer):
         return peer
     values = [value for name, value in context.invocation_metadata() if name == FORWARDED_FOR]
     last = str(values[-1]).rpartition(",")[2].strip() if values else ""
@@ -43,10 +43,3 @@ def _normal(text: str) -> str:
     except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return is_loopback(host)
-    except ValueError:
-        return False
