@@ -92,7 +92,7 @@ def test_a_user_signs_in_and_out_in_both_modes(servers: Servers, rest_servers: R
     token = {"Authorization": f"Bearer {answer.json()['accessToken']}"}
     me = rest.request("GET", "/access/v1/me", headers=token).json()
     assert (me["userId"], me["role"], me["displayName"]) == (user.id, "ROLE_LIBRARIAN", "Ada")
-    wrong = rest.request("POST", "/access/v1/sessions", {**body, "secret": "a wrong one"})
+    wrong = rest.request("POST", "/access/v1/sessions", {**body, "secret": "a turnip at 17:03"})
     assert (wrong.status, wrong.refusal.reason) == (401, "SIGN_IN_FAILED")
 
     last = sign_in(frontend)

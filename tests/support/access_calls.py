@@ -48,7 +48,7 @@ class AccessCalls:
         }
 
     def create_session(self, chance: random.Random) -> object:
-        user, secret = self._user(chance), chance.choice([PASSWORD, PASSWORD, "a wrong one"])
+        user, secret = self._user(chance), chance.choice([PASSWORD, PASSWORD, "a turnip at 17:03"])
         name = chance.choice([str(user.card_number), str(user.card_number), "nobody"])
         if chance.random() < 0.5:  # otherwise few users have a secret
             self._set_password(user, self._code(user).code, chance)

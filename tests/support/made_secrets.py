@@ -5,6 +5,8 @@ and tokens in headers. Tests note other secrets by `note_secret`. Each test proc
 files of its tests: in logs, manifests of backups and the errors that clients got; and except for those that a store
 has to keep, also in the stores of servers in the mode `token`: on SQLite in their files, with all tables, and on
 PostgreSQL in the rows of the tables that clients can read. Pairing secrets and private keys come from these stores.
+
+So a secret of a test has to be a text that nothing else has: "a wrong one" is in a message of the pairing, too.
 """
 
 from __future__ import annotations
