@@ -114,13 +114,22 @@ def _indexed(compound: str) -> Iterator[str]:
     """Yield the words that a compound is found by: as a whole, and each part, and the parts of that."""
     parts = _JOINER.split(compound)
     if len(parts) > 1:
-        yield from _spellings("".join(parts).replace("'", ""))
+        yield from _spellings(_as_one_word(_pieces(compound)))
     for part in parts:
         pieces = [piece for piece in part.split("'") if piece]
         if len(pieces) > 1:
-            yield from _spellings("".join(pieces))
+            yield from _spellings(_as_one_word(pieces))
         for piece in pieces:
             yield from _indexed_part(piece)
+
+
+def _pieces(compound: str) -> list[str]:
+    return [piece for part in _JOINER.split(compound) for piece in part.split("'") if piece]
+
+
+def _as_one_word(pieces: list[str]) -> str:
+    """Join the pieces of a compound. Only the last keeps its `#` or `++`: within a word, a query would end there."""
+    return "".join([*(piece.rstrip("+#") for piece in pieces[:-1]), pieces[-1]])
 
 
 def _indexed_part(part: str) -> Iterator[str]:
@@ -164,13 +173,13 @@ def _asked(compound: str) -> Expression:
     """Return the expression of a compound in a query: itself as one word, or all of its parts."""
     parts = _JOINER.split(compound)
     separate = _separate([_asked_part(part) for part in parts])
-    return _joined("".join(parts).replace("'", ""), separate) if len(parts) > 1 else separate
+    return _joined(_as_one_word(_pieces(compound)), separate) if len(parts) > 1 else separate
 
 
 def _asked_part(part: str) -> Expression:
     pieces = [piece for piece in part.split("'") if piece]
     separate = _separate([_asked_piece(piece) for piece in pieces])
-    return _joined("".join(pieces), separate) if len(pieces) > 1 else separate
+    return _joined(_as_one_word(pieces), separate) if len(pieces) > 1 else separate
 
 
 def _separate(parts: list[Expression]) -> Expression:

@@ -148,6 +148,9 @@ TRICKY = st.text("aéØå\"'\\*:&|-+#., \u3042漢\u3099\u0301\u0e31\u0e01\u200d�
 @settings(max_examples=500)
 @given(TEXTS | TRICKY | st.sampled_from([case.text for case in CASES]))
 @example("ŉaıßᾳ ẖﬃ Ⅷ")
+@example("0#'0/0")
+@example("a++'b/c")
+@example("F#/C#-a+b")
 def test_any_text_is_found_by_itself_in_any_form_and_by_each_of_its_words(text: str) -> None:
     words = set(index_words(text))
     assume(words)
