@@ -35,6 +35,7 @@ _LETTER = r"[\p{L}\p{N}]"
 _PART = rf"{_LETTER}[\p{{L}}\p{{N}}\p{{M}}{E_MARKER}{A_MARKER}]*(?:\+\+|\#(?!{_LETTER}))?"
 _COMPOUND = regex.compile(rf"{_PART}(?:(?:'{{1,2}}|[-./&·]|,(?=\d\d\d)){_PART})*", regex.V1)
 _JOINER = regex.compile("[-./&·,]")
+_BETWEEN_PIECES = regex.compile("[-./&·,']+")
 _SPACELESS_CLUSTER = regex.compile(rf"[{_SPACELESS}&&[\p{{L}}\p{{N}}]]\p{{M}}*", regex.V1)
 _SPACELESS_RUN = regex.compile(rf"((?:[{_SPACELESS}&&[\p{{L}}\p{{N}}]]\p{{M}}*)+)", regex.V1)
 _INITIALS = regex.compile(r"\p{L}(?:\.\p{L})*", regex.V1)
@@ -116,15 +117,16 @@ def _indexed(compound: str) -> Iterator[str]:
     if len(parts) > 1:
         yield from _spellings(_as_one_word(_pieces(compound)))
     for part in parts:
-        pieces = [piece for piece in part.split("'") if piece]
+        pieces = _pieces(part)
         if len(pieces) > 1:
             yield from _spellings(_as_one_word(pieces))
         for piece in pieces:
             yield from _indexed_part(piece)
 
 
-def _pieces(compound: str) -> list[str]:
-    return [piece for part in _JOINER.split(compound) for piece in part.split("'") if piece]
+def _pieces(text: str) -> list[str]:
+    """Take apart a compound, or a part of one, at joiners and apostrophes. It neither begins nor ends with these."""
+    return _BETWEEN_PIECES.split(text)
 
 
 def _as_one_word(pieces: list[str]) -> str:
@@ -177,7 +179,7 @@ def _asked(compound: str) -> Expression:
 
 
 def _asked_part(part: str) -> Expression:
-    pieces = [piece for piece in part.split("'") if piece]
+    pieces = _pieces(part)
     separate = _separate([_asked_piece(piece) for piece in pieces])
     return _joined(_as_one_word(pieces), separate) if len(pieces) > 1 else separate
 
