@@ -23,8 +23,8 @@ CLIENT = Path(__file__).resolve().parents[1] / "library-client"
 PACKAGE = "library_client"
 STATUS = f"{PACKAGE}/status.proto"
 """What the client reads of an error, in messages of its own."""
-COMMON = "google/type/"
-"""Types of fields that are defined outside the contract."""
+COMMON = ("google/type/", "google/rpc/status.proto", "google/api/httpbody.proto", "google/longrunning/")
+"""Types of fields, and a service, that are defined outside the contract."""
 INTERNAL = "library/sync/"
 """The calls between the two services are not for clients."""
 REASONS = "library/v1/error_reason.proto"
@@ -49,16 +49,17 @@ def generate_client(image: Path, target: Path, protoc: Protoc) -> None:
     stripped = image.with_suffix(".stripped.binpb")
     stripped.write_bytes(without_options(contract).SerializeToString())
     names = [file.name for file in contract.file if is_for_clients(file.name)]
-    outputs = [f"--{kind}={stubs}" for kind in ("python_out", "grpc_python_out")]
-    outputs += [f"--{kind}=quiet:{stubs}" for kind in ("mypy_out", "mypy_grpc_out")]
-    protoc([f"--descriptor_set_in={stripped}", *outputs, *names])
-    common = [file.name for file in contract.file if file.name.startswith(COMMON)]
-    protoc([f"--descriptor_set_in={stripped}", f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}", *common])
-    move_common_stubs(stubs, [Path(name).stem for name in common])
+    messages = [f"--python_out={stubs}", f"--mypy_out=quiet:{stubs}"]
+    services = [f"--grpc_python_out={stubs}", f"--mypy_grpc_out=quiet:{stubs}"]
+    protoc([f"--descriptor_set_in={stripped}", *messages, *services, *names])
+    common = [file for file in contract.file if file.name.startswith(COMMON)]
+    protoc([f"--descriptor_set_in={stripped}", *messages, *(file.name for file in common)])
+    protoc([f"--descriptor_set_in={stripped}", *services, *(file.name for file in common if file.service)])
+    move_common_stubs(stubs, [file.name for file in common])
     (stubs / "library" / "py.typed").touch()
-    messages = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
     well_known = importlib.resources.files(grpc_tools) / "_proto"
-    protoc([f"--proto_path={CLIENT}", f"--proto_path={well_known}", *messages, STATUS])
+    own = [f"--python_out={target}", f"--mypy_out=quiet:{target}"]
+    protoc([f"--proto_path={CLIENT}", f"--proto_path={well_known}", *own, STATUS])
     (package / "errors.py").write_text(errors_module(next(file for file in contract.file if file.name == REASONS)))
 
 
@@ -70,7 +71,7 @@ def is_for_clients(name: str) -> bool:
 def without_options(contract: descriptor_pb2.FileDescriptorSet) -> descriptor_pb2.FileDescriptorSet:
     """Return the files for clients, and those that define types of their fields, without custom options."""
     kept = descriptor_pb2.FileDescriptorSet()
-    needed = ("google/protobuf/", COMMON)
+    needed = ("google/protobuf/", *COMMON)
     for file in contract.file:
         if is_for_clients(file.name) or file.name.startswith(needed):
             kept.file.append(file)
@@ -97,29 +98,36 @@ def drop_defaults(described: Message) -> None:
 
 
 def move_common_stubs(stubs: Path, names: Iterable[str]) -> None:
-    """Move the stubs of each `google/type/NAME.proto` to `library/NAME_pb2.py`, and let the others import that."""
+    """Move the stubs of each `google/FOLDER/NAME.proto` to `library/NAME_pb2.py`, and let the others import that."""
+    packages = {str(Path(name).parent).replace("/", ".") for name in names}
     for name in names:
-        shutil.move(stubs / "google" / "type" / f"{name}_pb2.pyi", stubs / "library" / f"{name}_pb2.pyi")
-        own = stubs / "library" / f"_{name}_pb2.py"
-        shutil.move(stubs / "google" / "type" / f"{name}_pb2.py", own)
-        own.write_text(own.read_text().replace(f"'google.type.{name}_pb2'", f"'library._{name}_pb2'"))
-        (stubs / "library" / f"{name}_pb2.py").write_text(COMMON_MODULE.format(name=name))
+        path = Path(name)
+        module = f"{path.stem}_pb2"
+        package = str(path.parent).replace("/", ".")
+        shutil.move(stubs / path.parent / f"{module}.pyi", stubs / "library" / f"{module}.pyi")
+        own = stubs / "library" / f"_{module}.py"
+        shutil.move(stubs / path.parent / f"{module}.py", own)
+        own.write_text(own.read_text().replace(f"'{package}.{module}'", f"'library._{module}'"))
+        (stubs / "library" / f"{module}.py").write_text(COMMON_MODULE.format(name=name, package=package, module=module))
+        for stub in (f"{module}_grpc.py", f"{module}_grpc.pyi"):
+            if (stubs / path.parent / stub).exists():
+                shutil.move(stubs / path.parent / stub, stubs / "library" / stub)
     shutil.rmtree(stubs / "google")
-    for module in (*stubs.rglob("*_pb2.py"), *stubs.rglob("*_pb2.pyi")):
-        code = module.read_text()
-        if "from google.type import" in code:
-            module.write_text(code.replace("from google.type import", "from library import"))
+    imports = re.compile(rf"from (?:{'|'.join(map(re.escape, sorted(packages)))}) import")
+    for file in (*stubs.rglob("*_pb2*.py"), *stubs.rglob("*_pb2*.pyi")):
+        code = file.read_text()
+        file.write_text(imports.sub("from library import", code))
 
 
-COMMON_MODULE = '''"""`google/type/{name}.proto`: of googleapis-common-protos if that is installed, or from here.
+COMMON_MODULE = '''"""`{name}`: of googleapis-common-protos if that is installed, or from here.
 
 A process can load one file of this name only.
 """
 
 try:
-    from google.type.{name}_pb2 import *
+    from {package}.{module} import *
 except ModuleNotFoundError:
-    from library._{name}_pb2 import *
+    from library._{module} import *
 '''
 
 

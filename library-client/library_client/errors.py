@@ -26,13 +26,17 @@ __all__ = [
     "CardNumberTaken",
     "ClockBehind",
     "ClosedDayPassed",
+    "CoverNotFound",
     "CursorExpired",
     "DueTimePassed",
     "DueTimeUnchanged",
     "EmailTaken",
     "EtagMismatch",
+    "ExternalBookInvalid",
+    "ExternalBookNotFound",
     "FieldInvalid",
     "FieldViolation",
+    "FileUnreadable",
     "ImportRunNotFound",
     "ImportRunUndone",
     "ImportTooLong",
@@ -57,6 +61,9 @@ __all__ = [
     "NoCopyAvailable",
     "NotServing",
     "NotYourOwn",
+    "OperationCancelled",
+    "OperationNotDone",
+    "OperationNotFound",
     "OtherFrontend",
     "OverrideNotPermitted",
     "ProviderNotSetUp",
@@ -76,9 +83,13 @@ __all__ = [
     "SignInFailed",
     "SignInRequired",
     "SignInThrottled",
+    "SourceNotSetUp",
+    "SourceUnavailable",
     "StoreUnavailable",
     "SyncSecretWrong",
     "TokenInvalid",
+    "TooManyImports",
+    "UploadTooLarge",
     "UserBlocked",
     "UserClosed",
     "UserHasLoans",
@@ -774,6 +785,109 @@ class ApiTokenNotFound(LibraryError):
     reason = "API_TOKEN_NOT_FOUND"
 
 
+class OperationNotFound(LibraryError):
+    """No operation has this name.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "OPERATION_NOT_FOUND"
+
+
+class OperationNotDone(LibraryError):
+    """The operation has not ended, so it cannot be deleted.
+
+    Cancel it, or wait for it.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "OPERATION_NOT_DONE"
+
+
+class UploadTooLarge(LibraryError):
+    """The file is larger than the server takes; the metadata has the most bytes.
+
+    Status: RESOURCE_EXHAUSTED.
+    """
+
+    reason = "UPLOAD_TOO_LARGE"
+
+
+class TooManyImports(LibraryError):
+    """Too many imports wait; the metadata has their number.
+
+    Wait for one of them, or cancel one.
+
+    Status: RESOURCE_EXHAUSTED.
+    """
+
+    reason = "TOO_MANY_IMPORTS"
+
+
+class FileUnreadable(LibraryError):
+    """The error of an operation: its file ends early, or cannot be read on; the metadata has the problem.
+
+    Status: INVALID_ARGUMENT.
+    """
+
+    reason = "FILE_UNREADABLE"
+
+
+class OperationCancelled(LibraryError):
+    """The error of an operation that was cancelled.
+
+    Status: CANCELLED.
+    """
+
+    reason = "OPERATION_CANCELLED"
+
+
+class SourceNotSetUp(LibraryError):
+    """The source of books cannot be asked until it is set up; the metadata has what is missing.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "SOURCE_NOT_SET_UP"
+
+
+class SourceUnavailable(LibraryError):
+    """The source of books did not answer, or not with what it should; the metadata has the problem.
+
+    Status: UNAVAILABLE.
+    """
+
+    reason = "SOURCE_UNAVAILABLE"
+
+
+class ExternalBookNotFound(LibraryError):
+    """The sources have no book with this id or ISBN.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "EXTERNAL_BOOK_NOT_FOUND"
+
+
+class ExternalBookInvalid(LibraryError):
+    """The record of the source cannot be a book here; the metadata has the problem.
+
+    Status: FAILED_PRECONDITION.
+    """
+
+    reason = "EXTERNAL_BOOK_INVALID"
+
+
+class CoverNotFound(LibraryError):
+    """The library has stored no picture of this book's cover.
+
+    Status: NOT_FOUND.
+    """
+
+    reason = "COVER_NOT_FOUND"
+
+
 BY_REASON: dict[str, type[LibraryError]] = {
     "FIELD_INVALID": FieldInvalid,
     "BOOK_NOT_FOUND": BookNotFound,
@@ -847,5 +961,16 @@ BY_REASON: dict[str, type[LibraryError]] = {
     "LAST_ADMIN": LastAdmin,
     "API_TOKEN_EXISTS": ApiTokenExists,
     "API_TOKEN_NOT_FOUND": ApiTokenNotFound,
+    "OPERATION_NOT_FOUND": OperationNotFound,
+    "OPERATION_NOT_DONE": OperationNotDone,
+    "UPLOAD_TOO_LARGE": UploadTooLarge,
+    "TOO_MANY_IMPORTS": TooManyImports,
+    "FILE_UNREADABLE": FileUnreadable,
+    "OPERATION_CANCELLED": OperationCancelled,
+    "SOURCE_NOT_SET_UP": SourceNotSetUp,
+    "SOURCE_UNAVAILABLE": SourceUnavailable,
+    "EXTERNAL_BOOK_NOT_FOUND": ExternalBookNotFound,
+    "EXTERNAL_BOOK_INVALID": ExternalBookInvalid,
+    "COVER_NOT_FOUND": CoverNotFound,
 }
 """The exception of each reason."""

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 
 import library_domain.access.errors
 import library_domain.errors
+import library_domain.import_errors
 from library.v1.error_reason_pb2 import ErrorReason
 from library_domain.contract import contract_descriptors
 from service_kit import errors
@@ -19,7 +20,12 @@ from service_kit.errors import FieldInvalid, ServiceError, combined, rich_status
 PREFIX = "ERROR_REASON_"
 
 
-MODULES = (errors.__name__, library_domain.errors.__name__, library_domain.access.errors.__name__)
+MODULES = (
+    errors.__name__,
+    library_domain.errors.__name__,
+    library_domain.access.errors.__name__,
+    library_domain.import_errors.__name__,
+)
 
 
 def groups_others(error: type[ServiceError]) -> bool:
@@ -32,7 +38,7 @@ def groups_others(error: type[ServiceError]) -> bool:
 
 ERRORS: list[type[ServiceError]] = [
     found
-    for module in (errors, library_domain.errors, library_domain.access.errors)
+    for module in (errors, library_domain.errors, library_domain.access.errors, library_domain.import_errors)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, ServiceError) and found.__module__ == module.__name__
     if not groups_others(found)

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/book.proto\x12\nlibrary.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf0\x03\n\x04\x42ook\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x03 \x03(\t\x12\x0c\n\x04isbn\x18\x04 \x01(\t\x12\x11\n\tpublisher\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0epublished_year\x18\x08 \x01(\x05\x12\x12\n\npage_count\x18\t \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x11\n\tcover_uri\x18\x0b \x01(\t\x12\x14\n\x0ctotal_copies\x18\x0c \x01(\x05\x12\x1e\n\x10\x61vailable_copies\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12$\n\x05state\x18\x0e \x01(\x0e\x32\x15.library.v1.BookState\x12=\n\x13next_available_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t*r\n\tBookState\x12\x1a\n\x16\x42OOK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42OOK_STATE_ACTIVE\x10\x01\x12\x1a\n\x16\x42OOK_STATE_UNAVAILABLE\x10\x02\x12\x16\n\x12\x42OOK_STATE_REMOVED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15library/v1/book.proto\x12\nlibrary.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x05\n\x04\x42ook\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x03\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x03 \x03(\t\x12\x0c\n\x04isbn\x18\x04 \x01(\t\x12\x11\n\tpublisher\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x16\n\x0epublished_year\x18\x08 \x01(\x05\x12\x12\n\npage_count\x18\t \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x11\n\tcover_uri\x18\x0b \x01(\t\x12\x14\n\x0ctotal_copies\x18\x0c \x01(\x05\x12\x1e\n\x10\x61vailable_copies\x18\r \x01(\x05\x42\x04\xe2\x41\x01\x03\x12$\n\x05state\x18\x0e \x01(\x0e\x32\x15.library.v1.BookState\x12=\n\x13next_available_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t\x12\x10\n\x08subtitle\x18\x13 \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x14 \x01(\t\x12\x0e\n\x06series\x18\x15 \x01(\t\x12\x0e\n\x06volume\x18\x16 \x01(\t\x12\x10\n\x08subjects\x18\x17 \x03(\t\x12+\n\x0bidentifiers\x18\x18 \x03(\x0b\x32\x16.library.v1.Identifier\x12-\n\x0c\x63ontributors\x18\x19 \x03(\x0b\x32\x17.library.v1.Contributor\x12\x0e\n\x06\x66ormat\x18\x1a \x01(\t\x12\x18\n\ncover_path\x18\x1b \x01(\tB\x04\xe2\x41\x01\x03\x12.\n\x07origins\x18\x1c \x03(\x0b\x32\x17.library.v1.FieldOriginB\x04\xe2\x41\x01\x03\"\\\n\nIdentifier\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32\x1a.library.v1.IdentifierTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x05value\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\">\n\x0b\x43ontributor\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04role\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"V\n\x0b\x46ieldOrigin\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xcd\x01\n\x0eIdentifierType\x12\x1f\n\x1bIDENTIFIER_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13IDENTIFIER_TYPE_EAN\x10\x01\x12\x18\n\x14IDENTIFIER_TYPE_ISSN\x10\x02\x12\x18\n\x14IDENTIFIER_TYPE_OCLC\x10\x03\x12\x18\n\x14IDENTIFIER_TYPE_LCCN\x10\x04\x12\x18\n\x14IDENTIFIER_TYPE_ISBN\x10\x05\x12\x19\n\x15IDENTIFIER_TYPE_OTHER\x10\x06*r\n\tBookState\x12\x1a\n\x16\x42OOK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42OOK_STATE_ACTIVE\x10\x01\x12\x1a\n\x16\x42OOK_STATE_UNAVAILABLE\x10\x02\x12\x16\n\x12\x42OOK_STATE_REMOVED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +44,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOK'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_BOOK'].fields_by_name['update_time']._loaded_options = None
   _globals['_BOOK'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
-  _globals['_BOOKSTATE']._serialized_start=631
-  _globals['_BOOKSTATE']._serialized_end=745
+  _globals['_BOOK'].fields_by_name['cover_path']._loaded_options = None
+  _globals['_BOOK'].fields_by_name['cover_path']._serialized_options = b'\342A\001\003'
+  _globals['_BOOK'].fields_by_name['origins']._loaded_options = None
+  _globals['_BOOK'].fields_by_name['origins']._serialized_options = b'\342A\001\003'
+  _globals['_IDENTIFIER'].fields_by_name['type']._loaded_options = None
+  _globals['_IDENTIFIER'].fields_by_name['type']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_IDENTIFIER'].fields_by_name['value']._loaded_options = None
+  _globals['_IDENTIFIER'].fields_by_name['value']._serialized_options = b'\272H\006r\004\020\001\0302'
+  _globals['_CONTRIBUTOR'].fields_by_name['name']._loaded_options = None
+  _globals['_CONTRIBUTOR'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_CONTRIBUTOR'].fields_by_name['role']._loaded_options = None
+  _globals['_CONTRIBUTOR'].fields_by_name['role']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_IDENTIFIERTYPE']._serialized_start=1145
+  _globals['_IDENTIFIERTYPE']._serialized_end=1350
+  _globals['_BOOKSTATE']._serialized_start=1352
+  _globals['_BOOKSTATE']._serialized_end=1466
   _globals['_BOOK']._serialized_start=133
-  _globals['_BOOK']._serialized_end=629
+  _globals['_BOOK']._serialized_end=896
+  _globals['_IDENTIFIER']._serialized_start=898
+  _globals['_IDENTIFIER']._serialized_end=990
+  _globals['_CONTRIBUTOR']._serialized_start=992
+  _globals['_CONTRIBUTOR']._serialized_end=1054
+  _globals['_FIELDORIGIN']._serialized_start=1056
+  _globals['_FIELDORIGIN']._serialized_end=1142
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\x9b\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xdc\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"\x9a\x01\n\rImportOptions\x12\x1b\n\x06run_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x18\n\x06source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"Q\n\x15ListImportRunsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"\x8c\x01\n\x11UndoImportRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\xc7\x07\n\x0e\x43\x61talogService\x12_\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\" \xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12\x61\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12s\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x1d\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12r\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"-\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12g\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x85\x01\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"\'\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x12\x87\x01\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/importRuns\x12\x8c\x01\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponse\"3\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\'\"\"/admin/v1/importRuns/{run_id}:undo:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\xb3\x05\n\x0e\x41\x64\x64\x42ookRequest\x12\x1d\n\x05title\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\"\n\x07\x61uthors\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x15\n\x04isbn\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\tpublisher\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x19\n\x08language\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18#\x12+\n\x0epublished_year\x18\x07 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x98\x11(\xf8\xd8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x1f\n\npage_count\x18\x08 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1d\n\x0b\x64\x65scription\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x90N\x12!\n\tcover_uri\x18\n \x01(\tB\x0e\xbaH\x0br\x06\x18\xd0\x0f\x88\x01\x01\xd8\x01\x01\x12\x1f\n\x06\x63opies\x18\x0b \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01H\x00\x88\x01\x01\x12\x1f\n\nrequest_id\x18\x0c \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1a\n\x08subtitle\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x19\n\x07\x65\x64ition\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x18\n\x06series\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02\x12\x17\n\x06volume\x18\x10 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12#\n\x08subjects\x18\x11 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x35\n\x0bidentifiers\x18\x12 \x03(\x0b\x32\x16.library.v1.IdentifierB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x37\n\x0c\x63ontributors\x18\x13 \x03(\x0b\x32\x17.library.v1.ContributorB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x17\n\x06\x66ormat\x18\x14 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x42\t\n\x07_copies\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"0\n\x0fGetCoverRequest\x12\x1d\n\x07\x62ook_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xfd\x01\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12.\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookStateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1f\n\x06\x66ormat\x18\x07 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x01\n\x11UpdateBookRequest\x12*\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.BookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"`\n\x11RemoveBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x34\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequestB\x04\xe2\x41\x01\x02\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"\x9a\x01\n\rImportOptions\x12\x1b\n\x06run_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12=\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x18\n\x06source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\"Q\n\x15ListImportRunsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"\x8c\x01\n\x11UndoImportRequest\x12\x1c\n\x06run_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\xbb\x08\n\x0e\x43\x61talogService\x12_\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\" \xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x14\"\x0f/admin/v1/books:\x01*\x12\x61\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/books/{id}\x12s\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\"\x1d\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/admin/v1/books\x12r\n\x08GetCover\x12!.library.admin.v1.GetCoverRequest\x1a\x14.google.api.HttpBody\"-\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02!\x12\x1f/admin/v1/books/{book_id}/cover\x12r\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\"-\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02!2\x19/admin/v1/books/{book.id}:\x04\x62ook\x12g\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16*\x14/admin/v1/books/{id}\x12\x85\x01\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse\"\'\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x1b\"\x16/admin/v1/books:import:\x01*(\x01\x12\x87\x01\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\"\"\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/admin/v1/importRuns\x12\x8c\x01\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponse\"3\xe2\xf9\x18\x02\x08\x03\x82\xd3\xe4\x93\x02\'\"\"/admin/v1/importRuns/{run_id}:undo:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,8 +63,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDBOOKREQUEST'].fields_by_name['copies']._serialized_options = b'\272H\007\032\005\030\220N(\001'
   _globals['_ADDBOOKREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ADDBOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['subtitle']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['subtitle']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['edition']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['edition']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['series']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['series']._serialized_options = b'\272H\005r\003\030\254\002'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['volume']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['volume']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['subjects']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['subjects']._serialized_options = b'\272H\016\222\001\013\0202\"\007r\005\020\001\030\310\001'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['identifiers']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['identifiers']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['contributors']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['contributors']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_ADDBOOKREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_ADDBOOKREQUEST'].fields_by_name['format']._serialized_options = b'\272H\004r\002\030d'
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_GETCOVERREQUEST'].fields_by_name['book_id']._loaded_options = None
+  _globals['_GETCOVERREQUEST'].fields_by_name['book_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -76,6 +95,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['state']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['format']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
   _globals['_UPDATEBOOKREQUEST'].fields_by_name['book']._loaded_options = None
   _globals['_UPDATEBOOKREQUEST'].fields_by_name['book']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_UPDATEBOOKREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -110,6 +131,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['GetBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/books/{id}'
   _globals['_CATALOGSERVICE'].methods_by_name['ListBooks']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListBooks']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\021\022\017/admin/v1/books'
+  _globals['_CATALOGSERVICE'].methods_by_name['GetCover']._loaded_options = None
+  _globals['_CATALOGSERVICE'].methods_by_name['GetCover']._serialized_options = b'\342\371\030\002\010\001\202\323\344\223\002!\022\037/admin/v1/books/{book_id}/cover'
   _globals['_CATALOGSERVICE'].methods_by_name['UpdateBook']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['UpdateBook']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002!2\031/admin/v1/books/{book.id}:\004book'
   _globals['_CATALOGSERVICE'].methods_by_name['RemoveBook']._loaded_options = None
@@ -120,48 +143,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['ListImportRuns']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\026\022\024/admin/v1/importRuns'
   _globals['_CATALOGSERVICE'].methods_by_name['UndoImport']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['UndoImport']._serialized_options = b'\342\371\030\002\010\003\202\323\344\223\002\'\"\"/admin/v1/importRuns/{run_id}:undo:\001*'
-  _globals['_ONDUPLICATE']._serialized_start=2890
-  _globals['_ONDUPLICATE']._serialized_end=3010
-  _globals['_IMPORTRESULT']._serialized_start=3013
-  _globals['_IMPORTRESULT']._serialized_end=3202
-  _globals['_UNDORESULT']._serialized_start=3205
-  _globals['_UNDORESULT']._serialized_end=3384
-  _globals['_ADDBOOKREQUEST']._serialized_start=275
-  _globals['_ADDBOOKREQUEST']._serialized_end=686
-  _globals['_GETBOOKREQUEST']._serialized_start=688
-  _globals['_GETBOOKREQUEST']._serialized_end=730
-  _globals['_LISTBOOKSREQUEST']._serialized_start=733
-  _globals['_LISTBOOKSREQUEST']._serialized_end=953
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=955
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=1032
-  _globals['_UPDATEBOOKREQUEST']._serialized_start=1035
-  _globals['_UPDATEBOOKREQUEST']._serialized_end=1180
-  _globals['_REMOVEBOOKREQUEST']._serialized_start=1182
-  _globals['_REMOVEBOOKREQUEST']._serialized_end=1278
-  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1281
-  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1442
-  _globals['_IMPORTOPTIONS']._serialized_start=1445
-  _globals['_IMPORTOPTIONS']._serialized_end=1599
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1601
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1673
-  _globals['_IMPORTOUTCOME']._serialized_start=1676
-  _globals['_IMPORTOUTCOME']._serialized_end=1890
-  _globals['_FIELDPROBLEM']._serialized_start=1892
-  _globals['_FIELDPROBLEM']._serialized_end=1942
-  _globals['_FIELDCHANGE']._serialized_start=1944
-  _globals['_FIELDCHANGE']._serialized_end=2010
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=2012
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=2093
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=2095
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2194
-  _globals['_IMPORTRUN']._serialized_start=2197
-  _globals['_IMPORTRUN']._serialized_end=2556
-  _globals['_UNDOIMPORTREQUEST']._serialized_start=2559
-  _globals['_UNDOIMPORTREQUEST']._serialized_end=2699
-  _globals['_UNDOIMPORTRESPONSE']._serialized_start=2701
-  _globals['_UNDOIMPORTRESPONSE']._serialized_end=2795
-  _globals['_UNDOOUTCOME']._serialized_start=2797
-  _globals['_UNDOOUTCOME']._serialized_end=2888
-  _globals['_CATALOGSERVICE']._serialized_start=3387
-  _globals['_CATALOGSERVICE']._serialized_end=4354
+  _globals['_ONDUPLICATE']._serialized_start=3280
+  _globals['_ONDUPLICATE']._serialized_end=3400
+  _globals['_IMPORTRESULT']._serialized_start=3403
+  _globals['_IMPORTRESULT']._serialized_end=3592
+  _globals['_UNDORESULT']._serialized_start=3595
+  _globals['_UNDORESULT']._serialized_end=3774
+  _globals['_ADDBOOKREQUEST']._serialized_start=302
+  _globals['_ADDBOOKREQUEST']._serialized_end=993
+  _globals['_GETBOOKREQUEST']._serialized_start=995
+  _globals['_GETBOOKREQUEST']._serialized_end=1037
+  _globals['_GETCOVERREQUEST']._serialized_start=1039
+  _globals['_GETCOVERREQUEST']._serialized_end=1087
+  _globals['_LISTBOOKSREQUEST']._serialized_start=1090
+  _globals['_LISTBOOKSREQUEST']._serialized_end=1343
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=1345
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=1422
+  _globals['_UPDATEBOOKREQUEST']._serialized_start=1425
+  _globals['_UPDATEBOOKREQUEST']._serialized_end=1570
+  _globals['_REMOVEBOOKREQUEST']._serialized_start=1572
+  _globals['_REMOVEBOOKREQUEST']._serialized_end=1668
+  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1671
+  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1832
+  _globals['_IMPORTOPTIONS']._serialized_start=1835
+  _globals['_IMPORTOPTIONS']._serialized_end=1989
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1991
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=2063
+  _globals['_IMPORTOUTCOME']._serialized_start=2066
+  _globals['_IMPORTOUTCOME']._serialized_end=2280
+  _globals['_FIELDPROBLEM']._serialized_start=2282
+  _globals['_FIELDPROBLEM']._serialized_end=2332
+  _globals['_FIELDCHANGE']._serialized_start=2334
+  _globals['_FIELDCHANGE']._serialized_end=2400
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=2402
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=2483
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=2485
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2584
+  _globals['_IMPORTRUN']._serialized_start=2587
+  _globals['_IMPORTRUN']._serialized_end=2946
+  _globals['_UNDOIMPORTREQUEST']._serialized_start=2949
+  _globals['_UNDOIMPORTREQUEST']._serialized_end=3089
+  _globals['_UNDOIMPORTRESPONSE']._serialized_start=3091
+  _globals['_UNDOIMPORTRESPONSE']._serialized_end=3185
+  _globals['_UNDOOUTCOME']._serialized_start=3187
+  _globals['_UNDOOUTCOME']._serialized_end=3278
+  _globals['_CATALOGSERVICE']._serialized_start=3777
+  _globals['_CATALOGSERVICE']._serialized_end=4860
 # @@protoc_insertion_point(module_scope)

@@ -146,6 +146,14 @@ class AddBookRequest(_message.Message):
     COVER_URI_FIELD_NUMBER: _builtins.int
     COPIES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SUBTITLE_FIELD_NUMBER: _builtins.int
+    EDITION_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    CONTRIBUTORS_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """1 to 500 characters.
     Example: Neuromancer
@@ -186,10 +194,48 @@ class AddBookRequest(_message.Message):
     """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first answer, byte for
     byte, and adds nothing (AIP-155). The id of a refused call can be used again.
     """
+    subtitle: _builtins.str
+    """At most 500 characters.
+    Example: ""
+    """
+    edition: _builtins.str
+    """At most 200 characters.
+    Example: 2nd ed.
+    """
+    series: _builtins.str
+    """At most 300 characters.
+    Example: Sprawl trilogy
+    """
+    volume: _builtins.str
+    """At most 100 characters.
+    Example: "1"
+    """
+    format: _builtins.str
+    """At most 100 characters.
+    Example: Book
+    """
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 50, each of 1 to 200 characters.
         Example: ["William Gibson"]
+        """
+
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 50, each of 1 to 200 characters.
+        Example: ["Cyberspace", "Hackers"]
+        """
+
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Identifier]:
+        """At most 20.
+        Example: [{"type": "IDENTIFIER_TYPE_OCLC", "value": "10980207"}]
+        """
+
+    @_builtins.property
+    def contributors(self) -> _containers.RepeatedCompositeFieldContainer[_book_pb2.Contributor]:
+        """At most 50.
+        Example: [{"name": "Reinhard Heinz", "role": "translator"}]
         """
 
     def __init__(
@@ -207,10 +253,18 @@ class AddBookRequest(_message.Message):
         cover_uri: _builtins.str = ...,
         copies: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
+        subtitle: _builtins.str = ...,
+        edition: _builtins.str = ...,
+        series: _builtins.str = ...,
+        volume: _builtins.str = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+        identifiers: _abc.Iterable[_book_pb2.Identifier] | None = ...,
+        contributors: _abc.Iterable[_book_pb2.Contributor] | None = ...,
+        format: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_copies", b"_copies", "copies", b"copies"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_copies", b"_copies", "authors", b"authors", "category", b"category", "copies", b"copies", "cover_uri", b"cover_uri", "description", b"description", "isbn", b"isbn", "language", b"language", "page_count", b"page_count", "published_year", b"published_year", "publisher", b"publisher", "request_id", b"request_id", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_copies", b"_copies", "authors", b"authors", "category", b"category", "contributors", b"contributors", "copies", b"copies", "cover_uri", b"cover_uri", "description", b"description", "edition", b"edition", "format", b"format", "identifiers", b"identifiers", "isbn", b"isbn", "language", b"language", "page_count", b"page_count", "published_year", b"published_year", "publisher", b"publisher", "request_id", b"request_id", "series", b"series", "subjects", b"subjects", "subtitle", b"subtitle", "title", b"title", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__copies: _TypeAlias = _typing.Literal["copies"]  # noqa: Y015
     _WhichOneofArgType__copies: _TypeAlias = _typing.Literal["_copies", b"_copies"]  # noqa: Y015
@@ -243,6 +297,30 @@ class GetBookRequest(_message.Message):
 Global___GetBookRequest: _TypeAlias = GetBookRequest  # noqa: Y015
 
 @_typing.final
+class GetCoverRequest(_message.Message):
+    """Request of CatalogService.GetCover."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOK_ID_FIELD_NUMBER: _builtins.int
+    book_id: _builtins.str
+    """The book's id.
+    Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
+    def __init__(
+        self,
+        *,
+        book_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCoverRequest: _TypeAlias = GetCoverRequest  # noqa: Y015
+
+@_typing.final
 class ListBooksRequest(_message.Message):
     """Request of CatalogService.ListBooks. A result matches all filters that are set."""
 
@@ -254,13 +332,15 @@ class ListBooksRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The highest number of books; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
-    """Only books that have each of these words in title, author or ISBN, or words that begin with them. Case, accents,
-    punctuation and invisible characters do not matter: docs/search.md has the rules for all scripts.
+    """Only books that have each of these words, or words that begin with them, in title, subtitle, series, authors,
+    contributors, subjects, ISBN or identifiers. Case, accents, punctuation and invisible characters do not matter:
+    docs/search.md has the rules for all scripts.
     An ISBN may be an ISBN-10, have any hyphens, a label (`ISBN-13: …`, `urn:isbn:…`) and a binding (`… (pbk.)`).
     """
     state: _book_pb2.BookState.ValueType
@@ -275,6 +355,10 @@ class ListBooksRequest(_message.Message):
     def category(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only books of one of these categories, at most 50, compared as publishers are."""
 
+    @_builtins.property
+    def format(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these formats, at most 50, compared as publishers are."""
+
     def __init__(
         self,
         *,
@@ -284,10 +368,11 @@ class ListBooksRequest(_message.Message):
         category: _abc.Iterable[_builtins.str] | None = ...,
         query: _builtins.str = ...,
         state: _book_pb2.BookState.ValueType = ...,
+        format: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "format", b"format", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,7 +429,8 @@ class UpdateBookRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields to change: title, authors, isbn, publisher, category, language, published_year, page_count,
-        description, cover_uri, total_copies, state, or `*` for all of them. Not set: those that are not empty (AIP-134).
+        description, cover_uri, total_copies, subtitle, edition, series, volume, subjects, identifiers, contributors, format,
+        state, or `*` for all of them. Not set: those that are not empty (AIP-134).
         """
 
     def __init__(

@@ -29,7 +29,7 @@ from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\x87\x02\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\x12<\n\tid_prefix\x18\x07 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"n\n\x15ListPublishersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15ListCategoriesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\xf9\x03\n\x0e\x43\x61talogService\x12s\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\"\x17\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/books\x12^\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/books/{id}\x12\x87\x01\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/publishers\x12\x87\x01\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponse\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/categoriesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\xa8\x02\n\x10ListBooksRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\tpublisher\x18\x03 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12!\n\x08\x63\x61tegory\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\x12\x17\n\x05query\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\x12<\n\tid_prefix\x18\x07 \x01(\tB)\xbaH&r!2\x1f^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\xd8\x01\x01\x12\x1f\n\x06\x66ormat\x18\x08 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x32\"\x05r\x03\x18\xc8\x01\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"*\n\x0eGetBookRequest\x12\x18\n\x02id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"n\n\x15ListPublishersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"n\n\x15ListCategoriesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\xf9\x03\n\x0e\x43\x61talogService\x12s\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\"\x17\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/books\x12^\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/books/{id}\x12\x87\x01\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/publishers\x12\x87\x01\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponse\"\x1c\xe2\xf9\x18\x02\x08\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/categoriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTBOOKSREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_LISTBOOKSREQUEST'].fields_by_name['id_prefix']._loaded_options = None
   _globals['_LISTBOOKSREQUEST'].fields_by_name['id_prefix']._serialized_options = b'\272H&r!2\037^[0-9a-fA-F][0-9a-fA-F-]{0,35}$\330\001\001'
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_LISTBOOKSREQUEST'].fields_by_name['format']._serialized_options = b'\272H\014\222\001\t\0202\"\005r\003\030\310\001'
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETBOOKREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTPUBLISHERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -67,21 +69,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['ListCategories']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListCategories']._serialized_options = b'\342\371\030\002\010\001\202\323\344\223\002\020\022\016/v1/categories'
   _globals['_LISTBOOKSREQUEST']._serialized_start=214
-  _globals['_LISTBOOKSREQUEST']._serialized_end=477
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=479
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=580
-  _globals['_GETBOOKREQUEST']._serialized_start=582
-  _globals['_GETBOOKREQUEST']._serialized_end=624
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=626
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=736
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=738
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=840
-  _globals['_LISTCATEGORIESREQUEST']._serialized_start=842
-  _globals['_LISTCATEGORIESREQUEST']._serialized_end=952
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=954
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1056
-  _globals['_VALUECOUNT']._serialized_start=1058
-  _globals['_VALUECOUNT']._serialized_end=1105
-  _globals['_CATALOGSERVICE']._serialized_start=1108
-  _globals['_CATALOGSERVICE']._serialized_end=1613
+  _globals['_LISTBOOKSREQUEST']._serialized_end=510
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=512
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=613
+  _globals['_GETBOOKREQUEST']._serialized_start=615
+  _globals['_GETBOOKREQUEST']._serialized_end=657
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=659
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=769
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=771
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=873
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=875
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=985
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=987
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1089
+  _globals['_VALUECOUNT']._serialized_start=1091
+  _globals['_VALUECOUNT']._serialized_end=1138
+  _globals['_CATALOGSERVICE']._serialized_start=1141
+  _globals['_CATALOGSERVICE']._serialized_end=1646
 # @@protoc_insertion_point(module_scope)

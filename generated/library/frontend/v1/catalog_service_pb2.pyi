@@ -32,13 +32,15 @@ class ListBooksRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     INCLUDE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     ID_PREFIX_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The highest number of books; 0 means 50, more than 1,000 means 1,000."""
     page_token: _builtins.str
     """The `next_page_token` of the page before, with all other arguments except `page_size` unchanged."""
     query: _builtins.str
-    """Only books that have each of these words in title, author or ISBN, or words that begin with them. Case, accents,
-    punctuation and invisible characters do not matter: docs/search.md has the rules for all scripts.
+    """Only books that have each of these words, or words that begin with them, in title, subtitle, series, authors,
+    contributors, subjects, ISBN or identifiers. Case, accents, punctuation and invisible characters do not matter:
+    docs/search.md has the rules for all scripts.
     An ISBN may be an ISBN-10, have any hyphens, a label (`ISBN-13: …`, `urn:isbn:…`) and a binding (`… (pbk.)`).
     """
     include_unavailable: _builtins.bool
@@ -57,6 +59,10 @@ class ListBooksRequest(_message.Message):
     def category(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only books of one of these categories, at most 50, compared as publishers are."""
 
+    @_builtins.property
+    def format(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only books of one of these formats, at most 50, compared as publishers are."""
+
     def __init__(
         self,
         *,
@@ -67,10 +73,11 @@ class ListBooksRequest(_message.Message):
         query: _builtins.str = ...,
         include_unavailable: _builtins.bool = ...,
         id_prefix: _builtins.str = ...,
+        format: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "id_prefix", b"id_prefix", "include_unavailable", b"include_unavailable", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "format", b"format", "id_prefix", b"id_prefix", "include_unavailable", b"include_unavailable", "page_size", b"page_size", "page_token", b"page_token", "publisher", b"publisher", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

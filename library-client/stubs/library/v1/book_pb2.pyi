@@ -20,6 +20,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _IdentifierType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IdentifierTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IdentifierType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IDENTIFIER_TYPE_UNSPECIFIED: _IdentifierType.ValueType  # 0
+    """Not set."""
+    IDENTIFIER_TYPE_EAN: _IdentifierType.ValueType  # 1
+    """An International Article Number of 8 or 13 digits: the bar code of a game or a film."""
+    IDENTIFIER_TYPE_ISSN: _IdentifierType.ValueType  # 2
+    """An International Standard Serial Number."""
+    IDENTIFIER_TYPE_OCLC: _IdentifierType.ValueType  # 3
+    """A control number of OCLC's WorldCat."""
+    IDENTIFIER_TYPE_LCCN: _IdentifierType.ValueType  # 4
+    """A control number of the Library of Congress."""
+    IDENTIFIER_TYPE_ISBN: _IdentifierType.ValueType  # 5
+    """A further ISBN of the same book, such as that of the e-book."""
+    IDENTIFIER_TYPE_OTHER: _IdentifierType.ValueType  # 6
+    """Any other number."""
+
+class IdentifierType(_IdentifierType, metaclass=_IdentifierTypeEnumTypeWrapper):
+    """A kind of number."""
+
+IDENTIFIER_TYPE_UNSPECIFIED: IdentifierType.ValueType  # 0
+"""Not set."""
+IDENTIFIER_TYPE_EAN: IdentifierType.ValueType  # 1
+"""An International Article Number of 8 or 13 digits: the bar code of a game or a film."""
+IDENTIFIER_TYPE_ISSN: IdentifierType.ValueType  # 2
+"""An International Standard Serial Number."""
+IDENTIFIER_TYPE_OCLC: IdentifierType.ValueType  # 3
+"""A control number of OCLC's WorldCat."""
+IDENTIFIER_TYPE_LCCN: IdentifierType.ValueType  # 4
+"""A control number of the Library of Congress."""
+IDENTIFIER_TYPE_ISBN: IdentifierType.ValueType  # 5
+"""A further ISBN of the same book, such as that of the e-book."""
+IDENTIFIER_TYPE_OTHER: IdentifierType.ValueType  # 6
+"""Any other number."""
+Global___IdentifierType: _TypeAlias = IdentifierType  # noqa: Y015
+
 class _BookState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -75,6 +115,16 @@ class Book(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SUBTITLE_FIELD_NUMBER: _builtins.int
+    EDITION_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    CONTRIBUTORS_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    COVER_PATH_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Made by the admin service: a UUIDv7, so ids sort by creation time.
     Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
@@ -133,6 +183,31 @@ class Book(_message.Message):
     Only the admin service sets it.
     Example: W1gZr0sJ
     """
+    subtitle: _builtins.str
+    """The subtitle: what follows the title on the title page.
+    Example: ""
+    """
+    edition: _builtins.str
+    """The edition, as the title page states it.
+    Example: 2nd ed.
+    """
+    series: _builtins.str
+    """The series that it belongs to.
+    Example: Sprawl trilogy
+    """
+    volume: _builtins.str
+    """Its volume in the series, or in a work of several volumes: a number or a text.
+    Example: "1"
+    """
+    format: _builtins.str
+    """What kind of thing it is: `Book`, `Audiobook`, `DVD`, `Board game`, `Power drill`. The library chooses the words.
+    Filters compare it as they compare the publisher.
+    Example: Book
+    """
+    cover_path: _builtins.str
+    """The path of its cover over HTTP, if the library has stored one; empty otherwise. It changes with the picture.
+    Example: ""
+    """
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The authors, in the order of the title page.
@@ -158,6 +233,30 @@ class Book(_message.Message):
         Example: "2026-01-05T09:30:00Z"
         """
 
+    @_builtins.property
+    def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is about. The category is where it is in the library.
+        Example: ["Cyberspace", "Hackers"]
+        """
+
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Identifier]:
+        """Further numbers that identify it; its ISBN has a field of its own.
+        Example: [{"type": "IDENTIFIER_TYPE_OCLC", "value": "10980207"}]
+        """
+
+    @_builtins.property
+    def contributors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contributor]:
+        """People and bodies who contributed to it but are not its authors, such as translators and illustrators.
+        Example: [{"name": "Reinhard Heinz", "role": "translator"}]
+        """
+
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldOrigin]:
+        """Where values came from that nobody typed here. Only the admin service sets it.
+        Example: []
+        """
+
     def __init__(
         self,
         *,
@@ -179,11 +278,119 @@ class Book(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        subtitle: _builtins.str = ...,
+        edition: _builtins.str = ...,
+        series: _builtins.str = ...,
+        volume: _builtins.str = ...,
+        subjects: _abc.Iterable[_builtins.str] | None = ...,
+        identifiers: _abc.Iterable[Global___Identifier] | None = ...,
+        contributors: _abc.Iterable[Global___Contributor] | None = ...,
+        format: _builtins.str = ...,
+        cover_path: _builtins.str = ...,
+        origins: _abc.Iterable[Global___FieldOrigin] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_available_time", b"next_available_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authors", b"authors", "available_copies", b"available_copies", "category", b"category", "cover_uri", b"cover_uri", "create_time", b"create_time", "description", b"description", "etag", b"etag", "id", b"id", "isbn", b"isbn", "language", b"language", "next_available_time", b"next_available_time", "page_count", b"page_count", "published_year", b"published_year", "publisher", b"publisher", "state", b"state", "title", b"title", "total_copies", b"total_copies", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authors", b"authors", "available_copies", b"available_copies", "category", b"category", "contributors", b"contributors", "cover_path", b"cover_path", "cover_uri", b"cover_uri", "create_time", b"create_time", "description", b"description", "edition", b"edition", "etag", b"etag", "format", b"format", "id", b"id", "identifiers", b"identifiers", "isbn", b"isbn", "language", b"language", "next_available_time", b"next_available_time", "origins", b"origins", "page_count", b"page_count", "published_year", b"published_year", "publisher", b"publisher", "series", b"series", "state", b"state", "subjects", b"subjects", "subtitle", b"subtitle", "title", b"title", "total_copies", b"total_copies", "update_time", b"update_time", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Book: _TypeAlias = Book  # noqa: Y015
+
+@_typing.final
+class Identifier(_message.Message):
+    """A number that identifies a book."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    type: Global___IdentifierType.ValueType
+    """What kind of number it is.
+    Example: IDENTIFIER_TYPE_OCLC
+    """
+    value: _builtins.str
+    """The number; 1 to 50 characters. A type with a check digit must have the correct one.
+    Example: "10980207"
+    """
+    def __init__(
+        self,
+        *,
+        type: Global___IdentifierType.ValueType = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["type", b"type", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Identifier: _TypeAlias = Identifier  # noqa: Y015
+
+@_typing.final
+class Contributor(_message.Message):
+    """Somebody who contributed to a book."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name, as on the title page; 1 to 200 characters.
+    Example: Reinhard Heinz
+    """
+    role: _builtins.str
+    """What they did, such as `translator`; empty if unknown. At most 100 characters.
+    Example: translator
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        role: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contributor: _TypeAlias = Contributor  # noqa: Y015
+
+@_typing.final
+class FieldOrigin(_message.Message):
+    """Where the value of a field came from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, as Book names it.
+    Example: description
+    """
+    source: _builtins.str
+    """`open_library`, `google_books`, or `import` for a file.
+    Example: open_library
+    """
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written.
+        Example: "2026-01-05T09:30:00Z"
+        """
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        source: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "source", b"source", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldOrigin: _TypeAlias = FieldOrigin  # noqa: Y015

@@ -194,6 +194,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS. An API token that was not revoked has this name."""
     ERROR_REASON_API_TOKEN_NOT_FOUND: _ErrorReason.ValueType  # 72
     """NOT_FOUND. No API token has this id."""
+    ERROR_REASON_OPERATION_NOT_FOUND: _ErrorReason.ValueType  # 73
+    """NOT_FOUND. No operation has this name."""
+    ERROR_REASON_OPERATION_NOT_DONE: _ErrorReason.ValueType  # 74
+    """FAILED_PRECONDITION. The operation has not ended, so it cannot be deleted. Cancel it, or wait for it."""
+    ERROR_REASON_UPLOAD_TOO_LARGE: _ErrorReason.ValueType  # 75
+    """RESOURCE_EXHAUSTED. The file is larger than the server takes; the metadata has the most bytes."""
+    ERROR_REASON_TOO_MANY_IMPORTS: _ErrorReason.ValueType  # 76
+    """RESOURCE_EXHAUSTED. Too many imports wait; the metadata has their number. Wait for one of them, or cancel one."""
+    ERROR_REASON_FILE_UNREADABLE: _ErrorReason.ValueType  # 77
+    """INVALID_ARGUMENT. The error of an operation: its file ends early, or cannot be read on; the metadata has the problem."""
+    ERROR_REASON_OPERATION_CANCELLED: _ErrorReason.ValueType  # 78
+    """CANCELLED. The error of an operation that was cancelled."""
+    ERROR_REASON_SOURCE_NOT_SET_UP: _ErrorReason.ValueType  # 79
+    """FAILED_PRECONDITION. The source of books cannot be asked until it is set up; the metadata has what is missing."""
+    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 80
+    """UNAVAILABLE. The source of books did not answer, or not with what it should; the metadata has the problem."""
+    ERROR_REASON_EXTERNAL_BOOK_NOT_FOUND: _ErrorReason.ValueType  # 81
+    """NOT_FOUND. The sources have no book with this id or ISBN."""
+    ERROR_REASON_EXTERNAL_BOOK_INVALID: _ErrorReason.ValueType  # 82
+    """FAILED_PRECONDITION. The record of the source cannot be a book here; the metadata has the problem."""
+    ERROR_REASON_COVER_NOT_FOUND: _ErrorReason.ValueType  # 83
+    """NOT_FOUND. The library has stored no picture of this book's cover."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a `google.rpc.ErrorInfo` of the domain `lending-library`, whose reason
@@ -373,4 +395,26 @@ ERROR_REASON_API_TOKEN_EXISTS: ErrorReason.ValueType  # 71
 """ALREADY_EXISTS. An API token that was not revoked has this name."""
 ERROR_REASON_API_TOKEN_NOT_FOUND: ErrorReason.ValueType  # 72
 """NOT_FOUND. No API token has this id."""
+ERROR_REASON_OPERATION_NOT_FOUND: ErrorReason.ValueType  # 73
+"""NOT_FOUND. No operation has this name."""
+ERROR_REASON_OPERATION_NOT_DONE: ErrorReason.ValueType  # 74
+"""FAILED_PRECONDITION. The operation has not ended, so it cannot be deleted. Cancel it, or wait for it."""
+ERROR_REASON_UPLOAD_TOO_LARGE: ErrorReason.ValueType  # 75
+"""RESOURCE_EXHAUSTED. The file is larger than the server takes; the metadata has the most bytes."""
+ERROR_REASON_TOO_MANY_IMPORTS: ErrorReason.ValueType  # 76
+"""RESOURCE_EXHAUSTED. Too many imports wait; the metadata has their number. Wait for one of them, or cancel one."""
+ERROR_REASON_FILE_UNREADABLE: ErrorReason.ValueType  # 77
+"""INVALID_ARGUMENT. The error of an operation: its file ends early, or cannot be read on; the metadata has the problem."""
+ERROR_REASON_OPERATION_CANCELLED: ErrorReason.ValueType  # 78
+"""CANCELLED. The error of an operation that was cancelled."""
+ERROR_REASON_SOURCE_NOT_SET_UP: ErrorReason.ValueType  # 79
+"""FAILED_PRECONDITION. The source of books cannot be asked until it is set up; the metadata has what is missing."""
+ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 80
+"""UNAVAILABLE. The source of books did not answer, or not with what it should; the metadata has the problem."""
+ERROR_REASON_EXTERNAL_BOOK_NOT_FOUND: ErrorReason.ValueType  # 81
+"""NOT_FOUND. The sources have no book with this id or ISBN."""
+ERROR_REASON_EXTERNAL_BOOK_INVALID: ErrorReason.ValueType  # 82
+"""FAILED_PRECONDITION. The record of the source cannot be a book here; the metadata has the problem."""
+ERROR_REASON_COVER_NOT_FOUND: ErrorReason.ValueType  # 83
+"""NOT_FOUND. The library has stored no picture of this book's cover."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

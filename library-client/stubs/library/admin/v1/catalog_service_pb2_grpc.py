@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from library import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from library.admin.v1 import catalog_service_pb2 as library_dot_admin_dot_v1_dot_catalog__service__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
@@ -52,6 +53,11 @@ class CatalogServiceStub:
                 '/library.admin.v1.CatalogService/ListBooks',
                 request_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksRequest.SerializeToString,
                 response_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksResponse.FromString,
+                _registered_method=True)
+        self.GetCover = channel.unary_unary(
+                '/library.admin.v1.CatalogService/GetCover',
+                request_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.GetCoverRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
         self.UpdateBook = channel.unary_unary(
                 '/library.admin.v1.CatalogService/UpdateBook',
@@ -116,6 +122,16 @@ class CatalogServiceServicer:
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
         that is invalid or belongs to other arguments.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCover(self, request, context):
+        """Returns the picture of a book's cover, as the library has stored it: JPEG, PNG, GIF or WebP. Over HTTP, the answer is the
+        picture itself; `Book.cover_path` has its path.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND` or `COVER_NOT_FOUND`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +220,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListBooks,
                     request_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksRequest.FromString,
                     response_serializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksResponse.SerializeToString,
+            ),
+            'GetCover': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCover,
+                    request_deserializer=library_dot_admin_dot_v1_dot_catalog__service__pb2.GetCoverRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'UpdateBook': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateBook,
@@ -315,6 +336,33 @@ class CatalogService:
             '/library.admin.v1.CatalogService/ListBooks',
             library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksRequest.SerializeToString,
             library_dot_admin_dot_v1_dot_catalog__service__pb2.ListBooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/library.admin.v1.CatalogService/GetCover',
+            library_dot_admin_dot_v1_dot_catalog__service__pb2.GetCoverRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 The services for librarians: the catalogue, and reports on users and loans."""
 
 from collections import abc as _abc
+from library import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from library.admin.v1 import catalog_service_pb2 as _catalog_service_pb2
 from library.v1 import book_pb2 as _book_pb2
@@ -59,6 +60,12 @@ class CatalogServiceStub:
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
     that is invalid or belongs to other arguments.
+    """
+    GetCover: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.GetCoverRequest, _httpbody_pb2.HttpBody]
+    """Returns the picture of a book's cover, as the library has stored it: JPEG, PNG, GIF or WebP. Over HTTP, the answer is the
+    picture itself; `Book.cover_path` has its path.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND` or `COVER_NOT_FOUND`.
     """
     UpdateBook: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateBookRequest, _book_pb2.Book]
     """Changes the fields of a book that the mask names; without a mask those that are set.
@@ -137,6 +144,12 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
 
     Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
     that is invalid or belongs to other arguments.
+    """
+    GetCover: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetCoverRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns the picture of a book's cover, as the library has stored it: JPEG, PNG, GIF or WebP. Over HTTP, the answer is the
+    picture itself; `Book.cover_path` has its path.
+
+    Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND` or `COVER_NOT_FOUND`.
     """
     UpdateBook: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.UpdateBookRequest, _book_pb2.Book]  # type: ignore[assignment]
     """Changes the fields of a book that the mask names; without a mask those that are set.
@@ -230,6 +243,18 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT for a negative page size, an over-long filter, a query without a word, or a page token
         that is invalid or belongs to other arguments.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCover(
+        self,
+        request: _catalog_service_pb2.GetCoverRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns the picture of a book's cover, as the library has stored it: JPEG, PNG, GIF or WebP. Over HTTP, the answer is the
+        picture itself; `Book.cover_path` has its path.
+
+        Errors: INVALID_ARGUMENT for an id that is not a UUID; NOT_FOUND, `BOOK_NOT_FOUND` or `COVER_NOT_FOUND`.
         """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\x9d\x01\n\x10ListBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x03(\t\x12\r\n\x05query\x18\x05 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\x12\x11\n\tid_prefix\x18\x07 \x01(\t\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"[\n\x15ListPublishersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x15ListCategoriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\x84\x03\n\x0e\x43\x61talogService\x12Z\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\x12@\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\x12i\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\x12i\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)library/frontend/v1/catalog_service.proto\x12\x13library.frontend.v1\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\xad\x01\n\x10ListBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x03(\t\x12\r\n\x05query\x18\x05 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x06 \x01(\x08\x12\x11\n\tid_prefix\x18\x07 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x08 \x03(\t\"e\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x16\n\x0eleft_out_count\x18\x03 \x01(\x05\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"[\n\x15ListPublishersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListPublishersResponse\x12\x33\n\npublishers\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x15ListCategoriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1b\n\x13include_unavailable\x18\x03 \x01(\x08\"f\n\x16ListCategoriesResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.library.frontend.v1.ValueCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\nValueCount\x12\r\n\x05value\x18\x01 \x01(\t\x12\x12\n\nbook_count\x18\x02 \x01(\x05\x32\x84\x03\n\x0e\x43\x61talogService\x12Z\n\tListBooks\x12%.library.frontend.v1.ListBooksRequest\x1a&.library.frontend.v1.ListBooksResponse\x12@\n\x07GetBook\x12#.library.frontend.v1.GetBookRequest\x1a\x10.library.v1.Book\x12i\n\x0eListPublishers\x12*.library.frontend.v1.ListPublishersRequest\x1a+.library.frontend.v1.ListPublishersResponse\x12i\n\x0eListCategories\x12*.library.frontend.v1.ListCategoriesRequest\x1a+.library.frontend.v1.ListCategoriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,21 +34,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.frontend.v1.catalog
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTBOOKSREQUEST']._serialized_start=122
-  _globals['_LISTBOOKSREQUEST']._serialized_end=279
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=281
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=382
-  _globals['_GETBOOKREQUEST']._serialized_start=384
-  _globals['_GETBOOKREQUEST']._serialized_end=412
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=414
-  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=505
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=507
-  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=609
-  _globals['_LISTCATEGORIESREQUEST']._serialized_start=611
-  _globals['_LISTCATEGORIESREQUEST']._serialized_end=702
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=704
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=806
-  _globals['_VALUECOUNT']._serialized_start=808
-  _globals['_VALUECOUNT']._serialized_end=855
-  _globals['_CATALOGSERVICE']._serialized_start=858
-  _globals['_CATALOGSERVICE']._serialized_end=1246
+  _globals['_LISTBOOKSREQUEST']._serialized_end=295
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=297
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=398
+  _globals['_GETBOOKREQUEST']._serialized_start=400
+  _globals['_GETBOOKREQUEST']._serialized_end=428
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_start=430
+  _globals['_LISTPUBLISHERSREQUEST']._serialized_end=521
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_start=523
+  _globals['_LISTPUBLISHERSRESPONSE']._serialized_end=625
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=627
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=718
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=720
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=822
+  _globals['_VALUECOUNT']._serialized_start=824
+  _globals['_VALUECOUNT']._serialized_end=871
+  _globals['_CATALOGSERVICE']._serialized_start=874
+  _globals['_CATALOGSERVICE']._serialized_end=1262
 # @@protoc_insertion_point(module_scope)

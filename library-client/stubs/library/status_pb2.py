@@ -1,0 +1,9 @@
+"""`google/rpc/status.proto`: of googleapis-common-protos if that is installed, or from here.
+
+A process can load one file of this name only.
+"""
+
+try:
+    from google.rpc.status_pb2 import *
+except ModuleNotFoundError:
+    from library._status_pb2 import *
