@@ -18,13 +18,23 @@ class FieldKind(Enum):
     TEXT = auto()
     """Stored in Unicode's NFC, without blanks and invisible characters at its ends."""
     NAMES = auto()
-    """A list of texts, stored as a JSON array. In a file, a separator is between them."""
+    """A list of names, stored as a JSON array. In a file, a separator is between them."""
     ISBN = auto()
     """Stored as thirteen digits, or empty."""
     NUMBER = auto()
     """0 where it is not known."""
     YEAR = auto()
     """A number. A file may have a date."""
+    SUBJECTS = auto()
+    """A list of texts like `NAMES`, without names of people: `Science & nature` is one."""
+    IDENTIFIERS = auto()
+    """A list of numbers with their types, stored as a JSON array of objects. `field_texts` has its form in files."""
+    CONTRIBUTORS = auto()
+    """A list of names with their roles, stored and written like `IDENTIFIERS`."""
+
+
+LIST_KINDS = frozenset({FieldKind.NAMES, FieldKind.SUBJECTS, FieldKind.IDENTIFIERS, FieldKind.CONTRIBUTORS})
+"""Kinds of fields that are lists."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,13 @@ BOOK_FIELDS = (
             "Creator | Creators | Auteur | Auteurs | Autoren | Verfasser | Verfasserin | Autor | Autorin | Autor/in | "
             "Autores | Autore | Autori | Auteur principal"
         ),
-        hints=_split("authorlf | contributor | contributors | by | lastname | authorlastname"),
+        hints=_split("authorlf | by | lastname | authorlastname"),
     ),
     BookField(
         "isbn",
         FieldKind.ISBN,
         headings=_split("ISBN | ISBN Number | ISBN No | ISBN Nr | ISBN Code | Book ISBN"),
-        hints=_split("isbns | isbnuid | isbnissn | identifier | identifiers | asin"),
+        hints=_split("isbns | isbnuid | isbnissn | asin"),
     ),
     BookField(
         "publisher",
@@ -92,11 +102,10 @@ BOOK_FIELDS = (
         "category",
         FieldKind.TEXT,
         headings=_split(
-            "Category | Categories | Genre | Genres | Subject | Subjects | Shelf | Shelves | Topic | Topics | "
-            "Book Category | Book Genre | Classification | Collection Code | Kategorie | Catégorie | Categoría | "
-            "Género | Sachgebiet"
+            "Category | Categories | Genre | Genres | Shelf | Shelves | Book Category | Book Genre | Classification | "
+            "Collection Code | Kategorie | Catégorie | Categoría | Género | Sachgebiet"
         ),
-        hints=_split("tags | type | section | bookshelves | exclusiveshelf | location"),
+        hints=_split("type | section | bookshelves | exclusiveshelf | location"),
     ),
     BookField(
         "language",
@@ -144,6 +153,71 @@ BOOK_FIELDS = (
             "Descripción | Résumé | Zusammenfassung"
         ),
         hints=_split("notes | note | comment | comments | review | plot"),
+    ),
+    BookField(
+        "subtitle",
+        FieldKind.TEXT,
+        headings=_split(
+            "Subtitle | Sub Title | Book Subtitle | Remainder of Title | Untertitel | Sous-titre | Subtítulo | "
+            "Sottotitolo"
+        ),
+        hints=_split("othertitleinformation | titlesuffix"),
+    ),
+    BookField(
+        "edition",
+        FieldKind.TEXT,
+        headings=_split(
+            "Edition | Edition Statement | Book Edition | Ausgabe | Auflage | Édition | Edición | Edizione"
+        ),
+        hints=_split("ed | edn | editionno | editionnumber"),
+    ),
+    BookField(
+        "series",
+        FieldKind.TEXT,
+        headings=_split(
+            "Series | Series Title | Series Name | Series Statement | Book Series | Reihe | Reihentitel | Serie | "
+            "Série | Colección | Collana"
+        ),
+        hints=("collection",),
+    ),
+    BookField(
+        "volume",
+        FieldKind.TEXT,
+        headings=_split(
+            "Volume | Volume Number | Volume No | Vol | Series Number | Series No | Number in Series | Band | "
+            "Bandnummer | Tome | Volumen | Tomo"
+        ),
+        hints=_split("seriesposition | part | teil"),
+    ),
+    BookField(
+        "subjects",
+        FieldKind.SUBJECTS,
+        headings=_split(
+            "Subjects | Subject | Subject Headings | Subject Heading | Topics | Topic | Keywords | Schlagwörter | "
+            "Schlagworte | Themen | Sujets | Mots-clés | Materias | Palabras clave | Soggetti"
+        ),
+        hints=_split("tags | descriptors | themes"),
+    ),
+    BookField(
+        "identifiers",
+        FieldKind.IDENTIFIERS,
+        headings=_split("Identifiers | Identifier | Other Identifiers | Standard Numbers | Kennungen | Identifiants"),
+        hints=_split("ids | identificadores | standardnumber"),
+    ),
+    BookField(
+        "contributors",
+        FieldKind.CONTRIBUTORS,
+        headings=_split(
+            "Contributors | Contributor | Other Contributors | Mitwirkende | Beteiligte | Contributeurs | "
+            "Colaboradores | Contributori"
+        ),
+        hints=_split("translator | illustrator | editor | narrator | herausgeber | traducteur"),
+    ),
+    BookField(
+        "format",
+        FieldKind.TEXT,
+        headings=_split("Format | Book Format | Media Type | Material Type | Medium | Medienart | Medientyp | Formato"),
+        hints=_split("media | material | itype | kind | binding | einband | support"),
     ),
     BookField(
         "total_copies",

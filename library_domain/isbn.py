@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ class Found(NamedTuple):
     """False for ten digits without a label, which can be any number: one of eleven has the form of an ISBN-10."""
 
 
+@functools.lru_cache(maxsize=256)  # a row of an import is checked before it is converted
 def normalized_isbn13(text: str) -> str:
     """Return the ISBN-13 in `text` as 13 digits; "" for an empty text.
 

@@ -1,10 +1,11 @@
-"""Search for books by the words of the title, the authors and the ISBN."""
+"""Search for books by the words of their titles, names and subjects, and by their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Protocol
 
+from library.v1.book_pb2 import Book
 from library_domain.isbn import isbns_in, plain_text
 from service_kit.errors import FieldInvalid
 from service_kit.text.expressions import Expression, Word, all_of, any_of
@@ -13,14 +14,43 @@ from service_kit.text.words import index_words, query_expression
 _NO_WORD = "must have a word or a number to look for"
 
 
-def book_words(title: str, authors: Iterable[str], isbn: str) -> list[str]:
-    """Return the words under which a book is found, each once."""
+def book_words(
+    title: str, authors: Iterable[str], isbn: str, further: Iterable[str] = (), numbers: Iterable[str] = ()
+) -> list[str]:
+    """Return the words under which a book is found, each once.
+
+    Args:
+        title: Its title.
+        authors: Its authors.
+        isbn: Its ISBN as thirteen digits, or "".
+        further: Its other texts that are searched: subtitle, series, subjects, and the names of contributors.
+        numbers: The values of its identifiers. Each is one word, so that `1984` does not find the ISSN 0317-1984.
+    """
     words = dict.fromkeys(index_words(title))
-    for author in authors:
-        words.update(dict.fromkeys(index_words(author)))
+    for text in (*authors, *further):
+        words.update(dict.fromkeys(index_words(text)))
     if isbn:
         words[isbn] = None
+    for number in numbers:
+        words.update(dict.fromkeys(number_words(number)))
     return list(words)
+
+
+def number_words(number: str) -> list[str]:
+    """Return the words of a number that identifies a book: one, without the signs between its digits."""
+    return index_words("".join(filter(str.isalnum, number)))
+
+
+def words_of_book(book: Book) -> list[str]:
+    """Return the words under which a book of the catalogue is found, each once."""
+    names = [contributor.name for contributor in book.contributors]
+    further = [text for text in (book.subtitle, book.series, *book.subjects, *names) if text]
+    return book_words(book.title, book.authors, book.isbn, further, numbers_of_book(book))
+
+
+def numbers_of_book(book: Book) -> list[str]:
+    """Return the values of a book's identifiers."""
+    return [identifier.value for identifier in book.identifiers]
 
 
 def book_query(query: str) -> Expression:

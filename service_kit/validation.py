@@ -157,8 +157,9 @@ def _uuid_fields(message: Descriptor) -> tuple[str, ...]:
 def _is_required(field: FieldDescriptor) -> bool:
     """Return whether the contract asks for a text here, or for a text in each item of this list."""
     options = field.GetOptions()
-    items = options.Extensions[validate_pb2.field].repeated.items.string
-    return REQUIRED in options.Extensions[field_behavior] or items.min_len > 0  # type: ignore[index]
+    rules = options.Extensions[validate_pb2.field]
+    has_least_length = rules.string.min_len > 0 or rules.repeated.items.string.min_len > 0
+    return REQUIRED in options.Extensions[field_behavior] or has_least_length  # type: ignore[index]
 
 
 def _path(violation: protovalidate.Violation) -> str:
@@ -170,6 +171,15 @@ def _path(violation: protovalidate.Violation) -> str:
         if element.subscript is not None and element.subscript.field == "index":
             path += f"[{element.subscript.value}]"
     return path
+
+
+def text_problems(message: Message, prefix: str) -> list[Problem]:
+    """Return the problems of the texts of one item of a list of messages, whose path begins with `prefix`.
+
+    `problems` does not read the texts of such lists: the sync sends rows in them, which have their own checks.
+    """
+    texts = _texts(message, prefix)
+    return joined(_unfit(texts), _without_content(texts))
 
 
 def unfit_characters(message: Message) -> list[Problem]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from admin_server.books.entries import book_columns, changed_columns, check_update
 from admin_server.books.messages import book_message, etag, expected_back_times
+from admin_server.books.origins import typed
 from admin_server.books.writing import insert_books, isbn_taken_meanwhile, locked_book, refuse_taken_isbn, save_book
 from admin_server.inventory.copies import refuse_copies_out
 from admin_server.store.models import Book
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, RemoveBookRequest, UpdateBookRequest
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
-from library_domain.book_fields import CHANGEABLE_FIELDS
+from library_domain.book_fields import CHANGEABLE_FIELDS, FIELD_NAMES
 from library_domain.errors import BookOnLoan, BookRemoved, EtagMismatch
 from service_kit.clock import Clock
 from service_kit.field_masks import masked_fields
@@ -21,7 +22,7 @@ from service_kit.vocabulary import learn, learnable
 
 
 def add_book(store: Store, request: AddBookRequest, clock: Clock) -> book_pb2.Book:
-    """Add a book. Raises `FieldInvalid` for a wrong ISBN, and `IsbnTaken`."""
+    """Add a book. Raises `FieldInvalid` for wrong numbers, and `IsbnTaken`."""
     columns = book_columns(request)
 
     def add() -> book_pb2.Book:
@@ -53,9 +54,12 @@ def update_book(store: Store, request: UpdateBookRequest, clock: Clock) -> book_
         refuse_taken_isbn(changed["isbn"], but=row.id)
         refuse_copies_out(row, int(str(changed["total_copies"])))
         recounted = changed["total_copies"] != row.total_copies
+        now = clock()
+        different = [name for name in FIELD_NAMES if changed[name] != getattr(row, name)]
+        changed["origins"] = typed(row.origins, different, now) if different else row.origins
         for name, value in changed.items():
             setattr(row, name, value)
-        save_book(row, clock(), recounted=recounted)
+        save_book(row, now, recounted=recounted)
         learn(learnable(row.words.split()))
         return book_message(row, expected_back_times([row]).get(row.id))
 

@@ -36,7 +36,7 @@ def list_books(store: Store, request: ListBooksRequest) -> tuple[list[book_pb2.B
     neither, words with typing errors are guessed.
     """
     usable = Book.state == request.state if request.state else IN_CATALOGUE
-    fits = key_filter(publisher_key=request.publisher, category_key=request.category)
+    fits = key_filter(publisher_key=request.publisher, category_key=request.category, format_key=request.format)
     with store.reading():
         if request.query:
             rows = _searched(store, request, usable, fits)

@@ -9,14 +9,18 @@ from typing import Any
 
 import peewee
 
+from admin_server.books.origins import origin_messages
 from admin_server.store.models import Book, Loan
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE
-from library_domain.book_fields import FIELD_NAMES
+from library_domain.book_fields import BOOK_FIELDS, FIELD_NAMES, LIST_KINDS
 from service_kit.clock import is_time, timestamp
 from service_kit.etags import etag_of
 from service_kit.statements import tuples
 from service_kit.unreadable import Damaged
+
+LIST_COLUMNS = tuple(field.name for field in BOOK_FIELDS if field.kind in LIST_KINDS)
+"""Columns that are JSON arrays."""
 
 CATALOG_COLUMNS = ("id", *FIELD_NAMES, "state", "create_time", "update_time")
 """Columns that `catalog_message` reads."""
@@ -39,7 +43,8 @@ def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:
         row: A model, or the values of `CATALOG_COLUMNS`: a first sync reads too many books to make a model of each.
     """
     values = dict(zip(CATALOG_COLUMNS, _catalog_values(row) if isinstance(row, Book) else row, strict=True))
-    values["authors"] = _decode(values["authors"])
+    for name in LIST_COLUMNS:
+        values[name] = _decode(values[name])
     values["state"] = int(values["state"])
     values["create_time"] = timestamp(values["create_time"])
     values["update_time"] = timestamp(values["update_time"])
@@ -47,9 +52,10 @@ def catalog_message(row: Book | tuple[Any, ...]) -> book_pb2.Book:
 
 
 def book_message(row: Book, next_available_time: int | None = None) -> book_pb2.Book:
-    """Return the book as librarians see it: with its etag and the copies that are available."""
+    """Return the book as librarians see it: with its etag, the origins of values and the copies that are available."""
     book = catalog_message(row)
     book.etag = etag(row)
+    book.origins.extend(origin_messages(row.origins))
     if row.state == BOOK_STATE_ACTIVE:
         book.available_copies = max(0, row.lendable_copies - row.on_loan)
     if next_available_time is not None and not book.available_copies:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_columns
 from admin_server.books.messages import catalog_message, etag
+from admin_server.books.origins import IMPORT, noted
+from admin_server.books.values import shown_value
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
 from admin_server.intake.rows import Row
@@ -29,7 +31,7 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportOutcome,
     ImportResult,
 )
-from library_domain.book_fields import INPUT_NAME_OF
+from library_domain.book_fields import BOOK_FIELDS, INPUT_NAME_OF
 from library_domain.titles import title_identity, title_key
 from service_kit.change_record import record_change
 from service_kit.clock import Clock
@@ -44,11 +46,13 @@ from service_kit.unreadable import read_rows, readable, shown
 CANDIDATES = 3
 """Books of one title and author that are read: a row that matches several is refused, and its problem names them."""
 
-SHOWN_BYTES = 200
-"""Bytes of a value in a `FieldChange`: 500 rows with eleven such values fit into a message."""
+SHOWN_BYTES = 160
+"""Bytes of a value in a `FieldChange`: 500 rows with changes of all fields fit into a message."""
 
 TRIES = 20
 """How often a batch is tried where another writer adds or renames one of its books each time."""
+
+FIELD_OF = {field.name: field for field in BOOK_FIELDS}
 
 RESULTS: dict[int, ImportResult.ValueType] = {
     ON_DUPLICATE_SKIP: IMPORT_RESULT_ALREADY_THERE,
@@ -121,7 +125,7 @@ def _import_batch(
         run = runs.open_run(store, options, now) if writes else runs.find_run(options)
         done = runs.rows_done(run, [row.line for row in rows if not row.problems])
     waiting = [row for row in rows if not row.problems and row.line not in done]
-    batch = _Batch(options, planned)
+    batch = _Batch(options, planned, now)
     batch.find_books(store, waiting, writes=writes)
     outcomes = [
         _done_already(row, *done[row.line]) if row.line in done and not row.problems else batch.outcome(row)
@@ -153,8 +157,9 @@ def _refused(row: Row, field_: str, problem: str) -> ImportOutcome:
 class _Batch:
     """The books of the rows of a batch, found by ISBN or by title and first author."""
 
-    def __init__(self, options: ImportOptions, planned: Planned) -> None:
+    def __init__(self, options: ImportOptions, planned: Planned, now: int) -> None:
         self._options = options
+        self._now = now
         self._planned = planned
         self._new_planned = Planned(set(), set())
         self._entries: dict[str, Entry | None] = {}  # None for a book that is damaged in the store
@@ -247,14 +252,15 @@ class _Batch:
             there = _copies(entry.columns)
             if there + _copies(row.columns) > MOST_COPIES:
                 return _refused(row, "copies", f"the book has {there} already, and can have {MOST_COPIES} at most")
-            values = {"total_copies": there + _copies(row.columns)}
+            values = {"total_copies": there + _copies(row.columns)} if _copies(row.columns) else {}
         elif mode == ON_DUPLICATE_UPDATE and (out := _too_many_out(entry, values)):
             return _refused(row, "copies", f"must be at least {out}, as {out} copies of the book are on loan")
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
             outcome.result = RESULTS[mode]
             if not row.validate_only:
-                self._change(entry, values)
+                origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
+                self._change(entry, {**values, "origins": origins})
         return outcome
 
     def _change(self, entry: Entry, values: dict[str, object]) -> None:
@@ -332,6 +338,6 @@ def _change(name: str, old: object, new: object) -> FieldChange:
 
 def _shown(name: str, value: object) -> str:
     """Return a value as a text of at most `SHOWN_BYTES`."""
-    text = "; ".join(json.loads(str(value))) if name == "authors" else str(value or "")
+    text = shown_value(FIELD_OF[name].kind, value)
     encoded = text.encode()
     return text if len(encoded) <= SHOWN_BYTES else encoded[: SHOWN_BYTES - 3].decode(errors="ignore") + "…"

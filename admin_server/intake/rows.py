@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from admin_server.books.entries import book_columns, check_isbn
+from admin_server.books.entries import book_columns
+from admin_server.books.values import check_values
 from library.admin.v1.catalog_service_pb2 import (
     ON_DUPLICATE_ADD_COPIES,
     ON_DUPLICATE_SKIP,
+    AddBookRequest,
     FieldProblem,
     ImportBooksRequest,
     ImportOptions,
 )
-from library_domain.book_fields import BOOK_FIELDS
+from library_domain.book_fields import BOOK_FIELDS, BookField
 from service_kit.digests import digest_64
 from service_kit.errors import FieldInvalid
 from service_kit.text.keys import tidied
@@ -62,7 +64,7 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
     wrong = problems(row.book)
     if row.book.request_id:
         wrong.insert(0, ("request_id", NO_REQUEST_ID))
-    wrong = joined(wrong, problems_by([check_isbn], shortened(row.book, wrong)))
+    wrong = joined(wrong, problems_by([check_values], shortened(row.book, wrong)))
     if options.run_id and row.line < 1:
         wrong.insert(0, ("line", NO_LINE))
     if row.HasField("options") and _normalized(row.options) != options:
@@ -74,8 +76,7 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
         ]
         return Row(row.line, row.validate_only, {}, (), 0, reported, 0)
     columns = book_columns(row.book)
-    # Of the authors the column is a JSON array, which is never empty; of a text of blanks only the column is empty.
-    given = tuple(f.name for f in BOOK_FIELDS if getattr(row.book, f.input_name) and columns[f.name])
+    given = tuple(f.name for f in BOOK_FIELDS if _is_given(row.book, f, columns[f.name]))
     return Row(
         row.line,
         row.validate_only,
@@ -85,6 +86,13 @@ def checked_row(row: ImportBooksRequest, options: ImportOptions) -> Row:
         [],
         row.ByteSize(),
     )
+
+
+def _is_given(book: AddBookRequest, field: BookField, column: object) -> bool:
+    """Return whether a row has a value. Of a text of blanks the column is empty; a number of copies can be 0."""
+    if field.input_name == "copies":
+        return book.HasField("copies")
+    return bool(getattr(book, field.input_name)) and bool(column)
 
 
 def _normalized(options: ImportOptions) -> ImportOptions:

@@ -184,4 +184,4 @@ def _columns_before(effect: ImportBook, book: Book) -> dict[str, Any]:
 
 
 def _columns(book: Book) -> dict[str, Any]:
-    return {name: getattr(book, name) for name in (*FIELD_NAMES, "state", "id")}
+    return {name: getattr(book, name) for name in (*FIELD_NAMES, "origins", "state", "id")}

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import grpc
 
 from admin_server.books import catalog, listing
-from admin_server.books.entries import check_isbn, check_update
+from admin_server.books.entries import check_update
+from admin_server.books.values import check_values
 from admin_server.intake import imports, runs, undo
 from library.admin.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from library.v1 import book_pb2
@@ -24,7 +25,7 @@ SERVICE = catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]
 @instrument_servicer(
     SERVICE,
     rules={
-        "AddBook": [check_isbn],
+        "AddBook": [check_values],
         "ListBooks": [check_query, check_place],
         "UpdateBook": [check_update],
         "ListImportRuns": [row_position],

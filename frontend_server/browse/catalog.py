@@ -74,7 +74,7 @@ def list_books(store: Store, request: ListBooksRequest) -> ListBooksResponse:
 
     The response is filled in place: copying fifty books into it takes as long as finding them.
     """
-    fits = key_filter(publisher_key=request.publisher, category_key=request.category)
+    fits = key_filter(publisher_key=request.publisher, category_key=request.category, format_key=request.format)
     with store.reading():
         rows, words = _found(store, request, fits)
         shown, token = page_rows(request, rows, _size, lambda row: row[0] or row[1][0])

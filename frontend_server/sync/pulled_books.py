@@ -15,19 +15,22 @@ from frontend_server.sync.pulled_kind import AfterCommit, PulledKind, Row, upser
 from frontend_server.sync.trials import Trials
 from library.v1 import book_pb2
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED, BOOK_STATE_UNAVAILABLE, BookState
-from library_domain.search import book_words
+from library_domain.search import words_of_book
 from service_kit.ids import UUID
 from service_kit.statements import param
 from service_kit.store import Store
 from service_kit.text.keys import text_key
 from service_kit.vocabulary import LearnedWords, learn
 
-INDEXED_TEXTS = ("title", "publisher", "category")
+INDEXED_TEXTS = ("title", "publisher", "category", "format")
 KNOWN_STATES = frozenset({BOOK_STATE_ACTIVE, BOOK_STATE_UNAVAILABLE, BOOK_STATE_REMOVED})
 
 TITLE_MISSING = "the title is missing; the admin service could not read this book, or this frontend its message"
 
-COLUMNS = ("title", "publisher", "publisher_key", "category", "category_key", "total_copies", "state", "words")
+COLUMNS = (
+    *("title", "publisher", "publisher_key", "category", "category_key", "format_key"),
+    *("total_copies", "state", "words"),
+)
 
 _learned: weakref.WeakKeyDictionary[peewee.Database, LearnedWords] = weakref.WeakKeyDictionary()
 """The words that this process has put into the vocabulary of a store."""
@@ -63,9 +66,10 @@ class PulledBooks(PulledKind):
             "publisher_key": text_key(book.publisher),
             "category": book.category,
             "category_key": text_key(book.category),
+            "format_key": text_key(book.format),
             "total_copies": book.total_copies,
             "state": book.state,
-            "words": " ".join(book_words(book.title, book.authors, book.isbn)),
+            "words": " ".join(words_of_book(book)),
         }
 
     def write_derived(self, store: Store, rows: Sequence[Row]) -> AfterCommit:

@@ -15,7 +15,7 @@ from library.v1.book_pb2 import Book
 from library.v1.user_pb2 import User
 from library_domain.emails import email_key, key_of_address
 from library_domain.isbn import normalized_isbn13
-from library_domain.search import book_query, book_words
+from library_domain.search import book_query, book_words, number_words, numbers_of_book, words_of_book
 from library_domain.users import queried_card_number
 from service_kit.errors import FieldInvalid
 from service_kit.text.expressions import All, But, Expression, Word
@@ -118,18 +118,22 @@ def is_name_of(text: str) -> Callable[[User], bool]:
 def book_begins(text: str) -> Callable[[Book], bool]:
     """Return a filter for books in which each word of the text is, or begins, a word."""
     wanted = _query(text)
-    return lambda book: wanted is not None and fits(wanted, book_words(book.title, book.authors, book.isbn))
+    return lambda book: wanted is not None and fits(wanted, words_of_book(book))
 
 
 def names_book(text: str) -> Callable[[Book], bool]:
-    """Return a filter for books in which each word of the text begins a word of title or authors, or is the ISBN.
+    """Return a filter for books in which each word of the text begins a word of title or authors, or is a number.
 
-    The beginning of an ISBN does not match: a scanner reads it from a damaged barcode.
+    The numbers are the ISBN and the identifiers. The beginning of one does not match: a scanner reads it from a damaged
+    barcode.
     """
     wanted = _query(text)
-    return lambda book: (
-        wanted is not None and fits(wanted, book_words(book.title, book.authors, ""), whole=(book.isbn,))
-    )
+
+    def names(book: Book) -> bool:
+        numbers = [book.isbn, *(word for number in numbers_of_book(book) for word in number_words(number))]
+        return wanted is not None and fits(wanted, book_words(book.title, book.authors, ""), whole=numbers)
+
+    return names
 
 
 def title_begins(text: str) -> Callable[[str], bool]:

@@ -5,9 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library.v1.book_pb2 import (
+    IDENTIFIER_TYPE_EAN,
+    IDENTIFIER_TYPE_ISSN,
+    IDENTIFIER_TYPE_OTHER,
+    Contributor,
+    Identifier,
+)
 from library_domain.book_fields import BOOK_FIELDS, BookField, FieldKind, limits
 
 ISBNS = ("9780141439587", "9780441013593")
+IDENTIFIERS = (
+    [
+        Identifier(type=IDENTIFIER_TYPE_ISSN, value="0317-8471"),
+        Identifier(type=IDENTIFIER_TYPE_OTHER, value="a; b | OCLC 1"),
+    ],
+    [Identifier(type=IDENTIFIER_TYPE_EAN, value="4006381333931")],
+)
 
 
 def book_value(field: BookField, which: int) -> Any:
@@ -21,6 +35,9 @@ def book_value(field: BookField, which: int) -> Any:
         FieldKind.ISBN: ISBNS[which],
         FieldKind.NUMBER: 10 + which,
         FieldKind.YEAR: 1815 + which,
+        FieldKind.SUBJECTS: [text, "Science & nature; art"],
+        FieldKind.IDENTIFIERS: IDENTIFIERS[which],
+        FieldKind.CONTRIBUTORS: [Contributor(name=text, role="translator"), Contributor(name="Queen (band)")],
     }
     return values[field.kind]
 

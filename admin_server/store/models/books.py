@@ -28,6 +28,16 @@ class Book(FeedColumns):
     page_count = peewee.IntegerField()
     description = peewee.TextField()
     cover_uri = peewee.TextField()
+    subtitle = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    edition = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    series = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    volume = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    subjects = peewee.TextField(default="[]", constraints=[peewee.Default("'[]'")])  # a JSON array
+    identifiers = peewee.TextField(default="[]", constraints=[peewee.Default("'[]'")])  # a JSON array of objects
+    contributors = peewee.TextField(default="[]", constraints=[peewee.Default("'[]'")])  # a JSON array of objects
+    format = peewee.TextField(default="", constraints=[peewee.Default("''")])
+    # Where values came from that nobody typed: see admin_server.books.origins.
+    origins = peewee.TextField(default="{}", constraints=[peewee.Default("'{}'")])
     total_copies = peewee.IntegerField()
     state = peewee.SmallIntegerField(default=BOOK_STATE_ACTIVE)
     create_time = peewee.BigIntegerField()
@@ -36,6 +46,7 @@ class Book(FeedColumns):
     # By which it is filtered and sorted: see service_kit.text.keys.
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
+    format_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     # Of title and first author: see library_domain.titles.
     title_key = peewee.BigIntegerField(default=0, constraints=[peewee.Default("0")])
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has pushed
@@ -53,4 +64,7 @@ Book.add_index(Book.key, where=NOT_BORROWABLE & IN_CATALOGUE, name="book_not_bor
 Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")
 Book.add_index(Book.category_key, Book.key, name="book_by_category")
 Book.add_index(Book.publisher_key, Book.category_key, Book.key, name="book_by_publisher_category")
+Book.add_index(Book.format_key, Book.key, name="book_by_format")
+Book.add_index(Book.publisher_key, Book.format_key, Book.key, name="book_by_publisher_format")
+Book.add_index(Book.category_key, Book.format_key, Book.key, name="book_by_category_format")
 Book.add_index(Book.title_key, where=IN_CATALOGUE, name="book_by_title")

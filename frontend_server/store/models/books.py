@@ -32,6 +32,7 @@ class Book(ReplicaColumns):
     # By which it is filtered and sorted: see service_kit.text.keys.
     publisher_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     category_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
+    format_key = BytewiseTextField(default="", constraints=[peewee.Default("''")])
     on_loan = peewee.IntegerField(default=0)  # the number of its open loans
     # The copies that can be lent now, in any state of the book: see FREE_COPIES in frontend_server.store.models.items.
     free_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
@@ -44,7 +45,11 @@ Book.add_index(Book.key, where=CAN_BE_BORROWED, name="book_can_be_borrowed")
 Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")
 Book.add_index(Book.category_key, Book.key, name="book_by_category")
 Book.add_index(Book.publisher_key, Book.category_key, Book.key, name="book_by_publisher_category")
+Book.add_index(Book.format_key, Book.key, name="book_by_format")
+Book.add_index(Book.publisher_key, Book.format_key, Book.key, name="book_by_publisher_format")
+Book.add_index(Book.category_key, Book.format_key, Book.key, name="book_by_category_format")
 # ListBooks counts the books that it leaves out because they cannot be borrowed.
 Book.add_index(Book.key, where=LEFT_OUT, name="book_left_out")
 Book.add_index(Book.publisher_key, Book.key, where=LEFT_OUT, name="book_left_out_by_publisher")
 Book.add_index(Book.category_key, Book.key, where=LEFT_OUT, name="book_left_out_by_category")
+Book.add_index(Book.format_key, Book.key, where=LEFT_OUT, name="book_left_out_by_format")
