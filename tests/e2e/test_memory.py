@@ -70,7 +70,7 @@ def large_books() -> Iterator[AddBookRequest]:
         yield AddBookRequest(title="Large", description="x" * ROW_BYTES)
         yield AddBookRequest(title="x" * ROW_BYTES)
         yield AddBookRequest(title="Large", authors=["x" * ROW_BYTES])
-        yield AddBookRequest(title="Large", description="é" * (ROW_BYTES // 2), copies=0)
+        yield AddBookRequest(title="Large", description="é" * (ROW_BYTES // 2), copies=-1)
         yield AddBookRequest(title="Large", authors=["x" * 90_000] * 43)
         yield AddBookRequest(title="Large", isbn="1", authors=["x y " * 20_000] * 48)
         yield AddBookRequest(title="Large", request_id="x" * ROW_BYTES)

@@ -31,7 +31,7 @@ EMMA = AddBookRequest(title="Emma", isbn="978-0-14-143958-7", copies=3)
 def test_good_rows_are_imported_and_each_bad_one_is_reported_with_its_reason(admin: Admin) -> None:
     outcomes = admin.import_rows(
         EMMA,
-        AddBookRequest(title="", copies=0, page_count=-1),
+        AddBookRequest(title="", copies=-1, page_count=-1),
         AddBookRequest(title="Wrong digit", isbn="9780141439588"),
         AddBookRequest(title="Both", language="x" * 36, isbn="12"),
         AddBookRequest(title="a\x00b", authors=["", "ok"]),

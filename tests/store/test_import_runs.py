@@ -140,7 +140,7 @@ def test_a_row_of_a_run_is_applied_once_however_often_it_is_sent(admin: Admin) -
         AddBookRequest(title="No ISBN"),
         AddBookRequest(title="No ISBN"),
         AddBookRequest(title="Dune", isbn=DUNE, copies=3),
-        AddBookRequest(title="Wrong", copies=0),
+        AddBookRequest(title="Wrong", copies=-1),
         AddBookRequest(title="Dune", isbn=DUNE, copies=3),
     ]
     run = add_copies()

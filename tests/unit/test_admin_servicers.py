@@ -81,7 +81,7 @@ def test_every_method_answers(admin: ServicerRunner) -> None:
     ("method", "request_", "fields"),
     [
         (f"{CATALOG}/AddBook", AddBookRequest(), {"title"}),
-        (f"{CATALOG}/AddBook", AddBookRequest(title="\x00", copies=0), {"title", "copies"}),
+        (f"{CATALOG}/AddBook", AddBookRequest(title="\x00", copies=-1), {"title", "copies"}),
         (f"{CATALOG}/AddBook", AddBookRequest(title="T", isbn="9780141439588"), {"isbn"}),
         (f"{CATALOG}/AddBook", AddBookRequest(title="T", isbn="12345"), {"isbn"}),
         (f"{CATALOG}/GetBook", GetBookRequest(id="no-id"), {"id"}),
@@ -140,7 +140,7 @@ def test_a_taken_isbn_is_answered_with_the_book_that_has_it(admin: ServicerRunne
 def test_rows_of_an_import_are_answered_each(admin: ServicerRunner) -> None:
     rows = [
         ImportBooksRequest(line=1, book=AddBookRequest(title="Emma")),
-        ImportBooksRequest(line=2, book=AddBookRequest(title="", copies=0)),
+        ImportBooksRequest(line=2, book=AddBookRequest(title="", copies=-1)),
     ]
     reply = admin.call_with_stream(f"{CATALOG}/ImportBooks", rows)
     assert [(row.line, row.result) for row in reply.outcomes] == [(1, IMPORT_RESULT_ADDED), (2, IMPORT_RESULT_REFUSED)]

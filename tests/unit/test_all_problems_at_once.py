@@ -64,7 +64,7 @@ WRONG_BOOK = catalog.AddBookRequest(
     page_count=-1,
     description="d" * 10_001,
     cover_uri="cover",
-    copies=0,
+    copies=-1,
     request_id="7",
 )
 WRONG_BOOK_FIELDS = {
@@ -405,7 +405,7 @@ def test_a_row_of_an_import_has_all_its_problems(admin: list[Service]) -> None:
     [outcome] = reply.outcomes
     reported = [problem.field for problem in outcome.problems]
     assert len(reported) == len(set(reported)) == 10
-    one = catalog.AddBookRequest(title="", authors=["\u200b"], isbn="1", page_count=-1, copies=0, cover_uri="x")
+    one = catalog.AddBookRequest(title="", authors=["\u200b"], isbn="1", page_count=-1, copies=-1, cover_uri="x")
     reply = ServicerRunner(admin).call_with_stream(
         f"{ADMIN}.CatalogService/ImportBooks", [catalog.ImportBooksRequest(line=1, book=one)]
     )

@@ -359,7 +359,9 @@ Global___Contributor: _TypeAlias = Contributor  # noqa: Y015
 
 @_typing.final
 class FieldOrigin(_message.Message):
-    """Where the value of a field came from."""
+    """Where the value of a field came from. A value without an origin was typed here, or came with the file that added the
+    book.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -371,7 +373,7 @@ class FieldOrigin(_message.Message):
     Example: description
     """
     source: _builtins.str
-    """`open_library`, `google_books`, or `import` for a file.
+    """`open_library`, `google_books`, or `import` for a file that changed the book.
     Example: open_library
     """
     @_builtins.property

@@ -187,7 +187,8 @@ class AddBookRequest(_message.Message):
     cover_uri: _builtins.str
     """An absolute URI of at most 2,000 characters."""
     copies: _builtins.int
-    """How many copies the library owns, 1 to 10,000; by default 1.
+    """How many copies the library owns, 0 to 10,000; by default 1. With 0, the book is in the catalogue and cannot be
+    borrowed until items are created for it.
     Example: 3
     """
     request_id: _builtins.str
