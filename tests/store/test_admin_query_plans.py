@@ -58,6 +58,7 @@ def admin(databases: FreshDatabases, engine: Engine) -> Iterator[Admin]:
                     isbn="" if number % 3 else f"978{number:09}",
                     publisher=f"P{number % 200}",
                     category=f"C{number // 20 % 200}",
+                    format=f"F{number // 4 % 190}",
                     description="d" * 200,
                 )
                 for number in range(ROWS)
@@ -165,6 +166,11 @@ LISTS: dict[str, dict[str, Any]] = {
     "publisher": {"publisher": ["P7"]},
     "category": {"category": ["C7"]},
     "publisher and category": {"publisher": ["P7"], "category": ["C7"]},
+    "format": {"format": ["F7"]},
+    "formats": {"format": ["F7", "F8", "F9"]},
+    "publisher and format": {"publisher": ["P7"], "format": ["F1"]},
+    "category and format": {"category": ["C7"], "format": ["F35"]},
+    "publisher, category and format": {"publisher": ["P7"], "category": ["C10"], "format": ["F51"]},
     "removed": {"state": BOOK_STATE_REMOVED},
     "unavailable": {"state": BOOK_STATE_UNAVAILABLE},
     "words": {"query": "w7"},
@@ -194,6 +200,9 @@ def test_the_index_of_words_is_used(admin: Admin) -> None:
         (ListBooksRequest(page_size=5, publisher=["P7"]), "book_by_publisher"),
         (ListBooksRequest(page_size=5, category=["C7"]), "book_by_category"),
         (ListBooksRequest(page_size=5, publisher=["P7"], category=["C10"]), "book_by_publisher_category"),
+        (ListBooksRequest(page_size=5, format=["F7"]), "book_by_format"),
+        (ListBooksRequest(page_size=5, publisher=["P7"], format=["F1"]), "book_by_publisher_format"),
+        (ListBooksRequest(page_size=5, category=["C7"], format=["F35"]), "book_by_category_format"),
         (ListBooksRequest(page_size=5, state=BOOK_STATE_UNAVAILABLE), "book_state_key"),
     ],
 )

@@ -116,6 +116,7 @@ def town(databases: FreshDatabases, engine: Engine) -> Iterator[Town]:
                 f"Title {number} word{number % 1_000}",
                 publisher=f"Publisher {number % 250}",
                 category=f"Category {number // 20}",
+                format=f"Format {number // 4 % 240}",
             )
             for number in range(BOOKS)
         ]
@@ -180,8 +181,9 @@ def by_id_prefix(digits: int, ask: Callable[..., Callable[[Town], object]], **fi
 
 OF_ALL, OF_WORDS = "INTEGER PRIMARY KEY|book_pkey", "VIRTUAL TABLE INDEX|book_words"
 VOCABULARY_BY_BEGINNING = "vocabulary_pkey|sqlite_autoindex_vocabulary_1"
-OF_PUBLISHER = "book_by_publisher|book_by_publisher_category"
-PUBLISHER, CATEGORY = ["Publisher 7"], ["Category 7"]
+OF_PUBLISHER = "book_by_publisher|book_by_publisher_category|book_by_publisher_format"
+OF_CATEGORY = "book_by_category|book_by_category_format"
+PUBLISHER, CATEGORY, FORMAT = ["Publisher 7"], ["Category 7"], ["Format 7"]
 SOME = [f"Publisher {number}" for number in range(7)]
 
 
@@ -215,15 +217,30 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     "list of all": (list_books(include_unavailable=True), OF_ALL),
     "publisher": (list_books(publisher=PUBLISHER), OF_PUBLISHER),
     "publisher of all": (list_books(publisher=PUBLISHER, include_unavailable=True), OF_PUBLISHER),
-    "category": (list_books(category=CATEGORY), "book_by_category"),
-    "category of all": (list_books(category=CATEGORY, include_unavailable=True), "book_by_category"),
+    "category": (list_books(category=CATEGORY), OF_CATEGORY),
+    "category of all": (list_books(category=CATEGORY, include_unavailable=True), OF_CATEGORY),
+    "format": (list_books(format=FORMAT), "book_by_format"),
+    "format of all": (list_books(format=FORMAT, include_unavailable=True), "book_by_format"),
+    "formats, some": (list_books(format=[f"Format {number}" for number in range(9)]), "book_by_format"),
+    "publisher and format": (
+        list_books(publisher=PUBLISHER, format=["Format 1"], include_unavailable=True),
+        "book_by_publisher_format",
+    ),
+    "category and format": (
+        list_books(category=CATEGORY, format=["Format 35"], include_unavailable=True),
+        "book_by_category_format",
+    ),
+    "publisher, category and format": (
+        list_books(publisher=PUBLISHER, category=["Category 0"], format=["Format 1"], include_unavailable=True),
+        "book_by_publisher_category|book_by_publisher_format|book_by_category_format",
+    ),
     "publisher and category": (
         list_books(publisher=PUBLISHER, category=["Category 0"], include_unavailable=True),
         "book_by_publisher_category",
     ),
     "publishers, some": (list_books(publisher=SOME), OF_PUBLISHER),
     "publishers of all, some": (list_books(publisher=SOME, include_unavailable=True), OF_PUBLISHER),
-    "categories, some": (list_books(category=[f"Category {number}" for number in range(9)]), "book_by_category"),
+    "categories, some": (list_books(category=[f"Category {number}" for number in range(9)]), OF_CATEGORY),
     "publishers and a category": (
         list_books(publisher=SOME, category=CATEGORY, include_unavailable=True),
         "book_by_publisher_category",
@@ -232,6 +249,7 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     "what is left out": (list_books(), f"book_left_out|{OF_ALL}"),
     "what is left out of a publisher": (list_books(publisher=PUBLISHER), "book_left_out_by_publisher"),
     "what is left out of a category": (list_books(category=CATEGORY), "book_left_out_by_category"),
+    "what is left out of a format": (list_books(format=FORMAT), "book_left_out_by_format"),
     "books by the beginning of their ids": (by_id_prefix(6, list_books), "book_id"),
     "books of all and of a publisher by the beginning of their ids": (
         by_id_prefix(6, list_books, include_unavailable=True, publisher=PUBLISHER),
@@ -252,7 +270,7 @@ QUESTIONS: dict[str, tuple[Callable[[Town], object], str]] = {
     ),
     "categories": (
         lambda town: catalog.list_categories(town.frontend.store, ListCategoriesRequest(include_unavailable=True)),
-        "book_by_category",
+        OF_CATEGORY,
     ),
     "user": (lambda town: members.get_user(town.frontend.store, town.users[9]), "user_id"),
     "users": (lambda town: town.frontend.users(page_size=500), "INTEGER PRIMARY KEY|user_account_pkey"),
