@@ -102,8 +102,8 @@ BOOK_FIELDS = (
         "category",
         FieldKind.TEXT,
         headings=_split(
-            "Category | Categories | Genre | Genres | Shelf | Shelves | Book Category | Book Genre | Classification | "
-            "Collection Code | Kategorie | Catégorie | Categoría | Género | Sachgebiet"
+            "Category | Categories | Genre | Genres | Subject | Shelf | Shelves | Topic | Book Category | Book Genre | "
+            "Classification | Collection Code | Kategorie | Catégorie | Categoría | Género | Sachgebiet"
         ),
         hints=_split("type | section | bookshelves | exclusiveshelf | location"),
     ),
@@ -184,16 +184,16 @@ BOOK_FIELDS = (
         "volume",
         FieldKind.TEXT,
         headings=_split(
-            "Volume | Volume Number | Volume No | Vol | Series Number | Series No | Number in Series | Band | "
-            "Bandnummer | Tome | Volumen | Tomo"
+            "Volume | Volume Number | Volume No | Vol | Series Number | Series No | Number in Series | Bandnummer | "
+            "Volumen"
         ),
-        hints=_split("seriesposition | part | teil"),
+        hints=_split("seriesposition | part | teil | band | tome | tomo"),
     ),
     BookField(
         "subjects",
         FieldKind.SUBJECTS,
         headings=_split(
-            "Subjects | Subject | Subject Headings | Subject Heading | Topics | Topic | Keywords | Schlagwörter | "
+            "Subjects | Subject Headings | Subject Heading | Topics | Keywords | Schlagwörter | "
             "Schlagworte | Themen | Sujets | Mots-clés | Materias | Palabras clave | Soggetti"
         ),
         hints=_split("tags | descriptors | themes"),
@@ -211,7 +211,7 @@ BOOK_FIELDS = (
             "Contributors | Contributor | Other Contributors | Mitwirkende | Beteiligte | Contributeurs | "
             "Colaboradores | Contributori"
         ),
-        hints=_split("translator | illustrator | editor | narrator | herausgeber | traducteur"),
+        hints=_split("editor | editors | herausgeber | contributorrole"),
     ),
     BookField(
         "format",

@@ -43,12 +43,26 @@ def texts_in(text: str, separators: Sequence[str] = SEPARATORS) -> list[str]:
     A list in the notation of JSON or Python is taken as it is. Otherwise the first separator in the text separates.
     """
     text = text.strip()
-    if (listed := _list_in(text)) is not None:
+    if (listed := list_in(text)) is not None:
         return listed
     without_codes = HTML_CODE.sub(_hidden_code, text)
     separator = next((separator for separator in separators if separator in without_codes), None)
     parts = [part.replace(_CODE_END, ";") for part in without_codes.split(separator)] if separator else [text]
     return [part.strip() for part in parts if part.strip()]
+
+
+def list_in(text: str) -> list[str] | None:
+    """Return the list that a text has in the notation of JSON or, as programs in Python write it, of Python."""
+    try:
+        if re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
+            found = json.loads(text)
+        elif re.fullmatch(r"\[\s*(?:'.*'|'.*\"|\".*')\s*\]", text, re.DOTALL):
+            found = ast.literal_eval(text)
+        else:
+            return None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
 
 
 def identifier_text(identifier: Identifier) -> str:
@@ -116,17 +130,3 @@ def _opening_bracket(text: str) -> int:
 def _hidden_code(match: re.Match[str]) -> str:
     """Return a code of HTML, such as `&amp;`, with another sign for its semicolon, which separates no texts."""
     return match[0][:-1] + _CODE_END if is_html_code(match[0]) else match[0]
-
-
-def _list_in(text: str) -> list[str] | None:
-    """Return the list that a text has in the notation of JSON or, as programs in Python write it, of Python."""
-    try:
-        if re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
-            found = json.loads(text)
-        elif re.fullmatch(r"\[\s*(?:'.*'|'.*\"|\".*')\s*\]", text, re.DOTALL):
-            found = ast.literal_eval(text)
-        else:
-            return None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,7 +20,8 @@ from library.v1.book_pb2 import Book
 from library.v1.loan_pb2 import Loan, LoanState
 from library.v1.user_pb2 import User, UserState
 from library_cli.channel import pages
-from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, FieldKind
+from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, LIST_KINDS, BookField, FieldKind
+from library_domain.field_texts import contributor_texts, identifier_texts
 
 PAGE_SIZE = 1_000
 """Rows of a page, at most as many as the services return."""
@@ -98,14 +98,18 @@ def _rows(list_page: Callable[..., Any], request: Any, field: str) -> Iterator[A
 
 
 def book_row(book: Book) -> Row:
-    """Return the values of a book; None for a number that is not known."""
-    return {field.input_name: _book_value(field.kind, getattr(book, field.name)) for field in BOOK_FIELDS}
+    """Return the values of a book; None for a year or a number of pages that is not known."""
+    return {field.input_name: _book_value(field, getattr(book, field.name)) for field in BOOK_FIELDS}
 
 
-def _book_value(kind: FieldKind, value: Any) -> Value:
-    if kind is FieldKind.NAMES:
+def _book_value(field: BookField, value: Any) -> Value:
+    if field.kind is FieldKind.IDENTIFIERS:
+        return identifier_texts(value)
+    if field.kind is FieldKind.CONTRIBUTORS:
+        return contributor_texts(value)
+    if field.kind in LIST_KINDS:
         return list(value)
-    return None if value == 0 else value
+    return None if value == 0 and field.name != "total_copies" else value
 
 
 def user_row(user: User) -> Row:
@@ -131,13 +135,6 @@ def loan_row(loan: Loan) -> Row:
         "fine": _amount(loan.fine) if fine else None,
         "fine_currency": loan.fine.currency_code if fine else None,
     }
-
-
-def authors_cell(authors: list[str]) -> str:
-    """Write authors into one cell: with `; ` between them or, where a name could be misread, as a JSON array."""
-    plain = "; ".join(authors)
-    is_plain = not any(set(name) & set(";|&[]") or name != name.strip() for name in authors)
-    return plain if is_plain else json.dumps(authors, ensure_ascii=False)
 
 
 def _time(time: Timestamp) -> str:

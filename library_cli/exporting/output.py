@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from library_cli.exporting.kinds import Row, Value, authors_cell
+from library_cli.exporting.kinds import Row, Value
+from library_domain.field_texts import list_text
 from service_kit.private_files import FILE_MODE
 
 FORMATS = ("csv", "jsonl")
@@ -38,7 +39,7 @@ def _cell(name: str, value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return authors_cell(value)
+        return list_text(value)
     if name == "published_year" and isinstance(value, int) and 0 < value < 1_000:
         return f"{value:04}"  # 98 could be a year of any century
     return str(value)

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from library.admin.v1.report_service_pb2 import LentBook, LoanCount, OpenLoan
 from library.v1.book_pb2 import Book
 from library_cli.desk.columns import IN_LINES_ONLY, money, name_of, year
-from library_cli.exporting.kinds import authors_cell
 from library_cli.tables import WIDE, Column, Form, as_json
 from library_cli.times import counted
+from library_domain.field_texts import list_text
 from library_domain.local_dates import LAST_SECOND_OF_A_DATE, time_zone_or_none
 
 Item = TypeVar("Item")
@@ -91,7 +91,7 @@ DUE_SOON = replace(ON_LOAN, form=replace(ON_LOAN.form, nothing="No loan is due i
 def _book_cells(book: Book) -> dict[str, Value]:
     return {
         "title": book.title,
-        "authors": authors_cell(list(book.authors)),
+        "authors": list_text(list(book.authors)),
         "year": year(book),
         "isbn": book.isbn,
         "category": book.category,

@@ -29,6 +29,9 @@ TYPES = {
     FieldKind.ISBN: (FieldDescriptor.TYPE_STRING, False),
     FieldKind.NUMBER: (FieldDescriptor.TYPE_INT32, False),
     FieldKind.YEAR: (FieldDescriptor.TYPE_INT32, False),
+    FieldKind.SUBJECTS: (FieldDescriptor.TYPE_STRING, True),
+    FieldKind.IDENTIFIERS: (FieldDescriptor.TYPE_MESSAGE, True),
+    FieldKind.CONTRIBUTORS: (FieldDescriptor.TYPE_MESSAGE, True),
 }
 
 

@@ -59,7 +59,7 @@ def test_every_column_is_read_in_any_order() -> None:
 def test_all_that_is_wrong_with_a_row_is_reported_at_once() -> None:
     rows = (
         "title,isbn,published_year,copies,page_count,authors,cover_uri,publisher\n"
-        f"\u200b,1,MCM,0,-1,Homer;\u3164,x,{'p' * 201}\n"
+        f"\u200b,1,MCM,-1,-1,Homer;\u3164,x,{'p' * 201}\n"
         f",978,1900,1,1,Homer,,\n"
     )
     first = ("title", "isbn", "published_year", "copies", "page_count", "authors[1]", "cover_uri", "publisher")

@@ -57,9 +57,9 @@ REFUSED = {
         ],
     ),
     "headings that are like known ones, and others": Refused(
-        b"title;Author/Editor;Place of publication;ISSN;Copy;Published in;Genre / Subject;Author first name\n",
+        b"title;Author/Editor;Place of publication;eISSN;Copy;Published in;Genre / Subject;Author first name\n",
         [
-            '--map "Author/Editor=authors" --ignore "Place of publication" --ignore "ISSN" --map "Copy=copies"',
+            '--map "Author/Editor=authors" --ignore "Place of publication" --ignore "eISSN" --map "Copy=copies"',
             '--ignore "Published in" --map "Genre / Subject=category" --ignore "Author first name"',
         ],
     ),

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ImportBooksRequest
-from library_cli.exporting.kinds import authors_cell
 from library_cli.exporting.output import writer_of
 from library_cli.importing.reading import values
 from library_cli.importing.reading.books import Books
+from library_domain.field_texts import list_text
 
 NEUROMANCER = "9780441569595"  # 0-441-56959-5
 
@@ -177,7 +177,7 @@ def test_authors_that_programs_write() -> None:
     for written, expected in AUTHORS.items():
         assert values.authors_of(written, values.AUTHORS_SEPARATORS, last_first=False) == expected, written
     for names in (["A &amp", "B"], ["['A']"], ["&lt", "&#1"]):
-        assert values.authors_of(authors_cell(names), (";",), last_first=False) == names
+        assert values.authors_of(list_text(names), (";",), last_first=False) == names
 
 
 any_name = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from('; &|[]," '), min_size=1, max_size=20)
@@ -185,7 +185,7 @@ any_name = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_fro
 
 @given(st.lists(any_name.map(str.strip).filter(lambda name: name != ""), max_size=4))
 def test_authors_that_are_exported_are_read_again(authors: list[str]) -> None:
-    assert values.authors_of(authors_cell(authors), values.AUTHORS_SEPARATORS, last_first=False) == authors
+    assert values.authors_of(list_text(authors), values.AUTHORS_SEPARATORS, last_first=False) == authors
 
 
 def test_years_that_are_exported_are_read_again() -> None:

@@ -18,6 +18,7 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportBooksRequest,
     ImportOutcome,
 )
+from library.v1.book_pb2 import IDENTIFIER_TYPE_EAN, IDENTIFIER_TYPE_OTHER
 from library_cli.importing.reading import fields, values
 from library_cli.importing.reading.delimited import DelimitedText
 from library_cli.importing.reading.encodings import encoding_of
@@ -27,6 +28,7 @@ from library_cli.importing.reading.problems import AS_FOUND, Choices, NotBooks, 
 from library_cli.importing.reading.source import Source
 from library_cli.importing.reading.strangers import refuse_other_bytes, refuse_other_text
 from library_cli.importing.reading.table import DateText, Row, Table, Value
+from library_domain.field_texts import contributor_in, identifier_in
 from service_kit import validation
 from service_kit.validation import joined
 
@@ -36,6 +38,8 @@ MOST_SPOOLED_BYTES = 2**29
 """A workbook from a pipe is copied to disk, because its directory is at its end."""
 
 MADE_A_DATE = "a spreadsheet has made a date of this text; format the cell as text, and type it again"
+
+SEVERAL = f"{', '.join(fields.LIST_FIELDS[:-1])} and {fields.LIST_FIELDS[-1]}"
 
 MOST_EXAMPLES_SHOWN = 3
 
@@ -79,6 +83,7 @@ class Books:
         self._numbers = {
             field: [column.number - 1 for column in in_order if column.field == field] for field in fields.FIELDS
         }
+        self._keys = {column.number - 1: fields.key_of(column.heading) for column in self.columns}
         self._unnamed = [
             column.number - 1 for column in self.columns if not (column.field or column.heading or column.is_chosen)
         ]
@@ -133,14 +138,14 @@ class Books:
         for name in fields.TEXT_FIELDS:
             value = self._value(row, name)
             if isinstance(value, list):
-                problems.append((name, "is a list; only authors may be several"))
+                problems.append((name, f"is a list; only {SEVERAL} may be several"))
             elif isinstance(value, DateText):
                 problems.append((name, f"{value!r}: {MADE_A_DATE}"))
             else:
                 setattr(book, name, str(value))
-        if isinstance(value := self._value(row, "authors"), DateText):
-            problems.append(("authors", f"{value!r}: {MADE_A_DATE}"))
+        problems += self._lists_made_dates(row)
         self._read_authors(row, book)
+        self._read_lists(row, book)
         if not book.title and not problems:
             problems.append(("title", "is missing"))
         self._read_isbn(row, book, problems)
@@ -177,8 +182,26 @@ class Books:
                 if author not in book.authors or len(self._numbers["authors"]) == 1:
                     book.authors.append(author)
 
+    def _lists_made_dates(self, row: Row) -> list[validation.Problem]:
+        found = ((name, self._value(row, name)) for name in fields.LIST_FIELDS)
+        return [(name, f"{value!r}: {MADE_A_DATE}") for name, value in found if isinstance(value, DateText)]
+
+    def _read_lists(self, row: Row, book: AddBookRequest) -> None:
+        for name in ("subjects", "identifiers", "contributors"):
+            for index in self._numbers[name]:
+                key = self._keys[index]
+                for text in values.texts_of(row.values[index]):
+                    if name == "subjects":
+                        book.subjects.append(text)
+                    elif name == "identifiers":
+                        book.identifiers.append(identifier_in(text, fields.TYPE_OF.get(key, IDENTIFIER_TYPE_OTHER)))
+                    else:
+                        contributor = contributor_in(text)
+                        contributor.role = contributor.role or fields.ROLE_OF.get(key, "")
+                        book.contributors.append(contributor)
+
     def _read_isbn(self, row: Row, book: AddBookRequest, problems: list[validation.Problem]) -> None:
-        texts = [text for index in self._numbers["isbn"] if (text := _text(row.values[index]))]
+        texts = self._isbn_texts(row, book)
         found: dict[str, tuple[str, str]] = {}
         errors: list[str] = []
         for text in texts:
@@ -203,6 +226,17 @@ class Books:
             book.isbn = isbn
             if repair:
                 self._repairs.add(f"line {row.line}: {repair}")
+
+    def _isbn_texts(self, row: Row, book: AddBookRequest) -> list[str]:
+        """Return the texts in the columns of ISBNs. An EAN that is not an ISBN is added to the identifiers."""
+        texts = []
+        for index in self._numbers["isbn"]:
+            text = _text(row.values[index])
+            if self._keys[index] in fields.EAN_KEYS and (number := values.ean_of(text)):
+                book.identifiers.add(type=IDENTIFIER_TYPE_EAN, value=number)
+            elif text:
+                texts.append(text)
+        return texts
 
     def _note_absent(self, row: Row, text: str, *, is_absent: bool = True) -> None:
         """Count a value such as `n/a`, which is read as empty."""
@@ -237,7 +271,9 @@ class Books:
 
     def _about_texts(self) -> list[str]:
         """Return lines about texts that other programs seem to have changed. They are imported as they are."""
-        columns = [column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, "authors")]
+        columns = [
+            column.number - 1 for column in self.columns if column.field in (*fields.TEXT_FIELDS, *fields.LIST_FIELDS)
+        ]
         texts = [row[index] for row in self.table.samples for index in columns if index < len(row)]
         found: dict[str, str] = {}
         for text in texts:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 
-from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, FieldKind
+from library.v1.book_pb2 import (
+    IDENTIFIER_TYPE_EAN,
+    IDENTIFIER_TYPE_ISSN,
+    IDENTIFIER_TYPE_LCCN,
+    IDENTIFIER_TYPE_OCLC,
+    IdentifierType,
+)
+from library_domain.book_fields import BOOK_FIELDS, INPUT_NAMES, LIST_KINDS, FieldKind
 
 FIELDS = INPUT_NAMES
 """All fields of an AddBookRequest but the request id; each is the name of a column, too."""
 TEXT_FIELDS = tuple(field.input_name for field in BOOK_FIELDS if field.kind is FieldKind.TEXT)
 NUMBER_FIELDS = tuple(field.input_name for field in BOOK_FIELDS if field.kind in (FieldKind.NUMBER, FieldKind.YEAR))
+LIST_FIELDS = tuple(field.input_name for field in BOOK_FIELDS if field.kind in LIST_KINDS)
 
 SYNONYMS = {field.input_name: field.headings for field in BOOK_FIELDS}
 """The headings that are taken for each field, as people write them. Case, blanks and punctuation do not matter."""
@@ -24,9 +32,24 @@ ISBN_10_HEADINGS = ["ISBN-10", "ISBN10", "ISBN/10", "UPC-ISBN10"]
 MORE_AUTHORS_HEADINGS = ["Additional Authors", "Other Authors", "Co-Authors", "Co-Author", "Secondary Author"]
 """Added to the authors in another column."""
 
+IDENTIFIER_HEADINGS: dict[IdentifierType.ValueType, tuple[str, ...]] = {
+    IDENTIFIER_TYPE_EAN: ("UPC", "UPC Code"),
+    IDENTIFIER_TYPE_ISSN: ("ISSN", "ISSN Number"),
+    IDENTIFIER_TYPE_LCCN: ("LCCN", "LC Control Number", "Library of Congress Control Number"),
+    IDENTIFIER_TYPE_OCLC: ("OCLC", "OCLC Number", "OCLC No", "OCN"),
+}
+"""Columns of numbers of one type, which are added to the identifiers. A column headed EAN is one of ISBNs, too."""
+
+ROLE_HEADINGS = {
+    "translator": ("Translator", "Translators", "Übersetzer", "Übersetzerin", "Traducteur", "Traductor"),
+    "illustrator": ("Illustrator", "Illustrators", "Illustratorin", "Illustrateur", "Ilustrador"),
+    "narrator": ("Narrator", "Narrators", "Sprecher", "Sprecherin", "Narrateur", "Narrador"),
+}
+"""Columns of people with one role, who are added to the contributors."""
+
 OTHERS = frozenset(
     [
-        *("issn", "eissn", "issnisbn", "placeofpublication", "publicationplace", "publisherplace", "publishedin"),
+        *("eissn", "issnisbn", "placeofpublication", "publicationplace", "publisherplace", "publishedin"),
         *(
             "firstname",
             "authorfirstname",
@@ -38,7 +61,7 @@ OTHERS = frozenset(
             "titlesort",
             "publicationtitle",
         ),
-        *("copyid", "copynumber", "copyno", "subtitle", "shorttitle", "seriestitle", "originaltitle", "pagesread"),
+        *("copyid", "copynumber", "copyno", "shorttitle", "originaltitle", "pagesread"),
         *("originallanguage", "originallanguages", "languageid", "publisherid", "categoryid", "genreid"),
     ]
 )
@@ -54,6 +77,11 @@ def key_of(heading: str) -> str:
 FIELD_OF = {key_of(heading): field for field, headings in SYNONYMS.items() for heading in headings}
 FIELD_OF |= dict.fromkeys(map(key_of, [*ISBN_13_HEADINGS, *ISBN_10_HEADINGS]), "isbn")
 FIELD_OF |= dict.fromkeys(map(key_of, MORE_AUTHORS_HEADINGS), "authors")
+TYPE_OF = {key_of(heading): kind for kind, headings in IDENTIFIER_HEADINGS.items() for heading in headings}
+FIELD_OF |= dict.fromkeys(TYPE_OF, "identifiers")
+ROLE_OF = {key_of(heading): role for role, headings in ROLE_HEADINGS.items() for heading in headings}
+FIELD_OF |= dict.fromkeys(ROLE_OF, "contributors")
 ISBN_13_KEYS = frozenset(map(key_of, ISBN_13_HEADINGS))
+EAN_KEYS = frozenset(key for key in ISBN_13_KEYS if "ean" in key)
 ISBN_10_KEYS = frozenset(map(key_of, ISBN_10_HEADINGS))
 MORE_AUTHORS_KEYS = frozenset(map(key_of, MORE_AUTHORS_HEADINGS))

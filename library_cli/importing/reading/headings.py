@@ -125,7 +125,7 @@ def _named(table: Table, choices: Choices) -> list[Column]:
         for number, name in enumerate(names, start=1)
     ]
     named = [column.field for column in columns if column.field]
-    doubled = sorted({name for name in named if named.count(name) > 1 and name != "authors"})
+    doubled = sorted({name for name in named if named.count(name) > 1 and name not in fields.LIST_FIELDS})
     if doubled:
         raise NotBooks(f"cannot be read: --columns has {doubled[0]} more than once")
     if "title" not in named:
@@ -285,8 +285,8 @@ def _refuse_doubled(columns: list[Column], chosen: dict[int, str | None], table:
             shown = "; ".join(f"{column.shown} ({first_values(table, column.number)})" for column in found)
             names = [_option(column, table) for column in found]
             options = " or ".join(f'--ignore "{name}"' for name in names)
-            both = " ".join(f'--map "{name}=authors"' for name in names) if field == "authors" else ""
-            all_of_them = f"; or take the authors in all of them with {both}" if both else ""
+            both = " ".join(f'--map "{name}={field}"' for name in names) if field in fields.LIST_FIELDS else ""
+            all_of_them = f"; or take the {field} in all of them with {both}" if both else ""
             raise NotBooks(
                 f"has more than one column '{field}': {shown}. Leave out all but one with {options}{all_of_them}"
             )
@@ -295,8 +295,12 @@ def _refuse_doubled(columns: list[Column], chosen: dict[int, str | None], table:
 def _part(column: Column, chosen: dict[int, str | None]) -> object:
     """Return which part of its field a column has. Two columns of a field must have different parts."""
     key = fields.key_of(column.heading)
+    if column.field in fields.LIST_FIELDS and column.number in chosen:
+        return column.number
     if column.field == "authors":
-        return column.number if column.number in chosen else key in fields.MORE_AUTHORS_KEYS
+        return key in fields.MORE_AUTHORS_KEYS
+    if column.field in ("identifiers", "contributors"):
+        return fields.TYPE_OF.get(key), fields.ROLE_OF.get(key)
     return isbn_rank(key) if column.field == "isbn" else 0
 
 

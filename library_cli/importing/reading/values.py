@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from html.entities import name2codepoint
 
+from library.v1.book_pb2 import IDENTIFIER_TYPE_EAN, Identifier
 from library_cli.importing.reading.table import Value
+from library_domain.field_texts import HTML_CODE, SEPARATORS, is_html_code, list_in, texts_in
+from library_domain.identifiers import normalized_identifier
 from library_domain.isbn import normalized_isbn13
 
 _AS_FORMULA = re.compile(r'=\s*"(?P<text>[^"]*)"')
@@ -86,13 +86,10 @@ _EXTENT = re.compile(r"(?P<pages>[0-9]{1,5}\s?(?:p|pages|s|seiten)\.?)\s*[:;,+].
 
 _LIFE_DATES = re.compile(r"(?:b\.\s*)?[0-9]{3,4}\??\s*[-–]?\s*(?:[0-9]{3,4})?\??\.?")
 
-_CODE = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
 _MISREAD = re.compile("[\u00c2-\u00f4][^\x00-\x7f]")
 """Two letters that are often seen where UTF-8 was read as Windows-1252: `Ã©` for é."""
 
-_CODE_END = "\ufdd0"  # no character, and in no text
-
-AUTHORS_SEPARATORS = (";", "|", " & ")
+AUTHORS_SEPARATORS = (*SEPARATORS, " & ")
 """The first of these that a value contains separates its authors."""
 
 
@@ -115,6 +112,21 @@ def isbn_of(text: str) -> tuple[str, str]:
         return normalized_isbn13(plain), ""
     except ValueError:
         return _same_isbn(plain), ""
+
+
+def ean_of(text: str) -> str:
+    """Return the EAN in a cell of a column of ISBNs, such as that of a game; "" for an ISBN and for any other text."""
+    plain = _as_digits(without_protection(text))
+    if plain.startswith(("978", "979")) or len(plain) < SHORTEST_EAN:
+        return ""
+    try:
+        return normalized_identifier(Identifier(type=IDENTIFIER_TYPE_EAN, value=plain)).value
+    except ValueError:
+        return ""
+
+
+SHORTEST_EAN = 12
+"""Digits of a UPC. Fewer can be an ISBN that has lost zeros."""
 
 
 def _as_digits(plain: str) -> str:
@@ -156,7 +168,7 @@ def damage_of(text: str) -> str:
         return "characters were lost before this file was written"
     if _AS_FORMULA.fullmatch(text):
         return "the text is a formula of a spreadsheet"
-    if any(_is_code(code) for code in _CODE.findall(text)):
+    if any(is_html_code(code) for code in HTML_CODE.findall(text)):
         return "the text has codes of HTML"
     if _MISREAD.search(text):
         try:
@@ -164,10 +176,6 @@ def damage_of(text: str) -> str:
         except UnicodeError:
             pass
     return ""
-
-
-def _is_code(code: str) -> bool:
-    return code.startswith("&#") or code[1:-1] in name2codepoint
 
 
 def has_no_value(plain: str) -> bool:
@@ -246,40 +254,20 @@ def _goes_up(first: str, last: str | None) -> bool:
 
 
 def authors_of(value: Value, separators: tuple[str, ...], *, last_first: bool) -> list[str]:
-    """Return the authors in a cell.
+    """Return the authors in a cell, as `texts_of` separates them."""
+    names = texts_of(value, separators)
+    if not last_first or isinstance(value, list) or list_in(str(value).strip()) is not None:
+        return names
+    return [_first_name_first(name) for name in names]
+
+
+def texts_of(value: Value, separators: tuple[str, ...] = SEPARATORS) -> list[str]:
+    """Return the texts of a list in a cell.
 
     A list in JSON is returned as it is, also one in a cell of another format. Otherwise the first separator that the
     value contains separates them.
     """
-    if isinstance(value, list):
-        return value
-    text = str(value).strip()
-    if (names := _list_in(text)) is not None:
-        return names
-    without_codes = _CODE.sub(_hidden_code, text)
-    separator = next((separator for separator in separators if separator in without_codes), None)
-    names = [part.replace(_CODE_END, ";") for part in without_codes.split(separator)] if separator else [text]
-    names = [name for part in names if (name := part.strip())]
-    return [_first_name_first(name) for name in names] if last_first else names
-
-
-def _hidden_code(match: re.Match[str]) -> str:
-    """Return a code of HTML, such as `&amp;`, with another sign for its semicolon, which separates no authors."""
-    return match[0][:-1] + _CODE_END if _is_code(match[0]) else match[0]
-
-
-def _list_in(text: str) -> list[str] | None:
-    """Return the list that a cell has in the notation of JSON or, as programs in Python write it, of Python."""
-    try:
-        if re.fullmatch(r'\[\s*".*"\s*\]', text, re.DOTALL):
-            found = json.loads(text)
-        elif re.fullmatch(r"\[\s*(?:'.*'|'.*\"|\".*')\s*\]", text, re.DOTALL):
-            found = ast.literal_eval(text)
-        else:
-            return None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
+    return value if isinstance(value, list) else texts_in(str(value), separators)
 
 
 def _first_name_first(name: str) -> str:
