@@ -24,7 +24,8 @@ def book_words(
         authors: Its authors.
         isbn: Its ISBN as thirteen digits, or "".
         further: Its other texts that are searched: subtitle, series, subjects, and the names of contributors.
-        numbers: The values of its identifiers. Each is one word, so that `1984` does not find the ISSN 0317-1984.
+        numbers: The values of its identifiers. They are not taken apart, so that `1984` does not find the ISSN
+            0317-1984.
     """
     words = dict.fromkeys(index_words(title))
     for text in (*authors, *further):
@@ -37,8 +38,8 @@ def book_words(
 
 
 def number_words(number: str) -> list[str]:
-    """Return the words of a number that identifies a book: one, without the signs between its digits."""
-    return index_words("".join(filter(str.isalnum, number)))
+    """Return the words of a number that identifies a book, each without the signs between its digits."""
+    return [word for part in number.split() for word in index_words("".join(filter(str.isalnum, part)))]
 
 
 def words_of_book(book: Book) -> list[str]:

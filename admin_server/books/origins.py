@@ -73,7 +73,10 @@ def _read(origins: str) -> dict[str, tuple[str, int]]:
     """Return the source and the time by field. Raises `ValueError` or `TypeError` for a damaged column."""
     if origins == NO_ORIGINS:
         return {}
-    return {field: (str(source), int(time)) for field, (source, time) in json.loads(origins).items()}
+    known = json.loads(origins)
+    if not isinstance(known, dict):
+        raise ValueError("the origins are not a JSON object")
+    return {field: (str(source), int(time)) for field, (source, time) in known.items()}
 
 
 def _is_empty(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.v1.book_pb2 import Contributor, Identifier
-from library_domain.book_fields import LIST_KINDS, FieldKind, limits
+from library_domain.book_fields import LIST_KINDS, BookField, FieldKind, limits
 from library_domain.field_texts import contributor_texts, identifier_texts, list_text
 from library_domain.identifiers import MOST_CHARACTERS, normalized_identifier
 from library_domain.isbn import normalized_isbn13
@@ -88,13 +88,15 @@ COLUMN_OF: dict[FieldKind, Callable[[Any], object]] = {
 """Makes the column of a value that `check_values` has accepted."""
 
 
-def shown_value(kind: FieldKind, column: object) -> str:
-    """Return the value of a column as files and people write it; "" for an empty one."""
-    if kind not in LIST_KINDS:
+def shown_value(field: BookField, column: object) -> str:
+    """Return the value of a column as files and people write it; "" for an unknown number."""
+    if field.name == "total_copies":
+        return str(column)
+    if field.kind not in LIST_KINDS:
         return str(column or "")
     items = json.loads(str(column))
-    if kind is FieldKind.IDENTIFIERS:
+    if field.kind is FieldKind.IDENTIFIERS:
         items = identifier_texts(Identifier(**item) for item in items)
-    elif kind is FieldKind.CONTRIBUTORS:
+    elif field.kind is FieldKind.CONTRIBUTORS:
         items = contributor_texts(Contributor(**item) for item in items)
     return list_text(items)

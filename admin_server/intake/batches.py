@@ -338,6 +338,6 @@ def _change(name: str, old: object, new: object) -> FieldChange:
 
 def _shown(name: str, value: object) -> str:
     """Return a value as a text of at most `SHOWN_BYTES`."""
-    text = shown_value(FIELD_OF[name].kind, value)
+    text = shown_value(FIELD_OF[name], value)
     encoded = text.encode()
     return text if len(encoded) <= SHOWN_BYTES else encoded[: SHOWN_BYTES - 3].decode(errors="ignore") + "…"

@@ -1,4 +1,4 @@
-"""Filters by publisher and category: case, Unicode form and blanks do not matter; several values; what is left out."""
+"""Filters by publisher, category and format: case, Unicode form and blanks do not matter; what is left out."""
 
 from __future__ import annotations
 
@@ -106,7 +106,12 @@ def test_a_filter_takes_several_values(frontend: LocalFrontend, page_size: int) 
     chance = random.Random(3)
     publishers, categories = [f"P{n}" for n in range(6)] + [""], [f"C{n}" for n in range(4)] + [""]
     books = [
-        new_book(f"word {n}", publisher=chance.choice(publishers), category=chance.choice(categories))
+        new_book(
+            f"word {n}",
+            publisher=chance.choice(publishers),
+            category=chance.choice(categories),
+            format=chance.choice(["F0", "F1", "F2", ""]),
+        )
         for n in range(90)
     ]
     frontend.receive(*books)
@@ -118,6 +123,9 @@ def test_a_filter_takes_several_values(frontend: LocalFrontend, page_size: int) 
         {"publisher": ["P1", "P2", "P3"], "category": ["C1", "C2"]},
         {"publisher": ["P1", "P2"], "category": ["C1", "C2", "C0"]},
         {"publisher": [], "category": [f"C{n}" for n in range(50)]},
+        {"format": ["f1"]},
+        {"format": ["F1", "F2"], "publisher": ["P1", "P2", "P3"], "category": ["C1"]},
+        {"format": ["F0", "F1", "F2", ""], "publisher": ["P1"]},
         {"publisher": ["", " ", "\u200b"], "category": [""]},
         {"publisher": ["nobody", "else"]},
     ):
@@ -132,16 +140,20 @@ def test_a_filter_takes_several_values(frontend: LocalFrontend, page_size: int) 
 
 
 def test_the_admin_filters_alike(admin: Admin) -> None:
-    for number, (publisher, category) in enumerate(
-        [("Wiley", "Fiction"), ("WILEY ", "Travel"), ("Apress", "fiction"), ("", "")]
+    for number, (publisher, category, form) in enumerate(
+        [("Wiley", "Fiction", "DVD"), ("WILEY ", "Travel", "Book"), ("Apress", "fiction", "book "), ("", "", "")]
     ):
-        admin.add(f"word {number}", publisher=publisher, category=category)
+        admin.add(f"word {number}", publisher=publisher, category=category, format=form)
     for filters, found in (
         ({"publisher": ["wiley"]}, "01"),
         ({"category": ["FICTION"]}, "02"),
         ({"publisher": ["wiley", "apress"]}, "012"),
         ({"publisher": ["wiley", "apress"], "category": ["fiction"]}, "02"),
         ({"publisher": ["wiley"], "category": ["fiction", "travel"]}, "01"),
+        ({"format": ["BOOK"]}, "12"),
+        ({"format": ["dvd", "book"], "publisher": ["wiley"]}, "01"),
+        ({"format": ["book"], "category": ["fiction"]}, "2"),
+        ({"format": ["book"], "category": ["fiction"], "publisher": ["wiley"]}, ""),
         ({"publisher": [""]}, "0123"),
         ({"publisher": ["nobody"]}, ""),
     ):
@@ -202,7 +214,7 @@ def test_a_pasted_isbn_is_taken_by_add_and_update_and_found(admin: Admin) -> Non
 
 
 def test_a_list_counts_the_books_it_left_out(frontend: LocalFrontend) -> None:
-    books = [new_book(f"word {n}", publisher=f"P{n % 2}", category=f"C{n % 3}") for n in range(12)]
+    books = [new_book(f"word {n}", publisher=f"P{n % 2}", category=f"C{n % 3}", format=f"F{n % 2}") for n in range(12)]
     frontend.receive(*books)
     user = frontend.user()
     for book in books[:6]:
@@ -218,6 +230,9 @@ def test_a_list_counts_the_books_it_left_out(frontend: LocalFrontend) -> None:
     assert left_out(publisher=["P0", "P1"]) == 7
     assert left_out(category=["C0", "c1"]) == left_out(category=["C0", "C1"], query="word") == 5
     assert left_out(publisher=["P0"], category=["C0"]) == 2
+    assert left_out(format=["f0"]) == left_out(format=["f0"], query="word") == 4
+    assert left_out(format=["f0", "F1"]) == 7
+    assert left_out(format=["f0"], category=["C0"]) == 2
     assert left_out(query="1") == 1
     assert left_out(query="11") == left_out(publisher=["nobody"]) == left_out(query="nowhere") == 0
     assert left_out(include_unavailable=True) == left_out(include_unavailable=True, query="word") == 0
@@ -239,9 +254,9 @@ def test_no_more_are_counted_than_are_worth_it(frontend: LocalFrontend) -> None:
 
 def test_the_longest_values_fit_into_the_indexes(frontend: LocalFrontend) -> None:
     longest = ["漢" * 200, "ﷺ" * 200, "𝕬" * 200, "é" * 200, "x" * 200]
-    frontend.receive(*[new_book(text, publisher=text, category=text) for text in longest])
+    frontend.receive(*[new_book(text, publisher=text, category=text, format=text) for text in longest])
     for text in longest:
-        assert listed(frontend, publisher=[text], category=[text]) == [text]
+        assert listed(frontend, publisher=[text], category=[text], format=[text]) == [text]
     request = ListPublishersRequest(page_size=1)
     assert {name for name, _ in values(frontend, catalog.list_publishers, request)} == set(longest)
     page, token = catalog.list_publishers(frontend.store, ListPublishersRequest(page_size=1))

@@ -74,3 +74,12 @@ def test_each_field_is_exported_and_imported_again(form: str) -> None:
     [row] = Books(io.BytesIO(out.getvalue().encode()))
     assert isinstance(row, ImportBooksRequest)
     assert row.book == full_request(0)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_book_without_copies_is_exported_and_imported_again(form: str) -> None:
+    out = io.StringIO(newline="")
+    writer_of(form, out, BOOKS.columns)(book_row(Book(title="Ordered")))
+    [row] = Books(io.BytesIO(out.getvalue().encode()))
+    assert isinstance(row, ImportBooksRequest)
+    assert row.book == AddBookRequest(title="Ordered", copies=0)
