@@ -169,7 +169,7 @@ BOOK_FIELDS = (
         headings=_split(
             "Edition | Edition Statement | Book Edition | Ausgabe | Auflage | Édition | Edición | Edizione"
         ),
-        hints=_split("ed | edn | editionno | editionnumber"),
+        hints=_split("ed | editionno | editionnumber"),
     ),
     BookField(
         "series",

@@ -50,6 +50,13 @@ def quoted(book: Book) -> str:
     return f'"{book.title}"' + (f" by {'; '.join(book.authors)}" if book.authors else "")
 
 
+def whole_title(book: Book) -> str:
+    """Return the title with the subtitle, the volume and the format, as far as the book has them."""
+    title = f"{book.title}: {book.subtitle}" if book.subtitle else book.title
+    title = f"{title} ({book.volume})" if book.volume else title
+    return f"{title} [{book.format}]" if book.format else title
+
+
 def year(book: Book) -> str:
     """Return the year of publication, or "" if unknown."""
     return str(book.published_year) if book.published_year else ""
@@ -107,7 +114,7 @@ IN_LINES_ONLY = 0
 
 BOOKS: Form[Book] = Form(
     [
-        Column("title", lambda book: book.title),
+        Column("title", lambda book: book.title, whole_title),
         Column("authors", lambda book: "; ".join(book.authors)),
         Column("year", year),
         Column("ISBN", lambda book: book.isbn, max_width=IN_LINES_ONLY),

@@ -20,10 +20,13 @@ MOST_COUNTED = 1_000
 """The highest number of left-out books that the service counts."""
 
 
-@click.command("search", short_help="Find books by words of the title, the authors or the ISBN.")
+@click.command("search", short_help="Find books by words of the title, the authors or the subjects, or by the ISBN.")
 @click.argument("words", nargs=-1)
 @click.option("--publisher", multiple=True, help="Only books of this publisher; may be given several times.")
 @click.option("--category", multiple=True, help="Only books of this category; may be given several times.")
+@click.option(
+    "--format", "forms", multiple=True, help="Only books of this format, such as DVD; may be given several times."
+)
 @click.option("--language", help="Only books in this language, such as en; en also finds en-GB.")
 @click.option("--all", "all_wanted", is_flag=True, help="Also books that cannot be borrowed now.")
 @limit_option
@@ -33,6 +36,7 @@ def search_command(
     words: tuple[str, ...],
     publisher: tuple[str, ...],
     category: tuple[str, ...],
+    forms: tuple[str, ...],
     language: str | None,
     all_wanted: bool,
     limit: int | None,
@@ -45,13 +49,16 @@ def search_command(
     words are listed.
 
     The output is a table on a terminal, otherwise a line for each book, with tabs between title, authors, year, ISBN,
-    free and all copies, and id.
+    free and all copies, and id. A table has the subtitle, the volume and the format with the title; --json has all
+    fields.
 
     Exit status: 0 when the service answered, also if no book was found; 1 when it refused; 2 when no service answered.
     """
     query = " ".join(words)
     with at_desk(frontend_target, json_wanted=json_wanted) as desk:
-        request = ListBooksRequest(query=query, publisher=publisher, category=category, include_unavailable=all_wanted)
+        request = ListBooksRequest(
+            query=query, publisher=publisher, category=category, format=forms, include_unavailable=all_wanted
+        )
         first = desk.first_page(request)
         left_out = first.left_out_count
         if query.strip() and not json_wanted and first.books and not book_begins(query)(first.books[0]):

@@ -16,7 +16,14 @@ from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import CloseUserRequest, EnrollUserRequest
 from library.frontend.v1.sync_service_pb2 import SyncNowRequest
-from library.v1.book_pb2 import Book
+from library.v1.book_pb2 import (
+    IDENTIFIER_TYPE_EAN,
+    IDENTIFIER_TYPE_ISSN,
+    IDENTIFIER_TYPE_OTHER,
+    Book,
+    Contributor,
+    Identifier,
+)
 from library_cli.__main__ import main
 from library_cli.exporting.kinds import LOAN_COLUMNS, USER_COLUMNS
 from library_domain.book_fields import INPUT_NAMES
@@ -46,6 +53,26 @@ BOOKS = [
     AddBookRequest(title="Ελληνικά 日本語 עברית 🐛 e\u0301", authors=["Ægir Þór", "𝔘𝔫𝔦"], published_year=2024),
     AddBookRequest(title="1984", authors=["007"], isbn="080442957X", publisher="N/A", category="0012"),
     AddBookRequest(title="Plain"),  # the same without an ISBN is another book
+    AddBookRequest(title="Ordered", copies=0),
+    AddBookRequest(
+        title="Chess",
+        subtitle="Gambits; for all",
+        edition="2nd ed.",
+        series="=Openings",
+        volume="0001",
+        subjects=["Games & toys", "Strategies; tactics", "[x]"],
+        identifiers=[
+            Identifier(type=IDENTIFIER_TYPE_EAN, value="4006381333931"),
+            Identifier(type=IDENTIFIER_TYPE_ISSN, value="0317-8471"),
+            Identifier(type=IDENTIFIER_TYPE_OTHER, value="ISSN | 1; 2"),
+        ],
+        contributors=[
+            Contributor(name="Reinhard Heinz", role="translator"),
+            Contributor(name="Queen (band)"),
+            Contributor(name="Jane Roe", role="author (of a preface; and :-)"),
+        ],
+        format="Board game",
+    ),
     AddBookRequest(
         title="\N{NO-BREAK SPACE}blank  within\N{NO-BREAK SPACE}", authors=["One"], description="x" * 10_000
     ),

@@ -210,7 +210,9 @@ def test_an_import_adds_and_updates_to_no_copies(admin: Admin) -> None:
     admin.undo(updating.run_id)
     assert admin.get(outcome.book_id).total_copies == 3
     # A row without copies leaves them as they are.
-    admin.import_rows(AddBookRequest(title="Ordered", isbn=isbn13(1)), options=ImportOptions(on_duplicate=2))
+    admin.import_rows(
+        AddBookRequest(title="Ordered", isbn=isbn13(1)), options=ImportOptions(on_duplicate=ON_DUPLICATE_UPDATE)
+    )
     assert admin.get(outcome.book_id).total_copies == 3
 
 

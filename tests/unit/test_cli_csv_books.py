@@ -246,7 +246,9 @@ def test_the_sample_is_a_catalogue_without_a_fault() -> None:
     assert len(sample) >= 60
     isbns = [book.isbn for book in sample if book.isbn]
     assert len(set(isbns)) == len(isbns)
-    assert all(book.authors and book.publisher and book.category and book.description for book in sample)
+    assert all(book.publisher and book.category and book.description for book in sample)
+    assert all(book.authors for book in sample if not book.format)
+    assert [book.format for book in sample if book.format] == ["Board game", "Tool"]
     assert all(1 <= book.copies <= 3 for book in sample)
 
 

@@ -1,4 +1,4 @@
-"""Identifiers have one stored form, whatever they are written like, and no wrong check digit."""
+"""Identifiers have one stored form for all ways to write them, and no wrong check digit."""
 
 from __future__ import annotations
 

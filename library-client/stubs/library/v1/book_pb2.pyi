@@ -200,7 +200,7 @@ class Book(_message.Message):
     Example: "1"
     """
     format: _builtins.str
-    """What kind of thing it is: `Book`, `Audiobook`, `DVD`, `Board game`, `Power drill`. The library chooses the words.
+    """What it is: `Book`, `Audiobook`, `DVD`, `Board game`, `Power drill`. The library chooses the words.
     Filters compare it as they compare the publisher.
     Example: Book
     """
