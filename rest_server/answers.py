@@ -9,7 +9,7 @@ from typing import Any
 from protobuf import DescField, DescFieldValueScalar, DescMessage, Message, Registry, ScalarType
 
 from rest_server.any_values import value_in_json
-from rest_server.contracts.http_rules import HTTP_BODY, HttpRule, field_named, full_name, message_of
+from rest_server.contracts.http_rules import HttpRule, field_named, full_name, is_raw_answer
 from rest_server.errors import AnswerUnreadable
 from rest_server.headers import JSON, NDJSON, entity_tag
 
@@ -22,8 +22,7 @@ class AnswerWriter:
         self._registry = registry
         self._output: DescMessage = rule.method.output
         self._answered_field = field_named(self._output, rule.response_body)
-        answered = message_of(self._answered_field) if self._answered_field else None
-        self.is_raw = (answered or self._output).type_name == HTTP_BODY
+        self.is_raw = is_raw_answer(rule)
         """Whether the content is a google.api.HttpBody, which is not JSON."""
         self._etag_field = etag_field(self._output)
 
