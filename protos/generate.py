@@ -26,6 +26,8 @@ PROTOS = Path(__file__).resolve().parent
 ROOT = PROTOS.parent
 GENERATED = (ROOT / "generated", ROOT / "library-client" / "stubs")
 """The folders where everything is generated. There are also some generated files among others."""
+COMMENTED = "google/longrunning/"
+"""Copies that keep their comments, as clients call their services."""
 # What errors carry. No file of the contract imports it, and clients that read errors need it.
 DETAILS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
 
@@ -71,13 +73,14 @@ def contract_files() -> list[str]:
 def write_descriptors(path: Path, contract: list[str]) -> None:
     """Write the contract with everything that it imports, so that a client can be generated from this file alone.
 
-    Comments are kept in the files of the contract: Python's own descriptors drop them, and reflection serves these
-    instead. The imports, which are larger than the contract, go without.
+    Comments are kept in the files of the contract, and in those with services that the contract uses: Python's own
+    descriptors drop them, and reflection serves these instead. The other imports, which are larger than the contract,
+    go without.
     """
     run_protoc([f"--descriptor_set_out={path}", "--include_imports", "--include_source_info"], [*contract, *DETAILS])
     files = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
     for file in files.file:
-        if file.name not in contract:
+        if file.name not in contract and not file.name.startswith(COMMENTED):
             file.ClearField("source_code_info")
     path.write_bytes(files.SerializeToString(deterministic=True))
 

@@ -17,7 +17,16 @@ from rest_server.bodies import check_is_json, has_body, lines, parts, whole_body
 from rest_server.error_answers import failure_answer, refusal_answer
 from rest_server.errors import BodyInvalid, DeadlineExceeded, FieldsInvalid, Refusal, Stopping
 from rest_server.guards.body_memory import Memories
-from rest_server.headers import NDJSON, NOT_SNIFFED, REQUEST_ID, idempotency_key, metadata, names_tag, seconds_to_answer
+from rest_server.headers import (
+    NDJSON,
+    NOT_SNIFFED,
+    REQUEST_ID,
+    SANDBOXED,
+    idempotency_key,
+    metadata,
+    names_tag,
+    seconds_to_answer,
+)
 from rest_server.operations import Operation
 from rest_server.requests import request_id_field
 from rest_server.sending import end, send
@@ -132,7 +141,7 @@ class Call:
         if self._operation.takes_raw_body:
             async for part in parts(self._request, self._limits.stream_bytes):
                 number += 1
-                yield self._message(part)
+                yield self._message(part) if number == 1 else self._operation.further_part(part)
             if not number:
                 yield self._message(b"")
             return
@@ -218,9 +227,7 @@ class Call:
         await send({"type": "http.response.start", "status": 200, "headers": encoded})
 
     def _headers(self) -> dict[str, str]:
-        # Raw content of a target can be a page, which must not act as one of this server.
-        sandbox = {"content-security-policy": "sandbox"} if self._operation.answers.is_raw else {}
-        return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **sandbox}
+        return {REQUEST_ID: self._request_id, **NOT_SNIFFED, **(SANDBOXED if self._operation.answers.is_raw else {})}
 
     def _seconds_left(self) -> float:
         """Return the seconds that are left for the call. Raises DeadlineExceeded if there are none.

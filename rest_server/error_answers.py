@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import grpc
-from google.protobuf import any_pb2, json_format
+from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
-from protobuf import Registry, wkt
+from protobuf import Registry
 from starlette.responses import Response
 
+from rest_server.any_values import any_in_json
 from rest_server.errors import (
     BAD_REQUEST,
     HTTP_STATUS,
@@ -26,9 +25,6 @@ from rest_server.errors import (
 )
 from rest_server.headers import JSON, NOT_SNIFFED, REQUEST_ID
 from rest_server.spelling import Spelling
-
-# json_format finds the types of google.rpc only if they are imported; a target need not describe them.
-_DETAILS = error_details_pb2.DESCRIPTOR
 
 _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
@@ -69,7 +65,7 @@ def failure_answer(
         return refusal_answer(TargetUnavailable(problem=message), request_id)
     if not sent and code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return refusal_answer(DeadlineExceeded(problem=message), request_id)
-    details = [_detail_in_json(detail, registry) for value in sent for detail in _details_in(value)]
+    details = [any_in_json(detail.type_url, detail.value, registry) for value in sent for detail in _details_in(value)]
     if spelling is not None:
         message = _spelled(message, details, spelling)
     return HTTP_STATUS[code], _body(HTTP_STATUS[code], code, message, details, request_id)
@@ -109,16 +105,6 @@ def _details_in(value: bytes) -> Iterable[any_pb2.Any]:
         return status_pb2.Status.FromString(value).details
     except DecodeError:  # the answer then has the code and the message only
         return []
-
-
-def _detail_in_json(detail: any_pb2.Any, registry: Registry) -> dict[str, Any]:
-    with suppress(ValueError, RecursionError):
-        return dict(json.loads(wkt.Any(type_url=detail.type_url, value=detail.value).to_json(registry=registry)))
-    # A type that is not in the target's files can be one of google.rpc.
-    with suppress(ValueError, TypeError, DecodeError, json_format.Error):
-        return json_format.MessageToDict(detail)
-    # The type is unknown, or the bytes are not of that type.
-    return {"@type": detail.type_url, "value": b64encode(detail.value).decode()}
 
 
 def _spelled(message: str, details: Iterable[dict[str, Any]], spelling: Spelling) -> str:

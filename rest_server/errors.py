@@ -80,9 +80,9 @@ class FieldsInvalid(Refusal):
     def __init__(self, *problems: tuple[str, str]) -> None:
         super().__init__()
         kept = _firsts_and_others(problems, self.MOST_PROBLEMS)
-        self.problems = [(_cut(field, 60), _cut(problem, 150)) for field, problem in kept]
+        self.problems = [(_cut(field, 60), _cut_between_words(problem, 300)) for field, problem in kept]
         self.metadata = {"fields": ", ".join(dict.fromkeys(field for field, _ in self.problems))}
-        self.args = (_cut("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
+        self.args = (_cut_between_words("; ".join(f"{field}: {problem}" for field, problem in self.problems), 800),)
 
     def details(self) -> list[Detail]:
         """Add a BadRequest with each problem."""
@@ -104,6 +104,15 @@ def _firsts_and_others(problems: Sequence[tuple[str, str]], most: int) -> list[t
 
 def _cut(text: str, most_bytes: int) -> str:
     return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+def _cut_between_words(text: str, most_bytes: int) -> str:
+    """Cut a text after a word, with a sign that there was more; in a word if that is longer than all of it."""
+    kept = _cut(text, most_bytes)
+    if kept == text:
+        return text
+    whole, _, _ = _cut(text, most_bytes - len(" …".encode())).rpartition(" ")
+    return f"{whole or _cut(text, most_bytes - len(' …'.encode()))} …"
 
 
 class BodyInvalid(Refusal):
@@ -295,7 +304,7 @@ class Stopping(Refusal):
 
 
 class AnswerUnreadable(Refusal):
-    """The target's reply is not of its contract, or has an Any of a type that the contract lacks."""
+    """The target's reply is not of its contract, or has a value without a form in JSON, such as the year 10000."""
 
     status = grpc.StatusCode.INTERNAL
     reason = "ANSWER_UNREADABLE"

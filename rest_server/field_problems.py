@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -36,6 +36,9 @@ _WORDS = {
 _SIGNED_32 = "a whole number from -2147483648 to 2147483647"
 _SIGNED_64 = "a whole number of at most 64 bits"
 _SIGNED_64_TYPES = (ScalarType.INT64, ScalarType.SINT64, ScalarType.SFIXED64)
+
+MOST_NAMES = 240
+"""Characters of an enum's names in a problem."""
 
 _REQUIRED = 3
 """The presence of a field that proto2 requires: google.protobuf.FeatureSet.LEGACY_REQUIRED."""
@@ -191,10 +194,23 @@ def _wanted(field: DescField) -> str:
 def _in_words(kind: ScalarType | DescEnum | DescMessage) -> str:
     match kind:
         case DescEnum():
-            return f"one of {', '.join(value.name for value in kind.values)}"
+            return _names_in_words([value.name for value in kind.values])
         case DescMessage(type_name=name):
             return _MESSAGES_IN_WORDS.get(name, f"the JSON form of {name}")
         case _ if kind in _SIGNED_64_TYPES:
             return _SIGNED_64
         case _:
             return _WORDS.get(kind, _SIGNED_32)
+
+
+def _names_in_words(names: Sequence[str]) -> str:
+    """Return the names of an enum, and the number of those for which there is no room."""
+    kept: list[str] = []
+    room = MOST_NAMES
+    for name in names:
+        room -= len(name) + len(", ")
+        if room < 0:
+            break
+        kept.append(name)
+    others = len(names) - len(kept)
+    return f"one of {', '.join(kept)}" + (f" and {others} others" if others else "")

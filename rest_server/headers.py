@@ -25,6 +25,10 @@ REQUEST_ID = "x-request-id"
 NOT_SNIFFED = {"x-content-type-options": "nosniff"}
 """Answers contain text of users; no browser may take one for a page."""
 
+SANDBOXED = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+"""Raw content of a target can be a page, or a picture with a script (SVG). A browser that opens it shows it, runs
+nothing of it as this server's, and loads nothing for it."""
+
 PASSED_ON = "authorization"
 
 FORWARDED_FOR = "x-forwarded-for"

@@ -73,6 +73,19 @@ class Operation:
         value = self._json(path, body, content_type)
         return serialized_request(self.rule, self._contract, path, query, value, idempotency_key)
 
+    def further_part(self, part: bytes) -> bytes:
+        """Return the serialized message with a further part of raw content.
+
+        Only the first message of a stream has the content type and what path and query set.
+        """
+        message = self.rule.method.input
+        if self.rule.body == WHOLE:
+            return message.type(data=part).to_binary()
+        field = field_named(message, self.rule.body)
+        body = message_of(field) if field else None
+        assert body is not None, "only a message can be raw content"
+        return message.type(**{self.rule.body: body.type(data=part)}).to_binary()
+
     def _json(self, path: Sequence[str], body: bytes, content_type: str) -> Any:
         if self.takes_raw_body:
             return {"content_type": content_type, "data": b64encode(body).decode()}

@@ -88,6 +88,12 @@ def message_of(field: DescField) -> DescMessage | None:
     return field.value.message if isinstance(field.value, DescFieldValueMessage) else None
 
 
+def is_raw_answer(rule: HttpRule) -> bool:
+    """Return whether answers are content of any type, and not JSON."""
+    field = field_named(rule.method.output, rule.response_body)
+    return ((message_of(field) if field else None) or rule.method.output).type_name == HTTP_BODY
+
+
 def _parts_of(rule: WrittenRule) -> tuple[str, str, str, str]:
     match rule.WhichOneof("pattern"):
         case None:

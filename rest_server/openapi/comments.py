@@ -23,6 +23,9 @@ _INTERNAL = re.compile(r"\(--.*?--\)", re.DOTALL)
 _MARKED = re.compile(r"^[ \t]*(Title|Example|Needs):[ \t]*(.*?)[ \t]*$\n?", re.MULTILINE)
 """A line with a value, which is not a part of the text."""
 
+_REFERENCE = re.compile(r"\[([^][]+)\]\[[\w.]*\]")
+"""A reference to another part of a contract, by AIP-192: `[Book][library.v1.Book]`."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
 _KEEPS_ITS_LINE = re.compile(r"\s{2,}|[-*+|#>]|\d+[.)]\s|```")
@@ -100,8 +103,9 @@ def summary_of(service: DescService) -> str:
 
 
 def _comment(described: DescEnum | DescEnumValue | DescField | DescMessage | DescMethod | DescService) -> str:
-    """Return the lines of a comment, without internal comments."""
-    return _INTERNAL.sub("", "\n".join(line.removeprefix(" ") for line in get_comments(described).lines()))
+    """Return the lines of a comment, without internal comments. References are the names that they show."""
+    text = "\n".join(line.removeprefix(" ") for line in get_comments(described).lines())
+    return _REFERENCE.sub(r"`\1`", _INTERNAL.sub("", text))
 
 
 def _marked(described: DescField | DescMessage | DescService, name: str) -> str | None:

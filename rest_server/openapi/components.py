@@ -19,7 +19,7 @@ def named(components: Mapping[str, Schema]) -> dict[str, str]:
     rename the form of its first one. A further form for requests ends in `-input`, any other in a number.
     """
     classes = _classes(components)
-    types = _short_names(sorted({(int(key.split()[2]), key.split()[0]) for key in components}))
+    types = _short_names(sorted({(int(key.split()[2]), key.split()[0]) for key in components}, key=_own_first))
     names: dict[int, str] = {}
     for key in sorted(components, key=_precedence):
         if classes[key] in names:
@@ -30,6 +30,12 @@ def named(components: Mapping[str, Schema]) -> dict[str, str]:
         forms += [f"{name}-{number}" for number in range(2, len(classes) + 2)]
         names[classes[key]] = next(name for name in forms if name not in names.values())
     return {key: names[classes[key]] for key in components}
+
+
+def _own_first(described: tuple[int, str]) -> tuple[int, bool, str]:
+    """Return what orders types that choose names: a contract's own come before Google's, such as google.rpc.Status."""
+    contract, type_name = described
+    return contract, type_name.startswith("google."), type_name
 
 
 def _precedence(key: str) -> tuple[int, int]:

@@ -83,7 +83,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
         tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
         operation_id = _operation_id(f"{_identifier(tag)}_{rule.method.name}", parameters, operation_ids)
         schemas, samples, options = makers_of[service]
-        described = secured(operation(rule, parameters, schemas, samples), rule, options.of(rule.method))
+        described = secured(operation(rule, parameters, schemas, samples), rule, options)
         slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
     components = {key: schema for schemas in every_schemas for key, schema in schemas.components.items()}
     names = named(components)

@@ -12,7 +12,8 @@ from protobuf import DescField, DescMessage
 
 from rest_server.answers import etag_field
 from rest_server.calls import MOST_PARAMETERS
-from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, message_of
+from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, is_raw_answer, message_of
+from rest_server.contracts.operation_types import operation_types
 from rest_server.errors import IdempotencyKeyUnusable
 from rest_server.headers import JSON, NDJSON
 from rest_server.openapi.comments import text_of, text_of_method
@@ -28,6 +29,14 @@ _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 """A hyphen, which no message has in its name."""
+
+# Of OpenAPI 3.0, as the form of 3.1 (no schema at all) makes a value of any type in some generated clients.
+_FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
+_ANY_FILE: Schema = {"application/octet-stream": _FILE, "*/*": _FILE}
+"""Content of any type. Generated clients use the first type."""
+
+IN_OPERATION = "x-operation-"
+"""Prefix of the keys of the schemas that an operation's `metadata` and `response` have, next to their `@type`."""
 
 _BAD_REQUEST = 400
 _UNREADABLE = "INVALID_ARGUMENT for a request that cannot be read, such as one with an unknown parameter"
@@ -64,7 +73,9 @@ def operation(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, s
 
 def has_etag(rule: HttpRule) -> bool:
     """Return whether the answer has an ETag, so that clients can send If-None-Match."""
-    return rule.verb == "GET" and rule.method.method_kind == "unary" and etag_field(rule.method.output) is not None
+    if rule.verb != "GET" or rule.method.method_kind != "unary":
+        return False
+    return is_raw_answer(rule) or etag_field(rule.method.output) is not None
 
 
 def _in_path(rule: HttpRule, path: Sequence[PathParameter], schemas: Schemas, samples: Samples) -> Iterator[Schema]:
@@ -183,7 +194,7 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
         schema, sample = schemas.field(field, Use.REQUEST, below), samples.of_request_field(field, below)
         is_required = schemas.is_required(field)
     if message is not None and message.type_name == HTTP_BODY:
-        content: Schema = {"*/*": {}}
+        content: Schema = _ANY_FILE
     elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
         content = {NDJSON: _lines(schema, sample)}
         if is_required:
@@ -210,7 +221,8 @@ def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
         schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
         sample = samples.answer(method.output)
     if message is not None and message.type_name == HTTP_BODY:
-        content: Schema = {"*/*": {}}
+        content: Schema = _ANY_FILE
+        description = "The content, of the type in `Content-Type`."
     elif method.method_kind in ("server_streaming", "bidi_streaming"):
         content = {NDJSON: _lines(schema, sample)}
         description += (
@@ -222,7 +234,11 @@ def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
     if has_etag(rule):
         headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-    return {"description": description.strip() or "The answer.", "headers": headers, "content": content}
+    inside = {
+        f"{IN_OPERATION}{name}": schemas.message(contained, Use.ANSWER)
+        for name, contained in operation_types(method, schemas.registry).items()
+    }
+    return {"description": description.strip() or "The answer.", "headers": headers, "content": content, **inside}
 
 
 def _lines(item: Schema, sample: Any) -> Schema:

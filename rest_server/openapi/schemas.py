@@ -79,6 +79,7 @@ class Schemas:
 
     def __init__(self, registry: Registry, ordinal: int) -> None:
         """`ordinal` distinguishes this contract's types from those of others in the document."""
+        self.registry = registry
         self.rules = FieldRules(registry)
         self.components: dict[str, Schema] = {}
         self._ordinal = ordinal

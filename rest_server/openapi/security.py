@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import grpc
 
-from rest_server.contracts.access import Access
+from rest_server.contracts.access import AccessOptions
 from rest_server.contracts.http_rules import HttpRule
 from rest_server.headers import JSON
 from rest_server.openapi.error_samples import code_sample
@@ -61,10 +61,25 @@ def _content(error_schema: Schema, code: grpc.StatusCode) -> Schema:
     return {JSON: {"schema": error_schema, "example": code_sample(code)}}
 
 
-def secured(operation: Schema, rule: HttpRule, access: Access | None) -> Schema:
+def of_unknown_access(operation: Schema) -> Schema:
+    """Return an operation for which the contract does not say what callers need, although it does for others.
+
+    A service can decide it for a contract that is not its own. So a token is sent if the client has one.
+    """
+    answers = {
+        "401": {"$ref": "#/components/responses/Unauthenticated"},
+        "403": {"$ref": "#/components/responses/PermissionDenied"},
+    }
+    responses = dict(sorted({**answers, **operation["responses"]}.items()))
+    description = "\n\n".join([operation["description"], "May need a token, if the service checks tokens."])
+    return {**operation, "security": [{}, {SCHEME: []}], "description": description, "responses": responses}
+
+
+def secured(operation: Schema, rule: HttpRule, options: AccessOptions) -> Schema:
     """Return the operation of a rule with what callers need for it."""
+    access = options.of(rule.method)
     if access is None:
-        return operation
+        return of_unknown_access(operation) if options.is_there else operation
     needed: Schema = {SCHEME: []}
     made = {**operation, "security": [{}, needed] if access.is_open else [needed], ROLE: access.role}
     answers = {"401": {"$ref": "#/components/responses/Unauthenticated"}}

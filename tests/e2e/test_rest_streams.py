@@ -128,7 +128,7 @@ def test_a_raw_answer_is_as_it_is(served: ServedRules, path: str) -> None:
     answer = served.ask(f"GET {path}?raw.content_type=text/html&raw.data=PGI%2B/zwvYj4%3D")
     assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "text/html", b"<b>\xff</b>")
     # A browser that opens it runs no script of it as a page of this server.
-    assert answer.headers["Content-Security-Policy"] == "sandbox"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
 def test_a_type_of_raw_content_that_no_header_can_have_is_replaced(served: ServedRules) -> None:

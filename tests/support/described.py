@@ -24,7 +24,10 @@ from rest_server.contracts.reflection import Description
 TRANSCODING = Path(__file__).parent / "transcoding"
 """Where messages.proto is, whose messages have a field of every kind."""
 
-_PACKAGES = {"frontend": ("library.frontend.v1", "library.access.v1"), "admin": ("library.admin.v1", "library.sync.v1")}
+_PACKAGES = {
+    "frontend": ("library.frontend.v1", "library.access.v1"),
+    "admin": ("library.admin.v1", "library.sync.v1", "google.longrunning"),
+}
 """The packages whose services each server has."""
 
 

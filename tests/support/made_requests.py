@@ -120,7 +120,7 @@ def refused_body(rule: HttpRule, body: bytes) -> str:
 def assert_can_be_returned(refusal: Refusal) -> None:
     _, body = refusal_answer(refusal, "some-request")
     assert json.loads(body)["error"]["message"] == str(refusal)
-    assert len(body) < 10_000
+    assert len(body) < 24_000
 
 
 def nested(depth: int, inside: str = "") -> str:

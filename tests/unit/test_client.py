@@ -251,6 +251,8 @@ def test_all_methods_but_those_that_change_something_without_an_id_are_sent_agai
     for method in METHODS:
         reads = all(verb(rule) == "get" for rule in rules(method))
         assert bool(retries.READING.match(method.rpartition("/")[2])) == reads, method
+    operations = ("GetOperation", "ListOperations", "WaitOperation", "CancelOperation", "DeleteOperation")
+    assert [name for name in operations if retries.READING.match(name)] == list(operations[:3])
     for method, described in CHANGING_METHODS.items():
         has_id = "request_id" in described.input_type.fields_by_name
         assert has_id == (method not in WITHOUT_REQUEST_ID), method

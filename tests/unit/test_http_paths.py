@@ -9,7 +9,12 @@ import pytest
 from google.api.annotations_pb2 import http
 from google.api.http_pb2 import HttpRule
 from google.api.visibility_pb2 import api_visibility
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorSet,
+    MethodDescriptorProto,
+)
 
 from library_domain.contract import contract_descriptors
 
@@ -17,17 +22,19 @@ FILES = FileDescriptorSet.FromString(contract_descriptors()).file
 SERVICES = {f"{file.package}.{service.name}": service for file in FILES for service in file.service}
 INTERNAL = {"library.sync.v1.SyncService"}
 """Called by one service of the other, and not by clients."""
+OPERATIONS = "google.longrunning.Operations"
+"""Its contract, and so its paths, are Google's."""
 METHODS = {
     f"{name}/{method.name}": method
     for name, service in SERVICES.items()
-    if name not in INTERNAL
+    if name not in (*INTERNAL, OPERATIONS)
     for method in service.method
 }
 MESSAGES = {f".{file.package}.{message.name}": message for file in FILES for message in file.message_type}
 
 # How a method's name begins, and what it does by that: what reads changes nothing, and may be asked again.
 VERBS = {
-    **dict.fromkeys(("Get", "List", "Lookup", "Explain", "Export", "Who"), "get"),
+    **dict.fromkeys(("Get", "List", "Search", "Lookup", "Explain", "Export", "Who"), "get"),
     "Update": "patch",
     **dict.fromkeys(("Remove", "Delete"), "delete"),
 }
@@ -44,10 +51,17 @@ MADE_WITH_SECRETS = {
 """Their answers have secrets that no other method returns, so the request is not the resource that is made."""
 
 
+FILE = ".google.api.HttpBody"
+
+
 def rules(method: str) -> list[HttpRule]:
     """A method's rule, and the further ones that come with it."""
+    return rules_of(METHODS[method])
+
+
+def rules_of(method: MethodDescriptorProto) -> list[HttpRule]:
     # Its stub does not name which message the extension extends.
-    rule: HttpRule = METHODS[method].options.Extensions[http]  # type: ignore[index]
+    rule: HttpRule = method.options.Extensions[http]  # type: ignore[index]
     return [rule, *rule.additional_bindings]
 
 
@@ -101,7 +115,8 @@ def test_a_method_has_a_path_of_its_version(method: str) -> None:
 
 def test_no_two_rules_are_for_the_same_calls() -> None:
     # Both services may be behind one gateway. Paths that differ only in the names of variables are the same path.
-    calls = Counter((verb(rule), re.sub(r"{[^}]*}", "{}", path(rule))) for method in METHODS for rule in rules(method))
+    every = [rule for method in (*METHODS.values(), *SERVICES[OPERATIONS].method) for rule in rules_of(method)]
+    calls = Counter((verb(rule), re.sub(r"{[^}=]*=?([^}]*)}", r"{\1}", path(rule))) for rule in every if verb(rule))
     assert [call for call, count in calls.items() if count > 1] == []
 
 
@@ -116,6 +131,11 @@ def test_the_body_is_what_is_written_and_what_reads_or_removes_has_none(method: 
         if verb(rule) == "patch" or (first_word(method) == "Create" and method not in MADE_WITH_SECRETS):
             # The rest of the request, such as the update mask, are parameters (AIP-133, 134).
             assert field(request(method), rule.body).type_name == METHODS[method].output_type
+        elif rule.body not in ("", "*"):
+            # A file comes as it is; the same call has a path for messages in JSON.
+            assert field(request(method), rule.body).type_name == FILE
+            assert METHODS[method].client_streaming
+            assert rules(method)[0].body == "*"
         else:
             assert rule.body == ("*" if verb(rule) == "post" else "")
 
@@ -141,3 +161,23 @@ def test_what_is_done_otherwise_than_by_making_something_is_named_after_a_colon(
     for rule in rules(method):
         if verb(rule) == "post":
             assert (":" in path(rule)) == (first_word(method) not in CREATES)
+
+
+def test_the_paths_of_operations_are_those_of_google() -> None:
+    found = {
+        method.name: [f"{verb(rule)} {path(rule)}" for rule in rules_of(method)]
+        for method in SERVICES[OPERATIONS].method
+    }
+    assert found == {
+        "ListOperations": ["get /v1/{name=operations}"],
+        "GetOperation": ["get /v1/{name=operations/**}"],
+        "DeleteOperation": ["delete /v1/{name=operations/**}"],
+        "CancelOperation": ["post /v1/{name=operations/**}:cancel"],
+        # Without a rule, it has the path of its full name.
+        "WaitOperation": [" "],
+    }
+
+
+def test_what_returns_a_file_is_read() -> None:
+    returning = {name: [verb(rule) for rule in rules(name)] for name in METHODS if METHODS[name].output_type == FILE}
+    assert returning == {"library.admin.v1.CatalogService/GetCover": ["get"]}

@@ -263,7 +263,26 @@ def test_errors_have_types_down_to_the_reason() -> None:
 def test_raw_bodies_are_of_any_type() -> None:
     made = operation(method('post: "/v1/{name}" body: "raw"', "T.Everything", "google.api.HttpBody"))
 
-    assert made["requestBody"]["content"] == made["responses"]["200"]["content"] == {"*/*": {}}
+    file = {"schema": {"type": "string", "format": "binary"}}
+    assert made["requestBody"]["content"] == {"application/octet-stream": file, "*/*": file}
+    assert made["responses"]["200"]["content"] == {"application/octet-stream": file, "*/*": file}
+
+
+def test_a_file_of_a_stream_has_the_other_fields_in_its_query() -> None:
+    made = operation(method('post: "/v1/files:upload" body: "raw"', "stream T.Everything"))
+
+    assert list(made["requestBody"]["content"]) == ["application/octet-stream", "*/*"]
+    assert {"text", "sub.subfield", "colour"} <= set(names(made, "query"))
+    assert not any(name.startswith("raw") for name in names(made, "query"))
+
+
+@pytest.mark.parametrize("answer", ['get: "/v1"', 'get: "/v1" response_body: "raw"'])
+def test_a_file_that_is_read_has_an_etag(answer: str) -> None:
+    returned = "T.Everything" if "response_body" in answer else "google.api.HttpBody"
+    made = operation(method(answer, "T.Message", returned))
+
+    assert made["responses"]["200"]["headers"]["ETag"] == {"$ref": "#/components/headers/ETag"}
+    assert "304" in made["responses"]
 
 
 def test_a_request_id_can_be_a_header() -> None:
@@ -283,3 +302,27 @@ def test_what_has_an_etag_is_asked_for_again_only_when_it_has_changed() -> None:
     assert set(read["responses"]) == {"200", "304", "400", "default"}
     assert "ETag" in read["responses"]["200"]["headers"]
     assert set(written["responses"]) == {"200", "400", "default"}
+
+
+def test_an_operation_has_the_schemas_of_what_it_contains() -> None:
+    made = of(*library_contracts())
+
+    answer = made["paths"]["/admin/v1/imports:upload"]["post"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Operation"}
+    assert answer["x-operation-metadata"] == {"$ref": "#/components/schemas/ImportProgress"}
+    assert answer["x-operation-response"] == {"$ref": "#/components/schemas/ImportSummary"}
+    assert {"recordCount", "addedCount"} <= set(made["components"]["schemas"]["ImportSummary"]["properties"])
+
+
+def test_types_of_the_contract_keep_their_names_before_those_of_google() -> None:
+    schemas = of(*library_contracts())["components"]["schemas"]
+
+    assert "titleCount" in schemas["Status"]["properties"]
+    assert schemas["RpcStatus"]["required"] == ["code", "message", "details"]
+
+
+def test_references_in_comments_are_names() -> None:
+    cancel = of(*library_contracts())["paths"]["/v1/operations/{operations}:cancel"]["post"]
+
+    assert "an `Operation.error` value" in cancel["description"]
+    assert "][" not in cancel["description"]

@@ -321,7 +321,8 @@ def test_each_sample_matches_its_schema(target: str) -> None:
     for item in made["paths"].values():
         for operation in item.values():
             for part in (operation.get("requestBody"), operation["responses"]["200"]):
-                assert part is None or all("example" in one for one in part["content"].values()), operation
+                contents = part["content"].values() if part else ()
+                assert all("example" in one or one["schema"].get("format") == "binary" for one in contents), operation
             assert all("example" in one for one in operation.get("parameters", []) if one.get("in") == "path")
 
 
@@ -336,9 +337,12 @@ def test_samples_of_the_library_can_be_sent_again_and_again() -> None:
             headers = [one for one in operation.get("parameters", []) if one.get("in") == "header"]
             assert not [one for one in headers if "example" in one]
             for body in operation.get("requestBody", {}).get("content", {}).values():
+                if body["schema"].get("format") == "binary":
+                    continue
                 sample = json.dumps(body["example"])
                 assert "requestId" not in sample
-                assert "isbn" not in sample  # which one book has at most
+                # Which one book has at most; a book that is in the catalogue can be imported again.
+                assert "isbn" not in sample or operation["x-grpc-method"].endswith("/ImportExternalBook")
                 assert verb != "patch" or 0 < len(body["example"]) <= 2
             for mask in (one for one in operation.get("parameters", []) if one.get("name") == "updateMask"):
                 assert mask["example"] == ",".join(operation["requestBody"]["content"]["application/json"]["example"])

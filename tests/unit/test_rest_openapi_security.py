@@ -60,8 +60,6 @@ def test_fields_that_name_what_is_the_callers_own_are_named() -> None:
 @pytest.mark.parametrize(
     ("option", "defined"),
     [
-        ("", DEFINED),
-        ("option (access) = {};", DEFINED),
         ('option (access) = "COOK";', "extend google.protobuf.MethodOptions { string access = 50500; }"),
         (
             'option (access) = { role: "COOK" };',
@@ -72,7 +70,7 @@ def test_fields_that_name_what_is_the_callers_own_are_named() -> None:
             DEFINED.replace("Needs access", "Needs allowed"),
         ),
     ],
-    ids=["no option", "no role", "text", "a role that is text", "another name"],
+    ids=["text", "a role that is text", "another name"],
 )
 def test_without_a_role_nothing_is_described(option: str, defined: str) -> None:
     if "descriptor.proto" not in defined:
@@ -81,6 +79,16 @@ def test_without_a_role_nothing_is_described(option: str, defined: str) -> None:
 
     assert not {"security", "x-required-role", "x-own-fields"} & set(do)
     assert list(do["responses"]) == ["200", "400", "default"]
+
+
+@pytest.mark.parametrize("option", ["", "option (access) = {};"], ids=["no option", "no role"])
+def test_a_method_without_a_role_in_a_contract_with_roles_may_need_a_token(option: str) -> None:
+    do = needing(option, DEFINED)["paths"]["/v1"]["post"]
+
+    assert not {"x-required-role", "x-own-fields"} & set(do)
+    assert do["security"] == [{}, {"Token": []}]
+    assert list(do["responses"]) == ["200", "400", "401", "403", "default"]
+    assert do["description"].endswith("May need a token, if the service checks tokens.")
 
 
 @pytest.mark.parametrize("own", ["string own = 2;", "repeated string own = 2;", "repeated Whose own = 2;"])
@@ -97,7 +105,8 @@ def test_what_own_is_in_another_contract_does_no_harm(own: str) -> None:
 def test_the_library_describes_what_each_method_needs() -> None:
     made = of(*library_contracts())
 
-    operations = [operation for item in made["paths"].values() for operation in item.values()]
+    every = [operation for item in made["paths"].values() for operation in item.values()]
+    operations = [operation for operation in every if not operation["x-grpc-method"].startswith("google.")]
     for operation in operations:
         method = Default().FindMethodByName(operation["x-grpc-method"].replace("/", "."))
         access = method.GetOptions().Extensions[access_pb2.access]
@@ -105,4 +114,6 @@ def test_the_library_describes_what_each_method_needs() -> None:
         assert operation["x-required-role"] == role
         assert ({} in operation["security"]) is (role == "GUEST")
         assert len(operation.get("x-own-fields", [])) == len(access.own)
+    of_google = [operation for operation in every if operation not in operations]
+    assert [operation["security"] for operation in of_google] == [[{}, {"Token": []}]] * 5
     assert {operation["x-required-role"] for operation in operations} >= {"GUEST", "PATRON", "LIBRARIAN"}

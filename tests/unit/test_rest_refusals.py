@@ -56,3 +56,12 @@ def test_a_long_list_with_problems_leaves_room_for_those_of_other_fields() -> No
     in_list = [(f"tags[{number}]", "must be a string") for number in range(FieldsInvalid.MOST_PROBLEMS + 10)]
     refusal = FieldsInvalid(*in_list, ("page_size", "must be a whole number"))
     assert refusal.problems == [*in_list[: FieldsInvalid.MOST_PROBLEMS - 1], ("page_size", "must be a whole number")]
+
+
+@pytest.mark.parametrize("word", ["IMPORT_FORMAT", "ä", "🙂" * 5])
+def test_a_long_problem_ends_with_a_whole_word(word: str) -> None:
+    ((_, kept),) = FieldsInvalid(("format", f"must be one of {', '.join([word] * 100)}")).problems
+    assert len(kept.encode()) <= 300
+    *words, more = kept.removeprefix("must be one of ").split(" ")
+    assert (set(words), more) == ({f"{word},"}, "…")
+    assert len(str(FieldsInvalid(("a", "x" * 2_000)))) <= 800

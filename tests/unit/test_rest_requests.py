@@ -16,6 +16,7 @@ from rest_server.contracts.http_rules import HttpRule, message_of
 from rest_server.errors import FieldsInvalid, IdempotencyKeyUnusable, Refusal
 from rest_server.guards.json_bodies import MOST_NESTING, json_of
 from rest_server.requests import NO_BODY, serialized_request
+from tests.support.described import contract
 from tests.support.made_requests import (
     COUNTED,
     FIND,
@@ -299,3 +300,22 @@ def test_a_uuid_as_a_key_is_the_same_in_either_case() -> None:
 def test_a_key_that_a_method_cannot_use_is_refused(rule: HttpRule, problem: str, key: str) -> None:
     with pytest.raises(IdempotencyKeyUnusable, match=problem):
         serialized_request(rule, TEST, ["send", "a"], [], NO_BODY, key)
+
+
+@pytest.mark.parametrize(("count", "others"), [(7, ""), (40, " and 33 others")])
+def test_the_names_of_an_enum_are_whole(count: int, others: str) -> None:
+    names = [f"IMPORT_FORMAT_NUMBER_NAMED_{number:02}" for number in range(count)]
+    values = " ".join(f"{name} = {number};" for number, name in enumerate(names))
+    text = """
+        syntax = "proto3";
+        package p;
+        import "google/api/annotations.proto";
+        message Request { Kind kind = 1; }
+        enum Kind { VALUES }
+        service Served { rpc Do(Request) returns (Request) { option (google.api.http) = { get: "/v1/kinds" }; } }
+    """
+    of_kinds = contract(text.replace("VALUES", values), "Served")
+    listed = ", ".join(names[:7])
+    assert refused(of_kinds.rules[0], query=b"kind=NOTHING", contract=of_kinds) == {
+        "kind": f"must be one of {listed}{others}"
+    }

@@ -839,7 +839,7 @@ class SourceRun(_message.Message):
     added_count: _builtins.int
     """How many books it added."""
     updated_count: _builtins.int
-    """How many books it filled or gave a cover."""
+    """How many books it filled, or added a cover to."""
     already_there_count: _builtins.int
     """How many were in the catalogue already, unchanged."""
     refused_count: _builtins.int
