@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from admin_server.sources.answers import Answers
 from admin_server.sources.asking import Asker, Outside
-from admin_server.sources.failures import FetchFailed
 from admin_server.sources.fetching import Fetched, Fetcher
 from admin_server.sources.google_books import GoogleBooks
 from admin_server.sources.open_library import OpenLibrary
@@ -67,12 +66,12 @@ class Catalogue:
 class Catalogues:
     """All sources, in the order in which they are asked."""
 
-    def __init__(self, store: Store, settings: SourceSettings, clock: Clock, outside: Outside | None = None) -> None:
-        """Take the admin's store and the settings. `outside` is for tests."""
+    def __init__(self, store: Store, settings: SourceSettings, clock: Clock) -> None:
+        """Take the admin's store and the settings."""
         self.settings = settings
         self.pace = Pace(store, clock)
         fetcher = Fetcher(user_agent(settings.contact), _configured(settings), settings.allow_private, clock)
-        self._outside = outside or Outside(fetcher, self.pace, Answers(store, clock), clock)
+        self.outside = Outside(fetcher, self.pace, Answers(store, clock), clock)
         self._places = threading.BoundedSemaphore(MOST_LOOK_UPS)
         self._interval = int(SECOND / settings.requests_per_second)
         key, key_problem = _key(settings.google_books_key_file)
@@ -104,7 +103,7 @@ class Catalogues:
     def asker(self, catalogue: Catalogue, seconds: float) -> Asker:
         """Return what asks a source, for so many seconds at most."""
         headers = self._headers.get(catalogue.source.name, {})
-        return Asker(self._outside, catalogue.paced, catalogue.address, time.monotonic() + seconds, headers)
+        return Asker(self.outside, catalogue.paced, catalogue.address, time.monotonic() + seconds, headers)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -123,9 +122,7 @@ class Catalogues:
         # A pause of one host is not for others, and a name of a table's row is limited.
         paced = same or Paced(f"host {host}"[:100], host, self._interval)
         deadline = time.monotonic() + seconds
-        return self._outside.fetch(
-            paced, address, most_bytes=most_bytes, content_types=PICTURE_TYPES, deadline=deadline
-        )
+        return self.outside.fetch(paced, address, most_bytes=most_bytes, content_types=PICTURE_TYPES, deadline=deadline)
 
     def present_problem(self, catalogue: Catalogue) -> str:
         """Return what is missing, or why the source is not asked at present; empty if it can be asked."""
@@ -180,8 +177,3 @@ def _key(file: Path | None) -> tuple[str, str]:
     if not key or len(key) > MOST_KEY_BYTES or not key.isprintable() or " " in key:
         return "", f"{file} does not have a key in it"
     return key, ""
-
-
-def time_of(failure: FetchFailed) -> int:
-    """Return when a source may be asked again, in microseconds since 1970; 0 if that is not known."""
-    return failure.retry_time or 0
