@@ -11,6 +11,8 @@ import click
 from admin_server import app
 from admin_server.access.roles import grant_role_on_machine
 from admin_server.settings import Settings
+from admin_server.sources.catalogues import SourceSettings
+from admin_server.sources.options import source_options
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.pairing import accept_frontend
 from admin_server.sync.repair import find_damage, frontend_id, repair
@@ -40,11 +42,12 @@ def commands() -> None:
 
 @commands.command()
 @store_server_settings(PREFIX, listen="127.0.0.1:50052", database_url=DATABASE_URL)
-def serve(server: ServerSettings) -> None:
+@source_options(PREFIX)
+def serve(server: ServerSettings, sources: SourceSettings) -> None:
     """Migrate the store and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
-    app.run(Settings(server))
+    app.run(Settings(server, sources=sources))
 
 
 @commands.command(name="migrate")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from admin_server.intake.imports import ImportLimits
 from admin_server.reports.borrower_pages import BorrowerPageLimits
+from admin_server.sources.catalogues import SourceSettings
 from service_kit.store_settings import ServerSettings
 
 
@@ -16,3 +17,4 @@ class Settings:
     server: ServerSettings
     imports: ImportLimits = field(default_factory=ImportLimits)
     borrower_pages: BorrowerPageLimits = field(default_factory=BorrowerPageLimits)
+    sources: SourceSettings = field(default_factory=SourceSettings)

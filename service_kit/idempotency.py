@@ -118,6 +118,22 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
     return answer
 
 
+def earlier_answer(store: Store, request: Any, answer_type: type[Answer]) -> Answer | None:
+    """Return the answer to an earlier call with the request's id; None if there is none.
+
+    For work that is prepared outside of the transaction, which a retry need not do again. Raises `RequestIdReused`.
+    """
+    if not request.request_id:
+        return None
+    method = request.DESCRIPTOR.full_name.removesuffix("Request")
+    with store.reading():
+        first = _first_answer(request.request_id, method, request_digest(request))
+    if first is None:
+        return None
+    skip_record()
+    return answer_type.FromString(first)
+
+
 class _AnsweredMeanwhile(Exception):
     """A call with the same request id was committed while this one ran."""
 

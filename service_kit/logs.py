@@ -38,6 +38,9 @@ def set_up_logs(level: str = "info", *, as_json: bool | None = None) -> None:
     logging.root.setLevel(level.upper())
     # It logs each run of a job twice; the job itself logs what it did.
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    # They log each request with its address.
+    for name in ("httpcore", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # It logs statements with their values: names and addresses of people.
     logging.getLogger("peewee").setLevel(logging.INFO)
 

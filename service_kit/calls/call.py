@@ -11,15 +11,12 @@ import grpc
 from grpc import _server
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+from service_kit.calls.current import WAIT_SECONDS
 from service_kit.errors import ServiceError, rich_status
 from service_kit.ids import REQUEST_ID_HEADER, request_id_in
 
 if TYPE_CHECKING:
     from service_kit.calls.register import Register
-
-WAIT_SECONDS = 10.0
-"""The longest that a call waits for a thread and for the store's writer lock together before it is refused. A call
-whose own deadline is earlier is given up at that deadline."""
 
 _UNUSED = b""
 

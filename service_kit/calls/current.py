@@ -38,6 +38,18 @@ def check_wanted() -> None:
         raise CallCancelled
 
 
+WAIT_SECONDS = 10.0
+"""The longest that a call waits for a thread and for the store's writer lock together before it is refused. A call
+whose own deadline is earlier is given up at that deadline."""
+
+
+def wait_on() -> None:
+    """Let the call of this thread wait for its turn from now on: it has waited for something other than a turn."""
+    call = CURRENT_CALL.get()
+    if call is not None:
+        call.give_up_at = time.monotonic() + WAIT_SECONDS
+
+
 def seconds_to_wait() -> float:
     """Return how long this thread may still wait for its turn: 0.0 or more, or -1.0 for no limit."""
     call = CURRENT_CALL.get()

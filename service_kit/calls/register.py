@@ -21,11 +21,11 @@ from service_kit.calls.call import (
     RUNNING,
     SENDING,
     WAIT_FOR_CLIENT,
-    WAIT_SECONDS,
     WAITING,
     Call,
     Stage,
 )
+from service_kit.calls.current import WAIT_SECONDS
 from service_kit.errors import CallIdle, ServerBusy, ServiceError
 
 CLIENT_SECONDS = 30.0

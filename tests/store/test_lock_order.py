@@ -44,6 +44,7 @@ RULES: dict[ServerName, Rules] = {
         MODELS["admin"].LOCK_ORDER,
         MODELS["admin"].GUARDED_TABLES,
         new_rows={"book": "counter", "audit_entry": "", "audit_object": ""},
+        alone=frozenset({"external_source", "external_answer"}),
         many_rows="frontend",
     ),
     "frontend": Rules(

@@ -11,6 +11,7 @@ from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
 from admin_server.store.models.loans import Loan
 from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
+from admin_server.store.models.sources import ExternalAnswer, ExternalBook, ExternalSource
 from admin_server.store.models.sync import Epoch, Frontend
 from admin_server.store.models.users import NOT_CLOSED, User
 from library_domain.stores import store_schema
@@ -44,6 +45,9 @@ __all__ = [
     "Calendar",
     "CirculationRule",
     "Epoch",
+    "ExternalAnswer",
+    "ExternalBook",
+    "ExternalSource",
     "Frontend",
     "HistoryEntry",
     "ImportBook",
@@ -83,6 +87,7 @@ GUARDED_TABLES = {
     "vocabulary": "counter",
     "import_row": "import_run",
     "import_book": "import_run",
+    "external_book": "counter",
 }
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked.
 
@@ -111,6 +116,9 @@ MODELS = [
     ImportRun,
     ImportRow,
     ImportBook,
+    ExternalSource,
+    ExternalAnswer,
+    ExternalBook,
     VocabularyWord,
     AnsweredRequest,
 ]
