@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from admin_server.store.models.access import IS_VALID_TOKEN, ApiToken, AuditEntry, AuditObject, SigningKey, StaffRole
-from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
+from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book, Cover
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
@@ -44,6 +44,7 @@ __all__ = [
     "Branch",
     "Calendar",
     "CirculationRule",
+    "Cover",
     "Epoch",
     "ExternalAnswer",
     "ExternalBook",
@@ -73,6 +74,7 @@ The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the orde
 
 GUARDED_TABLES = {
     "item": "book",
+    "cover": "book",
     "user_account": "frontend",
     "loan": "frontend",
     "history": "frontend",
@@ -98,6 +100,7 @@ same is true of a new item or barcode. Items of a book are written only while it
 MODELS = [
     Counter,
     Book,
+    Cover,
     Item,
     User,
     Loan,

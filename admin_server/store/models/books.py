@@ -52,10 +52,26 @@ class Book(FeedColumns):
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has pushed
     # Items that are in service or on loan: minus `on_loan`, those that can be lent now.
     lendable_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
+    # The first digits of the digest of its stored picture; empty without one. It is part of the path of the cover.
+    cover_digest = peewee.CharField(8, default="", constraints=[peewee.Default("''")])
 
     class Meta:
         table_name = "book"
         indexes = ((("state", "key"), False),)
+
+
+class Cover(peewee.Model):
+    """The picture of a book's cover, checked and encoded again. It is deleted when its book is removed."""
+
+    book = peewee.BigIntegerField(primary_key=True)  # the book's key
+    content_type = peewee.TextField()
+    picture = peewee.BlobField()
+    digest = peewee.CharField(64)  # of the picture: SHA-256
+    address = peewee.TextField()  # where it was fetched
+    create_time = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "cover"
 
 
 # An ISBN belongs to one book of the catalogue. Another book can have the ISBN of a removed one.
