@@ -13,7 +13,7 @@ from admin_server.books.messages import book_message, etag
 from admin_server.books.writing import locked_book, save_book
 from admin_server.covers.pictures import Picture
 from admin_server.intake import runs
-from admin_server.store.models import Book, Cover
+from admin_server.store.models import IN_CATALOGUE, Book, Cover
 from library.admin.v1.catalog_service_pb2 import ImportOptions
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library_domain.errors import BookNotFound
@@ -52,6 +52,16 @@ class Stored(Enum):
 def has_cover(row: Book) -> bool:
     """Return whether a book has a picture, or the address of one."""
     return bool(row.cover_digest or row.cover_uri)
+
+
+def lacks_cover(store: Store, book_id: str) -> bool:
+    """Return whether a book of the catalogue has neither a picture nor the address of one."""
+    with store.reading():
+        return bool(
+            Book.select(Book.key)
+            .where(Book.id == book_id, IN_CATALOGUE, Book.cover_digest == "", Book.cover_uri == "")
+            .exists()
+        )
 
 
 def store_cover(
