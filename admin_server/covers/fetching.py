@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import peewee
 from playhouse.pool import MaxConnectionsExceeded
 
-from admin_server.covers.pictures import CONTENT_TYPES, MOST_BYTES, Picture, PictureRefused, checked_cover
+from admin_server.covers.pictures import MOST_BYTES, Picture, PictureRefused, checked_cover
 from admin_server.covers.storing import Stored, lacks_cover, store_cover
-from admin_server.sources.fetching import Fetcher, FetchFailed
+from admin_server.sources.fetching import Fetched, FetchFailed
 from library.admin.v1.catalog_service_pb2 import ImportOptions
 from service_kit.clock import Clock
 from service_kit.errors import ServiceError
 from service_kit.logs import logger
 from service_kit.store import Store
 
-ACCEPTED = (*CONTENT_TYPES.values(), "application/octet-stream")
-"""Content types of an answer with a picture. The format is that of the bytes all the same."""
-
 SECONDS = 20.0
 """How long one picture may take."""
 
 log = logger(__name__)
+
+
+class PictureFetcher(Protocol):
+    """Fetches from servers outside, such as `admin_server.sources.catalogues.Catalogues`."""
+
+    def picture(self, address: str, *, most_bytes: int, seconds: float) -> Fetched:
+        """Fetch a picture, at the pace of its host. Raises `FetchFailed`."""
 
 
 class CoverOutcome(NamedTuple):
@@ -35,7 +38,12 @@ class CoverOutcome(NamedTuple):
 
 
 def fetch_cover(
-    store: Store, fetcher: Fetcher, book_id: str, address: str, clock: Clock, options: ImportOptions | None = None
+    store: Store,
+    fetcher: PictureFetcher,
+    book_id: str,
+    address: str,
+    clock: Clock,
+    options: ImportOptions | None = None,
 ) -> CoverOutcome:
     """Fetch a picture and store it with a book that has none; raise no error, so that no import fails because of it.
 
@@ -63,13 +71,12 @@ def fetch_cover(
         return CoverOutcome(False, "the cover was not stored; the log of this server has more")
 
 
-def fetched_picture(fetcher: Fetcher, address: str) -> Picture | None:
+def fetched_picture(fetcher: PictureFetcher, address: str) -> Picture | None:
     """Return the checked picture at an address; None if the source has none.
 
     Raises `FetchFailed` and `PictureRefused`.
     """
-    fetched = fetcher.get(address, most_bytes=MOST_BYTES, content_types=ACCEPTED, deadline=time.monotonic() + SECONDS)
-    return checked_cover(fetched.body)
+    return checked_cover(fetcher.picture(address, most_bytes=MOST_BYTES, seconds=SECONDS).body)
 
 
 def cover_problem(error: FetchFailed | PictureRefused) -> str:

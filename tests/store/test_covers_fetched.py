@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from admin_server.covers.fetching import CoverOutcome, fetch_cover
-from admin_server.sources.fetching import Fetcher
+from admin_server.sources.catalogues import Catalogues, SourceSettings
 from admin_server.store.models import Book, Cover
 from service_kit.store import Store
 from tests.support.admin import Admin
@@ -36,12 +36,19 @@ def source() -> Iterator[SourceServer]:
 
 
 @pytest.fixture
-def fetcher(source: SourceServer) -> Fetcher:
-    return Fetcher("tests", configured={source.host_and_port}, allow_private=True)
+def catalogues(admin: Admin, source: SourceServer) -> Catalogues:
+    settings = SourceSettings(
+        open_library_address=source.address,
+        open_library_covers_address=source.address,
+        google_books_address=source.address,
+        requests_per_second=10_000,
+        allow_private=True,
+    )
+    return Catalogues(admin.store, settings, admin.clock)
 
 
-def fetched(admin: Admin, fetcher: Fetcher, source: SourceServer, book_id: str) -> CoverOutcome:
-    return fetch_cover(admin.store, fetcher, book_id, f"{source.address}{PATH}", admin.clock)
+def fetched(admin: Admin, catalogues: Catalogues, source: SourceServer, book_id: str) -> CoverOutcome:
+    return fetch_cover(admin.store, catalogues, book_id, f"{source.address}{PATH}", admin.clock)
 
 
 def covers(store: Store) -> int:
@@ -49,13 +56,13 @@ def covers(store: Store) -> int:
         return Cover.select().count()
 
 
-def test_a_picture_is_fetched_once_and_stored(admin: Admin, fetcher: Fetcher, source: SourceServer) -> None:
+def test_a_picture_is_fetched_once_and_stored(admin: Admin, catalogues: Catalogues, source: SourceServer) -> None:
     book = admin.add("Neuromancer")
     source.on(PATH, redirect("/elsewhere.jpg"))
     source.on("/elsewhere.jpg", answer(200, picture("PNG"), JPEG))
-    assert fetched(admin, fetcher, source, book.id) == CoverOutcome(True)
+    assert fetched(admin, catalogues, source, book.id) == CoverOutcome(True)
     assert admin.get(book.id).cover_path
-    assert fetched(admin, fetcher, source, book.id) == CoverOutcome(False)
+    assert fetched(admin, catalogues, source, book.id) == CoverOutcome(False)
     assert len(source.asked(PATH)) == 1
     with admin.store.reading():
         [row] = Cover.select()
@@ -80,27 +87,31 @@ ANSWERS: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_nothing_is_stored_of_a_bad_answer(admin: Admin, fetcher: Fetcher, source: SourceServer, name: str) -> None:
+def test_nothing_is_stored_of_a_bad_answer(
+    admin: Admin, catalogues: Catalogues, source: SourceServer, name: str
+) -> None:
     book = admin.add("Neuromancer")
     source.on(PATH, ANSWERS[name])
-    outcome = fetched(admin, fetcher, source, book.id)
+    outcome = fetched(admin, catalogues, source, book.id)
     assert not outcome.is_stored
     assert outcome.problem.startswith("the cover was not ")
     assert admin.get(book.id) == book
     assert covers(admin.store) == 0
 
 
-def test_the_blank_of_a_source_is_no_cover_and_no_problem(admin: Admin, fetcher: Fetcher, source: SourceServer) -> None:
+def test_the_blank_of_a_source_is_no_cover_and_no_problem(
+    admin: Admin, catalogues: Catalogues, source: SourceServer
+) -> None:
     book = admin.add("Neuromancer")
     source.on(PATH, answer(200, BLANK, {"Content-Type": "image/gif"}))
-    assert fetched(admin, fetcher, source, book.id) == CoverOutcome(False)
+    assert fetched(admin, catalogues, source, book.id) == CoverOutcome(False)
     assert admin.get(book.id) == book
 
 
 def test_no_private_address_is_asked_unless_it_is_configured(admin: Admin, source: SourceServer) -> None:
     book = admin.add("Neuromancer")
     source.on(PATH, answer(200, picture(), JPEG))
-    outcome = fetched(admin, Fetcher("tests"), source, book.id)
+    outcome = fetched(admin, Catalogues(admin.store, SourceSettings(), admin.clock), source, book.id)
     assert not outcome.is_stored
     assert outcome.problem
     assert source.asked() == []
@@ -108,13 +119,13 @@ def test_no_private_address_is_asked_unless_it_is_configured(admin: Admin, sourc
 
 
 def test_a_store_that_is_away_is_reported_and_fails_no_import(
-    admin: Admin, fetcher: Fetcher, source: SourceServer
+    admin: Admin, catalogues: Catalogues, source: SourceServer
 ) -> None:
     book = admin.add("Neuromancer")
     source.on(PATH, answer(200, picture(), JPEG))
     with admin.store.writing():
         Cover.insert(book=_key(book.id), content_type="", picture=b"", digest="", address="", create_time=0).execute()
-    outcome = fetched(admin, fetcher, source, book.id)  # the row violates the primary key
+    outcome = fetched(admin, catalogues, source, book.id)  # the row violates the primary key
     assert outcome == CoverOutcome(False, "the cover was not stored; the log of this server has more")
     assert admin.get(book.id) == book
 

@@ -10,6 +10,8 @@ from service_kit.columns import BytewiseTextField, FeedColumns
 # With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
 HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index to find several ISBNs
+IS_REMOVED = peewee.SQL(f"state = {BOOK_STATE_REMOVED}")
+HAS_GAPS = peewee.SQL("(description = '' OR (cover_digest = '' AND cover_uri = ''))")
 NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= lendable_copies)")
 
 
@@ -77,6 +79,8 @@ class Cover(peewee.Model):
 # An ISBN belongs to one book of the catalogue. Another book can have the ISBN of a removed one.
 Book.add_index(Book.isbn, unique=True, where=HAS_ISBN & IN_CATALOGUE, name="book_isbn")
 Book.add_index(Book.key, where=NOT_BORROWABLE & IN_CATALOGUE, name="book_not_borrowable")
+Book.add_index(Book.isbn, where=IS_REMOVED & HAS_ISBN, name="book_removed_isbn")
+Book.add_index(Book.key, where=IN_CATALOGUE & HAS_ISBN & HAS_GAPS, name="book_with_gaps")
 Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")
 Book.add_index(Book.category_key, Book.key, name="book_by_category")
 Book.add_index(Book.publisher_key, Book.category_key, Book.key, name="book_by_publisher_category")
