@@ -49,6 +49,7 @@ MODULES = {
     "status": "status.command",
     "health": "health_command",
     "import": "importing.command",
+    "sources": "importing.sources",
     "export": "exporting.command",
     "doctor": "doctor",
     "backup": "backup",

@@ -10,7 +10,7 @@ import peewee
 
 from admin_server.books.entries import ENTRY_COLUMNS
 from admin_server.inventory.copies import add_copies, set_copies, withdraw_all
-from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book
+from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Cover
 from library.v1.book_pb2 import BOOK_STATE_ACTIVE, BOOK_STATE_REMOVED
 from library_domain.errors import BookNotFound, IsbnTaken
 from library_domain.isbn import normalized_isbn13
@@ -33,6 +33,8 @@ UPDATE = Statement(
         **{name: param(name) for name in (*ENTRY_COLUMNS, "state", "update_time", "revision")},
     ).where(Book.id == param("id"))
 )
+FORGET_COVER = Statement(Book.update(cover_digest="").where(Book.id == param("id")))
+DELETE_COVER = Statement(Cover.delete().where(Cover.book == Book.select(Book.key).where(Book.id == param("id"))))
 
 
 def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
@@ -57,7 +59,9 @@ def update_books(
         recounted: The ids of those whose number of copies has changed.
     """
     rows = _write(UPDATE, [{**book, "update_time": now} for book in books])
-    withdraw_all([row["id"] for row in rows if row["state"] == BOOK_STATE_REMOVED], now)
+    removed = [row["id"] for row in rows if row["state"] == BOOK_STATE_REMOVED]
+    withdraw_all(removed, now)
+    delete_covers(removed)
     set_copies({row["id"]: row["total_copies"] for row in rows if row["id"] in recounted}, now)
     return rows
 
@@ -74,9 +78,18 @@ def save_book(row: Book, now: int, *, recounted: bool = True) -> None:
         return
     if row.state == BOOK_STATE_REMOVED:
         withdraw_all([row.id], now)
+        delete_covers([row.id])
+        row.cover_digest = ""
     else:
         set_copies({row.id: row.total_copies}, now)
     row.lendable_copies = Book.select(Book.lendable_copies).where(Book.id == row.id).scalar()
+
+
+def delete_covers(book_ids: Collection[str]) -> None:
+    """Delete the pictures of these books, whose rows this transaction has locked and which take a revision in it."""
+    if book_ids:
+        FORGET_COVER.many({"id": book_id} for book_id in book_ids)
+        DELETE_COVER.many({"id": book_id} for book_id in book_ids)
 
 
 def _write(statement: Statement, books: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import peewee
 
 from admin_server.books.entries import derived_columns
 from admin_server.books.messages import etag
-from admin_server.books.writing import update_books
+from admin_server.books.writing import delete_covers, update_books
 from admin_server.store.models import Book, Frontend, ImportBook, ImportRun, Loan
 from library.admin.v1.catalog_service_pb2 import (
     UNDO_RESULT_CHANGED_SINCE,
@@ -107,6 +107,7 @@ def _undone(store: Store, effects: Sequence[ImportBook], now: int) -> list[UndoO
         if outcome.result in (UNDO_RESULT_REMOVED, UNDO_RESULT_RESTORED):
             done.append(effect)
     update_books(columns, now, recounted)
+    delete_covers([book["id"] for book in columns if "cover_digest" in book])
     if done:
         keys = [effect.book_id for effect in done]
         ImportBook.update(is_undone=1).where(ImportBook.run == effects[0].run, ImportBook.book_id.in_(keys)).execute()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 
 from admin_server.books import catalog, listing
 from admin_server.books.entries import check_update
 from admin_server.books.values import check_values
+from admin_server.covers import storing
 from admin_server.intake import imports, runs, undo
 from library.admin.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from library.v1 import book_pb2
@@ -44,6 +46,9 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     def GetBook(self, request: catalog_service_pb2.GetBookRequest, context: grpc.ServicerContext) -> book_pb2.Book:
         return listing.get_book(self._store, request.id)
+
+    def GetCover(self, request: catalog_service_pb2.GetCoverRequest, context: grpc.ServicerContext) -> HttpBody:
+        return storing.get_cover(self._store, request.book_id)
 
     def ListBooks(
         self, request: catalog_service_pb2.ListBooksRequest, context: grpc.ServicerContext

@@ -40,11 +40,18 @@ class GoogleBooks:
     def search(self, asker: Asker, words: str, most: int) -> list[ExternalRecord]:
         """Return the volumes that are found."""
         query = " ".join(_NO_WORDS.sub(" ", words).split())
-        return self._search(asker, query, most)[:most] if query else []
+        return self._search(asker, query, 0, most)[0] if query else []
+
+    def page(self, asker: Asker, query: str, start: int, most: int) -> tuple[list[ExternalRecord], int]:
+        """Return the volumes from the one with the index `start` on, and how many these are.
+
+        The query is as https://developers.google.com/books/docs/v1/using describes it: `inauthor:gibson`.
+        """
+        return self._search(asker, query, start, most)
 
     def with_isbn(self, asker: Asker, isbn: str) -> ExternalRecord | None:
         """Return the volume with this ISBN-13. Searches return other ones, too."""
-        for record in self._search(asker, f"isbn:{isbn}", _MOST_RESULTS // 4):
+        for record in self._search(asker, f"isbn:{isbn}", 0, _MOST_RESULTS // 4)[0]:
             if isbn in _all_isbns(record.book):
                 # A search shortens descriptions, and leaves some out.
                 return self._with_id(asker, record.external_id, isbn) or record
@@ -57,11 +64,13 @@ class GoogleBooks:
     def _with_id(self, asker: Asker, external_id: str, isbn: str = "") -> ExternalRecord | None:
         return self._record(values.mapping(asker.json(f"{_PATH}/{external_id}")), isbn)
 
-    def _search(self, asker: Asker, query: str, most: int) -> list[ExternalRecord]:
-        results = str(min(most, _MOST_RESULTS))
-        answer = values.mapping(asker.json(_PATH, q=query, maxResults=results, printType="all"))
-        records = (self._record(values.mapping(item)) for item in values.items(answer.get("items")))
-        return [record for record in records if record is not None]
+    def _search(self, asker: Asker, query: str, start: int, most: int) -> tuple[list[ExternalRecord], int]:
+        offset = {"startIndex": str(start)} if start else {}
+        results = min(most, _MOST_RESULTS)
+        answer = asker.json(_PATH, q=query, maxResults=str(results), printType="all", **offset)
+        items = values.items(values.mapping(answer).get("items"))[:results]
+        records = (self._record(values.mapping(item)) for item in items)
+        return [record for record in records if record is not None], len(items)
 
     def _record(self, volume: Mapping[str, Any], isbn: str = "") -> ExternalRecord | None:
         volume_id, described = volume.get("id"), values.mapping(volume.get("volumeInfo"))

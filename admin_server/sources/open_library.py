@@ -52,9 +52,21 @@ class OpenLibrary:
         query = " ".join(_NO_WORDS.sub(" ", words).lower().split())  # AND, OR and NOT are operators
         if not query:
             return []
-        answer = values.mapping(asker.json("/search.json", q=query, fields=_SEARCH_FIELDS, limit=str(most)))
-        records = (self._found(values.mapping(document)) for document in values.items(answer.get("docs"))[:most])
-        return [record for record in records if record is not None]
+        return self._search(asker, query, 0, most)[0]
+
+    def page(self, asker: Asker, query: str, start: int, most: int) -> tuple[list[ExternalRecord], int]:
+        """Return the best editions of the works from the one with the index `start` on, and how many works these are.
+
+        The query is one of Solr, as https://openlibrary.org/search/howto describes it: `subject:gardening`.
+        """
+        return self._search(asker, query, start, most)
+
+    def _search(self, asker: Asker, query: str, start: int, most: int) -> tuple[list[ExternalRecord], int]:
+        offset = {"offset": str(start)} if start else {}
+        answer = asker.json("/search.json", q=query, fields=_SEARCH_FIELDS, limit=str(most), **offset)
+        documents = values.items(values.mapping(answer).get("docs"))[:most]
+        records = (self._found(values.mapping(document)) for document in documents)
+        return [record for record in records if record is not None], len(documents)
 
     def with_isbn(self, asker: Asker, isbn: str) -> ExternalRecord | None:
         """Return the edition with this ISBN-13."""

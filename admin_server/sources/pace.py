@@ -107,13 +107,12 @@ class Pace:
     def _locked_row(self, paced: Paced) -> ExternalSource:
         """Return the row, locked, without what was noted with other settings."""
         find = ExternalSource.select().where(ExternalSource.name == paced.name)
-        row: ExternalSource | None = self._store.locking(find).first()
+        row: ExternalSource | None = self._store.locking(find).get_or_none()
         if row is None:
             first = {"next_request_time": 0, "failures": 0, "pause_end_time": 0, "problem": ""}
             new = ExternalSource.insert(name=paced.name, settings=paced.settings, **first)
             new.on_conflict_ignore().execute()
-            row = self._store.locking(find).first()
-            assert row is not None
+            row = self._store.locking(find.clone()).get()  # a query of peewee keeps its first result
         if row.settings != paced.settings:
             row.settings, row.failures, row.pause_end_time, row.problem = paced.settings, 0, 0, ""
         return row

@@ -42,6 +42,12 @@ class Source(Protocol):
     def search(self, asker: Asker, words: str, most: int) -> list[ExternalRecord]:
         """Return the books that the source finds for some words, at most `most`."""
 
+    def page(self, asker: Asker, query: str, start: int, most: int) -> tuple[list[ExternalRecord], int]:
+        """Return at most `most` results of a query in the source's own language, from the one with this index on.
+
+        Also return how many results these are, those that cannot be records included; 0 after the last.
+        """
+
     def with_isbn(self, asker: Asker, isbn: str) -> ExternalRecord | None:
         """Return the book with this ISBN-13."""
 

@@ -7,7 +7,9 @@ lending continues.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
+
+import grpc
 
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_RECORDED,
@@ -19,6 +21,7 @@ from library.sync.v1.sync_service_pb2 import (
     RecordStatesResponse,
 )
 from service_kit.revisions import GREATEST_BELIEVED
+from service_kit.schedule import shortened
 
 LONGEST_POSITION = 200
 """Characters of a cursor or receipt: the contract takes no longer one back."""
@@ -101,3 +104,13 @@ def check_outcomes(rows: Sequence[Row], answer: RecordStatesResponse, head: int)
 def _is_for(outcome: RecordOutcome, row: Row) -> bool:
     """Return whether an outcome can be that of a row. An admin that does not know the kind cannot read the id."""
     return outcome.id[:MOST_ID] == row.id[:MOST_ID] or (outcome.result == RECORD_RESULT_UNKNOWN_KIND and not outcome.id)
+
+
+def describe(error: Exception) -> str:
+    """Describe an error in one line for all users. The message of a database is only logged: it may contain data."""
+    if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
+        call = cast("grpc.Call", error)
+        return shortened(f"{call.code().name}: {call.details()}")
+    if isinstance(error, AnswerRefused):
+        return str(error)
+    return f"{type(error).__name__}; the log of this server has more"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import grpc
 
 from frontend_server.store.models import IS_DUE, NOTHING_IS_SURE, SyncState, lock_sync_state, sync_state
-from frontend_server.sync.answers import AnswerRefused, check_outcomes, is_position
+from frontend_server.sync.answers import AnswerRefused, check_outcomes, describe, is_position
 from frontend_server.sync.parking import (
     UNKNOWN_KIND,
     UNKNOWN_KIND_REASON,
@@ -24,7 +24,6 @@ from frontend_server.sync.parking import (
 )
 from frontend_server.sync.pushed_kinds import PUSHED_KINDS, Outgoing, PushedKind, outgoing
 from frontend_server.sync.resync import begin_resync, refuses_position
-from frontend_server.sync.schedule import describe
 from frontend_server.sync.trials import REASON_LENGTH, plain
 from library.sync.v1.sync_service_pb2 import (
     RECORD_RESULT_REFUSED,

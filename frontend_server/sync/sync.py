@@ -14,18 +14,18 @@ import grpc
 
 from frontend_server.store.models import own_credentials
 from frontend_server.sync.admin_channel import AdminChannel
-from frontend_server.sync.answers import AnswerRefused
+from frontend_server.sync.answers import AnswerRefused, describe
 from frontend_server.sync.parking import unpark
 from frontend_server.sync.pull import PAGE_SIZE, pull
 from frontend_server.sync.push import BATCH_ROWS, push
 from frontend_server.sync.retry_set_aside import retry_set_aside
-from frontend_server.sync.schedule import Schedule, Task, describe
 from frontend_server.sync.shared_run import SharedRun
 from frontend_server.watched_clock import WatchedClock, newest_time
 from library.sync.v1.sync_service_pb2 import ListCatalogChangesRequest, ListCatalogChangesResponse
 from library_domain.errors import AdminUnavailable, OtherFrontend
 from service_kit.channel import error_info
 from service_kit.errors import NotServing
+from service_kit.schedule import Schedule, Task
 from service_kit.store import Store
 from service_kit.tls import PLAIN_TEXT, ChannelTls
 
@@ -58,6 +58,10 @@ class Health:
     ended_at: float = field(default_factory=time.monotonic)
 
 
+FAILURE = "sync failed"
+"""The event in the log for a job that fails."""
+
+
 class Sync:
     """Pulls and pushes, on schedule and when requested. One thread at a time runs each direction."""
 
@@ -78,12 +82,12 @@ class Sync:
         self.pull_health, self.push_health = Health(), Health()
         self._has_retried = False
         self._pull_lock, self._push_lock = threading.Lock(), threading.Lock()
-        self._pull_task = Task("pull", self.pull, settings.interval)
-        self._push_task = Task("push", self.push, settings.interval)
+        self._pull_task = Task("pull", self.pull, settings.interval, FAILURE)
+        self._push_task = Task("push", self.push, settings.interval, FAILURE)
         self._is_stopping = False
         self._shared_run = SharedRun(self._run_now, shared_failure=AdminUnavailable)
-        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, settings.interval)]
-        tasks += [Task(name, work, settings.interval) for name, work in more_work.items()]
+        tasks = [self._pull_task, self._push_task, Task("clock", clock.refresh, settings.interval, FAILURE)]
+        tasks += [Task(name, work, settings.interval, FAILURE) for name, work in more_work.items()]
         self._schedule = Schedule(tasks, settings.interval)
 
     def start(self) -> None:

@@ -12,6 +12,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from admin_server.access.audit import AuditTable
 from admin_server.books import catalog
+from admin_server.covers.pictures import checked_cover
+from admin_server.covers.storing import store_cover
 from admin_server.intake import imports, undo
 from admin_server.inventory import items
 from admin_server.store import models as admin_models
@@ -52,6 +54,7 @@ from service_kit.clock import DAY, Clock, timestamp
 from service_kit.idempotency import Cleanup
 from service_kit.ids import new_id
 from service_kit.store import Store
+from tests.support.pictures import picture
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.support.staff_writing_calls import StaffCalls
 from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Audited, Call, refused_or_done, some_request_id
@@ -96,6 +99,7 @@ class AdminCalls:
                     "library.admin.v1.InventoryService/UpdateItem": self.update_item,
                     "library.admin.v1.InventoryService/WithdrawItem": self.withdraw_item,
                     "library.sync.v1.SyncService/RecordStates": self.record,
+                    "a cover is stored": self.store_cover,
                     "a frontend is accepted": lambda chance: pairing.accept_frontend(store, FRONTEND),
                     "a first call": lambda chance: pairing.check_caller(
                         store, Credentials(FRONTEND, "s" * 43).metadata(), RecordStatesRequest(frontend_id=FRONTEND)
@@ -138,6 +142,13 @@ class AdminCalls:
         run_id = some_run_id(chance.choice([ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES]), chance)
         request = UndoImportRequest(run_id=run_id, request_id=some_request_id(chance))
         return undo.undo_import(self.store, request, self.clock)
+
+    def store_cover(self, chance: random.Random) -> object:
+        found = checked_cover(picture(number=chance.randrange(8)))
+        assert found is not None
+        run_id = some_run_id(ON_DUPLICATE_UPDATE, chance)
+        options = ImportOptions(run_id=run_id, on_duplicate=ON_DUPLICATE_UPDATE, match_title=True) if run_id else None
+        return store_cover(self.store, self._some_book(chance), found, "https://covers.example/1", self.clock, options)
 
     def create_item(self, chance: random.Random) -> object:
         item = Item(book_id=self._some_book(chance), barcode=chance.choice(["", *BARCODES]))

@@ -11,10 +11,9 @@ import grpc
 import pytest
 
 from frontend_server.store.models import IS_DUE, IS_PARKED, Book, Loan, SetAside, SyncState, User
-from frontend_server.sync.answers import MOST_SMALL_PAGES, AnswerRefused
+from frontend_server.sync.answers import MOST_SMALL_PAGES, AnswerRefused, describe
 from frontend_server.sync.pull import pull
 from frontend_server.sync.push import MOST_PARKED, push
-from frontend_server.sync.schedule import LONGEST_ERROR, describe
 from frontend_server.sync.trials import REASON_LENGTH
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
@@ -32,6 +31,7 @@ from library_domain.errors import CursorExpired
 from service_kit.clock import SECOND, timestamp
 from service_kit.errors import rich_status
 from service_kit.revisions import GREATEST_BELIEVED, GREATEST_REVISION, head_revision
+from service_kit.schedule import LONGEST_ERROR
 from service_kit.store import Store
 from tests.support.clients import STATUS_DETAILS, FrontendClient
 from tests.support.clocks import SettableClock

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import frontend_server.sync.schedule
-from frontend_server.sync.schedule import BACKOFF_CAP_SECONDS, Every, Schedule, Task
+import service_kit.schedule
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.frontend.v1.member_service_pb2 import EnrollUserRequest
 from library.v1.loan_pb2 import Loan
+from service_kit.schedule import BACKOFF_CAP_SECONDS, Every, Schedule, Task
 from tests.support.clients import AdminClient
 from tests.support.processes import Servers
 from tests.support.stores import FreshDatabases
@@ -35,7 +35,7 @@ READS_THE_WALL_CLOCK = (
     apscheduler.executors.base,
     apscheduler.job,
     apscheduler.schedulers.base,
-    frontend_server.sync.schedule,
+    service_kit.schedule,
 )
 
 

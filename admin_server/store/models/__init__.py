@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from admin_server.store.models.access import IS_VALID_TOKEN, ApiToken, AuditEntry, AuditObject, SigningKey, StaffRole
-from admin_server.store.models.books import HAS_ISBN, IN_CATALOGUE, NOT_BORROWABLE, Book
+from admin_server.store.models.books import HAS_GAPS, HAS_ISBN, IN_CATALOGUE, IS_REMOVED, NOT_BORROWABLE, Book, Cover
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
+from admin_server.store.models.jobs import NOT_ENDED, AskedBook, SourceJob, SourceLease, SourceRun
 from admin_server.store.models.loans import Loan
 from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sources import ExternalAnswer, ExternalBook, ExternalSource
@@ -22,10 +23,12 @@ from service_kit.vocabulary import VocabularyWord
 
 __all__ = [
     "GUARDED_TABLES",
+    "HAS_GAPS",
     "HAS_ISBN",
     "HAS_SHELF",
     "HAS_TYPE",
     "IN_CATALOGUE",
+    "IS_REMOVED",
     "IS_RULE",
     "IS_VALID_TOKEN",
     "LOCK_ORDER",
@@ -33,17 +36,20 @@ __all__ = [
     "MODELS",
     "NOT_BORROWABLE",
     "NOT_CLOSED",
+    "NOT_ENDED",
     "NOT_IN_SERVICE",
     "NOT_WITHDRAWN",
     "SCHEMA",
     "WORD_INDEXES",
     "ApiToken",
+    "AskedBook",
     "AuditEntry",
     "AuditObject",
     "Book",
     "Branch",
     "Calendar",
     "CirculationRule",
+    "Cover",
     "Epoch",
     "ExternalAnswer",
     "ExternalBook",
@@ -57,6 +63,9 @@ __all__ = [
     "LibrarySettings",
     "Loan",
     "SigningKey",
+    "SourceJob",
+    "SourceLease",
+    "SourceRun",
     "StaffRole",
     "User",
     "bind",
@@ -65,7 +74,17 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
-LOCK_ORDER = ("frontend", "audit_entry", "audit_object", "import_run", "book", "counter", "series", "request")
+LOCK_ORDER = (
+    "frontend",
+    "audit_entry",
+    "audit_object",
+    "source_lease",
+    "import_run",
+    "book",
+    "counter",
+    "series",
+    "request",
+)
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the order.
@@ -73,6 +92,7 @@ The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the orde
 
 GUARDED_TABLES = {
     "item": "book",
+    "cover": "book",
     "user_account": "frontend",
     "loan": "frontend",
     "history": "frontend",
@@ -85,6 +105,9 @@ GUARDED_TABLES = {
     "signing_key": "frontend",
     "epoch": "counter",
     "vocabulary": "counter",
+    "source_job": "source_lease",
+    "source_run": "source_lease",
+    "asked_book": "source_lease",
     "import_row": "import_run",
     "import_book": "import_run",
     "external_book": "counter",
@@ -98,6 +121,7 @@ same is true of a new item or barcode. Items of a book are written only while it
 MODELS = [
     Counter,
     Book,
+    Cover,
     Item,
     User,
     Loan,
@@ -119,6 +143,10 @@ MODELS = [
     ExternalSource,
     ExternalAnswer,
     ExternalBook,
+    SourceLease,
+    SourceJob,
+    SourceRun,
+    AskedBook,
     VocabularyWord,
     AnsweredRequest,
 ]

@@ -10,6 +10,8 @@ from service_kit.columns import BytewiseTextField, FeedColumns
 # With literals, not parameters: an engine uses a partial index only if the query contains its condition.
 IN_CATALOGUE = peewee.SQL(f"state <> {BOOK_STATE_REMOVED}")
 HAS_ISBN = peewee.SQL("isbn <> ''")  # without it, SQLite does not use the index to find several ISBNs
+IS_REMOVED = peewee.SQL(f"state = {BOOK_STATE_REMOVED}")
+HAS_GAPS = peewee.SQL("(description = '' OR (cover_digest = '' AND cover_uri = ''))")
 NOT_BORROWABLE = peewee.SQL(f"(state = {BOOK_STATE_UNAVAILABLE} OR on_loan >= lendable_copies)")
 
 
@@ -52,15 +54,33 @@ class Book(FeedColumns):
     on_loan = peewee.IntegerField(default=0)  # open loans that the frontend has pushed
     # Items that are in service or on loan: minus `on_loan`, those that can be lent now.
     lendable_copies = peewee.IntegerField(default=0, constraints=[peewee.Default("0")])
+    # The first digits of the digest of its stored picture; empty without one. It is part of the path of the cover.
+    cover_digest = peewee.CharField(8, default="", constraints=[peewee.Default("''")])
 
     class Meta:
         table_name = "book"
         indexes = ((("state", "key"), False),)
 
 
+class Cover(peewee.Model):
+    """The picture of a book's cover, checked and encoded again. It is deleted when its book is removed."""
+
+    book = peewee.BigIntegerField(primary_key=True)  # the book's key
+    content_type = peewee.TextField()
+    picture = peewee.BlobField()
+    digest = peewee.CharField(64)  # of the picture: SHA-256
+    address = peewee.TextField()  # where it was fetched
+    create_time = peewee.BigIntegerField()
+
+    class Meta:
+        table_name = "cover"
+
+
 # An ISBN belongs to one book of the catalogue. Another book can have the ISBN of a removed one.
 Book.add_index(Book.isbn, unique=True, where=HAS_ISBN & IN_CATALOGUE, name="book_isbn")
 Book.add_index(Book.key, where=NOT_BORROWABLE & IN_CATALOGUE, name="book_not_borrowable")
+Book.add_index(Book.isbn, where=IS_REMOVED & HAS_ISBN, name="book_removed_isbn")
+Book.add_index(Book.key, where=IN_CATALOGUE & HAS_ISBN & HAS_GAPS, name="book_with_gaps")
 Book.add_index(Book.publisher_key, Book.key, name="book_by_publisher")
 Book.add_index(Book.category_key, Book.key, name="book_by_category")
 Book.add_index(Book.publisher_key, Book.category_key, Book.key, name="book_by_publisher_category")

@@ -1,4 +1,4 @@
-"""When the sync runs: on a schedule, and at once after a change.
+"""Jobs that run on a schedule, and at once when they are requested.
 
 APScheduler runs the jobs by the wall clock, which can change by years at any time: a machine without a battery for its
 clock starts in 1970, and a laptop wakes up after weeks. Two parts keep the jobs on time:
@@ -17,13 +17,10 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
-import grpc
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from frontend_server.sync.answers import AnswerRefused
 from service_kit.logs import logger
 
 BACKOFF_CAP_SECONDS = 5.0
@@ -34,16 +31,6 @@ LONGEST_ERROR = 1_000
 log = logger(__name__)
 
 
-def describe(error: Exception) -> str:
-    """Describe an error in one line for all users. The message of a database is only logged: it may contain data."""
-    if isinstance(error, grpc.RpcError):  # which is a grpc.Call, too, when a stub raises it
-        call = cast("grpc.Call", error)
-        return shortened(f"{call.code().name}: {call.details()}")
-    if isinstance(error, AnswerRefused):
-        return str(error)
-    return f"{type(error).__name__}; the log of this server has more"
-
-
 def shortened(text: str) -> str:
     """Cut a text of another service or a driver, to limit how much is stored, shown or logged."""
     return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]} ..."
@@ -52,8 +39,10 @@ def shortened(text: str) -> str:
 class Task:
     """A job of the schedule. It runs once at a time, and after failures with pauses that grow."""
 
-    def __init__(self, name: str, work: Callable[[], object], interval: float) -> None:
+    def __init__(self, name: str, work: Callable[[], object], interval: float, failure: str = "job failed") -> None:
+        """Take the seconds between two runs, and the event in the log for a run that fails."""
         self.name = name
+        self._failure = failure
         self._work = work
         self._interval = interval
         self._failures = 0
@@ -78,7 +67,7 @@ class Task:
             self._failures += 1
             self._back_off()
             if self._failures & (self._failures - 1) == 0:  # the 1st, 2nd, 4th, 8th …: an outage must not fill a disk
-                log.warning("sync failed", job=self.name, failures=self._failures, error=shortened(str(error)))
+                log.warning(self._failure, job=self.name, failures=self._failures, error=shortened(str(error)))
         finally:
             self.is_running = False
 
@@ -127,7 +116,7 @@ class Schedule:
         )
         # APScheduler warns when it skips a run because the last one has not ended. During an outage that is normal.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        self._guard = threading.Thread(target=self._keep_time, name="sync-guard", daemon=True)
+        self._guard = threading.Thread(target=self._keep_time, name="schedule-guard", daemon=True)
 
     def start(self) -> None:
         """Run every task now, and then on schedule."""

@@ -1,0 +1,1 @@
+"""What the admin does on a schedule: import from other catalogues, and fill gaps. Off until it is configured."""
