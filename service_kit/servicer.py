@@ -24,8 +24,8 @@ IS_LONG_CALL = "is_long_call"
 IS_READ = "is_read"
 """Attribute of a method that changes nothing; the server lets it run while those that write wait for one another."""
 
-_READS = ("Get", "List", "Lookup", "Explain", "Export", "WhoAmI")
-"""How the names of methods that change nothing begin (AIP-131, AIP-132)."""
+_READS = ("Get", "List", "Search", "Lookup", "Explain", "Export", "Wait", "WhoAmI")
+"""How the names of methods that change nothing begin (AIP-131, 132, 136, 151)."""
 
 Servicer = TypeVar("Servicer")
 Behavior = Callable[..., Any]

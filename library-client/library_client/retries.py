@@ -20,7 +20,7 @@ from library_client.settings import Limits
 
 RequestT = TypeVar("RequestT")
 
-READING = re.compile(r"(Get|List|Lookup|Explain|Export|WhoAmI)(?![a-z])")
+READING = re.compile(r"(Get|List|Search|Lookup|Explain|Export|Wait|WhoAmI)(?![a-z])")
 """The names of methods that read, and of no others."""
 
 ATTEMPT_SECONDS = 10.0

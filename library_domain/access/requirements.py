@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import MethodDescriptor
 
 from library.access.v1 import access_pb2
-from library.access.v1.access_pb2 import OwnKind, Role
+from library.access.v1.access_pb2 import ROLE_LIBRARIAN, OwnKind, Role
+
+OF_OTHERS: Mapping[str, Role.ValueType] = {"google.longrunning.Operations": ROLE_LIBRARIAN}
+"""The roles for services whose contracts are not the library's, and so have no option. Operations are imports."""
 
 
 class RequirementMissing(Exception):
@@ -35,6 +39,8 @@ class Requirement:
 def requirement_of(method: MethodDescriptor) -> Requirement:
     """Return what a method needs. Raises `RequirementMissing`."""
     access = method.GetOptions().Extensions[access_pb2.access]
+    if not access.role and (role := OF_OTHERS.get(method.containing_service.full_name)):
+        return Requirement(role)
     if not access.role:
         raise RequirementMissing(f"{method.full_name} has no option (library.access.v1.access), or one without a role")
     own = tuple(OwnPath(tuple(field.path.split(".")), field.kind) for field in access.own)

@@ -32,7 +32,7 @@ def _changing_methods() -> dict[str, MethodDescriptor]:
     for service in (service for file in files if file.package in PACKAGES for service in _services_of(file)):
         for method in service.methods:
             name = f"{service.full_name}/{method.name}"
-            reads = re.match(r"(Get|List|Lookup|Explain|Export|WhoAmI)(?![a-z])", method.name)
+            reads = re.match(r"(Get|List|Search|Lookup|Explain|Export|Wait|WhoAmI)(?![a-z])", method.name)
             streams = method.client_streaming or method.server_streaming
             if not (reads or streams or name == SYNC_NOW):
                 found[name] = method

@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.longrunning import operations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from library.access.v1 import access_pb2
-from library.access.v1.access_pb2 import OWN_KIND_LOAN, OWN_KIND_USER, ROLE_GUEST, ROLE_PATRON, ROLE_SERVICE, Access
+from library.access.v1.access_pb2 import (
+    OWN_KIND_LOAN,
+    OWN_KIND_USER,
+    ROLE_GUEST,
+    ROLE_LIBRARIAN,
+    ROLE_PATRON,
+    ROLE_SERVICE,
+    Access,
+)
 from library.admin.v1.catalog_service_pb2 import DESCRIPTOR as ADMIN_CATALOG
 from library.frontend.v1.member_service_pb2 import DESCRIPTOR as MEMBERS
 from library_domain.access.guard import guard_for
+from library_domain.access.method_rules import rules_of
 from library_domain.access.requirements import RequirementMissing
 from service_kit.addresses import ListenRefused
 from service_kit.clock import system_clock
@@ -98,6 +108,13 @@ def test_a_server_does_not_start_with_a_method_whose_option_is_missing_or_does_n
 ) -> None:
     with pytest.raises(RequirementMissing):
         guard_for(access, [described(**option)], AccountsInMemory(), system_clock)
+
+
+def test_operations_have_no_option_and_are_for_librarians() -> None:
+    rules = rules_of([operations_pb2.DESCRIPTOR.services_by_name["Operations"]])
+    assert len(rules) == 5
+    assert {rule.role for rule in rules.values()} == {ROLE_LIBRARIAN}
+    assert "google.longrunning.Operations" in rules["google.longrunning.Operations/CancelOperation"].scopes
 
 
 def test_a_method_whose_option_fits_is_guarded() -> None:
