@@ -10,6 +10,14 @@ from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
 from admin_server.store.models.loans import Loan
+from admin_server.store.models.operations import (
+    NOT_ENDED,
+    UPLOADING,
+    ImportChunk,
+    ImportOperation,
+    ImportPlan,
+    ImportProblem,
+)
 from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sync import Epoch, Frontend
 from admin_server.store.models.users import NOT_CLOSED, User
@@ -32,9 +40,11 @@ __all__ = [
     "MODELS",
     "NOT_BORROWABLE",
     "NOT_CLOSED",
+    "NOT_ENDED",
     "NOT_IN_SERVICE",
     "NOT_WITHDRAWN",
     "SCHEMA",
+    "UPLOADING",
     "WORD_INDEXES",
     "ApiToken",
     "AuditEntry",
@@ -47,6 +57,10 @@ __all__ = [
     "Frontend",
     "HistoryEntry",
     "ImportBook",
+    "ImportChunk",
+    "ImportOperation",
+    "ImportPlan",
+    "ImportProblem",
     "ImportRow",
     "ImportRun",
     "Item",
@@ -61,7 +75,17 @@ __all__ = [
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
-LOCK_ORDER = ("frontend", "audit_entry", "audit_object", "import_run", "book", "counter", "series", "request")
+LOCK_ORDER = (
+    "import_operation",
+    "frontend",
+    "audit_entry",
+    "audit_object",
+    "import_run",
+    "book",
+    "counter",
+    "series",
+    "request",
+)
 """The order in which a transaction locks rows of these tables, so that no two transactions wait for each other.
 
 The reasons are in docs/locks.md; tests/store/test_lock_order.py checks the order.
@@ -83,6 +107,9 @@ GUARDED_TABLES = {
     "vocabulary": "counter",
     "import_row": "import_run",
     "import_book": "import_run",
+    "import_chunk": "import_operation",
+    "import_problem": "import_operation",
+    "import_plan": "import_operation",
 }
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked.
 
@@ -111,6 +138,10 @@ MODELS = [
     ImportRun,
     ImportRow,
     ImportBook,
+    ImportOperation,
+    ImportChunk,
+    ImportProblem,
+    ImportPlan,
     VocabularyWord,
     AnsweredRequest,
 ]
