@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_colum
 from admin_server.books.messages import catalog_message, etag
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
-from admin_server.intake.given_barcodes import Barcodes
+from admin_server.intake.given_barcodes import NO_BOOK, Barcodes
 from admin_server.intake.rows import Row
 from admin_server.inventory.copies import copies_out
 from admin_server.inventory.writing import insert_items
@@ -285,30 +285,26 @@ class _Batch:
         if entry is None:
             damaged = "the book is damaged in the store and cannot be changed"
             return outcome if mode == ON_DUPLICATE_SKIP else _refused(row, "row", damaged)
-        values = {name: row.columns[name] for name in row.given if entry.columns[name] != row.columns[name]}
-        if mode != ON_DUPLICATE_SKIP and row.items and (problem := self.barcodes.problem(row, book_id)):
-            return _refused(row, *problem)
-        new_items = [] if mode == ON_DUPLICATE_SKIP else self.barcodes.new_items(row, mode)
-        there = _copies(entry.columns)
-        more = len(new_items) if row.items else _copies(row.columns) if mode == ON_DUPLICATE_ADD_COPIES else 0
-        if there + more > MOST_COPIES:
-            return _refused(row, "copies", f"the book has {there} already, and can have {MOST_COPIES} at most")
-        if mode == ON_DUPLICATE_ADD_COPIES:
-            values = {}
-        if row.items:
-            values.pop("total_copies", None)
-        if more:
-            values["total_copies"] = there + more
-        elif mode == ON_DUPLICATE_UPDATE and (out := _too_many_out(entry, values)):
-            return _refused(row, "copies", f"must be at least {out}, as {out} copies of the book are on loan")
+        new_items: list[Mapping[str, object]] = []
+        values = {} if mode == ON_DUPLICATE_ADD_COPIES else _new_values(row, entry)
+        if mode != ON_DUPLICATE_SKIP:
+            new_items = self.barcodes.new_items(row, mode)
+            values |= _more_copies(row, entry, new_items, mode)
+            if problem := self.barcodes.problem(row, book_id) or _copies_problem(entry, values):
+                return _refused(row, *problem)
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
             outcome.result = RESULTS[mode]
-            self.barcodes.give(new_items, "" if row.validate_only else book_id)
-            if not row.validate_only:
-                self._change(entry, values)
-                entry.new_items += new_items
+            self._apply(row, entry, values, new_items)
         return outcome
+
+    def _apply(
+        self, row: Row, entry: Entry, values: dict[str, object], new_items: Sequence[Mapping[str, object]]
+    ) -> None:
+        self.barcodes.give(new_items, NO_BOOK if row.validate_only else entry.id)
+        if not row.validate_only:
+            self._change(entry, values)
+            entry.new_items += new_items
 
     def _change(self, entry: Entry, values: dict[str, object]) -> None:
         if self._options.match_title:
@@ -367,6 +363,32 @@ def _entry(row: Book) -> Entry:
 
 def _identity(row: Row) -> str:
     return title_identity(str(row.columns["title"]), json.loads(str(row.columns["authors"])))
+
+
+def _new_values(row: Row, entry: Entry) -> dict[str, object]:
+    """Return the values of a row that its book does not have. Its items count the copies, if it has some."""
+    values = {name: row.columns[name] for name in row.given if entry.columns[name] != row.columns[name]}
+    if row.items:
+        values.pop("total_copies", None)
+    return values
+
+
+def _more_copies(row: Row, entry: Entry, new_items: Collection[object], mode: int) -> dict[str, object]:
+    """Return the new number of copies if the row adds some: its items, or without items its copies."""
+    more = len(new_items)
+    if not row.items and mode == ON_DUPLICATE_ADD_COPIES:
+        more = _copies(row.columns)
+    return {"total_copies": _copies(entry.columns) + more} if more else {}
+
+
+def _copies_problem(entry: Entry, values: dict[str, object]) -> tuple[str, str] | None:
+    """Return what is wrong with the new number of copies of a book."""
+    there = _copies(entry.columns)
+    if _copies({**entry.columns, **values}) > MOST_COPIES:
+        return "copies", f"the book has {there} already, and can have {MOST_COPIES} at most"
+    if out := _too_many_out(entry, values):
+        return "copies", f"must be at least {out}, as {out} copies of the book are on loan"
+    return None
 
 
 def _too_many_out(entry: Entry, values: dict[str, object]) -> int:

@@ -20,7 +20,7 @@ class Barcodes:
     """The barcodes of one batch, and the books whose items have them."""
 
     def __init__(self, planned: set[str], new_planned: set[str]) -> None:
-        """Take the barcodes that earlier rows with `validate_only` would have given, and a set for those of this batch."""
+        """Take the barcodes that earlier batches with `validate_only` would give, and a set for those of this one."""
         self._planned, self._new_planned = planned, new_planned
         self._books: dict[str, str] = {}
         self.given_count = 0

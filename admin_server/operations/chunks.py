@@ -11,9 +11,7 @@ from library_formats.records import FileUnreadableError
 from service_kit.statements import Statement, param
 from service_kit.store import Store
 
-INSERT = Statement(
-    ImportChunk.insert(operation=param("operation"), number=param("number"), content=param("content"))
-)
+INSERT = Statement(ImportChunk.insert(operation=param("operation"), number=param("number"), content=param("content")))
 READ = Statement(
     ImportChunk.select(ImportChunk.content).where(
         ImportChunk.operation == param("operation"), ImportChunk.number == param("number")
@@ -60,4 +58,4 @@ def delete_some(key: int) -> bool:
         return False
     first = max(0, row[0] + 1 - DELETED_AT_ONCE)
     DELETE_FROM.rows(operation=key, number=first)
-    return first > 0
+    return bool(first > 0)

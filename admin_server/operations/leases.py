@@ -21,15 +21,17 @@ OPEN = Statement(
     .where(NOT_ENDED, ImportOperation.state != UPLOADING)
     .order_by(ImportOperation.key)
 )
-RENEW = Statement(
-    ImportOperation.update(beat=ImportOperation.beat + 1).where(ImportOperation.key == param("key"))
-)
+RENEW = Statement(ImportOperation.update(beat=ImportOperation.beat + 1).where(ImportOperation.key == param("key")))
 
 Leased = tuple[int, str, int]
 """The key of an operation, the id of its worker, and its beat."""
 
 
-class LeaseLost(Exception):
+class Interrupted(Exception):
+    """The work on an operation stops here, and is not the file's fault."""
+
+
+class LeaseLost(Interrupted):
     """Another worker has taken the operation over, or it was deleted."""
 
 
@@ -90,6 +92,15 @@ def renew(store: Store, key: int, worker: str) -> ImportOperation:
     with store.writing():
         row = locked(store, key, worker)
         RENEW.rows(key=key)
+        return row
+
+
+def go_on(store: Store, key: int, worker: str) -> ImportOperation:
+    """Renew a lease after an error that this process has survived, so that the start does not count as a failed one."""
+    with store.writing():
+        row = locked(store, key, worker)
+        row.beat, row.starts = row.beat + 1, 1
+        save(row, "beat", "starts")
         return row
 
 

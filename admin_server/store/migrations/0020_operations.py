@@ -8,8 +8,9 @@ COUNTS = ("added", "updated", "copies_added", "already_there", "refused", "items
 
 TABLES = {
     "import_operation": f"""
-        key {{key}}, id VARCHAR(36) NOT NULL, config {{blob}} NOT NULL, format SMALLINT NOT NULL, state SMALLINT NOT NULL,
-        problem TEXT NOT NULL, error {{blob}} NOT NULL, create_time BIGINT NOT NULL, update_time BIGINT NOT NULL,
+        key {{key}}, id VARCHAR(36) NOT NULL, config {{blob}} NOT NULL, format SMALLINT NOT NULL,
+        state SMALLINT NOT NULL, problem TEXT NOT NULL, error {{blob}} NOT NULL,
+        create_time BIGINT NOT NULL, update_time BIGINT NOT NULL,
         end_time BIGINT NOT NULL, cancel_time BIGINT NOT NULL, total_bytes BIGINT NOT NULL, position BIGINT NOT NULL,
         records BIGINT NOT NULL, {", ".join(f"{name} BIGINT NOT NULL" for name in COUNTS)},
         worker VARCHAR(36) NOT NULL, beat BIGINT NOT NULL, starts INTEGER NOT NULL, one_by_one_until BIGINT NOT NULL
