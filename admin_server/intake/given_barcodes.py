@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from admin_server.intake.rows import Row
 from admin_server.store.models import Item
 from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_ADD_COPIES
-from service_kit.statements import tuples
+from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN
+from service_kit.statements import Statement, param, tuples
 
 NO_BOOK = ""
 """Stands for the book of an item that a row with `validate_only` would have created."""
 
 AT_ONCE = 5_000
 """Barcodes that are looked up by one query."""
+
+FREE = Statement(Item.update(barcode=param("barcode")).where(Item.key == param("key")))
+UNDONE = "UNDONE-"
+"""How the barcode of an item begins whose import was undone."""
 
 
 class Barcodes:
@@ -73,6 +78,19 @@ class Barcodes:
 
     def _has(self, barcode: str) -> bool:
         return barcode in self._books or barcode in self._planned or barcode in self._new_planned
+
+
+def free_barcodes(book_ids: Collection[str], after: int) -> None:
+    """Free the barcodes of items that an undo has withdrawn, so that the same file can be imported again.
+
+    No item of them was lent: then its book would have been left alone. `after` is the last revision before the undo.
+    """
+    if not book_ids:
+        return
+    query = Item.select(Item.key, Item.id).where(
+        Item.book_id.in_(book_ids), Item.state == ITEM_STATE_WITHDRAWN, Item.revision > after
+    )
+    FREE.many({"key": key, "barcode": UNDONE + item_id.replace("-", "").upper()} for key, item_id in tuples(query))
 
 
 def _barcodes(items: Iterable[Mapping[str, object]]) -> list[str]:

@@ -34,7 +34,7 @@ from library.admin.v1.import_service_pb2 import (
 from library_domain.errors import ImportRunUndone
 from library_domain.import_errors import FileUnreadable, OperationCancelled
 from library_formats.formats import read_records
-from library_formats.records import Place, ReadingOptions, ReadRecord
+from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord
 from service_kit.clock import Clock
 from service_kit.errors import FieldInvalid, ServiceError, StoreUnavailable
 from service_kit.logs import logger
@@ -89,6 +89,8 @@ class Import:
             self._import()
         except _Cancelled:
             self._end(IMPORT_STATE_CANCELLED, OperationCancelled(record=self._row.records))
+        except FileUnreadableError as error:
+            self.fail(str(error))
         except (ImportRunUndone, FieldInvalid) as error:  # by others, who have used its run
             self._end(IMPORT_STATE_FAILED, error)
 
@@ -100,24 +102,14 @@ class Import:
     def _import(self) -> None:
         if self._row.cancel_time:
             raise _Cancelled
-        is_suspect = self._prepare()
-        if self._row.starts > 2 * self._limits.starts:  # it was not even read
-            problem = "the server ended each time it read the next record"
-            self.fail(problem)
-            return
+        if self._row.starts > self._limits.starts:
+            self._go_one_by_one()
         batches = self._batches()
         while True:
             self._look_around()
-            one_by_one = is_suspect or self._row.records < self._row.one_by_one_until
-            batch = batches.take(1 if one_by_one else self._limits.batch_rows, self._limits.batch_bytes)
+            batch = self._next(batches)
             if not batch.rows:
                 break
-            if is_suspect:
-                log.error(
-                    "a record is left out, as it ended the server", operation=self._row.id, record=batch.rows[0].line
-                )
-                batch.rows = [refused(batch.rows[0], ENDS_THE_SERVER)]
-                is_suspect = False
             if not self._try_to_commit(batch):
                 batches = self._batches()
         if batches.ending is None:
@@ -125,23 +117,38 @@ class Import:
         else:
             self.fail(str(batches.ending))
 
-    def _prepare(self) -> bool:
-        """Return whether the next record is to be left out, as it has ended the process several times.
+    def _next(self, batches: Batches) -> Batch:
+        """Return the next records; after starts without progress one by one, to find the one that ends the process.
 
-        After some starts without progress, the records of the next batch are imported one by one. A record that ends
-        the process then is the first one after the place that is stored.
+        Each attempt at such a record is noted in the store before it is read. So a record is left out only if the
+        process has ended several times in the middle of this record.
         """
-        if self._row.starts <= self._limits.starts:
-            return False
-        if self._row.records < self._row.one_by_one_until:
-            return True
-        self._go_one_by_one()
-        return False
+        most = self._limits.starts
+        if self._row.records >= self._row.one_by_one_until:
+            return batches.take(self._limits.batch_rows, self._limits.batch_bytes)
+        self._note_attempt()
+        if self._row.attempts > 2 * most:
+            raise FileUnreadableError("the server ended each time it read the next record")
+        batch = batches.take(1, self._limits.batch_bytes)
+        if batch.rows and self._row.attempts > most:
+            log.error(
+                "a record is left out", operation=self._row.id, record=batch.rows[0].line, problem=ENDS_THE_SERVER
+            )
+            batch.rows = [refused(batch.rows[0], ENDS_THE_SERVER)]
+        return batch
+
+    def _note_attempt(self) -> None:
+        with self._store.writing():
+            row = leases.locked(self._store, self._row.key, self._row.worker)
+            row.attempts, row.beat = row.attempts + 1, row.beat + 1
+            leases.save(row, "attempts", "beat")
+        self._row = row
 
     def _go_one_by_one(self) -> None:
         with self._store.writing():
             row = leases.locked(self._store, self._row.key, self._row.worker)
-            row.one_by_one_until, row.starts, row.beat = row.records + self._limits.batch_rows, 1, row.beat + 1
+            row.one_by_one_until = max(row.one_by_one_until, row.records + self._limits.batch_rows)
+            row.starts, row.beat = 0, row.beat + 1
             leases.save(row, "one_by_one_until", "starts", "beat")
         self._row = row
 
@@ -249,9 +256,11 @@ class _Progress:
         row.items += item_count
         row.problems += found
         row.position, row.records = batch.after.position, batch.after.records
-        row.beat, row.starts, row.problem, row.update_time = row.beat + 1, 0, "", self._clock()
+        row.beat, row.starts, row.attempts, row.update_time = row.beat + 1, 0, 0, self._clock()
         names = [column.name for column in COUNTED.values()]
-        leases.save(row, *names, "items", "problems", "position", "records", "beat", "starts", "problem", "update_time")
+        leases.save(
+            row, *names, "items", "problems", "position", "records", "beat", "starts", "attempts", "update_time"
+        )
         self.row = row
 
 

@@ -96,11 +96,11 @@ def renew(store: Store, key: int, worker: str) -> ImportOperation:
 
 
 def go_on(store: Store, key: int, worker: str) -> ImportOperation:
-    """Renew a lease after an error that this process has survived, so that the start does not count as a failed one."""
+    """Renew a lease after an error that this process has survived, so that it does not count as one that has ended the process."""
     with store.writing():
         row = locked(store, key, worker)
-        row.beat, row.starts = row.beat + 1, 1
-        save(row, "beat", "starts")
+        row.beat, row.starts, row.attempts = row.beat + 1, 1, 0
+        save(row, "beat", "starts", "attempts")
         return row
 
 

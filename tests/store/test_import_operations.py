@@ -24,6 +24,7 @@ from tests.support.admin import Admin
 from tests.support.import_operations import (
     SMALL,
     Operations,
+    after_each_batch,
     catalogue,
     json_lines,
     leftovers,
@@ -229,22 +230,6 @@ def test_a_name_that_is_none_is_refused(operations: Operations) -> None:
         for call in (operations.get, operations.cancel, operations.delete):
             with pytest.raises(FieldInvalid):
                 call(operation)
-
-
-def after_each_batch(monkeypatch: pytest.MonkeyPatch, do: object) -> None:
-    """Call `do` with the number of batches after each commit of one."""
-    from admin_server.operations import importing
-
-    real, batches = importing.import_batch, 0
-
-    def import_batch(*arguments: object) -> object:
-        nonlocal batches
-        outcomes = real(*arguments)  # type: ignore[arg-type]
-        batches += 1
-        do(batches)  # type: ignore[operator]
-        return outcomes
-
-    monkeypatch.setattr(importing, "import_batch", import_batch)
 
 
 def test_the_limits_are_those_that_the_documentation_states() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from google.longrunning.operations_pb2 import (
     CancelOperationRequest,
     DeleteOperationRequest,
@@ -16,7 +17,7 @@ from google.longrunning.operations_pb2 import (
 )
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from admin_server.operations import listing, problems
+from admin_server.operations import importing, listing, problems
 from admin_server.operations.limits import LIMITS, OperationLimits
 from admin_server.operations.signals import Signals
 from admin_server.operations.uploads import start_import
@@ -145,3 +146,17 @@ def leftovers(store: Store) -> int:
     """Return how many rows of files and plans the store has."""
     with store.reading():
         return int(ImportChunk.select().count() + ImportPlan.select().count())
+
+
+def after_each_batch(monkeypatch: pytest.MonkeyPatch, do: Callable[[int], object]) -> None:
+    """Call `do` with the number of batches after each commit of one."""
+    real, batches = importing.import_batch, 0
+
+    def import_batch(*arguments: Any) -> object:
+        nonlocal batches
+        outcomes = real(*arguments)
+        batches += 1
+        do(batches)
+        return outcomes
+
+    monkeypatch.setattr(importing, "import_batch", import_batch)

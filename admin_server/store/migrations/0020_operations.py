@@ -13,7 +13,8 @@ TABLES = {
         create_time BIGINT NOT NULL, update_time BIGINT NOT NULL,
         end_time BIGINT NOT NULL, cancel_time BIGINT NOT NULL, total_bytes BIGINT NOT NULL, position BIGINT NOT NULL,
         records BIGINT NOT NULL, {", ".join(f"{name} BIGINT NOT NULL" for name in COUNTS)},
-        worker VARCHAR(36) NOT NULL, beat BIGINT NOT NULL, starts INTEGER NOT NULL, one_by_one_until BIGINT NOT NULL
+        worker VARCHAR(36) NOT NULL, beat BIGINT NOT NULL, starts INTEGER NOT NULL, one_by_one_until BIGINT NOT NULL,
+        attempts INTEGER NOT NULL
     """,
     "import_chunk": """
         operation BIGINT NOT NULL, number INTEGER NOT NULL, content {blob} NOT NULL, PRIMARY KEY (operation, number)

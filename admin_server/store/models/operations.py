@@ -44,6 +44,7 @@ class ImportOperation(peewee.Model):
     beat = peewee.BigIntegerField(default=0)
     starts = peewee.IntegerField(default=0)  # without progress
     one_by_one_until = peewee.BigIntegerField(default=0)  # the last record that is imported in a batch of its own
+    attempts = peewee.IntegerField(default=0)  # to import the next record, while they are imported one by one
 
     class Meta:
         table_name = "import_operation"
