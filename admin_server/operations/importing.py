@@ -257,6 +257,7 @@ class _Progress:
         row.problems += found
         row.position, row.records = batch.after.position, batch.after.records
         row.beat, row.starts, row.attempts, row.update_time = row.beat + 1, 0, 0, self._clock()
+        row.problem = ""
         names = [column.name for column in COUNTED.values()]
         leases.save(
             row, *names, "items", "problems", "position", "records", "beat", "starts", "attempts", "update_time"

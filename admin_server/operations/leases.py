@@ -23,6 +23,8 @@ OPEN = Statement(
 )
 RENEW = Statement(ImportOperation.update(beat=ImportOperation.beat + 1).where(ImportOperation.key == param("key")))
 
+INTERRUPTED = "The server that imported the file has ended; another one goes on after record {record}."
+
 Leased = tuple[int, str, int]
 """The key of an operation, the id of its worker, and its beat."""
 
@@ -72,7 +74,8 @@ def claim(store: Store, watch: Watch, worker: str) -> ImportOperation | None:
             if row is None:
                 continue
             row.worker, row.beat, row.starts, row.state = worker, beat + 1, row.starts + 1, IMPORT_STATE_RUNNING
-            save(row, "worker", "beat", "starts", "state")
+            row.problem = INTERRUPTED.format(record=row.records) if former else ""
+            save(row, "worker", "beat", "starts", "state", "problem")
             return row
     return None
 
@@ -96,7 +99,7 @@ def renew(store: Store, key: int, worker: str) -> ImportOperation:
 
 
 def go_on(store: Store, key: int, worker: str) -> ImportOperation:
-    """Renew a lease after an error that this process has survived, so that it does not count as one that has ended the process."""
+    """Renew a lease after an error that this process has survived: no record has ended the process."""
     with store.writing():
         row = locked(store, key, worker)
         row.beat, row.starts, row.attempts = row.beat + 1, 1, 0

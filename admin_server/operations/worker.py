@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 from admin_server.operations import leases
 from admin_server.operations.ends import delete_file, delete_left_behind
@@ -86,7 +87,8 @@ class Worker:
                 log.warning("another process has taken an import over", operation=row.id)
                 return
             except Interrupted:
-                leases.release(self._store, row.key, self.id)
+                with suppress(leases.LeaseLost):
+                    leases.release(self._store, row.key, self.id)
                 return
             except Exception as error:  # noqa: BLE001 - logged, and tried again
                 self._log(error)

@@ -86,12 +86,9 @@ def test_problems_are_stored_up_to_a_limit_and_counted_beyond_it(admin: Admin) -
 
 
 def test_an_upload_with_wrong_values_is_refused_with_each_field_and_leaves_nothing(operations: Operations) -> None:
-    for file, config, field in (
-        (b"", {}, "chunk"),
-        (b"what is this?", {}, "config.format"),
-    ):
+    for file, field in ((b"", "chunk"), (b"what is this?", "config.format")):
         with pytest.raises(FieldInvalid) as refused:
-            operations.start(file, **config)
+            operations.start(file)
         assert [name for name, _ in refused.value.problems] == [field]
     small = Operations(operations.admin, replace(SMALL, upload_bytes=5_000))
     small.start(json_lines(some_books(2)))
@@ -163,7 +160,7 @@ def test_an_import_that_is_undone_while_it_runs_ends(operations: Operations, mon
 
 def test_nothing_is_changed_by_a_trial_and_it_reports_what_an_import_would_do(operations: Operations) -> None:
     operations.admin.add("There", isbn=str(some_books(1)[0]["isbn"]))
-    twice = [*some_books(20), *some_books(10), {"title": "", "isbn": "1"}]
+    twice: list[dict[str, object]] = [*some_books(20), *some_books(10), {"title": "", "isbn": "1"}]
     before = catalogue(operations.store)
     for config, expected in (
         ({}, ImportSummary(record_count=31, added_count=19, already_there_count=11, refused_count=1, problem_count=2)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from google.longrunning.operations_pb2 import (
 )
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from admin_server.intake import batches as import_batch_of
 from admin_server.operations import importing, listing, problems
 from admin_server.operations.limits import LIMITS, OperationLimits
 from admin_server.operations.signals import Signals
@@ -39,7 +40,7 @@ SMALL = replace(LIMITS, batch_rows=7, chunk_bytes=200, lease_seconds=0.0, poll_s
 """Limits with which a small file has several parts and batches, and each lease has lapsed at once."""
 
 
-def json_lines(books: Iterable[dict[str, object]]) -> bytes:
+def json_lines(books: Iterable[Mapping[str, object]]) -> bytes:
     """Return a file with these books."""
     return b"".join(json.dumps(book).encode() + b"\n" for book in books)
 
@@ -150,7 +151,7 @@ def leftovers(store: Store) -> int:
 
 def after_each_batch(monkeypatch: pytest.MonkeyPatch, do: Callable[[int], object]) -> None:
     """Call `do` with the number of batches after each commit of one."""
-    real, batches = importing.import_batch, 0
+    real, batches = import_batch_of.import_batch, 0
 
     def import_batch(*arguments: Any) -> object:
         nonlocal batches
