@@ -10,6 +10,7 @@ import click
 
 from admin_server import app
 from admin_server.access.roles import grant_role_on_machine
+from admin_server.operations.limits import UPLOAD_BYTES, OperationLimits
 from admin_server.settings import Settings
 from admin_server.sources.catalogues import SourceSettings
 from admin_server.sources.options import source_options
@@ -26,6 +27,7 @@ from service_kit.logs import set_up_logs
 from service_kit.migrations import migrate
 from service_kit.open_files import raise_file_limit
 from service_kit.private_files import set_private_umask
+from service_kit.settings import setting
 from service_kit.store import StoreSettingsError, open_store
 from service_kit.store_settings import ServerSettings, database_setting, store_server_settings
 from service_kit.tls import TlsSettingsError
@@ -43,11 +45,18 @@ def commands() -> None:
 @commands.command()
 @store_server_settings(PREFIX, listen="127.0.0.1:50052", database_url=DATABASE_URL)
 @source_options(PREFIX)
-def serve(server: ServerSettings, sources: SourceSettings) -> None:
+@setting(
+    PREFIX,
+    "--upload-bytes",
+    type=click.IntRange(min=1),
+    default=UPLOAD_BYTES,
+    help="The most bytes of a file that is imported as an operation; it is in the store until its import has ended.",
+)
+def serve(server: ServerSettings, sources: SourceSettings, upload_bytes: int) -> None:
     """Migrate the store and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
-    app.run(Settings(server, sources=sources))
+    app.run(Settings(server, operations=OperationLimits(upload_bytes=upload_bytes), sources=sources))
 
 
 @commands.command(name="migrate")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from admin_server.access.accounts import StoredAccounts
 from admin_server.access.audit import AuditTable
+from admin_server.operations.signals import Signals
+from admin_server.operations.worker import Worker
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
@@ -29,7 +31,9 @@ def run(settings: Settings) -> None:
     store = settings.server.open_store(SCHEMA)
     bind(store)
     server = Server(settings.server.limits(store), contract_descriptors())
-    served = services(store, system_clock, settings.imports, settings.borrower_pages)
+    signals = Signals()
+    worker = Worker(store, system_clock, signals, settings.operations)
+    served = services(store, system_clock, settings.imports, settings.borrower_pages, signals, settings.operations)
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock)
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock, audit)
@@ -46,10 +50,13 @@ def run(settings: Settings) -> None:
         audit.start()
     stop = StopSignal()
     server.open()
+    worker.start()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
+    signals.stop()
     server.drain()
+    worker.stop()
     audit.stop()
     store.close()
     log.info("stopped")

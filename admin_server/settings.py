@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from admin_server.intake.imports import ImportLimits
+from admin_server.operations.limits import OperationLimits
 from admin_server.reports.borrower_pages import BorrowerPageLimits
 from admin_server.sources.catalogues import SourceSettings
 from service_kit.store_settings import ServerSettings
@@ -16,5 +17,6 @@ class Settings:
 
     server: ServerSettings
     imports: ImportLimits = field(default_factory=ImportLimits)
+    operations: OperationLimits = field(default_factory=OperationLimits)
     borrower_pages: BorrowerPageLimits = field(default_factory=BorrowerPageLimits)
     sources: SourceSettings = field(default_factory=SourceSettings)

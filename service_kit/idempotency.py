@@ -10,7 +10,7 @@ import hashlib
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import peewee
 from google.protobuf.message import Message
@@ -29,6 +29,16 @@ DAYS_KEPT = 7
 Answer = TypeVar("Answer", bound=Message)
 
 log = logger(__name__)
+
+
+class RequestKey(NamedTuple):
+    """Identifies a request: its id, its method, and a digest of its arguments."""
+
+    request_id: str
+    method: str
+    """Such as `library.frontend.v1.BorrowBook`."""
+    digest: str
+    """Of 32 characters."""
 
 
 class AnsweredRequest(peewee.Model):
@@ -89,8 +99,15 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
             answer = work()
             record_change(answer)
             return answer
-    method, digest = request.DESCRIPTOR.full_name.removesuffix("Request"), request_digest(request)
-    key = {"request_id": request.request_id, "method": method, "digest": digest}
+    method = request.DESCRIPTOR.full_name.removesuffix("Request")
+    return once_by(store, RequestKey(request.request_id, method, request_digest(request)), answer_type, work, clock)
+
+
+def once_by(
+    store: Store, request: RequestKey, answer_type: type[Answer], work: Callable[[], Answer], clock: Clock
+) -> Answer:
+    """Do the work of a request by its key, as `once` does; for requests that are not one message."""
+    key = request._asdict()
     try:
         with store.writing():
             first = _first_answer(**key)
@@ -112,7 +129,7 @@ def once(store: Store, request: Any, answer_type: type[Answer], work: Callable[[
             skip_record()
             return answer_type.FromString(first)
         if isinstance(error, _AnsweredMeanwhile):  # and the answer has expired since: the id can be used again
-            return once(store, request, answer_type, work, clock)
+            return once_by(store, request, answer_type, work, clock)
         raise
     _cleanup_of(store).run_if_due(lambda: now)
     return answer
@@ -151,6 +168,11 @@ def request_digest(request: Message) -> str:
     plain.CopyFrom(request)
     plain.ClearField("request_id")
     return hashlib.blake2b(plain.SerializeToString(deterministic=True), digest_size=16).hexdigest()
+
+
+def is_answered(request_id: str) -> bool:
+    """Return whether a request with this id was answered, within a transaction or `Store.reading`."""
+    return FIND.row(request_id=request_id) is not None
 
 
 def _first_answer(request_id: str, method: str, digest: str) -> bytes | None:

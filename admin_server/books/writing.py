@@ -37,14 +37,17 @@ FORGET_COVER = Statement(Book.update(cover_digest="").where(Book.id == param("id
 DELETE_COVER = Statement(Cover.delete().where(Cover.book == Book.select(Book.key).where(Book.id == param("id"))))
 
 
-def insert_books(books: Sequence[Mapping[str, object]], now: int) -> list[dict[str, Any]]:
+def insert_books(
+    books: Sequence[Mapping[str, object]], now: int, with_items: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Insert new books and their items within the present transaction, each with a revision of its own.
 
-    Return the columns of the books.
+    Return the columns of the books. The caller inserts the items of the books whose ids are in `with_items`: as many
+    as they have copies, all in service.
     """
     made_here = {"create_time": now, "update_time": now}
     rows = _write(INSERT, [{**made_here, "id": new_id(), **book} for book in books])
-    add_copies({row["id"]: row["total_copies"] for row in rows}, now)
+    add_copies({row["id"]: row["total_copies"] for row in rows if row["id"] not in with_items}, now)
     return rows
 
 

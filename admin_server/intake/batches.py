@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from admin_server.books.entries import ENTRY_COLUMNS, MOST_COPIES, derived_columns
 from admin_server.books.messages import catalog_message, etag
@@ -13,8 +13,10 @@ from admin_server.books.origins import IMPORT, noted
 from admin_server.books.values import shown_value
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
+from admin_server.intake.given_barcodes import NO_BOOK, Barcodes
 from admin_server.intake.rows import Row
 from admin_server.inventory.copies import copies_out
+from admin_server.inventory.writing import insert_items
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book, Frontend
 from library.admin.v1.catalog_service_pb2 import (
     IMPORT_RESULT_ADDED,
@@ -62,10 +64,11 @@ RESULTS: dict[int, ImportResult.ValueType] = {
 
 
 class Planned(NamedTuple):
-    """Books that earlier rows of a stream with `validate_only` would have added."""
+    """What earlier rows of an import with `validate_only` would have added."""
 
     isbns: set[str]
     identities: set[int]
+    barcodes: set[str]
 
 
 @dataclass
@@ -82,6 +85,8 @@ class Entry:
     """Its open loans."""
     before: dict[str, object] = field(default_factory=dict)
     """The earlier values of all columns that this batch changes."""
+    new_items: list[Mapping[str, object]] = field(default_factory=list)
+    """The columns of the items that rows of this batch describe."""
 
     def identity(self) -> str:
         """Return what identifies the entry where a row has no ISBN."""
@@ -94,21 +99,45 @@ class Entry:
         self.columns |= derived_columns(self.columns)
 
 
+class Alongside(Protocol):
+    """What is committed together with a batch."""
+
+    def begin(self) -> None:
+        """Begin within the transaction, before it locks anything else. An error rolls the transaction back."""
+
+    def finish(self, outcomes: Sequence[ImportOutcome], item_count: int) -> None:
+        """Write, as the last in the transaction, what depends on its outcomes.
+
+        `item_count` is the number of items with a barcode of their row that the batch has created, or with
+        `validate_only` would have created.
+        """
+
+
 class _BookNotLocked(Exception):
     """A row's book was added or renamed between the look-up and the lock on the revisions."""
 
 
 def import_batch(
-    store: Store, rows: Sequence[Row], options: ImportOptions, planned: Planned, clock: Clock
+    store: Store,
+    rows: Sequence[Row],
+    options: ImportOptions,
+    planned: Planned,
+    clock: Clock,
+    alongside: Alongside | None = None,
 ) -> list[ImportOutcome]:
-    """Import some rows in one transaction; return an outcome for each.
+    """Import some rows in one transaction, and what is `alongside`; return an outcome for each row.
 
     Raises `FieldInvalid` where the options differ from those of the run until now, and `ImportRunUndone`.
     """
     for _ in range(TRIES):
         try:
             with store.writing():
-                return _import_batch(store, rows, options, planned, clock)
+                if alongside is None:
+                    return _import_batch(store, rows, options, planned, clock)[0]
+                alongside.begin()
+                outcomes, item_count = _import_batch(store, rows, options, planned, clock)
+                alongside.finish(outcomes, item_count)
+                return outcomes
         except _BookNotLocked:
             continue
     raise StoreUnavailable
@@ -116,7 +145,7 @@ def import_batch(
 
 def _import_batch(
     store: Store, rows: Sequence[Row], options: ImportOptions, planned: Planned, clock: Clock
-) -> list[ImportOutcome]:
+) -> tuple[list[ImportOutcome], int]:
     writes = not all(row.validate_only or row.problems for row in rows)
     now = clock()
     if writes and options.on_duplicate != ON_DUPLICATE_SKIP:
@@ -139,7 +168,7 @@ def _import_batch(
             pairs = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if not row.validate_only]
             runs.remember(run, pairs, books, now)
         record_change(options)
-    return outcomes
+    return outcomes, batch.barcodes.given_count
 
 
 def _done_already(row: Row, digest: int, result: int, book_id: str) -> ImportOutcome:
@@ -161,7 +190,8 @@ class _Batch:
         self._options = options
         self._now = now
         self._planned = planned
-        self._new_planned = Planned(set(), set())
+        self._new_planned = Planned(set(), set(), set())
+        self.barcodes = Barcodes(planned.barcodes, self._new_planned.barcodes)
         self._entries: dict[str, Entry | None] = {}  # None for a book that is damaged in the store
         self._by_isbn: dict[str, str] = {}
         self._by_identity: dict[str, list[str]] = {}
@@ -183,6 +213,7 @@ class _Batch:
         ids = self._find_ids(rows)
         if locked is not None and ids - locked:
             raise _BookNotLocked
+        self.barcodes.find(rows)
         self._entries = dict.fromkeys(ids)
         for row in read_rows(Book.select().where(Book.id.in_(ids)), Book) if ids else ():
             if entry := shown(row, _entry, row.key):
@@ -228,12 +259,24 @@ class _Batch:
         if found:
             return self._duplicate(row, found[0])
         if row.validate_only:
-            planned = self._is_planned(row)
-            result = RESULTS[self._options.on_duplicate] if planned else IMPORT_RESULT_ADDED
-            return ImportOutcome(line=row.line, result=result)
-        entry = Entry(new_id(), row.columns, 0, "")
+            return self._validated(row)
+        if problem := self.barcodes.problem(row):
+            return _refused(row, *problem)
+        columns = {**row.columns, "total_copies": len(row.items)} if row.items else row.columns
+        entry = Entry(new_id(), columns, 0, "", new_items=list(row.items))
         self._add_entry(entry)
+        self.barcodes.give(row.items, entry.id)
         return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED, book_id=entry.id)
+
+    def _validated(self, row: Row) -> ImportOutcome:
+        """Return the outcome of a row whose book is not in the catalogue, if the row is only validated."""
+        if problem := self.barcodes.problem(row):
+            return _refused(row, *problem)
+        planned = self._is_planned(row)
+        mode = self._options.on_duplicate
+        if not planned or mode != ON_DUPLICATE_SKIP:
+            self.barcodes.give(row.items)
+        return ImportOutcome(line=row.line, result=RESULTS[mode] if planned else IMPORT_RESULT_ADDED)
 
     def _found(self, row: Row) -> list[str]:
         if isbn := str(row.columns["isbn"]):
@@ -247,21 +290,27 @@ class _Batch:
         if entry is None:
             damaged = "the book is damaged in the store and cannot be changed"
             return outcome if mode == ON_DUPLICATE_SKIP else _refused(row, "row", damaged)
-        values = {name: row.columns[name] for name in row.given if entry.columns[name] != row.columns[name]}
-        if mode == ON_DUPLICATE_ADD_COPIES:
-            there = _copies(entry.columns)
-            if there + _copies(row.columns) > MOST_COPIES:
-                return _refused(row, "copies", f"the book has {there} already, and can have {MOST_COPIES} at most")
-            values = {"total_copies": there + _copies(row.columns)} if _copies(row.columns) else {}
-        elif mode == ON_DUPLICATE_UPDATE and (out := _too_many_out(entry, values)):
-            return _refused(row, "copies", f"must be at least {out}, as {out} copies of the book are on loan")
+        new_items: list[Mapping[str, object]] = []
+        values = {} if mode == ON_DUPLICATE_ADD_COPIES else _new_values(row, entry)
+        if mode != ON_DUPLICATE_SKIP:
+            new_items = self.barcodes.new_items(row, mode)
+            values |= _more_copies(row, entry, new_items, mode)
+            if problem := self.barcodes.problem(row, book_id) or _copies_problem(entry, values):
+                return _refused(row, *problem)
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
             outcome.result = RESULTS[mode]
-            if not row.validate_only:
-                origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
-                self._change(entry, {**values, "origins": origins})
+            self._apply(row, entry, values, new_items)
         return outcome
+
+    def _apply(
+        self, row: Row, entry: Entry, values: dict[str, object], new_items: Sequence[Mapping[str, object]]
+    ) -> None:
+        self.barcodes.give(new_items, NO_BOOK if row.validate_only else entry.id)
+        if not row.validate_only:
+            origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
+            self._change(entry, {**values, "origins": origins})
+            entry.new_items += new_items
 
     def _change(self, entry: Entry, values: dict[str, object]) -> None:
         if self._options.match_title:
@@ -286,13 +335,16 @@ class _Batch:
         """Remember for the next batches what the rows of this one would have added."""
         self._planned.isbns.update(self._new_planned.isbns)
         self._planned.identities.update(self._new_planned.identities)
+        self._planned.barcodes.update(self._new_planned.barcodes)
 
     def write(self, now: int) -> list[runs.Effect]:
         """Write the new and the changed books; return the change of each."""
         entries = [entry for entry in self._entries.values() if entry is not None]
         new = [entry for entry in entries if not entry.etag]
         changed = [entry for entry in entries if entry.etag and entry.before]
-        written = insert_books([{**entry.columns, "id": entry.id} for entry in new], now)
+        with_items = {entry.id for entry in new if entry.new_items}
+        written = insert_books([{**entry.columns, "id": entry.id} for entry in new], now, with_items)
+        insert_items([{**item, "book_id": entry.id} for entry in entries for item in entry.new_items], now)
         recounted = [entry.id for entry in changed if "total_copies" in entry.before]
         changes = [{**entry.columns, "id": entry.id, "state": entry.state} for entry in changed]
         written += update_books(changes, now, recounted)
@@ -317,6 +369,32 @@ def _entry(row: Book) -> Entry:
 
 def _identity(row: Row) -> str:
     return title_identity(str(row.columns["title"]), json.loads(str(row.columns["authors"])))
+
+
+def _new_values(row: Row, entry: Entry) -> dict[str, object]:
+    """Return the values of a row that its book does not have. Its items count the copies, if it has some."""
+    values = {name: row.columns[name] for name in row.given if entry.columns[name] != row.columns[name]}
+    if row.items:
+        values.pop("total_copies", None)
+    return values
+
+
+def _more_copies(row: Row, entry: Entry, new_items: Collection[object], mode: int) -> dict[str, object]:
+    """Return the new number of copies if the row adds some: its items, or without items its copies."""
+    more = len(new_items)
+    if not row.items and mode == ON_DUPLICATE_ADD_COPIES:
+        more = _copies(row.columns)
+    return {"total_copies": _copies(entry.columns) + more} if more else {}
+
+
+def _copies_problem(entry: Entry, values: dict[str, object]) -> tuple[str, str] | None:
+    """Return what is wrong with the new number of copies of a book."""
+    there = _copies(entry.columns)
+    if _copies({**entry.columns, **values}) > MOST_COPIES:
+        return "copies", f"the book has {there} already, and can have {MOST_COPIES} at most"
+    if out := _too_many_out(entry, values):
+        return "copies", f"must be at least {out}, as {out} copies of the book are on loan"
+    return None
 
 
 def _too_many_out(entry: Entry, values: dict[str, object]) -> int:

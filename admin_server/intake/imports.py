@@ -56,7 +56,7 @@ def import_books(
     del first
     outcomes: list[ImportOutcome] = []
     weight = 0
-    planned = Planned(set(), set())
+    planned = Planned(set(), set(), set())
     while batch := _next_batch(checked, min(limits.batch_rows, limits.rows - len(outcomes)), limits.batch_bytes):
         for outcome in import_batch(store, batch, options, planned, clock):
             if weight + outcome.ByteSize() > limits.changes_bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from admin_server.books.entries import book_columns
@@ -42,6 +43,9 @@ class Row(NamedTuple):
     problems: list[FieldProblem]
     weight: int
     """Bytes in memory, roughly."""
+    items: tuple[Mapping[str, object], ...] = ()
+    """The columns of its items, as `admin_server.inventory.writing.ENTRY` names them. Without items the row has as many
+    copies as its columns say."""
 
 
 def checked_options(row: ImportBooksRequest) -> ImportOptions:

@@ -11,6 +11,7 @@ import peewee
 from admin_server.books.entries import derived_columns
 from admin_server.books.messages import etag
 from admin_server.books.writing import delete_covers, update_books
+from admin_server.intake.given_barcodes import free_barcodes
 from admin_server.store.models import Book, Frontend, ImportBook, ImportRun, Loan
 from library.admin.v1.catalog_service_pb2 import (
     UNDO_RESULT_CHANGED_SINCE,
@@ -30,6 +31,7 @@ from service_kit.clock import Clock
 from service_kit.idempotency import once
 from service_kit.ids import UUID
 from service_kit.paging import page_rows, page_size, position, token_refused
+from service_kit.revisions import head_revision
 from service_kit.statements import tuples
 from service_kit.store import Store
 from service_kit.unreadable import DAMAGE, read_rows, readable, report
@@ -106,8 +108,10 @@ def _undone(store: Store, effects: Sequence[ImportBook], now: int) -> list[UndoO
             recounted += [book.id] if columns[-1]["total_copies"] != book.total_copies else []
         if outcome.result in (UNDO_RESULT_REMOVED, UNDO_RESULT_RESTORED):
             done.append(effect)
+    before = head_revision()
     update_books(columns, now, recounted)
     delete_covers([book["id"] for book in columns if "cover_digest" in book])
+    free_barcodes([str(book["id"]) for book in columns], before)
     if done:
         keys = [effect.book_id for effect in done]
         ImportBook.update(is_undone=1).where(ImportBook.run == effects[0].run, ImportBook.book_id.in_(keys)).execute()

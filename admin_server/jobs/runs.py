@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from admin_server.jobs.lease import Lease
 from admin_server.jobs.settings import SourceQuery
-from admin_server.store.models import NOT_ENDED, SourceJob, SourceRun
+from admin_server.store.models import RUN_NOT_ENDED, SourceJob, SourceRun
 from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_SKIP, ImportOptions
 from service_kit.clock import SECOND, Clock
 from service_kit.ids import new_id
@@ -91,7 +91,7 @@ def begin_run(store: Store, lease: Lease, job: SourceQuery, clock: Clock) -> Run
 def close_open_runs(now: int) -> None:
     """Close all runs that have not ended, within a transaction with the lease."""
     problem = SourceRun.problem
-    for row in SourceRun.select(SourceRun.key, problem).where(NOT_ENDED):
+    for row in SourceRun.select(SourceRun.key, problem).where(RUN_NOT_ENDED):
         SourceRun.update(end_time=now, problem=INTERRUPTED).where(SourceRun.key == row.key).execute()
 
 

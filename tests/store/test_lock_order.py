@@ -67,7 +67,7 @@ SIGN_IN_METHODS = {
     f"library.access.v1.AccessService/{name}"
     for name in ("CreateSession", "RefreshSession", "EndSession", "SetPassword", "CreateResetCode", "EndUserSessions")
 }
-STREAMS = {"library.admin.v1.CatalogService/ImportBooks"}
+STREAMS = {"library.admin.v1.CatalogService/ImportBooks", "library.admin.v1.ImportService/StartImport"}
 RECORDS = {
     f"library.sync.v1.SyncService/{method.name}"
     for method in sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"].methods

@@ -54,6 +54,7 @@ from service_kit.clock import DAY, Clock, timestamp
 from service_kit.idempotency import Cleanup
 from service_kit.ids import new_id
 from service_kit.store import Store
+from tests.support.operation_writing_calls import OperationCalls
 from tests.support.pictures import picture
 from tests.support.policy_writing_calls import PolicyCalls
 from tests.support.staff_writing_calls import StaffCalls
@@ -92,6 +93,7 @@ class AdminCalls:
                     "library.admin.v1.CatalogService/RemoveBook": self.remove,
                     "library.admin.v1.CatalogService/ImportBooks": self.import_books,
                     "library.admin.v1.CatalogService/UndoImport": self.undo_import,
+                    **OperationCalls(store, clock, ISBNS).by_name,
                     **PolicyCalls(store, clock).by_name,
                     **StaffCalls(store, clock, USER_IDS).by_name,
                     "library.admin.v1.InventoryService/CreateItem": self.create_item,

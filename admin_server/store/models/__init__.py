@@ -9,8 +9,16 @@ from admin_server.store.models.books import HAS_GAPS, HAS_ISBN, IN_CATALOGUE, IS
 from admin_server.store.models.history import HistoryEntry
 from admin_server.store.models.imports import ImportBook, ImportRow, ImportRun
 from admin_server.store.models.items import HAS_SHELF, HAS_TYPE, NOT_IN_SERVICE, NOT_WITHDRAWN, Item
-from admin_server.store.models.jobs import NOT_ENDED, AskedBook, SourceJob, SourceLease, SourceRun
+from admin_server.store.models.jobs import RUN_NOT_ENDED, AskedBook, SourceJob, SourceLease, SourceRun
 from admin_server.store.models.loans import Loan
+from admin_server.store.models.operations import (
+    NOT_ENDED,
+    UPLOADING,
+    ImportChunk,
+    ImportOperation,
+    ImportPlan,
+    ImportProblem,
+)
 from admin_server.store.models.policy import IS_RULE, Branch, Calendar, CirculationRule, LibrarySettings
 from admin_server.store.models.sources import ExternalAnswer, ExternalBook, ExternalSource
 from admin_server.store.models.sync import Epoch, Frontend
@@ -39,7 +47,9 @@ __all__ = [
     "NOT_ENDED",
     "NOT_IN_SERVICE",
     "NOT_WITHDRAWN",
+    "RUN_NOT_ENDED",
     "SCHEMA",
+    "UPLOADING",
     "WORD_INDEXES",
     "ApiToken",
     "AskedBook",
@@ -57,6 +67,10 @@ __all__ = [
     "Frontend",
     "HistoryEntry",
     "ImportBook",
+    "ImportChunk",
+    "ImportOperation",
+    "ImportPlan",
+    "ImportProblem",
     "ImportRow",
     "ImportRun",
     "Item",
@@ -75,6 +89,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 SCHEMA = store_schema("admin", MIGRATIONS)
 
 LOCK_ORDER = (
+    "import_operation",
     "frontend",
     "audit_entry",
     "audit_object",
@@ -111,6 +126,9 @@ GUARDED_TABLES = {
     "import_row": "import_run",
     "import_book": "import_run",
     "external_book": "counter",
+    "import_chunk": "import_operation",
+    "import_problem": "import_operation",
+    "import_plan": "import_operation",
 }
 """Tables without a place in the order: a row of them is written only while the row of the other table is locked.
 
@@ -147,6 +165,10 @@ MODELS = [
     SourceJob,
     SourceRun,
     AskedBook,
+    ImportOperation,
+    ImportChunk,
+    ImportProblem,
+    ImportPlan,
     VocabularyWord,
     AnsweredRequest,
 ]

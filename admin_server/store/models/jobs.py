@@ -50,9 +50,9 @@ class SourceRun(peewee.Model):
         table_name = "source_run"
 
 
-NOT_ENDED = peewee.SQL("end_time IS NULL")
+RUN_NOT_ENDED = peewee.SQL("end_time IS NULL")
 SourceRun.add_index(SourceRun.source, SourceRun.key, name="source_run_by_source")
-SourceRun.add_index(SourceRun.key, where=NOT_ENDED, name="source_run_not_ended")
+SourceRun.add_index(SourceRun.key, where=RUN_NOT_ENDED, name="source_run_not_ended")
 
 
 class AskedBook(peewee.Model):

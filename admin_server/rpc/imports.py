@@ -1,0 +1,64 @@
+"""library.admin.v1.ImportService."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from google.longrunning.operations_pb2 import Operation
+
+from admin_server.operations.limits import OperationLimits
+from admin_server.operations.problems import list_problems
+from admin_server.operations.signals import Signals
+from admin_server.operations.uploads import start_import
+from library.admin.v1 import import_service_pb2, import_service_pb2_grpc
+from library_domain.import_errors import SourceNotSetUp
+from service_kit.clock import Clock
+from service_kit.paging import row_position
+from service_kit.servicer import instrument_servicer
+from service_kit.store import Store
+
+SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
+
+
+@instrument_servicer(SERVICE, rules={"ListImportProblems": [row_position]})
+class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
+    """library.admin.v1.ImportService."""
+
+    def __init__(self, store: Store, clock: Clock, signals: Signals, limits: OperationLimits) -> None:
+        self._store, self._clock, self._signals, self._limits = store, clock, signals, limits
+
+    def StartImport(
+        self, request_iterator: Iterator[import_service_pb2.StartImportRequest], context: grpc.ServicerContext
+    ) -> Operation:
+        return start_import(self._store, request_iterator, self._clock, self._signals, self._limits)
+
+    def ListImportProblems(
+        self, request: import_service_pb2.ListImportProblemsRequest, context: grpc.ServicerContext
+    ) -> import_service_pb2.ListImportProblemsResponse:
+        problems, token = list_problems(self._store, request)
+        return import_service_pb2.ListImportProblemsResponse(problems=problems, next_page_token=token)
+
+    def SearchExternalBooks(
+        self, request: import_service_pb2.SearchExternalBooksRequest, context: grpc.ServicerContext
+    ) -> import_service_pb2.SearchExternalBooksResponse:
+        raise _no_source(*request.source)
+
+    def ImportExternalBook(
+        self, request: import_service_pb2.ImportExternalBookRequest, context: grpc.ServicerContext
+    ) -> import_service_pb2.ImportExternalBookResponse:
+        raise _no_source(request.source)
+
+    def ListSources(
+        self, request: import_service_pb2.ListSourcesRequest, context: grpc.ServicerContext
+    ) -> import_service_pb2.ListSourcesResponse:
+        return import_service_pb2.ListSourcesResponse()
+
+    def ListSourceRuns(
+        self, request: import_service_pb2.ListSourceRunsRequest, context: grpc.ServicerContext
+    ) -> import_service_pb2.ListSourceRunsResponse:
+        return import_service_pb2.ListSourceRunsResponse()
+
+
+def _no_source(*names: str) -> SourceNotSetUp:
+    return SourceNotSetUp(source=", ".join(filter(None, names)) or "of books", problem="this server has no sources")
