@@ -112,7 +112,7 @@ def _import_new(
         new = [record for record in records if record.external_id not in known]
         counts.already_there += len(records) - len(new)
         rows = [_row(run, record, line, work.clock()) for line, record in enumerate(new, run.found + 1)]
-        outcomes = import_batch(work.store, rows, run.options, Planned(set(), set()), work.clock) if rows else []
+        outcomes = import_batch(work.store, rows, run.options, Planned(set(), set(), set()), work.clock) if rows else []
         done = list(zip(new, outcomes, strict=True))
         added = [(record, outcome) for record, outcome in done if outcome.result == IMPORT_RESULT_ADDED]
         # The batch has locked the counter, with which books are added and removed: from here on nothing changes.
