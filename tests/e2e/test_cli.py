@@ -47,7 +47,7 @@ MIXED = """\
 copies,title,authors,isbn,published_year,category,description
 2,Dune,Frank Herbert,0-441-01359-7,1965,A1,"Sand,
 and spice"
-0,No copies,Nobody,,,,
+-1,No copies,Nobody,,,,
 1,Wrong ISBN,Nobody,9780441013594,,,
 ,Foundation,Isaac Asimov,978-0-553-29335-7,1951,,
 1,Dune again,Frank Herbert,9780441013593,,,
@@ -103,7 +103,7 @@ def test_a_second_import_adds_nothing_and_does_not_fail(admin: str, tmp_path: Pa
 def test_a_dry_run_shows_the_counts_of_the_import_and_adds_nothing(admin: str) -> None:
     rows = [f"Book {number},{isbn(number)}," for number in range(2500)]
     rows[2200] = f"Again,{isbn(7)},"  # two batches after the first one with this ISBN
-    rows[2300] = f"Bad,{isbn(2300)},0"
+    rows[2300] = f"Bad,{isbn(2300)},-1"
     content = "\n".join(["title,isbn,copies", *rows]).encode()
 
     dry = library("import", "-", "--dry-run", stdin=content, admin=admin)
