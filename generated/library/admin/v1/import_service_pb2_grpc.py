@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from google.longrunning import operations_proto_pb2 as google_dot_longrunning_dot_operations__proto__pb2
+from google.longrunning import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from library.admin.v1 import import_service_pb2 as library_dot_admin_dot_v1_dot_import__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -44,7 +44,7 @@ class ImportServiceStub:
         self.StartImport = channel.stream_unary(
                 '/library.admin.v1.ImportService/StartImport',
                 request_serializer=library_dot_admin_dot_v1_dot_import__service__pb2.StartImportRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
         self.ListImportProblems = channel.unary_unary(
                 '/library.admin.v1.ImportService/ListImportProblems',
@@ -157,7 +157,7 @@ def add_ImportServiceServicer_to_server(servicer, server):
             'StartImport': grpc.stream_unary_rpc_method_handler(
                     servicer.StartImport,
                     request_deserializer=library_dot_admin_dot_v1_dot_import__service__pb2.StartImportRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.SerializeToString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'ListImportProblems': grpc.unary_unary_rpc_method_handler(
                     servicer.ListImportProblems,
@@ -217,7 +217,7 @@ class ImportService:
             target,
             '/library.admin.v1.ImportService/StartImport',
             library_dot_admin_dot_v1_dot_import__service__pb2.StartImportRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,

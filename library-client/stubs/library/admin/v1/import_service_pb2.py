@@ -23,66 +23,66 @@ _sym_db = _symbol_database.Default()
 
 
 from library import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
-from library import operations_proto_pb2 as google_dot_longrunning_dot_operations__proto__pb2
+from library import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access__pb2
 from library.admin.v1 import catalog_service_pb2 as library_dot_admin_dot_v1_dot_catalog__service__pb2
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/import_service.proto\x12\x10library.admin.v1\x1a\x19google/api/httpbody.proto\x1a)google/longrunning/operations_proto.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a&library/admin/v1/catalog_service.proto\x1a\x15library/v1/book.proto\"w\n\x12StartImportRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.library.admin.v1.ImportConfig\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\"\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBody\"\x9f\x02\n\x0cImportConfig\x12.\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1e.library.admin.v1.ImportFormat\x12.\n\x07mapping\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.MarcMapping\x12*\n\x05items\x18\x03 \x01(\x0e\x32\x1b.library.admin.v1.ItemField\x12\x33\n\x0con_duplicate\x18\x04 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x05 \x01(\x08\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"\xd3\x03\n\x0eImportProgress\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.ImportState\x12.\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x1e.library.admin.v1.ImportFormat\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btotal_bytes\x18\n \x01(\x03\x12\x12\n\ndone_bytes\x18\x0b \x01(\x03\x12\x30\n\x07summary\x18\x0c \x01(\x0b\x32\x1f.library.admin.v1.ImportSummary\x12\x0f\n\x07problem\x18\r \x01(\t\"\xcc\x01\n\rImportSummary\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x1a\n\x12\x63opies_added_count\x18\x04 \x01(\x03\x12\x1b\n\x13\x61lready_there_count\x18\x05 \x01(\x03\x12\x15\n\rrefused_count\x18\x06 \x01(\x03\x12\x12\n\nitem_count\x18\x07 \x01(\x03\x12\x15\n\rproblem_count\x18\x08 \x01(\x03\"U\n\x19ListImportProblemsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x1aListImportProblemsResponse\x12\x31\n\x08problems\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\rImportProblem\x12\x0e\n\x06record\x18\x01 \x01(\x03\x12\x16\n\x0e\x63ontrol_number\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08imported\x18\x05 \x01(\x08\"N\n\x1aSearchExternalBooksRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"\x8f\x01\n\x1bSearchExternalBooksResponse\x12\x36\n\x0e\x65xternal_books\x18\x01 \x03(\x0b\x32\x1e.library.admin.v1.ExternalBook\x12\x38\n\x0fsource_problems\x18\x02 \x03(\x0b\x32\x1f.library.admin.v1.SourceProblem\"\x87\x01\n\x0c\x45xternalBook\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12.\n\x04\x62ook\x18\x03 \x01(\x0b\x32 .library.admin.v1.AddBookRequest\x12\x0f\n\x07\x62ook_id\x18\x04 \x01(\t\x12\x11\n\tcover_uri\x18\x05 \x01(\t\"d\n\rSourceProblem\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12.\n\nretry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x01\n\x19ImportExternalBookRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x0c\n\x04isbn\x18\x03 \x01(\t\x12\x13\n\x06\x63opies\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\t\n\x07_copies\"\xac\x01\n\x1aImportExternalBookResponse\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0e\n\x06source\x18\x03 \x01(\t\x12.\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\"\x14\n\x12ListSourcesRequest\"@\n\x13ListSourcesResponse\x12)\n\x07sources\x18\x01 \x03(\x0b\x32\x18.library.admin.v1.Source\"\xd7\x01\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x11\n\tis_set_up\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x11\n\tschedules\x18\x06 \x03(\t\x12\x31\n\rnext_run_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\tlast_runs\x18\x08 \x03(\x0b\x32\x1b.library.admin.v1.SourceRun\"\x9a\x02\n\tSourceRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66ound_count\x18\x06 \x01(\x05\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x07 \x01(\x05\x12\x15\n\rupdated_count\x18\x08 \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\t \x01(\x05\x12\x15\n\rrefused_count\x18\n \x01(\x05\x12\x0f\n\x07problem\x18\x0b \x01(\t\">\n\x15ListSourceRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListSourceRunsResponse\x12\x30\n\x0bsource_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.SourceRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x9c\x01\n\x0cImportFormat\x12\x1d\n\x19IMPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12IMPORT_FORMAT_MARC\x10\x01\x12\x1a\n\x16IMPORT_FORMAT_MARC_XML\x10\x02\x12\x1b\n\x17IMPORT_FORMAT_MARC_JSON\x10\x03\x12\x1c\n\x18IMPORT_FORMAT_JSON_LINES\x10\x04*^\n\x0bMarcMapping\x12\x1c\n\x18MARC_MAPPING_UNSPECIFIED\x10\x00\x12\x17\n\x13MARC_MAPPING_MARC21\x10\x01\x12\x18\n\x14MARC_MAPPING_UNIMARC\x10\x02*\x8c\x01\n\tItemField\x12\x1a\n\x16ITEM_FIELD_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_FIELD_NONE\x10\x01\x12\x12\n\x0eITEM_FIELD_852\x10\x02\x12\x12\n\x0eITEM_FIELD_952\x10\x03\x12\x12\n\x0eITEM_FIELD_949\x10\x04\x12\x12\n\x0eITEM_FIELD_995\x10\x05*\xb0\x01\n\x0bImportState\x12\x1c\n\x18IMPORT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14IMPORT_STATE_WAITING\x10\x01\x12\x18\n\x14IMPORT_STATE_RUNNING\x10\x02\x12\x1a\n\x16IMPORT_STATE_SUCCEEDED\x10\x03\x12\x1a\n\x16IMPORT_STATE_CANCELLED\x10\x04\x12\x17\n\x13IMPORT_STATE_FAILED\x10\x05\x32\xfc\x04\n\rImportService\x12T\n\x0bStartImport\x12$.library.admin.v1.StartImportRequest\x1a\x1d.google.longrunning.Operation(\x01\x12o\n\x12ListImportProblems\x12+.library.admin.v1.ListImportProblemsRequest\x1a,.library.admin.v1.ListImportProblemsResponse\x12r\n\x13SearchExternalBooks\x12,.library.admin.v1.SearchExternalBooksRequest\x1a-.library.admin.v1.SearchExternalBooksResponse\x12o\n\x12ImportExternalBook\x12+.library.admin.v1.ImportExternalBookRequest\x1a,.library.admin.v1.ImportExternalBookResponse\x12Z\n\x0bListSources\x12$.library.admin.v1.ListSourcesRequest\x1a%.library.admin.v1.ListSourcesResponse\x12\x63\n\x0eListSourceRuns\x12\'.library.admin.v1.ListSourceRunsRequest\x1a(.library.admin.v1.ListSourceRunsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%library/admin/v1/import_service.proto\x12\x10library.admin.v1\x1a\x19google/api/httpbody.proto\x1a#google/longrunning/operations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a&library/admin/v1/catalog_service.proto\x1a\x15library/v1/book.proto\"w\n\x12StartImportRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1e.library.admin.v1.ImportConfig\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12\"\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBody\"\x9f\x02\n\x0cImportConfig\x12.\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1e.library.admin.v1.ImportFormat\x12.\n\x07mapping\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.MarcMapping\x12*\n\x05items\x18\x03 \x01(\x0e\x32\x1b.library.admin.v1.ItemField\x12\x33\n\x0con_duplicate\x18\x04 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x05 \x01(\x08\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\"\xd3\x03\n\x0eImportProgress\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.ImportState\x12.\n\x06\x66ormat\x18\x04 \x01(\x0e\x32\x1e.library.admin.v1.ImportFormat\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btotal_bytes\x18\n \x01(\x03\x12\x12\n\ndone_bytes\x18\x0b \x01(\x03\x12\x30\n\x07summary\x18\x0c \x01(\x0b\x32\x1f.library.admin.v1.ImportSummary\x12\x0f\n\x07problem\x18\r \x01(\t\"\xcc\x01\n\rImportSummary\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x1a\n\x12\x63opies_added_count\x18\x04 \x01(\x03\x12\x1b\n\x13\x61lready_there_count\x18\x05 \x01(\x03\x12\x15\n\rrefused_count\x18\x06 \x01(\x03\x12\x12\n\nitem_count\x18\x07 \x01(\x03\x12\x15\n\rproblem_count\x18\x08 \x01(\x03\"U\n\x19ListImportProblemsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"h\n\x1aListImportProblemsResponse\x12\x31\n\x08problems\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportProblem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\rImportProblem\x12\x0e\n\x06record\x18\x01 \x01(\x03\x12\x16\n\x0e\x63ontrol_number\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08imported\x18\x05 \x01(\x08\"N\n\x1aSearchExternalBooksRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x03(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\"\x8f\x01\n\x1bSearchExternalBooksResponse\x12\x36\n\x0e\x65xternal_books\x18\x01 \x03(\x0b\x32\x1e.library.admin.v1.ExternalBook\x12\x38\n\x0fsource_problems\x18\x02 \x03(\x0b\x32\x1f.library.admin.v1.SourceProblem\"\x87\x01\n\x0c\x45xternalBook\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12.\n\x04\x62ook\x18\x03 \x01(\x0b\x32 .library.admin.v1.AddBookRequest\x12\x0f\n\x07\x62ook_id\x18\x04 \x01(\t\x12\x11\n\tcover_uri\x18\x05 \x01(\t\"d\n\rSourceProblem\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12.\n\nretry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x01\n\x19ImportExternalBookRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x0c\n\x04isbn\x18\x03 \x01(\t\x12\x13\n\x06\x63opies\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x05 \x01(\tB\t\n\x07_copies\"\xac\x01\n\x1aImportExternalBookResponse\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0e\n\x06source\x18\x03 \x01(\t\x12.\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\"\x14\n\x12ListSourcesRequest\"@\n\x13ListSourcesResponse\x12)\n\x07sources\x18\x01 \x03(\x0b\x32\x18.library.admin.v1.Source\"\xd7\x01\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x11\n\tis_set_up\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x11\n\tschedules\x18\x06 \x03(\t\x12\x31\n\rnext_run_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\tlast_runs\x18\x08 \x03(\x0b\x32\x1b.library.admin.v1.SourceRun\"\x9a\x02\n\tSourceRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66ound_count\x18\x06 \x01(\x05\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x07 \x01(\x05\x12\x15\n\rupdated_count\x18\x08 \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\t \x01(\x05\x12\x15\n\rrefused_count\x18\n \x01(\x05\x12\x0f\n\x07problem\x18\x0b \x01(\t\">\n\x15ListSourceRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListSourceRunsResponse\x12\x30\n\x0bsource_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.SourceRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x9c\x01\n\x0cImportFormat\x12\x1d\n\x19IMPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12IMPORT_FORMAT_MARC\x10\x01\x12\x1a\n\x16IMPORT_FORMAT_MARC_XML\x10\x02\x12\x1b\n\x17IMPORT_FORMAT_MARC_JSON\x10\x03\x12\x1c\n\x18IMPORT_FORMAT_JSON_LINES\x10\x04*^\n\x0bMarcMapping\x12\x1c\n\x18MARC_MAPPING_UNSPECIFIED\x10\x00\x12\x17\n\x13MARC_MAPPING_MARC21\x10\x01\x12\x18\n\x14MARC_MAPPING_UNIMARC\x10\x02*\x8c\x01\n\tItemField\x12\x1a\n\x16ITEM_FIELD_UNSPECIFIED\x10\x00\x12\x13\n\x0fITEM_FIELD_NONE\x10\x01\x12\x12\n\x0eITEM_FIELD_852\x10\x02\x12\x12\n\x0eITEM_FIELD_952\x10\x03\x12\x12\n\x0eITEM_FIELD_949\x10\x04\x12\x12\n\x0eITEM_FIELD_995\x10\x05*\xb0\x01\n\x0bImportState\x12\x1c\n\x18IMPORT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14IMPORT_STATE_WAITING\x10\x01\x12\x18\n\x14IMPORT_STATE_RUNNING\x10\x02\x12\x1a\n\x16IMPORT_STATE_SUCCEEDED\x10\x03\x12\x1a\n\x16IMPORT_STATE_CANCELLED\x10\x04\x12\x17\n\x13IMPORT_STATE_FAILED\x10\x05\x32\xfc\x04\n\rImportService\x12T\n\x0bStartImport\x12$.library.admin.v1.StartImportRequest\x1a\x1d.google.longrunning.Operation(\x01\x12o\n\x12ListImportProblems\x12+.library.admin.v1.ListImportProblemsRequest\x1a,.library.admin.v1.ListImportProblemsResponse\x12r\n\x13SearchExternalBooks\x12,.library.admin.v1.SearchExternalBooksRequest\x1a-.library.admin.v1.SearchExternalBooksResponse\x12o\n\x12ImportExternalBook\x12+.library.admin.v1.ImportExternalBookRequest\x1a,.library.admin.v1.ImportExternalBookResponse\x12Z\n\x0bListSources\x12$.library.admin.v1.ListSourcesRequest\x1a%.library.admin.v1.ListSourcesResponse\x12\x63\n\x0eListSourceRuns\x12\'.library.admin.v1.ListSourceRunsRequest\x1a(.library.admin.v1.ListSourceRunsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.import_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMPORTFORMAT']._serialized_start=3180
-  _globals['_IMPORTFORMAT']._serialized_end=3336
-  _globals['_MARCMAPPING']._serialized_start=3338
-  _globals['_MARCMAPPING']._serialized_end=3432
-  _globals['_ITEMFIELD']._serialized_start=3435
-  _globals['_ITEMFIELD']._serialized_end=3575
-  _globals['_IMPORTSTATE']._serialized_start=3578
-  _globals['_IMPORTSTATE']._serialized_end=3754
-  _globals['_STARTIMPORTREQUEST']._serialized_start=257
-  _globals['_STARTIMPORTREQUEST']._serialized_end=376
-  _globals['_IMPORTCONFIG']._serialized_start=379
-  _globals['_IMPORTCONFIG']._serialized_end=666
-  _globals['_IMPORTPROGRESS']._serialized_start=669
-  _globals['_IMPORTPROGRESS']._serialized_end=1136
-  _globals['_IMPORTSUMMARY']._serialized_start=1139
-  _globals['_IMPORTSUMMARY']._serialized_end=1343
-  _globals['_LISTIMPORTPROBLEMSREQUEST']._serialized_start=1345
-  _globals['_LISTIMPORTPROBLEMSREQUEST']._serialized_end=1430
-  _globals['_LISTIMPORTPROBLEMSRESPONSE']._serialized_start=1432
-  _globals['_LISTIMPORTPROBLEMSRESPONSE']._serialized_end=1536
-  _globals['_IMPORTPROBLEM']._serialized_start=1538
-  _globals['_IMPORTPROBLEM']._serialized_end=1647
-  _globals['_SEARCHEXTERNALBOOKSREQUEST']._serialized_start=1649
-  _globals['_SEARCHEXTERNALBOOKSREQUEST']._serialized_end=1727
-  _globals['_SEARCHEXTERNALBOOKSRESPONSE']._serialized_start=1730
-  _globals['_SEARCHEXTERNALBOOKSRESPONSE']._serialized_end=1873
-  _globals['_EXTERNALBOOK']._serialized_start=1876
-  _globals['_EXTERNALBOOK']._serialized_end=2011
-  _globals['_SOURCEPROBLEM']._serialized_start=2013
-  _globals['_SOURCEPROBLEM']._serialized_end=2113
-  _globals['_IMPORTEXTERNALBOOKREQUEST']._serialized_start=2116
-  _globals['_IMPORTEXTERNALBOOKREQUEST']._serialized_end=2246
-  _globals['_IMPORTEXTERNALBOOKRESPONSE']._serialized_start=2249
-  _globals['_IMPORTEXTERNALBOOKRESPONSE']._serialized_end=2421
-  _globals['_LISTSOURCESREQUEST']._serialized_start=2423
-  _globals['_LISTSOURCESREQUEST']._serialized_end=2443
-  _globals['_LISTSOURCESRESPONSE']._serialized_start=2445
-  _globals['_LISTSOURCESRESPONSE']._serialized_end=2509
-  _globals['_SOURCE']._serialized_start=2512
-  _globals['_SOURCE']._serialized_end=2727
-  _globals['_SOURCERUN']._serialized_start=2730
-  _globals['_SOURCERUN']._serialized_end=3012
-  _globals['_LISTSOURCERUNSREQUEST']._serialized_start=3014
-  _globals['_LISTSOURCERUNSREQUEST']._serialized_end=3076
-  _globals['_LISTSOURCERUNSRESPONSE']._serialized_start=3078
-  _globals['_LISTSOURCERUNSRESPONSE']._serialized_end=3177
-  _globals['_IMPORTSERVICE']._serialized_start=3757
-  _globals['_IMPORTSERVICE']._serialized_end=4393
+  _globals['_IMPORTFORMAT']._serialized_start=3174
+  _globals['_IMPORTFORMAT']._serialized_end=3330
+  _globals['_MARCMAPPING']._serialized_start=3332
+  _globals['_MARCMAPPING']._serialized_end=3426
+  _globals['_ITEMFIELD']._serialized_start=3429
+  _globals['_ITEMFIELD']._serialized_end=3569
+  _globals['_IMPORTSTATE']._serialized_start=3572
+  _globals['_IMPORTSTATE']._serialized_end=3748
+  _globals['_STARTIMPORTREQUEST']._serialized_start=251
+  _globals['_STARTIMPORTREQUEST']._serialized_end=370
+  _globals['_IMPORTCONFIG']._serialized_start=373
+  _globals['_IMPORTCONFIG']._serialized_end=660
+  _globals['_IMPORTPROGRESS']._serialized_start=663
+  _globals['_IMPORTPROGRESS']._serialized_end=1130
+  _globals['_IMPORTSUMMARY']._serialized_start=1133
+  _globals['_IMPORTSUMMARY']._serialized_end=1337
+  _globals['_LISTIMPORTPROBLEMSREQUEST']._serialized_start=1339
+  _globals['_LISTIMPORTPROBLEMSREQUEST']._serialized_end=1424
+  _globals['_LISTIMPORTPROBLEMSRESPONSE']._serialized_start=1426
+  _globals['_LISTIMPORTPROBLEMSRESPONSE']._serialized_end=1530
+  _globals['_IMPORTPROBLEM']._serialized_start=1532
+  _globals['_IMPORTPROBLEM']._serialized_end=1641
+  _globals['_SEARCHEXTERNALBOOKSREQUEST']._serialized_start=1643
+  _globals['_SEARCHEXTERNALBOOKSREQUEST']._serialized_end=1721
+  _globals['_SEARCHEXTERNALBOOKSRESPONSE']._serialized_start=1724
+  _globals['_SEARCHEXTERNALBOOKSRESPONSE']._serialized_end=1867
+  _globals['_EXTERNALBOOK']._serialized_start=1870
+  _globals['_EXTERNALBOOK']._serialized_end=2005
+  _globals['_SOURCEPROBLEM']._serialized_start=2007
+  _globals['_SOURCEPROBLEM']._serialized_end=2107
+  _globals['_IMPORTEXTERNALBOOKREQUEST']._serialized_start=2110
+  _globals['_IMPORTEXTERNALBOOKREQUEST']._serialized_end=2240
+  _globals['_IMPORTEXTERNALBOOKRESPONSE']._serialized_start=2243
+  _globals['_IMPORTEXTERNALBOOKRESPONSE']._serialized_end=2415
+  _globals['_LISTSOURCESREQUEST']._serialized_start=2417
+  _globals['_LISTSOURCESREQUEST']._serialized_end=2437
+  _globals['_LISTSOURCESRESPONSE']._serialized_start=2439
+  _globals['_LISTSOURCESRESPONSE']._serialized_end=2503
+  _globals['_SOURCE']._serialized_start=2506
+  _globals['_SOURCE']._serialized_end=2721
+  _globals['_SOURCERUN']._serialized_start=2724
+  _globals['_SOURCERUN']._serialized_end=3006
+  _globals['_LISTSOURCERUNSREQUEST']._serialized_start=3008
+  _globals['_LISTSOURCERUNSREQUEST']._serialized_end=3070
+  _globals['_LISTSOURCERUNSRESPONSE']._serialized_start=3072
+  _globals['_LISTSOURCERUNSRESPONSE']._serialized_end=3171
+  _globals['_IMPORTSERVICE']._serialized_start=3751
+  _globals['_IMPORTSERVICE']._serialized_end=4387
 # @@protoc_insertion_point(module_scope)

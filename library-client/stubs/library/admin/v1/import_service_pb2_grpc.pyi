@@ -4,7 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
-from library import operations_proto_pb2 as _operations_proto_pb2
+from library import operations_pb2 as _operations_pb2
 from grpc import aio as _aio
 from library.admin.v1 import import_service_pb2 as _import_service_pb2
 import abc as _abc_1
@@ -40,7 +40,7 @@ class ImportServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ImportServiceAsyncStub: ...
-    StartImport: _grpc.StreamUnaryMultiCallable[_import_service_pb2.StartImportRequest, _operations_proto_pb2.Operation]
+    StartImport: _grpc.StreamUnaryMultiCallable[_import_service_pb2.StartImportRequest, _operations_pb2.Operation]
     """Uploads a file and starts to import it: MARC 21 or UNIMARC (ISO 2709, MARCXML, MARC-in-JSON), or lines of JSON. The
     import goes on after the answer, and after a restart of the server. A record with a problem is left out and
     reported; the others are imported.
@@ -96,7 +96,7 @@ class ImportServiceAsyncStub(ImportServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    StartImport: _aio.StreamUnaryMultiCallable[_import_service_pb2.StartImportRequest, _operations_proto_pb2.Operation]  # type: ignore[assignment]
+    StartImport: _aio.StreamUnaryMultiCallable[_import_service_pb2.StartImportRequest, _operations_pb2.Operation]  # type: ignore[assignment]
     """Uploads a file and starts to import it: MARC 21 or UNIMARC (ISO 2709, MARCXML, MARC-in-JSON), or lines of JSON. The
     import goes on after the answer, and after a restart of the server. A record with a problem is left out and
     reported; the others are imported.
@@ -155,7 +155,7 @@ class ImportServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_import_service_pb2.StartImportRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_operations_proto_pb2.Operation, _abc.Awaitable[_operations_proto_pb2.Operation]]:
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
         """Uploads a file and starts to import it: MARC 21 or UNIMARC (ISO 2709, MARCXML, MARC-in-JSON), or lines of JSON. The
         import goes on after the answer, and after a restart of the server. A record with a problem is left out and
         reported; the others are imported.

@@ -17,7 +17,7 @@ limitations under the License.
 """
 
 from collections import abc as _abc
-from library import operations_proto_pb2 as _operations_proto_pb2
+from library import operations_pb2 as _operations_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -56,22 +56,22 @@ class OperationsStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsAsyncStub: ...
-    ListOperations: _grpc.UnaryUnaryMultiCallable[_operations_proto_pb2.ListOperationsRequest, _operations_proto_pb2.ListOperationsResponse]
+    ListOperations: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListOperationsRequest, _operations_pb2.ListOperationsResponse]
     """Lists operations that match the specified filter in the request. If the
     server doesn't support this method, it returns `UNIMPLEMENTED`.
     """
-    GetOperation: _grpc.UnaryUnaryMultiCallable[_operations_proto_pb2.GetOperationRequest, _operations_proto_pb2.Operation]
+    GetOperation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.GetOperationRequest, _operations_pb2.Operation]
     """Gets the latest state of a long-running operation.  Clients can use this
     method to poll the operation result at intervals as recommended by the API
     service.
     """
-    DeleteOperation: _grpc.UnaryUnaryMultiCallable[_operations_proto_pb2.DeleteOperationRequest, _empty_pb2.Empty]
+    DeleteOperation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.DeleteOperationRequest, _empty_pb2.Empty]
     """Deletes a long-running operation. This method indicates that the client is
     no longer interested in the operation result. It does not cancel the
     operation. If the server doesn't support this method, it returns
     `google.rpc.Code.UNIMPLEMENTED`.
     """
-    CancelOperation: _grpc.UnaryUnaryMultiCallable[_operations_proto_pb2.CancelOperationRequest, _empty_pb2.Empty]
+    CancelOperation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.CancelOperationRequest, _empty_pb2.Empty]
     """Starts asynchronous cancellation on a long-running operation.  The server
     makes a best effort to cancel the operation, but success is not
     guaranteed.  If the server doesn't support this method, it returns
@@ -84,7 +84,7 @@ class OperationsStub:
     [google.rpc.Status.code][google.rpc.Status.code] of `1`, corresponding to
     `Code.CANCELLED`.
     """
-    WaitOperation: _grpc.UnaryUnaryMultiCallable[_operations_proto_pb2.WaitOperationRequest, _operations_proto_pb2.Operation]
+    WaitOperation: _grpc.UnaryUnaryMultiCallable[_operations_pb2.WaitOperationRequest, _operations_pb2.Operation]
     """Waits until the specified long-running operation is done or reaches at most
     a specified timeout, returning the latest state.  If the operation is
     already done, the latest state is immediately returned.  If the timeout
@@ -110,22 +110,22 @@ class OperationsAsyncStub(OperationsStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListOperations: _aio.UnaryUnaryMultiCallable[_operations_proto_pb2.ListOperationsRequest, _operations_proto_pb2.ListOperationsResponse]  # type: ignore[assignment]
+    ListOperations: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListOperationsRequest, _operations_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Lists operations that match the specified filter in the request. If the
     server doesn't support this method, it returns `UNIMPLEMENTED`.
     """
-    GetOperation: _aio.UnaryUnaryMultiCallable[_operations_proto_pb2.GetOperationRequest, _operations_proto_pb2.Operation]  # type: ignore[assignment]
+    GetOperation: _aio.UnaryUnaryMultiCallable[_operations_pb2.GetOperationRequest, _operations_pb2.Operation]  # type: ignore[assignment]
     """Gets the latest state of a long-running operation.  Clients can use this
     method to poll the operation result at intervals as recommended by the API
     service.
     """
-    DeleteOperation: _aio.UnaryUnaryMultiCallable[_operations_proto_pb2.DeleteOperationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    DeleteOperation: _aio.UnaryUnaryMultiCallable[_operations_pb2.DeleteOperationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a long-running operation. This method indicates that the client is
     no longer interested in the operation result. It does not cancel the
     operation. If the server doesn't support this method, it returns
     `google.rpc.Code.UNIMPLEMENTED`.
     """
-    CancelOperation: _aio.UnaryUnaryMultiCallable[_operations_proto_pb2.CancelOperationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    CancelOperation: _aio.UnaryUnaryMultiCallable[_operations_pb2.CancelOperationRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Starts asynchronous cancellation on a long-running operation.  The server
     makes a best effort to cancel the operation, but success is not
     guaranteed.  If the server doesn't support this method, it returns
@@ -138,7 +138,7 @@ class OperationsAsyncStub(OperationsStub):
     [google.rpc.Status.code][google.rpc.Status.code] of `1`, corresponding to
     `Code.CANCELLED`.
     """
-    WaitOperation: _aio.UnaryUnaryMultiCallable[_operations_proto_pb2.WaitOperationRequest, _operations_proto_pb2.Operation]  # type: ignore[assignment]
+    WaitOperation: _aio.UnaryUnaryMultiCallable[_operations_pb2.WaitOperationRequest, _operations_pb2.Operation]  # type: ignore[assignment]
     """Waits until the specified long-running operation is done or reaches at most
     a specified timeout, returning the latest state.  If the operation is
     already done, the latest state is immediately returned.  If the timeout
@@ -165,9 +165,9 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListOperations(
         self,
-        request: _operations_proto_pb2.ListOperationsRequest,
+        request: _operations_pb2.ListOperationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_operations_proto_pb2.ListOperationsResponse, _abc.Awaitable[_operations_proto_pb2.ListOperationsResponse]]:
+    ) -> _typing.Union[_operations_pb2.ListOperationsResponse, _abc.Awaitable[_operations_pb2.ListOperationsResponse]]:
         """Lists operations that match the specified filter in the request. If the
         server doesn't support this method, it returns `UNIMPLEMENTED`.
         """
@@ -175,9 +175,9 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetOperation(
         self,
-        request: _operations_proto_pb2.GetOperationRequest,
+        request: _operations_pb2.GetOperationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_operations_proto_pb2.Operation, _abc.Awaitable[_operations_proto_pb2.Operation]]:
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
         """Gets the latest state of a long-running operation.  Clients can use this
         method to poll the operation result at intervals as recommended by the API
         service.
@@ -186,7 +186,7 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def DeleteOperation(
         self,
-        request: _operations_proto_pb2.DeleteOperationRequest,
+        request: _operations_pb2.DeleteOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a long-running operation. This method indicates that the client is
@@ -198,7 +198,7 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CancelOperation(
         self,
-        request: _operations_proto_pb2.CancelOperationRequest,
+        request: _operations_pb2.CancelOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Starts asynchronous cancellation on a long-running operation.  The server
@@ -217,9 +217,9 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def WaitOperation(
         self,
-        request: _operations_proto_pb2.WaitOperationRequest,
+        request: _operations_pb2.WaitOperationRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_operations_proto_pb2.Operation, _abc.Awaitable[_operations_proto_pb2.Operation]]:
+    ) -> _typing.Union[_operations_pb2.Operation, _abc.Awaitable[_operations_pb2.Operation]]:
         """Waits until the specified long-running operation is done or reaches at most
         a specified timeout, returning the latest state.  If the operation is
         already done, the latest state is immediately returned.  If the timeout

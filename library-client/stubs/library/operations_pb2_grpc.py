@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from library import operations_proto_pb2 as google_dot_longrunning_dot_operations__proto__pb2
+from library import operations_pb2 as google_dot_longrunning_dot_operations__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -19,7 +19,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in google/longrunning/operations_proto_pb2_grpc.py depends on'
+        + ' but the generated code in google/longrunning/operations_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -46,28 +46,28 @@ class OperationsStub:
         """
         self.ListOperations = channel.unary_unary(
                 '/google.longrunning.Operations/ListOperations',
-                request_serializer=google_dot_longrunning_dot_operations__proto__pb2.ListOperationsRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.ListOperationsResponse.FromString,
+                request_serializer=google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.FromString,
                 _registered_method=True)
         self.GetOperation = channel.unary_unary(
                 '/google.longrunning.Operations/GetOperation',
-                request_serializer=google_dot_longrunning_dot_operations__proto__pb2.GetOperationRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+                request_serializer=google_dot_longrunning_dot_operations__pb2.GetOperationRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
         self.DeleteOperation = channel.unary_unary(
                 '/google.longrunning.Operations/DeleteOperation',
-                request_serializer=google_dot_longrunning_dot_operations__proto__pb2.DeleteOperationRequest.SerializeToString,
+                request_serializer=google_dot_longrunning_dot_operations__pb2.DeleteOperationRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
         self.CancelOperation = channel.unary_unary(
                 '/google.longrunning.Operations/CancelOperation',
-                request_serializer=google_dot_longrunning_dot_operations__proto__pb2.CancelOperationRequest.SerializeToString,
+                request_serializer=google_dot_longrunning_dot_operations__pb2.CancelOperationRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
         self.WaitOperation = channel.unary_unary(
                 '/google.longrunning.Operations/WaitOperation',
-                request_serializer=google_dot_longrunning_dot_operations__proto__pb2.WaitOperationRequest.SerializeToString,
-                response_deserializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+                request_serializer=google_dot_longrunning_dot_operations__pb2.WaitOperationRequest.SerializeToString,
+                response_deserializer=google_dot_longrunning_dot_operations__pb2.Operation.FromString,
                 _registered_method=True)
 
 
@@ -147,28 +147,28 @@ def add_OperationsServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ListOperations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOperations,
-                    request_deserializer=google_dot_longrunning_dot_operations__proto__pb2.ListOperationsRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.ListOperationsResponse.SerializeToString,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.SerializeToString,
             ),
             'GetOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOperation,
-                    request_deserializer=google_dot_longrunning_dot_operations__proto__pb2.GetOperationRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.SerializeToString,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.GetOperationRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
             'DeleteOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteOperation,
-                    request_deserializer=google_dot_longrunning_dot_operations__proto__pb2.DeleteOperationRequest.FromString,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.DeleteOperationRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'CancelOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelOperation,
-                    request_deserializer=google_dot_longrunning_dot_operations__proto__pb2.CancelOperationRequest.FromString,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.CancelOperationRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'WaitOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitOperation,
-                    request_deserializer=google_dot_longrunning_dot_operations__proto__pb2.WaitOperationRequest.FromString,
-                    response_serializer=google_dot_longrunning_dot_operations__proto__pb2.Operation.SerializeToString,
+                    request_deserializer=google_dot_longrunning_dot_operations__pb2.WaitOperationRequest.FromString,
+                    response_serializer=google_dot_longrunning_dot_operations__pb2.Operation.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -205,8 +205,8 @@ class Operations:
             request,
             target,
             '/google.longrunning.Operations/ListOperations',
-            google_dot_longrunning_dot_operations__proto__pb2.ListOperationsRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.ListOperationsResponse.FromString,
+            google_dot_longrunning_dot_operations__pb2.ListOperationsRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.ListOperationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -232,8 +232,8 @@ class Operations:
             request,
             target,
             '/google.longrunning.Operations/GetOperation',
-            google_dot_longrunning_dot_operations__proto__pb2.GetOperationRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+            google_dot_longrunning_dot_operations__pb2.GetOperationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,
@@ -259,7 +259,7 @@ class Operations:
             request,
             target,
             '/google.longrunning.Operations/DeleteOperation',
-            google_dot_longrunning_dot_operations__proto__pb2.DeleteOperationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.DeleteOperationRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
@@ -286,7 +286,7 @@ class Operations:
             request,
             target,
             '/google.longrunning.Operations/CancelOperation',
-            google_dot_longrunning_dot_operations__proto__pb2.CancelOperationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.CancelOperationRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
@@ -313,8 +313,8 @@ class Operations:
             request,
             target,
             '/google.longrunning.Operations/WaitOperation',
-            google_dot_longrunning_dot_operations__proto__pb2.WaitOperationRequest.SerializeToString,
-            google_dot_longrunning_dot_operations__proto__pb2.Operation.FromString,
+            google_dot_longrunning_dot_operations__pb2.WaitOperationRequest.SerializeToString,
+            google_dot_longrunning_dot_operations__pb2.Operation.FromString,
             options,
             channel_credentials,
             insecure,
