@@ -1,0 +1,1 @@
+"""What the fields of a MARC record mean: rules as data (`*.toml`), and the functions that they name."""
