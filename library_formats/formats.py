@@ -18,6 +18,9 @@ from library.admin.v1.import_service_pb2 import (
 from library_formats.mapping.apply import mapped
 from library_formats.readers.iso2709 import read_iso2709
 from library_formats.readers.json_lines import read_json_lines
+from library_formats.readers.marc_json import read_marc_json
+from library_formats.readers.marc_xml import read_marc_xml
+from library_formats.readers.raw import RawRecord
 from library_formats.records import FileUnreadableError, OpenAt, Place, ReadingOptions, ReadRecord
 
 RECOGNIZED_BY = 4_096
@@ -69,8 +72,16 @@ def read_records(open_at: OpenAt, options: ReadingOptions, start: Place) -> Iter
     """
     if options.format == IMPORT_FORMAT_JSON_LINES:
         yield from read_json_lines(open_at, start)
-    elif options.format == IMPORT_FORMAT_MARC:
-        for record in read_iso2709(open_at, start, options.mapping):
-            yield mapped(record, options.mapping, options.items)
     else:
-        raise FileUnreadableError("its format is unknown")
+        for record in _raw_records(open_at, options, start):
+            yield mapped(record, options.mapping, options.items)
+
+
+def _raw_records(open_at: OpenAt, options: ReadingOptions, start: Place) -> Iterator[RawRecord]:
+    if options.format == IMPORT_FORMAT_MARC:
+        return read_iso2709(open_at, start, options.mapping)
+    if options.format == IMPORT_FORMAT_MARC_XML:
+        return read_marc_xml(open_at, start)
+    if options.format == IMPORT_FORMAT_MARC_JSON:
+        return read_marc_json(open_at, start)
+    raise FileUnreadableError("its format is unknown")

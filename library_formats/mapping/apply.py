@@ -16,9 +16,6 @@ from library_formats.mapping.texts import single_line
 from library_formats.readers.raw import RawRecord, whole
 from library_formats.records import ItemDraft, ReadRecord, RecordProblem
 
-TITLE_LAST = ("title",)
-"""Whether the number of a part belongs to the title depends on the volume."""
-
 NO_TITLE = "The record has no title."
 
 
@@ -40,11 +37,10 @@ def _drafted(record: Record, rules: Mapped, *, is_unimarc: bool) -> Draft:
     by_tag: dict[str, list[tuple[int, Field]]] = {}
     for position, field in enumerate(record.fields):
         by_tag.setdefault(field.tag, []).append((position, field))
-    titles = [rule for rule in rules.rules if rule.target == "title"]
-    for rule in [*(rule for rule in rules.rules if rule.target != "title"), *titles]:
+    for rule, tags in rules.ordered:
         if rule.fields == LEADER:
             _put_format(rule, draft)
-        for tag in rule.tags:
+        for tag in tags:
             for position, field in by_tag.get(tag, ()):
                 if _applies(rule, field):
                     TAKERS[rule.by](rule, field, position, draft)

@@ -13,48 +13,36 @@ OTHER_ROLE = "oth"
 """The relator code of a role that the list has no code for: the name is not an author's."""
 
 SURNAME_FIRST = "1"
+SECONDARY = ("702", "712")
+"""In UNIMARC, names with secondary responsibility."""
 
 
-def take_author(rule: Rule, field: Field, position: int, draft: Draft) -> None:
-    """Take a name with the role of an author."""
+def take_name(rule: Rule, field: Field, position: int, draft: Draft) -> None:
+    """Take a name as an author's or a contributor's, by its roles."""
     name = _name(rule, field, draft)
-    if name and _is_author(rule, field, draft):
+    if not name:
+        return
+    codes = [code.strip(" .,").rpartition("/")[2] for code in field.get_subfields("4")]
+    table = roles().unimarc if draft.is_unimarc else roles().marc
+    coded = [table[code] for code in codes if code in table]
+    written = [] if draft.is_unimarc else _written_roles(field, draft)
+    if _is_author(field, codes, [*coded, *written], draft):
         draft.authors.append((position, name))
-
-
-def take_contributor(rule: Rule, field: Field, position: int, draft: Draft) -> None:
-    """Take a name with another role."""
-    name = _name(rule, field, draft)
-    if name and not _is_author(rule, field, draft):
-        role = ", ".join(_written_roles(field, draft) or dict.fromkeys(_coded_roles(field, draft)))
+    else:
+        role = ", ".join(dict.fromkeys(written or coded))
         draft.contributors.append((position, Contributor(name=name, role=role)))
 
 
-def _is_author(rule: Rule, field: Field, draft: Draft) -> bool:
-    codes = _codes(rule, field)
+def _is_author(field: Field, codes: list[str], words: list[str], draft: Draft) -> bool:
     if OTHER_ROLE in codes:
         return False
-    words = [*_coded_roles(field, draft), *(word.casefold() for word in _written_roles(field, draft))]
     if words or codes:
-        return any(word in roles().authors for word in words)
-    return field.tag not in ("702", "712") if draft.is_unimarc else True
-
-
-def _codes(rule: Rule, field: Field) -> list[str]:
-    # A code can be an address: http://id.loc.gov/vocabulary/relators/trl
-    return [code.strip(" .,").rpartition("/")[2] for code in field.get_subfields("4")]
-
-
-def _coded_roles(field: Field, draft: Draft) -> list[str]:
-    table = roles().unimarc if draft.is_unimarc else roles().marc
-    codes = [code.strip(" .,").rpartition("/")[2] for code in field.get_subfields("4")]
-    return [table[code] for code in codes if code in table]
+        return any(word.casefold() in roles().authors for word in words)
+    return not (draft.is_unimarc and field.tag in SECONDARY)
 
 
 def _written_roles(field: Field, draft: Draft) -> list[str]:
     """Return the roles in words. In 111 and 711 they are in $j, and $e is a part of the name."""
-    if draft.is_unimarc:
-        return []
     written = [draft.text(value) for value in field.get_subfields("j" if field.tag.endswith("11") else "e")]
     return [word for word in written if word]
 

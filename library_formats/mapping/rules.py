@@ -58,12 +58,8 @@ class Rule:
     """The subfield with the title of a part."""
     number: str = ""
     """The subfield with the number of a part or of a volume."""
-    roles: str = ""
-    """The subfields with roles."""
     given_name: str = ""
     """The subfield with the given name, where names have two parts."""
-    secondary: str = ""
-    """The fields whose names are contributors if they have no role."""
     label: str = ""
     """The subfields with the label of an address."""
     label_words: str = ""
@@ -118,6 +114,9 @@ class Mapped:
     rules: tuple[Rule, ...]
     formats: tuple[FormatRule, ...]
     item_fields: Mapping[str, ItemRule]
+    ordered: tuple[tuple[Rule, tuple[str, ...]], ...]
+    """The rules and the numbers of their fields, as they are applied: the title last, because the number of a part
+    belongs to it only if the volume comes from elsewhere."""
     items: tuple[str, ...]
     """The fields that describe items, in the order in which they are looked for."""
 
@@ -146,10 +145,12 @@ class Roles:
 def mapping_of(mapping: MarcMapping.ValueType) -> Mapped:
     """Return the rules of a mapping; without one, those of MARC 21."""
     table = _table("unimarc" if mapping == MARC_MAPPING_UNIMARC else "marc21")
+    rules = tuple(Rule(**rule) for rule in table["rules"])
     return Mapped(
-        tuple(Rule(**rule) for rule in table["rules"]),
+        rules,
         tuple(FormatRule(**rule) for rule in table["formats"]),
         {tag: ItemRule(**rule) for tag, rule in table["item_fields"].items()},
+        tuple((rule, rule.tags) for rule in sorted(rules, key=lambda rule: rule.target == "title")),
         tuple(table["items"]),
     )
 

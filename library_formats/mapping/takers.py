@@ -11,7 +11,7 @@ from library.v1.book_pb2 import Identifier, IdentifierType
 from library_domain.isbn import normalized_isbn13
 from library_formats.mapping import texts
 from library_formats.mapping.draft import Draft
-from library_formats.mapping.names import take_author, take_contributor
+from library_formats.mapping.names import take_name
 from library_formats.mapping.rules import Rule
 from library_formats.readers.raw import shown
 
@@ -156,14 +156,13 @@ def take_address(rule: Rule, field: Field, position: int, draft: Draft) -> None:
 
 TAKERS: Mapping[str, Taker] = {
     "address": take_address,
-    "author": take_author,
-    "contributor": take_contributor,
     "description": take_description,
     "dewey": take_dewey,
     "further_genre": take_further_genre,
     "identifier": take_identifier,
     "isbn": take_isbn,
     "language": take_language,
+    "name": take_name,
     "pages": take_pages,
     "series": take_series,
     "series_volume": take_series_volume,

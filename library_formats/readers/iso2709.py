@@ -13,13 +13,21 @@ from pymarc.field import RawField
 from library.admin.v1.import_service_pb2 import MarcMapping
 from library_formats.readers.charsets import Decoded, charset_of
 from library_formats.readers.pieces import LEADER_BYTES, LONGEST_STATED, TERMINATOR, Piece, pieces, stated_length
-from library_formats.readers.raw import MOST_FIELDS, MOST_RECORD_BYTES, RawRecord, shown, whole
+from library_formats.readers.raw import (
+    LONGEST_CONTROL_NUMBER,
+    MOST_FIELDS,
+    MOST_RECORD_BYTES,
+    RawRecord,
+    control_number_of,
+    is_control_tag,
+    shown,
+    whole,
+)
 from library_formats.records import OpenAt, Place, RecordProblem
 
 FIELD_END = b"\x1e"
 SUBFIELD = b"\x1f"
 ENTRY_BYTES = 12
-LONGEST_CONTROL_NUMBER = 60
 
 _DIRECTORY = re.compile(rb"(?:[0-9A-Za-z]{3}[0-9]{9})*")
 _BAD_CODE = re.compile(rb"\x1f[\x80-\xff]")
@@ -47,8 +55,7 @@ def _read(piece: Piece, number: int, mapping: MarcMapping.ValueType) -> RawRecor
         record, problems = _decoded(piece, mapping)
     except RecordUnreadableError as problem:
         return RawRecord(number, after, _control_number(piece.data), None, (whole(str(problem)),))
-    control_number = (record["001"].data or "").strip() if "001" in record else ""
-    return RawRecord(number, after, shown(control_number[:LONGEST_CONTROL_NUMBER]), record, tuple(problems))
+    return RawRecord(number, after, control_number_of(record), record, tuple(problems))
 
 
 def _decoded(piece: Piece, mapping: MarcMapping.ValueType) -> tuple[Record, list[RecordProblem]]:
@@ -136,7 +143,7 @@ def _in_order(data: bytes, directory: bytes, base: int) -> list[RawField]:
 
 
 def _raw_field(tag: str, content: bytes) -> RawField:
-    if tag < "010" and tag.isdigit():
+    if is_control_tag(tag):
         return RawField(tag, data=content)  # type: ignore[arg-type]
     indicators, *subfields = content.split(SUBFIELD)
     pair = indicators.decode("ascii", "replace").ljust(2)

@@ -14,6 +14,9 @@ MOST_RECORD_BYTES = 1_000_000
 MOST_FIELDS = 12_000
 """The most fields of a record: those of a book with 10,000 copies, and some more."""
 
+MOST_PROBLEMS = 20
+"""Problems of the form that are reported of one record."""
+
 SHOWN = 100
 """Characters that a problem shows of a text from the file."""
 
@@ -39,3 +42,26 @@ def shown(text: str) -> str:
     """Return the beginning of a text, fit for one line of a message."""
     plain = "".join(char if char.isprintable() else "�" for char in text[:SHOWN])
     return plain + "…" if len(text) > SHOWN else plain
+
+
+LEADER_LENGTH = 24
+LONGEST_CONTROL_NUMBER = 60
+
+
+def control_number_of(record: Record) -> str:
+    """Return field 001 of a record, or ""."""
+    text = (record["001"].data or "").strip() if "001" in record else ""
+    return shown(text[:LONGEST_CONTROL_NUMBER])
+
+
+def is_control_tag(tag: str) -> bool:
+    """Return whether a field has no subfields."""
+    return tag.isdigit() and tag < "010"
+
+
+def usable_leader(leader: str, problems: list[RecordProblem]) -> str:
+    """Return a leader of 24 characters, the missing ones blank. In XML and JSON, editors often cut or fill it."""
+    plain = "".join(char if " " <= char <= "~" else " " for char in leader[:LEADER_LENGTH])
+    if len(leader) != LEADER_LENGTH:
+        problems.append(whole(f"The leader has {len(leader)} characters, not {LEADER_LENGTH}."))
+    return plain.ljust(LEADER_LENGTH)
