@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pymarc import Field, Record
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
-from library.admin.v1.import_service_pb2 import MARC_MAPPING_UNIMARC, ItemField, MarcMapping
+from library.admin.v1.import_service_pb2 import MARC_MAPPING_MARC21, MARC_MAPPING_UNIMARC, ItemField, MarcMapping
 from library_formats.mapping.draft import PUNCTUATION_OMITTED, Draft
 from library_formats.mapping.limits import within_limits
 from library_formats.mapping.rules import ITEM_TEXTS, LEADER, FormatRule, ItemRule, Mapped, Rule, item_tags, mapping_of
@@ -15,6 +15,9 @@ from library_formats.mapping.takers import TAKERS
 from library_formats.mapping.texts import single_line
 from library_formats.readers.raw import RawRecord, whole
 from library_formats.records import ItemDraft, ReadRecord, RecordProblem
+
+UNCONTROLLED = "653"
+"""Index terms that are not from a vocabulary, so that none of them is the same term as another one."""
 
 NO_TITLE = "The record has no title."
 
@@ -64,6 +67,11 @@ def _put_format(rule: Rule, draft: Draft) -> None:
             draft.put(rule, None, form.format)
 
 
+def format_of(record: Record) -> str:
+    """Return the format that the leader and the control fields of a MARC 21 record state."""
+    return next((form.format for form in mapping_of(MARC_MAPPING_MARC21).formats if _has_format(form, record)), "")
+
+
 def _has_format(form: FormatRule, record: Record) -> bool:
     kind, level = record.leader[6], record.leader[7]
     if kind not in form.type or (form.level and level not in form.level):
@@ -82,8 +90,8 @@ def _book(draft: Draft) -> tuple[AddBookRequest | None, list[RecordProblem]]:
     values = {name: value for name, value in draft.values.items() if value}
     book = AddBookRequest(
         **values,  # type: ignore[arg-type]
-        authors=_once(name for _, name in sorted(draft.authors, key=_position)),
-        subjects=_once(subject for _, subject in sorted(draft.subjects, key=_position)),
+        authors=[name for _, name in sorted(draft.authors, key=_position)],
+        subjects=_subjects(draft),
         contributors=[contributor for _, contributor in sorted(draft.contributors, key=_position)],
         identifiers=[identifier for _, identifier in sorted(draft.identifiers, key=_position)],
         description=_description(draft),
@@ -97,9 +105,17 @@ def _position(entry: tuple[int, object]) -> int:
     return entry[0]
 
 
-def _once(texts: Iterable[str]) -> list[str]:
-    """Return texts without those that differ from an earlier one in case only."""
-    return list({text.casefold(): text for text in reversed(list(texts))}.values())[::-1]
+def _subjects(draft: Draft) -> list[str]:
+    """Return the subjects; of those from controlled vocabularies, each once, whatever its case."""
+    subjects: list[str] = []
+    seen: set[str] = set()
+    for position, subject in sorted(draft.subjects, key=_position):
+        is_controlled = draft.record.fields[position].tag != UNCONTROLLED
+        if not is_controlled or subject.casefold() not in seen:
+            subjects.append(subject)
+        if is_controlled:
+            seen.add(subject.casefold())
+    return subjects
 
 
 def _description(draft: Draft) -> str:

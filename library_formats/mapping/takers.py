@@ -128,6 +128,12 @@ def take_subject(rule: Rule, field: Field, position: int, draft: Draft) -> None:
         draft.subjects.append((position, text))
 
 
+def take_terms(rule: Rule, field: Field, position: int, draft: Draft) -> None:
+    """Take each subfield as a subject."""
+    terms = (draft.text(value) for value in values_of(rule, field))
+    draft.subjects += ((position, term) for term in terms if term)
+
+
 def take_further_genre(rule: Rule, field: Field, position: int, draft: Draft) -> None:
     """Take a genre as a subject, unless it is the category."""
     if draft.taken.get("category") is not field:
@@ -167,6 +173,7 @@ TAKERS: Mapping[str, Taker] = {
     "series": take_series,
     "series_volume": take_series_volume,
     "subject": take_subject,
+    "terms": take_terms,
     "text": take_text,
     "title": take_title,
     "unspecified_format": take_unspecified_format,

@@ -89,50 +89,43 @@ class _Objects:
     def _part(self, part: bytes) -> Iterator[_Object]:
         at = 0
         while at < len(part):
-            if self.in_text:
-                end = self._text_end(part, at)
-            else:
-                end = self._sign_end(part, at)
-            if not self.depth and part[end - 1 : end] == b"{" and not self.in_text:
+            is_text = self.in_text
+            end, sign = self._in_text(part, at) if is_text else self._between_texts(part, at)
+            if sign == b"{" and not self.depth:
                 self._keep(part, at, end - 1)
                 yield from self._garbage()
-                self.depth = 1
-                self._keep(part, end - 1, end)
-            else:
-                self._keep(part, at, end)
-                if not self.in_text and self._closes(part[end - 1 : end]):
-                    yield _Object(bytes(self.kept), self.position, self.problem)
-                    self._begin_again()
-            self._update_text(part, end)
+                at = end - 1
+            self._keep(part, at, end)
+            if not is_text and self._closes(sign):
+                yield _Object(bytes(self.kept), self.position, self.problem)
+                self._begin_again()
             at = end
 
-    def _sign_end(self, part: bytes, at: int) -> int:
-        """Return where the next sign ends that opens or closes something."""
+    def _between_texts(self, part: bytes, at: int) -> tuple[int, bytes]:
+        """Return where the next sign ends that opens or closes something, and the sign."""
         within = _WITHIN.match(part, at) if self.depth else None
         sign = _SIGN.search(part, within.end() if within else at)
-        return sign.end() if sign else len(part)
+        if sign is None:
+            return len(part), b""
+        self.in_text = sign[0] == b'"' and self.depth > 0
+        return sign.end(), sign[0]
 
-    def _text_end(self, part: bytes, at: int) -> int:
-        """Return where the text ends, or an escape sign in it."""
+    def _in_text(self, part: bytes, at: int) -> tuple[int, bytes]:
+        """Return where the text ends, or what its next escape sign escapes."""
         if self.is_escaped:
-            return at + 1
-        sign = _TEXT_END.search(part, at)
-        return sign.end() if sign else len(part)
-
-    def _update_text(self, part: bytes, end: int) -> None:
-        last = part[end - 1 : end]
-        if not self.in_text:
-            self.in_text = last == b'"' and self.depth > 0
-        elif self.is_escaped:
             self.is_escaped = False
-        elif last == b"\\":
-            self.is_escaped = True
-        elif last == b'"':
-            self.in_text = False
+            return at + 1, b""
+        sign = _TEXT_END.search(part, at)
+        if sign is None:
+            return len(part), b""
+        self.is_escaped = sign[0] == b"\\"
+        self.in_text = self.is_escaped
+        return sign.end(), b""
 
     def _closes(self, sign: bytes) -> bool:
         """Return whether a sign outside of texts ends the object."""
         if not self.depth:
+            self.depth = int(sign == b"{")
             return False
         self.depth += (sign in (b"{", b"[")) - (sign in (b"}", b"]"))
         if self.depth > MOST_NESTED:

@@ -108,9 +108,7 @@ class _Handler(ContentHandler):
         for number, record, problems in records:
             if number > start.records:
                 control_number = control_number_of(record)
-                is_whole = record is not None and not any(
-                    problem.field == "" and problem.description in _FATAL for problem in problems
-                )
+                is_whole = not any(problem.description in _FATAL for problem in problems)
                 yield RawRecord(number, Place(position, number), control_number, record if is_whole else None, problems)
 
     def startElementNS(self, name: tuple[str | None, str], qname: str | None, attrs: Any) -> None:  # noqa: N802
