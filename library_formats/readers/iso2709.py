@@ -89,7 +89,7 @@ def _decoded(piece: Piece, mapping: MarcMapping.ValueType) -> tuple[Record, list
 def _leader(data: bytes, problems: list[RecordProblem]) -> tuple[str, int]:
     """Return the leader, with the lengths that the record has, and the position of its first field."""
     base = data.find(FIELD_END) + 1
-    if base <= LEADER_BYTES or len(data) <= base:
+    if base <= LEADER_BYTES or len(data) <= base + len(TERMINATOR):
         raise RecordUnreadableError(f"The record has no fields: {shown(data[:40].decode('latin-1'))}")
     length = stated_length(data)
     # Systems that write longer records state 99999, or the last five digits.
@@ -137,7 +137,8 @@ def _in_order(data: bytes, directory: bytes, base: int) -> list[RawField]:
     tags = [directory[at : at + 3] for at in range(0, len(directory), ENTRY_BYTES)]
     if len(tags) != len(contents) or len(directory) % ENTRY_BYTES or not all(tag.isalnum() for tag in tags):
         raise RecordUnreadableError(
-            f"The directory is damaged: it has {len(tags)} fields, and the record has {len(contents)}."
+            f"The directory is damaged: it has {len(directory)} bytes, {ENTRY_BYTES} for each field, but the record "
+            f"has {len(contents)} fields."
         )
     return [_raw_field(tag.decode(), content) for tag, content in zip(tags, contents, strict=True)]
 
@@ -184,6 +185,8 @@ def _control_number(data: bytes) -> str:
     """Return field 001 of a record that cannot be read, if it can be found: it is the first one."""
     if data[LEADER_BYTES : LEADER_BYTES + 3] != b"001":
         return ""
-    content = data.partition(FIELD_END)[2].partition(FIELD_END)[0]
+    content, end, _ = data.partition(FIELD_END)[2].partition(FIELD_END)
+    if not end:
+        return ""
     text = content.decode("latin-1").strip()
     return text if len(text) <= LONGEST_CONTROL_NUMBER and text.isprintable() else ""

@@ -12,8 +12,8 @@ from pymarc import Field, Indicators, Leader, Record, Subfield
 
 from library_formats.readers.raw import (
     MOST_FIELDS,
+    MOST_MARKUP_BYTES,
     MOST_PROBLEMS,
-    MOST_RECORD_BYTES,
     RawRecord,
     control_number_of,
     is_control_tag,
@@ -134,9 +134,9 @@ class _Objects:
 
     def _keep(self, part: bytes, begin: int, end: int) -> None:
         self.position += end - begin
-        if self.problem or len(self.kept) + end - begin > MOST_RECORD_BYTES:
+        if self.problem or len(self.kept) + end - begin > MOST_MARKUP_BYTES:
             if not self.problem and self.depth:
-                self.problem = f"The record has more than {MOST_RECORD_BYTES} bytes."
+                self.problem = f"The record has more than {MOST_MARKUP_BYTES} bytes."
             del self.kept[_HEAD:]
         else:
             self.kept += part[begin:end]

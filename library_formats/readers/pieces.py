@@ -14,6 +14,9 @@ LEADER_BYTES = 24
 LONGEST_STATED = 99_999
 """The greatest length that a leader can state."""
 
+NO_TERMINATOR = -1
+MORE_NEEDED = 0
+
 _HEAD = 2_000
 """Bytes that are kept of a record that is too long, to find its control number."""
 _BETWEEN = b" \t\r\n\v\f\0\x1a\x1d"
@@ -63,8 +66,9 @@ class _Buffer:
             if self.head is None:
                 self._drop(_between(self.data, self.position))
             end = _end(self.data, self.searched, is_last=is_last)
-            if end is None:
+            if end == NO_TERMINATOR:
                 self.searched = max(0, len(self.data) - 1)
+            if end <= 0:
                 return
             yield from _divided(bytes(self.data[:end]), self.position + end, self.head)
             self.head = None
@@ -105,20 +109,20 @@ def _between(buffer: bytearray, position: int) -> int:
     return count + len(buffer[count:]) - len(buffer[count:].lstrip(_BETWEEN))
 
 
-def _end(buffer: bytearray, searched: int, *, is_last: bool) -> int | None:
-    """Return where the first record ends; None if that is not known yet.
+def _end(buffer: bytearray, searched: int, *, is_last: bool) -> int:
+    """Return where the first record ends; `NO_TERMINATOR`, or `MORE_NEEDED` to know which terminator ends it.
 
     It ends with the first terminator. But if one is in a text, where it is not allowed, the record is as long as its
     leader states.
     """
     first = buffer.find(TERMINATOR, searched) + 1
     if not first:
-        return None
+        return NO_TERMINATOR
     stated = stated_length(buffer)
     if stated <= first:
         return first
     if len(buffer) < stated + LEADER_BYTES and not is_last:
-        return None
+        return MORE_NEEDED
     follows = bytes(buffer[first : first + 2 * LEADER_BYTES]).lstrip(_BETWEEN)
     ends_there = buffer[stated - 1 : stated] == TERMINATOR
     return stated if ends_there and not _LEADER.match(follows) and first > LEADER_BYTES else first

@@ -11,6 +11,9 @@ from library_formats.records import Place, RecordProblem
 MOST_RECORD_BYTES = 1_000_000
 """The most bytes of a record. ISO 2709 can state 99,999 at most, but some systems write longer records."""
 
+MOST_MARKUP_BYTES = 4_000_000
+"""The most bytes of a record in JSON with its names and signs, which can be three times its texts."""
+
 MOST_FIELDS = 12_000
 """The most fields of a record: those of a book with 10,000 copies, and some more."""
 
