@@ -8,6 +8,7 @@ from pymarc import Field, Record
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.admin.v1.import_service_pb2 import MARC_MAPPING_MARC21, MARC_MAPPING_UNIMARC, ItemField, MarcMapping
+from library.v1.book_pb2 import Identifier
 from library_formats.mapping.draft import PUNCTUATION_OMITTED, Draft
 from library_formats.mapping.limits import within_limits
 from library_formats.mapping.rules import ITEM_TEXTS, LEADER, FormatRule, ItemRule, Mapped, Rule, item_tags, mapping_of
@@ -93,7 +94,7 @@ def _book(draft: Draft) -> tuple[AddBookRequest | None, list[RecordProblem]]:
         authors=[name for _, name in sorted(draft.authors, key=_position)],
         subjects=_subjects(draft),
         contributors=[contributor for _, contributor in sorted(draft.contributors, key=_position)],
-        identifiers=[identifier for _, identifier in sorted(draft.identifiers, key=_position)],
+        identifiers=_identifiers(draft),
         description=_description(draft),
     )
     if not book.title:
@@ -103,6 +104,12 @@ def _book(draft: Draft) -> tuple[AddBookRequest | None, list[RecordProblem]]:
 
 def _position(entry: tuple[int, object]) -> int:
     return entry[0]
+
+
+def _identifiers(draft: Draft) -> list[Identifier]:
+    """Return the identifiers, each once."""
+    found = [identifier for _, identifier in sorted(draft.identifiers, key=_position)]
+    return list({(identifier.type, identifier.value): identifier for identifier in found}.values())
 
 
 def _subjects(draft: Draft) -> list[str]:

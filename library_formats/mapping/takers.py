@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pymarc import Field
 
 from library.v1.book_pb2 import Identifier, IdentifierType
+from library_domain.identifiers import normalized_identifier
 from library_domain.isbn import normalized_isbn13
 from library_formats.mapping import texts
 from library_formats.mapping.draft import Draft
@@ -68,8 +69,11 @@ def take_identifier(rule: Rule, field: Field, position: int, draft: Draft) -> No
     for value in values_of(rule, field):
         written = texts.single_line(value)
         if written and written.startswith(rule.prefix):
-            number = written.removeprefix(rule.prefix).strip()
-            draft.identifiers.append((position, Identifier(type=kind, value=number)))
+            number = Identifier(type=kind, value=written.removeprefix(rule.prefix).strip())
+            try:
+                draft.identifiers.append((position, normalized_identifier(number)))
+            except ValueError as problem:
+                draft.refuse("identifiers", f"{rule.type} {shown(number.value)}: {problem}")
 
 
 def take_year(rule: Rule, field: Field, position: int, draft: Draft) -> None:

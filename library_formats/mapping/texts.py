@@ -50,7 +50,7 @@ def _keeps_stop(text: str) -> bool:
     if text.endswith(("..", "…", ". .")):
         return True
     last = text.rsplit(maxsplit=1)[-1][:-1].lstrip("([\"'").casefold()
-    return not last or len(last) == 1 or "." in last or last in words().abbreviations
+    return not last or (len(last) == 1 and last.isalpha()) or "." in last or last in words().abbreviations
 
 
 def year_of(text: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from library.admin.v1.catalog_service_pb2 import AddBookRequest
+from library_domain.field_texts import contributor_in, identifier_in
 from library_formats.readers.lines import Line, lines
 from library_formats.readers.raw import MOST_RECORD_BYTES, shown, whole
 from library_formats.records import OpenAt, Place, ReadRecord, RecordProblem
@@ -19,6 +21,9 @@ FIELDS = {
     for name in (field.name, field.json_name)
 }
 """The fields of a line, by each of their names in JSON. Each line is imported once, so it has no request id."""
+
+TEXT_FORMS: dict[str, Callable[[str], Message]] = {"identifiers": identifier_in, "contributors": contributor_in}
+"""Lists whose items can also be texts, as `library export` writes them: `ISSN 0317-8471`."""
 
 _MOST_UNKNOWN = 20
 
@@ -53,6 +58,9 @@ def _book(line: Line) -> tuple[AddBookRequest | None, list[RecordProblem]]:
 
 def _taken(book: AddBookRequest, field: str, value: object) -> list[RecordProblem]:
     """Set a field of a book to a value of JSON; return what is wrong with the value."""
+    if field in TEXT_FORMS and isinstance(value, list):
+        in_text = TEXT_FORMS[field]
+        value = [json_format.MessageToDict(in_text(item)) if isinstance(item, str) else item for item in value]
     try:
         book.MergeFrom(json_format.ParseDict({field: value}, AddBookRequest()))
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as problem:

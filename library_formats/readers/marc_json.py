@@ -33,7 +33,8 @@ _WITHIN = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"|\{(?:[^"{}\[\]]++|"
 """What can be passed over within an object: whole texts, and objects without another one or an array. Without the
 possessive quantifiers, it would take time proportional to the square of the length."""
 _SIGN = re.compile(rb'["{}\[\]]')
-_TEXT_END = re.compile(rb'["\\]')
+_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _HEAD = 2_000
 _CONTROL_NUMBER = re.compile(rb'"001"\s{0,9}:\s{0,9}"([ -!#-\[\]-~]{1,60})"')
 
@@ -111,16 +112,18 @@ class _Objects:
         return sign.end(), sign[0]
 
     def _in_text(self, part: bytes, at: int) -> tuple[int, bytes]:
-        """Return where the text ends, or what its next escape sign escapes."""
+        """Return where the text or the part ends."""
         if self.is_escaped:
             self.is_escaped = False
             return at + 1, b""
-        sign = _TEXT_END.search(part, at)
-        if sign is None:
-            return len(part), b""
-        self.is_escaped = sign[0] == b"\\"
+        within = _TEXT.match(part, at)
+        end = within.end() if within else at
+        if end == len(part):
+            return end, b""
+        # Of an escape sign at the end, the next part has what it escapes.
+        self.is_escaped = part[end : end + 1] == b"\\"
         self.in_text = self.is_escaped
-        return sign.end(), b""
+        return end + 1, b""
 
     def _closes(self, sign: bytes) -> bool:
         """Return whether a sign outside of texts ends the object."""
@@ -189,7 +192,17 @@ def _values(found: _Object) -> dict[str, Any]:
         raise RecordUnreadableError(f"The object is not JSON: {problem.msg} at character {problem.pos + 1}.") from None
     except (ValueError, RecursionError) as problem:
         raise RecordUnreadableError(f"The object is not JSON: {shown(str(problem))}.") from None
+    if _SURROGATE.search(found.data) and not _is_unicode(values):
+        raise RecordUnreadableError("The object has half of a character: one surrogate without the other.")
     return values
+
+
+def _is_unicode(values: object) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _field(tag: str, value: Any) -> Field | None:
