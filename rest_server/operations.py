@@ -12,7 +12,7 @@ from protobuf import DescField, Registry
 
 from rest_server.answers import AnswerWriter
 from rest_server.contracts.contract import Contract
-from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, field_named, full_name, message_of
+from rest_server.contracts.http_rules import WHOLE, HttpRule, field_named, full_name, is_raw_body, message_of
 from rest_server.contracts.path_templates import Template
 from rest_server.contracts.targets import Target
 from rest_server.errors import BodyMissing, FieldsInvalid
@@ -38,7 +38,7 @@ class Operation:
         """Calls the method with serialized messages."""
         self.takes_secret = any(_is_secret(field) for field in rule.method.input.fields)
         """Whether its request has a field that the contract marks as not to be shown, such as a password."""
-        self.takes_raw_body = _body_type(rule) == HTTP_BODY
+        self.takes_raw_body = is_raw_body(rule)
         self.answers = AnswerWriter(rule, contract.registry)
         self._contract = contract
 
@@ -117,14 +117,6 @@ def _callable(channel: grpc.aio.Channel, name: str, reads_stream: bool, writes_s
         (True, True): channel.stream_stream,
     }
     return kinds[reads_stream, writes_stream](f"/{name}")
-
-
-def _body_type(rule: HttpRule) -> str:
-    if rule.body == WHOLE:
-        return rule.method.input.type_name
-    field = field_named(rule.method.input, rule.body)
-    message = message_of(field) if field else None
-    return message.type_name if message else ""
 
 
 def _is_secret(field: DescField) -> bool:

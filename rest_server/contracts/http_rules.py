@@ -88,6 +88,13 @@ def message_of(field: DescField) -> DescMessage | None:
     return field.value.message if isinstance(field.value, DescFieldValueMessage) else None
 
 
+def is_raw_body(rule: HttpRule) -> bool:
+    """Return whether the bodies of requests are content of any type, and not JSON."""
+    field = field_named(rule.method.input, rule.body)
+    message = rule.method.input if rule.body == WHOLE else message_of(field) if field else None
+    return message is not None and message.type_name == HTTP_BODY
+
+
 def is_raw_answer(rule: HttpRule) -> bool:
     """Return whether answers are content of any type, and not JSON."""
     field = field_named(rule.method.output, rule.response_body)

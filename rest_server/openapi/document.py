@@ -81,7 +81,7 @@ def document(contracts: Sequence[Contract], rules: Iterable[HttpRule], info: Inf
             continue
         service = rule.method.parent
         tag = tags.get(service) or tags.setdefault(service, _tag_name(service, tags.values()))
-        operation_id = _operation_id(f"{_identifier(tag)}_{rule.method.name}", parameters, operation_ids)
+        operation_id = _operation_id(f"{_identifier(tag)}_{rule.method.name}", rule, parameters, operation_ids)
         schemas, samples, options = makers_of[service]
         described = secured(operation(rule, parameters, schemas, samples), rule, options)
         slots[slot] = {"tags": [tag], "operationId": operation_id, _METHOD: full_name(rule.method), **described}
@@ -130,14 +130,16 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _operation_id(name: str, parameters: Iterable[PathParameter], taken: set[str]) -> str:
+def _operation_id(name: str, rule: HttpRule, parameters: Iterable[PathParameter], taken: set[str]) -> str:
     """Return a free id for an operation, and add it to those that are taken.
 
-    A further path of a method has its parameters in the id: `Lending_ListLoans` and `Lending_ListLoansByUserId`.
+    A further path of a method has its parameters in the id, or the path's own verb: `Lending_ListLoans` and
+    `Lending_ListLoansByUserId`, `Imports_StartImport` and `Imports_StartImport_upload`.
     """
     if name in taken:
         by = "And".join(_identifier(parameter.name) for parameter in parameters)
-        name = f"{name}By{by}" if by else name
+        verb = "_".join(re.findall(r"\w+", rule.template.verb))
+        name = f"{name}By{by}" if by else f"{name}_{verb}" if verb else name
     return _free(name, taken)
 
 

@@ -12,7 +12,7 @@ from protobuf import DescField, DescMessage
 
 from rest_server.answers import etag_field
 from rest_server.calls import MOST_PARAMETERS
-from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, is_raw_answer, message_of
+from rest_server.contracts.http_rules import HTTP_BODY, WHOLE, HttpRule, is_raw_answer, is_raw_body, message_of
 from rest_server.contracts.operation_types import operation_types
 from rest_server.errors import IdempotencyKeyUnusable
 from rest_server.headers import JSON, NDJSON
@@ -30,10 +30,11 @@ ERROR = "#/components/responses/Error"
 ERROR_SCHEMA = {"$ref": "#/components/schemas/http-error"}
 """A hyphen, which no message has in its name."""
 
-# Of OpenAPI 3.0, as the form of 3.1 (no schema at all) makes a value of any type in some generated clients.
+# The schema is of OpenAPI 3.0: without one, as in 3.1, some generated clients take a value of any type.
 _FILE: Schema = {"schema": {"type": "string", "format": "binary"}}
-_ANY_FILE: Schema = {"application/octet-stream": _FILE, "*/*": _FILE}
-"""Content of any type. Generated clients use the first type."""
+_SENT_FILE: Schema = {"application/octet-stream": _FILE}
+"""Content of any type. Some generators have no name for `*/*` in requests."""
+_ANSWERED_FILE: Schema = {**_SENT_FILE, "*/*": _FILE}
 
 IN_OPERATION = "x-operation-"
 """Prefix of the keys of the schemas that an operation's `metadata` and `response` have, next to their `@type`."""
@@ -178,9 +179,12 @@ def _in_header(schema: Schema) -> Schema:
 def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema | None:
     if not rule.body:
         return None
+    if is_raw_body(rule):
+        is_needed = rule.body != WHOLE and schemas.is_required(field_at(rule.method.input, (rule.body,)))
+        made: Schema = {"description": "The content of a file, of any type.", "content": _SENT_FILE}
+        return {**made, "required": True} if is_needed else made
     without = _set_by_path(rule, schemas)
     if rule.body == WHOLE:
-        message: DescMessage | None = rule.method.input
         fields = [field for field in rule.method.input.fields if (field.name,) not in without]
         if without and not fields:
             return None  # the path has all fields
@@ -189,14 +193,11 @@ def _request_body(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema 
         is_required = schemas.is_any_required(rule.method.input, names_of(without))
     else:
         field = field_at(rule.method.input, (rule.body,))
-        message = message_of(field)
         below = [path[1:] for path in without if path[0] == rule.body]
         schema, sample = schemas.field(field, Use.REQUEST, below), samples.of_request_field(field, below)
         is_required = schemas.is_required(field)
-    if message is not None and message.type_name == HTTP_BODY:
-        content: Schema = _ANY_FILE
-    elif rule.method.method_kind in ("client_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines(schema, sample)}
+    if rule.method.method_kind in ("client_streaming", "bidi_streaming"):
+        content: Schema = {NDJSON: _lines(schema, sample)}
         if is_required:
             content[NDJSON]["schema"]["minLength"] = 1
     else:
@@ -212,25 +213,7 @@ def _set_by_path(rule: HttpRule, schemas: Schemas) -> list[tuple[str, ...]]:
 
 def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
     method = rule.method
-    message: DescMessage | None = method.output
-    if rule.response_body:
-        field = field_at(method.output, (rule.response_body,))
-        schema, message = schemas.field(field, Use.ANSWER), message_of(field)
-        description, sample = schema.get("description", ""), samples.of_parameter(field)
-    else:
-        schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
-        sample = samples.answer(method.output)
-    if message is not None and message.type_name == HTTP_BODY:
-        content: Schema = _ANY_FILE
-        description = "The content, of the type in `Content-Type`."
-    elif method.method_kind in ("server_streaming", "bidi_streaming"):
-        content = {NDJSON: _lines(schema, sample)}
-        description += (
-            "\n\nOne message a line, as they come. An error after the first message is a last line of its own, as "
-            "`http-error` describes it."
-        )
-    else:
-        content = {JSON: {"schema": schema, "example": sample}}
+    content, description = _answered(rule, schemas, samples)
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
     if has_etag(rule):
         headers["ETag"] = {"$ref": "#/components/headers/ETag"}
@@ -239,6 +222,27 @@ def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
         for name, contained in operation_types(method, schemas.registry).items()
     }
     return {"description": description.strip() or "The answer.", "headers": headers, "content": content, **inside}
+
+
+def _answered(rule: HttpRule, schemas: Schemas, samples: Samples) -> tuple[Schema, str]:
+    """Return the content of an answer, and its description."""
+    method = rule.method
+    if is_raw_answer(rule):
+        return _ANSWERED_FILE, "The content, of the type in `Content-Type`."
+    if rule.response_body:
+        field = field_at(method.output, (rule.response_body,))
+        schema = schemas.field(field, Use.ANSWER)
+        description, sample = schema.get("description", ""), samples.of_parameter(field)
+    else:
+        schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
+        sample = samples.answer(method.output)
+    if method.method_kind not in ("server_streaming", "bidi_streaming"):
+        return {JSON: {"schema": schema, "example": sample}}, description
+    description += (
+        "\n\nOne message a line, as they come. An error after the first message is a last line of its own, as "
+        "`http-error` describes it."
+    )
+    return {NDJSON: _lines(schema, sample)}, description
 
 
 def _lines(item: Schema, sample: Any) -> Schema:

@@ -31,6 +31,8 @@ FOR_GUESTS = {
         *("CreateSession", "CreateProviderSession", "RefreshSession", "EndSession", "WhoAmI", "SetPassword"),
         *("ListSigningKeys", "GetSignInOptions"),
     },
+    # What a catalogue on the web shows of a book.
+    "library.admin.v1.CatalogService": {"GetCover"},
     "library.frontend.v1.CatalogService": {"ListBooks", "GetBook", "ListPublishers", "ListCategories"},
     "library.frontend.v1.CirculationService": {"ListItems", "GetLibrarySettings"},
 }

@@ -58,6 +58,15 @@ NEEDS_A_PAST = {
     "POST /v1/users/{userId}:unblock",
     "POST /v1/loans/{loanId}:renew",
     "POST /v1/loans/{loanId}:return",
+    # Operations of imports, pictures of covers, and other catalogues, which cannot be reached from here.
+    "GET /v1/operations/{operations}",
+    "DELETE /v1/operations/{operations}",
+    "POST /v1/operations/{operations}:cancel",
+    "POST /google.longrunning.Operations/WaitOperation",
+    "GET /admin/v1/imports/{importId}/problems",
+    "GET /admin/v1/books/{bookId}/cover",
+    "GET /admin/v1/externalBooks:search",
+    "POST /admin/v1/externalBooks:import",
 }
 """Operations that succeed only after others, or by rules that others change; requests at random may not reach that."""
 

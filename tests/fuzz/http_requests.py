@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,15 @@ _ODD_VALUES: list[Any] = [
     "0x1", [], {}, [[]], [None], {"a": {"b": {}}}, "9" * 400, "",
 ]  # fmt: skip
 
+_FILES = [
+    b'{"title": "Emma", "authors": ["Jane Austen"]}\n{"title": ""}\n', b'{"title": "Emma"',
+    b"", b"\0" * 300, b"\xff\xfe{",
+    b"00045nam a2200037   450024500050000\x1e00\x1faA\x1e\x1d", b"00045nam a2200037   4500245", b"99999" * 20,
+    b'<?xml version="1.0"?><collection xmlns="http://www.loc.gov/MARC21/slim"><record/></collection>',
+    b'<!DOCTYPE a [<!ENTITY b "c">]><collection>&b;</collection>', b"<collection>" * 200,
+    b'[{"leader": "", "fields": []}]',
+]  # fmt: skip
+"""Content of uploads: of each format, good or broken."""
 
 _ODD_PATHS = ["title", "copies", "total_copies", "first_name", "*", "id", "x.y", "", "create_time", "book.title"]
 _ODD_TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", "10000-01-01T00:00:00Z", "1s", "-1.5s", "x"]
@@ -92,6 +102,8 @@ class HttpRequests:
         if rule.body or (not self._is_calm and self._chance.random() < 0.05):
             lines = self._chance.choice([1, 1, 2, 5]) if rule.method.proto.client_streaming else 1
             body = b"\n".join(self._body(in_body, bound_in_body) for _ in range(lines))
+            if in_body.full_name == "google.api.HttpBody" and self._chance.random() < 0.7:
+                body = self._chance.choice(_FILES)
         return HttpRequest(verb, path + query, body, self._headers(body is not None))
 
     def _path(self, rule: HttpRule, message: Descriptor) -> str:
@@ -100,7 +112,12 @@ class HttpRequests:
             names = ".".join(variable.field_path)
             begin = path.index("{" + names)
             end = path.index("}", begin)
-            path = path[:begin] + self._in_path(_along(message, variable.field_path)) + path[end + 1 :]
+            _, _, segments = path[begin:end].partition("=")
+            value = self._in_path(_along(message, variable.field_path))
+            if segments:
+                value = value.removeprefix(quote("operations/", safe=""))
+                value = "/".join(value if segment in ("*", "**") else segment for segment in segments.split("/"))
+            path = path[:begin] + value + path[end + 1 :]
         if self._is_calm or self._chance.random() > 0.02:
             return path
         return path + self._chance.choice(["/", ":", "%", "%00", "%ff", "//", ":x"])
@@ -116,13 +133,23 @@ class HttpRequests:
 
     def _query(self, fields: list[FieldDescriptor]) -> str:
         parts = []
-        for one in fields:
+        for outer, one in self._leaves(fields):
             if self._chance.random() < 0.5:
                 values = self._chance.choice([1, 1, 1, 2]) if one.is_repeated or self._chance.random() < 0.05 else 1
-                parts += [f"{self._name(one)}={self._query_value(one)}" for _ in range(values)]
+                parts += [f"{outer}{self._name(one)}={self._query_value(one)}" for _ in range(values)]
         if self._places.is_odd() or (not self._is_calm and self._chance.random() < 0.03):
             parts.append(self._chance.choice(["a=b", "=", "&&", "%ff=1", "page_size=%ff", "a.b.c=1", "page_size"]))
         return "?" + "&".join(parts) if parts else ""
+
+    def _leaves(self, fields: list[FieldDescriptor]) -> Iterator[tuple[str, FieldDescriptor]]:
+        """Yield the fields of a query after the name of the message that they are in; sometimes the message itself."""
+        for one in fields:
+            inner = one.message_type
+            is_message = inner and not one.is_repeated and not inner.full_name.startswith("google.")
+            if inner and is_message and self._chance.random() < 0.9:
+                yield from ((f"{self._name(one)}.", leaf) for leaf in inner.fields)
+            else:
+                yield "", one
 
     def _query_value(self, of: FieldDescriptor) -> str:
         value = self._value(of, 0)

@@ -21,6 +21,9 @@ OWNERS = {"Book": "book_id", "User": "user_id", "Loan": "loan_id", "ImportRun": 
           "Item": "item_id", "CirculationRule": "rule_id"}  # fmt: skip
 """What the id of a message is called in other messages."""
 
+OPERATION = "operation"
+"""The name of an operation, which is in no other field called `name`."""
+
 
 class Known:
     """Values by the names of the fields that may have them."""
@@ -51,6 +54,9 @@ class Known:
         names = {field.name, _SENT_AS.get(field.name, field.name)}
         if field.name == "id" and message.DESCRIPTOR.name in OWNERS:
             names.add(OWNERS[message.DESCRIPTOR.name])
+        if message.DESCRIPTOR.full_name == "google.longrunning.Operation" and field.name == "name":
+            self.add(OPERATION, value)
+            self.add("import_id", value.removeprefix("operations/"))
         if field.name == "code" and message.DESCRIPTOR.name == "Branch":
             names.add("branch")
         for name in names:

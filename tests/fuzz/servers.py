@@ -44,6 +44,14 @@ MOST_REVISION = 2**45
 FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "UNIMPLEMENTED")
 """Statuses that no request may cause while all is well around the services."""
 
+NO_SOURCE = b"The source "
+"""How the message begins of an error that is right: no other catalogue can be reached from here."""
+
+
+def is_fault(status: str, message: bytes) -> bool:
+    """Return whether a call ended as none may."""
+    return status in FAULTS and not (status == "UNAVAILABLE" and message.startswith(NO_SOURCE))
+
 
 @dataclass
 class Method:
@@ -162,9 +170,10 @@ class Library:
         name = method_name(rule)
         self.latest[-1]["status"] = status
         self.counts["HTTP", name, str(status)] += 1
-        if status == 200 and answer.headers["Content-Encoding"] is None:
-            made: Message = message_factory.GetMessageClass(self.methods[name].descriptor.output_type)()
-            json_format.Parse(body, made)  # what is answered is JSON of its type
+        output = self.methods[name].descriptor.output_type
+        if status == 200 and answer.headers["Content-Encoding"] is None and output.full_name != "google.api.HttpBody":
+            made: Message = message_factory.GetMessageClass(output)()
+            json_format.Parse(body, made, descriptor_pool=output.file.pool)  # what is answered is JSON of its type
             self.known.learn(made)
         return status, body
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
-from tests.fuzz.known import OWNERS, Known
+from tests.fuzz.known import OPERATION, OWNERS, Known
 
 F: Any = FieldDescriptor
 
@@ -46,6 +46,8 @@ _MADE: dict[str, Callable[[random.Random], str]] = {
     "first_barcode": lambda chance: f"F{chance.randrange(100, 120)}",
     "last_barcode": lambda chance: f"F{chance.randrange(100, 140)}",
     "card_number": lambda chance: f"C{chance.randrange(10**6)}",
+    "source": lambda chance: chance.choice(["open_library", "google_books"]),
+    "external_id": lambda chance: f"OL{chance.randrange(100)}M",
     "refusal": lambda chance: chance.choice(["LOAN_LIMIT_REACHED", "USER_BLOCKED", "LOAN_TOO_LONG"]),
 }
 """Good values of fields whose values have a form."""
@@ -94,6 +96,8 @@ def odd_text(field: FieldDescriptor, chance: random.Random, drawn: str) -> str:
 def known_name(field: FieldDescriptor) -> str:
     """Return the name under which good values of a field are known: ids by what they are of."""
     message = field.containing_type.name if field.containing_type else ""
+    if message.endswith("OperationRequest") and field.name == "name":
+        return OPERATION
     owner = next((name for name in OWNERS if name in message), "")
     return OWNERS[owner] if field.name == "id" and owner else field.name
 

@@ -14,7 +14,15 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message_factory import GetMessageClass
 
 from library.access.v1 import access_pb2
-from library.access.v1.access_pb2 import OWN_KIND_LOAN, OWN_KIND_USER, ROLE_GUEST, ROLE_SERVICE, Access, Role
+from library.access.v1.access_pb2 import (
+    OWN_KIND_LOAN,
+    OWN_KIND_USER,
+    ROLE_GUEST,
+    ROLE_LIBRARIAN,
+    ROLE_SERVICE,
+    Access,
+    Role,
+)
 from library_domain.contract import contract_descriptors
 from tests.support.access import bearer
 from tests.support.clients import Refusal, refusal_of
@@ -32,6 +40,9 @@ GUARDS_REASONS = frozenset(
 )
 
 
+OPERATIONS = "google.longrunning.Operations"
+
+
 @dataclass(frozen=True)
 class ContractMethod:
     """A method, as the contract describes it."""
@@ -45,7 +56,9 @@ class ContractMethod:
 
     @property
     def access(self) -> Access:
-        """The option. Without it, the role is not set."""
+        """The option. Without it, the role is not set, except for operations: their contract is Google's."""
+        if self.descriptor.containing_service.full_name == OPERATIONS:
+            return Access(role=ROLE_LIBRARIAN)
         found: Access = self.descriptor.GetOptions().Extensions[access_pb2.access]
         return found
 

@@ -16,7 +16,8 @@ from service_kit.ids import new_id
 from tests.support.access_table import METHODS, ContractMethod
 from tests.support.rest import Answer, RestProcess
 
-_VARIABLE = re.compile(r"{([^}]*)}")
+_VARIABLE = re.compile(r"{([^}=]*)=?([^}]*)}")
+"""A variable of a path, and its segments if they are not one of any name."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,30 @@ class HttpCall:
         verb = str(self.rule.WhichOneof("pattern"))
         return f"{verb.upper()} {getattr(self.rule, verb)}"
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the body is content of any type."""
+        field = self.method.descriptor.input_type.fields_by_name.get(self.rule.body)
+        message = field.message_type if field else None
+        return message is not None and message.full_name == "google.api.HttpBody"
+
     def answer(self, rest: RestProcess, request: Any, token: str) -> Answer:
-        """Send a request with a token. Variables of the path that it does not set are random ids."""
+        """Send a request with a token. Variables of the path that it does not set have random ids; a file is empty."""
         verb, _, template = self.name.partition(" ")
         values = MessageToDict(request, preserving_proto_field_name=True)
-        path = _VARIABLE.sub(lambda found: quote(_taken(values, found[1].split(".")) or new_id(), safe=""), template)
+
+        def value_of(variable: re.Match[str]) -> str:
+            name, segments = variable.groups()
+            if value := _taken(values, name.split(".")):
+                return quote(value, safe="/" if segments else "")
+            return segments.replace("**", "*").replace("*", new_id()) if segments else new_id()
+
+        path = _VARIABLE.sub(value_of, template)
         body: Any = None
         if self.rule.body == "*":
             body, values = values, {}
+        elif self.is_file:
+            body = b""
         elif self.rule.body:
             body = values.pop(self.rule.body, {})
         if values:

@@ -35,6 +35,12 @@ class ServerDied(Exception):
     """A server ended when it should not have; the message has its log."""
 
 
+NO_SOURCES = dict.fromkeys(
+    ("OPEN_LIBRARY_ADDRESS", "OPEN_LIBRARY_COVERS_ADDRESS", "GOOGLE_BOOKS_ADDRESS"), "http://127.0.0.1:9"
+)
+"""Settings of the admin: a private address, which is refused before anything connects. Others ignore them."""
+
+
 class ServingProcess(ABC):
     """One process after another of a server, on one address. Settings are variables, without their prefix."""
 
@@ -195,8 +201,8 @@ class ServerProcess(ServingProcess):
         self._channels: list[grpc.Channel] = []
 
     def variables(self) -> dict[str, str]:
-        """The store with the rest."""
-        return {"DATABASE_URL": self.database_url, **super().variables()}
+        """The store with the rest. Other catalogues are not asked unless a test names one: tests need no network."""
+        return {"DATABASE_URL": self.database_url, **NO_SOURCES, **super().variables()}
 
     def channel(self) -> grpc.Channel:
         """A new channel to it, closed with it."""

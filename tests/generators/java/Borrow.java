@@ -36,7 +36,7 @@ public final class Borrow {
     String title = "A book for " + word;
     new AdminCatalogueApi(library).addBook(new AddBookRequest().title(title).copies(1), null);
     new SynchronizationApi(library).syncNow(new SyncNowRequest());
-    List<Book> found = new CatalogueApi(library).listBooks(null, null, null, null, title, null, null).getBooks();
+    List<Book> found = new CatalogueApi(library).listBooks(null, null, null, null, title, null, null, null).getBooks();
     check(found.size() == 1, "found " + found);
     UUID bookId = UUID.fromString(found.get(0).getId());
     EnrollUserRequest person =
