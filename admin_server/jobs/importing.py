@@ -41,7 +41,7 @@ class _KnownMeanwhile(Exception):
     """One of the books was removed, or added with its id at the source, while the page was imported."""
 
 
-def import_query(work: Work, run: Run, catalogue: Catalogue, most: int) -> None:
+def import_query(work: Work, run: Run, catalogue: Catalogue, most: int, copies: int = 1) -> None:
     """Add at most `most` books. The next run of the job goes on where this one ends, and at the first after the last.
 
     Raises:
@@ -54,6 +54,8 @@ def import_query(work: Work, run: Run, catalogue: Catalogue, most: int) -> None:
         work.check_stop()
         page = catalogue.page(run.job.query, position, min(PAGE, most - run.added))
         position = position + page.size if page.size else 0
+        for record in page.records:
+            record.book.copies = copies
         added = _import_page(work, run, catalogue, page.records, position, patience)
         for book_id, record in added:
             work.check_stop()
@@ -99,7 +101,10 @@ def _full(
         counts.problem = f"{record.external_id}: {error.problem}"
         return None
     patience.succeeded()
-    return full or record
+    if full is None:
+        return record
+    full.book.copies = record.book.copies
+    return full
 
 
 def _import_new(
@@ -112,7 +117,7 @@ def _import_new(
         new = [record for record in records if record.external_id not in known]
         counts.already_there += len(records) - len(new)
         rows = [_row(run, record, line, work.clock()) for line, record in enumerate(new, run.found + 1)]
-        outcomes = import_batch(work.store, rows, run.options, Planned(set(), set()), work.clock) if rows else []
+        outcomes = import_batch(work.store, rows, run.options, Planned(set(), set(), set()), work.clock) if rows else []
         done = list(zip(new, outcomes, strict=True))
         added = [(record, outcome) for record, outcome in done if outcome.result == IMPORT_RESULT_ADDED]
         # The batch has locked the counter, with which books are added and removed: from here on nothing changes.
