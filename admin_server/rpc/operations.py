@@ -27,7 +27,7 @@ SERVICE = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
         "WaitOperation": [listing.check_wait],
     },
 )
-class OperationsServicer(operations_pb2_grpc.OperationsServicer):  # type: ignore[misc]  # it has no types
+class OperationsServicer(operations_pb2_grpc.OperationsServicer):
     """google.longrunning.Operations."""
 
     def __init__(self, store: Store, clock: Clock, signals: Signals, limits: OperationLimits) -> None:

@@ -232,8 +232,8 @@ def _changes(before: Mapping[str, Any], changed: Mapping[str, Any]) -> list[Fiel
     return [
         FieldChange(
             field=field.input_name,
-            old_value=shortened(shown_value(field.kind, before[field.name]), SHOWN_CHARACTERS),
-            new_value=shortened(shown_value(field.kind, changed[field.name]), SHOWN_CHARACTERS),
+            old_value=shortened(shown_value(field, before[field.name]), SHOWN_CHARACTERS),
+            new_value=shortened(shown_value(field, changed[field.name]), SHOWN_CHARACTERS),
         )
         for field in BOOK_FIELDS
         if field.name in changed
