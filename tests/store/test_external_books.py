@@ -491,8 +491,12 @@ def test_look_ups_leave_places_for_other_calls(look_ups: LookUps) -> None:
 
         def search(turn: int) -> None:
             try:
-                with pytest.raises(SourceUnavailable):
+                with pytest.raises(SourceUnavailable) as refused:
                     look_ups.search(f"neuromancer {turn}", source=["open_library"])
+                print("REFUSED", turn, refused.value, time.monotonic())
+            except BaseException as error:
+                print("OTHER", turn, repr(error))
+                raise
             finally:
                 look_ups.store.database.close()
 
