@@ -99,7 +99,8 @@ def _looked_up(request: ImportExternalBookRequest, catalogues: Catalogues) -> Ex
     """Return the record of the first source that has it. A source that fails does not stop the others."""
     isbn = normalized_isbn13(request.isbn)
     failed: tuple[Catalogue, FetchFailed] | None = None
-    for catalogue in chosen_catalogues(catalogues, [request.source] if request.source else []):
+    chosen = [catalogues.named(request.source)] if request.source else chosen_catalogues(catalogues, [])
+    for catalogue in chosen:
         if request.external_id and not catalogue.source.is_id(request.external_id):
             raise FieldInvalid(("external_id", f"must have the form of an id of {catalogue.source.display_name}"))
         asker = catalogues.asker(catalogue, catalogues.settings.import_seconds)

@@ -1,15 +1,18 @@
-"""Languages as other catalogues name them."""
+"""Languages as other catalogues name them: `eng` in Open Library, `pt-BR` in Google Books."""
 
 from __future__ import annotations
 
 import re
 
-_TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
+from library_formats.mapping.texts import language_of
 
-# Until the table of MARC's languages is there.
-_OF_MARC = {"eng": "en", "ger": "de", "fre": "fr", "spa": "es", "ita": "it", "por": "pt", "dut": "nl"}
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 
 
 def language_tag(code: str) -> str:
     """Return a language as this catalogue has it, such as `en`, for a code of MARC or a tag of BCP 47; or ""."""
-    return _OF_MARC.get(code, code) if _TAG.fullmatch(code) else ""
+    if _TAG.fullmatch(code) is None:
+        return ""
+    language, hyphen, rest = code.partition("-")
+    tag = language_of(language)
+    return f"{tag}-{rest}" if tag and hyphen else tag
