@@ -54,6 +54,7 @@ from service_kit.clock import DAY, Clock, timestamp
 from service_kit.idempotency import Cleanup
 from service_kit.ids import new_id
 from service_kit.store import Store
+from tests.support.job_writing_calls import JobCalls
 from tests.support.operation_writing_calls import OperationCalls
 from tests.support.pictures import picture
 from tests.support.policy_writing_calls import PolicyCalls
@@ -96,6 +97,7 @@ class AdminCalls:
                     **OperationCalls(store, clock, ISBNS).by_name,
                     **PolicyCalls(store, clock).by_name,
                     **StaffCalls(store, clock, USER_IDS).by_name,
+                    **JobCalls(store, clock, ISBNS).by_name,
                     "library.admin.v1.InventoryService/CreateItem": self.create_item,
                     "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
                     "library.admin.v1.InventoryService/UpdateItem": self.update_item,
