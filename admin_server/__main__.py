@@ -10,6 +10,8 @@ import click
 
 from admin_server import app
 from admin_server.access.roles import grant_role_on_machine
+from admin_server.jobs.options import job_options
+from admin_server.jobs.settings import JobSettings
 from admin_server.operations.limits import UPLOAD_BYTES, OperationLimits
 from admin_server.settings import Settings
 from admin_server.sources.catalogues import SourceSettings
@@ -45,6 +47,7 @@ def commands() -> None:
 @commands.command()
 @store_server_settings(PREFIX, listen="127.0.0.1:50052", database_url=DATABASE_URL)
 @source_options(PREFIX)
+@job_options(PREFIX)
 @setting(
     PREFIX,
     "--upload-bytes",
@@ -52,11 +55,11 @@ def commands() -> None:
     default=UPLOAD_BYTES,
     help="The most bytes of a file that is imported as an operation; it is in the store until its import has ended.",
 )
-def serve(server: ServerSettings, sources: SourceSettings, upload_bytes: int) -> None:
+def serve(server: ServerSettings, sources: SourceSettings, jobs: JobSettings, upload_bytes: int) -> None:
     """Migrate the store and serve until SIGTERM."""
     raise_file_limit()
     server.set_up_logs()
-    app.run(Settings(server, operations=OperationLimits(upload_bytes=upload_bytes), sources=sources))
+    app.run(Settings(server, operations=OperationLimits(upload_bytes=upload_bytes), sources=sources, jobs=jobs))
 
 
 @commands.command(name="migrate")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from admin_server.access.accounts import StoredAccounts
 from admin_server.access.audit import AuditTable
+from admin_server.jobs.catalogues import asked_catalogues
+from admin_server.jobs.schedule import Jobs
 from admin_server.operations.signals import Signals
 from admin_server.operations.worker import Worker
 from admin_server.rpc.servicers import WRITING_SERVICES, services
 from admin_server.settings import Settings
+from admin_server.sources.catalogues import Catalogues
 from admin_server.store.models import MIGRATIONS, SCHEMA, bind
 from admin_server.sync.epochs import begin_epoch, begin_epoch_in_replaced_database
 from admin_server.sync.repair import find_start_damage
@@ -33,7 +36,18 @@ def run(settings: Settings) -> None:
     server = Server(settings.server.limits(store), contract_descriptors())
     signals = Signals()
     worker = Worker(store, system_clock, signals, settings.operations)
-    served = services(store, system_clock, settings.imports, settings.borrower_pages, signals, settings.operations)
+    catalogues = Catalogues(store, settings.sources, system_clock)
+    jobs = Jobs(store, settings.jobs, asked_catalogues(catalogues), catalogues, system_clock)
+    served = services(
+        store,
+        system_clock,
+        settings.imports,
+        settings.borrower_pages,
+        signals,
+        settings.operations,
+        catalogues,
+        settings.jobs,
+    )
     descriptors = [service.descriptor for service in served]
     audit = AuditLog(store, AuditTable(store), system_clock)
     guard = guard_for(settings.server.access, descriptors, StoredAccounts(store, system_clock), system_clock, audit)
@@ -51,12 +65,15 @@ def run(settings: Settings) -> None:
     stop = StopSignal()
     server.open()
     worker.start()
+    jobs.start()
     log.info("serving", address=address, migrations_applied=applied, store_is_new=made_store(applied, MIGRATIONS))
     stop.wait()
     log.info("stopping", grace_seconds=settings.server.grace)
     signals.stop()
+    jobs.request_stop()
     server.drain()
     worker.stop()
+    jobs.stop()
     audit.stop()
     store.close()
     log.info("stopped")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from admin_server.intake.imports import ImportLimits
+from admin_server.jobs.settings import JobSettings
 from admin_server.operations.limits import OperationLimits
 from admin_server.reports.borrower_pages import BorrowerPageLimits
 from admin_server.sources.catalogues import SourceSettings
@@ -20,3 +21,4 @@ class Settings:
     operations: OperationLimits = field(default_factory=OperationLimits)
     borrower_pages: BorrowerPageLimits = field(default_factory=BorrowerPageLimits)
     sources: SourceSettings = field(default_factory=SourceSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)

@@ -41,7 +41,7 @@ class _KnownMeanwhile(Exception):
     """One of the books was removed, or added with its id at the source, while the page was imported."""
 
 
-def import_query(work: Work, run: Run, catalogue: Catalogue, most: int) -> None:
+def import_query(work: Work, run: Run, catalogue: Catalogue, most: int, copies: int = 1) -> None:
     """Add at most `most` books. The next run of the job goes on where this one ends, and at the first after the last.
 
     Raises:
@@ -54,6 +54,8 @@ def import_query(work: Work, run: Run, catalogue: Catalogue, most: int) -> None:
         work.check_stop()
         page = catalogue.page(run.job.query, position, min(PAGE, most - run.added))
         position = position + page.size if page.size else 0
+        for record in page.records:
+            record.book.copies = copies
         added = _import_page(work, run, catalogue, page.records, position, patience)
         for book_id, record in added:
             work.check_stop()
@@ -99,7 +101,10 @@ def _full(
         counts.problem = f"{record.external_id}: {error.problem}"
         return None
     patience.succeeded()
-    return full or record
+    if full is None:
+        return record
+    full.book.copies = record.book.copies
+    return full
 
 
 def _import_new(

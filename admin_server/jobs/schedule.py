@@ -58,16 +58,22 @@ class Jobs:
         self._catalogues = catalogues
         self._jobs = jobs_of(settings, self._catalogues)
         task = Task("sources", self.run_due, settings.look_seconds, "sources failed")
-        self._schedule = Schedule([task], settings.look_seconds)
+        self._schedule = Schedule([task], settings.look_seconds) if settings.are_on else None
 
     def start(self) -> None:
-        """Run what is due now, and then on schedule."""
-        self._schedule.start()
+        """Run what is due now, and then on schedule, if anything is configured."""
+        if self._schedule is not None:
+            self._schedule.start()
+
+    def request_stop(self) -> None:
+        """Let the run that is under way end after its present request."""
+        self._work.stop.set()
 
     def stop(self) -> None:
-        """Stop after the request that is under way."""
-        self._work.stop.set()
-        self._schedule.stop()
+        """Wait for the end of the run that is under way."""
+        self.request_stop()
+        if self._schedule is not None:
+            self._schedule.stop()
 
     def run_due(self) -> None:
         """Run the jobs that are due, unless another process does."""
@@ -115,7 +121,7 @@ class Jobs:
         if run.job.query == GAPS:
             fill_gaps(self._work, run, catalogue, self._settings.gap_most)
         else:
-            import_query(self._work, run, catalogue, self._settings.import_most)
+            import_query(self._work, run, catalogue, self._settings.import_most, self._settings.import_copies)
 
     def _end(self, run: Run, problem: str = "", retry_time: int | None = None) -> None:
         interval = self._jobs[run.job]

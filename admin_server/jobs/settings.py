@@ -36,6 +36,8 @@ class JobSettings:
     """Microseconds between two runs of a query."""
     import_most: int = 50
     """Books that a run adds at most."""
+    import_copies: int = 1
+    """Copies that a book has which a run adds."""
     gap_interval: int = 0
     """Microseconds between two runs that fill gaps; 0: gaps are not filled."""
     gap_most: int = 100

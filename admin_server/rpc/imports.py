@@ -7,10 +7,15 @@ from collections.abc import Iterator
 import grpc
 from google.longrunning.operations_pb2 import Operation
 
+from admin_server.jobs.catalogues import asked_catalogues
+from admin_server.jobs.listing import list_source_runs, list_sources
+from admin_server.jobs.schedule import jobs_of
+from admin_server.jobs.settings import JobSettings
 from admin_server.operations.limits import OperationLimits
 from admin_server.operations.problems import list_problems
 from admin_server.operations.signals import Signals
 from admin_server.operations.uploads import start_import
+from admin_server.sources.catalogues import Catalogues
 from library.admin.v1 import import_service_pb2, import_service_pb2_grpc
 from library_domain.import_errors import SourceNotSetUp
 from service_kit.clock import Clock
@@ -21,12 +26,22 @@ from service_kit.store import Store
 SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
 
 
-@instrument_servicer(SERVICE, rules={"ListImportProblems": [row_position]})
+@instrument_servicer(SERVICE, rules={"ListImportProblems": [row_position], "ListSourceRuns": [row_position]})
 class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     """library.admin.v1.ImportService."""
 
-    def __init__(self, store: Store, clock: Clock, signals: Signals, limits: OperationLimits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        signals: Signals,
+        limits: OperationLimits,
+        catalogues: Catalogues,
+        jobs: JobSettings,
+    ) -> None:
         self._store, self._clock, self._signals, self._limits = store, clock, signals, limits
+        self._catalogues, self._asked = catalogues, asked_catalogues(catalogues)
+        self._jobs = jobs_of(jobs, self._asked)
 
     def StartImport(
         self, request_iterator: Iterator[import_service_pb2.StartImportRequest], context: grpc.ServicerContext
@@ -52,12 +67,13 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     def ListSources(
         self, request: import_service_pb2.ListSourcesRequest, context: grpc.ServicerContext
     ) -> import_service_pb2.ListSourcesResponse:
-        return import_service_pb2.ListSourcesResponse()
+        return list_sources(self._store, self._asked.values(), self._jobs, self._clock)
 
     def ListSourceRuns(
         self, request: import_service_pb2.ListSourceRunsRequest, context: grpc.ServicerContext
     ) -> import_service_pb2.ListSourceRunsResponse:
-        return import_service_pb2.ListSourceRunsResponse()
+        runs, token = list_source_runs(self._store, request)
+        return import_service_pb2.ListSourceRunsResponse(source_runs=runs, next_page_token=token)
 
 
 def _no_source(*names: str) -> SourceNotSetUp:

@@ -6,6 +6,7 @@ from google.longrunning.operations_pb2_grpc import add_OperationsServicer_to_ser
 
 from admin_server.intake import imports
 from admin_server.intake.imports import ImportLimits
+from admin_server.jobs.settings import JobSettings
 from admin_server.operations.limits import LIMITS as OPERATION_LIMITS
 from admin_server.operations.limits import OperationLimits
 from admin_server.operations.signals import Signals
@@ -27,6 +28,7 @@ from admin_server.rpc import (
 from admin_server.rpc import (
     imports as import_service,
 )
+from admin_server.sources.catalogues import Catalogues, SourceSettings
 from library.admin.v1.branch_service_pb2_grpc import add_BranchServiceServicer_to_server
 from library.admin.v1.catalog_service_pb2_grpc import add_CatalogServiceServicer_to_server
 from library.admin.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
@@ -56,10 +58,15 @@ def services(
     borrower_page_limits: BorrowerPageLimits = borrower_pages.LIMITS,
     signals: Signals | None = None,
     operation_limits: OperationLimits = OPERATION_LIMITS,
+    catalogues: Catalogues | None = None,
+    jobs: JobSettings | None = None,
 ) -> list[Service]:
     """Return all services of the admin. `signals` are those of the worker of this process, if it has one."""
     signals = signals or Signals()
-    import_servicer = import_service.ImportServicer(store, clock, signals, operation_limits)
+    catalogues = catalogues or Catalogues(store, SourceSettings(), clock)
+    import_servicer = import_service.ImportServicer(
+        store, clock, signals, operation_limits, catalogues, jobs or JobSettings()
+    )
     operations_servicer = operations.OperationsServicer(store, clock, signals, operation_limits)
     catalog_servicer = catalog.CatalogServicer(store, clock, import_limits)
     user_servicer = users.UserServicer(store, clock, borrower_page_limits)
