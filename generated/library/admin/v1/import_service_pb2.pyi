@@ -841,7 +841,9 @@ class SourceRun(_message.Message):
     updated_count: _builtins.int
     """How many books it filled, or added a cover to."""
     already_there_count: _builtins.int
-    """How many were in the catalogue already, unchanged."""
+    """How many were in the catalogue already, unchanged, or had been removed from it: what the library removed does not
+    come back by itself.
+    """
     refused_count: _builtins.int
     """How many were left out because of a problem."""
     problem: _builtins.str

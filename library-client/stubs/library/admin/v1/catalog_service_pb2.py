@@ -29,57 +29,57 @@ from library.access.v1 import access_pb2 as library_dot_access_dot_v1_dot_access
 from library.v1 import book_pb2 as library_dot_v1_dot_book__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x19google/api/httpbody.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\xbe\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x02 \x03(\t\x12\x0c\n\x04isbn\x18\x03 \x01(\t\x12\x11\n\tpublisher\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x16\n\x0epublished_year\x18\x07 \x01(\x05\x12\x12\n\npage_count\x18\x08 \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x11\n\tcover_uri\x18\n \x01(\t\x12\x13\n\x06\x63opies\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x10\n\x08subtitle\x18\r \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x0e \x01(\t\x12\x0e\n\x06series\x18\x0f \x01(\t\x12\x0e\n\x06volume\x18\x10 \x01(\t\x12\x10\n\x08subjects\x18\x11 \x03(\t\x12+\n\x0bidentifiers\x18\x12 \x03(\x0b\x32\x16.library.v1.Identifier\x12-\n\x0c\x63ontributors\x18\x13 \x03(\x0b\x32\x17.library.v1.Contributor\x12\x0e\n\x06\x66ormat\x18\x14 \x01(\tB\t\n\x07_copies\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\"\n\x0fGetCoverRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\"\xa3\x01\n\x10ListBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x03(\t\x12\r\n\x05query\x18\x05 \x01(\t\x12$\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookState\x12\x0e\n\x06\x66ormat\x18\x07 \x03(\t\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateBookRequest\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"E\n\x11RemoveBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x9b\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequest\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"y\n\rImportOptions\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x33\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x0e\n\x06source\x18\x04 \x01(\t\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\">\n\x15ListImportRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"^\n\x11UndoImportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\xcf\x05\n\x0e\x43\x61talogService\x12=\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\x12=\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\x12T\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\x12\x43\n\x08GetCover\x12!.library.admin.v1.GetCoverRequest\x1a\x14.google.api.HttpBody\x12\x43\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\x12\x43\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\x12\\\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse(\x01\x12\x63\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\x12W\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&library/admin/v1/catalog_service.proto\x12\x10library.admin.v1\x1a\x19google/api/httpbody.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elibrary/access/v1/access.proto\x1a\x15library/v1/book.proto\"\xbe\x03\n\x0e\x41\x64\x64\x42ookRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x02 \x03(\t\x12\x0c\n\x04isbn\x18\x03 \x01(\t\x12\x11\n\tpublisher\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x16\n\x0epublished_year\x18\x07 \x01(\x05\x12\x12\n\npage_count\x18\x08 \x01(\x05\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x11\n\tcover_uri\x18\n \x01(\t\x12\x13\n\x06\x63opies\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x10\n\x08subtitle\x18\r \x01(\t\x12\x0f\n\x07\x65\x64ition\x18\x0e \x01(\t\x12\x0e\n\x06series\x18\x0f \x01(\t\x12\x0e\n\x06volume\x18\x10 \x01(\t\x12\x10\n\x08subjects\x18\x11 \x03(\t\x12+\n\x0bidentifiers\x18\x12 \x03(\x0b\x32\x16.library.v1.Identifier\x12-\n\x0c\x63ontributors\x18\x13 \x03(\x0b\x32\x17.library.v1.Contributor\x12\x0e\n\x06\x66ormat\x18\x14 \x01(\tB\t\n\x07_copies\"\x1c\n\x0eGetBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\"-\n\x0fGetCoverRequest\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\t\n\x01v\x18\x02 \x01(\t\"\xa3\x01\n\x10ListBooksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpublisher\x18\x03 \x03(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x03(\t\x12\r\n\x05query\x18\x05 \x01(\t\x12$\n\x05state\x18\x06 \x01(\x0e\x32\x15.library.v1.BookState\x12\x0e\n\x06\x66ormat\x18\x07 \x03(\t\"M\n\x11ListBooksResponse\x12\x1f\n\x05\x62ooks\x18\x01 \x03(\x0b\x32\x10.library.v1.Book\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x11UpdateBookRequest\x12\x1e\n\x04\x62ook\x18\x01 \x01(\x0b\x32\x10.library.v1.Book\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"E\n\x11RemoveBookRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08withdraw\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x9b\x01\n\x12ImportBooksRequest\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x04\x62ook\x18\x02 \x01(\x0b\x32 .library.admin.v1.AddBookRequest\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x30\n\x07options\x18\x04 \x01(\x0b\x32\x1f.library.admin.v1.ImportOptions\"y\n\rImportOptions\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x33\n\x0con_duplicate\x18\x02 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x03 \x01(\x08\x12\x0e\n\x06source\x18\x04 \x01(\t\"H\n\x13ImportBooksResponse\x12\x31\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1f.library.admin.v1.ImportOutcome\"\xd6\x01\n\rImportOutcome\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12.\n\x06result\x18\x02 \x01(\x0e\x32\x1e.library.admin.v1.ImportResult\x12\x0f\n\x07\x62ook_id\x18\x03 \x01(\t\x12\x30\n\x08problems\x18\x04 \x03(\x0b\x32\x1e.library.admin.v1.FieldProblem\x12.\n\x07\x63hanges\x18\x05 \x03(\x0b\x32\x1d.library.admin.v1.FieldChange\x12\x14\n\x0c\x61lready_done\x18\x06 \x01(\x08\"2\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"B\n\x0b\x46ieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\told_value\x18\x02 \x01(\t\x12\x11\n\tnew_value\x18\x03 \x01(\t\">\n\x15ListImportRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"c\n\x16ListImportRunsResponse\x12\x30\n\x0bimport_runs\x18\x01 \x03(\x0b\x32\x1b.library.admin.v1.ImportRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe7\x02\n\tImportRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x33\n\x0con_duplicate\x18\x03 \x01(\x0e\x32\x1d.library.admin.v1.OnDuplicate\x12\x13\n\x0bmatch_title\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tundo_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x08 \x01(\x05\x12\x15\n\rupdated_count\x18\t \x01(\x05\x12\x1a\n\x12\x63opies_added_count\x18\n \x01(\x05\x12\x1b\n\x13\x61lready_there_count\x18\x0b \x01(\x05\"^\n\x11UndoImportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"^\n\x12UndoImportResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.library.admin.v1.UndoOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"[\n\x0bUndoOutcome\x12\x0f\n\x07\x62ook_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x06result\x18\x03 \x01(\x0e\x32\x1c.library.admin.v1.UndoResult*x\n\x0bOnDuplicate\x12\x1c\n\x18ON_DUPLICATE_UNSPECIFIED\x10\x00\x12\x15\n\x11ON_DUPLICATE_SKIP\x10\x01\x12\x17\n\x13ON_DUPLICATE_UPDATE\x10\x02\x12\x1b\n\x17ON_DUPLICATE_ADD_COPIES\x10\x03*\xbd\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13IMPORT_RESULT_ADDED\x10\x01\x12\x1f\n\x1bIMPORT_RESULT_ALREADY_THERE\x10\x02\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x03\x12\x19\n\x15IMPORT_RESULT_UPDATED\x10\x04\x12\x1e\n\x1aIMPORT_RESULT_COPIES_ADDED\x10\x05*\xb3\x01\n\nUndoResult\x12\x1b\n\x17UNDO_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13UNDO_RESULT_REMOVED\x10\x01\x12\x18\n\x14UNDO_RESULT_RESTORED\x10\x02\x12\x1d\n\x19UNDO_RESULT_CHANGED_SINCE\x10\x03\x12\x1a\n\x16UNDO_RESULT_LENT_SINCE\x10\x04\x12\x1a\n\x16UNDO_RESULT_UNREADABLE\x10\x05\x32\xcf\x05\n\x0e\x43\x61talogService\x12=\n\x07\x41\x64\x64\x42ook\x12 .library.admin.v1.AddBookRequest\x1a\x10.library.v1.Book\x12=\n\x07GetBook\x12 .library.admin.v1.GetBookRequest\x1a\x10.library.v1.Book\x12T\n\tListBooks\x12\".library.admin.v1.ListBooksRequest\x1a#.library.admin.v1.ListBooksResponse\x12\x43\n\x08GetCover\x12!.library.admin.v1.GetCoverRequest\x1a\x14.google.api.HttpBody\x12\x43\n\nUpdateBook\x12#.library.admin.v1.UpdateBookRequest\x1a\x10.library.v1.Book\x12\x43\n\nRemoveBook\x12#.library.admin.v1.RemoveBookRequest\x1a\x10.library.v1.Book\x12\\\n\x0bImportBooks\x12$.library.admin.v1.ImportBooksRequest\x1a%.library.admin.v1.ImportBooksResponse(\x01\x12\x63\n\x0eListImportRuns\x12\'.library.admin.v1.ListImportRunsRequest\x1a(.library.admin.v1.ListImportRunsResponse\x12W\n\nUndoImport\x12#.library.admin.v1.UndoImportRequest\x1a$.library.admin.v1.UndoImportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'library.admin.v1.catalog_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ONDUPLICATE']._serialized_start=2666
-  _globals['_ONDUPLICATE']._serialized_end=2786
-  _globals['_IMPORTRESULT']._serialized_start=2789
-  _globals['_IMPORTRESULT']._serialized_end=2978
-  _globals['_UNDORESULT']._serialized_start=2981
-  _globals['_UNDORESULT']._serialized_end=3160
+  _globals['_ONDUPLICATE']._serialized_start=2677
+  _globals['_ONDUPLICATE']._serialized_end=2797
+  _globals['_IMPORTRESULT']._serialized_start=2800
+  _globals['_IMPORTRESULT']._serialized_end=2989
+  _globals['_UNDORESULT']._serialized_start=2992
+  _globals['_UNDORESULT']._serialized_end=3171
   _globals['_ADDBOOKREQUEST']._serialized_start=210
   _globals['_ADDBOOKREQUEST']._serialized_end=656
   _globals['_GETBOOKREQUEST']._serialized_start=658
   _globals['_GETBOOKREQUEST']._serialized_end=686
   _globals['_GETCOVERREQUEST']._serialized_start=688
-  _globals['_GETCOVERREQUEST']._serialized_end=722
-  _globals['_LISTBOOKSREQUEST']._serialized_start=725
-  _globals['_LISTBOOKSREQUEST']._serialized_end=888
-  _globals['_LISTBOOKSRESPONSE']._serialized_start=890
-  _globals['_LISTBOOKSRESPONSE']._serialized_end=967
-  _globals['_UPDATEBOOKREQUEST']._serialized_start=969
-  _globals['_UPDATEBOOKREQUEST']._serialized_end=1089
-  _globals['_REMOVEBOOKREQUEST']._serialized_start=1091
-  _globals['_REMOVEBOOKREQUEST']._serialized_end=1160
-  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1163
-  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1318
-  _globals['_IMPORTOPTIONS']._serialized_start=1320
-  _globals['_IMPORTOPTIONS']._serialized_end=1441
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1443
-  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1515
-  _globals['_IMPORTOUTCOME']._serialized_start=1518
-  _globals['_IMPORTOUTCOME']._serialized_end=1732
-  _globals['_FIELDPROBLEM']._serialized_start=1734
-  _globals['_FIELDPROBLEM']._serialized_end=1784
-  _globals['_FIELDCHANGE']._serialized_start=1786
-  _globals['_FIELDCHANGE']._serialized_end=1852
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=1854
-  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=1916
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=1918
-  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2017
-  _globals['_IMPORTRUN']._serialized_start=2020
-  _globals['_IMPORTRUN']._serialized_end=2379
-  _globals['_UNDOIMPORTREQUEST']._serialized_start=2381
-  _globals['_UNDOIMPORTREQUEST']._serialized_end=2475
-  _globals['_UNDOIMPORTRESPONSE']._serialized_start=2477
-  _globals['_UNDOIMPORTRESPONSE']._serialized_end=2571
-  _globals['_UNDOOUTCOME']._serialized_start=2573
-  _globals['_UNDOOUTCOME']._serialized_end=2664
-  _globals['_CATALOGSERVICE']._serialized_start=3163
-  _globals['_CATALOGSERVICE']._serialized_end=3882
+  _globals['_GETCOVERREQUEST']._serialized_end=733
+  _globals['_LISTBOOKSREQUEST']._serialized_start=736
+  _globals['_LISTBOOKSREQUEST']._serialized_end=899
+  _globals['_LISTBOOKSRESPONSE']._serialized_start=901
+  _globals['_LISTBOOKSRESPONSE']._serialized_end=978
+  _globals['_UPDATEBOOKREQUEST']._serialized_start=980
+  _globals['_UPDATEBOOKREQUEST']._serialized_end=1100
+  _globals['_REMOVEBOOKREQUEST']._serialized_start=1102
+  _globals['_REMOVEBOOKREQUEST']._serialized_end=1171
+  _globals['_IMPORTBOOKSREQUEST']._serialized_start=1174
+  _globals['_IMPORTBOOKSREQUEST']._serialized_end=1329
+  _globals['_IMPORTOPTIONS']._serialized_start=1331
+  _globals['_IMPORTOPTIONS']._serialized_end=1452
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_start=1454
+  _globals['_IMPORTBOOKSRESPONSE']._serialized_end=1526
+  _globals['_IMPORTOUTCOME']._serialized_start=1529
+  _globals['_IMPORTOUTCOME']._serialized_end=1743
+  _globals['_FIELDPROBLEM']._serialized_start=1745
+  _globals['_FIELDPROBLEM']._serialized_end=1795
+  _globals['_FIELDCHANGE']._serialized_start=1797
+  _globals['_FIELDCHANGE']._serialized_end=1863
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_start=1865
+  _globals['_LISTIMPORTRUNSREQUEST']._serialized_end=1927
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_start=1929
+  _globals['_LISTIMPORTRUNSRESPONSE']._serialized_end=2028
+  _globals['_IMPORTRUN']._serialized_start=2031
+  _globals['_IMPORTRUN']._serialized_end=2390
+  _globals['_UNDOIMPORTREQUEST']._serialized_start=2392
+  _globals['_UNDOIMPORTREQUEST']._serialized_end=2486
+  _globals['_UNDOIMPORTRESPONSE']._serialized_start=2488
+  _globals['_UNDOIMPORTRESPONSE']._serialized_end=2582
+  _globals['_UNDOOUTCOME']._serialized_start=2584
+  _globals['_UNDOOUTCOME']._serialized_end=2675
+  _globals['_CATALOGSERVICE']._serialized_start=3174
+  _globals['_CATALOGSERVICE']._serialized_end=3893
 # @@protoc_insertion_point(module_scope)

@@ -304,18 +304,25 @@ class GetCoverRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BOOK_ID_FIELD_NUMBER: _builtins.int
+    V_FIELD_NUMBER: _builtins.int
     book_id: _builtins.str
     """The book's id.
     Example: 0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a
+    """
+    v: _builtins.str
+    """The version in `Book.cover_path`, so that caches keep one answer for each picture. The service returns the present
+    picture for each version.
+    Example: ""
     """
     def __init__(
         self,
         *,
         book_id: _builtins.str = ...,
+        v: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book_id", b"book_id", "v", b"v"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
