@@ -50,6 +50,7 @@ MODULES = {
     "health": "health_command",
     "import": "importing.command",
     "sources": "importing.sources",
+    "imports": "imports.command",
     "export": "exporting.command",
     "doctor": "doctor",
     "backup": "backup",

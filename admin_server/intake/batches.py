@@ -265,7 +265,7 @@ class _Batch:
         columns = {**row.columns, "total_copies": len(row.items)} if row.items else row.columns
         entry = Entry(new_id(), columns, 0, "", new_items=list(row.items))
         self._add_entry(entry)
-        self.barcodes.give(row.items, entry.id)
+        self.barcodes.note(row.items, entry.id)
         return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED, book_id=entry.id)
 
     def _validated(self, row: Row) -> ImportOutcome:
@@ -275,7 +275,7 @@ class _Batch:
         planned = self._is_planned(row)
         mode = self._options.on_duplicate
         if not planned or mode != ON_DUPLICATE_SKIP:
-            self.barcodes.give(row.items)
+            self.barcodes.note(row.items)
         return ImportOutcome(line=row.line, result=RESULTS[mode] if planned else IMPORT_RESULT_ADDED)
 
     def _found(self, row: Row) -> list[str]:
@@ -306,7 +306,7 @@ class _Batch:
     def _apply(
         self, row: Row, entry: Entry, values: dict[str, object], new_items: Sequence[Mapping[str, object]]
     ) -> None:
-        self.barcodes.give(new_items, NO_BOOK if row.validate_only else entry.id)
+        self.barcodes.note(new_items, NO_BOOK if row.validate_only else entry.id)
         if not row.validate_only:
             origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
             self._change(entry, {**values, "origins": origins})

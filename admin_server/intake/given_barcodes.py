@@ -1,4 +1,4 @@
-"""The barcodes that rows of an import give to their items: no two items have the same one, not even withdrawn ones."""
+"""The barcodes of the items of an import: no two items have the same one, not even withdrawn ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN
 from service_kit.statements import Statement, param, tuples
 
 NO_BOOK = ""
-"""Stands for the book of an item that a row with `validate_only` would have created."""
+"""The book of an item that a row with `validate_only` would have created."""
 
 AT_ONCE = 5_000
 """Barcodes that are looked up by one query."""
@@ -25,7 +25,7 @@ class Barcodes:
     """The barcodes of one batch, and the books whose items have them."""
 
     def __init__(self, planned: set[str], new_planned: set[str]) -> None:
-        """Take the barcodes that earlier batches with `validate_only` would give, and a set for those of this one."""
+        """Take the barcodes that earlier batches with `validate_only` would use, and a set for those of this one."""
         self._planned, self._new_planned = planned, new_planned
         self._books: dict[str, str] = {}
         self.given_count = 0
@@ -67,7 +67,7 @@ class Barcodes:
             or (not item["barcode"] and mode == ON_DUPLICATE_ADD_COPIES)
         ]
 
-    def give(self, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK) -> None:
+    def note(self, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK) -> None:
         """Note the barcodes of items that are created, or would be."""
         for barcode in _barcodes(items):
             self.given_count += 1

@@ -1,7 +1,7 @@
 """Import the records of one operation, from the place where it stopped to its end.
 
 A batch of records, their problems, the counts and the place after them are committed in one transaction, which begins
-with the lock on the row of the operation. So a record is imported once, whatever ends the process and whenever.
+with the lock on the row of the operation. So a record is imported once, also if the process ends at any moment.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A worker writes its id into the row of the operation, and counts `beat` up with each transaction. Other workers take the
 operation over when the count has not changed for `lease_seconds` by their own clock that never jumps: the clocks of two
-machines can differ, and the time of one can be set. A worker that was paused so long finds another id in the row, which
-it locks at the beginning of each transaction, and stops.
+machines can differ, and the time of one can be set. A worker that was paused for longer finds another id in the row,
+which it locks at the beginning of each transaction, and stops.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import threading
 
 
 class Signals:
-    """What the threads of one process tell one another. Other processes look into the store from time to time."""
+    """What the threads of one process signal to one another. Other processes look into the store from time to time."""
 
     def __init__(self) -> None:
         self._work = threading.Event()

@@ -152,7 +152,7 @@ class _Upload:
         self._row = row
 
     def _store_parts(self, least_bytes: int) -> None:
-        """Store what has arrived, in parts of one size, while there are at least so many bytes."""
+        """Store what has arrived, in parts of one size, until less than `least_bytes` are left."""
         size = self._limits.chunk_bytes
         while len(self._waiting) >= least_bytes:
             with self._store.writing():

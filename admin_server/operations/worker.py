@@ -69,7 +69,7 @@ class Worker:
                     continue
             except Interrupted:
                 continue
-            except Exception as error:  # noqa: BLE001 - the thread goes on, whatever happens
+            except Exception as error:  # noqa: BLE001 - the thread goes on after any error
                 self._log(error)
             self._signals.wait_for_work(self._limits.poll_seconds)
         self._store.database.close()

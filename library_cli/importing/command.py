@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import click
 from rich.console import Console
@@ -24,12 +24,13 @@ from library_cli.importing.reading.rejects import RejectsFile
 from library_cli.importing.reading_options import ReadingOptions, confirm, reading_options
 from library_cli.importing.run_options import RunOptions, run_options
 from library_cli.importing.sending import SAMPLE, Tally, book_count, import_rows
+from library_cli.imports.starting import OperationOptions, import_file, operation_options
 from library_cli.options import admin_target_option
 from library_cli.stopped import FAILED, INTERRUPTED, CommandStopped
 from library_domain.book_fields import INPUT_NAMES
 
 HELP = f"""
-Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx) or JSON Lines; `-` is standard input.
+Add the books in FILE to the catalogue: CSV, an Excel workbook (.xlsx), JSON Lines or MARC; `-` is standard input.
 
 The first line names the columns, in any order: {", ".join(INPUT_NAMES)}.
 Authors have `;` between them. Only title is required. Other headings, such
@@ -41,14 +42,17 @@ A row that cannot be added is reported with its line, field and reason, and the 
 in the catalogue is reported and not added again, so an import can be repeated; --on-duplicate updates it or adds
 copies. Rows without an ISBN would be added twice, unless --match title recognizes them.
 
-Each import has a run id. One that stopped prints the command that continues it: no row is imported twice.
+MARC records (.mrc, .marc, .xml, or MARC-in-JSON in .json) are imported by the server as an operation, which goes on
+when this command is interrupted: `library imports` follows, cancels and undoes it.
+
+Each other import has a run id. One that stopped prints the command that continues it: no row is imported twice.
 --undo undoes a run, except for books that were changed or lent since.
 
 Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 when the import could not be done.
 """
 
 
-@click.command("import", help=HELP, short_help="Add the books in a CSV, Excel or JSON Lines file to the catalogue.")
+@click.command("import", help=HELP, short_help="Add the books in a CSV, Excel, JSON Lines or MARC file.")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--sample", is_flag=True, help="Import the sample that comes with the program instead of a FILE.")
 @click.option("--only-if-empty", is_flag=True, help="Do nothing if the catalogue has books.")
@@ -59,6 +63,7 @@ Exit status: 0 when every row is in the catalogue, 1 when rows were refused, 2 w
     help="Leave out the rows before this line of the file: an import that stopped prints the line to continue from.",
 )
 @reading_options
+@operation_options
 @run_options
 @admin_target_option
 def import_command(
@@ -68,13 +73,14 @@ def import_command(
     dry_run: bool,
     from_line: int | None,
     reading: ReadingOptions,
+    operation: OperationOptions,
     runs: RunOptions,
     admin_target: str,
 ) -> None:
     """Import a file, as `HELP` explains."""
-    if (file is None) is not sample:
-        raise click.UsageError("--sample cannot be used with a FILE." if sample else "Name a FILE, or use --sample.")
-    path = SAMPLE if file is None else file
+    if operation.are_for(file):
+        sys.exit(_import_as_operation(admin_target, cast("Path", file), operation, runs, dry_run=dry_run))
+    path = _file_or_sample(file, sample=sample)
     tally = Tally(go_on=runs.go_on)
     try:
         with connected(admin_target) as channel:
@@ -103,6 +109,26 @@ def import_command(
         click.echo(f"To undo this import: library import --undo {runs.run_id}", err=True)
     click.echo(progress.in_words(tally, dry_run=dry_run).capitalize())
     sys.exit(1 if tally.refused else 0)
+
+
+def _file_or_sample(file: Path | None, *, sample: bool) -> Path:
+    if (file is None) is not sample:
+        raise click.UsageError("--sample cannot be used with a FILE." if sample else "Name a FILE, or use --sample.")
+    return SAMPLE if file is None else file
+
+
+def _import_as_operation(
+    target: str, file: Path, operation: OperationOptions, runs: RunOptions, *, dry_run: bool
+) -> int:
+    options = runs.message(name_of(file))
+    config = operation.config(
+        file,
+        on_duplicate=options.on_duplicate,
+        match_title=options.match_title,
+        source=options.source,
+        validate_only=dry_run,
+    )
+    return import_file(target, file, config)
 
 
 def _stopped(reason: str, tally: Tally, *, dry_run: bool, exit_code: int = FAILED) -> CommandStopped:

@@ -1,4 +1,4 @@
-"""No record is lost or imported twice, whatever interrupts an operation, on both engines."""
+"""No record is lost or imported twice, whenever an operation is interrupted, on both engines."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Killer:
         monkeypatch.setattr(database, "execute_sql", execute_sql)
 
     def killing_after(self, statements: int) -> Any:
-        """Return a context in which the process ends after so many statements."""
+        """Return a context in which the process ends after these statements."""
         killer = self
 
         class Context:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pymarc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.type.money_pb2 import Money
@@ -19,6 +18,7 @@ from library.v1.library_settings_pb2 import LibrarySettings
 from tests.support.admin import Admin
 from tests.support.import_operations import Operations, catalogue, progress, summary
 from tests.support.isbns import isbn13
+from tests.support.marc_with_items import marc
 
 
 @pytest.fixture
@@ -29,27 +29,6 @@ def operations(admin: Admin) -> Operations:
     request = UpdateLibrarySettingsRequest(settings=cap, update_mask=FieldMask(paths=["user_fine_cap"]))
     update_settings(admin.store, request, admin.clock)
     return Operations(admin)
-
-
-def marc(*books: tuple[str, str, list[dict[str, str]]]) -> bytes:
-    """Return MARC records with a title, an ISBN and items in field 952."""
-    return b"".join(_record(*book) for book in books)
-
-
-def _record(title: str, isbn: str, items: list[dict[str, str]]) -> bytes:
-    record = pymarc.Record(force_utf8=True)
-    record.add_field(pymarc.Field("001", data=f"c{isbn or title}"))
-    if isbn:
-        record.add_field(_field("020", a=isbn))
-    record.add_field(_field("245", a=title))
-    for item in items:
-        record.add_field(_field("952", **item))
-    return bytes(record.as_marc())
-
-
-def _field(tag: str, **subfields: str) -> pymarc.Field:
-    found = [pymarc.Subfield(code, value) for code, value in subfields.items()]
-    return pymarc.Field(tag, pymarc.Indicators(" ", " "), found)
 
 
 def test_each_item_of_a_record_becomes_an_item_of_its_book(operations: Operations) -> None:

@@ -1,0 +1,1 @@
+"""Imports of files as operations: starting one, following it, and `library imports`."""
