@@ -20,6 +20,9 @@ from service_kit.private_files import FILE_MODE
 
 FORMATS = ("csv", "jsonl")
 SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+MARC_SUFFIXES = {".mrc": "marc", ".marc": "marc", ".xml": "marcxml", ".json": "marcjson"}
+"""Of files with books. A file with users or loans is CSV for these, too."""
+
 OPEN_MODE = 0o666
 """Mode of a file that is not about people, before the umask is applied."""
 
