@@ -51,6 +51,7 @@ MODULES = {
     "import": "importing.command",
     "sources": "importing.sources",
     "imports": "imports.command",
+    "add": "importing.adding",
     "export": "exporting.command",
     "doctor": "doctor",
     "backup": "backup",

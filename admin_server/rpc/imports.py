@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import grpc
 from google.longrunning.operations_pb2 import Operation
 
+from admin_server.covers.fetching import fetch_cover
 from admin_server.jobs.catalogues import asked_catalogues
 from admin_server.jobs.listing import list_source_runs, list_sources
 from admin_server.jobs.schedule import jobs_of
@@ -16,8 +17,11 @@ from admin_server.operations.problems import list_problems
 from admin_server.operations.signals import Signals
 from admin_server.operations.uploads import start_import
 from admin_server.sources.catalogues import Catalogues
+from admin_server.sources.importing import check_import, import_external_book
+from admin_server.sources.searching import search_external_books
 from library.admin.v1 import import_service_pb2, import_service_pb2_grpc
-from library_domain.import_errors import SourceNotSetUp
+from library.v1 import book_pb2
+from library_domain.search import check_query
 from service_kit.clock import Clock
 from service_kit.paging import row_position
 from service_kit.servicer import instrument_servicer
@@ -26,7 +30,16 @@ from service_kit.store import Store
 SERVICE = import_service_pb2.DESCRIPTOR.services_by_name["ImportService"]
 
 
-@instrument_servicer(SERVICE, rules={"ListImportProblems": [row_position], "ListSourceRuns": [row_position]})
+@instrument_servicer(
+    SERVICE,
+    long_calls={"SearchExternalBooks", "ImportExternalBook"},
+    rules={
+        "ListImportProblems": [row_position],
+        "ListSourceRuns": [row_position],
+        "SearchExternalBooks": [check_query],
+        "ImportExternalBook": [check_import],
+    },
+)
 class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     """library.admin.v1.ImportService."""
 
@@ -57,12 +70,12 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
     def SearchExternalBooks(
         self, request: import_service_pb2.SearchExternalBooksRequest, context: grpc.ServicerContext
     ) -> import_service_pb2.SearchExternalBooksResponse:
-        raise _no_source(*request.source)
+        return search_external_books(self._store, request, self._catalogues)
 
     def ImportExternalBook(
         self, request: import_service_pb2.ImportExternalBookRequest, context: grpc.ServicerContext
     ) -> import_service_pb2.ImportExternalBookResponse:
-        raise _no_source(request.source)
+        return import_external_book(self._store, request, self._catalogues, self._clock, self._add_cover)
 
     def ListSources(
         self, request: import_service_pb2.ListSourcesRequest, context: grpc.ServicerContext
@@ -75,6 +88,5 @@ class ImportServicer(import_service_pb2_grpc.ImportServiceServicer):
         runs, token = list_source_runs(self._store, request)
         return import_service_pb2.ListSourceRunsResponse(source_runs=runs, next_page_token=token)
 
-
-def _no_source(*names: str) -> SourceNotSetUp:
-    return SourceNotSetUp(source=", ".join(filter(None, names)) or "of books", problem="this server has no sources")
+    def _add_cover(self, book: book_pb2.Book, address: str) -> None:
+        fetch_cover(self._store, self._catalogues, book.id, address, self._clock)

@@ -75,8 +75,9 @@ class Outside:
     def _wait_for_turn(self, paced: Paced, deadline: float) -> None:
         now = self.clock()
         turn = self.pace.take_turn(paced, now + int((deadline - time.monotonic()) * SECOND))
-        if turn > now:
-            self.sleep((turn - now) / SECOND)
+        delay = (turn - self.clock()) / SECOND
+        if delay > 0:
+            self.sleep(delay)
             wait_on()
         check_wanted()
 

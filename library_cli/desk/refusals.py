@@ -30,7 +30,15 @@ AMBIGUOUS, NO_ANSWER = "AMBIGUOUS", "NO_ANSWER"
 
 FIELD_INVALID = "FIELD_INVALID"
 
-BUSY_REASONS = {"ADMIN_UNAVAILABLE", "CALL_IDLE", "INTERNAL", "NOT_SERVING", "SERVER_BUSY", "STORE_UNAVAILABLE"}
+BUSY_REASONS = {
+    "ADMIN_UNAVAILABLE",
+    "CALL_IDLE",
+    "INTERNAL",
+    "NOT_SERVING",
+    "SERVER_BUSY",
+    "SOURCE_UNAVAILABLE",
+    "STORE_UNAVAILABLE",
+}
 """Reasons of the service for calls that can succeed later, sent again unchanged."""
 
 

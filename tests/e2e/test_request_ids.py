@@ -9,6 +9,7 @@ import json
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from tests.support.changing_methods import CHANGING_METHODS, WITHOUT_REQUEST_ID
 from tests.support.processes import Servers
 from tests.support.request_id_cases import CASES, Desk
 from tests.support.rest import Answer, RestServers
+from tests.support.source_server import running_source_server
 from tests.support.stores import Engine, FreshDatabases
 from tests.sync.retrying_clients import answer_to
 
@@ -34,8 +36,11 @@ every_method = pytest.mark.parametrize("method", CASES)
 
 
 @pytest.fixture(scope="module")
-def desk(module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases, engine: Engine) -> Desk:
-    return Desk(module_servers, module_rest_servers, databases, engine)
+def desk(
+    module_servers: Servers, module_rest_servers: RestServers, databases: FreshDatabases, engine: Engine
+) -> Iterator[Desk]:
+    with running_source_server() as source:
+        yield Desk(module_servers, module_rest_servers, databases, engine, source)
 
 
 def test_every_changing_method_has_a_case() -> None:

@@ -58,6 +58,7 @@ from tests.support.job_writing_calls import JobCalls
 from tests.support.operation_writing_calls import OperationCalls
 from tests.support.pictures import picture
 from tests.support.policy_writing_calls import PolicyCalls
+from tests.support.source_writing_calls import SourceCalls
 from tests.support.staff_writing_calls import StaffCalls
 from tests.support.writing_calls import BARCODES, EMAILS, WORDS, Audited, Call, refused_or_done, some_request_id
 
@@ -98,6 +99,7 @@ class AdminCalls:
                     **PolicyCalls(store, clock).by_name,
                     **StaffCalls(store, clock, USER_IDS).by_name,
                     **JobCalls(store, clock, ISBNS).by_name,
+                    **SourceCalls(store, clock, ISBNS).by_name,
                     "library.admin.v1.InventoryService/CreateItem": self.create_item,
                     "library.admin.v1.InventoryService/BatchCreateItems": self.create_items,
                     "library.admin.v1.InventoryService/UpdateItem": self.update_item,

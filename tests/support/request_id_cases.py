@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from library.admin.v1 import catalog_service_pb2 as admin_catalog
-from library.admin.v1 import inventory_service_pb2
+from library.admin.v1 import import_service_pb2, inventory_service_pb2
 from library.admin.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from library.frontend.v1 import catalog_service_pb2, lending_service_pb2, member_service_pb2
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
@@ -28,6 +28,7 @@ from tests.support.policy_request_ids import POLICY_CASES
 from tests.support.processes import Servers
 from tests.support.request_id_case import Case
 from tests.support.rest import RestServers
+from tests.support.source_server import SourceServer, json_answer
 from tests.support.staff_request_ids import STAFF_CASES
 from tests.support.stores import Engine, FreshDatabases
 
@@ -37,8 +38,22 @@ NUMBERS = itertools.count(1)
 class Desk:
     """Both servers, in step with one another, and library-rest in front of them."""
 
-    def __init__(self, servers: Servers, rest_servers: RestServers, databases: FreshDatabases, engine: Engine) -> None:
-        admin = servers.start("admin", databases.migrated("admin", engine))
+    def __init__(
+        self,
+        servers: Servers,
+        rest_servers: RestServers,
+        databases: FreshDatabases,
+        engine: Engine,
+        source: SourceServer,
+    ) -> None:
+        self.source = source
+        of_sources = {
+            "OPEN_LIBRARY_ADDRESS": source.address,
+            "OPEN_LIBRARY_COVERS_ADDRESS": source.address,
+            "SOURCE_RATE": "100",
+            "ALLOW_PRIVATE_SOURCES": "true",
+        }
+        admin = servers.start("admin", databases.migrated("admin", engine), **of_sources)
         frontend = servers.start(
             "frontend", databases.migrated("frontend", engine), ADMIN_TARGET=admin.address, SYNC_INTERVAL="0.05"
         )
@@ -371,6 +386,26 @@ def anonymizing(desk: Desk) -> Case:
     )
 
 
+def importing_an_external_book(desk: Desk) -> Case:
+    def request() -> Any:
+        edition = f"OL{next(NUMBERS)}M"
+        desk.source.on(f"/books/{edition}.json", json_answer({"key": f"/books/{edition}", "title": f"Emma {edition}"}))
+        return import_service_pb2.ImportExternalBookRequest(source="open_library", external_id=edition, copies=2)
+
+    def book_of(answer: bytes) -> Book:
+        return import_service_pb2.ImportExternalBookResponse.FromString(answer).book
+
+    def change(answer: bytes) -> None:
+        update = admin_catalog.UpdateBookRequest(book=Book(id=book_of(answer).id, publisher="Ace"))
+        desk.admin.catalog.UpdateBook(update)
+
+    def count(answer: bytes) -> int:
+        same = desk.admin.catalog.ListBooks(admin_catalog.ListBooksRequest(query=book_of(answer).title)).books
+        return sum(book.total_copies for book in same) // 2
+
+    return Case(request(), request(), change, count)
+
+
 CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.CatalogService/AddBook": adding,
     "library.admin.v1.CatalogService/RemoveBook": removing,
@@ -380,6 +415,7 @@ CASES: dict[str, Callable[[Desk], Case]] = {
     "library.admin.v1.InventoryService/UpdateItem": updating_an_item,
     "library.admin.v1.InventoryService/WithdrawItem": withdrawing_an_item,
     "library.admin.v1.CatalogService/UpdateBook": updating,
+    "library.admin.v1.ImportService/ImportExternalBook": importing_an_external_book,
     **POLICY_CASES,
     **STAFF_CASES,
     **DESK_CASES,
