@@ -1,6 +1,6 @@
 """Check a picture from outside, and make a clean one of it.
 
-The format is that of the content, whatever a header says. Size, dimensions and the number of passes over the picture
+The format is that of the content, and not that of a header. Size, dimensions and the number of passes over the picture
 are limited before anything is decoded, as a small file can decode to gigabytes or take minutes. The picture is encoded
 again, so that what is served contains no metadata, such as the place of a photograph, and no second file.
 """
@@ -44,7 +44,7 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class PictureRefused(Exception):
-    """The picture is not stored. The message says why, without text of the picture."""
+    """The picture is not stored. The message explains why, without text of the picture."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def job_options(prefix: str) -> Callable[[Command], Command]:
             type=QueryType(),
             multiple=True,
             help="What is imported on a schedule, such as open_library:subject:gardening; can be repeated. In the "
-            "variable, semicolons separate queries.",
+            "variable, semicolons separate queries.  [default: none]",
         ),
         setting(
             prefix,

@@ -1,4 +1,4 @@
-"""The schedule imports from a real source on loopback: each book once, nothing that was removed, whatever fails."""
+"""The schedule imports from a real source on loopback: each book once, none that was removed, and no fault stops it."""
 
 from __future__ import annotations
 
