@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from google.longrunning.operations_pb2_grpc import OperationsStub
 from admin_server.store.models import Book, Item
 from library.admin.v1.import_service_pb2 import ImportConfig, ImportSummary
 from library.admin.v1.import_service_pb2_grpc import ImportServiceStub
+from service_kit.statements import tuples
 from tests.support.import_operations import json_lines, messages, progress, some_books, summary
 from tests.support.processes import ServerProcess, Servers
 from tests.support.stores import Engine, FreshDatabases, bound_store
@@ -34,7 +36,7 @@ class Followed:
         for server in self.servers:
             if server.is_running:
                 try:
-                    stub = OperationsStub(server.channel())
+                    stub: Any = OperationsStub(server.channel())  # type: ignore[no-untyped-call]
                     found: Operation = stub.GetOperation(GetOperationRequest(name=self.started.name), timeout=10)
                 except grpc.RpcError:
                     continue
@@ -152,7 +154,8 @@ def test_another_process_takes_over_from_one_that_is_killed(
 def assert_once(url: str, books: list[dict[str, object]]) -> None:
     """Check that each book is there once, with one item, as a plain import would make it."""
     with bound_store("admin", url) as store, store.reading():
-        rows: Iterator[tuple[str, int]] = Book.select(Book.isbn, Book.total_copies).tuples()
-        assert sorted(rows) == sorted((str(book["isbn"]), 1) for book in books)
+        assert sorted(tuples(Book.select(Book.isbn, Book.total_copies))) == sorted(
+            (str(book["isbn"]), 1) for book in books
+        )
         assert Item.select().count() == len(books)
         assert store.database.execute_sql("SELECT count(*) FROM import_chunk").fetchone()[0] == 0

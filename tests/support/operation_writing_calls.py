@@ -20,6 +20,7 @@ from admin_server.operations.limits import LIMITS
 from admin_server.operations.signals import Signals
 from admin_server.operations.uploads import start_import
 from admin_server.operations.worker import Worker
+from admin_server.store.models import ImportOperation
 from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_ADD_COPIES, ON_DUPLICATE_SKIP, ON_DUPLICATE_UPDATE
 from library.admin.v1.import_service_pb2 import IMPORT_FORMAT_JSON_LINES, ImportConfig, StartImportRequest
 from service_kit.clock import DAY, Clock
@@ -67,10 +68,12 @@ class OperationCalls:
         if chance.random() < 0.7:  # so that most are imported
             return None
         request = CancelOperationRequest(name=self._some_name(chance, "done=false"))
-        return listing.cancel_operation(self._store, request, self._clock)
+        listing.cancel_operation(self._store, request, self._clock)
+        return None
 
     def delete(self, chance: random.Random) -> object:
-        return listing.delete_operation(self._store, DeleteOperationRequest(name=self._some_name(chance, "done=true")))
+        listing.delete_operation(self._store, DeleteOperationRequest(name=self._some_name(chance, "done=true")))
+        return None
 
     def stop(self, _chance: random.Random) -> object:
         signals = Signals()
@@ -87,7 +90,7 @@ class OperationCalls:
     def _worker(self) -> Worker:
         return Worker(self._store, self._clock, Signals(), FEW)
 
-    def _claimed(self) -> leases.ImportOperation | None:
+    def _claimed(self) -> ImportOperation | None:
         return leases.claim(self._store, leases.Watch(0.0), new_id())
 
     def _some_name(self, chance: random.Random, filter_: str) -> str:
