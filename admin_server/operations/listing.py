@@ -60,12 +60,10 @@ def check_list(request: ListOperationsRequest) -> None:
         wrong.append(("page_size", "must not be negative"))
     if wrong:
         raise FieldInvalid(*wrong)
-    row_position(request)
 
 
-def check_wait(request: WaitOperationRequest) -> None:
-    """Raise `FieldInvalid` with what is wrong with a request to wait."""
-    operation_id(request.name)
+def check_timeout(request: WaitOperationRequest) -> None:
+    """Raise `FieldInvalid` for a timeout below zero."""
     if request.timeout.seconds < 0 or request.timeout.nanos < 0:
         raise FieldInvalid(("timeout", "must not be negative"))
 
@@ -144,7 +142,7 @@ class Waiting:
         Raises `OperationNotFound`.
         """
         identity = operation_id(request.name)
-        check_wait(request)
+        check_timeout(request)
         if not self._places.acquire(blocking=False):
             return _get(self._store, identity)
         try:

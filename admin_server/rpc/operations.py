@@ -10,6 +10,7 @@ from admin_server.operations import listing
 from admin_server.operations.limits import OperationLimits
 from admin_server.operations.signals import Signals
 from service_kit.clock import Clock
+from service_kit.paging import row_position
 from service_kit.servicer import instrument_servicer
 from service_kit.store import Store
 
@@ -21,10 +22,10 @@ SERVICE = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
     long_calls={"WaitOperation"},
     rules={
         "GetOperation": [lambda request: listing.operation_id(request.name)],
-        "ListOperations": [listing.check_list],
+        "ListOperations": [listing.check_list, row_position],
         "CancelOperation": [lambda request: listing.operation_id(request.name)],
         "DeleteOperation": [lambda request: listing.operation_id(request.name)],
-        "WaitOperation": [listing.check_wait],
+        "WaitOperation": [lambda request: listing.operation_id(request.name), listing.check_timeout],
     },
 )
 class OperationsServicer(operations_pb2_grpc.OperationsServicer):

@@ -30,7 +30,7 @@ from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
-from tests.support import access_bad_requests
+from tests.support import access_bad_requests, import_bad_requests
 from tests.support.clocks import SettableClock
 from tests.support.desk_bad_requests import DESK_CASES
 from tests.support.frontend import RULES
@@ -44,6 +44,7 @@ ADMIN, FRONTEND, SYNC = "library.admin.v1", "library.frontend.v1", "library.sync
 
 NOTHING_TO_GET_WRONG = {
     *access_bad_requests.NOTHING_TO_GET_WRONG,
+    *import_bad_requests.NOTHING_TO_GET_WRONG,
     f"{ADMIN}.PolicyService/GetLibrarySettings",
     f"{ADMIN}.StatusService/GetStatus",
     f"{FRONTEND}.CirculationService/GetLibrarySettings",
@@ -224,6 +225,7 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
 ADMIN_CASES: list[tuple[str, Message, set[str]]] = [
     *POLICY_CASES,
     *REPORT_CASES,
+    *import_bad_requests.IMPORT_CASES,
     *STAFF_CASES,
     (f"{ADMIN}.CatalogService/AddBook", WRONG_BOOK, WRONG_BOOK_FIELDS),
     (f"{ADMIN}.CatalogService/AddBook", catalog.AddBookRequest(isbn="x"), {"title", "isbn"}),
