@@ -17,6 +17,7 @@ from benchmarks.borrowing import borrowing
 from benchmarks.environment import FULL, QUICK, Environment
 from benchmarks.first_sync import first_sync
 from benchmarks.idle_poll import idle_poll
+from benchmarks.imports import import_operation
 from benchmarks.reads import get_book, list_books
 from benchmarks.rest import rest
 from benchmarks.results import Result
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "rest": rest,
     "idle-poll": idle_poll,
     "first-sync": first_sync,
+    "import": import_operation,
     "borrowing": borrowing,
     "access": access,
 }
