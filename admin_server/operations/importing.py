@@ -106,7 +106,6 @@ class Import:
             self._go_one_by_one()
         batches = self._batches()
         while True:
-            self._look_around()
             batch = self._next(batches)
             if not batch.rows:
                 break
@@ -160,6 +159,7 @@ class Import:
             self._options,
             Policy.of(self._store),
             validate_only=self._config.validate_only,
+            before_each=self._look_around,
         )
 
     def _records(self, place: Place) -> Iterator[ReadRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from admin_server.intake.rows import PROBLEMS_REPORTED, Row, checked_row
@@ -75,9 +75,12 @@ class Batches:
         policy: Policy,
         *,
         validate_only: bool,
+        before_each: Callable[[], object],
     ) -> None:
+        """Read `records`, which begin at `start`. `before_each` is called before each record is read."""
         self._records, self._after = records, start
         self._options, self._policy, self._validate_only = options, policy, validate_only
+        self._before_each = before_each
         self.ending: FileUnreadableError | None = None
         """Why the file cannot be read after the last batch, if that is so."""
 
@@ -86,6 +89,7 @@ class Batches:
         batch = Batch(self._after)
         try:
             while len(batch.rows) < most_rows and most_bytes > 0 and self.ending is None:
+                self._before_each()
                 record = next(self._records, None)
                 if record is None:
                     break
