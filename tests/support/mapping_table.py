@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from library.admin.v1.import_service_pb2 import MARC_MAPPING_MARC21, MARC_MAPPING_UNIMARC, MarcMapping
-from library_formats.mapping.rules import FormatRule, Rule, mapping_of
+from library_formats.mapping.rules import ITEM_TEXTS, FormatRule, Rule, mapping_of
 
 PAGE = Path(__file__).parents[2] / "docs/intake.md"
 MAPPINGS = {"marc21": MARC_MAPPING_MARC21, "unimarc": MARC_MAPPING_UNIMARC}
@@ -40,12 +39,8 @@ def _source(rule: Rule) -> str:
 
 def _item(mapping: MarcMapping.ValueType, tag: str) -> str:
     rule = mapping_of(mapping).item_fields[tag]
-    texts = ("barcode", "branch", "shelf", "call_number", "item_type", "note", "price")
-    return ", ".join(
-        f"{' '.join('$' + code for code in getattr(rule, name))} {name.replace('_', ' ')}"
-        for name in texts
-        if getattr(rule, name)
-    )
+    codes = {name.replace("_", " "): getattr(rule, name) for name in ITEM_TEXTS}
+    return ", ".join(f"{' '.join('$' + code for code in each)} {name}" for name, each in codes.items() if each)
 
 
 def _format(rule: FormatRule) -> str:
@@ -58,10 +53,9 @@ def _format(rule: FormatRule) -> str:
 def with_tables(page: str) -> str:
     """Return the page with the tables as the rules have them."""
     for name, mapping in MAPPINGS.items():
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        page = re.sub(
-            f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: begin + table(mapping) + end, page, flags=re.DOTALL
-        )  # noqa: B023
+        before, begin, rest = page.partition(f"<!-- {name}: begin -->\n")
+        end = f"<!-- {name}: end -->"
+        page = before + begin + table(mapping) + end + rest.partition(end)[2]
     return page
 
 
