@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 CLIENTS := $(CURDIR)/.tools/bin
 # The generators of HTTP clients and the linters of /openapi.json, installed by `make generators`.
 GENERATORS := $(CURDIR)/.tools/generators
+# The fuzzer of the readers, apart from the environment: it has wheels for some versions of Python only.
+FUZZER := $(CURDIR)/.tools/fuzzer
 # Whether an interpreter is new enough, and can make a virtual environment.
 FITTING := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
@@ -63,6 +65,14 @@ mutants: $(VENV)/develop.stamp ## Prove that known faults in changed files make 
 fuzz: $(VENV)/develop.stamp ## Send random input to every method, over gRPC and HTTP, for LIBRARY_FUZZ_SECONDS (600)
 	LIBRARY_FUZZ_SECONDS="$${LIBRARY_FUZZ_SECONDS:-600}" PYTHONDONTWRITEBYTECODE= \
 		$(BIN)/pytest -m slow --numprocesses=0 tests/fuzz $(ARGS)
+
+.PHONY: fuzz-readers
+fuzz-readers: $(VENV)/develop.stamp $(FUZZER)/fuzzer.stamp ## Fuzz the readers of files, following coverage, for LIBRARY_FUZZ_SECONDS (600)
+	LIBRARY_FUZZ_SECONDS="$${LIBRARY_FUZZ_SECONDS:-600}" PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/pytest -m slow --numprocesses=0 -s tests/fuzz_readers $(ARGS)
+
+.PHONY: fuzzer
+fuzzer: $(FUZZER)/fuzzer.stamp ## Install atheris, the fuzzer of `make fuzz-readers` and of a slow test, into .tools/fuzzer
 
 .PHONY: check
 check: check-style check-types check-layers check-contract check-words ## Check style, types, layers, the contract, words
@@ -143,6 +153,9 @@ lock: $(VENV)/develop.stamp ## Pin the dependencies with hashes, after a change 
 	$(BIN)/uv pip compile tests/generators/python/requirements.in --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) \
 		--output-file tests/generators/python/requirements.lock
+	$(BIN)/uv pip compile tests/fuzz_readers/requirements.in --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(ARGS) \
+		--output-file tests/fuzz_readers/requirements.lock
 
 # `make check` compares the contract with this file. Run it with each release: from then on, this contract must not break.
 .PHONY: release-contract
@@ -219,6 +232,11 @@ $(GENERATORS)/python.stamp: $(LISTS)/python/requirements.lock $(BIN)/python
 	rm -rf $(GENERATORS)/python
 	$(BIN)/python -m venv $(GENERATORS)/python
 	$(GENERATORS)/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(FUZZER)/fuzzer.stamp: tests/fuzz_readers/requirements.lock $(BIN)/python
+	rm -rf $(FUZZER)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --target $(FUZZER) -r $<
 	touch $@
 
 # Together with the imports of the borrowing program, so that its test needs no network.

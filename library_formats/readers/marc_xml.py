@@ -119,7 +119,9 @@ class _Handler(ContentHandler):
             return
         element = name[1]
         if element == "record":
-            self.found += 1
+            if self.record is not None and self.record.fields:
+                self._note("", NESTED)
+                self._end_record(self.record)
             self.record, self.problems, self.size, self.field, self.text = Record(), [], 0, None, None
             self.record.leader = Leader(" " * 24)
         elif self.record is not None and element in _STARTS:
@@ -161,8 +163,7 @@ class _Handler(ContentHandler):
             return
         text = "".join(self.text or ())
         if element == "record":
-            self.records.append((self.found, record, tuple(self.problems)))
-            self.record = None
+            self._end_record(record)
         elif element == "leader":
             record.leader = Leader(usable_leader(text, self.problems))
         elif element == "controlfield" and self.tag:
@@ -174,6 +175,11 @@ class _Handler(ContentHandler):
             self._add_subfield(self.field, text)
         if element in _STARTS:
             self.text = None
+
+    def _end_record(self, record: Record) -> None:
+        self.found += 1
+        self.records.append((self.found, record, tuple(self.problems)))
+        self.record = None
 
     def _add(self, field: Field) -> None:
         assert self.record is not None
@@ -190,11 +196,13 @@ class _Handler(ContentHandler):
 
     def _note(self, field: str, description: str) -> None:
         problem = RecordProblem(field, description)
-        if problem not in self.problems and len(self.problems) < MOST_PROBLEMS:
+        is_fatal = description in _FATAL
+        if problem not in self.problems and (is_fatal or len(self.problems) < MOST_PROBLEMS):
             self.problems.append(problem)
 
 
 TOO_LONG = f"The record has more than {MOST_RECORD_BYTES} characters."
 TOO_MANY_FIELDS = f"The record has more than {MOST_FIELDS} fields, or a field more than {MOST_SUBFIELDS} subfields."
-_FATAL = (TOO_LONG, TOO_MANY_FIELDS)
+NESTED = "Another record begins within the record."
+_FATAL = (TOO_LONG, TOO_MANY_FIELDS, NESTED)
 _STARTS = ("leader", "controlfield", "datafield", "subfield")

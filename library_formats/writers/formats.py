@@ -46,7 +46,7 @@ def marc_xml(write: Write) -> Iterator[WriteRecord]:
     """Yield a function that writes a record in XML."""
 
     def write_record(record: Record) -> None:
-        node: ElementTree.Element = record_to_xml_node(record)  # type: ignore[no-untyped-call]
+        node: ElementTree.Element = record_to_xml_node(record)
         text = ElementTree.tostring(node, encoding="unicode")
         wrong = _NOT_XML.search(text)
         if wrong:

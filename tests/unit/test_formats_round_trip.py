@@ -57,6 +57,7 @@ def test_any_book_goes_through_each_format(form: str, book: Book, items: list[It
     first, second = read(data, FORMATS[form], items=ItemField.Value(f"ITEM_FIELD_{tag}"))
 
     assert first.problems == second.problems == ()
+    assert first.book is not None
     assert first.book == second.book == request
     assert list(first.items) == [_draft(item, tag) for item in items]
     assert written(form, [(_copied(first.book, Book), items), (book, [])], tag) == data  # type: ignore[list-item]

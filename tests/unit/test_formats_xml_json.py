@@ -88,6 +88,11 @@ XML_FILES = {
     "references to characters": (_xml_record("A &amp; B &#x65E5;").encode(), ["A & B 日"]),
     "CDATA": (_xml_record("<![CDATA[A & <B>]]>").encode(), ["A & <B>"]),
     "comments within": (_xml_record("A<!-- no -->B").encode(), ["AB"]),
+    "a record within a record": (
+        _collection(_xml_record("First", more=_xml_record("Second")), _xml_record("Third")).encode(),
+        [None, "Second", "Third"],
+    ),
+    "a record as an envelope": (f"<record>{_xml_record('First')}</record>".encode(), ["First"]),
     "no title": (_collection(_xml_record(""), _xml_record("Second")).encode(), [None, "Second"]),
 }
 
