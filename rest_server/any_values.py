@@ -33,7 +33,7 @@ Json = Any
 _DETAILS = error_details_pb2.DESCRIPTOR
 
 MOST_NESTING = 8
-"""Of an Any in another one. A deeper one is left in bytes, as each level is read once more than the one above."""
+"""Of an Any in another one. A deeper one is left in bytes, as each level is read twice, and so is all that is in it."""
 
 _ANY = "google.protobuf.Any"
 _OWN_FORM = "google.protobuf."

@@ -7,8 +7,20 @@ those of the contract. `library_client.aio` has the same names for asyncio.
 """
 
 from library_client import errors
-from library_client.blocking import Admin, Frontend, connect, pages
+from library_client.blocking import Admin, Frontend, connect, pages, wait_until_done
 from library_client.library_error import FieldViolation, LibraryError
+from library_client.operations import file_parts
 from library_client.settings import Options
 
-__all__ = ["Admin", "FieldViolation", "Frontend", "LibraryError", "Options", "connect", "errors", "pages"]
+__all__ = [
+    "Admin",
+    "FieldViolation",
+    "Frontend",
+    "LibraryError",
+    "Options",
+    "connect",
+    "errors",
+    "file_parts",
+    "pages",
+    "wait_until_done",
+]

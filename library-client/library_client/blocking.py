@@ -11,6 +11,7 @@ import grpc
 from library.access.v1.access_service_pb2_grpc import AccessServiceStub
 from library.admin.v1.branch_service_pb2_grpc import BranchServiceStub
 from library.admin.v1.catalog_service_pb2_grpc import CatalogServiceStub as AdminCatalogServiceStub
+from library.admin.v1.import_service_pb2_grpc import ImportServiceStub
 from library.admin.v1.loan_service_pb2_grpc import LoanServiceStub
 from library.admin.v1.policy_service_pb2_grpc import PolicyServiceStub
 from library.admin.v1.staff_service_pb2_grpc import StaffServiceStub
@@ -20,6 +21,7 @@ from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from library.frontend.v1.lending_service_pb2_grpc import LendingServiceStub
 from library.frontend.v1.member_service_pb2_grpc import MemberServiceStub
 from library.frontend.v1.sync_service_pb2_grpc import SyncServiceStub
+from library_client.operations import Operation, OperationsStub, Wait
 from library_client.paging import Page, PageRequest, following
 from library_client.retries import Attempts, error_of_stream
 from library_client.settings import ADMIN, CHANNEL_OPTIONS, FRONTEND, Limits, Options, Token, bearer
@@ -84,14 +86,16 @@ class Frontend(Connection):
 
 
 class Admin(Connection):
-    """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`."""
+    """The admin service, for librarians. Its attributes are the stubs of `library.admin.v1`, and of operations."""
 
     def __init__(self, target: str = ADMIN, **options: Unpack[Options]) -> None:
         """Connect to HOST:PORT, with the keyword arguments of `connect`."""
         super().__init__(target, **options)
         self.branches = BranchServiceStub(self.channel)
         self.catalog = AdminCatalogServiceStub(self.channel)
+        self.imports = ImportServiceStub(self.channel)
         self.loans = LoanServiceStub(self.channel)
+        self.operations = OperationsStub(self.channel)
         self.policy = PolicyServiceStub(self.channel)
         self.staff = StaffServiceStub(self.channel)
         self.status = StatusServiceStub(self.channel)
@@ -109,6 +113,26 @@ def pages(method: Callable[[RequestT], PageT], request: RequestT) -> Iterator[Pa
         page = method(next_request)
         yield page
         next_request = following(request, page)
+
+
+def wait_until_done(library: Admin, operation: Operation, timeout: float | None = None) -> Operation:
+    """Wait until an operation has ended, and return it, with its `response` or its `error`.
+
+    Args:
+        library: The service that has the operation.
+        operation: As a method returned it.
+        timeout: The most seconds; without it there is no limit.
+
+    Raises:
+        TimeoutError: The operation has not ended in time. It goes on.
+        LibraryError: The service cannot be asked.
+    """
+    wait = Wait(operation.name, timeout)
+    while not operation.done:
+        operation = library.operations.WaitOperation(wait.next_request())
+        if not operation.done:
+            time.sleep(wait.pause())
+    return operation
 
 
 class _Call(grpc.ClientCallDetails):

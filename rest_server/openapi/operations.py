@@ -37,7 +37,9 @@ _SENT_FILE: Schema = {"application/octet-stream": _FILE}
 _ANSWERED_FILE: Schema = {**_SENT_FILE, "*/*": _FILE}
 
 IN_OPERATION = "x-operation-"
-"""Prefix of the keys of the schemas that an operation's `metadata` and `response` have, next to their `@type`."""
+"""Prefix of the keys of the types of an operation's `metadata` and `response`. The sample has their fields.
+
+There are no schemas for them: linters warn that schemas are not used to which only such keys refer."""
 
 _BAD_REQUEST = 400
 _UNREADABLE = "INVALID_ARGUMENT for a request that cannot be read, such as one with an unknown parameter"
@@ -217,10 +219,8 @@ def _answer(rule: HttpRule, schemas: Schemas, samples: Samples) -> Schema:
     headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
     if has_etag(rule):
         headers["ETag"] = {"$ref": "#/components/headers/ETag"}
-    inside = {
-        f"{IN_OPERATION}{name}": schemas.message(contained, Use.ANSWER)
-        for name, contained in operation_types(method, schemas.registry).items()
-    }
+    types = operation_types(method, schemas.registry)
+    inside = {f"{IN_OPERATION}{name}": contained.type_name for name, contained in types.items()}
     return {"description": description.strip() or "The answer.", "headers": headers, "content": content, **inside}
 
 
@@ -236,6 +236,10 @@ def _answered(rule: HttpRule, schemas: Schemas, samples: Samples) -> tuple[Schem
     else:
         schema, description = schemas.message(method.output, Use.ANSWER), text_of(method.output)
         sample = samples.answer(method.output)
+        if types := operation_types(method, schemas.registry):
+            sample.pop("error", None)  # there is either an error or a response
+            for name, contained in types.items():
+                sample[name] = {"@type": f"type.googleapis.com/{contained.type_name}", **samples.answer(contained)}
     if method.method_kind not in ("server_streaming", "bidi_streaming"):
         return {JSON: {"schema": schema, "example": sample}}, description
     description += (

@@ -36,6 +36,7 @@ import asyncio
 import sys
 from typing import assert_type
 
+from library.admin.v1.import_service_pb2 import StartImportRequest
 from library.frontend.v1.catalog_service_pb2 import ListBooksRequest, ListBooksResponse
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest, ReturnBookRequest
 from library.frontend.v1.member_service_pb2 import ListUsersRequest
@@ -70,7 +71,20 @@ with Admin("127.0.0.1:50052") as librarians:
     except errors.FieldInvalid as error:
         assert_type(error.violations[0], FieldViolation)
         print(error.violations[0].field)
-modules = {name for name in sys.modules if name.startswith(("google.rpc", "google.api", "buf", "protovalidate"))}
+    from library.admin.v1.import_service_pb2 import ImportConfig, ImportSummary
+    from library_client import file_parts, wait_until_done
+    from library_client.operations import Operation
+
+    ended = Operation(name="operations/a", done=True)
+    ended.response.Pack(ImportSummary(added_count=3))
+    summary = ImportSummary()
+    assert assert_type(wait_until_done(librarians, ended), Operation).response.Unpack(summary)
+    assert summary.added_count == 3
+    with open(__file__, "rb") as file:
+        assert assert_type(next(file_parts(file, ImportConfig())), StartImportRequest).chunk
+    assert callable(librarians.imports.StartImport)
+others = ("google.rpc", "google.api", "google.longrunning", "buf", "protovalidate")
+modules = {name for name in sys.modules if name.startswith(others)}
 assert not modules, modules
 """
 
@@ -101,13 +115,17 @@ import sys
 
 importlib.import_module(sys.argv[1])
 from google.rpc import error_details_pb2, status_pb2
+from google.longrunning import operations_pb2
 from google.type import date_pb2, dayofweek_pb2, money_pb2
 from grpc_status import rpc_status
 from library.frontend.v1.lending_service_pb2 import BorrowBookRequest
 from library.v1.calendar_pb2 import Calendar, ClosedRange
 from library.v1.loan_pb2 import Loan
-from library_client import Frontend, LibraryError
+from library_client import Admin, Frontend, LibraryError, wait_until_done
 
+ended = operations_pb2.Operation(name="operations/a", done=True)
+with Admin("127.0.0.1:50052") as librarians:
+    assert wait_until_done(librarians, ended) is ended
 assert Loan(fine=money_pb2.Money(units=3)).fine.units == 3
 assert ClosedRange(first_date=date_pb2.Date(year=2026)).first_date.year == 2026
 assert Calendar(weekly_closed_days=[dayofweek_pb2.SUNDAY]).weekly_closed_days == [7]
@@ -189,7 +207,7 @@ def test_a_client_works_alongside_the_packages_of_google(
     environment.install(wheel)
     for first in (
         *("google.type.money_pb2", "google.type.date_pb2", "library.v1.loan_pb2", "library.v1.calendar_pb2"),
-        *("library_client", "grpc_status.rpc_status"),
+        *("library_client", "grpc_status.rpc_status", "google.longrunning.operations_pb2", "library.operations_pb2"),
     ):
         printed = environment.run(at(addresses, WITH_GOOGLE), tmp_path, first)
         assert printed == "FIELD_INVALID FIELD_INVALID\n"

@@ -241,7 +241,7 @@ def packed(message: Any) -> Packed:
     return made
 
 
-UNKNOWN = Packed(type_url="type.googleapis.com/nowhere.v1.Thing", value=b"\x0a\x01a")
+UNKNOWN = Packed(type_url="type.googleapis.com/nowhere.v1.Part", value=b"\x0a\x01a")
 GARBLED = Packed(type_url="type.googleapis.com/library.admin.v1.ImportSummary", value=b"\xff")
 DETAILS = [
     pytest.param(
@@ -256,7 +256,7 @@ DETAILS = [
     ),
     pytest.param(packed(Duration(seconds=3)), {"@type": "type.googleapis.com/google.protobuf.Duration", "value": "3s"}),
     pytest.param(
-        UNKNOWN, {"@type": "type.googleapis.com/nowhere.v1.Thing", "value": "CgFh"}, id="a type that is unknown"
+        UNKNOWN, {"@type": "type.googleapis.com/nowhere.v1.Part", "value": "CgFh"}, id="a type that is unknown"
     ),
     pytest.param(
         GARBLED,
@@ -267,7 +267,7 @@ DETAILS = [
         packed(UNKNOWN),
         {
             "@type": "type.googleapis.com/google.protobuf.Any",
-            "value": {"@type": "type.googleapis.com/nowhere.v1.Thing", "value": "CgFh"},
+            "value": {"@type": "type.googleapis.com/nowhere.v1.Part", "value": "CgFh"},
         },
         id="an unknown type in another one",
     ),
@@ -277,7 +277,7 @@ DETAILS = [
             "@type": "type.googleapis.com/google.rpc.Status",
             "code": 3,
             "message": "",
-            "details": [{"@type": "type.googleapis.com/nowhere.v1.Thing", "value": "CgFh"}],
+            "details": [{"@type": "type.googleapis.com/nowhere.v1.Part", "value": "CgFh"}],
         },
         id="an unknown type in a message",
     ),
@@ -304,7 +304,7 @@ def test_metadata_of_an_unknown_type_does_not_hide_the_operation(rest: RestProce
     made.metadata.CopyFrom(UNKNOWN)
     target.operations["operations/a"] = made
     read = rest.request("GET", "/v1/operations").json()["operations"][0]
-    assert read["metadata"] == {"@type": "type.googleapis.com/nowhere.v1.Thing", "value": "CgFh"}
+    assert read["metadata"] == {"@type": "type.googleapis.com/nowhere.v1.Part", "value": "CgFh"}
 
 
 def test_any_in_any_without_end_is_answered(rest: RestProcess, target: ImportTarget) -> None:

@@ -32,7 +32,7 @@ _ODD_VALUES: list[Any] = [
 _FILES = [
     b'{"title": "Emma", "authors": ["Jane Austen"]}\n{"title": ""}\n', b'{"title": "Emma"',
     b"", b"\0" * 300, b"\xff\xfe{",
-    b"00045nam a2200037   450024500050000\x1e00\x1faA\x1e\x1d", b"00045nam a2200037   4500245", b"99999" * 20,
+    b"00045cas a2200037   450024500050000\x1e00\x1faA\x1e\x1d", b"00045cas a2200037   4500245", b"99999" * 20,
     b'<?xml version="1.0"?><collection xmlns="http://www.loc.gov/MARC21/slim"><record/></collection>',
     b'<!DOCTYPE a [<!ENTITY b "c">]><collection>&b;</collection>', b"<collection>" * 200,
     b'[{"leader": "", "fields": []}]',

@@ -39,6 +39,10 @@ class ImportTarget:
         """The requests of the other methods."""
         self.part_came = Event()
         self.operations: dict[str, Operation] = {}
+        self.waits = 0
+        """How often WaitOperation answers that an operation has not ended, before it has."""
+        self.response = ImportSummary()
+        """What an operation has when it has ended."""
         self.pictures: dict[str, HttpBody] = {}
         self.is_for_early_answers = False
         """Whether StartImport refuses an upload at its second message."""
@@ -108,7 +112,12 @@ class _Operations(_Servicer):
         return Empty()
 
     def WaitOperation(self, request: Any, context: grpc.ServicerContext) -> Operation:
-        return self._found(request, context)
+        found = self._found(request, context)
+        self._target.waits -= 1
+        found.done = self._target.waits < 0
+        if found.done:
+            found.response.Pack(self._target.response)
+        return found
 
     def _found(self, request: Any, context: grpc.ServicerContext) -> Operation:
         self._target.asked.append(request)

@@ -304,16 +304,20 @@ def test_what_has_an_etag_is_asked_for_again_only_when_it_has_changed() -> None:
     assert set(written["responses"]) == {"200", "400", "default"}
 
 
-def test_an_operation_has_the_schemas_of_what_it_contains() -> None:
+def test_an_operation_has_the_types_of_what_it_contains() -> None:
     made = of(*library_contracts())
 
     upload = made["paths"]["/admin/v1/imports:upload"]["post"]
     assert upload["operationId"] == "Imports_StartImport_upload"
     answer = upload["responses"]["200"]
     assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Operation"}
-    assert answer["x-operation-metadata"] == {"$ref": "#/components/schemas/ImportProgress"}
-    assert answer["x-operation-response"] == {"$ref": "#/components/schemas/ImportSummary"}
-    assert {"recordCount", "addedCount"} <= set(made["components"]["schemas"]["ImportSummary"]["properties"])
+    assert answer["x-operation-metadata"] == "library.admin.v1.ImportProgress"
+    assert answer["x-operation-response"] == "library.admin.v1.ImportSummary"
+    sample = answer["content"]["application/json"]["example"]
+    assert sample["metadata"]["@type"] == "type.googleapis.com/library.admin.v1.ImportProgress"
+    assert {"importId", "totalBytes", "summary"} <= sample["metadata"].keys()
+    assert {"@type", "recordCount", "addedCount"} <= sample["response"].keys()
+    assert "error" not in sample
 
 
 def test_types_of_the_contract_keep_their_names_before_those_of_google() -> None:
