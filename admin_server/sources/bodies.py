@@ -11,7 +11,7 @@ ENCODINGS = "gzip"
 
 
 class Body:
-    """Collects a body of at most so many bytes."""
+    """Collects a body of at most `most_bytes`."""
 
     def __init__(self, host: str, encoding: str, most_bytes: int) -> None:
         """Raise `FetchFailed` for an encoding that was not asked for.

@@ -101,7 +101,7 @@ class Catalogues:
         return [catalogue for catalogue in self.all if not catalogue.problem]
 
     def asker(self, catalogue: Catalogue, seconds: float) -> Asker:
-        """Return what asks a source, for so many seconds at most."""
+        """Return what asks a source, for at most `seconds`."""
         headers = self._headers.get(catalogue.source.name, {})
         return Asker(self.outside, catalogue.paced, catalogue.address, time.monotonic() + seconds, headers)
 

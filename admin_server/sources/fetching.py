@@ -56,7 +56,7 @@ class Fetcher:
     clock: Clock = system_clock
     resolve: Resolve = resolved
     ssl_context: ssl.SSLContext = field(default_factory=httpx.create_ssl_context)
-    """By default it trusts the authorities of certifi, or those of the variable SSL_CERT_FILE."""
+    """By default it trusts the authorities that Mozilla trusts, or those of the variable SSL_CERT_FILE."""
 
     def get(
         self,

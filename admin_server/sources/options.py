@@ -45,8 +45,8 @@ def source_options(prefix: str) -> Callable[[Command], Command]:
         setting(
             prefix,
             "--source-contact",
-            default="",
-            help="An e-mail address or a URL of the library, which is sent with each request to them.",
+            default=None,
+            help="An e-mail address or a URL of the library, which is sent with each request to them.  [default: none]",
         ),
         setting(
             prefix,
@@ -71,7 +71,7 @@ def source_options(prefix: str) -> Callable[[Command], Command]:
             open_library_covers_address: str,
             google_books_address: str,
             google_books_key_file: Path | None,
-            source_contact: str,
+            source_contact: str | None,
             source_rate: float,
             allow_private_sources: bool,
             **values: Any,
@@ -81,7 +81,7 @@ def source_options(prefix: str) -> Callable[[Command], Command]:
                 open_library_covers_address=open_library_covers_address.rstrip("/"),
                 google_books_address=google_books_address.rstrip("/"),
                 google_books_key_file=google_books_key_file,
-                contact=source_contact,
+                contact=source_contact or "",
                 requests_per_second=source_rate,
                 allow_private=allow_private_sources,
             )

@@ -51,7 +51,7 @@ def field_text(value: Any, field: str) -> str:
 
 
 def shortened(text: str, most_characters: int) -> str:
-    """Return a text of at most so many characters; one that was cut ends with `…`."""
+    """Return a text of at most `most_characters`; one that was cut ends with `…`."""
     return text if len(text) <= most_characters else text[: most_characters - 1].rstrip() + "…"
 
 
