@@ -15,8 +15,11 @@ import pytest
 
 from admin_server.books import listing
 from admin_server.inventory import listing as items_listing
+from admin_server.jobs import filling
+from admin_server.jobs.importing import known_records
 from admin_server.reports import loans as loan_reports
 from admin_server.reports import users as user_reports
+from admin_server.sources.records import ExternalRecord
 from admin_server.store.models import Book, Item, Loan, User
 from admin_server.sync import changes
 from library.admin.v1.catalog_service_pb2 import (
@@ -364,3 +367,18 @@ def rows_of_plan(plan: dict[str, Any]) -> int:
         else 0
     )
     return int(own) + sum(rows_of_plan(child) for child in plan.get("Plans", []))
+
+
+def test_the_search_for_gaps_goes_by_an_index(admin: Admin) -> None:
+    plans = plans_of(admin, lambda: filling._page_of_gaps(500))
+    assert_no_table_is_read_whole(plans)
+    assert admin.store.is_postgresql or all("book_with_gaps" in plan for plan in plans)
+
+
+def test_whether_books_of_a_source_are_known_goes_by_an_index(admin: Admin) -> None:
+    records = [
+        ExternalRecord("open_library", f"OL{number}M", AddBookRequest(isbn=isbn13(number))) for number in range(1, 4)
+    ]
+    plans = plans_of(admin, lambda: known_records("open_library", records))
+    assert_no_table_is_read_whole(plans)
+    assert any("book_removed_isbn" in plan for plan in plans)

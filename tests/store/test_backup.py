@@ -18,6 +18,8 @@ import library_cli.backup
 import library_cli.stores
 from admin_server.books.catalog import add_book
 from admin_server.books.listing import list_books
+from admin_server.covers.pictures import checked_cover
+from admin_server.covers.storing import store_cover
 from frontend_server.circulation.checkout import borrow_book
 from frontend_server.members.members import enroll_user
 from library.admin.v1.catalog_service_pb2 import AddBookRequest, ListBooksRequest
@@ -27,6 +29,7 @@ from service_kit.backup.copying import copy_store
 from service_kit.migrations import migrate
 from service_kit.store import open_store
 from tests.support.backup_commands import SERVICES, done, refusal, run, urls_of
+from tests.support.pictures import picture
 from tests.support.stores import ENGINES, Engine, FreshDatabases, ServerName, migrations_of
 from tests.sync.libraries import RULES, Contents, Library
 
@@ -47,6 +50,9 @@ def use(library: Library, books: int, prefix: str = "Ångström's Book") -> None
             add_book(store, AddBookRequest(title=f"{prefix} {number}", authors=["Ö. Zähler"]), library.clock)
             for number in range(books)
         ]
+        cover = checked_cover(picture())
+        assert cover is not None
+        store_cover(store, added[0].id, cover, "https://covers.example/1", library.clock)
     library.pull()
     with library.frontend.at_work() as store:
         for number, book in enumerate(added[::3]):
@@ -85,6 +91,7 @@ def test_a_backup_has_all_and_is_restored_on_either_engine(
     before = contents_of(filled)
     printed = json.loads(done(run("backup", tmp_path / "monday", "--json", **urls_of(filled))))
     assert printed["stores"]["admin"]["rows"]["book"] == 30
+    assert printed["stores"]["admin"]["rows"]["cover"] == 1
     assert printed["stores"]["frontend"]["rows"]["loan"] == 10
     done(run("verify", tmp_path / "monday"))
     use(filled, 10, "Later book")
