@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from admin_server.books.messages import book_message, expected_back_times
+from admin_server.books.messages import SHOWN_COLUMNS, ShownBook, book_message, expected_back_times
 from admin_server.store.models import IN_CATALOGUE, NOT_BORROWABLE, Book
 from library.admin.v1.catalog_service_pb2 import ListBooksRequest
 from library.admin.v1.loan_service_pb2 import ListUnavailableBooksRequest
@@ -16,16 +16,20 @@ from service_kit.full_text import rows_with_words
 from service_kit.key_filters import KeyFilter, conditions, in_ranges, key_filter
 from service_kit.paging import page, page_size, row_position
 from service_kit.search import Place, search
+from service_kit.statements import Statement, param
 from service_kit.store import Store
 from service_kit.unreadable import Damaged, read_rows, readable
+
+GET = Statement(Book.select(*(getattr(Book, name) for name in SHOWN_COLUMNS)).where(Book.id == param("id")))
 
 
 def get_book(store: Store, book_id: str) -> book_pb2.Book:
     """Return a book, also a removed one. Raises `BookNotFound`."""
     with store.reading(), readable("book", book_id):
-        row = Book.get_or_none(Book.id == book_id)
-        if row is None:
+        found = GET.row(id=book_id)
+        if found is None:
             raise BookNotFound(book_id=book_id)
+        row: Any = ShownBook(*found)
         return book_message(row, expected_back_times([row]).get(row.id))
 
 

@@ -15,6 +15,7 @@ from library.admin.v1.import_service_pb2 import ItemField
 from library.v1.book_pb2 import Book
 from library.v1.item_pb2 import Item
 from library_domain.book_fields import BOOK_FIELDS, FieldKind
+from library_domain.field_texts import identifier_in, texts_in
 from library_formats.records import ItemDraft
 from library_formats.writers.formats import LONGEST_FIELD, LONGEST_RECORD, RecordUnwritableError
 from service_kit.validation import problems
@@ -71,7 +72,9 @@ def _sample() -> list[Book]:
         for heading, text in row.items():
             name, kind = kinds[heading]
             if kind is FieldKind.NAMES:
-                book.authors.extend(text.split("; "))
+                book.authors.extend(texts_in(text))
+            elif kind is FieldKind.IDENTIFIERS:
+                book.identifiers.extend(map(identifier_in, texts_in(text)))
             elif name != "total_copies" and text:
                 setattr(book, name, int(text) if kind in (FieldKind.NUMBER, FieldKind.YEAR) else text)
         books.append(book)
