@@ -53,7 +53,7 @@ def _imported(environment: Environment, url: str, count: int) -> float:
 
     operation: Operation = ImportServiceStub(admin.channel()).StartImport(messages(), timeout=600)
     begin = time.perf_counter()
-    stub: Any = OperationsStub(admin.channel())  # type: ignore[no-untyped-call]
+    stub: Any = OperationsStub(admin.channel())
     while not operation.done:
         operation = stub.WaitOperation(WaitOperationRequest(name=operation.name), timeout=120)
     seconds = time.perf_counter() - begin

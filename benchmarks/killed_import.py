@@ -140,7 +140,7 @@ class Run:
                 raise RuntimeError(f"the import does not go on:\n{self._server.log_tail()}")
 
     def _operation(self) -> Operation | None:
-        stub: Any = OperationsStub(self._server.channel())  # type: ignore[no-untyped-call]
+        stub: Any = OperationsStub(self._server.channel())
         try:
             found: Operation = stub.GetOperation(GetOperationRequest(name=self._name), timeout=30)
         except grpc.RpcError:

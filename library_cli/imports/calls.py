@@ -41,7 +41,7 @@ class Imports:
 
     def __init__(self, channel: grpc.Channel) -> None:
         self._imports = ImportServiceStub(channel)
-        self._operations: Any = OperationsStub(channel)  # type: ignore[no-untyped-call]
+        self._operations: Any = OperationsStub(channel)
 
     def start(self, messages: Iterable[StartImportRequest]) -> Operation:
         """Upload a file."""

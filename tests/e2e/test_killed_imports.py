@@ -36,7 +36,7 @@ class Followed:
         for server in self.servers:
             if server.is_running:
                 try:
-                    stub: Any = OperationsStub(server.channel())  # type: ignore[no-untyped-call]
+                    stub: Any = OperationsStub(server.channel())
                     found: Operation = stub.GetOperation(GetOperationRequest(name=self.started.name), timeout=10)
                 except grpc.RpcError:
                     continue

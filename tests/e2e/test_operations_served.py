@@ -36,7 +36,7 @@ def admin(servers: Servers, databases: FreshDatabases) -> ServerProcess:
 
 
 def operations(server: ServerProcess) -> Any:
-    return OperationsStub(server.channel())  # type: ignore[no-untyped-call]
+    return OperationsStub(server.channel())
 
 
 def started(server: ServerProcess, count: int = 10) -> Operation:
