@@ -64,6 +64,9 @@ class Desk:
     items: list[str] = field(default_factory=list)
     """The ids of items that only this caller changes."""
 
+    operations: list[str] = field(default_factory=list)
+    """The names of the last operations that this caller has started."""
+
     def new_id(self) -> str:
         """A UUID by chance."""
         return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))

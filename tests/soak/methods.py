@@ -92,15 +92,15 @@ class Method:
 
 
 def _unary_http_call(verb: str, path: str, body_field: str, tree: dict[str, Any]) -> HttpCall | None:
-    for name in re.findall(r"{([a-z_.]+)}", path):
+    for variable, name, segments in re.findall(r"({([a-z_.]+)=?([^}]*)})", path):
         *outer, last = name.split(".")
         inner: Any = tree
         for each in outer:
             inner = inner.get(each, {})
         value = inner.pop(last, "")
-        if not value:
+        if not value or (segments and not re.fullmatch(segments.replace("**", "[^/]+"), value)):
             return None
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+        path = path.replace(variable, quote(value, safe="/" if segments else ""))
     if body_field not in ("", "*") and body_field not in tree:
         return None  # a body is always set, be it empty
     body = tree if body_field == "*" else tree.pop(body_field, {}) if body_field else None

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from google.longrunning import operations_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from library.admin.v1 import (
     branch_service_pb2,
+    import_service_pb2,
     inventory_service_pb2,
     loan_service_pb2,
     policy_service_pb2,
@@ -35,6 +37,7 @@ from library.v1.user_pb2 import User
 from tests.soak.access_plans import ACCESS_PLANS
 from tests.soak.desk import WORDS, Desk, Plan
 from tests.soak.desk_plans import DESK_PLANS
+from tests.soak.import_plans import IMPORT_PLANS, OPERATION_PLANS, get_cover
 from tests.soak.item_plans import ITEM_PLANS
 from tests.soak.librarian_plans import (
     add_book,
@@ -134,6 +137,7 @@ class Kind:
 
 _ADMIN, _FRONTEND, _SYNC = "library.admin.v1.", "library.frontend.v1.", "library.sync.v1.SyncService/"
 _HEALTH = "grpc.health.v1.Health/"
+_OPERATIONS = "google.longrunning.Operations/"
 _HEALTH_MESSAGES: Any = health_pb2
 """Its stubs leave the messages of List out."""
 
@@ -183,6 +187,14 @@ PLANS: dict[str, Kind] = {
     f"{_ADMIN}CatalogService/ImportBooks": Kind(import_books, 3),
     f"{_ADMIN}CatalogService/ListImportRuns": Kind(listing(lambda desk: admin_catalog.ListImportRunsRequest()), 1),
     f"{_ADMIN}CatalogService/UndoImport": Kind(undo_unknown_import, 1),
+    f"{_ADMIN}CatalogService/GetCover": Kind(get_cover, 1),
+    **{f"{_ADMIN}ImportService/{method}": Kind(plan, 1) for method, plan in IMPORT_PLANS.items()},
+    f"{_ADMIN}ImportService/ListSources": Kind(always(lambda desk: import_service_pb2.ListSourcesRequest()), 1),
+    f"{_ADMIN}ImportService/ListSourceRuns": Kind(listing(lambda desk: import_service_pb2.ListSourceRunsRequest()), 1),
+    **{f"{_OPERATIONS}{method}": Kind(plan, 1) for method, plan in OPERATION_PLANS.items()},
+    f"{_OPERATIONS}ListOperations": Kind(
+        listing(lambda desk: operations_pb2.ListOperationsRequest(name="operations")), 1
+    ),
     f"{_ADMIN}CatalogService/GetBook": Kind(get_entry, 4),
     f"{_ADMIN}CatalogService/ListBooks": Kind(
         listing(lambda desk: admin_catalog.ListBooksRequest(query=words(desk), state=desk.chance.randint(0, 3)))  # type: ignore[arg-type]

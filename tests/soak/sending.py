@@ -47,6 +47,8 @@ CHANNEL_OPTIONS = [
 
 THROTTLED = "SIGN_IN_THROTTLED"
 """The reason for which a sign-in has to wait after failures."""
+FULL = frozenset({THROTTLED, "TOO_MANY_IMPORTS"})
+"""Reasons that are no sign of a slow server: a sign-in has to wait after failures, an import for other ones."""
 
 
 class Way(enum.Enum):
@@ -87,7 +89,8 @@ class Outcome:
     @property
     def is_unknown(self) -> bool:
         """Whether the call may have been done or not. A server that is busy is asked again, too."""
-        return self.status in UNKNOWN or self.status == "RESOURCE_EXHAUSTED"
+        is_busy = self.status == "RESOURCE_EXHAUSTED" and self.reason != "TOO_MANY_IMPORTS"
+        return self.status in UNKNOWN or is_busy
 
 
 class Sender:
@@ -127,7 +130,7 @@ class Sender:
         # A caller of SyncNow shares the outcome of a run that others have waited for, maybe for long.
         is_excused = outcome.is_excused or (outcome.reason == "ADMIN_UNAVAILABLE" and UNDER_WAY in outcome.message)
         may_be_unavailable = is_slow or is_excused or self._library.was_disturbed(*when)
-        is_exhausted = outcome.status == "RESOURCE_EXHAUSTED" and outcome.reason != THROTTLED and not is_slow
+        is_exhausted = outcome.status == "RESOURCE_EXHAUSTED" and outcome.reason not in FULL and not is_slow
         if outcome.status in NEVER or is_exhausted:
             problem = "may never be"
         elif outcome.status == "DEADLINE_EXCEEDED" and way.is_patient:
