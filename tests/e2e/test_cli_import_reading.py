@@ -130,7 +130,7 @@ def test_refused_rows_of_a_workbook_are_a_workbook(admin: str, tmp_path: Path) -
 
 def test_refused_rows_of_json_lines_are_json_lines(admin: str, tmp_path: Path) -> None:
     rejects = tmp_path / "rejects.jsonl"
-    bad = ['{"title": "Y", "copies": 0}', '{"title": "Z"', '{"isbn": "1"}']
+    bad = ['{"title": "Y", "copies": -1}', '{"title": "Z"', '{"isbn": "1"}']
     content = "\n".join(['{"title": "Json"}', *bad]).encode()
 
     done = library("import", "-", "--rejects", str(rejects), "--from-line", "2", stdin=content, admin=admin)

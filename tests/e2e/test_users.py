@@ -154,7 +154,7 @@ def test_all_problems_are_reported_at_once_over_http(town: Town) -> None:
             {"email": "x"},
             {"id", "email", "updateMask"},
         ),
-        ("POST", "/admin/v1/books", {"title": "\u200b", "isbn": "1", "copies": 0}, {"title", "isbn", "copies"}),
+        ("POST", "/admin/v1/books", {"title": "\u200b", "isbn": "1", "copies": -1}, {"title", "isbn", "copies"}),
         # What library-rest cannot read comes before what the service refuses; all of that at once, too.
         ("POST", "/v1/users?bogus=1", {"email": 5, "nope": 1}, {"bogus", "email", "nope"}),
         (
