@@ -26,7 +26,14 @@ from library.frontend.v1 import catalog_service_pb2 as browsing
 from library.frontend.v1 import lending_service_pb2 as lending
 from library.frontend.v1 import member_service_pb2 as members
 from library.sync.v1 import sync_service_pb2 as sync
-from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
+from library.v1.book_pb2 import (
+    BOOK_STATE_REMOVED,
+    IDENTIFIER_TYPE_EAN,
+    IDENTIFIER_TYPE_OTHER,
+    Book,
+    Contributor,
+    Identifier,
+)
 from library.v1.item_pb2 import ITEM_STATE_WITHDRAWN, Item
 from library.v1.user_pb2 import User
 from service_kit.server import Service
@@ -67,8 +74,22 @@ WRONG_BOOK = catalog.AddBookRequest(
     cover_uri="cover",
     copies=-1,
     request_id="7",
+    subtitle="s" * 501,
+    edition="\x00",
+    series="\u200b",
+    volume="v" * 101,
+    subjects=["", "Games"],
+    identifiers=[
+        Identifier(type=IDENTIFIER_TYPE_EAN, value="4006381333932"),
+        Identifier(value="1"),
+        Identifier(type=IDENTIFIER_TYPE_OTHER, value="\x00"),
+    ],
+    contributors=[Contributor(name="", role="r" * 101), Contributor(name="\u3164")],
+    format="\x1b",
 )
 WRONG_BOOK_FIELDS = {
+    *("subtitle", "edition", "series", "volume", "subjects[0]", "identifiers[0].value", "identifiers[1].type"),
+    *("identifiers[2].value", "contributors[0].name", "contributors[0].role", "contributors[1].name", "format"),
     *("title", "authors[0]", "authors[1]", "authors[2]", "isbn", "publisher", "category", "language"),
     *("published_year", "page_count", "description", "cover_uri", "copies", "request_id"),
 }
@@ -86,6 +107,10 @@ NEW_BOOK = Book(
     cover_uri="/",
     total_copies=-3,
     state=BOOK_STATE_REMOVED,
+    subjects=["\x00"],
+    identifiers=[Identifier(type=IDENTIFIER_TYPE_EAN, value="4006381333932")],
+    contributors=[Contributor(name=" ")],
+    format="f" * 101,
 )
 WRONG_ITEM = Item(
     id="7",
@@ -108,7 +133,7 @@ EVERYTHING = FieldMask(paths=["*"])
 NEW_BOOK_FIELDS = {
     *("book.id", "book.title", "book.authors[0]", "book.isbn", "book.publisher", "book.category", "book.language"),
     *("book.published_year", "book.page_count", "book.description", "book.cover_uri", "book.total_copies"),
-    "book.state",
+    *("book.state", "book.subjects[0]", "book.identifiers[0].value", "book.contributors[0].name", "book.format"),
 }
 
 NAMES = ("first_name", "last_name")
@@ -191,8 +216,10 @@ FRONTEND_CASES: list[tuple[str, Message, set[str]]] = [
     ),
     (
         "CatalogService/ListBooks",
-        browsing.ListBooksRequest(publisher=["p" * 201], category=["\x00"], query="?", id_prefix="01", **BAD_TOKEN),
-        {"publisher[0]", "category[0]", "query", "id_prefix", "page_size", "page_token"},
+        browsing.ListBooksRequest(
+            publisher=["p" * 201], category=["\x00"], format=["\x00"], query="?", id_prefix="01", **BAD_TOKEN
+        ),
+        {"publisher[0]", "format[0]", "category[0]", "query", "id_prefix", "page_size", "page_token"},
     ),
     ("CatalogService/ListBooks", browsing.ListBooksRequest(query="-", page_token="x"), {"query", "page_token"}),
     ("CatalogService/GetBook", browsing.GetBookRequest(id="7"), {"id"}),
