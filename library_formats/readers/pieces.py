@@ -1,4 +1,4 @@
-"""Divide a file of ISO 2709 into its records, whatever is between them and whatever their leaders state."""
+"""Divide a file of ISO 2709 into its records, in spite of bytes between them and of wrong lengths in their leaders."""
 
 from __future__ import annotations
 

@@ -106,7 +106,10 @@ FILE_CASES = [
     ),
     FileCase("a record without fields", b"00026nam a2200025 i 4500\x1e\x1d" + TWO, (None, "Second"), ("no fields",)),
     FileCase(
-        "text that is no record", b"Dear library,\nhere are our books.\n", (None,), ("not a MARC record: Dear library",)
+        "text that is not a record",
+        b"Dear library,\nhere are our books.\n",
+        (None,),
+        ("not a MARC record: Dear library",),
     ),
     FileCase("text before a record", b"Dear library,\n" + ONE, (None, "First"), ("not a MARC record",)),
     FileCase("a terminator in a text", iso("001 one", "245 00 $aFirst\x1dpart") + TWO, ("First part", "Second")),

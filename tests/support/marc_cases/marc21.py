@@ -162,11 +162,11 @@ FIELD_CASES = [
     ),
     _case("a name of 201 characters", "100 0_ $a" + "A" * 201, "700 0_ $aB", authors=["B"], problems=("authors",)),
     # Publication
-    _case("a publisher", "260 __ $aNew York :$bAce,$c1984.", publisher="Ace", published_year=1984),
+    _case("a publisher", "260 __ $aBoston :$bAce,$c1984.", publisher="Ace", published_year=1984),
     _case(
         "the publisher before the printer",
         "264 _3 $aX :$bPrinter,$c1990",
-        "264 _1 $aNew York :$bAce,$c[1984?]",
+        "264 _1 $aBoston :$bAce,$c[1984?]",
         publisher="Ace",
         published_year=1984,
     ),
