@@ -113,7 +113,7 @@ def _identifiers(draft: Draft) -> list[Identifier]:
 
 
 def _subjects(draft: Draft) -> list[str]:
-    """Return the subjects; of those from controlled vocabularies, each once, whatever its case."""
+    """Return the subjects; of those from controlled vocabularies, each once, without regard to case."""
     subjects: list[str] = []
     seen: set[str] = set()
     for position, subject in sorted(draft.subjects, key=_position):

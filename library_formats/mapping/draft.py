@@ -17,7 +17,7 @@ PUNCTUATION_OMITTED = "cn"
 
 @dataclass(slots=True)
 class Draft:
-    """The values of a book so far. Lists are in the order of the record, whatever rule has found a value."""
+    """The values of a book so far. Lists are in the order of the record, not of the rules."""
 
     record: Record
     mapping: Mapped

@@ -177,7 +177,7 @@ def _with_texts(field: RawField, decoded: Decoded, faulty: dict[str, int]) -> Fi
 
 
 def _bytes(value: object) -> bytes:
-    """Return a text of a RawField, which is of bytes, whatever its type states."""
+    """Return a text of a RawField, which is of bytes in spite of its type."""
     return value if isinstance(value, bytes) else b""
 
 

@@ -107,7 +107,7 @@ FILE_CASES = [
     FileCase("a record without fields", b"00026nam a2200025 i 4500\x1e\x1d" + TWO, (None, "Second"), ("no fields",)),
     FileCase(
         "text that is not a record",
-        b"Dear library,\nhere are our books.\n",
+        b"Dear library,\nsee our books.\n",
         (None,),
         ("not a MARC record: Dear library",),
     ),
