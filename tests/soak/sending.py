@@ -48,7 +48,7 @@ CHANNEL_OPTIONS = [
 THROTTLED = "SIGN_IN_THROTTLED"
 """The reason for which a sign-in has to wait after failures."""
 FULL = frozenset({THROTTLED, "TOO_MANY_IMPORTS"})
-"""Reasons that are no sign of a slow server: a sign-in has to wait after failures, an import for other ones."""
+"""Reasons that do not show a slow server: a sign-in has to wait after failures, an import for other imports."""
 
 
 class Way(enum.Enum):
