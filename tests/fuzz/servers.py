@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from google.longrunning.operations_pb2 import ListOperationsRequest, ListOperationsResponse, Operation
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -23,6 +24,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from library.admin.v1.import_service_pb2 import IMPORT_FORMAT_JSON_LINES, ImportConfig, StartImportRequest
 from library.sync.v1.sync_service_pb2 import RECORD_RESULT_REFUSED
 from library_domain.pairing import Credentials
 from rest_server.contracts.contract import compiled
@@ -215,12 +217,7 @@ class Library:
                 yield method.name, self._rows(method)
 
     def _rows(self, method: Method) -> int:
-        request: Any = message_factory.GetMessageClass(method.input)()
-        for name in ("user_id", "book_id"):
-            if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
-                setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
-        if "group_by" in method.input.fields_by_name:
-            request.group_by = 1
+        request = self._list_request(method)
         rows = 0
         while True:
             status, body = self.call(method, [request.SerializeToString()])
@@ -237,6 +234,32 @@ class Library:
                 more = False  # there are few, in one answer
             if not more:
                 return rows
+
+    def _list_request(self, method: Method) -> Any:
+        request: Any = message_factory.GetMessageClass(method.input)()
+        for name in ("user_id", "book_id"):
+            if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
+                setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
+        if "group_by" in method.input.fields_by_name:
+            request.group_by = 1
+        if "import_id" in method.input.fields_by_name:
+            request.import_id = self._import_id()
+        return request
+
+    def _import_id(self) -> str:
+        """Return the id of an import, which is started unless there is one."""
+        lists = "google.longrunning.Operations/ListOperations"
+        starts = "library.admin.v1.ImportService/StartImport"
+        request = ListOperationsRequest(name="operations", page_size=1)
+        status, body = self.call(self.methods[lists], [request.SerializeToString()])
+        assert status == "OK", body
+        operations = ListOperationsResponse.FromString(body).operations
+        if not operations:
+            upload = StartImportRequest(chunk=b'{"title": ""}\n', config=ImportConfig(format=IMPORT_FORMAT_JSON_LINES))
+            status, body = self.call(self.methods[starts], [upload.SerializeToString()])
+            assert status == "OK", body
+            return Operation.FromString(body).name.removeprefix("operations/")
+        return operations[0].name.removeprefix("operations/")
 
     def check_alive(self) -> None:
         """Check that all processes are those that were started."""
