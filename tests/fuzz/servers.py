@@ -212,10 +212,22 @@ class Library:
         """Read all pages of all lists; pass up each list's name and how many rows it has."""
         for method in self.methods.values():
             if method.descriptor.name.startswith("List") and not method.is_plumbing:
-                yield method.name, self._rows(method)
+                yield method.name, sum(self._rows(method, request) for request in self._first_requests(method))
 
-    def _rows(self, method: Method) -> int:
-        request: Any = message_factory.GetMessageClass(method.input)()
+    def _first_requests(self, method: Method) -> Iterator[Any]:
+        """Yield the request of a list, or that for each import."""
+        make: Any = message_factory.GetMessageClass(method.input)
+        if "import_id" not in method.input.fields_by_name:
+            yield make()
+            return
+        operations = self.methods["google.longrunning.Operations/ListOperations"]
+        status, body = self.call(operations, [b""])
+        assert status == "OK", body
+        listed: Any = self.parsed(operations, body)
+        for operation in listed.operations:
+            yield make(import_id=operation.name.removeprefix("operations/"))
+
+    def _rows(self, method: Method, request: Any) -> int:
         for name in ("user_id", "book_id"):
             if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
                 setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
