@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.longrunning.operations_pb2 import ListOperationsRequest, ListOperationsResponse, Operation
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -24,7 +23,6 @@ from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from library.admin.v1.import_service_pb2 import IMPORT_FORMAT_JSON_LINES, ImportConfig, StartImportRequest
 from library.sync.v1.sync_service_pb2 import RECORD_RESULT_REFUSED
 from library_domain.pairing import Credentials
 from rest_server.contracts.contract import compiled
@@ -214,10 +212,27 @@ class Library:
         """Read all pages of all lists; pass up each list's name and how many rows it has."""
         for method in self.methods.values():
             if method.descriptor.name.startswith("List") and not method.is_plumbing:
-                yield method.name, self._rows(method)
+                yield method.name, sum(self._rows(method, request) for request in self._first_requests(method))
 
-    def _rows(self, method: Method) -> int:
-        request = self._list_request(method)
+    def _first_requests(self, method: Method) -> Iterator[Any]:
+        """Yield the request of a list, or that for each import."""
+        make: Any = message_factory.GetMessageClass(method.input)
+        if "import_id" not in method.input.fields_by_name:
+            yield make()
+            return
+        operations = self.methods["google.longrunning.Operations/ListOperations"]
+        status, body = self.call(operations, [b""])
+        assert status == "OK", body
+        listed: Any = self.parsed(operations, body)
+        for operation in listed.operations:
+            yield make(import_id=operation.name.removeprefix("operations/"))
+
+    def _rows(self, method: Method, request: Any) -> int:
+        for name in ("user_id", "book_id"):
+            if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
+                setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
+        if "group_by" in method.input.fields_by_name:
+            request.group_by = 1
         rows = 0
         while True:
             status, body = self.call(method, [request.SerializeToString()])
@@ -234,32 +249,6 @@ class Library:
                 more = False  # there are few, in one answer
             if not more:
                 return rows
-
-    def _list_request(self, method: Method) -> Any:
-        request: Any = message_factory.GetMessageClass(method.input)()
-        for name in ("user_id", "book_id"):
-            if name in method.input.fields_by_name and self.call(method, [request.SerializeToString()])[0] != "OK":
-                setattr(request, name, next(iter(self.known._values[name]), str(uuid.UUID(int=7))))
-        if "group_by" in method.input.fields_by_name:
-            request.group_by = 1
-        if "import_id" in method.input.fields_by_name:
-            request.import_id = self._import_id()
-        return request
-
-    def _import_id(self) -> str:
-        """Return the id of an import, which is started unless there is one."""
-        lists = "google.longrunning.Operations/ListOperations"
-        starts = "library.admin.v1.ImportService/StartImport"
-        request = ListOperationsRequest(name="operations", page_size=1)
-        status, body = self.call(self.methods[lists], [request.SerializeToString()])
-        assert status == "OK", body
-        operations = ListOperationsResponse.FromString(body).operations
-        if not operations:
-            upload = StartImportRequest(chunk=b'{"title": ""}\n', config=ImportConfig(format=IMPORT_FORMAT_JSON_LINES))
-            status, body = self.call(self.methods[starts], [upload.SerializeToString()])
-            assert status == "OK", body
-            return Operation.FromString(body).name.removeprefix("operations/")
-        return operations[0].name.removeprefix("operations/")
 
     def check_alive(self) -> None:
         """Check that all processes are those that were started."""
