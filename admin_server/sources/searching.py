@@ -8,12 +8,15 @@ from admin_server.sources.catalogues import Catalogue, Catalogues
 from admin_server.sources.failures import FetchFailed
 from admin_server.sources.records import ExternalRecord, record_problems
 from admin_server.store.models import HAS_ISBN, IN_CATALOGUE, Book
+from library.admin.v1.catalog_service_pb2 import AddBookRequest
 from library.admin.v1.import_service_pb2 import (
     ExternalBook,
     SearchExternalBooksRequest,
     SearchExternalBooksResponse,
     SourceProblem,
 )
+from library.v1 import book_pb2
+from library_domain.book_fields import BOOK_FIELDS
 from library_domain.import_errors import SourceNotSetUp, SourceUnavailable
 from library_domain.isbn import normalized_isbn13
 from library_domain.search import check_query
@@ -98,7 +101,12 @@ def _message(record: ExternalRecord, book_id: str) -> ExternalBook:
     return ExternalBook(
         source=record.source,
         external_id=record.external_id,
-        book=record.book,
+        book=_shown(record.book),
         book_id=book_id,
         cover_uri=record.cover_uri,
     )
+
+
+def _shown(book: AddBookRequest) -> book_pb2.Book:
+    """Return the values of a record as those of a book, which has no copies yet."""
+    return book_pb2.Book(**{field.name: getattr(book, field.input_name) for field in BOOK_FIELDS})

@@ -563,15 +563,15 @@ class ExternalBook(_message.Message):
     cover_uri: _builtins.str
     """The address of its cover at the source; empty if there is none."""
     @_builtins.property
-    def book(self) -> _catalog_service_pb2.AddBookRequest:
-        """Its values, as AddBook would take them."""
+    def book(self) -> _book_pb2.Book:
+        """Its values, as AddBook would add them. Fields that only this library has, such as the id, are not set."""
 
     def __init__(
         self,
         *,
         source: _builtins.str = ...,
         external_id: _builtins.str = ...,
-        book: _catalog_service_pb2.AddBookRequest | None = ...,
+        book: _book_pb2.Book | None = ...,
         book_id: _builtins.str = ...,
         cover_uri: _builtins.str = ...,
     ) -> None: ...
