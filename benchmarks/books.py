@@ -18,7 +18,7 @@ from library.v1.book_pb2 import BOOK_STATE_ACTIVE, Book
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE
 from library.v1.item_pb2 import Item as ItemMessage
 from library_domain.barcodes import item_barcode
-from library_domain.book_fields import FIELD_NAMES
+from library_domain.book_fields import BOOK_FIELDS, LIST_KINDS
 from library_domain.default_policy import MAIN_BRANCH
 from service_kit.clock import micros, timestamp
 from service_kit.ids import new_id
@@ -138,8 +138,10 @@ def _hurry(store: Store) -> None:
 
 
 def _admin_row(book: Book, revision: int, names: list[str]) -> tuple[object, ...]:
+    texts = [field.name for field in BOOK_FIELDS if field.kind not in LIST_KINDS]
     columns = {
-        **{name: getattr(book, name) for name in ("id", "state", *FIELD_NAMES)},
+        **{field.name: field.default for field in admin_models.Book._meta.sorted_fields},
+        **{name: getattr(book, name) for name in ("id", "state", *texts)},
         "authors": json.dumps(list(book.authors), ensure_ascii=False),
         "create_time": micros(book.create_time),
         "update_time": micros(book.update_time),

@@ -12,8 +12,22 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
 
 
+class Identifier(Answer):
+    """`library.v1.Identifier`."""
+
+    type: str
+    value: str
+
+
+class Contributor(Answer):
+    """`library.v1.Contributor`."""
+
+    name: str
+    role: str
+
+
 class Book(Answer):
-    """`library.v1.Book`. Times are texts, as in JSON."""
+    """`library.v1.Book` as a frontend answers it. Times are texts, as in JSON."""
 
     id: str
     title: str
@@ -33,6 +47,16 @@ class Book(Answer):
     create_time: str
     update_time: str
     etag: str
+    subtitle: str
+    edition: str
+    series: str
+    volume: str
+    subjects: list[str]
+    identifiers: list[Identifier]
+    contributors: list[Contributor]
+    format: str
+    cover_path: str
+    origins: list[str]
 
 
 class Books(Answer):

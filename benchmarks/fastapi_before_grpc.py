@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import grpc
 from fastapi import FastAPI, Query
 
-from benchmarks.fastapi_answers import Book, Books
+from benchmarks.fastapi_answers import Book, Books, Contributor, Identifier
 from benchmarks.fastapi_process import serve
 from library.frontend.v1.catalog_service_pb2 import GetBookRequest, ListBooksRequest
 from library.frontend.v1.catalog_service_pb2_grpc import CatalogServiceStub
@@ -78,6 +78,18 @@ def _answer(book: book_pb2.Book) -> Book:
         create_time=book.create_time.ToJsonString(),
         update_time=book.update_time.ToJsonString(),
         etag=book.etag,
+        subtitle=book.subtitle,
+        edition=book.edition,
+        series=book.series,
+        volume=book.volume,
+        subjects=list(book.subjects),
+        identifiers=[
+            Identifier(type=book_pb2.IdentifierType.Name(each.type), value=each.value) for each in book.identifiers
+        ],
+        contributors=[Contributor(name=each.name, role=each.role) for each in book.contributors],
+        format=book.format,
+        cover_path=book.cover_path,
+        origins=[],  # only the admin has them
     )
 
 

@@ -52,6 +52,16 @@ class BookRow(Table):
     create_time: Mapped[str]
     update_time: Mapped[str]
     etag: Mapped[str]
+    subtitle: Mapped[str]
+    edition: Mapped[str]
+    series: Mapped[str]
+    volume: Mapped[str]
+    subjects: Mapped[list[str]] = mapped_column(JSON)
+    identifiers: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    contributors: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    format: Mapped[str]
+    cover_path: Mapped[str]
+    origins: Mapped[list[str]] = mapped_column(JSON)
 
     @property
     def available_copies(self) -> int:
@@ -122,6 +132,18 @@ def _columns(book: book_pb2.Book) -> dict[str, object]:
         "create_time": book.create_time.ToJsonString(),
         "update_time": book.update_time.ToJsonString(),
         "etag": book.etag,
+        "subtitle": book.subtitle,
+        "edition": book.edition,
+        "series": book.series,
+        "volume": book.volume,
+        "subjects": list(book.subjects),
+        "identifiers": [
+            {"type": book_pb2.IdentifierType.Name(each.type), "value": each.value} for each in book.identifiers
+        ],
+        "contributors": [{"name": each.name, "role": each.role} for each in book.contributors],
+        "format": book.format,
+        "cover_path": book.cover_path,
+        "origins": [],  # only the admin has them
     }
 
 
