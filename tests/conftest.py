@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import signal
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: tests wait for processes for about half of their time."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Chance; a failing test prints the seed that replays it."""
+    seed = int(os.environ.get("LIBRARY_TEST_SEED") or random.randrange(1 << 32))
+    print(f"replay with LIBRARY_TEST_SEED={seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")
