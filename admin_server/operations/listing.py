@@ -42,8 +42,13 @@ FILTERS = {
 
 
 def operation_id(name: str) -> str:
-    """Return the id in the name of an operation. Raises `FieldInvalid`."""
+    """Return the id in the name of an operation.
+
+    Raises `FieldInvalid`, and `OperationNotFound` for the name of the collection, which a path without an id has.
+    """
     identity = name.removeprefix(COLLECTION)
+    if name in ("operations", COLLECTION):
+        raise OperationNotFound(name=name)
     if not name.startswith(COLLECTION) or not UUID.fullmatch(identity):
         raise FieldInvalid(("name", "must be operations/ and a UUID"))
     return identity.lower()

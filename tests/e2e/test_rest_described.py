@@ -129,6 +129,8 @@ def lend(client: FrontendClient) -> dict[str, list[str]]:
 def test_every_answer_is_described(rest: RestProcess, trial: Path) -> None:
     seed = int(os.environ.get("LIBRARY_SEED", SEED))
     (trial / "schemathesis.toml").write_text(CONFIGURATION)
+    # It waits 10 seconds for the document, which is made at the first request: on a busy machine that can take longer.
+    assert rest.request("GET", "/openapi.json").status == 200
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{rest.url}/openapi.json"),
         *("--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--seed", str(seed)),

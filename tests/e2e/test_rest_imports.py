@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import grpc
 import pytest
@@ -26,8 +27,10 @@ from library.admin.v1.import_service_pb2 import (
     ImportSummary,
 )
 from tests.support.import_target import ImportTarget, operation
+from tests.support.processes import Servers
 from tests.support.rest import RestProcess, RestServers
 from tests.support.rest_limits import Connection, assert_nothing_went_wrong, chunk
+from tests.support.stores import FreshDatabases
 from tests.sync.agreement import eventually
 
 UPLOAD = "/admin/v1/imports:upload"
@@ -389,3 +392,33 @@ def test_a_picture_with_a_script_is_shown_without_it(rest: RestProcess, target: 
 def test_a_picture_that_is_not_there_is_not_found(rest: RestProcess) -> None:
     answer = rest.request("GET", f"/admin/v1/books/{BOOK}/cover")
     assert (answer.status, answer.headers.get_content_type()) == (404, "application/json")
+
+
+# --- the admin itself ---
+
+
+def test_the_admin_imports_a_file_by_curl_and_has_no_operation_without_an_id(
+    servers: Servers, rest_servers: RestServers, databases: FreshDatabases, tmp_path: Path
+) -> None:
+    curl = shutil.which("curl")
+    assert curl is not None
+    rest = rest_servers.start([servers.start("admin", databases.migrated("admin", "sqlite")).address])
+    file = tmp_path / "books.jsonl"
+    file.write_text('{"title": "Emma"}\n{"title": ""}\n')
+    key = {"config.source": "books.jsonl", "config.requestId": BOOK}
+    sent = [curl, "-sS", "--data-binary", f"@{file}", f"{rest.url}{UPLOAD}?{urlencode(key)}"]
+    first, again = (
+        json.loads(subprocess.run(sent, capture_output=True, timeout=100, check=True).stdout) for _ in range(2)
+    )
+    assert first["name"] == again["name"], "sent again with its request id"
+    wait = {"name": first["name"], "timeout": "20s"}
+    path = "/google.longrunning.Operations/WaitOperation"
+    eventually(lambda: rest.request("POST", path, wait).json()["done"], "the import ends")
+    ended = rest.request("GET", f"/v1/{first['name']}").json()
+    assert (ended["response"]["addedCount"], ended["response"]["refusedCount"]) == ("1", "1")
+    identity = first["name"].removeprefix("operations/")
+    (problem,) = rest.request("GET", f"/admin/v1/imports/{identity}/problems").json()["problems"]
+    assert (problem["record"], problem["field"]) == ("2", "title")
+    for verb, unknown in (("DELETE", ""), ("POST", ":cancel"), ("GET", "/"), ("GET", f"/{BOOK}")):
+        answer = rest.request(verb, f"/v1/operations{unknown}")
+        assert (answer.status, answer.refusal.reason) == (404, "OPERATION_NOT_FOUND"), unknown

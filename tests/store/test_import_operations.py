@@ -222,10 +222,20 @@ def test_only_an_operation_that_has_ended_is_deleted_and_its_run_stays(operation
 
 def test_a_name_that_is_none_is_refused(operations: Operations) -> None:
     operation = operations.start(json_lines(some_books(1)))
-    for name in ("", "operations/", "operations/1", f"operation/{new_id()}", f"operations/{new_id()}/x"):
+    for name in ("", "operations/1", f"operation/{new_id()}", f"operations/{new_id()}/x"):
         operation.name = name
         for call in (operations.get, operations.cancel, operations.delete):
             with pytest.raises(FieldInvalid):
+                call(operation)
+
+
+def test_the_collection_is_no_operation(operations: Operations) -> None:
+    """A path without an id has it as the name: DELETE /v1/operations."""
+    operation = operations.start(json_lines(some_books(1)))
+    for name in ("operations", "operations/"):
+        operation.name = name
+        for call in (operations.get, operations.cancel, operations.delete):
+            with pytest.raises(OperationNotFound):
                 call(operation)
 
 
