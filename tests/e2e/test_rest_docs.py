@@ -117,19 +117,20 @@ def wait_for_book(frontend: FrontendClient, book_id: str) -> None:
 
 
 def operations_of_the_contract() -> set[tuple[str, str]]:
-    """Verb and path of each HTTP rule, variables without their names."""
+    """Verb and path of each HTTP rule, variables without their names; a method without a rule has none."""
     files = FileDescriptorSet.FromString(contract_descriptors()).file
     services = [service for file in files if file.package != "library.sync.v1" for service in file.service]
     methods = [method for service in services for method in service.method]
     # Its stub does not declare which message the extension extends.
     rules: list[HttpRule] = [method.options.Extensions[http] for method in methods]  # type: ignore[index]
     rules += [further for rule in rules for further in rule.additional_bindings]
-    verbs = [(rule.WhichOneof("pattern") or "", rule) for rule in rules]
+    verbs = [(verb, rule) for rule in rules if (verb := rule.WhichOneof("pattern"))]
     return {(verb.upper(), without_names(getattr(rule, verb))) for verb, rule in verbs}
 
 
 def without_names(path: str) -> str:
-    return re.sub(r"{[^}]*}", "{}", path)
+    """Replace each variable by what it covers: `{book.id}` by `{}`, and `{name=operations/**}` by `operations/{}`."""
+    return re.sub(r"{[^}=]*(?:=([^}]*))?}", lambda variable: re.sub(r"\*+", "{}", variable[1] or "*"), path)
 
 
 def test_docs_show_all_methods_and_load_nothing_from_elsewhere(browser: Browser, opened_library: OpenLibrary) -> None:
