@@ -159,6 +159,7 @@ class Import:
             self._options,
             Policy.of(self._store),
             validate_only=self._config.validate_only,
+            copies_without_items=copies_without_items(self._config),
             before_each=self._look_around,
         )
 
@@ -263,6 +264,11 @@ class _Progress:
             row, *names, "items", "problems", "position", "records", "beat", "starts", "attempts", "update_time"
         )
         self.row = row
+
+
+def copies_without_items(config: ImportConfig) -> int:
+    """Return the copies of a new book whose record says nothing of copies."""
+    return config.copies_without_items if config.HasField("copies_without_items") else 1
 
 
 def import_options(operation_id: str, config: ImportConfig) -> ImportOptions:

@@ -20,6 +20,8 @@ from service_kit.validation import Problem
 
 FAILS = "was left out, because the server failed to import it; the log of the server has the reason"
 
+COPIES = "total_copies"
+
 LONGEST_CONTROL_NUMBER = 100
 LONGEST_FIELD = 100
 LONGEST_DESCRIPTION = 500
@@ -75,11 +77,13 @@ class Batches:
         policy: Policy,
         *,
         validate_only: bool,
+        copies_without_items: int,
         before_each: Callable[[], object],
     ) -> None:
         """Read `records`, which begin at `start`. `before_each` is called before each record is read."""
         self._records, self._after = records, start
         self._options, self._policy, self._validate_only = options, policy, validate_only
+        self._copies_without_items = copies_without_items
         self._before_each = before_each
         self.ending: FileUnreadableError | None = None
         """Why the file cannot be read after the last batch, if that is so."""
@@ -125,6 +129,8 @@ class Batches:
         if wrong or row.problems:
             wrong = [(problem.field, problem.description) for problem in row.problems] + wrong
             return self._refused(record.number, wrong), ()
+        if not items and COPIES not in row.given:
+            row.columns[COPIES] = self._copies_without_items  # of a new book: it is not among the values of the record
         return row._replace(items=tuple(items)), tuple(_shortened(found + remarks))
 
     def _refused(self, number: int, problems: list[Problem]) -> Row:

@@ -70,7 +70,8 @@ ITEM_FIELDS: dict[str, ItemField.ValueType] = {
 }
 MAPPINGS: dict[str, MarcMapping.ValueType] = {"marc21": MARC_MAPPING_MARC21, "unimarc": MARC_MAPPING_UNIMARC}
 
-TAKEN = {"file", "dry_run", "on_duplicate", "match", "file_format", "items", "mapping", "admin_target", "token"}
+TAKEN = {"file", "dry_run", "on_duplicate", "match", "admin_target", "token"}
+TAKEN |= {"file_format", "items", "copies", "mapping"}
 """The options of `library import` that an import as an operation takes."""
 
 OPTIONS = [
@@ -84,6 +85,11 @@ OPTIONS = [
         "--items",
         type=click.Choice(list(ITEM_FIELDS)),
         help="The field of a MARC record that describes its items.  [default: 952, 852 or 949, whichever comes first]",
+    ),
+    click.option(
+        "--copies",
+        type=click.IntRange(0, 10_000),
+        help="The copies of a new book whose record has no items.  [default: 1]",
     ),
     click.option(
         "--mapping",
@@ -100,6 +106,7 @@ class OperationOptions:
     format: ImportFormat.ValueType = IMPORT_FORMAT_UNSPECIFIED
     items: ItemField.ValueType = ITEM_FIELD_UNSPECIFIED
     mapping: MarcMapping.ValueType = MARC_MAPPING_UNSPECIFIED
+    copies: int | None = None
 
     def are_for(self, path: Path | None) -> bool:
         """Return whether a file is imported as an operation: if an option says so, or its name or its beginning."""
@@ -112,7 +119,14 @@ class OperationOptions:
     def config(self, path: Path, **others: Any) -> ImportConfig:
         """Return the config of an import of a file."""
         found = self.format or SUFFIXES.get(path.suffix.lower(), IMPORT_FORMAT_UNSPECIFIED)
-        return ImportConfig(format=found, items=self.items, mapping=self.mapping, request_id=new_id(), **others)
+        return ImportConfig(
+            format=found,
+            items=self.items,
+            mapping=self.mapping,
+            copies_without_items=self.copies,
+            request_id=new_id(),
+            **others,
+        )
 
 
 def operation_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,12 +134,18 @@ def operation_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_operation(
-        *arguments: Any, file_format: str | None, items: str | None, mapping: str | None, **others: Any
+        *arguments: Any,
+        file_format: str | None,
+        items: str | None,
+        copies: int | None,
+        mapping: str | None,
+        **others: Any,
     ) -> Any:
         options = OperationOptions(
             FORMATS[file_format] if file_format else IMPORT_FORMAT_UNSPECIFIED,
             ITEM_FIELDS[items] if items else ITEM_FIELD_UNSPECIFIED,
             MAPPINGS[mapping] if mapping else MARC_MAPPING_UNSPECIFIED,
+            copies,
         )
         return command(*arguments, operation=options, **others)
 

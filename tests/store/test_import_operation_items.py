@@ -10,7 +10,7 @@ from admin_server.policy.branches import create_branch
 from admin_server.policy.library_settings import update_settings
 from library.admin.v1.branch_service_pb2 import CreateBranchRequest
 from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_ADD_COPIES, ON_DUPLICATE_UPDATE
-from library.admin.v1.import_service_pb2 import ITEM_FIELD_NONE, ImportSummary
+from library.admin.v1.import_service_pb2 import IMPORT_FORMAT_JSON_LINES, ITEM_FIELD_NONE, ImportSummary
 from library.admin.v1.policy_service_pb2 import UpdateLibrarySettingsRequest
 from library.v1.branch_pb2 import Branch
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_WITHDRAWN
@@ -114,6 +114,22 @@ def test_an_undo_withdraws_the_items_and_the_file_can_be_imported_again(operatio
     assert summary(operations.run(file)) == ImportSummary(record_count=2, added_count=2, item_count=3)
     assert sorted(item.barcode for item in operations.admin.items()) == ["B1", "B2", "B3"]
     assert progress(operations.get(first)).HasField("undo_time")
+
+
+@pytest.mark.parametrize("copies", [0, 7])
+def test_a_new_book_without_items_has_the_copies_of_the_config(operations: Operations, copies: int) -> None:
+    there = operations.admin.add("There", isbn=isbn13(3), copies=2)
+    file = marc(("Dune", isbn13(1), [{"p": "B1"}, {"p": "B2"}]), ("Emma", isbn13(2), []), ("There", isbn13(3), []))
+    operations.run(file, copies_without_items=copies, on_duplicate=ON_DUPLICATE_UPDATE)
+    found = {book.title: book.total_copies for book in operations.admin.books()}
+    assert found == {"Dune": 2, "Emma": copies, there.title: 2}
+    assert len(operations.admin.items()) == 4 + copies
+
+
+def test_a_line_has_its_own_number_of_copies(operations: Operations) -> None:
+    lines = b'{"title": "One", "copies": 1}\n{"title": "None", "copies": 0}\n{"title": "Silent"}\n'
+    operations.run(lines, format=IMPORT_FORMAT_JSON_LINES, copies_without_items=5)
+    assert {book.title: book.total_copies for book in operations.admin.books()} == {"One": 1, "None": 0, "Silent": 5}
 
 
 def test_items_are_left_out_if_the_config_says_so(operations: Operations) -> None:

@@ -203,6 +203,7 @@ class ImportConfig(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COPIES_WITHOUT_ITEMS_FIELD_NUMBER: _builtins.int
     format: Global___ImportFormat.ValueType
     """The format of the file; not set: recognized by its first bytes."""
     mapping: Global___MarcMapping.ValueType
@@ -225,6 +226,11 @@ class ImportConfig(_message.Message):
     """A UUID made by the client. For 7 days, a retry of the same call with this id returns the first operation (AIP-155).
     The id of a refused call can be used again.
     """
+    copies_without_items: _builtins.int
+    """The copies of a new book whose record has neither items nor a number of copies, 0 to 10,000; by default 1. With 0,
+    books without copies stay so on their way through a file with all items, such as one of `library export`.
+    Example: 0
+    """
     def __init__(
         self,
         *,
@@ -236,12 +242,15 @@ class ImportConfig(_message.Message):
         validate_only: _builtins.bool = ...,
         source: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        copies_without_items: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_copies_without_items", b"_copies_without_items", "copies_without_items", b"copies_without_items"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "items", b"items", "mapping", b"mapping", "match_title", b"match_title", "on_duplicate", b"on_duplicate", "request_id", b"request_id", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_copies_without_items", b"_copies_without_items", "copies_without_items", b"copies_without_items", "format", b"format", "items", b"items", "mapping", b"mapping", "match_title", b"match_title", "on_duplicate", b"on_duplicate", "request_id", b"request_id", "source", b"source", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__copies_without_items: _TypeAlias = _typing.Literal["copies_without_items"]  # noqa: Y015
+    _WhichOneofArgType__copies_without_items: _TypeAlias = _typing.Literal["_copies_without_items", b"_copies_without_items"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__copies_without_items) -> _WhichOneofReturnType__copies_without_items | None: ...
 
 Global___ImportConfig: _TypeAlias = ImportConfig  # noqa: Y015
 
