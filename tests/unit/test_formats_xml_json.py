@@ -24,6 +24,7 @@ from library.admin.v1.import_service_pb2 import (
 )
 from library_domain.field_texts import contributor_texts, identifier_texts
 from library_formats.formats import read_records, recognized
+from library_formats.readers.marc_xml import MOST_SUBFIELDS
 from library_formats.readers.raw import MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES
 from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord
 from tests.support.marc_cases.making import iso, record
@@ -146,6 +147,10 @@ BAD_RECORDS = {
         True,
     ),
     "too many fields": ('<datafield tag="500"/>' * (MOST_FIELDS + 1), True),
+    "too many subfields": (
+        f'<datafield tag="500">{"<subfield/>" * (MOST_SUBFIELDS - 1)}</datafield>' * (MOST_RECORD_BYTES // 9_900),
+        True,
+    ),
     "a tag of four digits": ('<datafield tag="2451"><subfield code="a">x</subfield></datafield>', False),
     "no tag": ('<datafield><subfield code="a">x</subfield></datafield>', False),
     "a control field with a tag of others": ('<controlfield tag="245">x</controlfield>', False),
@@ -240,6 +245,7 @@ def test_lines_of_json() -> None:
         "[]",
         "{",
         '{"title": "\\ud800"}',
+        '{"title": "A", "identifiers": ["ISSN \\ud800"], "contributors": ["\\ud800 (editor)"]}',
         '{"a": ' + "[" * 100_000 + "}",
         '{"title": "A", "request_id": "0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a"}',
     ]
@@ -259,11 +265,12 @@ def test_lines_of_json() -> None:
     assert second is not None
     assert identifier_texts(second.identifiers) == ["ISSN 0317-8471", "OCLC 1"]
     assert contributor_texts(second.contributors) == ["B (translator)"]
-    assert _titles(records[2:]) == ["A", None, None, None, None, None, "A", None, None, "Last"]
+    assert _titles(records[2:]) == ["A", None, None, None, None, None, None, "A", None, None, "Last"]
     fields = [tuple(problem.field for problem in found.problems) for found in records]
     assert fields[2:4] == [("shelf",), ("title", "published_year", "authors")]
-    assert fields[8] == ("request_id",)
-    assert all(len(names) == 1 for names in fields[4:11])
+    assert fields[7] == ("identifiers", "contributors")
+    assert fields[9] == ("request_id",)
+    assert all(len(names) == 1 for names in (*fields[4:7], *fields[8:12]))
     for part in (10_000, 1_000_000):
         assert read(data, IMPORT_FORMAT_JSON_LINES, part=part) == records
     for number, found in enumerate(records, 1):
