@@ -90,7 +90,7 @@ ITEM_LINES = [
 ITEMS = {
     ITEM_FIELD_852: ItemDraft("B852", "MAIN", "Shelf 1", "813 GIB", note="torn"),
     ITEM_FIELD_949: ItemDraft("B949", "EAST", "JUV", "813 GIB", "BOOK", price="9.99"),
-    ITEM_FIELD_952: ItemDraft("B952", "NORTH", "FIC", "813 GIB", "DVD", "signed", "12.50"),
+    ITEM_FIELD_952: ItemDraft("B952", "MAIN", "FIC", "813 GIB", "DVD", "signed", "12.50"),
     ITEM_FIELD_995: ItemDraft("B995", "SUD", "Rom", "R GIB", "Livre", "abîmé"),
 }
 
@@ -100,6 +100,13 @@ def test_items_of_the_chosen_field(items: ItemField.ValueType, draft: ItemDraft)
     [found] = read(iso("245 00 $aA", *ITEM_LINES), IMPORT_FORMAT_MARC, items=items)
 
     assert found.items == (draft,)
+
+
+def test_the_branch_of_an_item_is_the_one_that_owns_it_if_that_is_known() -> None:
+    lines = ("952 __ $bNORTH$aMAIN", "952 __ $bNORTH", "952 __ $a $bNORTH", "952 __ $cFIC")
+    [found] = read(iso("245 00 $aA", *lines), IMPORT_FORMAT_MARC)
+
+    assert [item.branch for item in found.items] == ["MAIN", "NORTH", "NORTH", ""]
 
 
 @pytest.mark.parametrize(
