@@ -29,6 +29,7 @@ from library_domain.field_texts import contributor_texts, identifier_texts
 from library_formats.mapping.rules import mapping_of
 from library_formats.mapping.takers import TAKERS
 from library_formats.mapping.texts import without_isbd
+from library_formats.readers.raw import MOST_PROBLEMS
 from library_formats.records import ItemDraft, ReadRecord
 from library_formats.writers.formats import marc_xml
 from tests.support.marc_cases.making import iso, record
@@ -154,3 +155,12 @@ def test_a_long_text_of_punctuation_takes_no_longer_than_other_texts() -> None:
     assert without_isbd("Dune" + " /" * 400_000) == "Dune"
     assert without_isbd("Dune" + " ;:" * 200_000 + " /.") == "Dune"
     assert time.process_time() - begin < 5
+
+
+def test_of_very_many_wrong_numbers_some_are_reported() -> None:
+    wrong = ["020 __ " + "$ax" * 50] * 100
+    [found] = read(iso("245 00 $aA", "020 __ $a0441569595", *wrong), IMPORT_FORMAT_MARC)
+
+    assert found.book is not None
+    assert found.book.isbn == "9780441569595"
+    assert [problem.field for problem in found.problems] == ["isbn"] * MOST_PROBLEMS
