@@ -12,6 +12,7 @@ from defusedxml.sax import make_parser
 from pymarc import Field, Indicators, Leader, Record, Subfield
 
 from library_formats.readers.raw import (
+    BAD_CODE,
     MOST_FIELDS,
     MOST_PROBLEMS,
     MOST_RECORD_BYTES,
@@ -189,10 +190,12 @@ class _Handler(ContentHandler):
             self._note("", TOO_MANY_FIELDS)
 
     def _add_subfield(self, field: Field, text: str) -> None:
-        if len(field.subfields) >= MOST_SUBFIELDS:
+        if len(self.code) != 1:
+            self._note(field.tag, BAD_CODE)
+        elif len(field.subfields) >= MOST_SUBFIELDS:
             self._note("", TOO_MANY_FIELDS)
         elif self._has_room(SUBFIELD_BYTES):
-            field.subfields.append(Subfield(self.code[:1], text))
+            field.subfields.append(Subfield(self.code, text))
 
     def _has_room(self, size: int) -> bool:
         """Count a part of the record; return whether the record can have it."""

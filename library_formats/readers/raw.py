@@ -24,6 +24,9 @@ SHOWN = 100
 """Characters that a problem shows of a text from the file."""
 
 
+BAD_CODE = "The code of a subfield is not a letter or digit; the subfield was left out."
+
+
 @dataclass(frozen=True, slots=True)
 class RawRecord:
     """A MARC record of a file, with its texts decoded."""
