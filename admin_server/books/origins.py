@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 
 from library.v1.book_pb2 import FieldOrigin
-from library_domain.book_fields import FIELD_NAMES
+from library_domain.book_fields import BOOK_FIELDS, FIELD_NAMES, LIST_KINDS
 from service_kit.clock import timestamp
 
 NO_ORIGINS = "{}"
@@ -24,7 +24,7 @@ IMPORT = "import"
 OUTSIDE_SOURCES = frozenset({"open_library", "google_books"})
 """Sources whose values a later look-up may replace."""
 
-_EMPTY_VALUES = frozenset({"", "[]", "0"})
+_FIELDS = {field.name: field for field in BOOK_FIELDS}
 
 
 def fillable(columns: Mapping[str, object], origins: str, values: Mapping[str, object]) -> dict[str, object]:
@@ -42,7 +42,7 @@ def fillable(columns: Mapping[str, object], origins: str, values: Mapping[str, o
     return {
         name: value
         for name, value in values.items()
-        if not _is_empty(value) and _is_fillable(columns.get(name, ""), known.get(name))
+        if not is_empty(name, value) and _is_fillable(name, columns.get(name, ""), known.get(name))
     }
 
 
@@ -79,11 +79,15 @@ def _read(origins: str) -> dict[str, tuple[str, int]]:
     return {field: (str(source), int(time)) for field, (source, time) in known.items()}
 
 
-def _is_empty(value: object) -> bool:
-    return str(value) in _EMPTY_VALUES
+def is_empty(name: str, value: object) -> bool:
+    """Return whether the column of a field has no value. A text `0`, as of a volume, is one."""
+    field = _FIELDS.get(name)
+    if field is not None and field.kind in LIST_KINDS:
+        return value in ("", "[]")
+    return value in ("", 0)
 
 
-def _is_fillable(value: object, origin: tuple[str, int] | None) -> bool:
+def _is_fillable(name: str, value: object, origin: tuple[str, int] | None) -> bool:
     if origin is None:
-        return _is_empty(value)
-    return origin[0] in OUTSIDE_SOURCES or (origin[0] != PERSON and _is_empty(value))
+        return is_empty(name, value)
+    return origin[0] in OUTSIDE_SOURCES or (origin[0] != PERSON and is_empty(name, value))

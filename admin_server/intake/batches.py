@@ -13,7 +13,7 @@ from admin_server.books.origins import IMPORT, noted
 from admin_server.books.values import shown_value
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
-from admin_server.intake.given_barcodes import NO_BOOK, Barcodes
+from admin_server.intake.given_barcodes import NO_BOOK, Barcodes, owners
 from admin_server.intake.rows import Row
 from admin_server.inventory.copies import copies_out
 from admin_server.inventory.writing import insert_items
@@ -270,13 +270,18 @@ class _Batch:
 
     def _validated(self, row: Row) -> ImportOutcome:
         """Return the outcome of a row whose book is not in the catalogue, if the row is only validated."""
-        if problem := self.barcodes.problem(row):
-            return _refused(row, *problem)
-        planned = self._is_planned(row)
-        mode = self._options.on_duplicate
-        if not planned or mode != ON_DUPLICATE_SKIP:
-            self.barcodes.note(row.items)
-        return ImportOutcome(line=row.line, result=RESULTS[mode] if planned else IMPORT_RESULT_ADDED)
+        is_planned, mode, owned_by = self._is_planned(row), self._options.on_duplicate, self._owners(row)
+        new_items: Sequence[Mapping[str, object]] = () if is_planned else row.items
+        if not is_planned or mode != ON_DUPLICATE_SKIP:
+            if problem := self.barcodes.problem(row, planned_by=owned_by if is_planned else ()):
+                return _refused(row, *problem)
+            new_items = self.barcodes.new_items(row, mode) if is_planned else row.items
+        self._plan(row)
+        self.barcodes.note(new_items, planned_by=owned_by)
+        if not is_planned:
+            return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED)
+        is_there = mode == ON_DUPLICATE_ADD_COPIES and row.items and not new_items
+        return ImportOutcome(line=row.line, result=IMPORT_RESULT_ALREADY_THERE if is_there else RESULTS[mode])
 
     def _found(self, row: Row) -> list[str]:
         if isbn := str(row.columns["isbn"]):
@@ -295,7 +300,7 @@ class _Batch:
         if mode != ON_DUPLICATE_SKIP:
             new_items = self.barcodes.new_items(row, mode)
             values |= _more_copies(row, entry, new_items, mode)
-            if problem := self.barcodes.problem(row, book_id) or _copies_problem(entry, values):
+            if problem := self.barcodes.problem(row, book_id, self._owners(row)) or _copies_problem(entry, values):
                 return _refused(row, *problem)
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
@@ -306,7 +311,7 @@ class _Batch:
     def _apply(
         self, row: Row, entry: Entry, values: dict[str, object], new_items: Sequence[Mapping[str, object]]
     ) -> None:
-        self.barcodes.note(new_items, NO_BOOK if row.validate_only else entry.id)
+        self.barcodes.note(new_items, NO_BOOK if row.validate_only else entry.id, self._owners(row))
         if not row.validate_only:
             origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
             self._change(entry, {**values, "origins": origins})
@@ -319,17 +324,21 @@ class _Batch:
         self._add_entry(entry)
 
     def _is_planned(self, row: Row) -> bool:
-        """Return whether an earlier row would have added this book; remember that this one would."""
-        isbn, identity = str(row.columns["isbn"]), title_key(_identity(row)) if self._options.match_title else 0
+        """Return whether an earlier row would have added this book."""
         both = (self._planned, self._new_planned)
-        if isbn:
-            known = any(isbn in planned.isbns for planned in both)
+        if isbn := str(row.columns["isbn"]):
+            return any(isbn in planned.isbns for planned in both)
+        return self._options.match_title and any(title_key(_identity(row)) in planned.identities for planned in both)
+
+    def _plan(self, row: Row) -> None:
+        """Remember that a row would have added its book."""
+        if isbn := str(row.columns["isbn"]):
             self._new_planned.isbns.add(isbn)
-        else:
-            known = self._options.match_title and any(identity in planned.identities for planned in both)
         if self._options.match_title:
-            self._new_planned.identities.add(identity)
-        return known
+            self._new_planned.identities.add(title_key(_identity(row)))
+
+    def _owners(self, row: Row) -> list[str]:
+        return owners(row, match_title=self._options.match_title)
 
     def note_planned(self) -> None:
         """Remember for the next batches what the rows of this one would have added."""

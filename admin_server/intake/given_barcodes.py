@@ -38,8 +38,14 @@ class Barcodes:
             query = Item.select(Item.barcode, Item.book_id).where(Item.barcode.in_(wanted[first : first + AT_ONCE]))
             self._books |= dict(tuples(query))
 
-    def problem(self, row: Row, book_id: str = "") -> tuple[str, str] | None:
-        """Return the field and the problem of a row with a barcode that is taken by another book than `book_id`."""
+    def problem(self, row: Row, book_id: str = "", planned_by: Sequence[str] = ()) -> tuple[str, str] | None:
+        """Return the field and the problem of a row with a barcode that is taken by another book.
+
+        Args:
+            row: The row.
+            book_id: Its book, if that is in the catalogue.
+            planned_by: What identifies its book (see `owners`), if that is in the catalogue or planned.
+        """
         own: set[str] = set()
         for place, item in enumerate(row.items):
             barcode = str(item["barcode"])
@@ -51,7 +57,8 @@ class Barcodes:
             own.add(barcode)
             if self._books.get(barcode, book_id) != book_id:
                 return field, f"{barcode} is the barcode of another item"
-            if not book_id and (barcode in self._planned or barcode in self._new_planned):
+            is_of_book = any(self._is_planned(owned(barcode, owner)) for owner in planned_by)
+            if self._is_planned(barcode) and not is_of_book:
                 return field, f"{barcode} is the barcode of an item of an earlier record"
         return None
 
@@ -67,17 +74,39 @@ class Barcodes:
             or (not item["barcode"] and mode == ON_DUPLICATE_ADD_COPIES)
         ]
 
-    def note(self, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK) -> None:
-        """Note the barcodes of items that are created, or would be."""
+    def note(
+        self, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK, planned_by: Sequence[str] = ()
+    ) -> None:
+        """Note the barcodes of items that are created, or would be, with what identifies their book then."""
         for barcode in _barcodes(items):
             self.given_count += 1
             if book_id:
                 self._books[barcode] = book_id
             else:
-                self._new_planned.add(barcode)
+                self._new_planned.update([barcode, *(owned(barcode, owner) for owner in planned_by)])
 
     def _has(self, barcode: str) -> bool:
-        return barcode in self._books or barcode in self._planned or barcode in self._new_planned
+        return barcode in self._books or self._is_planned(barcode)
+
+    def _is_planned(self, barcode: str) -> bool:
+        return barcode in self._planned or barcode in self._new_planned
+
+
+def owners(row: Row, *, match_title: bool) -> list[str]:
+    """Return what identifies the book of a row: its ISBN, and its title if books are found by it."""
+    isbn = str(row.columns["isbn"])
+    return [f"isbn {isbn}"] * bool(isbn) + [f"title {row.columns['title_key']}"] * match_title
+
+
+def owned(barcode: str, owner: str) -> str:
+    """Return how a barcode that is planned is noted with its book."""
+    return f"{barcode} {owner}"
+
+
+def planned_barcodes(row: Row, *, match_title: bool) -> list[str]:
+    """Return all that can be planned about the barcodes of a row."""
+    barcodes = _barcodes(row.items)
+    return barcodes + [owned(barcode, owner) for barcode in barcodes for owner in owners(row, match_title=match_title)]
 
 
 def free_barcodes(book_ids: Collection[str], after: int) -> None:

@@ -9,20 +9,21 @@ from typing import Any, NamedTuple
 
 from admin_server.books.entries import ENTRY_COLUMNS, book_columns, derived_columns
 from admin_server.books.messages import etag
-from admin_server.books.origins import fillable, noted
+from admin_server.books.origins import fillable, is_empty, noted
 from admin_server.books.writing import locked_book, update_books
 from admin_server.covers.fetching import cover_problem, fetched_picture
 from admin_server.covers.pictures import Picture, PictureRefused
 from admin_server.covers.storing import Stored, has_cover, store_cover
 from admin_server.intake import runs as import_runs
 from admin_server.jobs.runs import Counts, Run, note_counts
-from admin_server.jobs.work import Catalogue, Patience, Work
+from admin_server.jobs.work import Catalogue, Patience, Work, is_of_server
 from admin_server.sources.failures import FetchFailed
 from admin_server.sources.records import ExternalRecord, record_problems
 from admin_server.store.models import HAS_GAPS, HAS_ISBN, IN_CATALOGUE, AskedBook, Book
 from library.v1.book_pb2 import BOOK_STATE_REMOVED
 from library_domain.book_fields import FIELD_NAMES
 from service_kit.clock import DAY
+from service_kit.errors import RowUnreadable
 from service_kit.etags import etag_of
 from service_kit.statements import tuples
 from service_kit.unreadable import readable
@@ -35,7 +36,6 @@ MOST_KEYS = 20 * KEYS
 """Books with gaps that a run looks at: most were asked about lately."""
 
 NOT_FILLED = frozenset({"title", "isbn", "total_copies"})
-EMPTY = frozenset({"", "[]", "0"})
 
 
 class Gap(NamedTuple):
@@ -80,7 +80,10 @@ def fill_gaps(work: Work, run: Run, catalogue: Catalogue, most: int) -> None:
         except FetchFailed as error:
             patience.failed(error)
             found = NOTHING._replace(problem=error.problem)
-        _fill(work, run, gap, found)
+        try:
+            _fill(work, run, gap, found)
+        except RowUnreadable as error:
+            _leave_out(work, run, gap, str(error))
     with work.store.writing():
         work.lease.keep()
         note_counts(run, Counts(), position)
@@ -138,7 +141,7 @@ def _found(work: Work, catalogue: Catalogue, gap: Gap) -> Found:
         except PictureRefused as error:
             problem = cover_problem(error)
         except FetchFailed as error:
-            problem, is_to_be_asked_again = cover_problem(error), not error.is_lasting
+            problem, is_to_be_asked_again = cover_problem(error), is_of_server(error)
     return Found(columns, picture, record.cover_uri, problem, is_to_be_asked_again)
 
 
@@ -180,9 +183,17 @@ def _fill(work: Work, run: Run, gap: Gap, found: Found) -> None:
         note_counts(run, counts, gap.key)
 
 
+def _leave_out(work: Work, run: Run, gap: Gap, problem: str) -> None:
+    """Note a book that is damaged in the store, and go on after it."""
+    with work.store.writing():
+        work.lease.keep()
+        _note_asked(gap.key, run.job.source, work.clock())
+        note_counts(run, Counts(refused=1, problem=f"{gap.isbn}: {problem}"), gap.key)
+
+
 def _fill_columns(row: Book, found: Found, run: Run, import_run: Any, now: int) -> bool:
     columns = {name: getattr(row, name) for name in (*ENTRY_COLUMNS, "id", "state")}
-    empty = {name: value for name, value in found.columns.items() if str(columns[name]) in EMPTY}
+    empty = {name: value for name, value in found.columns.items() if is_empty(name, columns[name])}
     values = fillable(columns, row.origins, empty)
     if not values:
         return False

@@ -50,9 +50,11 @@ def import_query(work: Work, run: Run, catalogue: Catalogue, most: int, copies: 
         LeaseLost, Stopped: The run ends.
     """
     position, patience, known_to_end = run.position, Patience(), run.position == 0
-    while run.added < most and run.found < most * MOST_READ:
+    read = 0
+    while run.added < most and read < most * MOST_READ:
         work.check_stop()
         page = catalogue.page(run.job.query, position, min(PAGE, most - run.added))
+        read += page.size
         position = position + page.size if page.size else 0
         for record in page.records:
             record.book.copies = copies
@@ -74,12 +76,9 @@ def _import_page(
     """Import a page of results in one transaction; return the ids of the books that were added and have a cover."""
     with work.store.reading():
         known = known_records(run.job.source, records)
-    counts = Counts(found=len(records), already_there=len(known))
-    new = [
-        full
-        for record in records
-        if record.external_id not in known and (full := _full(work, catalogue, record, counts, patience)) is not None
-    ]
+    unknown = _distinct(records, known)
+    counts = Counts(found=len(records), already_there=len(records) - len(unknown))
+    new = [full for record in unknown if (full := _full(work, catalogue, record, counts, patience)) is not None]
     for _ in range(TRIES):
         try:
             return _import_new(work, run, new, counts, position)
@@ -114,7 +113,7 @@ def _import_new(
     with work.store.writing():
         work.lease.keep()
         known = known_records(run.job.source, records)
-        new = [record for record in records if record.external_id not in known]
+        new = _distinct(records, known)
         counts.already_there += len(records) - len(new)
         rows = [_row(run, record, line, work.clock()) for line, record in enumerate(new, run.found + 1)]
         outcomes = import_batch(work.store, rows, run.options, Planned(set(), set(), set()), work.clock) if rows else []
@@ -130,6 +129,15 @@ def _import_new(
     run.added += counts.added
     run.found += counts.found
     return [(outcome.book_id, record) for record, outcome in added if record.cover_uri]
+
+
+def _distinct(records: Iterable[ExternalRecord], known: Collection[str]) -> list[ExternalRecord]:
+    """Return the records that are not known, each once: a source can have one twice, also under a former id."""
+    found: dict[str, ExternalRecord] = {}
+    for record in records:
+        if record.external_id not in known:
+            found.setdefault(record.external_id, record)
+    return list(found.values())
 
 
 def _row(run: Run, record: ExternalRecord, line: int, now: int) -> Row:

@@ -65,6 +65,11 @@ class Work:
             raise Stopped
 
 
+def is_of_server(error: FetchFailed) -> bool:
+    """Return whether a server fails as a whole, or is not asked at present; it is not about one book."""
+    return not error.is_lasting or error.retry_time is not None or isinstance(error, RequestRefused)
+
+
 class Patience:
     """Counts the books in a row with which a source failed."""
 
@@ -79,6 +84,5 @@ class Patience:
     def failed(self, error: FetchFailed) -> None:
         """Raise the error again if the source as a whole fails; return if only this book is left out."""
         self._failures += 1
-        is_of_source = not error.is_lasting or error.retry_time is not None or isinstance(error, RequestRefused)
-        if is_of_source or self._failures >= MOST_FAILURES:
+        if is_of_server(error) or self._failures >= MOST_FAILURES:
             raise error

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from google.type.money_pb2 import Money
 
+from admin_server.books.entries import MOST_COPIES
 from admin_server.inventory.entries import MOST_PRICE_UNITS, item_columns
 from library.v1.item_pb2 import Item
 from library_domain.barcodes import normalized_barcode
@@ -34,6 +35,8 @@ def draft_columns(
         branches: The codes of the library's branches.
         currency: Of prices without one; empty if the library has none, and such prices are left out.
     """
+    if len(drafts) > MOST_COPIES:
+        return [], [("items", f"are {len(drafts)}; a book can have {MOST_COPIES} copies at most")], []
     columns: list[Mapping[str, object]] = []
     wrong: list[Problem] = []
     remarks: list[Problem] = []

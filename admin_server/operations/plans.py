@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from admin_server.intake.batches import Planned
+from admin_server.intake.given_barcodes import planned_barcodes
 from admin_server.intake.rows import Row
 from admin_server.store.models import ImportPlan
 from service_kit.digests import digest_64
@@ -58,7 +59,8 @@ def delete_some(key: int) -> bool:
 def _values(row: Row, planned: Planned) -> list[tuple[set[object], str, list[object]]]:
     if not row.columns:
         return []
-    barcodes: list[object] = [item["barcode"] for item in row.items if item["barcode"]]
+    # With the title in any case: a digest that nothing has noted is not found.
+    barcodes: list[object] = [*planned_barcodes(row, match_title=True)]
     return [
         (planned.isbns, "isbn", [row.columns["isbn"]]),  # type: ignore[list-item]
         (planned.identities, "title", [row.columns["title_key"]]),  # type: ignore[list-item]

@@ -142,12 +142,21 @@ def check_settings(settings: SourceSettings) -> str:
         "--google-books-address": settings.google_books_address,
     }
     for flag, address in addresses.items():
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not _host(address) or parts.query or parts.username:
+        if not _is_address(address):
             return f"{flag}: must be an address with http or https, such as https://openlibrary.org"
     if not (settings.contact.isascii() and settings.contact.isprintable() and len(settings.contact) <= 200):
         return "--source-contact: must be an e-mail address or a URL of at most 200 characters"
     return ""
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        is_port = parts.port != 0
+    except ValueError:  # of brackets that do not match, or of a port that is not one
+        return False
+    has_more = parts.query or parts.fragment or parts.username
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_port and not has_more
 
 
 def _host(address: str) -> str:

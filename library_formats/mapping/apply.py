@@ -144,7 +144,10 @@ def _items(record: Record, rules: Mapped, items: ItemField.ValueType) -> Iterabl
 
 
 def _item(field: Field, rule: ItemRule) -> ItemDraft:
-    return ItemDraft(**{name: _item_text(field, getattr(rule, name)) for name in ITEM_TEXTS})
+    texts = {name: _item_text(field, getattr(rule, name)) for name in ITEM_TEXTS if name != "branch"}
+    # Koha has the branch that owns an item in $a, and the one where it is at present in $b.
+    branches = (_item_text(field, code) for code in rule.branch)
+    return ItemDraft(branch=next(filter(None, branches), ""), **texts)
 
 
 def _item_text(field: Field, codes: str) -> str:

@@ -9,6 +9,7 @@ from pymarc import Field, Record
 from library.v1.book_pb2 import Contributor, Identifier
 from library_formats.mapping.rules import Mapped, Rule
 from library_formats.mapping.texts import single_line, without_isbd
+from library_formats.readers.raw import MOST_PROBLEMS
 from library_formats.records import RecordProblem
 
 PUNCTUATION_OMITTED = "cn"
@@ -48,5 +49,6 @@ class Draft:
                 self.taken[rule.target] = source
 
     def refuse(self, target: str, description: str) -> None:
-        """Note what was not taken from the record."""
-        self.problems.append(RecordProblem(target, description))
+        """Note what was not taken from the record: a record can have 300,000 wrong numbers, of which some are noted."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(RecordProblem(target, description))

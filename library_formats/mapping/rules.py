@@ -80,7 +80,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ItemRule:
-    """The subfields of a field that describes an item. A text has those of its subfields that come first."""
+    """The subfields of a field that describes an item. A text has all of its subfields; a branch has the first one."""
 
     barcode: str
     branch: str = ""

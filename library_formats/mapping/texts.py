@@ -12,7 +12,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+")
 _CONTROL_BUT_LAYOUT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]+")
 _NOT_SORTED = re.compile("[\x88\x89\x98\x9c]")
 """They enclose an article that is not sorted."""
-_ISBD_ENDS = ("/", ":", ";", "=", ",")
+_ISBD_ENDS = "/:;=,"
+_LONGEST_ABBREVIATION = 100
+"""Characters before a full stop that are looked at."""
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _NUMBER = re.compile(r"[0-9]{1,7}")
 _WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
@@ -36,20 +38,23 @@ def without_isbd(text: str) -> str:
     A full stop remains where it belongs to the text: after an abbreviation or an initial, and in an ellipsis.
     """
     plain = text.strip()
-    before = ""
-    while plain != before:
-        before = plain
-        if plain.endswith(_ISBD_ENDS) or (plain.endswith(".") and not _keeps_stop(plain)):
-            plain = plain[:-1].rstrip()
+    end = len(plain)
+    # Sign by sign, without copies: a text can have a million of them.
+    while end and (plain[end - 1] in _ISBD_ENDS or (plain[end - 1] == "." and not _keeps_stop(plain, end))):
+        end -= 1
+        while end and plain[end - 1].isspace():
+            end -= 1
+    plain = plain[:end]
     if plain.startswith("[") and plain.endswith("]") and "[" not in plain[1:]:
         return plain[1:-1].strip()
     return plain
 
 
-def _keeps_stop(text: str) -> bool:
-    if text.endswith(("..", "…", ". .")):
+def _keeps_stop(text: str, end: int) -> bool:
+    """Return whether the full stop before `end` belongs to the text."""
+    if text.endswith(("..", "…", ". ."), 0, end):
         return True
-    last = text.rsplit(maxsplit=1)[-1][:-1].lstrip("([\"'").casefold()
+    last = text[max(0, end - _LONGEST_ABBREVIATION) : end].rsplit(maxsplit=1)[-1][:-1].lstrip("([\"'").casefold()
     return not last or (len(last) == 1 and last.isalpha()) or "." in last or last in words().abbreviations
 
 

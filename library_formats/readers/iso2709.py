@@ -14,6 +14,7 @@ from library.admin.v1.import_service_pb2 import MarcMapping
 from library_formats.readers.charsets import Decoded, charset_of
 from library_formats.readers.pieces import LEADER_BYTES, LONGEST_STATED, TERMINATOR, Piece, pieces, stated_length
 from library_formats.readers.raw import (
+    BAD_CODE,
     LONGEST_CONTROL_NUMBER,
     MOST_FIELDS,
     MOST_RECORD_BYTES,
@@ -107,7 +108,7 @@ def _fields(data: bytes, leader: str, base: int, problems: list[RecordProblem]) 
         raise RecordUnreadableError(f"The record has more than {MOST_FIELDS} fields.")
     if _BAD_CODE.search(data):
         data = _BAD_CODE.sub(SUBFIELD + UNREADABLE_CODE.encode(), data)
-        problems.append(whole("The code of a subfield is not a letter or digit; the subfield was left out."))
+        problems.append(whole(BAD_CODE))
     if _is_sound(data, directory, base):
         try:
             return Record(leader.encode() + data[LEADER_BYTES:], to_unicode=False).fields  # type: ignore[return-value]

@@ -58,10 +58,10 @@ def _book(line: Line) -> tuple[AddBookRequest | None, list[RecordProblem]]:
 
 def _taken(book: AddBookRequest, field: str, value: object) -> list[RecordProblem]:
     """Set a field of a book to a value of JSON; return what is wrong with the value."""
-    if field in TEXT_FORMS and isinstance(value, list):
-        in_text = TEXT_FORMS[field]
-        value = [json_format.MessageToDict(in_text(item)) if isinstance(item, str) else item for item in value]
     try:
+        if field in TEXT_FORMS and isinstance(value, list):
+            in_text = TEXT_FORMS[field]
+            value = [json_format.MessageToDict(in_text(item)) if isinstance(item, str) else item for item in value]
         book.MergeFrom(json_format.ParseDict({field: value}, AddBookRequest()))
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as problem:
         return [RecordProblem(field, shown(str(problem)))]

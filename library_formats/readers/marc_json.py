@@ -11,6 +11,7 @@ from typing import Any
 from pymarc import Field, Indicators, Leader, Record, Subfield
 
 from library_formats.readers.raw import (
+    BAD_CODE,
     MOST_FIELDS,
     MOST_MARKUP_BYTES,
     MOST_PROBLEMS,
@@ -173,7 +174,9 @@ def _record(found: _Object) -> tuple[Record, list[RecordProblem]]:
     record.leader = Leader(usable_leader(leader if isinstance(leader, str) else "", problems))
     entries = [pair for entry in fields for pair in (entry.items() if isinstance(entry, dict) else [("", entry)])]
     for tag, value in entries:
-        field = _field(tag, value)
+        field, has_bad_code = _field(tag, value)
+        if has_bad_code and len(problems) < MOST_PROBLEMS:
+            problems.append(RecordProblem(tag, BAD_CODE))
         if field is not None:
             record.fields.append(field)
         elif len(problems) < MOST_PROBLEMS:
@@ -205,17 +208,18 @@ def _is_unicode(values: object) -> bool:
     return True
 
 
-def _field(tag: str, value: Any) -> Field | None:
-    """Return a field; None for one of another form."""
+def _field(tag: str, value: Any) -> tuple[Field | None, bool]:
+    """Return a field, None for one of another form; and whether a subfield was left out because of its code."""
     if len(tag) != 3 or not (tag.isascii() and tag.isalnum()):
-        return None
+        return None, False
     if is_control_tag(tag):
-        return Field(tag, data=value) if isinstance(value, str) else None
+        return Field(tag, data=value) if isinstance(value, str) else None, False
     if not isinstance(value, dict) or not isinstance(value.get("subfields"), list):
-        return None
+        return None, False
     pairs = [pair for entry in value["subfields"] if isinstance(entry, dict) for pair in entry.items()]
     indicators = [value.get(name, " ") for name in ("ind1", "ind2")]
     if not all(isinstance(text, str) for text in [*indicators, *(text for _, text in pairs)]):
-        return None
+        return None, False
     first, second = (text[:1] or " " for text in indicators)
-    return Field(tag, Indicators(first, second), [Subfield(code, text) for code, text in pairs])
+    subfields = [Subfield(code, text) for code, text in pairs if len(code) == 1]
+    return Field(tag, Indicators(first, second), subfields), len(subfields) < len(pairs)

@@ -12,6 +12,7 @@ from defusedxml.sax import make_parser
 from pymarc import Field, Indicators, Leader, Record, Subfield
 
 from library_formats.readers.raw import (
+    BAD_CODE,
     MOST_FIELDS,
     MOST_PROBLEMS,
     MOST_RECORD_BYTES,
@@ -37,6 +38,9 @@ MOST_NESTED = 50
 
 MOST_SUBFIELDS = 5_000
 """Of one field."""
+
+SUBFIELD_BYTES = 2
+"""What a subfield takes in ISO 2709, in addition to its text."""
 
 MOST_PENDING = 4_000_000
 """Bytes without an end of a tag after which reading ends: the parser would keep all of them."""
@@ -95,7 +99,7 @@ class _Handler(ContentHandler):
         self.record: Record | None = None
         self.problems: list[RecordProblem] = []
         self.size = 0
-        """Characters of the record."""
+        """Characters of the record's texts, and what its subfields take."""
         self.field: Field | None = None
         self.tag = ""
         self.code = ""
@@ -150,11 +154,8 @@ class _Handler(ContentHandler):
     def characters(self, content: str) -> None:
         if self.text is None or self.record is None:
             return
-        self.size += len(content)
-        if self.size <= MOST_RECORD_BYTES:
+        if self._has_room(len(content)):
             self.text.append(content)
-        else:
-            self._note("", TOO_LONG)
 
     def endElementNS(self, name: tuple[str | None, str], qname: str | None) -> None:  # noqa: N802
         self.depth -= 1
@@ -189,10 +190,19 @@ class _Handler(ContentHandler):
             self._note("", TOO_MANY_FIELDS)
 
     def _add_subfield(self, field: Field, text: str) -> None:
-        if len(field.subfields) < MOST_SUBFIELDS:
-            field.subfields.append(Subfield(self.code[:1], text))
-        else:
+        if len(self.code) != 1:
+            self._note(field.tag, BAD_CODE)
+        elif len(field.subfields) >= MOST_SUBFIELDS:
             self._note("", TOO_MANY_FIELDS)
+        elif self._has_room(SUBFIELD_BYTES):
+            field.subfields.append(Subfield(self.code, text))
+
+    def _has_room(self, size: int) -> bool:
+        """Count a part of the record; return whether the record can have it."""
+        self.size += size
+        if self.size > MOST_RECORD_BYTES:
+            self._note("", TOO_LONG)
+        return self.size <= MOST_RECORD_BYTES
 
     def _note(self, field: str, description: str) -> None:
         problem = RecordProblem(field, description)

@@ -18,10 +18,13 @@ MOST_FIELDS = 12_000
 """The most fields of a record: those of a book with 10,000 copies, and some more."""
 
 MOST_PROBLEMS = 20
-"""Problems of the form that are reported of one record."""
+"""Problems of the form, and values that were not taken, that are reported of one record."""
 
 SHOWN = 100
 """Characters that a problem shows of a text from the file."""
+
+
+BAD_CODE = "The code of a subfield is not a letter or digit; the subfield was left out."
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ def _item(item: Item, tag: str) -> Iterator[tuple[str, str]]:
     rule = mapping_of(MARC_MAPPING_MARC21).item_fields[tag]
     texts = {
         rule.barcode: item.barcode,
-        rule.branch[:1]: item.branch,
+        **dict.fromkeys(rule.branch, item.branch),  # Koha needs both
         rule.shelf[:1]: item.shelf,
         rule.call_number[:1]: item.call_number,
         rule.item_type[:1]: item.item_type,

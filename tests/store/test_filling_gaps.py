@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from admin_server.jobs import filling
 from admin_server.jobs.filling import find_gaps
 from admin_server.store.models import AskedBook
+from admin_server.store.models import Book as BookRow
 from library.admin.v1.catalog_service_pb2 import UNDO_RESULT_RESTORED
 from library.v1.book_pb2 import Book
 from service_kit.clock import DAY
 from tests.support.admin import Admin
 from tests.support.pictures import HTML
 from tests.support.scheduled_library import Schedule, Subject, isbn_of, running_subject
-from tests.support.source_server import answer, json_answer, not_found, too_many
+from tests.support.source_server import answer, json_answer, not_found, running_source_server, too_many
 
 
 @pytest.fixture
@@ -199,3 +201,29 @@ def test_a_book_that_changed_meanwhile_is_left_alone(admin: Admin, schedule: Sch
     found = admin.get(book.id)
     assert (found.isbn, found.description, found.cover_path) == (isbn_of(50), "", "")
     assert run.updated_count == 0
+
+
+def test_a_server_of_pictures_that_is_left_alone_is_asked_again(
+    admin: Admin, subject: Subject, schedule: Schedule
+) -> None:
+    books = [admin.add(f"Gardening {number}", isbn=isbn_of(number)) for number in (1, 2, 3)]
+    with running_source_server() as covers:
+        covers.on("/b/id/1-L.jpg", *[answer(500, b"oops")] * 3)
+        another_host = covers.address.replace("127.0.0.1", "localhost")
+        settings = replace(subject.settings, open_library_covers_address=another_host)
+        other = Schedule(admin.store, admin.clock, settings, queries=(), gap_interval=DAY)
+        assert other.run().updated_count == 3
+    assert not any(admin.get(book.id).cover_path for book in books)
+    next_day(admin)
+    schedule.run()
+    assert all(admin.get(book.id).cover_path for book in books)
+
+
+def test_a_damaged_book_stops_no_other_one(admin: Admin, schedule: Schedule, subject: Subject) -> None:
+    books = [admin.add(f"Gardening {number}", isbn=isbn_of(number)) for number in (1, 2, 3)]
+    with admin.store.writing():
+        BookRow.update(origins="{").where(BookRow.id == books[1].id).execute()
+    run = schedule.run()
+    assert (run.updated_count, run.refused_count) == (2, 1)
+    assert books[1].isbn in run.problem
+    assert [bool(admin.get(books[place].id).cover_path) for place in (0, 2)] == [True, True]

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.type.money_pb2 import Money
 
+from admin_server.books.entries import MOST_COPIES
+from admin_server.operations.item_drafts import draft_columns
 from admin_server.policy.branches import create_branch
 from admin_server.policy.library_settings import update_settings
 from library.admin.v1.branch_service_pb2 import CreateBranchRequest
-from library.admin.v1.catalog_service_pb2 import ON_DUPLICATE_ADD_COPIES, ON_DUPLICATE_UPDATE
+from library.admin.v1.catalog_service_pb2 import (
+    ON_DUPLICATE_ADD_COPIES,
+    ON_DUPLICATE_SKIP,
+    ON_DUPLICATE_UPDATE,
+    OnDuplicate,
+)
 from library.admin.v1.import_service_pb2 import IMPORT_FORMAT_JSON_LINES, ITEM_FIELD_NONE, ImportSummary
 from library.admin.v1.policy_service_pb2 import UpdateLibrarySettingsRequest
 from library.v1.branch_pb2 import Branch
 from library.v1.item_pb2 import ITEM_STATE_IN_SERVICE, ITEM_STATE_WITHDRAWN
 from library.v1.library_settings_pb2 import LibrarySettings
+from library_formats.records import ItemDraft
 from tests.support.admin import Admin
-from tests.support.import_operations import Operations, catalogue, progress, summary
+from tests.support.import_operations import SMALL, Operations, catalogue, progress, summary
 from tests.support.isbns import isbn13
 from tests.support.marc_with_items import marc
 
@@ -136,3 +146,33 @@ def test_items_are_left_out_if_the_config_says_so(operations: Operations) -> Non
     ended = operations.run(marc(("Dune", isbn13(1), [{"p": "B1"}, {"p": "B2"}])), items=ITEM_FIELD_NONE)
     assert summary(ended).item_count == 0
     assert [book.total_copies for book in operations.admin.books()] == [1]
+
+
+@pytest.mark.parametrize("mode", [ON_DUPLICATE_SKIP, ON_DUPLICATE_UPDATE, ON_DUPLICATE_ADD_COPIES])
+@pytest.mark.parametrize("batch_rows", [1, 7])
+def test_a_check_reports_of_a_book_that_a_file_has_twice_what_the_import_does(
+    admin: Admin, mode: OnDuplicate.ValueType, batch_rows: int
+) -> None:
+    operations = Operations(admin, replace(SMALL, batch_rows=batch_rows))
+    file = marc(
+        ("A", isbn13(1), [{"p": "B1"}]),
+        ("A again", isbn13(1), [{"p": "B1"}, {"p": "B2"}]),
+        ("B", isbn13(2), [{"p": "B1"}]),
+        ("C", "", [{"p": "B3"}]),
+        ("C", "", [{"p": "B3"}, {"p": "B4"}]),
+        ("D", isbn13(3), [{"p": "B4"}]),
+    )
+    config = {"on_duplicate": mode, "match_title": True}
+    checked = operations.run(file, validate_only=True, **config)
+    ended = operations.run(file, **config)
+    assert summary(checked) == summary(ended)
+    assert [(each.record, each.field) for each in operations.problems(checked)] == [
+        (each.record, each.field) for each in operations.problems(ended)
+    ]
+    assert summary(ended).refused_count == (1 if mode == ON_DUPLICATE_SKIP else 2)
+
+
+def test_a_record_with_more_items_than_a_book_can_have_copies_is_refused() -> None:
+    columns, wrong, remarks = draft_columns([ItemDraft(shelf="A")] * (MOST_COPIES + 1), (), "")
+    assert (columns, remarks) == ([], [])
+    assert wrong == [("items", f"are {MOST_COPIES + 1}; a book can have {MOST_COPIES} copies at most")]

@@ -105,3 +105,9 @@ def test_the_rules_of_the_column() -> None:
     assert fillable(columns, origins, values).keys() == {"title", "isbn", "language", "subjects"}
     assert fillable(columns, origins, {"title": "", "subjects": "[]", "page_count": 0}) == {}
     assert noted(NO_ORIGINS, [], "open_library", 1) == NO_ORIGINS
+
+
+def test_a_text_that_looks_like_an_empty_number_or_list_is_a_value() -> None:
+    typed_values = {"volume": "0", "description": "[]", "series": "0"}
+    assert fillable(typed_values, NO_ORIGINS, dict.fromkeys(typed_values, "new")) == {}
+    assert fillable({}, NO_ORIGINS, {"volume": "0"}) == {"volume": "0"}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from admin_server.jobs.catalogues import AskedCatalogue
 from admin_server.jobs.lease import LeaseLost
 from admin_server.jobs.runs import INTERRUPTED, begin_run
+from admin_server.jobs.work import Page
 from admin_server.store.models import SourceJob, SourceLease
 from library.v1.book_pb2 import BOOK_STATE_REMOVED, Book
 from service_kit.clock import DAY, SECOND
@@ -324,3 +326,29 @@ def test_a_book_that_was_changed_keeps_its_cover(admin: Admin, schedule: Schedul
     schedule.run()
     book = admin.books()[0]
     assert admin.update(Book(id=book.id, title="Renamed"), "title").cover_path == book.cover_path
+
+
+def test_a_record_that_comes_twice_is_one_book(admin: Admin, schedule: Schedule, subject: Subject) -> None:
+    for number in subject.documents:
+        subject.add(number, isbn=False)
+    subject.documents |= {number + 10: document for number, document in subject.documents.items()}
+    run = schedule.run()
+    assert (run.found_count, run.added_count, run.already_there_count) == (14, 7, 7)
+    assert titles(admin) == gardening(*range(1, 8))
+
+
+def test_results_that_are_no_records_are_counted_among_those_that_a_run_reads(
+    admin: Admin, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = Schedule(admin.store, admin.clock, subject.settings, import_most=5)
+    asked = 0
+
+    def page(*_: object) -> Page:
+        nonlocal asked
+        asked += 1
+        assert asked <= 10, "the run does not end"
+        return Page([], 5)
+
+    monkeypatch.setattr(AskedCatalogue, "page", page)
+    run = schedule.run()
+    assert (asked, run.found_count, run.problem) == (10, 0, "")

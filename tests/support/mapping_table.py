@@ -40,7 +40,10 @@ def _source(rule: Rule) -> str:
 def _item(mapping: MarcMapping.ValueType, tag: str) -> str:
     rule = mapping_of(mapping).item_fields[tag]
     codes = {name.replace("_", " "): getattr(rule, name) for name in ITEM_TEXTS}
-    return ", ".join(f"{' '.join('$' + code for code in each)} {name}" for name, each in codes.items() if each)
+    between = {"branch": " or "}
+    return ", ".join(
+        f"{between.get(name, ' ').join('$' + code for code in each)} {name}" for name, each in codes.items() if each
+    )
 
 
 def _format(rule: FormatRule) -> str:

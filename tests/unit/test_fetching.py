@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from admin_server.sources.addresses import is_public, resolved
+from admin_server.sources.catalogues import SourceSettings, check_settings
 from admin_server.sources.fetching import Fetched, Fetcher, FetchFailed, NotThere, RequestRefused, seconds_from_now
 from service_kit.clock import DAY, SECOND
 from tests.support import source_server
@@ -339,3 +340,23 @@ def test_certificates_are_verified(tmp_path: Path) -> None:
         assert "from https to http" in failure(fetcher, f"https://books.example:{port}/down").problem
         suspicious = Fetcher("t", hosts, allow_private=True, resolve=lambda *_: ["127.0.0.1"])
         assert "certificate of books.example" in failure(suspicious, f"https://books.example:{port}/").problem
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://openlibrary.org",
+        "openlibrary.org",
+        "https://",
+        "https://openlibrary.org:99999",
+        "https://openlibrary.org:0",
+        "https://openlibrary.org:port",
+        "https://[::1",
+        "https://openlibrary.org/?key=1",
+        "https://openlibrary.org/#top",
+        "https://somebody@openlibrary.org",
+    ],
+)
+def test_wrong_addresses_in_the_settings_are_named(address: str) -> None:
+    assert check_settings(SourceSettings()) == ""
+    assert check_settings(SourceSettings(google_books_address=address)).startswith("--google-books-address: must be")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from library.admin.v1.import_service_pb2 import (
 from library_domain.field_texts import contributor_texts, identifier_texts
 from library_formats.mapping.rules import mapping_of
 from library_formats.mapping.takers import TAKERS
+from library_formats.mapping.texts import without_isbd
+from library_formats.readers.raw import MOST_PROBLEMS
 from library_formats.records import ItemDraft, ReadRecord
 from library_formats.writers.formats import marc_xml
 from tests.support.marc_cases.making import iso, record
@@ -88,7 +91,7 @@ ITEM_LINES = [
 ITEMS = {
     ITEM_FIELD_852: ItemDraft("B852", "MAIN", "Shelf 1", "813 GIB", note="torn"),
     ITEM_FIELD_949: ItemDraft("B949", "EAST", "JUV", "813 GIB", "BOOK", price="9.99"),
-    ITEM_FIELD_952: ItemDraft("B952", "NORTH", "FIC", "813 GIB", "DVD", "signed", "12.50"),
+    ITEM_FIELD_952: ItemDraft("B952", "MAIN", "FIC", "813 GIB", "DVD", "signed", "12.50"),
     ITEM_FIELD_995: ItemDraft("B995", "SUD", "Rom", "R GIB", "Livre", "abîmé"),
 }
 
@@ -98,6 +101,13 @@ def test_items_of_the_chosen_field(items: ItemField.ValueType, draft: ItemDraft)
     [found] = read(iso("245 00 $aA", *ITEM_LINES), IMPORT_FORMAT_MARC, items=items)
 
     assert found.items == (draft,)
+
+
+def test_the_branch_of_an_item_is_the_one_that_owns_it_if_that_is_known() -> None:
+    lines = ("952 __ $bNORTH$aMAIN", "952 __ $bNORTH", "952 __ $a $bNORTH", "952 __ $cFIC")
+    [found] = read(iso("245 00 $aA", *lines), IMPORT_FORMAT_MARC)
+
+    assert [item.branch for item in found.items] == ["MAIN", "NORTH", "NORTH", ""]
 
 
 @pytest.mark.parametrize(
@@ -138,3 +148,19 @@ def test_unimarc_in_its_old_character_sets() -> None:
         [found] = read(data(stated, title), IMPORT_FORMAT_MARC, mapping=MARC_MAPPING_UNIMARC)
         assert found.book is not None
         assert (found.book.title, len(found.problems)) == (expected, problems)
+
+
+def test_a_long_text_of_punctuation_takes_no_longer_than_other_texts() -> None:
+    begin = time.process_time()
+    assert without_isbd("Dune" + " /" * 400_000) == "Dune"
+    assert without_isbd("Dune" + " ;:" * 200_000 + " /.") == "Dune"
+    assert time.process_time() - begin < 5
+
+
+def test_of_very_many_wrong_numbers_some_are_reported() -> None:
+    wrong = ["020 __ " + "$ax" * 50] * 100
+    [found] = read(iso("245 00 $aA", "020 __ $a0441569595", *wrong), IMPORT_FORMAT_MARC)
+
+    assert found.book is not None
+    assert found.book.isbn == "9780441569595"
+    assert [problem.field for problem in found.problems] == ["isbn"] * MOST_PROBLEMS

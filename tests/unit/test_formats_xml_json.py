@@ -24,8 +24,9 @@ from library.admin.v1.import_service_pb2 import (
 )
 from library_domain.field_texts import contributor_texts, identifier_texts
 from library_formats.formats import read_records, recognized
-from library_formats.readers.raw import MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES
-from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord
+from library_formats.readers.marc_xml import MOST_SUBFIELDS
+from library_formats.readers.raw import BAD_CODE, MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES
+from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord, RecordProblem
 from tests.support.marc_cases.making import iso, record
 from tests.support.marc_files import opened, read
 
@@ -140,12 +141,17 @@ def test_xml_is_read_again_from_its_beginning_and_goes_on_after_a_record() -> No
     assert [found.control_number for found in records] == [str(number) for number in range(300)]
 
 
+MOST_EMPTY_SUBFIELDS = '<subfield code="a"/>' * (MOST_SUBFIELDS - 1)
 BAD_RECORDS = {
     "too many characters": (
         f'<datafield tag="500"><subfield code="a">{"x" * (MOST_RECORD_BYTES + 1)}</subfield></datafield>',
         True,
     ),
     "too many fields": ('<datafield tag="500"/>' * (MOST_FIELDS + 1), True),
+    "too many subfields": (
+        f'<datafield tag="500">{MOST_EMPTY_SUBFIELDS}</datafield>' * (MOST_RECORD_BYTES // 9_900),
+        True,
+    ),
     "a tag of four digits": ('<datafield tag="2451"><subfield code="a">x</subfield></datafield>', False),
     "no tag": ('<datafield><subfield code="a">x</subfield></datafield>', False),
     "a control field with a tag of others": ('<controlfield tag="245">x</controlfield>', False),
@@ -203,6 +209,20 @@ def test_forms_of_json(text: str, titles: list[str | None]) -> None:
         assert read(data, IMPORT_FORMAT_MARC_JSON, start=found.after) == records[number:]
 
 
+def test_a_subfield_without_a_code_is_left_out_and_reported() -> None:
+    subfields = [{"": "B1", "pp": "B2"}, {"c": "Shelf"}]
+    fields = [{"245": {"subfields": [{"a": "T"}]}}, {"952": {"subfields": subfields}}]
+    bad = "".join(f"<subfield{code}>B1</subfield>" for code in ("", ' code=""', ' code="pp"'))
+    more = f'<datafield tag="952">{bad}<subfield code="c">Shelf</subfield></datafield>'
+
+    for found in (
+        *read(json.dumps({"leader": "", "fields": fields}).encode(), IMPORT_FORMAT_MARC_JSON),
+        *read(_collection(_xml_record("T", more=more)).encode(), IMPORT_FORMAT_MARC_XML),
+    ):
+        assert [(item.barcode, item.shelf) for item in found.items] == [("", "Shelf")]
+        assert RecordProblem("952", BAD_CODE) in found.problems
+
+
 def test_an_object_that_is_too_long_is_passed_over_in_bounded_memory() -> None:
     def parts(position: int) -> Iterator[bytes]:
         yield b'[{"001": "x", "fields": ["'
@@ -240,6 +260,7 @@ def test_lines_of_json() -> None:
         "[]",
         "{",
         '{"title": "\\ud800"}',
+        '{"title": "A", "identifiers": ["ISSN \\ud800"], "contributors": ["\\ud800 (editor)"]}',
         '{"a": ' + "[" * 100_000 + "}",
         '{"title": "A", "request_id": "0193b8a2-5c00-7a1e-9c4d-1f2e3d4c5b6a"}',
     ]
@@ -259,11 +280,12 @@ def test_lines_of_json() -> None:
     assert second is not None
     assert identifier_texts(second.identifiers) == ["ISSN 0317-8471", "OCLC 1"]
     assert contributor_texts(second.contributors) == ["B (translator)"]
-    assert _titles(records[2:]) == ["A", None, None, None, None, None, "A", None, None, "Last"]
+    assert _titles(records[2:]) == ["A", None, None, None, None, None, None, "A", None, None, "Last"]
     fields = [tuple(problem.field for problem in found.problems) for found in records]
     assert fields[2:4] == [("shelf",), ("title", "published_year", "authors")]
-    assert fields[8] == ("request_id",)
-    assert all(len(names) == 1 for names in fields[4:11])
+    assert fields[7] == ("identifiers", "contributors")
+    assert fields[9] == ("request_id",)
+    assert all(len(names) == 1 for names in (*fields[4:7], *fields[8:12]))
     for part in (10_000, 1_000_000):
         assert read(data, IMPORT_FORMAT_JSON_LINES, part=part) == records
     for number, found in enumerate(records, 1):

@@ -92,7 +92,9 @@ class _ItemFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemField.V
     ITEM_FIELD_852: _ItemField.ValueType  # 2
     """852, the location: $p is the barcode, $b the branch, $c the shelf, $h and $i the call number."""
     ITEM_FIELD_952: _ItemField.ValueType  # 3
-    """952, as Koha exports it: $p is the barcode, $b the branch, $c the shelf, $o the call number, $y the type, $g the price."""
+    """952, as Koha exports it: $p is the barcode, $a or $b the branch, $c the shelf, $o the call number, $y the type, $g the
+    price.
+    """
     ITEM_FIELD_949: _ItemField.ValueType  # 4
     """949, as several systems export it: $i is the barcode, $l the branch, $c the shelf, $a the call number, $t the type."""
     ITEM_FIELD_995: _ItemField.ValueType  # 5
@@ -108,7 +110,9 @@ ITEM_FIELD_NONE: ItemField.ValueType  # 1
 ITEM_FIELD_852: ItemField.ValueType  # 2
 """852, the location: $p is the barcode, $b the branch, $c the shelf, $h and $i the call number."""
 ITEM_FIELD_952: ItemField.ValueType  # 3
-"""952, as Koha exports it: $p is the barcode, $b the branch, $c the shelf, $o the call number, $y the type, $g the price."""
+"""952, as Koha exports it: $p is the barcode, $a or $b the branch, $c the shelf, $o the call number, $y the type, $g the
+price.
+"""
 ITEM_FIELD_949: ItemField.ValueType  # 4
 """949, as several systems export it: $i is the barcode, $l the branch, $c the shelf, $a the call number, $t the type."""
 ITEM_FIELD_995: ItemField.ValueType  # 5
