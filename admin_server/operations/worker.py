@@ -80,7 +80,7 @@ class Worker:
         while True:
             work = Import(self._store, row, self._clock, self._limits, self._signals.is_stopping)
             try:
-                work.fail(SERVER_FAILS) if failures == TRIES else work.run()
+                work.fail(SERVER_FAILS) if failures >= TRIES else work.run()
                 delete_file(self._store, row.key)
                 return
             except leases.LeaseLost:

@@ -186,6 +186,32 @@ def test_a_record_that_fails_is_left_out_and_the_others_are_imported(
     assert [each.record for each in operations.problems(started)] == [10, 41]
 
 
+def test_work_that_fails_each_time_ends_even_if_its_end_fails_once(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start(operations)
+    runs, ends = [], []
+    real = importing.Import.fail
+
+    def run(work: importing.Import) -> None:
+        runs.append(work)
+        if len(runs) > 10:
+            raise Killed  # the work would go on for ever
+        raise ArithmeticError("a fault of the program")
+
+    def fail(work: importing.Import, problem: str) -> None:
+        ends.append(problem)
+        if len(ends) == 1:
+            raise ArithmeticError("another one")
+        real(work, problem)
+
+    monkeypatch.setattr(importing.Import, "run", run)
+    monkeypatch.setattr(importing.Import, "fail", fail)
+    assert operations.worker.work()
+    assert reason(operations.get(started)) == "FILE_UNREADABLE"
+    assert (len(runs), len(ends)) == (3, 2)
+
+
 @pytest.mark.parametrize(
     "error", [StoreUnavailable(), peewee.OperationalError("database or disk is full (code=13, ...)")]
 )
