@@ -20,8 +20,9 @@ from library_formats.readers.iso2709 import read_iso2709
 from library_formats.readers.json_lines import read_json_lines
 from library_formats.readers.marc_json import read_marc_json
 from library_formats.readers.marc_xml import read_marc_xml
-from library_formats.readers.raw import RawRecord
+from library_formats.readers.raw import RawRecord, whole
 from library_formats.records import FileUnreadableError, OpenAt, Place, ReadingOptions, ReadRecord
+from service_kit.logs import logger
 
 RECOGNIZED_BY = 4_096
 """Bytes at the beginning of a file by which its format is recognized."""
@@ -37,6 +38,10 @@ CONTENT_TYPES = {
     "application/jsonl": IMPORT_FORMAT_JSON_LINES,
     "application/x-ndjson": IMPORT_FORMAT_JSON_LINES,
 }
+
+log = logger(__name__)
+
+FAILED = "was left out, because the server failed to read it; the log of the server has the reason"
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -74,7 +79,16 @@ def read_records(open_at: OpenAt, options: ReadingOptions, start: Place) -> Iter
         yield from read_json_lines(open_at, start)
     else:
         for record in _raw_records(open_at, options, start):
-            yield mapped(record, options.mapping, options.items)
+            yield _mapped(record, options)
+
+
+def _mapped(record: RawRecord, options: ReadingOptions) -> ReadRecord:
+    """Return a record with its book. If the mapping itself fails, only this record is left out."""
+    try:
+        return mapped(record, options.mapping, options.items)
+    except Exception:
+        log.exception("a record failed and is left out", record=record.number)
+        return ReadRecord(record.number, record.after, record.control_number, None, (), (whole(FAILED),))
 
 
 def _raw_records(open_at: OpenAt, options: ReadingOptions, start: Place) -> Iterator[RawRecord]:

@@ -18,7 +18,7 @@ from library.admin.v1.import_service_pb2 import (
     MarcMapping,
 )
 from library.v1.book_pb2 import Book
-from library_formats.formats import read_records, recognized
+from library_formats.formats import FAILED, read_records, recognized
 from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord
 from service_kit.validation import problems
 from tests.support.marc_cases.bytes_of_files import FILE_CASES
@@ -48,6 +48,7 @@ class Target:
         assert not positions or positions[-1] <= len(data)
         for found in records:
             assert found.book is not None or found.problems
+            assert FAILED not in {problem.description for problem in found.problems}
             # The contract's limits are checked by the reader of MARC; of lines of JSON, by the import.
             assert found.book is None or self.form == IMPORT_FORMAT_JSON_LINES or not problems(found.book)
         again, same_reason = self._read(data, Place(), SMALL_PART)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,11 @@ from library.admin.v1.import_service_pb2 import (
     MarcMapping,
 )
 from library_domain.field_texts import contributor_texts, identifier_texts
-from library_formats.formats import read_records, recognized
+from library_formats import formats
+from library_formats.formats import FAILED, read_records, recognized
+from library_formats.mapping.apply import mapped
 from library_formats.readers.marc_xml import MOST_SUBFIELDS
-from library_formats.readers.raw import BAD_CODE, MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES
+from library_formats.readers.raw import BAD_CODE, MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES, RawRecord
 from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord, RecordProblem
 from tests.support.marc_cases.making import iso, record
 from tests.support.marc_files import opened, read
@@ -315,3 +318,16 @@ def test_formats_are_recognized(
     data: bytes, content_type: str, mapping: MarcMapping.ValueType, form: ImportFormat.ValueType
 ) -> None:
     assert recognized(data, content_type, mapping) == form
+
+
+def test_a_record_for_which_the_mapping_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(raw: RawRecord, *options: Any) -> ReadRecord:
+        if raw.control_number == "two":
+            raise RuntimeError("a fault of the program")
+        return mapped(raw, *options)
+
+    monkeypatch.setattr(formats, "mapped", failing)
+    numbers = ("one", "two", "three")
+    found = read(_collection(*(_xml_record(number, number) for number in numbers)).encode(), IMPORT_FORMAT_MARC_XML)
+    assert _titles(found) == ["one", None, "three"]
+    assert (found[1].control_number, found[1].problems) == ("two", (RecordProblem("", FAILED),))
