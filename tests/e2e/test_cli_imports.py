@@ -57,7 +57,7 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     assert again.stdout.startswith("Added 0, already there 20, refused 1")
     listed = library("imports", admin=admin).stdout.splitlines()
     assert [line.split("\t")[2:6] for line in listed] == [
-        ["succeeded", "21", "0", "1"], ["succeeded", "21", "20", "1"], ["succeeded", "21", "20", "1"],
+        ["succeeded", "21", "0", "1"], ["succeeded", "21", "20", "1"], ["succeeded (dry run)", "21", "20", "1"],
     ]  # fmt: skip
     assert all(line.endswith("books.mrc") for line in listed)
     shown = library("imports", "show", identity, admin=admin).stdout
@@ -71,6 +71,8 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     assert (undone.exit_code, undone.stdout) == (0, "Removed 20, restored 0, left alone 0\n")
     assert catalogue(admin) == []
     assert "undone: " in library("imports", "show", identity, admin=admin).stdout
+    undo_times = [line.split("\t")[6] for line in library("imports", admin=admin).stdout.splitlines()]
+    assert [bool(re.fullmatch(r"20\d\d-\d\d-\d\dT.*Z", time)) for time in undo_times] == [False, True, False]
     assert library("imports", "wait", identity, admin=admin).exit_code == 1
     assert library("imports", "cancel", identity, admin=admin).exit_code == 0
     assert library("imports", "delete", identity, admin=admin).exit_code == 0
