@@ -100,6 +100,10 @@ def test_what_has_no_effect_is_refused_and_a_bad_file_is_explained(admin: str, f
     empty.write_bytes(b"")
     done = library("import", str(empty), admin=admin)
     assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
+    table = tmp_path / "table.mrc"
+    table.write_text("title,isbn\nDune,9780441013593\n")
+    done = library("import", str(table), admin=admin)
+    assert (done.exit_code, "does not begin like a file of MARC records" in done.stderr) == (2, True), done.stderr
     nobody = library("import", str(file), admin="127.0.0.1:1")
     assert (nobody.exit_code, "nothing" in nobody.stderr.lower()) == (2, True), nobody.stderr
 
