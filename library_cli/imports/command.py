@@ -19,6 +19,7 @@ from library_cli.imports.calls import Imports, id_of, progress_of
 from library_cli.imports.following import follow
 from library_cli.imports.wording import counts_in_words, state_of
 from library_cli.options import admin_target_option
+from library_cli.plain_text import one_line
 from library_cli.stopped import CommandStopped
 from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show, write_json
 from library_cli.times import local_time
@@ -163,7 +164,12 @@ def list_problems(admin_target: str, import_id: str, json_wanted: bool, limit: i
     file, its field 001, the field, the problem, and whether the record was imported without the field: yes or no.
     """
     with _imports(admin_target) as imports:
-        show(imports.problems(imports.named(import_id)), PROBLEMS, json_wanted=json_wanted, limit=limit)
+        identity = imports.named(import_id)
+        operation = imports.get(identity)
+        problems = imports.problems(identity)
+        if operation.HasField("error") and not json_wanted:
+            click.echo(one_line(operation.error.message), err=True)
+        show(problems, PROBLEMS, json_wanted=json_wanted, limit=limit)
 
 
 @_of_one("cancel")
@@ -187,6 +193,8 @@ def undo_import(admin_target: str, import_id: str, json_wanted: bool) -> None:
     """Undo an import, except for books that were changed or lent since. Cancel it first if it still runs."""
     with _imports(admin_target) as imports:
         identity = imports.named(import_id)
+        if imports.is_dry_run(identity):
+            raise CommandStopped(f"The import {identity} was a dry run. It has added nothing that could be undone.")
     sys.exit(undo_run(admin_target, identity, json_wanted=json_wanted))
 
 

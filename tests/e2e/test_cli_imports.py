@@ -46,6 +46,8 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     trial = library("import", str(file), "--dry-run", admin=admin)
     assert (trial.exit_code, trial.stdout) == (1, "Would add 20, items 20, already there 0, refused 1\n")
     assert catalogue(admin) == []
+    nothing = library("imports", "undo", id_in(trial), admin=admin)
+    assert (nothing.exit_code, "was a dry run" in nothing.stderr) == (2, True), nothing.stderr
     done = library("import", str(file), "--items", "952", admin=admin)
     assert (done.exit_code, done.stdout) == (1, "Added 20, items 20, already there 0, refused 1\n")
     refused = f"record 21 (c{isbn13(90)}): items[0].barcode: B1 is the barcode of another item"
@@ -100,6 +102,12 @@ def test_what_has_no_effect_is_refused_and_a_bad_file_is_explained(admin: str, f
     empty.write_bytes(b"")
     done = library("import", str(empty), admin=admin)
     assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<collection>A & B</collection>")
+    done = library("import", str(broken), admin=admin)
+    reason = "The file cannot be read after record 0: the XML is not well-formed at line 1, column 16: invalid token."
+    assert (done.exit_code, done.stdout.startswith(reason)) == (2, True), done.stdout
+    assert reason in library("imports", "problems", id_in(done), admin=admin).stderr
     table = tmp_path / "table.mrc"
     table.write_text("title,isbn\nDune,9780441013593\n")
     done = library("import", str(table), admin=admin)
