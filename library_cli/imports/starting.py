@@ -189,7 +189,7 @@ def _started(imports: Imports, source: IO[bytes], config: ImportConfig, path: Pa
                 name = "Standard input" if str(path) == "-" else path
                 raise CommandStopped(
                     f"{name} does not begin like a file of MARC records, so nothing was imported. If it is one, name "
-                    "its format with --format. If it is a CSV file, give it the suffix .csv."
+                    "its format with --format. If it is a CSV file, rename it so that it ends with .csv."
                 ) from error
             is_away = error.code() is grpc.StatusCode.UNAVAILABLE
             if not is_away or attempt == TRIES or not source.seekable():
