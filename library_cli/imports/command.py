@@ -21,7 +21,7 @@ from library_cli.imports.wording import counts_in_words, state_of
 from library_cli.options import admin_target_option
 from library_cli.plain_text import one_line
 from library_cli.stopped import CommandStopped
-from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show, write_json
+from library_cli.tables import SHORT_ID, WIDE, Column, Form, as_json, json_option, limit_option, show, write_json
 from library_cli.times import local_time
 
 DETAILS = error_details_pb2.ErrorInfo.DESCRIPTOR.full_name
@@ -44,7 +44,7 @@ def _state(progress: ImportProgress) -> str:
 
 IMPORTS: Form[Operation] = Form(
     (
-        Column("id", id_of, is_whole=True),
+        Column("id", id_of, is_whole=True, short_below=WIDE + SHORT_ID),
         Column(
             "time",
             lambda each: progress_of(each).create_time.ToJsonString(),
