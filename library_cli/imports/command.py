@@ -177,8 +177,12 @@ def cancel_import(admin_target: str, import_id: str) -> None:
     """Cancel an import. What it has imported stays, until it is undone."""
     with _imports(admin_target) as imports:
         identity = imports.named(import_id)
+        had_ended = imports.get(identity).done
         imports.cancel(identity)
-    click.echo(f"The import {identity} ends after the records that are imported at present.")
+    if had_ended:
+        click.echo(f"The import {identity} has ended already.")
+    else:
+        click.echo(f"The import {identity} ends after the records that are imported at present.")
 
 
 @_of_one("wait")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from library.admin.v1.import_service_pb2 import ImportProblem
 from library_cli.__main__ import main
+from library_cli.imports.wording import problem_in_words
 from tests.support.isbns import isbn13
 from tests.support.library_command import catalogue
 from tests.support.marc_with_items import marc
@@ -76,7 +78,8 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     undo_times = [line.split("\t")[6] for line in library("imports", admin=admin).stdout.splitlines()]
     assert [bool(re.fullmatch(r"20\d\d-\d\d-\d\dT.*Z", time)) for time in undo_times] == [False, True, False]
     assert library("imports", "wait", identity, admin=admin).exit_code == 1
-    assert library("imports", "cancel", identity, admin=admin).exit_code == 0
+    cancelled = library("imports", "cancel", identity, admin=admin)
+    assert (cancelled.exit_code, "has ended already" in cancelled.stdout) == (0, True), cancelled.stdout
     assert library("imports", "delete", identity, admin=admin).exit_code == 0
     gone = library("imports", "show", identity, admin=admin)
     assert (gone.exit_code, "No operation has the name" in gone.stderr) == (2, True)
@@ -114,6 +117,17 @@ def test_what_has_no_effect_is_refused_and_a_bad_file_is_explained(admin: str, f
     assert (done.exit_code, "does not begin like a file of MARC records" in done.stderr) == (2, True), done.stderr
     nobody = library("import", str(file), admin="127.0.0.1:1")
     assert (nobody.exit_code, "nothing" in nobody.stderr.lower()) == (2, True), nobody.stderr
+
+
+def test_a_problem_of_a_record_that_is_imported_reads_as_one_sentence() -> None:
+    length = ImportProblem(
+        record=3, description="The leader states 99999 bytes, but the record has 467.", imported=True
+    )
+    assert problem_in_words(length) == (
+        "record 3: The leader states 99999 bytes, but the record has 467; the record is imported"
+    )
+    title = ImportProblem(record=4, control_number="c4", description="The record has no title.")
+    assert problem_in_words(title) == "record 4 (c4): The record has no title."
 
 
 def test_other_files_are_imported_as_operations_if_an_option_says_so(admin: str, tmp_path: Path) -> None:
