@@ -28,6 +28,9 @@ DEFAULT_GRACE_SECONDS = 10.0
 DRAIN_SECONDS = 10.0
 """How long a service may take to stop after its grace period, before it is killed."""
 
+LAST_LINES = 20
+"""Lines at the end of a log that can explain why a service has ended. Older ones are about something in the past."""
+
 Answer = TypeVar("Answer")
 
 
@@ -66,14 +69,20 @@ class Service:
         return next((logged for logged in events if logged.get("event") == event), None)
 
     def exit_message(self) -> str:
-        """Return how the process ended, with its last log line."""
+        """Return how the process ended, with its last log line.
+
+        If this library is running already, its service writes to the same log meanwhile. So a line that is not an event
+        of ordinary work is preferred.
+        """
         status = self.process.returncode
         if status < 0:
             return (
                 f"The {self.name} service was killed by {signal.Signals(-status).name}: by somebody, or because "
                 f"the machine ran out of memory.\nEvery change that it answered is in its store. Its log is {self.log}."
             )
-        last = next((line.strip() for line in reversed(self.log_lines()) if line.strip()), "")
+        lines = [line.strip() for line in reversed(self.log_lines()) if line.strip()][:LAST_LINES]
+        failures = (line for line in lines if json_object(line).get("level") not in {"debug", "info"})
+        last = next(failures, lines[0] if lines else "")
         text = str(json_object(last).get("event", last)).removeprefix(f"library-{self.name}: ")
         where = (
             f"Its log is {self.log}; its settings are the variables that `library-{self.name} serve --help` names, "

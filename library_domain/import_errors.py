@@ -39,7 +39,7 @@ class FileUnreadable(ServiceError):
 
     status = grpc.StatusCode.INVALID_ARGUMENT
     reason = "FILE_UNREADABLE"
-    message = "The file cannot be read after record {record}: {problem}. The records before it were imported."
+    message = "The file cannot be read after record {record}: {problem}. The records after it were left out."
 
 
 class OperationCancelled(ServiceError):
@@ -47,7 +47,7 @@ class OperationCancelled(ServiceError):
 
     status = grpc.StatusCode.CANCELLED
     reason = "OPERATION_CANCELLED"
-    message = "The import was cancelled after record {record}; the records before it were imported."
+    message = "The import was cancelled after record {record}; the records after it were left out."
 
 
 class SourceNotSetUp(FailedPrecondition):

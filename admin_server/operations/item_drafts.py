@@ -67,11 +67,11 @@ def _item(
             found.append(("barcode", str(error)))
     branch = tidied(draft.branch)
     if branch and branch != MAIN_BRANCH and branch not in branches and not any(field == "branch" for field, _ in found):
-        found.append(("branch", f"{branch} is not the code of a branch of the library"))
+        found.append(("branch", f"{branch} is not the code of a branch of the library (`library branches` lists them)"))
     if draft.price.strip():
         price = price_of(draft.price, currency)
         if price is None:
-            remarks.append((f"{path}.price", "was left out: it is not an amount with a currency"))
+            remarks.append((f"{path}.price", "was left out: it is not an amount with a currency, such as EUR 7.50"))
         else:
             item.price.CopyFrom(price)
     return found, item

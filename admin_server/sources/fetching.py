@@ -140,7 +140,8 @@ class Fetcher:
         if not addresses:
             raise FetchFailed(f"the host {limits.host} is not known, or no name server answers")
         if not (is_configured and self.allow_private) and not all(map(is_public, addresses)):
-            raise FetchFailed(f"{limits.host} is at an address that is not public, which is not asked", is_lasting=True)
+            why = "and --allow-private-sources is not set" if is_configured else "which is not asked"
+            raise FetchFailed(f"{limits.host} is at an address that is not public, {why}", is_lasting=True)
         return addresses[:8]
 
     def _read(self, response: httpcore.Response, limits: Limits, content_types: Collection[str]) -> Fetched | str:

@@ -84,7 +84,7 @@ def find(desk: Desk, words: str) -> Steps[None]:
 
 def close(desk: Desk, text: str) -> Steps[None]:
     yield from ()
-    desk.add(Kind.NOTE, f"{name(desk.user)} is closed." if desk.user else "No user is open.")
+    desk.add(Kind.NOTE, f"{name(desk.user)} is no longer open." if desk.user else "No user is open.")
     desk.close_user()
 
 

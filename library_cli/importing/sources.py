@@ -33,13 +33,19 @@ def _next_run_shown(source: Source) -> str:
 
 
 def _last_run(source: Source) -> str:
+    if not source.last_runs:
+        return ""
+    return f"{source.last_runs[0].start_time.ToJsonString()}: {_brought(source.last_runs[0])}"
+
+
+def _last_run_shown(source: Source) -> str:
     return f"{local_time(source.last_runs[0].start_time)}: {_brought(source.last_runs[0])}" if source.last_runs else ""
 
 
 def _brought(run: SourceRun) -> str:
     """Return what a run brought, such as `12 added, 1 left out`."""
     if not run.HasField("end_time"):
-        return "runs"
+        return "running"
     counts = [
         (run.added_count, "added"),
         (run.updated_count, "filled"),
@@ -54,7 +60,7 @@ def _end(run: SourceRun) -> str:
 
 
 def _end_shown(run: SourceRun) -> str:
-    return local_time(run.end_time) if run.HasField("end_time") else "runs"
+    return local_time(run.end_time) if run.HasField("end_time") else "running"
 
 
 SOURCES = Form[Source](
@@ -63,7 +69,7 @@ SOURCES = Form[Source](
         Column("state", _state),
         Column("schedules", lambda source: ", ".join(source.schedules)),
         Column("next run", _next_run, _next_run_shown),
-        Column("last run", _last_run),
+        Column("last run", _last_run, _last_run_shown),
         Column("address", lambda source: source.address, min_width=WIDE),
     ],
     as_json=as_json,

@@ -54,6 +54,15 @@ class Imports:
         )
         return found
 
+    def is_dry_run(self, identity: str) -> bool:
+        """Return whether an import only checked its file. An import that was removed from the list counts as none."""
+        try:
+            return progress_of(self.get(identity)).validate_only
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return False
+            raise
+
     def wait(self, identity: str, seconds: int) -> Operation:
         """Return an operation when it has ended, or after some seconds."""
         request = WaitOperationRequest(name=COLLECTION + identity)

@@ -11,7 +11,7 @@ import click
 from google.longrunning.operations_pb2 import Operation
 from google.rpc import error_details_pb2
 
-from library.admin.v1.import_service_pb2 import ImportFormat, ImportProblem
+from library.admin.v1.import_service_pb2 import ImportFormat, ImportProblem, ImportProgress
 from library_cli.channel import connected
 from library_cli.grpc_errors import CallFailed
 from library_cli.importing.runs import undo_run
@@ -19,8 +19,9 @@ from library_cli.imports.calls import Imports, id_of, progress_of
 from library_cli.imports.following import follow
 from library_cli.imports.wording import counts_in_words, state_of
 from library_cli.options import admin_target_option
+from library_cli.plain_text import one_line
 from library_cli.stopped import CommandStopped
-from library_cli.tables import WIDE, Column, Form, as_json, json_option, limit_option, show, write_json
+from library_cli.tables import SHORT_ID, WIDE, Column, Form, as_json, json_option, limit_option, show, write_json
 from library_cli.times import local_time
 
 DETAILS = error_details_pb2.ErrorInfo.DESCRIPTOR.full_name
@@ -29,22 +30,31 @@ DETAILS = error_details_pb2.ErrorInfo.DESCRIPTOR.full_name
 
 def _undone(operation: Operation) -> str:
     progress = progress_of(operation)
+    return progress.undo_time.ToJsonString() if progress.HasField("undo_time") else ""
+
+
+def _undone_shown(operation: Operation) -> str:
+    progress = progress_of(operation)
     return local_time(progress.undo_time) if progress.HasField("undo_time") else ""
+
+
+def _state(progress: ImportProgress) -> str:
+    return f"{state_of(progress)}{' (dry run)' if progress.validate_only else ''}"
 
 
 IMPORTS: Form[Operation] = Form(
     (
-        Column("id", id_of, is_whole=True),
+        Column("id", id_of, is_whole=True, short_below=WIDE + SHORT_ID),
         Column(
             "time",
             lambda each: progress_of(each).create_time.ToJsonString(),
             lambda each: local_time(progress_of(each).create_time),
         ),
-        Column("state", lambda each: state_of(progress_of(each))),
+        Column("state", lambda each: _state(progress_of(each))),
         Column("records", lambda each: str(progress_of(each).summary.record_count)),
         Column("added", lambda each: str(progress_of(each).summary.added_count)),
         Column("refused", lambda each: str(progress_of(each).summary.refused_count), min_width=WIDE),
-        Column("undone", _undone, min_width=WIDE),
+        Column("undone", _undone, _undone_shown, min_width=WIDE),
         Column("source", lambda each: progress_of(each).source),
     ),
     as_json,
@@ -54,7 +64,7 @@ IMPORTS: Form[Operation] = Form(
 PROBLEMS: Form[ImportProblem] = Form(
     (
         Column("record", lambda each: str(each.record)),
-        Column("number", lambda each: each.control_number),
+        Column("001", lambda each: each.control_number),
         Column("field", lambda each: each.field),
         Column("problem", lambda each: each.description),
         Column("imported", lambda each: "yes" if each.imported else "no"),
@@ -99,7 +109,11 @@ def _imports(target: str) -> Iterator[Imports]:
 @limit_option
 @admin_target_option
 def list_imports(admin_target: str, json_wanted: bool, limit: int | None) -> None:
-    """List the imports, the newest first."""
+    """List the imports, the newest first.
+
+    The output is a table on a terminal, otherwise a line for each import, with tabs between id, time, state, records,
+    added, refused, undone and source.
+    """
     _list(admin_target, json_wanted=json_wanted, limit=limit)
 
 
@@ -128,7 +142,7 @@ def show_import(admin_target: str, import_id: str, json_wanted: bool) -> None:
         "id": id_of(operation),
         "source": progress.source,
         "format": ImportFormat.Name(progress.format).removeprefix("IMPORT_FORMAT_").lower().replace("_", "-"),
-        "state": f"{state_of(progress)}{' (trial)' if progress.validate_only else ''}",
+        "state": _state(progress),
         "begun": local_time(progress.create_time),
         "ended": local_time(progress.end_time) if progress.HasField("end_time") else "",
         "undone": local_time(progress.undo_time) if progress.HasField("undo_time") else "",
@@ -144,9 +158,18 @@ def show_import(admin_target: str, import_id: str, json_wanted: bool) -> None:
 
 @_of_one("problems", json_option, limit_option)
 def list_problems(admin_target: str, import_id: str, json_wanted: bool, limit: int | None) -> None:
-    """List what was wrong with the records of an import."""
+    """List what was wrong with the records of an import.
+
+    The output is a table on a terminal, otherwise a line for each problem, with tabs between the record's number in the
+    file, its field 001, the field, the problem, and whether the record was imported without the field: yes or no.
+    """
     with _imports(admin_target) as imports:
-        show(imports.problems(imports.named(import_id)), PROBLEMS, json_wanted=json_wanted, limit=limit)
+        identity = imports.named(import_id)
+        operation = imports.get(identity)
+        problems = imports.problems(identity)
+        if operation.HasField("error") and not json_wanted:
+            click.echo(one_line(operation.error.message), err=True)
+        show(problems, PROBLEMS, json_wanted=json_wanted, limit=limit)
 
 
 @_of_one("cancel")
@@ -154,8 +177,12 @@ def cancel_import(admin_target: str, import_id: str) -> None:
     """Cancel an import. What it has imported stays, until it is undone."""
     with _imports(admin_target) as imports:
         identity = imports.named(import_id)
+        had_ended = imports.get(identity).done
         imports.cancel(identity)
-    click.echo(f"The import {identity} ends after the records that are imported at present.")
+    if had_ended:
+        click.echo(f"The import {identity} has ended already.")
+    else:
+        click.echo(f"The import {identity} ends after the records that are imported at present.")
 
 
 @_of_one("wait")
@@ -170,6 +197,8 @@ def undo_import(admin_target: str, import_id: str, json_wanted: bool) -> None:
     """Undo an import, except for books that were changed or lent since. Cancel it first if it still runs."""
     with _imports(admin_target) as imports:
         identity = imports.named(import_id)
+        if imports.is_dry_run(identity):
+            raise CommandStopped(f"The import {identity} was a dry run. It has added nothing that could be undone.")
     sys.exit(undo_run(admin_target, identity, json_wanted=json_wanted))
 
 

@@ -37,7 +37,7 @@ from library.admin.v1.import_service_pb2 import (
     StartImportRequest,
 )
 from library_cli.channel import connected
-from library_cli.grpc_errors import CallFailed
+from library_cli.grpc_errors import CallFailed, service_refusal
 from library_cli.imports.calls import Imports, id_of
 from library_cli.imports.following import follow
 from library_cli.stopped import INTERRUPTED, CommandStopped
@@ -170,7 +170,7 @@ def import_file(target: str, path: Path, config: ImportConfig) -> int:
     try:
         with connected(target) as channel, click.open_file(str(path), "rb") as source:
             imports = Imports(channel)
-            operation = _started(imports, source, config)
+            operation = _started(imports, source, config, path)
             click.echo(f"The import has the id {id_of(operation)}.", err=True)
             return follow(imports, id_of(operation))
     except (CallFailed, OSError) as problem:
@@ -179,11 +179,18 @@ def import_file(target: str, path: Path, config: ImportConfig) -> int:
         raise CommandStopped("Interrupted. Nothing was imported.", INTERRUPTED) from None
 
 
-def _started(imports: Imports, source: IO[bytes], config: ImportConfig) -> Operation:
+def _started(imports: Imports, source: IO[bytes], config: ImportConfig, path: Path) -> Operation:
     for attempt in range(1, TRIES + 1):
         try:
             return imports.start(_messages(source, config))
         except grpc.RpcError as error:
+            refused = service_refusal(error)
+            if refused and refused.reason == "FIELD_INVALID" and refused.metadata.get("fields") == "config.format":
+                name = "Standard input" if str(path) == "-" else path
+                raise CommandStopped(
+                    f"{name} does not begin like a file of MARC records, so nothing was imported. If it is one, name "
+                    "its format with --format. If it is a CSV file, rename it so that it ends with .csv."
+                ) from error
             is_away = error.code() is grpc.StatusCode.UNAVAILABLE
             if not is_away or attempt == TRIES or not source.seekable():
                 raise

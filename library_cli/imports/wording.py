@@ -28,8 +28,8 @@ def problem_in_words(problem: ImportProblem) -> str:
     """Return a problem as one line."""
     number = f" ({problem.control_number})" if problem.control_number else ""
     field = f"{problem.field}: " if problem.field else ""
-    kept = "; imported without it" if problem.imported else ""
-    return one_line(f"record {problem.record}{number}: {field}{problem.description}{kept}")
+    text = f"{problem.description.rstrip('.')}; the record is imported" if problem.imported else problem.description
+    return one_line(f"record {problem.record}{number}: {field}{text}")
 
 
 def outcome_in_words(operation: Operation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from xml.sax import SAXException
+from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler, feature_namespaces
 
 from defusedxml import DefusedXmlException
@@ -83,6 +83,11 @@ def _done(parser: Any) -> int:
 def _reason(problem: Exception) -> str:
     if isinstance(problem, DefusedXmlException):
         return "the XML has a document type or entities, which are refused"
+    if isinstance(problem, SAXParseException):
+        # Columns are counted from 0 here, from 1 in editors.
+        place = f"line {problem.getLineNumber()}, column {(problem.getColumnNumber() or 0) + 1}"
+        reason = problem.getMessage().removeprefix("not well-formed ").strip("()")
+        return f"the XML is not well-formed at {place}: {shown(reason)}"
     return f"the XML is not well-formed: {shown(str(problem))}"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from library.admin.v1.import_service_pb2 import ImportProblem
 from library_cli.__main__ import main
+from library_cli.imports.wording import problem_in_words
 from tests.support.isbns import isbn13
 from tests.support.library_command import catalogue
 from tests.support.marc_with_items import marc
@@ -46,6 +48,8 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     trial = library("import", str(file), "--dry-run", admin=admin)
     assert (trial.exit_code, trial.stdout) == (1, "Would add 20, items 20, already there 0, refused 1\n")
     assert catalogue(admin) == []
+    nothing = library("imports", "undo", id_in(trial), admin=admin)
+    assert (nothing.exit_code, "was a dry run" in nothing.stderr) == (2, True), nothing.stderr
     done = library("import", str(file), "--items", "952", admin=admin)
     assert (done.exit_code, done.stdout) == (1, "Added 20, items 20, already there 0, refused 1\n")
     refused = f"record 21 (c{isbn13(90)}): items[0].barcode: B1 is the barcode of another item"
@@ -57,7 +61,7 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     assert again.stdout.startswith("Added 0, already there 20, refused 1")
     listed = library("imports", admin=admin).stdout.splitlines()
     assert [line.split("\t")[2:6] for line in listed] == [
-        ["succeeded", "21", "0", "1"], ["succeeded", "21", "20", "1"], ["succeeded", "21", "20", "1"],
+        ["succeeded", "21", "0", "1"], ["succeeded", "21", "20", "1"], ["succeeded (dry run)", "21", "20", "1"],
     ]  # fmt: skip
     assert all(line.endswith("books.mrc") for line in listed)
     shown = library("imports", "show", identity, admin=admin).stdout
@@ -71,8 +75,11 @@ def test_a_marc_file_is_imported_shown_undone_and_deleted(admin: str, file: Path
     assert (undone.exit_code, undone.stdout) == (0, "Removed 20, restored 0, left alone 0\n")
     assert catalogue(admin) == []
     assert "undone: " in library("imports", "show", identity, admin=admin).stdout
+    undo_times = [line.split("\t")[6] for line in library("imports", admin=admin).stdout.splitlines()]
+    assert [bool(re.fullmatch(r"20\d\d-\d\d-\d\dT.*Z", time)) for time in undo_times] == [False, True, False]
     assert library("imports", "wait", identity, admin=admin).exit_code == 1
-    assert library("imports", "cancel", identity, admin=admin).exit_code == 0
+    cancelled = library("imports", "cancel", identity, admin=admin)
+    assert (cancelled.exit_code, "has ended already" in cancelled.stdout) == (0, True), cancelled.stdout
     assert library("imports", "delete", identity, admin=admin).exit_code == 0
     gone = library("imports", "show", identity, admin=admin)
     assert (gone.exit_code, "No operation has the name" in gone.stderr) == (2, True)
@@ -98,8 +105,29 @@ def test_what_has_no_effect_is_refused_and_a_bad_file_is_explained(admin: str, f
     empty.write_bytes(b"")
     done = library("import", str(empty), admin=admin)
     assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<collection>A & B</collection>")
+    done = library("import", str(broken), admin=admin)
+    reason = "The file cannot be read after record 0: the XML is not well-formed at line 1, column 16: invalid token."
+    assert (done.exit_code, done.stdout.startswith(reason)) == (2, True), done.stdout
+    assert reason in library("imports", "problems", id_in(done), admin=admin).stderr
+    table = tmp_path / "table.mrc"
+    table.write_text("title,isbn\nDune,9780441013593\n")
+    done = library("import", str(table), admin=admin)
+    assert (done.exit_code, "does not begin like a file of MARC records" in done.stderr) == (2, True), done.stderr
     nobody = library("import", str(file), admin="127.0.0.1:1")
     assert (nobody.exit_code, "nothing" in nobody.stderr.lower()) == (2, True), nobody.stderr
+
+
+def test_a_problem_of_a_record_that_is_imported_reads_as_one_sentence() -> None:
+    length = ImportProblem(
+        record=3, description="The leader states 99999 bytes, but the record has 467.", imported=True
+    )
+    assert problem_in_words(length) == (
+        "record 3: The leader states 99999 bytes, but the record has 467; the record is imported"
+    )
+    title = ImportProblem(record=4, control_number="c4", description="The record has no title.")
+    assert problem_in_words(title) == "record 4 (c4): The record has no title."
 
 
 def test_other_files_are_imported_as_operations_if_an_option_says_so(admin: str, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ PACKAGES = [
     "admin_server",
     "frontend_server",
     "rest_server",
+    "library_formats",
     "library_domain",
     "service_kit",
     "library_cli",

@@ -129,7 +129,7 @@ def test_the_command_shows_sources_and_runs(servers: Servers, databases: FreshDa
     assert "google-books-key-file" in google["problem"]
     lines = library("sources", admin=admin.address).stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["open_library", "google_books"]
-    assert f"{BOOKS} added" in lines[0]
+    assert lines[0].split("\t")[4] == f"{run.start_time.ToJsonString()}: {BOOKS} added"
     [line] = library("sources", "runs", admin=admin.address).stdout.splitlines()
     assert line.split("\t")[:3] == [run.id, "open_library", SUBJECT]
     undone = library("import", "--undo", run.id, admin=admin.address)

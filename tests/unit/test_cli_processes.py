@@ -111,6 +111,19 @@ def test_a_service_that_does_not_start_is_reported_with_its_last_lines_and_its_l
     assert "LIBRARY_TRIAL_LISTEN=HOST:PORT" in str(failure.value)
 
 
+def test_lines_of_another_process_in_the_same_log_do_not_hide_the_reason(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    program = """
+        import sys
+        print("library-trial: cannot listen on 127.0.0.1:1: it is taken", file=sys.stderr)
+        print('{"event": "answered", "level": "info"}', file=sys.stderr)
+        sys.exit(1)
+    """
+    with pytest.raises(CannotRun, match="cannot listen on 127"):
+        start(supervisor, tmp_path, program)
+
+
 def test_a_service_that_dies_later_is_reported(supervisor: Supervisor, tmp_path: Path) -> None:
     start(supervisor, tmp_path, SERVES.format(at_the_end=""), name="lasting")
     waits = "signal.sigwait([signal.SIGTERM])"

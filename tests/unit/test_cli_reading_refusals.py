@@ -80,7 +80,12 @@ REFUSED = {
         ["is a Strict Open XML Spreadsheet; save it as Excel Workbook (.xlsx)"],
     ),
     "HTML that is called .xls": Refused(b"\r\n<html><table><tr><td>title", ["is HTML or XML", "and save it as CSV"]),
-    "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; turn them into CSV"]),
+    "MARC": Refused(b"00714cam a2200205 a 4500001001300000\x1e", ["has MARC records; import it with --format marc"]),
+    "MARCXML": Refused(
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<marc:collection xmlns:marc="http://www.loc.gov/MARC21/slim">',
+        ["has MARC records in XML; import it with --format marc-xml"],
+    ),
+    "MARC as lines of text": Refused(b"=LDR  00714cam a2200205 a 4500\n", ["has MARC records as lines of text"]),
     "BibTeX": Refused(b"@book{x,\n title={A},\n}\n", ["is a BibTeX file"]),
     "RIS": Refused(b"TY  - BOOK\nTI  - Dune\n", ["is a RIS file"]),
     "a name above the headings, and another separator": Refused(

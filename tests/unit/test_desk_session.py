@@ -130,6 +130,7 @@ def test_a_card_opens_its_user_and_a_barcode_is_lent(library: Library) -> None:
     assert library.last[0] is Kind.RENEWED
     assert "2 of 5 loans" in library.screen()
     library.type("/close")
+    assert library.last[1].endswith("is no longer open.")
     library.type(DUNE, CheckIn=BACK)
     assert library.calls == [pb.CheckInRequest(barcode=DUNE, branch="main", staff="Ada", request_id="3")]
     assert library.last == (Kind.RETURNED, '"Dune"\nPut it on its shelf.')

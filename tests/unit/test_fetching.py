@@ -116,7 +116,7 @@ def test_one_private_address_among_public_ones_refuses_the_host(server: SourceSe
     port = server.host_and_port[1]
     fetcher = Fetcher("t", [("books.example", port)], resolve=lambda *_: ["127.0.0.1", "8.8.8.8"])
     error = failure(fetcher, f"http://books.example:{port}/")
-    assert "is at an address that is not public" in error.problem
+    assert error.problem.endswith("is at an address that is not public, and --allow-private-sources is not set")
     assert error.is_lasting
     assert server.requests == []
 

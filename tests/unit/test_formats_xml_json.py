@@ -133,6 +133,11 @@ def test_xml_that_cannot_be_read_any_further(text: str, titles: list[str | None]
     assert problem in reason
 
 
+def test_the_place_of_an_error_in_xml_is_named_as_editors_count() -> None:
+    _, reason = _until_unreadable(b"<collection>\n<record>A & B</record></collection>", IMPORT_FORMAT_MARC_XML)
+    assert reason == "the XML is not well-formed at line 2, column 12: invalid token"
+
+
 def test_xml_is_read_again_from_its_beginning_and_goes_on_after_a_record() -> None:
     data = _collection(*(_xml_record(f"Book {number}", str(number)) for number in range(300))).encode()
     records = read(data, IMPORT_FORMAT_MARC_XML)

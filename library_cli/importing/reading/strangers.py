@@ -18,10 +18,15 @@ NOT_TEXT = (
 
 NOT_COLUMNS = (
     (
+        r"(?:<\?xml[^>]*>\s*)?(?:<!--[^>]*-->\s*)?<(?:\w+:)?(?:collection|record)\b",
+        "has MARC records in XML; import it with --format marc-xml",
+    ),
+    (
         r"<(?:!doctype|html|table|\?xml|!--|meta|head|body|style)",
         "is HTML or XML, as some programs write under the name .xls; open it in a spreadsheet and save it as CSV",
     ),
-    (r"[0-9]{5}[a-z]{3}[a-z0-9 #][a ]22[0-9]{5}|=LDR ", "has MARC records; turn them into CSV with a program for MARC"),
+    (r"[0-9]{5}[a-z]{3}[a-z0-9 #][a ]22[0-9]{5}", "has MARC records; import it with --format marc"),
+    (r"=LDR ", "has MARC records as lines of text; turn it into a .mrc file with a program for MARC, and import that"),
     (r"@(?:book|article|misc|comment|string|in\w+)\s*\{", "is a BibTeX file; turn it into CSV with a program for it"),
     (r"TY  - ", "is a RIS file; turn it into CSV with a program for it"),
 )
