@@ -33,6 +33,8 @@ _PART = 65_536
 _WITHIN = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+"|\{(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+\})*+', re.DOTALL)
 """What can be passed over within an object: whole texts, and objects without another one or an array. Without the
 possessive quantifiers, it would take time proportional to the square of the length."""
+_WITHIN_DEEPEST = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""The same where a further object would be nested too deep."""
 _SIGN = re.compile(rb'["{}\[\]]')
 _TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -105,7 +107,8 @@ class _Objects:
 
     def _between_texts(self, part: bytes, at: int) -> tuple[int, bytes]:
         """Return where the next sign ends that opens or closes something, and the sign."""
-        within = _WITHIN.match(part, at) if self.depth else None
+        passed = _WITHIN if self.depth < MOST_NESTED else _WITHIN_DEEPEST
+        within = passed.match(part, at) if self.depth else None
         sign = _SIGN.search(part, within.end() if within else at)
         if sign is None:
             return len(part), b""

@@ -5,6 +5,7 @@ With `LIBRARY_PLANTED_FAULT`, the conversion of MARC-8 fails for an escape seque
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -23,14 +24,23 @@ def _planted(data: bytes) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Write the seeds into the folder, and run the target."""
+    """Write the seeds into the folder, and run the target. An input for which it fails is written beside the folder."""
     name, folder, *options = sys.argv[1:]
     corpus = Path(folder)
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed-{number}").write_bytes(seed)
     if os.environ.get("LIBRARY_PLANTED_FAULT"):
         setattr(charsets, "decoded_marc8", _planted)  # noqa: B010 - a name that the module has imported
-    atheris.Setup([sys.argv[0], *options, folder], TARGETS[name])
+
+    def kept(data: bytes) -> None:
+        # libFuzzer writes it too, unless its own timer ends the process before, as on a busy machine.
+        try:
+            TARGETS[name](data)
+        except Exception:
+            (corpus.parent / f"crash-{hashlib.sha1(data, usedforsecurity=False).hexdigest()}").write_bytes(data)
+            raise
+
+    atheris.Setup([sys.argv[0], *options, folder], kept)
     atheris.Fuzz()
 
 

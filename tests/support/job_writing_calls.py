@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Any
 
+import psycopg
+
+from admin_server.books.origins import NO_ORIGINS
 from admin_server.jobs.schedule import Jobs
 from admin_server.jobs.settings import JobSettings, SourceQuery
 from admin_server.jobs.work import Page
@@ -21,14 +26,20 @@ from tests.support.writing_calls import WORDS, Call
 
 SOURCE = "open_library"
 
+FIND = "SELECT id FROM book WHERE isbn = {} ORDER BY key DESC LIMIT 1"
+SET_ORIGINS = 'UPDATE "book" SET origins = {0} WHERE "id" = {0}'
+
 
 class Shelf:
-    """A source with books of a few ISBNs, some of which have a cover that cannot be fetched."""
+    """A source with books of a few ISBNs, some of which have a cover that cannot be fetched.
+
+    Some books are damaged in the store when it is asked about them.
+    """
 
     name = SOURCE
 
-    def __init__(self, chance: random.Random, isbns: list[str]) -> None:
-        self._chance, self._isbns = chance, isbns
+    def __init__(self, chance: random.Random, isbns: list[str], set_origins: Callable[[str, str], None]) -> None:
+        self._chance, self._isbns, self._set_origins = chance, isbns, set_origins
         self.jobs: Jobs | None = None
         self.stops = chance.random() < 0.2
 
@@ -42,6 +53,8 @@ class Shelf:
         return None
 
     def with_isbn(self, isbn: str) -> ExternalRecord | None:
+        if self._chance.random() < 0.2:
+            self._set_origins(isbn, "{")
         return self._record(isbn)
 
     def problem(self) -> str:
@@ -71,7 +84,7 @@ class JobCalls:
         )
 
     def _run(self, chance: random.Random, **settings: Any) -> None:
-        shelf = Shelf(chance, self._isbns)
+        shelf = Shelf(chance, self._isbns, self._set_origins)
         later = DAY * chance.randrange(100)
         jobs = Jobs(
             self._store,
@@ -82,3 +95,22 @@ class JobCalls:
         )
         shelf.jobs = jobs
         jobs.run_due()
+        for isbn in self._isbns:
+            self._set_origins(isbn, NO_ORIGINS)
+
+    def _set_origins(self, isbn: str, origins: str) -> None:
+        """Damage a book, or repair it. By a connection of its own, as this is no writer of the service."""
+        with self._connection() as (connection, sign):
+            for (book_id,) in connection.execute(FIND.format(sign), (isbn,)).fetchall():
+                connection.execute(SET_ORIGINS.format(sign), (origins, book_id))
+
+    @contextmanager
+    def _connection(self) -> Iterator[tuple[Any, str]]:
+        """Return a connection, and the sign of a value in its statements."""
+        if self._store.is_postgresql:
+            with psycopg.connect(self._store.url, autocommit=True) as connection:
+                yield connection, "%s"
+        else:
+            file = self._store.url.removeprefix("sqlite:///")
+            with closing(sqlite3.connect(file, timeout=100, isolation_level=None)) as own:
+                yield own, "?"

@@ -27,6 +27,7 @@ from library_domain.field_texts import contributor_texts, identifier_texts
 from library_formats import formats
 from library_formats.formats import FAILED, read_records, recognized
 from library_formats.mapping.apply import mapped
+from library_formats.readers.marc_json import MOST_NESTED
 from library_formats.readers.marc_xml import MOST_SUBFIELDS
 from library_formats.readers.raw import BAD_CODE, MOST_FIELDS, MOST_MARKUP_BYTES, MOST_RECORD_BYTES, RawRecord
 from library_formats.records import FileUnreadableError, Place, ReadingOptions, ReadRecord, RecordProblem
@@ -336,3 +337,11 @@ def test_a_record_for_which_the_mapping_fails_is_left_out(monkeypatch: pytest.Mo
     found = read(_collection(*(_xml_record(number, number) for number in numbers)).encode(), IMPORT_FORMAT_MARC_XML)
     assert _titles(found) == ["one", None, "three"]
     assert (found[1].control_number, found[1].problems) == ("two", (RecordProblem("", FAILED),))
+
+
+@pytest.mark.parametrize("part", [7, 65_536])
+@pytest.mark.parametrize("depth", [MOST_NESTED, MOST_NESTED + 1])
+def test_the_limit_of_nesting_is_the_same_in_small_parts(part: int, depth: int) -> None:
+    deep = '{"a":' * (depth - 1) + '{"b": "c"}' + "}" * (depth - 1)
+    [found] = read(deep.encode(), IMPORT_FORMAT_MARC_JSON, part=part)
+    assert ("nested more than" in found.problems[0].description) == (depth > MOST_NESTED)
