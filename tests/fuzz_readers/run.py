@@ -24,7 +24,7 @@ def _planted(data: bytes) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Write the seeds into the folder, and run the target. An input for which it fails is written beside the folder."""
+    """Write the seeds into the folder, and run the target. An input that fails is written next to the folder."""
     name, folder, *options = sys.argv[1:]
     corpus = Path(folder)
     for number, seed in enumerate(seeds(name)):

@@ -99,7 +99,7 @@ class JobCalls:
             self._set_origins(isbn, NO_ORIGINS)
 
     def _set_origins(self, isbn: str, origins: str) -> None:
-        """Damage a book, or repair it. By a connection of its own, as this is no writer of the service."""
+        """Damage a book, or repair it. By a connection of its own: the writers of the service are recorded."""
         with self._connection() as (connection, sign):
             for (book_id,) in connection.execute(FIND.format(sign), (isbn,)).fetchall():
                 connection.execute(SET_ORIGINS.format(sign), (origins, book_id))
