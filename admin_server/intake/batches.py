@@ -13,7 +13,7 @@ from admin_server.books.origins import IMPORT, noted
 from admin_server.books.values import shown_value
 from admin_server.books.writing import insert_books, update_books
 from admin_server.intake import runs
-from admin_server.intake.given_barcodes import NO_BOOK, Barcodes, owners
+from admin_server.intake.given_barcodes import NO_BOOK, Barcodes
 from admin_server.intake.rows import Row
 from admin_server.inventory.copies import copies_out
 from admin_server.inventory.writing import insert_items
@@ -34,7 +34,7 @@ from library.admin.v1.catalog_service_pb2 import (
     ImportResult,
 )
 from library_domain.book_fields import BOOK_FIELDS, INPUT_NAME_OF
-from library_domain.titles import title_identity, title_key
+from library_domain.titles import title_identity
 from service_kit.change_record import record_change
 from service_kit.clock import Clock
 from service_kit.errors import StoreUnavailable
@@ -191,7 +191,7 @@ class _Batch:
         self._now = now
         self._planned = planned
         self._new_planned = Planned(set(), set(), set())
-        self.barcodes = Barcodes(planned.barcodes, self._new_planned.barcodes)
+        self.barcodes = Barcodes(planned.barcodes, self._new_planned.barcodes, match_title=self._options.match_title)
         self._entries: dict[str, Entry | None] = {}  # None for a book that is damaged in the store
         self._by_isbn: dict[str, str] = {}
         self._by_identity: dict[str, list[str]] = {}
@@ -265,19 +265,19 @@ class _Batch:
         columns = {**row.columns, "total_copies": len(row.items)} if row.items else row.columns
         entry = Entry(new_id(), columns, 0, "", new_items=list(row.items))
         self._add_entry(entry)
-        self.barcodes.note(row.items, entry.id)
+        self.barcodes.note(row, row.items, entry.id)
         return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED, book_id=entry.id)
 
     def _validated(self, row: Row) -> ImportOutcome:
         """Return the outcome of a row whose book is not in the catalogue, if the row is only validated."""
-        is_planned, mode, owned_by = self._is_planned(row), self._options.on_duplicate, self._owners(row)
-        new_items: Sequence[Mapping[str, object]] = () if is_planned else row.items
+        is_planned, mode = self._is_planned(row), self._options.on_duplicate
+        new_items: Sequence[Mapping[str, object]] = ()
         if not is_planned or mode != ON_DUPLICATE_SKIP:
-            if problem := self.barcodes.problem(row, planned_by=owned_by if is_planned else ()):
+            if problem := self.barcodes.problem(row, is_planned=is_planned):
                 return _refused(row, *problem)
             new_items = self.barcodes.new_items(row, mode) if is_planned else row.items
         self._plan(row)
-        self.barcodes.note(new_items, planned_by=owned_by)
+        self.barcodes.note(row, new_items)
         if not is_planned:
             return ImportOutcome(line=row.line, result=IMPORT_RESULT_ADDED)
         is_there = mode == ON_DUPLICATE_ADD_COPIES and row.items and not new_items
@@ -300,7 +300,7 @@ class _Batch:
         if mode != ON_DUPLICATE_SKIP:
             new_items = self.barcodes.new_items(row, mode)
             values |= _more_copies(row, entry, new_items, mode)
-            if problem := self.barcodes.problem(row, book_id, self._owners(row)) or _copies_problem(entry, values):
+            if problem := self.barcodes.problem(row, book_id) or _copies_problem(entry, values):
                 return _refused(row, *problem)
         outcome.changes.extend(_change(name, entry.columns[name], value) for name, value in values.items())
         if mode != ON_DUPLICATE_SKIP and values:
@@ -311,7 +311,7 @@ class _Batch:
     def _apply(
         self, row: Row, entry: Entry, values: dict[str, object], new_items: Sequence[Mapping[str, object]]
     ) -> None:
-        self.barcodes.note(new_items, NO_BOOK if row.validate_only else entry.id, self._owners(row))
+        self.barcodes.note(row, new_items, NO_BOOK if row.validate_only else entry.id)
         if not row.validate_only:
             origins = noted(str(entry.columns["origins"]), values, IMPORT, self._now)
             self._change(entry, {**values, "origins": origins})
@@ -328,17 +328,14 @@ class _Batch:
         both = (self._planned, self._new_planned)
         if isbn := str(row.columns["isbn"]):
             return any(isbn in planned.isbns for planned in both)
-        return self._options.match_title and any(title_key(_identity(row)) in planned.identities for planned in both)
+        return self._options.match_title and any(row.columns["title_key"] in planned.identities for planned in both)
 
     def _plan(self, row: Row) -> None:
         """Remember that a row would have added its book."""
         if isbn := str(row.columns["isbn"]):
             self._new_planned.isbns.add(isbn)
         if self._options.match_title:
-            self._new_planned.identities.add(title_key(_identity(row)))
-
-    def _owners(self, row: Row) -> list[str]:
-        return owners(row, match_title=self._options.match_title)
+            self._new_planned.identities.add(int(str(row.columns["title_key"])))
 
     def note_planned(self) -> None:
         """Remember for the next batches what the rows of this one would have added."""

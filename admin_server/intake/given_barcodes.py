@@ -24,9 +24,9 @@ UNDONE = "UNDONE-"
 class Barcodes:
     """The barcodes of one batch, and the books whose items have them."""
 
-    def __init__(self, planned: set[str], new_planned: set[str]) -> None:
+    def __init__(self, planned: set[str], new_planned: set[str], *, match_title: bool) -> None:
         """Take the barcodes that earlier batches with `validate_only` would use, and a set for those of this one."""
-        self._planned, self._new_planned = planned, new_planned
+        self._planned, self._new_planned, self._match_title = planned, new_planned, match_title
         self._books: dict[str, str] = {}
         self.given_count = 0
         """How many items with a barcode the batch creates."""
@@ -38,13 +38,13 @@ class Barcodes:
             query = Item.select(Item.barcode, Item.book_id).where(Item.barcode.in_(wanted[first : first + AT_ONCE]))
             self._books |= dict(tuples(query))
 
-    def problem(self, row: Row, book_id: str = "", planned_by: Sequence[str] = ()) -> tuple[str, str] | None:
+    def problem(self, row: Row, book_id: str = "", *, is_planned: bool = False) -> tuple[str, str] | None:
         """Return the field and the problem of a row with a barcode that is taken by another book.
 
         Args:
             row: The row.
             book_id: Its book, if that is in the catalogue.
-            planned_by: What identifies its book (see `owners`), if that is in the catalogue or planned.
+            is_planned: Whether an earlier row with `validate_only` would have added its book.
         """
         own: set[str] = set()
         for place, item in enumerate(row.items):
@@ -57,8 +57,8 @@ class Barcodes:
             own.add(barcode)
             if self._books.get(barcode, book_id) != book_id:
                 return field, f"{barcode} is the barcode of another item"
-            is_of_book = any(self._is_planned(owned(barcode, owner)) for owner in planned_by)
-            if self._is_planned(barcode) and not is_of_book:
+            may_be_own = bool(book_id) or is_planned
+            if self._is_planned(barcode) and not (may_be_own and self._is_planned_for(barcode, row)):
                 return field, f"{barcode} is the barcode of an item of an earlier record"
         return None
 
@@ -74,16 +74,14 @@ class Barcodes:
             or (not item["barcode"] and mode == ON_DUPLICATE_ADD_COPIES)
         ]
 
-    def note(
-        self, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK, planned_by: Sequence[str] = ()
-    ) -> None:
-        """Note the barcodes of items that are created, or would be, with what identifies their book then."""
+    def note(self, row: Row, items: Iterable[Mapping[str, object]], book_id: str = NO_BOOK) -> None:
+        """Note the barcodes of items of a row that are created for a book, or would be."""
         for barcode in _barcodes(items):
             self.given_count += 1
             if book_id:
                 self._books[barcode] = book_id
             else:
-                self._new_planned.update([barcode, *(owned(barcode, owner) for owner in planned_by)])
+                self._new_planned.update([barcode, *_owned(barcode, row, match_title=self._match_title)])
 
     def _has(self, barcode: str) -> bool:
         return barcode in self._books or self._is_planned(barcode)
@@ -91,22 +89,20 @@ class Barcodes:
     def _is_planned(self, barcode: str) -> bool:
         return barcode in self._planned or barcode in self._new_planned
 
-
-def owners(row: Row, *, match_title: bool) -> list[str]:
-    """Return what identifies the book of a row: its ISBN, and its title if books are found by it."""
-    isbn = str(row.columns["isbn"])
-    return [f"isbn {isbn}"] * bool(isbn) + [f"title {row.columns['title_key']}"] * match_title
+    def _is_planned_for(self, barcode: str, row: Row) -> bool:
+        """Return whether a barcode is planned for the book of a row."""
+        return any(map(self._is_planned, _owned(barcode, row, match_title=self._match_title)))
 
 
-def owned(barcode: str, owner: str) -> str:
-    """Return how a barcode that is planned is noted with its book."""
-    return f"{barcode} {owner}"
-
-
-def planned_barcodes(row: Row, *, match_title: bool) -> list[str]:
+def planned_barcodes(row: Row) -> list[str]:
     """Return all that can be planned about the barcodes of a row."""
-    barcodes = _barcodes(row.items)
-    return barcodes + [owned(barcode, owner) for barcode in barcodes for owner in owners(row, match_title=match_title)]
+    return [text for barcode in _barcodes(row.items) for text in (barcode, *_owned(barcode, row, match_title=True))]
+
+
+def _owned(barcode: str, row: Row, *, match_title: bool) -> list[str]:
+    """Return how a barcode that is planned is noted with its book: by ISBN, and by title if books are found by it."""
+    isbn = str(row.columns["isbn"])
+    return [f"{barcode} isbn {isbn}"] * bool(isbn) + [f"{barcode} title {row.columns['title_key']}"] * match_title
 
 
 def free_barcodes(book_ids: Collection[str], after: int) -> None:

@@ -60,7 +60,7 @@ def _values(row: Row, planned: Planned) -> list[tuple[set[object], str, list[obj
     if not row.columns:
         return []
     # With the title in any case: a digest that nothing has noted is not found.
-    barcodes: list[object] = [*planned_barcodes(row, match_title=True)]
+    barcodes: list[object] = [*planned_barcodes(row)]
     return [
         (planned.isbns, "isbn", [row.columns["isbn"]]),  # type: ignore[list-item]
         (planned.identities, "title", [row.columns["title_key"]]),  # type: ignore[list-item]
