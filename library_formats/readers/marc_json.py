@@ -177,14 +177,21 @@ def _record(found: _Object) -> tuple[Record, list[RecordProblem]]:
     record.leader = Leader(usable_leader(leader if isinstance(leader, str) else "", problems))
     entries = [pair for entry in fields for pair in (entry.items() if isinstance(entry, dict) else [("", entry)])]
     for tag, value in entries:
-        field, has_bad_code = _field(tag, value)
-        if has_bad_code and len(problems) < MOST_PROBLEMS:
-            problems.append(RecordProblem(tag, BAD_CODE))
-        if field is not None:
-            record.fields.append(field)
-        elif len(problems) < MOST_PROBLEMS:
-            problems.append(RecordProblem(shown(tag)[:3], NOT_A_FIELD))
+        field = _field(tag, value)
+        if field is None:
+            _note(problems, shown(tag)[:3], NOT_A_FIELD)
+            continue
+        coded = [subfield for subfield in field.subfields if len(subfield.code) == 1]
+        if len(coded) < len(field.subfields):
+            field.subfields = coded
+            _note(problems, tag, BAD_CODE)
+        record.fields.append(field)
     return record, problems
+
+
+def _note(problems: list[RecordProblem], field: str, description: str) -> None:
+    if len(problems) < MOST_PROBLEMS:
+        problems.append(RecordProblem(field, description))
 
 
 def _values(found: _Object) -> dict[str, Any]:
@@ -211,18 +218,17 @@ def _is_unicode(values: object) -> bool:
     return True
 
 
-def _field(tag: str, value: Any) -> tuple[Field | None, bool]:
-    """Return a field, None for one of another form; and whether a subfield was left out because of its code."""
+def _field(tag: str, value: Any) -> Field | None:
+    """Return a field; None for one of another form."""
     if len(tag) != 3 or not (tag.isascii() and tag.isalnum()):
-        return None, False
+        return None
     if is_control_tag(tag):
-        return Field(tag, data=value) if isinstance(value, str) else None, False
+        return Field(tag, data=value) if isinstance(value, str) else None
     if not isinstance(value, dict) or not isinstance(value.get("subfields"), list):
-        return None, False
+        return None
     pairs = [pair for entry in value["subfields"] if isinstance(entry, dict) for pair in entry.items()]
     indicators = [value.get(name, " ") for name in ("ind1", "ind2")]
     if not all(isinstance(text, str) for text in [*indicators, *(text for _, text in pairs)]):
-        return None, False
+        return None
     first, second = (text[:1] or " " for text in indicators)
-    subfields = [Subfield(code, text) for code, text in pairs if len(code) == 1]
-    return Field(tag, Indicators(first, second), subfields), len(subfields) < len(pairs)
+    return Field(tag, Indicators(first, second), [Subfield(code, text) for code, text in pairs])
