@@ -70,8 +70,18 @@ ITEM_FIELDS: dict[str, ItemField.ValueType] = {
 }
 MAPPINGS: dict[str, MarcMapping.ValueType] = {"marc21": MARC_MAPPING_MARC21, "unimarc": MARC_MAPPING_UNIMARC}
 
-TAKEN = {"file", "dry_run", "on_duplicate", "match", "admin_target", "token"}
-TAKEN |= {"file_format", "items", "copies", "mapping"}
+TAKEN = {
+    "file",
+    "dry_run",
+    "on_duplicate",
+    "match",
+    "file_format",
+    "items",
+    "copies",
+    "mapping",
+    "admin_target",
+    "token",
+}
 """The options of `library import` that an import as an operation takes."""
 
 OPTIONS = [
