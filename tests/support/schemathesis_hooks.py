@@ -65,6 +65,8 @@ PLAIN: Mapping[str, Any] = {
     "publishedYear": 1900,
     "pageCount": 300,
     "authors": ["A. N. Other"],
+    **dict.fromkeys(("subtitle", "edition", "series", "volume", "format"), "Plain"),
+    **{name: [] for name in ("subjects", "identifiers", "contributors", "origins")},
     "updateMask": "title",
     # Names of what can be overridden, and of services; a time that has passed is refused.
     "overrideReasons": [],
